@@ -1,0 +1,70 @@
+# lunasite: `make demo` shows it, `make test` proves it. `make help` lists the rest.
+SHELL := /bin/bash
+PY := .venv/bin/python
+PORT ?= 8000
+SERVICES := .services/env
+# The address that pages and mails name, unless SITE_URL says another.
+ADDRESS = SITE_URL=$${SITE_URL:-http://localhost:$(PORT)}
+# What `make services` started, if it did: engine, PostgreSQL, S3 server.
+WITH_SERVICES := set -a; [ ! -f $(SERVICES) ] || . $(SERVICES); set +a;
+FAST := not engine and not s3 and not browser and not postgres and not slow and not realdata
+
+.PHONY: help demo run test fast lint format services stop-services bench chaos fuzz lock
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+
+.venv/ready: requirements.txt constraints.txt
+	python3 -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/ready-dev: .venv/ready requirements-dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+demo: .venv/ready ## a site with made-up data: web and worker, no Docker needed
+	DATA_DIR=$${DATA_DIR:-var/demo} LUNASITE_DEMO=1 LOG_LEVEL=$${LOG_LEVEL:-WARNING} $(ADDRESS) $(PY) manage.py start --demo --port $(PORT)
+
+run: .venv/ready ## the real site: migrate, then web and workers until Ctrl-C
+	$(ADDRESS) $(PY) manage.py start --port $(PORT)
+
+test: .venv/ready-dev ## everything that can run here; what is skipped is listed with its reason
+	@$(WITH_SERVICES) $(PY) .ci/test_suite
+
+fast: .venv/ready-dev ## the part that needs no service, under a minute
+	$(PY) -m pytest -q -n 2 --nomigrations -m "$(FAST)"
+
+lint: .venv/ready-dev ## ruff, mypy, import-linter, djlint
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy lunasite submissions inference leaderboard
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/djlint --quiet --check templates
+	.venv/bin/djlint --quiet --lint templates
+	$(PY) manage.py makemigrations --check --dry-run
+
+format: .venv/ready-dev ## let ruff and djlint lay the code out
+	.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet .
+	.venv/bin/djlint --quiet --reformat templates
+
+services: .venv/ready-dev ## start engine, PostgreSQL and S3 server for the tests (needs root on a bare machine)
+	.ci/services
+
+stop-services: ## end what `make services` started
+	.ci/services stop
+
+bench: bench-statistics bench-leaderboard bench-csv bench-inference bench-containers ## all benchmarks
+
+bench-%: .venv/ready-dev
+	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/bench_$*.py
+
+chaos: .venv/ready-dev ## kill workers at random moments: 200 times over CSVs, 50 over containers
+	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/chaos_csv.py --kills 200
+	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/chaos_containers.py --kills 50
+
+fuzz: .venv/ready-dev ## five minutes of broken CT headers
+	$(PY) -m inference.tests.fuzz_metaimage --seconds 300
+
+lock: .venv/ready-dev ## pin what the direct dependencies pull in
+	$(PY) .ci/lock

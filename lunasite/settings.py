@@ -1,0 +1,393 @@
+"""Settings of the site, all from the environment (docs/operations.md lists them).
+
+Every variable has a default that is good for one machine; a wrong value stops the start with its name.
+"""
+
+import os
+import secrets
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from lunasite.env import Env
+from lunasite.log import logging_config
+from lunasite.storage_address import parse_address, s3_storage
+
+env = Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+DEMO = env.flag("LUNASITE_DEMO")
+DATA_DIR = env.path("DATA_DIR", BASE_DIR / "var" / "demo" if DEMO else BASE_DIR / "var")
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read."""
+    return os.open(path, flags, 0o600)
+
+
+def secret_key() -> str:
+    """Return SECRET_KEY, or a random one kept in DATA_DIR for the next start."""
+    if given := env.text("SECRET_KEY"):
+        return given
+    path = DATA_DIR / "secret_key"
+    try:
+        with open(path, "x", opener=private) as new:
+            new.write(secrets.token_urlsafe(64))
+    except FileExistsError:
+        pass
+    return path.read_text().strip()
+
+
+# --- The site -------------------------------------------------------------------------------------
+
+DEBUG = env.flag("DEBUG")
+SECRET_KEY = secret_key()
+SITE_URL = env.text("SITE_URL", "http://localhost:8000").rstrip("/")
+SITE_HOST = urlsplit(SITE_URL).hostname or "localhost"
+HTTPS = SITE_URL.startswith("https://")
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS") or [SITE_HOST, "localhost", "127.0.0.1", "[::1]"]
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS") or [SITE_URL]
+INSTANCE = env.text("LUNASITE_INSTANCE", "lunasite")
+WORKER_NAME = env.text("WORKER_NAME", socket.gethostname())
+
+if len(SECRET_KEY) < 40:
+    raise ImproperlyConfigured("SECRET_KEY must have at least 40 characters; leave it empty for a random one.")
+if "*" in ALLOWED_HOSTS:
+    raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts this site answers for; '*' is refused.")
+if DEBUG and SITE_HOST not in ("localhost", "127.0.0.1", "::1"):
+    raise ImproperlyConfigured("DEBUG must be 0 when SITE_URL is not on this machine.")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "rest_framework",
+    "knox",
+    "axes",
+    "django_htmx",
+    "django_q",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_prometheus",
+    "storages",
+    "submissions",
+    "inference",
+    "leaderboard",
+    "lunasite",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "lunasite.api_paths.ApiPathMiddleware",
+    "lunasite.private_pages.PrivatePagesMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "lunasite.urls"
+WSGI_APPLICATION = "lunasite.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "lunasite.context.site",
+            ],
+        },
+    },
+]
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Data -----------------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": dj_database_url.parse(
+        env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'lunasite.sqlite3'}"),
+        conn_max_age=60,
+        conn_health_checks=True,
+    )
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file in tests too: SQLite in memory shares one cache between threads and knows no busy timeout.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+    # WAL lets readers go on beside the one writer; IMMEDIATE makes writers queue instead of failing midway.
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;",
+    }
+
+REDIS_URL = env.text("REDIS_URL")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache_entries"}
+}
+
+MINIO_SECURE = env.flag("MINIO_SECURE")
+MINIO = parse_address("MINIO_ENDPOINT", env.text("MINIO_ENDPOINT"), MINIO_SECURE)
+MINIO_PUBLIC = parse_address("MINIO_PUBLIC_ENDPOINT", env.text("MINIO_PUBLIC_ENDPOINT"), MINIO_SECURE) or MINIO
+MINIO_ACCESS_KEY = env.text("MINIO_ACCESS_KEY")
+MINIO_SECRET_KEY = env.text("MINIO_SECRET_KEY")
+MINIO_SUBMISSIONS_BUCKET = env.text("MINIO_SUBMISSIONS_BUCKET", "submissions")
+MINIO_DATASETS_BUCKET = env.text("MINIO_DATASETS_BUCKET", "datasets")
+if MINIO and not (MINIO_ACCESS_KEY and MINIO_SECRET_KEY):
+    raise ImproperlyConfigured("MINIO_ACCESS_KEY and MINIO_SECRET_KEY must be set when MINIO_ENDPOINT is.")
+
+
+def file_store(bucket: str) -> dict[str, Any]:
+    """Return the storage of one bucket: a private folder of DATA_DIR, or the bucket on the S3 server."""
+    if MINIO is None:
+        folder = {"location": DATA_DIR / "files" / bucket, "file_permissions_mode": 0o640}
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": folder}
+    return s3_storage(MINIO, bucket, MINIO_ACCESS_KEY, MINIO_SECRET_KEY)
+
+
+STORAGES = {
+    "default": file_store(MINIO_SUBMISSIONS_BUCKET),
+    "datasets": file_store(MINIO_DATASETS_BUCKET),
+    "staticfiles": {"BACKEND": "lunasite.static_files.StaticFilesStorage"},
+}
+STATIC_URL = "/static/"
+STATIC_ROOT = env.path("STATIC_ROOT", BASE_DIR / "staticfiles")
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+MAX_CSV_BYTES = 10 * 2**20
+MAX_IMAGE_BYTES = env.megabytes("MAX_IMAGE_SIZE", "20g") * 2**20
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+DATA_UPLOAD_MAX_NUMBER_FILES = 20
+FILE_UPLOAD_PERMISSIONS = 0o640
+
+# --- Accounts -------------------------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_PORT = env.whole("EMAIL_PORT", 587 if EMAIL_HOST else 25, least=1, most=65535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=bool(EMAIL_HOST))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"lunasite@{SITE_HOST}")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# Without a mail server, mails are written below DATA_DIR so that a reset link can still be found.
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
+EMAIL_FILE_PATH = DATA_DIR / "mail"
+ACCOUNT_ADAPTER = "submissions.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_FORMS = {"login": "submissions.account_forms.SignInForm", "signup": "submissions.account_forms.SignUpForm"}
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_HOST else "optional"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[lunasite] "
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
+ACCOUNT_USERNAME_MIN_LENGTH = 2
+# Wrong passwords are counted by submissions.login_limit; "login_failed" is left for wrong second-factor codes.
+ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "login_failed": "10/15m/key"}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "lunasite"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
+MFA_ADAPTER = "allauth.mfa.adapter.DefaultMFAAdapter"
+
+AXES_FAILURE_LIMIT = env.whole("LOGIN_FAILURE_LIMIT", 10, least=1)
+AXES_COOLOFF_TIME = timedelta(minutes=env.number("LOGIN_COOLOFF_MINUTES", 15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_HTTP_RESPONSE_CODE = 429
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "lunasite.errors.lockout_response"
+AXES_VERBOSE = False
+AXES_HANDLER = "submissions.login_limit.CountFirst"
+AXES_USERNAME_CALLABLE = "submissions.login_limit.account_key"
+AXES_CLIENT_IP_CALLABLE = "submissions.login_limit.client_address"
+AXES_USERNAME_FORM_FIELD = "login"
+
+KNOX_TOKEN_MODEL = "submissions.ApiToken"  # noqa: S105 — a model, no password
+REST_KNOX = {
+    "TOKEN_TTL": timedelta(days=env.whole("TOKEN_DAYS", 90, least=1, most=3650)),
+    "AUTO_REFRESH": False,
+    "TOKEN_LIMIT_PER_USER": None,
+    "TOKEN_MODEL": KNOX_TOKEN_MODEL,
+}
+
+# --- API ------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "lunasite.authentication.ApiTokenAuthentication",
+        "lunasite.authentication.ApiSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["lunasite.rendering.ExactJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.MultiPartParser",
+        "rest_framework.parsers.FormParser",
+        "lunasite.parsers.BoundedJSONParser",
+    ],
+    "DEFAULT_PAGINATION_CLASS": "lunasite.pagination.Pages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "lunasite.errors.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_THROTTLE_RATES": {
+        "token": env.text("THROTTLE_TOKEN", "20/min"),
+        "submit": env.text("THROTTLE_SUBMIT", "120/min"),
+        "lesion": env.text("THROTTLE_LESION", "600/min"),
+        "slice": env.text("THROTTLE_SLICE", "600/min"),
+        "feedback": env.text("THROTTLE_FEEDBACK", "60/min"),
+    },
+    "NUM_PROXIES": env.whole("PROXY_COUNT", 0, most=5),
+    "COERCE_DECIMAL_TO_STRING": False,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "lunasite",
+    "DESCRIPTION": "Submissions, leaderboards and inference for chest-CT AI.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {"SliceClassEnum": "inference.slice_classes.SLICE_CLASSES"},
+}
+
+# --- Evaluation -----------------------------------------------------------------------------------
+
+EVALUATION_LEASE_SECONDS = env.number("EVALUATION_LEASE_SECONDS", 60, least=1, most=3600)
+EVALUATION_MAX_ATTEMPTS = env.whole("EVALUATION_MAX_ATTEMPTS", 3, least=1, most=1000)
+EVALUATION_WORKERS = env.whole("EVALUATION_WORKERS", 2, least=1, most=64)
+CONTAINER_WORKERS = env.whole("CONTAINER_WORKERS", 1, least=1, most=64)
+DOCKER_HOST = env.text("DOCKER_HOST")
+DOCKER_STARTUP_WAIT_SECONDS = env.number("DOCKER_STARTUP_WAIT_SECONDS", 60, least=1, most=3600)
+EVALUATION_RUNTIME = env.text("EVALUATION_RUNTIME", "runc")
+EVALUATION_MEMORY_MB = env.megabytes("EVALUATION_MEMORY", "4g")
+EVALUATION_CPUS = env.number("EVALUATION_CPUS", 2, least=0.1, most=256)
+EVALUATION_TIMEOUT_SECONDS = env.number("EVALUATION_TIMEOUT_SECONDS", 3600, least=1, most=7 * 86400)
+EVALUATION_CASES_DIR = env.path("EVALUATION_CASES_DIR", DATA_DIR / "cases")
+CODE_VERSION = env.text("CODE_VERSION", "0.1.0")
+
+# django-q2 redelivers whatever outlasts `retry`; the evaluation row decides, so that does no harm
+# (hostile-inputs rule 9), but the numbers still keep it rare.
+TASK_TIMEOUT_SECONDS = int(EVALUATION_TIMEOUT_SECONDS) + 1800
+QUEUE = {
+    "orm": "default",
+    "poll": 0.2,
+    "queue_limit": 1,
+    "bulk": 1,
+    "timeout": TASK_TIMEOUT_SECONDS,
+    "retry": TASK_TIMEOUT_SECONDS * 3 + 60,
+    "ack_failures": True,
+    "max_attempts": 1,
+    "save_limit": 250,
+    "catch_up": False,
+    "label": "Queue",
+    "guard_cycle": 0.2,
+}
+Q_CLUSTER = {
+    **QUEUE,
+    "name": "evaluations",
+    "workers": EVALUATION_WORKERS,
+    "ALT_CLUSTERS": {"containers": {**QUEUE, "workers": CONTAINER_WORKERS}},
+}
+
+# --- Inference ------------------------------------------------------------------------------------
+
+LOAD_MODEL = env.flag("LOAD_MODEL", default=True)
+CONFIG_PATH = env.path("CONFIG_PATH", BASE_DIR / "inference" / "weights" / "slice.json")
+MODEL_PATH = env.path("MODEL_PATH", BASE_DIR / "inference" / "weights" / "slice.safetensors")
+MODEL_SERVER_URL = env.text("MODEL_SERVER_URL")
+MODEL_SERVER_TOKEN = env.text("MODEL_SERVER_TOKEN")
+PREDICT_TIMEOUT_SECONDS = env.number("PREDICT_TIMEOUT_SECONDS", 30, least=0.1, most=600)
+PREDICT_NEEDS_TOKEN = env.flag("PREDICT_NEEDS_TOKEN")
+MAX_VOLUME_BYTES = env.megabytes("MAX_VOLUME_SIZE", "600m") * 2**20
+MAX_PICTURE_BYTES = 20 * 2**20
+FEEDBACK_DIR = env.path("FEEDBACK_DIR", DATA_DIR / "feedback")
+DRIFT_CURRENT_PATH = env.path("DRIFT_CURRENT_PATH", DATA_DIR / "drift" / "current.csv")
+DRIFT_REFERENCE_PATH = env.path("DRIFT_REFERENCE_PATH", BASE_DIR / "inference" / "weights" / "drift_reference.csv")
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+
+# --- Transport and headers ------------------------------------------------------------------------
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REDIRECT_EXEMPT = [r"^health$", r"^ready$", r"^metrics$"]
+X_FRAME_OPTIONS = "DENY"
+if env.flag("BEHIND_PROXY"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF] + ([MINIO_PUBLIC.url] if MINIO_PUBLIC else []),
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+SILENCED_SYSTEM_CHECKS = ["axes.W003"]
+
+# --- Watching -------------------------------------------------------------------------------------
+
+LOGGING = logging_config(env.choice("LOG_FORMAT", "line", ("line", "json")), env.text("LOG_LEVEL", "INFO"))
+PROMETHEUS_EXPORT_MIGRATIONS = False
+SENTRY_DSN = env.text("SENTRY_DSN")
+if SENTRY_DSN:
+    import sentry_sdk
+
+    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False, max_request_body_size="never")

@@ -1,0 +1,31 @@
+"""All addresses of the site."""
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import include, path, re_path
+
+from lunasite import errors
+from lunasite.api_urls import api_urls
+from lunasite.health import health, ready
+from lunasite.metrics_view import metrics
+
+admin.site.site_header = "lunasite administration"
+admin.site.site_title = "lunasite"
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("", include("submissions.urls")),
+    path("", include("leaderboard.urls")),
+    path("", include("inference.urls")),
+    re_path(r"^health/?$", health, name="health"),
+    re_path(r"^ready/?$", ready, name="ready"),
+    re_path(r"^metrics/?$", metrics, name="metrics"),
+    *api_urls,
+]
+
+handler400 = errors.bad_request
+handler403 = errors.permission_denied
+handler404 = errors.not_found
+handler500 = errors.server_error
