@@ -1,0 +1,31 @@
+"""What is wrong with an uploaded image, as one error carrying a code of the failure table.
+
+Codes are names of `submissions.failures`; the participant's fault, every one of them. Trouble
+with our own disk stays an OSError.
+"""
+
+
+class ArchiveError(Exception):
+    """The upload cannot be taken.
+
+    code: a failure code, such as "IMAGE_LAYER_MISMATCH".
+    note: one sentence for the participant; holds no path of ours and no digest.
+    """
+
+    def __init__(self, code: str, note: str) -> None:
+        super().__init__(f"{code}: {note}")
+        self.code = code
+        self.note = note
+
+
+class BrokenGzip(ArchiveError):
+    """A gzip stream is damaged or cut short."""
+
+    def __init__(self) -> None:
+        super().__init__("ARCHIVE_CORRUPT", "A gzip stream is damaged or cut short. Save and upload the image again.")
+
+
+def shown(name: str, most: int = 80) -> str:
+    """Return `name` as it may stand in a note: printable ASCII, quoted, cut."""
+    text = ascii(name)
+    return text if len(text) <= most else text[:most] + "…'"

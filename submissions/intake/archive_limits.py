@@ -1,0 +1,27 @@
+"""How much of everything an image archive may hold (hostile-inputs.md section 4)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ArchiveLimits:
+    """Bounds of one archive; every number is the largest allowed value.
+
+    max_expanded_bytes counts the bytes of the tar once unpacked, plus what compressed layers
+    inside it unpack to. max_ratio (expanded : file size) applies beyond ratio_free_bytes.
+    """
+
+    max_expanded_bytes: int = 20_000_000_000
+    max_ratio: int = 20
+    ratio_free_bytes: int = 200_000_000
+    max_members: int = 20_000
+    max_name_bytes: int = 512
+    max_layers: int = 127
+    max_json_bytes: int = 8 << 20
+    max_kept_json_bytes: int = 32 << 20
+    max_env_bytes: int = 64 << 10
+    max_volumes: int = 8
+
+    def expanded_cap(self, file_bytes: int) -> int:
+        """Return how far a file of `file_bytes` may unpack under the ratio rule."""
+        return max(self.ratio_free_bytes, self.max_ratio * file_bytes)

@@ -1,0 +1,66 @@
+"""What intake knows about an image once it has been checked."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """What the image's own config asks for; checked, but still the participant's words.
+
+    exposed_ports: TCP only, sorted. volumes: normalised absolute paths, sorted.
+    env_names: names only, in order; values stay in the config.
+    has_command is true when Entrypoint or Cmd names something to start.
+    """
+
+    exposed_ports: tuple[int, ...] = ()
+    user: str = ""
+    env_names: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    working_dir: str = ""
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    stop_signal: str = ""
+    has_healthcheck: bool = False
+
+    @property
+    def has_command(self) -> bool:
+        """Say whether a container of this image has anything to start."""
+        return any(self.entrypoint) or any(self.cmd)
+
+
+@dataclass(frozen=True)
+class LayerSource:
+    """Where one layer's tar lies in the upload.
+
+    offset, stored_bytes: in the outer tar, once that is unpacked.
+    expanded_bytes: length of the layer's own tar; differs when `is_gzip`.
+    """
+
+    diff_id: str
+    offset: int
+    stored_bytes: int
+    expanded_bytes: int
+    is_gzip: bool
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """A checked image: enough to load it, run it and describe it to staff.
+
+    image_id: "sha256:…" of the config, which is what the engine will call it.
+    diff_ids: of the layers, bottom first; every one was verified against the bytes.
+    sha256, file_bytes: of the upload as it came. expanded_bytes: as ArchiveLimits counts.
+    layers: distinct layers in the order they lie in the upload, for `rewritten`.
+    Digests are for staff only.
+    """
+
+    image_id: str
+    diff_ids: tuple[str, ...]
+    config: ImageConfig
+    sha256: str
+    file_bytes: int
+    expanded_bytes: int
+    layout: str
+    is_gzip: bool
+    config_json: bytes = field(repr=False)
+    layers: tuple[LayerSource, ...] = field(repr=False)

@@ -1,0 +1,172 @@
+"""What a kind of task decides: requests, answers, truth, packing."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from submissions.kinds import KINDS, LESION, SLICE, BadAnswer, pack, unpack
+
+CLASSES = ("adenocarcinoma", "large_cell_carcinoma", "squamous_cell_carcinoma", "normal")
+
+
+@dataclass
+class Lesion:
+    x_mm: float | None = 61.14
+    y_mm: float | None = -163.28
+    z_mm: float | None = -177.75
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def answer(value):
+    return {"status": "success", "data": {"seriesInstanceUID": "s1", "lesionID": 4, "probability": value}}
+
+
+# Row K12: what counts as no prediction.
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, {}, [], "text", True, 0.5, {"data": {}}, {"probability": 0.5}, answer("0.5"), answer(True),
+        answer(None), answer([0.5]), answer(float("nan")), answer(float("inf")), answer(-0.1), answer(1.1),
+        answer(10**400), answer(-(10**400)),
+    ],
+)  # fmt: skip
+def test_an_answer_without_a_probability_is_refused(value):
+    with pytest.raises(BadAnswer) as caught:
+        LESION.read_answer(value)
+    assert caught.value.code == "BAD_PREDICTION"
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.25, 0.25), (0, 0.0), (1, 1.0), (-0.0, 0.0), (5e-324, 5e-324)])
+def test_a_number_from_zero_to_one_is_a_probability(value, expected):
+    assert LESION.read_answer(answer(value)) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("probability", {"probability": 0.3}),
+        ("data.2.probability", {"data": [{}, {}, {"probability": 0.3}]}),
+        ("0", [0.3]),
+        ("a.b.c", {"a": {"b": {"c": 0.3}}}),
+        ("", 0.3),
+    ],
+)
+def test_the_probability_is_found_where_the_adapter_says(path, value):
+    assert LESION.read_answer(value, path) == (0.3,)
+
+
+@pytest.mark.parametrize(
+    "path", ["data.5.probability", "data.-1.probability", "data.x", "data.probability.y", "data.²"]
+)
+def test_a_path_that_leads_nowhere_is_a_bad_answer(path):
+    with pytest.raises(BadAnswer, match="nothing at"):
+        LESION.read_answer({"data": [{"probability": 0.3}]}, path)
+
+
+@pytest.mark.parametrize(("sent", "is_good"), [(("s1", 4), True), (("s2", 4), False), (("s1", 5), False)])
+def test_echoed_ids_must_be_those_sent(sent, is_good):
+    if is_good:
+        assert LESION.read_answer(answer(0.5), series=sent[0], lesion=sent[1]) == (0.5,)
+        return
+    with pytest.raises(BadAnswer, match="not the one that was asked for"):
+        LESION.read_answer(answer(0.5), series=sent[0], lesion=sent[1])
+
+
+def test_an_answer_that_echoes_nothing_is_taken():
+    assert LESION.read_answer({"probability": 0.5}, "probability", series="s1", lesion=4) == (0.5,)
+
+
+def test_slices_are_answered_by_class_name_in_any_order():
+    probabilities = dict(zip(reversed(CLASSES), (0.1, 0.2, 0.3, 0.4), strict=True))
+    assert SLICE.read_answer({"pred_index": 0, "probabilities": probabilities}) == (0.4, 0.3, 0.2, 0.1)
+    assert SLICE.read_answer({"scores": [0.4, 0.3, 0.2, 0.1]}, "scores") == (0.4, 0.3, 0.2, 0.1)
+
+
+@pytest.mark.parametrize(
+    "probabilities",
+    [
+        None, [], [0.5, 0.5], dict.fromkeys(CLASSES[:3], 1 / 3), dict.fromkeys(CLASSES, 0.3),
+        dict.fromkeys(CLASSES, "0.25"), [0.25, 0.25, 0.25, True], [0.5, 0.5, 0.5, -0.5], [1.0, 0, 0,
+        float("nan")],
+    ],
+)  # fmt: skip
+def test_four_probabilities_that_do_not_fit_are_refused(probabilities):
+    with pytest.raises(BadAnswer):
+        SLICE.read_answer({"probabilities": probabilities})
+
+
+def test_a_request_carries_neutral_ids_and_the_point():
+    case = Lesion(metadata={"StudyDate": "19990102", "Age_at_StudyDate": 63, "Gender": "Male"})
+    assert LESION.request_fields(case, series="7", lesion=1) == {
+        "seriesInstanceUID": "7", "lesionID": "1", "coordX": "61.14", "coordY": "-163.28",
+        "coordZ": "-177.75",
+        "patientID": "P-7", "studyDate": "19990102", "ageAtStudyDate": "63", "gender": "Male",
+    }  # fmt: skip
+
+
+def test_a_request_never_carries_the_real_patient():
+    case = Lesion(metadata={"PatientID": "100570", "patientID": "100570", "NoduleID": "100570_1", "label": 1})
+    assert "100570" not in " ".join(LESION.request_fields(case, series="7", lesion=1).values())
+
+
+def test_a_request_can_speak_luna25s_column_names_and_leave_fields_out():
+    case = Lesion(metadata={"Age_at_StudyDate": "63", "Gender": "Male"})
+    fields = LESION.request_fields(case, series="7", lesion=1, naming="csv", omit=["patientID", "Gender", "coordX"])
+    assert set(fields) == {"SeriesInstanceUID", "LesionID", "CoordX", "CoordY", "CoordZ", "Age_at_StudyDate"}
+
+
+def test_a_slice_is_sent_as_its_file_alone():
+    assert SLICE.request_fields(Lesion(), series="7", lesion=1) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "truth"),
+    [
+        (LESION, "0", 0), (LESION, " 1 ", 1), (LESION, "1.0", 1), (LESION, "Malignant", 1),
+        (SLICE, "normal", 3), (SLICE, "large.cell.carcinoma", 1), (SLICE, "Squamous cell carcinoma", 2),
+        (SLICE, "0", 0),
+    ],
+)  # fmt: skip
+def test_a_label_is_read_in_its_published_spellings(kind, text, truth):
+    assert kind.read_truth(text) == truth
+
+
+@pytest.mark.parametrize(("kind", "text"), [(LESION, ""), (LESION, "2"), (LESION, "nan"), (SLICE, "4"), (SLICE, "")])
+def test_a_label_that_means_nothing_is_refused(kind, text):
+    with pytest.raises(ValueError, match="the label is"):
+        kind.read_truth(text)
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (6163,), (0, 4), (72, 4)])
+def test_predictions_come_back_bit_for_bit(shape):
+    predictions = np.random.default_rng(1).random(shape)
+    predictions.flat[:1] = np.nan
+    back = unpack(pack(predictions))
+    assert back.shape == shape
+    assert back.tobytes() == predictions.tobytes()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda b: b"",
+        lambda b: b[:3],
+        lambda b: b[:20],
+        lambda b: b"XX" + b[2:],
+        lambda b: b[:4] + b"\xff" * 8 + b[12:],
+    ],
+)
+def test_damaged_predictions_are_noticed(damage):
+    import zlib
+
+    with pytest.raises((ValueError, zlib.error)):
+        unpack(damage(pack(np.random.default_rng(1).random(100))))
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_kind_ranks_by_a_metric_it_has(kind):
+    assert kind.ranking_metric in kind.metrics
+    assert kind.shape(3)[0] == 3
+    assert kind.endpoint_path.startswith("/")
