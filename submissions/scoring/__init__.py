@@ -1,0 +1,19 @@
+"""Science of the platform. PURE: values in, values out; no Django, no settings, no clock, no ORM."""
+
+from __future__ import annotations
+
+from .curves import curves
+from .errors import MetricError
+from .metrics import METRIC_VERSION, METRICS, Metric, metrics_of
+from .report import drawn_interval, score
+
+__all__ = [
+    "METRICS",
+    "METRIC_VERSION",
+    "Metric",
+    "MetricError",
+    "curves",
+    "drawn_interval",
+    "metrics_of",
+    "score",
+]

@@ -1,0 +1,89 @@
+"""How far the probabilities can be taken at their word."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .resamples import Floats, Ints
+
+# A score of exactly 0 or 1 has no logit; this far away the fit no longer moves.
+LOGIT_CLIP = 1e-12
+MAX_STEPS = 100
+# Past this the classes are separable: the slope grows without end.
+MAX_SLOPE = 1e4
+
+
+def quantile_bins(p: Floats, n_bins: int) -> Ints:
+    """Return (n,) bin number of each score, bins of equal mass with edges at quantiles, ties together.
+
+    The edges are those of scikit-learn's calibration_curve(strategy="quantile").
+    """
+    edges = np.percentile(p, np.linspace(0, 100, n_bins + 1))
+    return np.searchsorted(edges[1:-1], p)
+
+
+def expected_calibration_error(truth: Ints, p: Floats, n_bins: int = 10) -> float:
+    """Return the mean over cases of |observed - predicted| of their bin."""
+    bins = quantile_bins(p, n_bins)
+    gaps = np.bincount(bins, weights=p - truth, minlength=n_bins)
+    return float(np.abs(gaps).sum() / len(p))
+
+
+def calibration_line(truth: Ints, p: Floats) -> tuple[float, float] | None:
+    """Return (slope, intercept) of the logistic regression of the truth on logit(p), unpenalised (Cox 1958).
+
+    Scores that are all equal carry no information: slope 0, intercept the logit of the prevalence.
+    None where no finite line exists: one class only, or classes that a threshold separates.
+    """
+    if truth.min() == truth.max():
+        return None
+    clipped = np.clip(p, LOGIT_CLIP, 1 - LOGIT_CLIP)
+    logits = np.log(clipped) - np.log1p(-clipped)
+    prevalence = truth.mean()
+    if np.ptp(logits) == 0:
+        return 0.0, float(np.log(prevalence / (1 - prevalence)))
+    return _fit(truth, logits)
+
+
+def _fit(truth: Ints, logits: Floats) -> tuple[float, float] | None:
+    """Newton's method on standardised logits; halved steps keep it from jumping past the optimum."""
+    mean, spread = logits.mean(), logits.std()
+    design = np.stack([np.ones_like(logits), (logits - mean) / spread], axis=1)
+    weights = np.zeros(2)
+    loss = _loss(design @ weights, truth)
+    for _ in range(MAX_STEPS):
+        step = _newton_step(design, weights, truth)
+        weights, new_loss = _descend(design, weights, step, truth, loss)
+        if np.abs(weights).max() > MAX_SLOPE:
+            return None
+        if np.abs(step).max() < 1e-12 * (1 + np.abs(weights).max()) or new_loss >= loss:
+            break
+        loss = new_loss
+    if _is_separated(design @ weights, truth):
+        return None
+    slope = weights[1] / spread
+    return float(slope), float(weights[0] - slope * mean)
+
+
+def _newton_step(design: Floats, weights: Floats, truth: Ints) -> Floats:
+    fitted = 1 / (1 + np.exp(-np.clip(design @ weights, -700, 700)))
+    hessian = (design.T * (fitted * (1 - fitted))) @ design
+    return np.asarray(np.linalg.lstsq(hessian, design.T @ (truth - fitted), rcond=None)[0], dtype=np.float64)
+
+
+def _descend(design: Floats, weights: Floats, step: Floats, truth: Ints, loss: float) -> tuple[Floats, float]:
+    for _ in range(30):
+        new_loss = _loss(design @ (weights + step), truth)
+        if new_loss <= loss:
+            return weights + step, new_loss
+        step = step / 2
+    return weights, loss
+
+
+def _loss(linear: Floats, truth: Ints) -> float:
+    return float((np.logaddexp(0, linear) - truth * linear).sum())
+
+
+def _is_separated(linear: Floats, truth: Ints) -> bool:
+    """Whether every positive lies above every negative, so that a steeper line always fits better."""
+    return bool(linear[truth == 1].min() >= linear[truth == 0].max()) and float(np.ptp(linear)) > 0

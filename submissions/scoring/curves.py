@@ -1,0 +1,96 @@
+"""Curves for drawing: a bounded number of points, rounded, so that a picture tells no single case's label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from submissions.kinds.slice import CLASS_NAMES
+
+from .calibration import quantile_bins
+from .resamples import Floats, Ints, Ranking
+
+MAX_POINTS = 101
+DECIMALS = 3
+RELIABILITY_BINS = 10
+
+Points = list[list[float]]
+
+
+def curves(kind: str, truth: ArrayLike, predictions: ArrayLike) -> dict[str, Any]:
+    """Return JSON of the curves of one split. Points are [x, y] in [0, 1], at most 101 a curve.
+
+    lesion: `roc` (FPR, TPR), `pr` (recall, precision), `reliability` (mean p, observed share) of ten bins of
+    equal mass. slice: `roc` by class, and `confusion`, rows the truth, each row's shares.
+    """
+    y, p = np.asarray(truth, dtype=np.int64), np.asarray(predictions, dtype=np.float64)
+    return _slice_curves(y, p) if kind == "slice" else _lesion_curves(y, p)
+
+
+def _lesion_curves(truth: Ints, p: Floats) -> dict[str, Any]:
+    return {
+        "roc": roc_points(truth == 1, p),
+        "pr": precision_recall_points(truth == 1, p),
+        "reliability": reliability_points(truth, p),
+    }
+
+
+def _slice_curves(truth: Ints, p: Floats) -> dict[str, Any]:
+    by_class = {name: roc_points(truth == k, p[:, k]) for k, name in enumerate(CLASS_NAMES)}
+    return {"roc": by_class, "confusion": confusion_shares(truth, p), "classes": list(CLASS_NAMES)}
+
+
+def roc_points(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats) -> Points:
+    """Return (FPR, TPR) points from (0, 0) to (1, 1); none if there is one class only."""
+    fps, tps = _called_from_the_top(is_positive, p)
+    if fps[-1] == 0 or tps[-1] == 0:
+        return []
+    return _drawn(fps / fps[-1], tps / tps[-1])
+
+
+def precision_recall_points(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats) -> Points:
+    """Return (recall, precision) points, recall rising; none without positives."""
+    fps, tps = _called_from_the_top(is_positive, p)
+    if tps[-1] == 0:
+        return []
+    return _drawn(tps[1:] / tps[-1], tps[1:] / (tps + fps)[1:])
+
+
+def _called_from_the_top(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats) -> tuple[Ints, Ints]:
+    """Return (false, true) positives at every distinct threshold from the highest, led by (0, 0)."""
+    ranking = Ranking(is_positive, p)
+    thresholds = np.unique(p)[::-1]
+    tps = len(ranking.positives) - np.searchsorted(ranking.positives, thresholds, side="left")
+    fps = len(ranking.negatives) - np.searchsorted(ranking.negatives, thresholds, side="left")
+    return np.append(0, fps), np.append(0, tps)
+
+
+def _drawn(x: Floats, y: Floats) -> Points:
+    """Return at most MAX_POINTS of the points, spread evenly along the curve, ends kept."""
+    along = np.concatenate([[0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
+    wanted = np.linspace(0, along[-1], MAX_POINTS)
+    kept = np.unique(np.searchsorted(along, wanted - 1e-12).clip(0, len(x) - 1))
+    kept = np.union1d(kept, [0, len(x) - 1])[-MAX_POINTS:]
+    points = np.round(np.stack([x[kept], y[kept]], axis=1), DECIMALS)
+    return [point for i, point in enumerate(points.tolist()) if i == 0 or point != points[i - 1].tolist()]
+
+
+def reliability_points(truth: Ints, p: Floats) -> Points:
+    """Return (mean p, observed share) of ten bins of equal mass; fewer where scores tie."""
+    bins = quantile_bins(p, RELIABILITY_BINS)
+    sizes = np.bincount(bins, minlength=RELIABILITY_BINS)
+    used = sizes > 0
+    means = np.bincount(bins, weights=p, minlength=RELIABILITY_BINS)[used] / sizes[used]
+    observed = np.bincount(bins, weights=truth, minlength=RELIABILITY_BINS)[used] / sizes[used]
+    points: Points = np.round(np.stack([means, observed], axis=1), DECIMALS).tolist()
+    return points
+
+
+def confusion_shares(truth: Ints, p: Floats) -> list[list[float]]:
+    """Return (classes, classes) the share of each true class (row) that is called each class (column)."""
+    n_classes = p.shape[1]
+    table = np.bincount(truth * n_classes + p.argmax(axis=1), minlength=n_classes**2).reshape(n_classes, n_classes)
+    shares: list[list[float]] = np.round(table / np.maximum(table.sum(axis=1, keepdims=True), 1), DECIMALS).tolist()
+    return shares

@@ -1,0 +1,271 @@
+"""Every metric by name. A new one is a function here, a row in its test, a line in docs/metrics.md.
+
+A function for `@metric` takes truth (n,) and predictions (n,) or (n, classes) and returns a float, or None
+where the metric means nothing on these predictions (it is then left out; NaN is an error). One for `@counted`
+takes Resamples and returns one value a resample: it yields intervals at little cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from submissions.kinds.slice import CLASS_NAMES
+
+from . import ranks
+from .calibration import calibration_line, expected_calibration_error
+from .errors import MetricError
+from .resamples import Floats, Ints, Resamples, Sample
+
+# Raise it when a number of an old submission would come out differently.
+METRIC_VERSION = "1"
+
+LESION = ("lesion",)
+SLICE = ("slice",)
+
+Plain = Callable[[Ints, Floats], float | None]
+Counted = Callable[[Resamples], Floats]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named number. Exactly one of `plain` and `counted` is set."""
+
+    name: str
+    title: str
+    kinds: tuple[str, ...]
+    higher_is_better: bool
+    plain: Plain | None = None
+    counted: Counted | None = None
+    # Where no value is wrong but one is impossible (0/0): left out instead of an error.
+    may_be_undefined: bool = False
+    # Whether more (or less) is simply better, so that a board can be sorted by it.
+    can_rank: bool = True
+
+    @property
+    def direction(self) -> str:
+        return "higher" if self.higher_is_better else "lower"
+
+    def value(self, sample: Sample) -> float | None:
+        """Return the metric, or None where it is undefined. Raises MetricError."""
+        try:
+            value = self.plain(sample.truth, sample.predictions) if self.plain else self._count_once(sample)
+        except MetricError:
+            raise
+        except Exception as error:
+            raise MetricError(f"metric {self.name} failed: {type(error).__name__}: {error}") from error
+        if value is None or (self.may_be_undefined and np.isnan(value)):
+            return None
+        return _finite(self.name, float(value))
+
+    def _count_once(self, sample: Sample) -> float:
+        assert self.counted is not None
+        return float(self.counted(sample.once)[0])
+
+    def over(self, resamples: Resamples) -> Floats:
+        """Return (resamples,) values, NaN where the metric is undefined on one."""
+        if self.counted:
+            return self.counted(resamples)
+        return np.array([self._of_one(resamples.sample, counts) for counts in resamples.counts])
+
+    def _of_one(self, sample: Sample, counts: Floats) -> float:
+        drawn = np.repeat(np.arange(sample.n), counts.astype(np.int64))
+        value = self.value(Sample(sample.truth[drawn], sample.predictions[drawn]))
+        return np.nan if value is None else value
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def metric(
+    name: str,
+    title: str,
+    kinds: tuple[str, ...] = LESION,
+    *,
+    higher_is_better: bool = True,
+    can_rank: bool = True,
+) -> Callable[[Plain], Plain]:
+    """Register a function of (truth, predictions)."""
+
+    def register(function: Plain) -> Plain:
+        METRICS[name] = Metric(name, title, kinds, higher_is_better, plain=function, can_rank=can_rank)
+        return function
+
+    return register
+
+
+def counted(
+    name: str,
+    title: str,
+    kinds: tuple[str, ...] = LESION,
+    *,
+    higher_is_better: bool = True,
+    may_be_undefined: bool = False,
+) -> Callable[[Counted], Counted]:
+    """Register a function of Resamples."""
+
+    def register(function: Counted) -> Counted:
+        METRICS[name] = Metric(
+            name, title, kinds, higher_is_better, counted=function, may_be_undefined=may_be_undefined
+        )
+        return function
+
+    return register
+
+
+def metrics_of(kind: str) -> dict[str, Metric]:
+    """Return the metrics that fit a kind, in the order they are shown."""
+    return {name: found for name, found in METRICS.items() if kind in found.kinds}
+
+
+def metric_named(name: str, kind: str) -> Metric:
+    """Return a metric of a kind. Raises MetricError."""
+    if name not in metrics_of(kind):
+        raise MetricError(f"there is no metric {name} for {kind} phases")
+    return METRICS[name]
+
+
+def evaluate(kind: str, sample: Sample, names: Iterable[str]) -> dict[str, float]:
+    """Return the values of the named metrics, those undefined on this sample left out. Raises MetricError."""
+    values = {name: metric_named(name, kind).value(sample) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _finite(name: str, value: float) -> float:
+    if not np.isfinite(value):
+        raise MetricError(f"metric {name} is not a finite number on this truth")
+    return value
+
+
+# Lesions: order of the scores.
+
+
+@counted("auc", "AUC")
+def auc(resamples: Resamples) -> Floats:
+    return ranks.area_under_roc(resamples.ranked)
+
+
+@counted("sensitivity_at_95_specificity", "Sensitivity at 95 % specificity")
+def sensitivity_at_95_specificity(resamples: Resamples) -> Floats:
+    return ranks.sensitivity_at_specificity(resamples.ranked, 0.95)
+
+
+@counted("specificity_at_95_sensitivity", "Specificity at 95 % sensitivity")
+def specificity_at_95_sensitivity(resamples: Resamples) -> Floats:
+    return ranks.specificity_at_sensitivity(resamples.ranked, 0.95)
+
+
+@counted("average_precision", "Average precision")
+def average_precision(resamples: Resamples) -> Floats:
+    return ranks.average_precision(resamples.ranked)
+
+
+# Lesions: the probabilities themselves.
+
+
+@counted("brier", "Brier score", higher_is_better=False)
+def brier(resamples: Resamples) -> Floats:
+    sample = resamples.sample
+    return resamples.sums((sample.predictions - sample.truth) ** 2) / resamples.totals
+
+
+@metric("ece", "Expected calibration error", higher_is_better=False)
+def ece(truth: Ints, p: Floats) -> float:
+    return expected_calibration_error(truth, p)
+
+
+@metric("calibration_slope", "Calibration slope", can_rank=False)
+def calibration_slope(truth: Ints, p: Floats) -> float | None:
+    line = calibration_line(truth, p)
+    return line[0] if line else None
+
+
+@metric("calibration_intercept", "Calibration intercept", can_rank=False)
+def calibration_intercept(truth: Ints, p: Floats) -> float | None:
+    line = calibration_line(truth, p)
+    return line[1] if line else None
+
+
+# Both kinds.
+
+
+@counted("log_loss", "Log loss", LESION + SLICE, higher_is_better=False)
+def log_loss(resamples: Resamples) -> Floats:
+    """Return the mean of -log p(true class), rows normalised and clipped to the doubles next to 0 and 1."""
+    sample = resamples.sample
+    p = sample.predictions
+    table = np.stack([1 - p, p], axis=1) if p.ndim == 1 else p / p.sum(axis=1, keepdims=True)
+    eps = np.finfo(np.float64).eps
+    of_truth = np.clip(table[np.arange(sample.n), sample.truth], eps, 1 - eps)
+    return resamples.sums(-np.log(of_truth)) / resamples.totals
+
+
+@counted("accuracy", "Accuracy", LESION + SLICE)
+def accuracy(resamples: Resamples) -> Floats:
+    sample = resamples.sample
+    return resamples.sums((sample.truth == sample.predicted).astype(np.float64)) / resamples.totals
+
+
+# Lesions: at p ≥ 0.5. Where nothing is called positive, precision and F1 are 0, as in scikit-learn.
+
+
+def _ratio_or_zero(over: Floats, under: Floats) -> Floats:
+    return np.nan_to_num(ranks.divide(over, under), nan=0.0)
+
+
+@counted("precision", "Precision")
+def precision(resamples: Resamples) -> Floats:
+    both, false_alarm, _, _ = resamples.confusion(1)
+    return _ratio_or_zero(both, both + false_alarm)
+
+
+@counted("recall", "Recall")
+def recall(resamples: Resamples) -> Floats:
+    both, _, missed, _ = resamples.confusion(1)
+    return _ratio_or_zero(both, both + missed)
+
+
+@counted("specificity", "Specificity", may_be_undefined=True)
+def specificity(resamples: Resamples) -> Floats:
+    _, false_alarm, _, neither = resamples.confusion(1)
+    return ranks.divide(neither, neither + false_alarm)
+
+
+@counted("f1", "F1")
+def f1(resamples: Resamples) -> Floats:
+    return f1_of_class(resamples, 1)
+
+
+def f1_of_class(resamples: Resamples, k: int) -> Floats:
+    both, false_alarm, missed, _ = resamples.confusion(k)
+    return _ratio_or_zero(2 * both, 2 * both + false_alarm + missed)
+
+
+# Slices.
+
+
+@counted("macro_f1", "Macro F1", SLICE)
+def macro_f1(resamples: Resamples) -> Floats:
+    """Return the mean F1 over the classes that occur in the truth or are called, as scikit-learn does."""
+    each = [resamples.confusion(k) for k in range(len(CLASS_NAMES))]
+    scores = np.stack([_ratio_or_zero(2 * tp, 2 * tp + fp + fn) for tp, fp, fn, _ in each])
+    occurs = np.stack([tp + fp + fn > 0 for tp, fp, fn, _ in each])
+    return scores.sum(axis=0) / occurs.sum(axis=0)
+
+
+@counted("macro_auc_ovr", "Macro AUC (one against the rest)", SLICE, may_be_undefined=True)
+def macro_auc_ovr(resamples: Resamples) -> Floats:
+    """Return the mean AUC over the classes that have both positives and negatives."""
+    areas = np.stack([ranks.area_under_roc(ranked) for ranked in resamples.class_ranked])
+    defined = ~np.isnan(areas)
+    return ranks.divide(np.nan_to_num(areas).sum(axis=0), defined.sum(axis=0).astype(np.float64))
+
+
+def _register_class_f1(k: int, name: str) -> None:
+    counted(f"f1_{name}", f"F1 {name.replace('_', ' ')}", SLICE)(lambda resamples: f1_of_class(resamples, k))
+
+
+for _number, _name in enumerate(CLASS_NAMES):
+    _register_class_f1(_number, _name)
