@@ -1,0 +1,111 @@
+"""The containers of one attempt: created, started, and always taken away again."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from submissions.runner.base import AttemptTaken, ContainerFault, EngineFault, RunCancelled, Watcher
+from submissions.runner.docker import ContainerState, Engine
+from submissions.runner.sandbox import ContainerSpec, Labels, OutputVolume
+
+LAST_WORDS_S = 1.0
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a runner needs to know of this worker: its engine, its driver image, its names."""
+
+    engine: Engine
+    driver_image: str
+    prefix: str
+    instance: str
+    runtime: str | None = None
+
+    def labels(self, evaluation: str, attempt: int, lifetime_s: float) -> Labels:
+        """Return the labels of an attempt. The deadline is wall-clock: another process reads it."""
+        return Labels(self.prefix, self.instance, evaluation, attempt, int(time.time() + lifetime_s))
+
+
+class Attempt:
+    """Containers and volumes of one attempt, removed in the reverse order they were made in."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._containers: list[str] = []
+        self._volumes: list[str] = []
+
+    def create(self, spec: ContainerSpec) -> str:
+        container_id = self.engine.create(spec)
+        self._containers.append(container_id)
+        return container_id
+
+    def create_volume(self, volume: OutputVolume, labels: Labels, size_mb: int, inodes: int) -> None:
+        self._volumes.append(volume.name)
+        self.engine.create_volume(volume, labels.of("output"), size_mb, inodes)
+
+    def remove(self, container_id: str) -> None:
+        self.engine.remove(container_id)
+        self._containers.remove(container_id)
+
+    def close(self) -> None:
+        """Remove everything; go on after a failure and raise the first at the end."""
+        first: EngineFault | None = None
+        for remove, name in [(self.engine.remove, each) for each in reversed(self._containers)] + [
+            (self.engine.remove_volume, each) for each in self._volumes
+        ]:
+            try:
+                remove(name)
+            except EngineFault as fault:
+                first = first or fault
+        self._containers, self._volumes = [], []
+        if first:
+            raise first
+
+
+@contextlib.contextmanager
+def attempt_on(engine: Engine) -> Iterator[Attempt]:
+    """Give an empty Attempt and close it however the block ends.
+
+    A failure to clean up never hides the verdict: the reaper will find what stayed.
+    """
+    attempt = Attempt(engine)
+    try:
+        yield attempt
+    except BaseException:
+        with contextlib.suppress(EngineFault):
+            attempt.close()
+        raise
+    attempt.close()
+
+
+class Clock:
+    """Deadlines and cancellation of one run, by the monotonic clock of the worker."""
+
+    def __init__(self, timeout_s: float, watcher: Watcher) -> None:
+        self.started = time.monotonic()
+        self._timeout_s = timeout_s
+        self._watcher = watcher
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self.started
+
+    def check(self) -> None:
+        """Raise RunCancelled or TIMEOUT when it is time to stop."""
+        if self._watcher.is_cancelled():
+            raise RunCancelled
+        if self.elapsed() > self._timeout_s:
+            raise ContainerFault("TIMEOUT", f"The limit is {self._timeout_s:g} s in all.")
+
+
+def settled_state(engine: Engine, container_id: str, patience_s: float = LAST_WORDS_S) -> ContainerState:
+    """Return the model's state, waiting a moment for one that is about to end."""
+    give_up = time.monotonic() + patience_s
+    while (state := engine.state(container_id)).running and time.monotonic() < give_up:
+        time.sleep(0.05)
+    return state
+
+
+__all__ = ["Attempt", "AttemptTaken", "Clock", "Host", "attempt_on", "settled_state"]

@@ -1,0 +1,169 @@
+"""Carry out a plan: wait until the model answers, then make its calls, one event line for each."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import threading
+import time
+from binascii import b2a_base64
+from collections.abc import Callable
+from typing import Any
+
+from .connection import CallFault, Closed, Connection, Response
+
+READY_PAUSE_S = 0.01
+READY_CALL_S = 2.0
+REFUSED_PATIENCE_S = 1.0
+Say = Callable[[dict[str, Any]], None]
+
+
+class Caller:
+    """Makes the calls of a plan on `parallel` kept-alive connections; stops at the first fault."""
+
+    def __init__(self, plan: dict[str, Any], say: Say) -> None:
+        self.plan = plan
+        self.say = say
+        self._lock = threading.Lock()
+        self._groups = iter(plan["groups"])
+        self._stopped = False
+
+    def run(self) -> None:
+        lanes = [threading.Thread(target=self._lane) for _ in range(self.plan["parallel"])]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
+
+    def _next_group(self) -> dict[str, Any] | None:
+        with self._lock:
+            return None if self._stopped else next(self._groups, None)
+
+    def _lane(self) -> None:
+        connection = Connection("127.0.0.1", self.plan["port"], self.plan["response_bytes"])
+        while group := self._next_group():
+            try:
+                self._call_group(connection, group)
+            except OSError as error:
+                self._fault(group["calls"][0]["number"], "SYSTEM_DATASET", str(error))
+        connection.close()
+
+    def _call_group(self, connection: Connection, group: dict[str, Any]) -> None:
+        """Make the calls of one series; its file is opened once."""
+        with Image(group["file"]) as image:
+            for call in group["calls"]:
+                if self._stopped:
+                    return
+                self._call(connection, image, call)
+
+    def _call(self, connection: Connection, image: Image, call: dict[str, Any]) -> None:
+        started = time.monotonic()
+        try:
+            response = self._answer(connection, self._message(call, image), started)
+        except CallFault as fault:
+            self._fault(call["number"], fault.code, fault.detail)
+            return
+        self._report(call["number"], response, time.monotonic() - started)
+
+    def _answer(self, connection: Connection, parts: list[Any], started: float) -> Response:
+        """Return the response; a server that is between two of its workers gets a moment."""
+        timeout_s = self.plan["predict_timeout_s"]
+        while True:
+            left = timeout_s - (time.monotonic() - started)
+            try:
+                return connection.request(parts, left)
+            except Closed as fault:
+                refused = fault.detail.startswith("connecting")
+                if not refused or time.monotonic() - started > min(REFUSED_PATIENCE_S, timeout_s / 2):
+                    raise
+                time.sleep(0.05)
+
+    def _report(self, number: int, response: Response, seconds: float) -> None:
+        if response.status != 200:
+            self._fault(number, "BAD_RESPONSE", f"status {response.status}", status=response.status)
+            return
+        body = b2a_base64(response.body, newline=False).decode("ascii")
+        self.say({"event": "answer", "number": number, "seconds": seconds, "body": body})
+
+    def _fault(self, number: int, code: str, detail: str, status: int = 0) -> None:
+        self._stopped = True
+        self.say({"event": "fault", "number": number, "code": code, "detail": detail, "status": status})
+
+    def _message(self, call: dict[str, Any], image: Image) -> list[Any]:
+        """Return one multipart request as buffers; the file's bytes are not copied."""
+        boundary = self.plan["boundary"]
+        start = "".join(_field(boundary, name, value) for name, value in call["fields"].items())
+        start += (
+            f"--{boundary}\r\nContent-Disposition: form-data; "
+            f'name="{self.plan["file_field"]}"; filename="{call["file_name"]}"\r\n'
+            f"Content-Type: {self.plan['content_type']}\r\n\r\n"
+        )
+        opening, closing = start.encode(), f"\r\n--{boundary}--\r\n".encode()
+        length = len(opening) + len(image.view) + len(closing)
+        head = (
+            f"POST {self.plan['path']} HTTP/1.1\r\nHost: 127.0.0.1:{self.plan['port']}\r\n"
+            f"Content-Type: multipart/form-data; boundary={boundary}\r\nContent-Length: {length}\r\n"
+            f"Accept: application/json\r\nAccept-Encoding: identity\r\n{self.plan['authorization']}\r\n"
+        )
+        return [head.encode() + opening, image.view, closing]
+
+
+class Image:
+    """The bytes of one file, mapped; the page cache holds them, not this process."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __enter__(self) -> Image:
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            self._map = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        finally:
+            os.close(descriptor)
+        self.view = memoryview(self._map)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.view.release()
+        self._map.close()
+
+
+def _field(boundary: str, name: str, value: str) -> str:
+    return f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+
+
+def wait_until_ready(plan: dict[str, Any], say: Say) -> bool:
+    """Return True at the first HTTP answer on /health or /; False after the plan's longest wait."""
+    started = time.monotonic()
+    paths = ("/health", "/")
+    tries = 0
+    while (left := plan["startup_s"] - (time.monotonic() - started)) > 0:
+        connection = Connection("127.0.0.1", plan["port"], plan["response_bytes"])
+        try:
+            connection.request([_get(paths[tries % 2], plan)], min(left, READY_CALL_S))
+            return True
+        except CallFault as fault:
+            if not fault.detail.startswith("connecting"):
+                tries += 1
+            time.sleep(READY_PAUSE_S)
+        finally:
+            connection.close()
+    say({"event": "fault", "number": -1, "code": "NOT_READY", "detail": "no HTTP answer", "status": 0})
+    return False
+
+
+def _get(path: str, plan: dict[str, Any]) -> bytes:
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{plan['port']}\r\nAccept-Encoding: identity\r\n"
+    return (head + f"{plan['authorization']}Connection: close\r\n\r\n").encode()
+
+
+def carry_out(plan_path: str, say: Say) -> None:
+    """Run the plan in a file; the last event is always `done`."""
+    with open(plan_path, encoding="utf-8") as file:
+        plan = json.load(file)
+    say({"event": "up"})
+    if wait_until_ready(plan, say):
+        say({"event": "ready"})
+        Caller(plan, say).run()
+    say({"event": "done"})

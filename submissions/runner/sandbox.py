@@ -1,0 +1,178 @@
+"""What each of the three containers of an attempt gets, as values; `docker.py` turns them into calls.
+
+Holder (ours) owns the empty network namespace; model (the participant's) and driver (ours) join it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil
+
+from submissions.runner.base import Limits
+
+MIB = 1 << 20
+NOBODY = "65534:65534"
+CASES_AT = "/cases"
+PLAN_AT = "/plan"
+INPUT_AT = "/input"
+OUTPUT_AT = "/output"
+# Caches that would fail on a read-only root, unless the image says where its own are.
+CACHES = {
+    "XDG_CACHE_HOME": "/tmp/.cache",
+    "HF_HOME": "/tmp/.cache/huggingface",
+    "TORCH_HOME": "/tmp/.cache/torch",
+    "MPLCONFIGDIR": "/tmp/.cache/matplotlib",
+    "NUMBA_CACHE_DIR": "/tmp/.cache/numba",
+}
+FORBIDDEN_ENV = ("LD_", "NVIDIA_", "CUDA_VISIBLE")
+# Images with CUDA or conda need it; intake let nothing else of LD_* through.
+ALLOWED_ENV = ("LD_LIBRARY_PATH",)
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A folder of this machine, mounted read-only."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class OutputVolume:
+    """A tmpfs volume that outlives the container which wrote it, as long as the holder mounts it."""
+
+    name: str
+    target: str
+    read_only: bool
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Whose container it is: what the reaper decides by. deadline: seconds since the epoch."""
+
+    prefix: str
+    instance: str
+    evaluation: str
+    attempt: int
+    deadline: int
+
+    def of(self, role: str) -> dict[str, str]:
+        values = {"instance": self.instance, "evaluation": self.evaluation, "attempt": str(self.attempt)}
+        values |= {"role": role, "deadline": str(self.deadline)}
+        return {f"{self.prefix}.{key}": value for key, value in values.items()}
+
+    def name(self, role: str) -> str:
+        """Return the container name; taken already means that another worker runs this attempt."""
+        return f"{self.prefix}-{self.instance}-{self.evaluation}-{self.attempt}-{role}"
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """One container, fully said. network: `none`, or the name of the holder whose namespace it joins."""
+
+    name: str
+    image_id: str
+    labels: Mapping[str, str]
+    network: str
+    memory_bytes: int
+    pids: int
+    command: list[str] | None = None
+    cpus: float = 1.0
+    shm_bytes: int = MIB
+    environment: Mapping[str, str] = field(default_factory=dict)
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    binds: tuple[Bind, ...] = ()
+    volumes: tuple[OutputVolume, ...] = ()
+    runtime: str | None = None
+    gpu: bool = False
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What the engine says of a loaded image."""
+
+    image_id: str
+    environment: Mapping[str, str]
+    volumes: tuple[str, ...]
+    ports: tuple[int, ...]
+    user: str = ""
+    size_bytes: int = 0
+    layers: tuple[str, ...] = ()
+
+
+def holder_spec(labels: Labels, driver_image: str, volumes: tuple[OutputVolume, ...] = ()) -> ContainerSpec:
+    """Return the container that owns the empty network and, for batches, keeps the output alive."""
+    return ContainerSpec(
+        name=labels.name("holder"),
+        image_id=driver_image,
+        labels=labels.of("holder"),
+        network="none",
+        memory_bytes=64 * MIB,
+        pids=32,
+        command=["hold"],
+        volumes=volumes,
+    )
+
+
+def model_spec(
+    labels: Labels,
+    image: ImageFacts,
+    limits: Limits,
+    *,
+    runtime: str | None = None,
+    role: str = "model",
+    binds: tuple[Bind, ...] = (),
+    volumes: tuple[OutputVolume, ...] = (),
+) -> ContainerSpec:
+    """Return the participant's container: image by ID, the phase's limits, nothing of ours inside."""
+    return ContainerSpec(
+        name=labels.name(role),
+        image_id=image.image_id,
+        labels=labels.of("model"),
+        network=labels.name("holder"),
+        memory_bytes=limits.memory_mb * MIB,
+        pids=limits.pids,
+        cpus=limits.cpus,
+        shm_bytes=limits.shm_mb * MIB,
+        environment=model_environment(image, limits),
+        tmpfs=model_tmpfs(image, limits),
+        binds=binds,
+        volumes=volumes,
+        runtime=runtime,
+        gpu=limits.gpu,
+    )
+
+
+def driver_spec(labels: Labels, driver_image: str, cases_root: str, plan_dir: str) -> ContainerSpec:
+    """Return the caller: sees the cases and its plan, writes to its standard output only."""
+    return ContainerSpec(
+        name=labels.name("driver"),
+        image_id=driver_image,
+        labels=labels.of("driver"),
+        network=labels.name("holder"),
+        memory_bytes=512 * MIB,
+        pids=64,
+        command=["call", f"{PLAN_AT}/plan.json"],
+        binds=(Bind(cases_root, CASES_AT), Bind(plan_dir, PLAN_AT)),
+    )
+
+
+def model_environment(image: ImageFacts, limits: Limits) -> dict[str, str]:
+    """Return the variables laid over the image's own."""
+    threads = str(max(1, ceil(limits.cpus)))
+    forbidden = (name for name in image.environment if name.upper().startswith(FORBIDDEN_ENV))
+    chosen = {name: "" for name in forbidden if name not in ALLOWED_ENV}
+    chosen |= {name: path for name, path in CACHES.items() if name not in image.environment}
+    chosen |= {"HOME": "/tmp", "HF_HUB_OFFLINE": "1", "LD_PRELOAD": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    chosen |= {"OMP_NUM_THREADS": image.environment.get("OMP_NUM_THREADS", threads)}
+    chosen["NVIDIA_VISIBLE_DEVICES"] = "all" if limits.gpu else "void"
+    return chosen
+
+
+def model_tmpfs(image: ImageFacts, limits: Limits) -> dict[str, str]:
+    """Return a sized tmpfs at /tmp and over every volume the image declares."""
+    # exec: torch and numba load the code they compile from there. uid, gid: the runtime gives the mount
+    # the mode of the image's own folder, which only its owner may write to.
+    options = f"rw,exec,nosuid,nodev,mode=1777,uid=65534,gid=65534,size={limits.tmp_mb}m,nr_inodes=200k"
+    return dict.fromkeys({"/tmp", *image.volumes} - {INPUT_AT, OUTPUT_AT}, options)

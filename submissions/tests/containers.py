@@ -1,0 +1,169 @@
+"""A real engine for tests: images built from tiny programs, run by the real runners, and nothing left."""
+
+import json
+import os
+import secrets
+import subprocess
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from submissions.kinds import KINDS
+from submissions.runner.attempt import Host
+from submissions.runner.base import Limits, RunCase, RunError, RunRequest, RunResult, Watcher
+from submissions.runner.batch import BatchRunner
+from submissions.runner.docker import Engine
+from submissions.runner.driver_image import driver_image
+from submissions.runner.http import HttpRunner
+
+HOSTILE = Path(__file__).parent / "hostile"
+PREFIX = "luna"
+RUNNERS = {"http": HttpRunner, "batch": BatchRunner}
+TEST_LIMITS = Limits(memory_mb=256, cpus=1.0, timeout_s=60, startup_s=20, predict_timeout_s=10, tmp_mb=64, shm_mb=16)
+
+
+def docker(*arguments, text=None):
+    """Run the docker command line and return what it prints."""
+    done = subprocess.run(["docker", *arguments], input=text, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@dataclass
+class Bench:
+    """An engine with a driver image, an instance name of its own, and the images it built."""
+
+    host: Host
+    folder: Path
+    built: list[str] = field(default_factory=list)
+    runs: int = 0
+
+    @property
+    def engine(self):
+        return self.host.engine
+
+    @property
+    def instance(self):
+        return self.host.instance
+
+    def build(self, dockerfile, context=None):
+        """Build an image and return its ID."""
+        tag = f"{self.instance}-built:{len(self.built)}"
+        common = ["build", "-q", "--network", "none", "-t", tag]
+        if context is None:
+            image_id = docker(*common, "-", text=dockerfile)
+        else:
+            image_id = docker(*common, "-f", "-", str(context), text=dockerfile)
+        self.built.append(tag)
+        return self.engine.image(tag).image_id if image_id else ""
+
+    def drop(self, count=1):
+        for _ in range(count):
+            self.engine.remove_image(self.built.pop())
+
+    def cases(self, count=4):
+        """Return lesions, two to a series, whose files say which they are."""
+        root = self.folder / "cases"
+        root.mkdir(parents=True, exist_ok=True)
+        root.chmod(0o755)
+        cases = []
+        for number in range(count):
+            path = root / f"{number // 2}.mha"
+            path.write_bytes(b"voxels-of-case-%d;" % (number // 2) * 200)
+            path.chmod(0o644)
+            facts = {"Gender": "Male", "Age_at_StudyDate": "61", "label": number % 2}
+            cases.append(RunCase(f"hidden-{number}", path, f"1.2.{number // 2}", 1.5 * number, -2.0, 3.0, facts))
+        return cases
+
+    def request(self, image_id, **changes):
+        self.runs += 1
+        request = RunRequest(
+            evaluation=f"t{self.runs}",
+            attempt=1,
+            image_id=image_id,
+            contract="http",
+            cases=self.cases(),
+            limits=TEST_LIMITS,
+            kind=KINDS["lesion"],
+            cases_root=self.folder / "cases",
+            run_dir=self.folder / f"run-{self.runs}",
+            seed=7,
+        )
+        return replace(request, **changes)
+
+    def run(self, request, watcher=None) -> RunResult:
+        return RUNNERS[request.contract](self.host).run(request, watcher or Watcher())
+
+    def verdict(self, request, at_each_look=lambda: None):
+        """Return (code, error or result, seconds) of a run; code None when it was answered."""
+        started = time.monotonic()
+        try:
+            result = self.run(request, Watcher(is_cancelled=lambda: bool(at_each_look() and False)))
+        except RunError as error:
+            return error.code, error, time.monotonic() - started
+        return None, result, time.monotonic() - started
+
+    def left_behind(self):
+        """Return the names of containers and volumes that carry this instance's label."""
+        ours = {f"{PREFIX}.instance": self.instance}
+        return [one.name for one in self.engine.own_containers(ours)] + list(self.engine.own_volumes(ours))
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """An engine of one test module; afterwards nothing of it is left there."""
+    if not os.environ.get("DOCKER_HOST"):
+        pytest.skip("no Docker engine: run `make services`")
+    engine = Engine(os.environ["DOCKER_HOST"])
+    image = driver_image()
+    driver = engine.image(image.image_id)
+    was_there = driver is not None
+    driver_id = driver.image_id if was_there else engine.load([image.archive]) or image.image_id
+    folder = tmp_path_factory.mktemp("containers")
+    for path in (folder, *folder.parents[:2]):
+        path.chmod(0o755)
+    bench = Bench(Host(engine, driver_id, PREFIX, f"test{secrets.token_hex(4)}"), folder)
+    # Without a tag it would leave together with the first image built on it.
+    engine.tag(driver_id, f"{bench.instance}-kept", "driver")
+    yield bench
+    left = bench.left_behind()
+    engine.remove_image(f"{bench.instance}-kept:driver")
+    bench.drop(len(bench.built))
+    if not was_there:
+        engine.remove_image(driver_id)
+    images = [tag for tag in docker("images", "--format", "{{.Repository}}").split() if bench.instance in tag]
+    engine.close()
+    assert (left, images) == ([], [])
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """One variant of a hostile program beside what must be said of it."""
+
+    name: str
+    args: tuple
+    expected: dict
+
+    def __str__(self):
+        return "-".join([self.name, *map(str, self.args)])[:50]
+
+
+def hostile_variants():
+    """Return every variant of every folder."""
+    found = []
+    for path in sorted(HOSTILE.glob("*/expected.json")):
+        common = json.loads(path.read_text())
+        for variant in common.pop("variants", [{}]):
+            merged = common | variant
+            merged["limits"] = common.get("limits", {}) | variant.get("limits", {})
+            found.append(Hostile(path.parent.name, tuple(variant.get("args", ())), merged))
+    return found
+
+
+def hostile_dockerfile(hostile, base):
+    program = ["python3", f"/hostile/{hostile.name}/program.py", *hostile.args]
+    command = hostile.expected.get("command", program)
+    lines = [f"FROM {base}", *hostile.expected.get("dockerfile", []), f"CMD {json.dumps(command)}"]
+    return "\n".join(lines) + "\n"

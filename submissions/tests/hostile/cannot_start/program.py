@@ -1,0 +1,1 @@
+"""Never runs: the image's command is wrong."""

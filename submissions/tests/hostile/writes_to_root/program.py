@@ -1,0 +1,1 @@
+open("/hostile/cache.bin", "w").write("x")

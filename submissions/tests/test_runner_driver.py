@@ -1,0 +1,258 @@
+"""The driver's HTTP client against servers that keep, bend and break the rules, on loopback."""
+
+import contextlib
+import json
+import re
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from submissions.runner.driver import calling
+from submissions.runner.driver.connection import CallFault, Connection
+
+REQUEST = [b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"]
+
+
+def read_request(sock):
+    """Return one whole request, b"" at the end of the connection."""
+    data = b""
+    while piece := sock.recv(65536):
+        data += piece
+        head, found, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"Content-Length: (\d+)", head)
+        if found and len(body) >= int(length[1] if length else 0):
+            return data
+    return b""
+
+
+class Server:
+    """Sends the next script to each request it reads; None keeps silent; closes after `closes` requests."""
+
+    def __init__(self, *scripts, closes=()):
+        self.scripts, self.closes, self.connections = list(scripts), set(closes), 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        served = 0
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with sock:
+                while self.scripts and read_request(sock):
+                    script, served = self.scripts.pop(0), served + 1
+                    with contextlib.suppress(OSError):  # the driver leaves once its time is up
+                        for piece in script or [b""]:
+                            sock.sendall(piece) if isinstance(piece, bytes) else time.sleep(piece)
+                    if script is None:
+                        time.sleep(5)
+                    if served in self.closes:
+                        break
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(*scripts, **options):
+        servers.append(Server(*scripts, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def ask(server, *, limit=1000, timeout_s=2.0):
+    return Connection("127.0.0.1", server.port, limit).request(REQUEST, timeout_s)
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "status", "body"),
+    [
+        ([OK], 200, b"hi"),
+        ([OK[:20], 0.05, OK[20:]], 200, b"hi"),  # split anywhere
+        ([b"HTTP/1.1 100 Continue\r\n\r\n" + OK], 200, b"hi"),
+        (
+            [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n3;x=y\r\n!!!\r\n0\r\nT: v\r\n\r\n"],
+            200,
+            b"hi!!!",
+        ),
+        ([b"HTTP/1.1 204 No Content\r\n\r\n"], 204, b""),
+        ([b"HTTP/1.1 307 Elsewhere\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"], 307, b""),
+    ],
+)
+def test_answers_are_read_as_they_are(serve, pieces, status, body):
+    response = ask(serve(pieces))
+    assert (response.status, response.body) == (status, body)
+
+
+def test_a_body_without_length_ends_with_the_connection(serve):
+    server = serve([b"HTTP/1.0 200 OK\r\n\r\nhi"], closes=[1])
+    assert ask(server).body == b"hi"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "code"),
+    [
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n"], "RESPONSE_TOO_LARGE"),
+        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n"], "RESPONSE_TOO_LARGE"),
+        ([b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000], "RESPONSE_TOO_LARGE"),
+        ([b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 2000], "RESPONSE_TOO_LARGE"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi"], "BAD_RESPONSE"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"], "BAD_RESPONSE"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: \xc2\xb2\r\n\r\n"], "BAD_RESPONSE"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi"], "BAD_RESPONSE"),
+        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"], "BAD_RESPONSE"),
+        ([b"HTTP/9 hello\r\n\r\n"], "BAD_RESPONSE"),
+        ([b"\r\n\r\n"], "BAD_RESPONSE"),
+        ([b"HTTP/1.1 200"], "BAD_RESPONSE"),
+        ([b"HTTP/1.1 \xb2\xb2\xb2 OK\r\n\r\n"], "BAD_RESPONSE"),
+        ([b""], "BAD_RESPONSE"),
+    ],
+)
+def test_broken_answers_have_a_code(serve, pieces, code):
+    with pytest.raises(CallFault) as caught:
+        ask(serve(pieces, closes=[1]))
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [None, [b"H", 0.2] * 20, [b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", *([b"x", 0.1] * 20)]],
+    ids=["silent", "drips the head", "drips the body"],
+)
+def test_the_deadline_holds_however_the_bytes_drip(serve, pieces):
+    started = time.monotonic()
+    with pytest.raises(CallFault) as caught:
+        Connection("127.0.0.1", serve(pieces).port, 1000).request(REQUEST, 0.4)
+    assert caught.value.code in ("PREDICT_TIMEOUT", "BAD_RESPONSE")
+    assert time.monotonic() - started < 1.0
+
+
+def test_one_connection_serves_many_calls(serve):
+    server = serve([OK], [OK], [OK])
+    connection = Connection("127.0.0.1", server.port, 1000)
+    assert [connection.request(REQUEST, 1).body for _ in range(3)] == [b"hi"] * 3
+    assert server.connections == 1
+
+
+def test_a_kept_connection_that_went_stale_is_opened_anew(serve):
+    server = serve([OK], [OK], closes=[1])
+    connection = Connection("127.0.0.1", server.port, 1000)
+    assert [connection.request(REQUEST, 1).body for _ in range(2)] == [b"hi"] * 2
+    assert server.connections == 2
+
+
+def test_bytes_after_an_answer_are_not_taken_for_the_next(serve):
+    forged = OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfake"
+    server = serve([forged], [OK])
+    connection = Connection("127.0.0.1", server.port, 1000)
+    assert [connection.request(REQUEST, 1).body for _ in range(2)] == [b"hi", b"hi"]
+
+
+def plan(port, folder, count=3, **changes):
+    image = folder / "scan.mha"
+    image.write_bytes(b"voxels")
+    calls = [{"number": n, "file_name": f"u{n}.mha", "fields": {"lesionID": str(n)}} for n in range(count)]
+    base = {
+        "port": port,
+        "path": "/p",
+        "authorization": "",
+        "file_field": "image",
+        "content_type": "application/octet-stream",
+        "boundary": "bbb",
+        "startup_s": 2,
+        "predict_timeout_s": 1,
+        "parallel": 1,
+        "response_bytes": 1000,
+        "groups": [{"file": str(image), "calls": calls}],
+    }
+    path = folder / "plan.json"
+    path.write_text(json.dumps(base | changes))
+    return str(path)
+
+
+def events_of(plan_path):
+    events = []
+    calling.carry_out(plan_path, events.append)
+    return events
+
+
+def test_a_plan_ends_in_one_event_a_call(serve, tmp_path):
+    events = events_of(plan(serve([OK], [OK], [OK], [OK], closes=[1]).port, tmp_path))
+    assert [event["event"] for event in events] == ["up", "ready", "answer", "answer", "answer", "done"]
+    assert [event["number"] for event in events if event["event"] == "answer"] == [0, 1, 2]
+
+
+def test_the_first_fault_stops_the_plan(serve, tmp_path):
+    bad = [b"HTTP/1.1 500 No\r\nContent-Length: 6\r\n\r\nsecret"]
+    events = events_of(plan(serve([OK], bad, closes=[1]).port, tmp_path))
+    assert [event["event"] for event in events] == ["up", "ready", "fault", "done"]
+    assert events[2]["code"] == "BAD_RESPONSE"
+    assert "secret" not in json.dumps(events)
+
+
+def test_a_server_that_comes_late_is_noticed_within_a_tenth_of_a_second(tmp_path):
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    listener.close()
+    events, moment = [], []
+
+    def late():
+        time.sleep(0.4)
+        with socket.create_server(("127.0.0.1", port)) as server:
+            moment.append(time.monotonic())
+            sock, _ = server.accept()
+            sock.recv(1000)
+            sock.sendall(OK)
+
+    thread = threading.Thread(target=late)
+    thread.start()
+    calling.wait_until_ready(json.loads(Path(plan(port, tmp_path)).read_text()), events.append)
+    noticed = time.monotonic()
+    thread.join()
+    assert noticed - moment[0] < 0.1
+
+
+def test_nobody_listening_is_not_ready(tmp_path):
+    events = events_of(plan(1, tmp_path, startup_s=0.2))
+    assert [event.get("code") for event in events] == [None, "NOT_READY", None]
+
+
+def test_the_request_is_a_multipart_form(tmp_path):
+    listener = socket.create_server(("127.0.0.1", 0))
+    received = []
+
+    def take():
+        for _ in range(2):
+            sock, _ = listener.accept()
+            received.append(read_request(sock))
+            sock.sendall(OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"))
+            sock.close()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    events_of(plan(listener.getsockname()[1], tmp_path, count=1, authorization="Authorization: Bearer t\r\n"))
+    thread.join()
+    listener.close()
+    head, _, body = received[1].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /p HTTP/1.1\r\n")
+    assert b"\r\nAuthorization: Bearer t" in head
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert b'name="lesionID"\r\n\r\n0\r\n' in body
+    assert b'name="image"; filename="u0.mha"\r\n' in body
+    assert body.endswith(b"\r\n\r\nvoxels\r\n--bbb--\r\n")
