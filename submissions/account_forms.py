@@ -1,0 +1,47 @@
+"""Forms of signing in and up, and of the account page."""
+
+from typing import Any
+
+from allauth.account.forms import LoginForm, SignupForm
+from django import forms
+
+
+def relabel(form: forms.Form, labels: dict[str, str]) -> None:
+    """Give fields our words; a label that stays in view needs no placeholder inside the field."""
+    for name, field in form.fields.items():
+        field.label = labels.get(name, field.label)
+        field.widget.attrs.pop("placeholder", None)
+
+
+class SignInForm(LoginForm):  # type: ignore[misc]
+    """ACCOUNT_FORMS["login"]."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        relabel(self, {"login": "User name or e-mail address", "remember": "Stay signed in on this device"})
+
+
+class SignUpForm(SignupForm):  # type: ignore[misc]
+    """ACCOUNT_FORMS["signup"]."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        words = {"username": "User name", "email": "E-mail address", "password2": "Password again"}
+        relabel(self, words)
+        self.fields["password1"].help_text = "At least 10 characters; not a common one, not your name, not only digits."
+
+
+class TokenForm(forms.Form):
+    """A new API token."""
+
+    LIFETIMES = ((7, "a week"), (30, "a month"), (90, "three months"), (365, "a year"))
+
+    name = forms.CharField(
+        max_length=80,
+        help_text="Where it is used, such as 'laptop' or 'training cluster': so you know which one to revoke.",
+    )
+    days = forms.TypedChoiceField(label="Valid for", choices=LIFETIMES, coerce=int, initial=90)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].widget.attrs["autocomplete"] = "off"

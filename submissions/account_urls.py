@@ -1,0 +1,11 @@
+"""Addresses of the account page; signing in and up is allauth's, below /accounts/."""
+
+from django.urls import path
+
+from submissions import account_views
+
+urlpatterns = [
+    path("account/", account_views.account, name="account"),
+    path("account/tokens/", account_views.make_token, name="token_create"),
+    path("account/tokens/<str:token_key>/revoke/", account_views.revoke_token, name="token_revoke"),
+]

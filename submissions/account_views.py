@@ -1,0 +1,60 @@
+"""The account page: who I am, how I sign in, and my API tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from submissions.account_forms import TokenForm
+from submissions.models import ApiToken
+from submissions.models.team import team_of
+from submissions.tokens import create_token
+
+
+def _context(request: HttpRequest, form: TokenForm) -> dict[str, Any]:
+    user: Any = request.user
+    return {
+        "form": form,
+        "tokens": ApiToken.objects.filter(user=user),
+        "now": timezone.now(),
+        "email": EmailAddress.objects.get_primary(user),
+        "authenticators": Authenticator.objects.filter(user=user).exclude(type=Authenticator.Type.RECOVERY_CODES),
+        "team": team_of(user),
+    }
+
+
+@login_required
+@never_cache
+@require_safe
+def account(request: HttpRequest) -> HttpResponse:
+    return render(request, "account/account.html", _context(request, TokenForm()))
+
+
+@login_required
+@never_cache
+@require_POST
+def make_token(request: HttpRequest) -> HttpResponse:
+    """Answer with the token itself, this once: it is stored as a digest and never shown again."""
+    form = TokenForm(request.POST)
+    if not form.is_valid():
+        return render(request, "account/account.html", _context(request, form), status=400)
+    _, text = create_token(user=request.user, name=form.cleaned_data["name"], days=form.cleaned_data["days"])
+    return render(request, "account/account.html", {**_context(request, TokenForm()), "new_token": text}, status=201)
+
+
+@login_required
+@require_POST
+def revoke_token(request: HttpRequest, token_key: str) -> HttpResponse:
+    token = get_object_or_404(ApiToken, user=request.user, token_key=token_key)
+    token.delete()
+    messages.success(request, f"The token '{token.name}' is revoked; whoever uses it is refused from now on.")
+    return redirect("account")

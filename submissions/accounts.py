@@ -1,0 +1,63 @@
+"""What this site asks of django-allauth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
+from django.http import HttpRequest
+from django.urls import reverse
+
+from submissions import login_limit
+from submissions.likeness import likeness
+from submissions.mail import send_or_retry
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")  # where the port may be any
+RESERVED_NAMES = {"admin", "administrator", "organiser", "organizer", "staff", "root", "system", "lunasite"}
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Sign-up, sign-in and mail as lunasite wants them."""
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """login_limit counts the tries, exactly; allauth's own counter is left to second factors."""
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        user = super().authenticate(request, **credentials)
+        if user is not None:
+            login_limit.forget_tries_of(request, user)
+        return user
+
+    def clean_username(self, username: str, shallow: bool = False) -> str:
+        if "@" in username:
+            raise ValidationError("A user name has no @ in it; the e-mail address has its own field.")
+        if likeness(username) in RESERVED_NAMES:
+            raise ValidationError("This name could be taken for the organisers'; choose another.")
+        taken = [] if shallow else get_user_model().objects.values_list("username", flat=True)
+        if likeness(username) in map(likeness, taken):
+            raise ValidationError("This name is taken, or looks like one that is; choose another.")
+        return str(super().clean_username(username, shallow))
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return login_limit.client_address(request)
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("account")
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send a plain-text mail; a mail server that is away never breaks the page (F21)."""
+        everything = {"email": email, "request": self.request, **context}
+        message = self.render_mail(template_prefix, email, everything)
+        body = with_own_address(message.body, self.request)
+        send_or_retry(EmailMessage(message.subject, body, message.from_email, message.to))
+
+
+def with_own_address(text: str, request: HttpRequest | None) -> str:
+    """Return a mail whose links lead to SITE_URL, under whatever name and port the request came."""
+    if request is None or settings.SITE_HOST in LOCAL_HOSTS:
+        return text
+    return text.replace(request.build_absolute_uri("/"), f"{settings.SITE_URL}/")

@@ -1,0 +1,28 @@
+"""The verbs of the challenge. Keyword-only; each owns its transaction."""
+
+from submissions.actions.evaluate import evaluate
+from submissions.actions.finish import complete, fail, set_back
+from submissions.actions.moves import cancel, mark_baseline, re_evaluate, refund, release, retry, set_hidden
+from submissions.actions.submit import check_may_submit, submit, submit_csv
+from submissions.actions.submit_image import submit_image, submit_upload
+from submissions.actions.sweep import sweep
+
+__all__ = [
+    "cancel",
+    "check_may_submit",
+    "complete",
+    "evaluate",
+    "fail",
+    "mark_baseline",
+    "re_evaluate",
+    "refund",
+    "release",
+    "retry",
+    "set_back",
+    "set_hidden",
+    "submit",
+    "submit_csv",
+    "submit_image",
+    "submit_upload",
+    "sweep",
+]

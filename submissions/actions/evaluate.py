@@ -1,0 +1,99 @@
+"""Evaluate: claim a row, get its predictions, score them, finish; every way out leaves the row in a true state."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from submissions import storage
+from submissions.actions.finish import Outcome, complete, fail, set_back
+from submissions.actions.submit import read_csv
+from submissions.failures import ParticipantError, PlatformError
+from submissions.heartbeat import Heartbeat
+from submissions.intake.csv import CsvProblems
+from submissions.models import Evaluation, StatusConflict
+
+log = structlog.get_logger(__name__)
+
+
+def claim(evaluation_id: int, worker: str) -> Evaluation | None:
+    """Take a pending evaluation for `worker`, or return None: taken, finished, cancelled or not due yet.
+
+    The UPDATE is conditional on the attempt number it raises, so of two workers one gets it.
+    """
+    evaluation = Evaluation.objects.filter(pk=evaluation_id).select_related("submission__phase__dataset").first()
+    if evaluation is None or evaluation.status != Evaluation.Status.PENDING:
+        return None
+    now = timezone.now()
+    row = Evaluation.objects.filter(
+        pk=evaluation_id, status=Evaluation.Status.PENDING, attempt=evaluation.attempt, available_at__lte=now
+    )
+    lease_until = now + timedelta(seconds=settings.EVALUATION_LEASE_SECONDS)
+    taken = row.update(
+        status=Evaluation.Status.RUNNING, attempt=F("attempt") + 1, worker=worker[:120], started_at=now,
+        heartbeat_at=now, lease_until=lease_until, stage="started", answered=0, total=0,
+    )  # fmt: skip
+    if not taken:
+        return None
+    attempt = evaluation.attempt + 1
+    evaluation.refresh_from_db()
+    return evaluation if evaluation.attempt == attempt else None
+
+
+def evaluate(*, evaluation_id: int, worker: str) -> None:
+    """Run one attempt at an evaluation. Never raises for what a submission or our own parts do wrong."""
+    evaluation = claim(evaluation_id, worker)
+    if evaluation is None:
+        log.info("not mine", evaluation=evaluation_id)
+        return
+    evaluation.note("running", "A worker has started.", worker)
+    try:
+        with Heartbeat(evaluation) as heartbeat:
+            complete(evaluation=evaluation, outcome=_outcome(evaluation, heartbeat))
+    except StatusConflict as conflict:
+        log.info("attempt lost", evaluation=evaluation_id, reason=str(conflict))
+    except ParticipantError as fault:
+        _decide(fail, evaluation, fault.code, fault.note, fault.staff_note)
+    except PlatformError as fault:
+        _decide(set_back, evaluation, fault.code, fault.staff_note)
+    except Exception as error:  # whatever it is, it is ours: the row says so and the try is given back
+        log.exception("evaluation crashed", evaluation=evaluation_id)
+        _decide(set_back, evaluation, "SYSTEM_WORKER_LOST", f"{type(error).__name__}: {error}")
+
+
+def _decide(verb, evaluation: Evaluation, code: str, *notes: str) -> None:  # type: ignore[no-untyped-def]
+    """Record a verdict, unless a cancel or another worker was first."""
+    evaluation.status = Evaluation.Status.RUNNING  # as it was before whatever was rolled back
+    try:
+        verb(evaluation, code, *notes)
+    except StatusConflict as conflict:
+        log.info("attempt lost", evaluation=evaluation.pk, reason=str(conflict))
+
+
+def _outcome(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
+    if evaluation.submission.is_docker:
+        # Imported here: only a worker that runs containers needs the engine's client.
+        from submissions.container_evaluation import run_containers
+
+        return run_containers(evaluation, heartbeat)
+    return _csv_outcome(evaluation)
+
+
+def _csv_outcome(evaluation: Evaluation) -> Outcome:
+    """Read the stored CSV again: what was checked at upload is what is scored."""
+    started = time.monotonic()
+    submission = evaluation.submission
+    data = storage.read_small(submission.file, settings.MAX_CSV_BYTES)
+    if hashlib.sha256(data).hexdigest() != submission.sha256:
+        raise storage.StorageError(f"{submission.file} is not what was uploaded")
+    try:
+        table = read_csv(evaluation.submission.phase, data)
+    except CsvProblems as problems:
+        raise ParticipantError(problems.code, problems.note) from problems
+    return Outcome(table.predictions, {"read_s": time.monotonic() - started})

@@ -1,0 +1,137 @@
+"""Finish: score and complete, fail, or set back an attempt, each in one transaction."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django_q.tasks import async_task
+from numpy.typing import NDArray
+
+from submissions.failures import FAILURES, PlatformError
+from submissions.kinds import pack
+from submissions.models import Evaluation, Split, Submission, Team
+from submissions.models.standing import refresh_standings
+from submissions.retrying import with_retries
+from submissions.scoring import METRIC_VERSION, MetricError, curves, score
+
+log = structlog.get_logger(__name__)
+FIRST_BACK_OFF_S = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an attempt found. predictions: (n,) or (n, classes), aligned with the dataset's scored cases."""
+
+    predictions: NDArray[np.float64]
+    timings: dict[str, Any] = field(default_factory=dict)
+
+
+def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
+    """Score the predictions and finish the evaluation, its submission's counted run and the team's standing.
+
+    Raises StatusConflict when the attempt is no longer ours, PlatformError when the truth or a metric fails.
+    """
+    started = time.monotonic()
+    evaluation.save_progress(stage="scoring")
+    scores, drawn = score_splits(evaluation, outcome.predictions)
+    timings = outcome.timings | {"score_s": time.monotonic() - started}
+    submission = evaluation.submission
+
+    @transaction.atomic
+    def finish() -> None:
+        Team.objects.select_for_update().get(pk=submission.team_id)
+        submission.evaluations.filter(is_counted=True).update(is_counted=False)
+        evaluation.status = Evaluation.Status.RUNNING  # a rolled-back try may have left "completed" in memory
+        evaluation.move_to(
+            Evaluation.Status.COMPLETED, scores=scores, curves=drawn, predictions=pack(outcome.predictions),
+            metric_version=METRIC_VERSION, timings=timings, is_counted=True, stage="scored", partial_answers={},
+            lease_until=None, finished_at=timezone.now(), failure_code="", failure_note="",
+        )  # fmt: skip
+        evaluation.note("scored", "Scored.")
+        refresh_standings(submission.phase, submission.team)
+
+    with_retries(finish)
+
+
+def score_splits(evaluation: Evaluation, predictions: NDArray[np.float64]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return (scores, curves), each a map of split to JSON values. Truth is read here and goes nowhere else."""
+    dataset = evaluation.submission.phase.dataset
+    rows = list(dataset.scored_cases().values_list("truth", "split", "patient"))
+    if dataset.content_hash != evaluation.dataset_hash:
+        raise PlatformError("SYSTEM_DATASET", "the dataset has changed since the evaluation was made")
+    if len(rows) != len(predictions):
+        raise PlatformError("SYSTEM_DATASET", f"{len(rows)} cases but {len(predictions)} predictions")
+    truth = np.array([row[0] for row in rows], dtype=np.int64)
+    splits = np.array([row[1] for row in rows])
+    patients = np.array([row[2] for row in rows])
+    scores, drawn = {}, {}
+    for split in (Split.PUBLIC, Split.PRIVATE):
+        chosen = splits == split.value
+        if chosen.any():
+            part = truth[chosen], predictions[chosen], patients[chosen]
+            scores[split.value], drawn[split.value] = _score(evaluation, *part)
+    return scores, drawn
+
+
+def _score(
+    evaluation: Evaluation,
+    truth: NDArray[np.int64],
+    predictions: NDArray[np.float64],
+    patients: NDArray[np.str_],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    phase = evaluation.submission.phase
+    known = patients.tolist() if np.all(patients != "") else None
+    try:
+        scores = score(
+            phase.kind.name, truth, predictions, known, seed=evaluation.bootstrap_seed, ranking=phase.ranking_metric
+        )
+        return scores, curves(phase.kind.name, truth, predictions)
+    except MetricError as error:
+        raise PlatformError("SYSTEM_METRIC", str(error)) from error
+
+
+def fail(evaluation: Evaluation, code: str, note: str = "", staff_note: str = "") -> None:
+    """End an evaluation with a code of the table; only the participant's counted faults use up the try.
+
+    Raises StatusConflict when the attempt is no longer ours.
+    """
+    failure = FAILURES[code]
+    with transaction.atomic():
+        evaluation.move_to(
+            Evaluation.Status.FAILED, failure_code=code, failure_note=note, staff_note=staff_note[:20_000],
+            lease_until=None, finished_at=timezone.now(), partial_answers={},
+        )  # fmt: skip
+        evaluation.note("failed", failure.sentence, staff_note[:20_000])
+        if not failure.counts:
+            Submission.objects.filter(pk=evaluation.submission_id).update(try_counts=False)
+        if failure.is_ours:
+            async_task("submissions.tasks.alert_staff", evaluation.pk, cluster="evaluations")
+    log.info("evaluation failed", evaluation=evaluation.pk, code=code)
+
+
+def set_back(evaluation: Evaluation, code: str, staff_note: str = "") -> None:
+    """Give an attempt that failed by our fault back to the queue, later each time; at last fail it as ours.
+
+    Raises StatusConflict when the attempt is no longer ours.
+    """
+    setbacks = evaluation.setbacks + 1
+    if setbacks >= settings.EVALUATION_MAX_ATTEMPTS:
+        fail(evaluation, code, staff_note=staff_note)
+        return
+    wait = timedelta(seconds=FIRST_BACK_OFF_S * 2 ** (setbacks - 1))
+    if code == "SYSTEM_WORKER_LOST":
+        wait = timedelta(0)
+    with transaction.atomic():
+        evaluation.move_to(
+            Evaluation.Status.PENDING, setbacks=setbacks, available_at=timezone.now() + wait, lease_until=None,
+            stage="queued", enqueued_at=None, staff_note=f"{code}: {staff_note}"[:20_000],
+        )  # fmt: skip
+        evaluation.note("queued", "Something on our side failed; it is tried again.", f"{code}: {staff_note}"[:20_000])

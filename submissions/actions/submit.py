@@ -1,0 +1,164 @@
+"""Submit: checks, one transaction with the quota under a lock, and the message that wakes a worker."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from submissions import quota, refusals, storage
+from submissions.intake.csv import PredictionTable, read_predictions
+from submissions.models import Evaluation, Phase, Submission, Team
+from submissions.queue import enqueue
+from submissions.retrying import with_retries
+from submissions.teams import team_for
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.core.files.uploadedfile import UploadedFile
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file that lies in the submissions storage already. key: `submissions/<uuid>/…`, never the user's name."""
+
+    key: str
+    original_name: str
+    sha256: str
+    size_bytes: int
+
+
+def check_may_submit(*, user: User, phase: Phase, submission_type: str, now: datetime) -> None:
+    """Raise Refusal when `user` may not submit to `phase` at `now`, before a byte is stored."""
+    if not phase.is_open(now):
+        raise refusals.phase_closed(phase.opens_at, now)
+    if not (phase.accepts_csv if submission_type == Submission.Type.CSV else phase.accepts_docker):
+        raise refusals.type_not_accepted(submission_type)
+    if settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory" and not has_verified_email(user):
+        raise refusals.email_not_verified()
+    _check_quota(phase, team_for(user), user, now)
+
+
+def has_verified_email(user: User) -> bool:
+    return EmailAddress.objects.filter(user=user, verified=True).exists()
+
+
+def _check_quota(phase: Phase, team: Team, user: User, now: datetime) -> None:
+    used_up = quota.first_used_up(quota.allowances(phase, team, user, now))
+    if used_up:
+        raise refusals.quota_exceeded(used_up, now)
+
+
+def read_csv(phase: Phase, data: bytes) -> PredictionTable:
+    """Return what a CSV says, in the order of the phase's cases. Raises CsvProblems."""
+    return read_predictions(data, phase.kind, phase.case_ids(), max_bytes=settings.MAX_CSV_BYTES)
+
+
+def submit_csv(
+    *, user: User, phase: Phase, file: UploadedFile[Any], received_at: datetime, **fields: Any
+) -> Submission:
+    """Check a CSV of predictions and submit it.
+
+    Raises Refusal when the user may not, CsvProblems when the file cannot be scored; neither costs a try.
+    """
+    data = file.read(settings.MAX_CSV_BYTES + 1)
+    if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), sha256(data).hexdigest()):
+        return earlier
+    check_may_submit(user=user, phase=phase, submission_type=Submission.Type.CSV, now=received_at)
+    table = read_csv(phase, data)
+    stored = _store_csv(file.name or "predictions.csv", data)
+    return submit_or_drop(
+        user=user, phase=phase, submission_type=Submission.Type.CSV, stored=stored, received_at=received_at,
+        ignored_columns=list(table.ignored_columns), **fields,
+    )  # fmt: skip
+
+
+def submit_or_drop(*, stored: StoredFile, **submitted: Any) -> Submission:
+    """Submit a file that was stored just now, and delete it when no submission has it in the end."""
+    try:
+        submission = submit(stored=stored, **submitted)
+    except BaseException:
+        storage.delete(stored.key)
+        raise
+    if submission.file != stored.key:  # the same key was used at the same time, and came first
+        storage.delete(stored.key)
+    return submission
+
+
+def _store_csv(name: str, data: bytes) -> StoredFile:
+    stored = storage.stream_in(storage.new_key("predictions.csv"), [data])
+    return StoredFile(stored.key, shown_name(name), stored.sha256, stored.size_bytes)
+
+
+def shown_name(name: str) -> str:
+    """Return a user's file name as it may be kept: no control characters, at most 255."""
+    return "".join(char for char in name if char.isprintable())[:255] or "unnamed"
+
+
+def submitted_before(user: User, phase: Phase, idempotency_key: str, file_sha256: str) -> Submission | None:
+    """Return the submission that the same key made, so that a double click sends once.
+
+    file_sha256: "" where it is not known. Raises Refusal when the key came with another file or phase.
+    """
+    if not idempotency_key:
+        return None
+    earlier = Submission.objects.filter(user=user, idempotency_key=idempotency_key).first()
+    if earlier is None:
+        return None
+    is_other_file = file_sha256 and earlier.sha256 and file_sha256 != earlier.sha256
+    if is_other_file or earlier.phase_id != phase.pk:  # type: ignore[attr-defined]
+        raise refusals.key_used()
+    return earlier
+
+
+def submit(
+    *,
+    user: User,
+    phase: Phase,
+    submission_type: str,
+    stored: StoredFile,
+    received_at: datetime,
+    **fields: Any,
+) -> Submission:
+    """Record a submission and its first evaluation, and wake a worker, in one transaction.
+
+    Raises Refusal when the quota is used up; the caller then drops the stored file.
+    """
+    team = team_for(user)
+
+    @transaction.atomic
+    def record() -> Submission:
+        Team.objects.select_for_update().get(pk=team.pk)
+        _check_quota(phase, team, user, received_at)
+        submission = Submission.objects.create(
+            phase=phase, team=team, user=user, submission_type=submission_type, file=stored.key,
+            original_name=stored.original_name, sha256=stored.sha256, size_bytes=stored.size_bytes,
+            limits=phase.limits().as_dict(), created_at=received_at, **fields,
+        )  # fmt: skip
+        start_evaluation(submission)
+        return submission
+
+    try:
+        return with_retries(record)
+    except IntegrityError:
+        if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), stored.sha256):
+            return earlier
+        raise
+
+
+def start_evaluation(submission: Submission) -> Evaluation:
+    """Add a pending evaluation that freezes what it will be judged by; call inside a transaction."""
+    evaluation = submission.evaluations.create(
+        dataset_hash=submission.phase.dataset.content_hash,
+        code_version=settings.CODE_VERSION,
+        seed=uuid.uuid4().int % 2**31,
+    )
+    evaluation.note("received", "Received and checked." if not submission.is_docker else "Received.")
+    enqueue(evaluation)
+    return evaluation

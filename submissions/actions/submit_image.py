@@ -1,0 +1,72 @@
+"""Submit an image that arrived in one request, or as a resumable upload."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from submissions.actions.submit import StoredFile, check_may_submit, submit, submit_or_drop, submitted_before
+from submissions.models import Phase, Submission
+from submissions.models.upload import Upload
+from submissions.refusals import Refusal
+from submissions.uploads.checks import check_digest
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from submissions.uploads.handler import ReceivedImage
+
+DOCKER = Submission.Type.DOCKER
+
+
+def submit_image(
+    *, user: User, phase: Phase, image: ReceivedImage, received_at: datetime, sha256: str = "", **fields: Any
+) -> Submission:
+    """Submit an image that came whole; it is kept only if it may be submitted. Raises Refusal, StorageError."""
+    if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), image.sha256):
+        return earlier
+    check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
+    check_digest(sha256, image.sha256)
+    stored = image.keep()
+    return submit_or_drop(**_submitted(user, phase, stored, received_at, fields))
+
+
+def submit_upload(
+    *, user: User, phase: Phase, upload: Upload, received_at: datetime, sha256: str = "", **fields: Any
+) -> Submission:
+    """Submit a completed upload, which is used up by it. Raises Refusal; the upload then stays."""
+    if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), upload.sha256):
+        return earlier
+    if not upload.is_complete:
+        raise Refusal(409, "UPLOAD_INCOMPLETE", "The upload is not complete; send its parts and complete it.")
+    check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
+    if upload.sha256:
+        check_digest(sha256, upload.sha256)
+    stored = StoredFile(upload.key, upload.original_name, upload.sha256, upload.size_bytes)
+    with transaction.atomic():
+        if Upload.objects.filter(pk=upload.pk).delete()[0] == 0:
+            raise no_such_upload()
+        submission = submit(**_submitted(user, phase, stored, received_at, fields))
+        if submission.file != stored.key:
+            transaction.set_rollback(True)  # another request with this key was first; keep the upload
+    return submission
+
+
+def no_such_upload() -> Refusal:
+    return Refusal(400, "UPLOAD_NOT_FOUND", "There is no such upload, or it was submitted already.", field="upload")
+
+
+def _submitted(
+    user: User, phase: Phase, stored: StoredFile, received_at: datetime, fields: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what an image is submitted with; an empty field leaves the model's default."""
+    sent = {"docker_image_name": stored.original_name} | {name: value for name, value in fields.items() if value != ""}
+    return {
+        "user": user,
+        "phase": phase,
+        "submission_type": DOCKER,
+        "stored": stored,
+        "received_at": received_at,
+    } | sent

@@ -1,0 +1,47 @@
+"""Sweep: bring back lost work. Any worker may call it at any time; every move is conditional."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from django.db.models import Q
+from django.utils import timezone
+
+from submissions.actions.finish import set_back
+from submissions.models import Evaluation, StatusConflict
+from submissions.queue import CSV_CLUSTER, DOCKER_CLUSTER, enqueue, messages_waiting
+
+log = structlog.get_logger(__name__)
+LOST_MESSAGE_AFTER = timedelta(seconds=60)
+
+
+def sweep() -> tuple[int, int]:
+    """Return (attempts whose worker was lost, waiting evaluations whose message was lost); both queued again."""
+    return _return_lost_attempts(), sum(map(_send_lost_messages, (CSV_CLUSTER, DOCKER_CLUSTER)))
+
+
+def _return_lost_attempts() -> int:
+    lost = 0
+    for evaluation in Evaluation.objects.lease_expired().select_related("submission"):
+        try:
+            set_back(evaluation, "SYSTEM_WORKER_LOST", f"lease of {evaluation.worker} expired")
+        except StatusConflict:
+            continue
+        log.warning("lease expired", evaluation=evaluation.pk, attempt=evaluation.attempt)
+        lost += 1
+    return lost
+
+
+def _send_lost_messages(cluster: str) -> int:
+    """Queue what waits without a message: set back just now, or its message was lost with a worker."""
+    now = timezone.now()
+    kind = "docker" if cluster == DOCKER_CLUSTER else "csv"
+    waiting = Evaluation.objects.waiting().filter(submission__submission_type=kind, available_at__lte=now)
+    due = waiting.filter(enqueued_at=None)
+    if messages_waiting(cluster) < waiting.count():
+        due = waiting.filter(Q(enqueued_at=None) | Q(enqueued_at__lt=now - LOST_MESSAGE_AFTER))
+    evaluations = list(due.select_related("submission"))
+    for evaluation in evaluations:
+        enqueue(evaluation)
+    return len(evaluations)

@@ -1,0 +1,20 @@
+"""The challenge in Django admin, one concept a file. What was evaluated is read, decided about, never deleted."""
+
+from submissions.admin.authenticator import AuthenticatorAdmin
+from submissions.admin.dataset import CaseAdmin, DatasetAdmin
+from submissions.admin.evaluation import EvaluationAdmin
+from submissions.admin.phase import PhaseAdmin
+from submissions.admin.submission import SubmissionAdmin
+from submissions.admin.team import TeamAdmin
+from submissions.admin.worker import WorkerAdmin
+
+__all__ = [
+    "AuthenticatorAdmin",
+    "CaseAdmin",
+    "DatasetAdmin",
+    "EvaluationAdmin",
+    "PhaseAdmin",
+    "SubmissionAdmin",
+    "TeamAdmin",
+    "WorkerAdmin",
+]

@@ -1,0 +1,88 @@
+"""Admin pages of rows that the site writes and nobody edits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+
+from submissions.models import Evaluation, Submission
+
+
+class NeverDeleted(admin.ModelAdmin):
+    """Rows that came from outside: not added by hand, and kept once they are there."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class Decided(NeverDeleted):
+    """Rows whose fields are read only; what may be done with them are the actions.
+
+    The actions ask for the change permission, so the page is not taken away as a whole.
+    """
+
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        shown = [field for _, options in self.get_fieldsets(request, obj) for field in options["fields"] or ()]
+        return [name for names in shown for name in ([names] if isinstance(names, str) else names)]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        context = {
+            "show_save": False,
+            "show_save_and_continue": False,
+            "show_close": True,
+            "decisions": self.decisions(request, row) if row else [],
+        }
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+
+    def decisions(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
+        """Return (name, title) of each action that makes sense for the row: one button each."""
+        known = [one for one in self.get_actions(request).values() if one]
+        return [(name, title) for _, name, title in known if name != "export_csv" and self.fits(name, row)]
+
+    def fits(self, action: str, row: Any) -> bool:
+        """Say whether an action can do anything to the row as it is; a race is answered in words later."""
+        return True
+
+
+def fits(action: str, submission: Submission, evaluation: Evaluation) -> bool:
+    """Say the same of what is decided about a submission and one of its evaluations."""
+    sensible = {
+        "retry": evaluation.status == Evaluation.Status.FAILED,
+        "cancel": not evaluation.is_finished,
+        "re_evaluate": evaluation.is_finished,
+        "refund": submission.try_counts,
+        "mark_baseline": not submission.is_baseline,
+        "unmark_baseline": submission.is_baseline,
+        "hide": not submission.is_hidden,
+        "unhide": submission.is_hidden,
+    }
+    return sensible.get(action, True)
+
+
+class ReadOnly(NeverDeleted):
+    """Rows to look at."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(admin.TabularInline):
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,96 @@
+"""Datasets and their cases: looked at here, made by `manage.py import_dataset`. No truth is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from submissions.admin.base import ReadOnly
+from submissions.admin.shown import NOTHING, change_link
+from submissions.models import Case, Dataset, Split
+
+SPLITS = ("public", "private", "sample")
+
+
+@admin.register(Dataset)
+class DatasetAdmin(admin.ModelAdmin):
+    """What a dataset holds cannot be edited: scores depend on it. A corrected table is a new version."""
+
+    list_display = ["__str__", "kind", "public", "private", "sample", "with_image", "short_hash", "created_at"]
+    list_filter = ["kind"]
+    search_fields = ["name", "content_hash"]
+    fields = ["name", "version", "kind", "description", "content_hash", "created_at", "counts", "cases_link", "used_by"]
+    readonly_fields = ["name", "version", "kind", "content_hash", "created_at", "counts", "cases_link", "used_by"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Dataset]:
+        counts = {f"n_{split}": Count("cases", filter=Q(cases__split=split)) for split in SPLITS}
+        with_image = Count("cases", filter=~Q(cases__image=""))
+        return super().get_queryset(request).annotate(**counts, n_with_image=with_image)
+
+    @admin.display(ordering="n_public")
+    def public(self, dataset: Any) -> int:
+        return int(dataset.n_public)
+
+    @admin.display(ordering="n_private")
+    def private(self, dataset: Any) -> int:
+        return int(dataset.n_private)
+
+    @admin.display(ordering="n_sample")
+    def sample(self, dataset: Any) -> int:
+        return int(dataset.n_sample)
+
+    @admin.display(description="with image", ordering="n_with_image")
+    def with_image(self, dataset: Any) -> int:
+        return int(dataset.n_with_image)
+
+    @admin.display(description="hash")
+    def short_hash(self, dataset: Dataset) -> str:
+        return dataset.content_hash[:12]
+
+    @admin.display(description="cases")
+    def counts(self, dataset: Any) -> str:
+        shown = [f"{getattr(dataset, f'n_{split}')} {Split(split).label}" for split in SPLITS]
+        return "; ".join([*shown, f"{dataset.n_with_image} with an image"])
+
+    @admin.display(description="list of cases")
+    def cases_link(self, dataset: Dataset) -> SafeString:
+        url = reverse("admin:submissions_case_changelist")
+        return format_html('<a href="{}?dataset__id__exact={}">Show the cases</a>', url, dataset.pk)
+
+    @admin.display(description="phases")
+    def used_by(self, dataset: Dataset) -> str | SafeString:
+        links = [change_link(phase) for phase in dataset.phases.all()]
+        return format_html(", ".join(["{}"] * len(links)), *links) if links else NOTHING
+
+
+@admin.register(Case)
+class CaseAdmin(ReadOnly):
+    """Where cases come from and go; labels and predictions stay out of sight."""
+
+    list_display = ["public_id", "position", "dataset", "split", "patient", "series_uid", "has_image"]
+    list_filter = ["split", "dataset"]
+    list_select_related = ["dataset"]
+    list_per_page = 100
+    show_full_result_count = False
+    search_fields = ["public_id", "series_uid", "patient"]
+    fields = ["public_id", "position", "dataset", "split", "patient", "series_uid", "x_mm", "y_mm", "z_mm", "image"]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Keep them off the index: one comes here from a dataset."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Case]:
+        return super().get_queryset(request).defer("truth", "metadata")
+
+    @admin.display(boolean=True, description="image")
+    def has_image(self, case: Case) -> bool:
+        return bool(case.image)

@@ -1,0 +1,145 @@
+"""Phases: opened, limited and checked here; what an organiser may have overlooked is said in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from submissions import actions
+from submissions.admin.phase_form import PhaseForm, QuotaForm
+from submissions.admin.shown import NOTHING
+from submissions.admin.verbs import do
+from submissions.models import Evaluation, Phase, Quota, Split, Submission, Team
+from submissions.models.standing import refresh_standings
+
+RANKING = {"metric", "tie_breaks", "decimals"}
+
+
+class QuotaInline(admin.TabularInline):
+    model = Quota
+    form = QuotaForm
+    extra = 1
+    verbose_name_plural = "quotas: all of them hold at once"
+
+
+@admin.register(Phase)
+class PhaseAdmin(admin.ModelAdmin):
+    form = PhaseForm
+    list_display = ["title", "slug", "dataset", "state", "tries", "sent", "opens_at", "closes_at"]
+    list_filter = ["is_hidden", "accepts_csv", "accepts_docker", "dataset__kind"]
+    list_select_related = ["dataset"]
+    search_fields = ["title", "slug"]
+    prepopulated_fields = {"slug": ["title"]}
+    autocomplete_fields = ["dataset"]
+    inlines = [QuotaInline]
+    actions = ["re_evaluate_all"]
+    save_on_top = True
+    fieldsets = [
+        (None, {"fields": ["title", "slug", "dataset", "description", "advice"]}),
+        ("When and for whom", {"fields": [("opens_at", "closes_at"), ("is_hidden", "board_is_public")]}),
+        ("What it takes", {"fields": [("accepts_csv", "accepts_docker")]}),
+        ("Ranking", {"fields": ["metric", "tie_breaks", "decimals"]}),
+        ("Limits of a container", {
+            "description": "Frozen into each submission when it is sent: a change holds for later ones.",
+            "fields": [("memory_mb", "cpus", "gpu"), ("timeout_s", "startup_s"), ("predict_timeout_s", "parallel")],
+        }),
+    ]  # fmt: skip
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Phase | None = None) -> list[str]:
+        """Fix the dataset once something was submitted: scores of two datasets do not compare."""
+        return ["advice", "dataset"] if obj and obj.submissions.exists() else ["advice"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Phase]:
+        rows = super().get_queryset(request).prefetch_related("quotas")
+        return rows.annotate(n_sent=Count("submissions", distinct=True))
+
+    @admin.display
+    def state(self, phase: Phase) -> str:
+        now = timezone.now()
+        if phase.has_ended(now):
+            return "ended"
+        return ("open" if phase.is_open(now) else "to come") + (", hidden" if phase.is_hidden else "")
+
+    @admin.display
+    def tries(self, phase: Phase) -> str:
+        return "; ".join(map(str, phase.quotas.all())) or "without limit"
+
+    @admin.display(description="submissions", ordering="n_sent")
+    def sent(self, phase: Any) -> SafeString:
+        url = reverse("admin:submissions_submission_changelist")
+        return format_html('<a href="{}?phase__id__exact={}">{}</a>', url, phase.pk, phase.n_sent)
+
+    @admin.display(description="worth knowing")
+    def advice(self, phase: Phase) -> str | SafeString:
+        if phase.pk is None:
+            return "Shown once the phase is saved."
+        lines = format_html_join("", "<li>{}</li>", ((line,) for line in advice_on(phase)))
+        return format_html("<ul>{}</ul>", lines) if lines else NOTHING
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Rank anew when what ranks was changed."""
+        super().save_related(request, form, formsets, change)
+        if change and RANKING & set(form.changed_data):
+            teams = rank_anew(form.instance)
+            self.message_user(request, f"The leaderboard was ranked anew: {teams} teams.", messages.SUCCESS)
+
+    @admin.action(description="Evaluate every scored submission once more…", permissions=["change"])
+    def re_evaluate_all(self, request: HttpRequest, rows: QuerySet[Phase]) -> HttpResponse | None:
+        """Ask first: it may keep the workers busy for days."""
+        finished = Submission.objects.filter(phase__in=rows, evaluations__is_counted=True)
+        if "confirmed" in request.POST:
+            chosen = finished.select_related("phase__dataset", "team").order_by("created_at")
+            return do(self, request, chosen, lambda one: actions.re_evaluate(submission=one), "queued anew")
+        context = self.admin_site.each_context(request) | {
+            "title": "Evaluate every scored submission once more",
+            "opts": self.opts,
+            "phases": rows,
+            "count": finished.count(),
+            "waiting": Evaluation.objects.waiting().count(),
+        }
+        return TemplateResponse(request, "admin/submissions/phase/re_evaluate_all.html", context)
+
+
+def rank_anew(phase: Phase) -> int:
+    """Write every team's standings again, each under its lock; return how many teams there are."""
+    teams = list(Team.objects.filter(submissions__phase=phase).distinct().values_list("pk", flat=True))
+    for pk in teams:
+        with transaction.atomic():
+            refresh_standings(phase, Team.objects.select_for_update().get(pk=pk))
+    return len(teams)
+
+
+def advice_on(phase: Phase) -> list[str]:
+    """Return what an organiser may have overlooked, one sentence each."""
+    splits = dict(phase.dataset.cases.order_by().values_list("split").annotate(Count("pk")))
+    return [*_ranking_advice(phase, splits), *(_image_advice(phase, splits) if phase.accepts_docker else ())]
+
+
+def _ranking_advice(phase: Phase, splits: dict[str, int]) -> Iterator[str]:
+    if not phase.quotas.exists():
+        yield "No quota: a team may try as often as it likes, and climb by probing. Add one below."
+    if phase.decimals is None:
+        yield "Scores are shown in full; that helps probing. Four decimals are usual."
+    if not splits.get(Split.PRIVATE):
+        yield "There is no private split: the last ranking comes from cases whose scores were public all along."
+    elif phase.closes_at is None:
+        yield "It has a private split but no end: the private scores are never shown."
+    if not (phase.accepts_csv or phase.accepts_docker):
+        yield "It takes neither CSVs nor images."
+
+
+def _image_advice(phase: Phase, splits: dict[str, int]) -> Iterator[str]:
+    if without := phase.dataset.cases.filter(image="").count():
+        yield f"{without} cases have no image: no container can run. Import with --images, or take CSVs only."
+    if not splits.get(Split.SAMPLE):
+        yield "There are no sample cases: images are not tried out before they meet the hidden ones."

@@ -1,0 +1,112 @@
+"""The form of a phase: metrics chosen by name, windows typed as `7d`, site limits said beside empty fields."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from submissions.admin.shown import window
+from submissions.kinds import KINDS
+from submissions.models import Phase, Quota
+from submissions.scoring import metrics_of
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class WindowField(forms.CharField):
+    """A span such as `7d` or `12 hours`; empty is the whole phase."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("required", False)
+        options.setdefault("help_text", "Such as 7d, 12h or 90m. Empty: the whole phase.")
+        super().__init__(**options)
+
+    def prepare_value(self, value: Any) -> Any:
+        return window(value) if isinstance(value, timedelta) else value
+
+    def to_python(self, value: Any) -> Any:
+        text = (super().to_python(value) or "").strip().lower()
+        if text in ("", "all"):
+            return None
+        match = re.fullmatch(r"([1-9][0-9]{0,5})\s*(s|m|h|d|w)(ec|in|our|ay|eek)?[a-z]*", text)
+        if not match:
+            raise forms.ValidationError("Give a number and a unit: 7d, 12h, 90m, 2w; or nothing for the whole phase.")
+        return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.to_python(data) != initial)
+        except forms.ValidationError:
+            return True
+
+
+class QuotaForm(forms.ModelForm):
+    window = WindowField()
+
+    class Meta:
+        model = Quota
+        fields = ["tries", "window"]
+
+
+class NamesField(forms.CharField):
+    """A list of names, separated by commas."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        return [name for name in re.split(r"[\s,]+", super().to_python(value) or "") if name]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(data) != (initial or []))
+
+
+def metric_choices() -> list[tuple[str, Any]]:
+    """Return the metrics that can rank, grouped by the kind of dataset they fit."""
+    groups = [
+        (kind.title, [(name, metric.title) for name, metric in metrics_of(kind.name).items() if metric.can_rank])
+        for kind in KINDS.values()
+    ]
+    return [("", "the kind's own"), *groups]
+
+
+class PhaseForm(forms.ModelForm):
+    metric = forms.ChoiceField(
+        choices=metric_choices, required=False, help_text="The metric that ranks; it must fit the dataset's kind."
+    )
+    tie_breaks = NamesField(required=False, help_text="Metrics that decide ties, in order: average_precision, brier.")
+
+    class Meta:
+        model = Phase
+        # What is shown is decided by the page's fieldsets.
+        exclude: list[str] = []
+        labels = {
+            "memory_mb": "memory (MB)",
+            "cpus": "CPUs",
+            "gpu": "GPU",
+            "timeout_s": "whole run (s)",
+            "startup_s": "start (s)",
+            "predict_timeout_s": "one call (s)",
+            "parallel": "calls at once",
+        }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, text in site_limits().items():
+            if name in self.fields:
+                told = self.fields[name].help_text.partition("Empty:")[0]
+                self.fields[name].help_text = f"{told}Empty: the site's own, {text}."
+
+
+def site_limits() -> dict[str, str]:
+    """Return what a limit left empty stands for now."""
+    return {
+        "memory_mb": f"{settings.EVALUATION_MEMORY_MB} MB",
+        "cpus": f"{settings.EVALUATION_CPUS:g}",
+        "timeout_s": f"{settings.EVALUATION_TIMEOUT_SECONDS:g} s",
+        "startup_s": f"{settings.DOCKER_STARTUP_WAIT_SECONDS:g} s",
+    }

@@ -1,0 +1,183 @@
+"""The challenge as JSON. Each view parses, calls one action or query, and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+
+from submissions import actions, storage
+from submissions.intake.csv import CsvProblems, PredictionTable, template
+from submissions.models import Evaluation, Phase, Submission
+from submissions.records import signed_record
+from submissions.refusals import Refusal
+from submissions.report import report_of
+from submissions.serializers import (
+    CsvFileSerializer,
+    CsvSubmissionSerializer,
+    PhaseSerializer,
+    SubmissionSerializer,
+)
+
+FORM_OVERHEAD_BYTES = 64 * 1024
+
+
+class SubmitThrottle(ScopedRateThrottle):
+    """Count only what sends something."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        return request.method != "POST" or bool(super().allow_request(request, view))
+
+
+def refuse_long_body(request: Request, most: int) -> None:
+    """Raise Refusal (413) by the declared length, before a byte of the body is read."""
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    if not declared.isdigit() or int(declared) > most + FORM_OVERHEAD_BYTES:
+        raise Refusal(
+            413,
+            "FILE_TOO_LARGE",
+            f"The request is larger than {most // 10**6} MB; send a smaller file.",
+            field="file",
+        )
+
+
+def csv_refusal(problems: CsvProblems) -> Refusal:
+    status = 413 if problems.code == "CSV_TOO_LARGE" else 400
+    details: dict[str, Any] = problems.as_details()
+    return Refusal(status, problems.code, problems.note, **details)
+
+
+class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
+    """Phases, open to everybody; signed in, with the tries that are left."""
+
+    serializer_class = PhaseSerializer
+    lookup_field = "slug"
+    queryset = Phase.objects.none()
+
+    def get_permissions(self) -> Sequence[Any]:
+        return super().get_permissions() if self.action == "check" else [AllowAny()]
+
+    def get_queryset(self) -> QuerySet[Phase]:
+        return Phase.objects.visible_to(self.request.user).select_related("dataset").prefetch_related("quotas")
+
+    @extend_schema(request={"multipart/form-data": CsvFileSerializer}, responses=OpenApiTypes.OBJECT)
+    @action(detail=True, methods=["post"])
+    def check(self, request: Request, slug: str) -> Response:
+        """Check a CSV without spending a try: 200 with what was understood, or 400 with its problems."""
+        refuse_long_body(request, settings.MAX_CSV_BYTES)
+        phase = self.get_object()
+        form = CsvFileSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        return Response({"status": "ok"} | read_csv(phase, form.validated_data["file"]).report)
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    @action(detail=True)
+    def template(self, request: Request, slug: str) -> HttpResponse:
+        """Download a CSV with every id, to fill in."""
+        phase = self.get_object()
+        if not phase.accepts_csv:
+            raise Refusal(404, "NOT_FOUND", "This phase takes no CSV.")
+        response = HttpResponse(template(phase.kind, phase.case_ids()), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{phase.slug}-template.csv"'
+        return response
+
+
+def read_csv(phase: Phase, file: Any) -> PredictionTable:
+    from submissions.actions.submit import read_csv as read
+
+    try:
+        return read(phase, file.read(settings.MAX_CSV_BYTES + 1))
+    except CsvProblems as problems:
+        raise csv_refusal(problems) from problems
+
+
+class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Submission]):
+    """My team's submissions; staff see all."""
+
+    serializer_class = SubmissionSerializer
+    throttle_classes = [SubmitThrottle]
+    throttle_scope = "submit"
+    queryset = Submission.objects.none()
+
+    def get_queryset(self) -> QuerySet[Submission]:
+        heavy = ("predictions", "curves", "run_log", "smoke_log", "partial_answers", "staff_note")
+        evaluations = Prefetch("evaluations", Evaluation.objects.defer(*heavy).select_related("submission"))
+        rows = Submission.objects.visible_to(self.request.user).select_related("phase__dataset", "team", "user")
+        return rows.prefetch_related(evaluations)
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Know `phase`, `type` and `status`; ignore any other name."""
+        wanted = self.request.query_params
+        if phase := wanted.get("phase"):
+            queryset = queryset.filter(phase__slug=phase)
+        if submission_type := wanted.get("type"):
+            queryset = queryset.filter(submission_type=submission_type)
+        if status := wanted.get("status"):
+            newest = Evaluation.objects.filter(submission=OuterRef("pk")).order_by("-pk").values("status")[:1]
+            queryset = queryset.alias(newest_status=Subquery(newest)).filter(newest_status=status)
+        return queryset
+
+    @extend_schema(parameters=[OpenApiParameter(name, str) for name in ("phase", "type", "status")])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """My team's submissions, newest first."""
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(request={"multipart/form-data": CsvSubmissionSerializer}, responses={201: SubmissionSerializer})
+    def create(self, request: Request) -> Response:
+        """Submit a CSV of predictions. A refused file costs no try."""
+        received_at = timezone.now()
+        refuse_long_body(request, settings.MAX_CSV_BYTES)
+        form = CsvSubmissionSerializer(data=request.data, context={"request": request})
+        form.is_valid(raise_exception=True)
+        key = request.headers.get("Idempotency-Key", "")[:80]
+        try:
+            submission = actions.submit_csv(
+                user=request.user,  # type: ignore[arg-type]
+                received_at=received_at,
+                idempotency_key=key,
+                **form.validated_data,
+            )
+        except CsvProblems as problems:
+            raise csv_refusal(problems) from problems
+        return Response(self.get_serializer(submission).data, status=201)
+
+    @extend_schema(request=None, responses=SubmissionSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop the evaluation; a try that had not started is given back."""
+        submission = self.get_object()
+        actions.cancel(submission=submission)
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True)
+    def report(self, request: Request, pk: str) -> Response:
+        """The numbers behind the submission's page: scores, intervals, curves, timings."""
+        return Response(report_of(self.get_object(), request.user))
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True)
+    def record(self, request: Request, pk: str) -> Response:
+        """The signed record of the evaluation that counts."""
+        submission = get_object_or_404(self.get_queryset(), pk=self.kwargs["pk"])
+        return Response(signed_record(submission, request.user))
+
+    @extend_schema(responses={302: None})
+    @action(detail=True)
+    def file(self, request: Request, pk: str) -> HttpResponseRedirect:
+        """Go to the submitted file itself: an address that is good for five minutes."""
+        submission = self.get_object()
+        return HttpResponseRedirect(storage.url_for(submission.file, submission.original_name))

@@ -1,0 +1,117 @@
+"""POST /api/v1/submissions/docker: an image in the request itself, or a finished resumable upload."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from submissions import actions
+from submissions.actions.submit_image import no_such_upload
+from submissions.adapter import checked_adapter, checked_endpoint
+from submissions.api import SubmitThrottle
+from submissions.models import Submission, Upload
+from submissions.refusals import Refusal
+from submissions.serializers import OneLine, SentWith, SubmissionSerializer
+from submissions.uploads.body import guard_body
+from submissions.uploads.checks import declared_digest
+from submissions.uploads.handler import FILE_FIELD, FORM_BYTES, ImageUploadHandler, ReceivedImage
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class CheckedField(serializers.Field[Any, Any, Any, Any]):
+    """A value read by one of our own checks, whose refusals name their codes."""
+
+    def __init__(self, check: Any, **options: Any) -> None:
+        super().__init__(required=False, **options)
+        self._check = check
+
+    def to_internal_value(self, data: Any) -> Any:
+        return self._check(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class ImageSubmissionSerializer(SentWith):
+    """What comes with an image: how to drive it. Exactly one of `file` and `upload`."""
+
+    file = serializers.FileField(required=False, help_text=".tar, .tar.gz or .tgz made with docker save.")
+    upload = serializers.UUIDField(required=False, help_text="Id of a completed resumable upload.")
+    contract = serializers.ChoiceField(Submission.Contract.choices, required=False, default=Submission.Contract.HTTP)
+    model_endpoint = CheckedField(checked_endpoint, help_text="A path, such as /api/v1/predict/lesion.")
+    adapter = CheckedField(checked_adapter, help_text="JSON: port, path, bearer_token, file_field, …")
+    docker_image_name = OneLine(required=False, max_length=255, allow_blank=True)
+    sha256 = CheckedField(declared_digest, help_text="Of the file; a mismatch is refused.")
+
+
+class ImageSubmissionAnswer(SubmissionSerializer):
+    """A submission, and a sentence about it."""
+
+    message = serializers.CharField(read_only=True, default="")
+
+    class Meta(SubmissionSerializer.Meta):
+        fields = [*SubmissionSerializer.Meta.fields, "message"]
+
+
+class ReceivesImages(APIView):
+    """Stream the request's file to storage while it arrives, and drop it if the request comes to nothing.
+
+    The handler is in place before anything looks into the body: a session's CSRF check does.
+    """
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        self.received_at = timezone.now()
+        handler = ImageUploadHandler(request)
+        request.upload_handlers = [handler]
+        guard_body(request, settings.MAX_IMAGE_BYTES + FORM_BYTES)
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        finally:
+            handler.close()
+
+
+class DockerSubmissionView(ReceivesImages):
+    """Submit a Docker image."""
+
+    throttle_classes = [SubmitThrottle]
+    throttle_scope = "submit"
+
+    @extend_schema(request={"multipart/form-data": ImageSubmissionSerializer}, responses={201: ImageSubmissionAnswer})
+    def post(self, request: Request) -> Response:
+        """Submit an image, as `file` or as `upload`. It is checked, then run; a refused one costs no try."""
+        form = ImageSubmissionSerializer(data=_fields(request), context={"request": request})
+        form.is_valid(raise_exception=True)
+        fields = form.validated_data | {"idempotency_key": request.headers.get("Idempotency-Key", "")[:80]}
+        submission = self._submit(request, fields)
+        answer = dict(SubmissionSerializer(submission, context={"request": request}).data)
+        return Response(answer | {"message": "Received. The image is checked, then run; watch its status."}, 201)
+
+    def _submit(self, request: Request, fields: dict[str, Any]) -> Submission:
+        common: dict[str, Any] = {"user": request.user, "received_at": self.received_at}
+        upload_id = fields.pop("upload", None)
+        image = request.FILES.get(FILE_FIELD)
+        if (image is None) == (upload_id is None):
+            raise Refusal(400, "FILE_REQUIRED", "Send the image as `file`, or the id of an upload.", field="file")
+        if upload_id is None:
+            assert isinstance(image, ReceivedImage)
+            return actions.submit_image(image=image, **common, **fields)
+        upload = Upload.objects.visible_to(request.user).filter(pk=upload_id).first()
+        if upload is None:
+            raise no_such_upload()
+        return actions.submit_upload(upload=upload, **common, **fields)
+
+
+def _fields(request: Request) -> dict[str, Any]:
+    """Return the form's fields without the file, which is read by nobody but its handler."""
+    if not hasattr(request.data, "items"):
+        raise Refusal(400, "VALIDATION_ERROR", "Send form fields, or a JSON object.")
+    return {name: value for name, value in request.data.items() if name != FILE_FIELD}

@@ -1,0 +1,141 @@
+"""Resumable uploads as JSON (contracts.md section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from submissions.api import SubmitThrottle
+from submissions.models import Upload
+from submissions.refusals import Refusal
+from submissions.storage import PART_URL_SECONDS, PIECE_BYTES
+from submissions.uploads import resumable
+from submissions.uploads.body import guard_body
+from submissions.uploads.checks import declared_digest
+
+MOST_NUMBERS = 1000
+
+
+class NewUploadSerializer(serializers.Serializer[Any]):
+    """A file that is about to arrive."""
+
+    filename = serializers.CharField(max_length=4096)
+    size = serializers.IntegerField(min_value=0, help_text="Bytes.")
+    sha256 = serializers.CharField(required=False, allow_blank=True, help_text="Checked when the upload completes.")
+
+
+class NumbersSerializer(serializers.Serializer[Any]):
+    numbers = serializers.ListField(child=serializers.IntegerField(min_value=1), min_length=1, max_length=MOST_NUMBERS)
+
+
+class UploadSerializer(serializers.ModelSerializer[Upload]):
+    """An upload and which of its parts are there."""
+
+    filename = serializers.CharField(source="original_name")
+    size = serializers.IntegerField(source="size_bytes")
+    part_size = serializers.IntegerField(source="part_bytes")
+    parts = serializers.IntegerField(source="parts.count", help_text="How many parts the file has.")
+    received = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Upload
+        fields = ["id", "filename", "size", "part_size", "parts", "received", "is_complete", "sha256", "expires_at"]
+
+    def get_received(self, upload: Upload) -> list[int]:
+        return resumable.received(upload)
+
+
+class UploadViewSet(viewsets.GenericViewSet[Upload]):
+    """My uploads; they go after two days if nobody submits them."""
+
+    serializer_class = UploadSerializer
+    throttle_scope = "submit"
+    queryset = Upload.objects.none()
+
+    def get_throttles(self) -> list[Any]:
+        return [SubmitThrottle()] if self.action == "create" else []
+
+    def get_object(self) -> Upload:
+        upload = Upload.objects.visible_to(self.request.user).filter(pk=self.kwargs["pk"]).first()
+        if upload is None:
+            raise NotFound("There is no such upload, or it has expired; begin a new one.")
+        return upload
+
+    @extend_schema(responses=UploadSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """My uploads, newest first: what a fresh browser can go on with."""
+        uploads = Upload.objects.visible_to(request.user)
+        return Response(self.get_serializer(uploads, many=True).data)
+
+    @extend_schema(request=NewUploadSerializer, responses={201: UploadSerializer})
+    def create(self, request: Request) -> Response:
+        """Begin an upload; the answer says how to cut the file into parts."""
+        form = NewUploadSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        asked = form.validated_data
+        upload = resumable.begin(
+            user=request.user,  # type: ignore[arg-type]
+            filename=asked["filename"],
+            size_bytes=asked["size"],
+            sha256=declared_digest(asked.get("sha256")),
+        )
+        return Response(self.get_serializer(upload).data, status=201)
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Say which parts are there."""
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Drop the upload and its bytes."""
+        resumable.drop(self.get_object())
+        return Response(status=204)
+
+    @extend_schema(request=NumbersSerializer, responses=OpenApiTypes.OBJECT)
+    @action(detail=True, methods=["post"])
+    def parts(self, request: Request, pk: str) -> Response:
+        """Return where to PUT each part. `direct` addresses take no token; the others are the site's own."""
+        form = NumbersSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        upload = self.get_object()
+        urls = resumable.part_urls(upload, form.validated_data["numbers"])
+        listed = [self._address(request, upload, number, url) for number, url in urls.items()]
+        return Response({"parts": listed, "expires_in": PART_URL_SECONDS})
+
+    @extend_schema(request={"application/octet-stream": OpenApiTypes.BINARY}, responses=OpenApiTypes.OBJECT)
+    def put_part(self, request: Request, pk: str, number: int) -> Response:
+        """Send one part through the site: its bytes and nothing else."""
+        upload = self.get_object()
+        size = resumable.put_part(upload, number, body_of(request._request, upload.part_bytes))
+        return Response({"number": number, "size": size})
+
+    @extend_schema(request=None, responses=UploadSerializer)
+    @action(detail=True, methods=["post"])
+    def complete(self, request: Request, pk: str) -> Response:
+        """Join the parts and check size and sha256; then submit it as `upload`."""
+        return Response(self.get_serializer(resumable.complete(self.get_object())).data)
+
+    def _address(self, request: Request, upload: Upload, number: int, url: str | None) -> dict[str, Any]:
+        own = request.build_absolute_uri(reverse("api_upload_part", args=[upload.pk, number]))
+        size = upload.parts.size_of(number)
+        return {"number": number, "size": size, "method": "PUT", "url": url or own, "direct": url is not None}
+
+
+def body_of(request: HttpRequest, most_bytes: int) -> Iterator[bytes]:
+    """Yield a raw body in pieces. Raises Refusal when it is declared too long, or breaks off."""
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    if declared.isdigit() and int(declared) > most_bytes:
+        raise Refusal(413, "PART_SIZE", f"A part has at most {most_bytes} bytes.", expected=most_bytes)
+    guard_body(request, most_bytes + 1)
+    while piece := request.read(PIECE_BYTES):
+        yield piece

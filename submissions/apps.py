@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class SubmissionsConfig(AppConfig):
+    name = "submissions"
+
+    def ready(self) -> None:
+        from submissions import tokens  # noqa: F401  connects its signal

@@ -1,0 +1,127 @@
+"""Import: a checked table and its images become a Dataset with its Cases, all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from django.core.files import File
+from django.core.files.storage import storages
+from django.db import transaction
+
+from submissions.datasets.table import DatasetError, TruthRow, class_problems, read_table
+from submissions.kinds import KINDS
+from submissions.models import Case, Dataset
+
+
+def import_dataset(
+    *,
+    kind: str,
+    name: str,
+    truth: Path,
+    images: Path | None = None,
+    public_fraction: float | None = None,
+    split_column: str | None = None,
+) -> Dataset:
+    """Return the new dataset; a name that exists already gets its next version.
+
+    public_fraction: the share of patients whose cases are public, the rest private; None: all are public.
+    Raises DatasetError with row and reason; then nothing was stored.
+    """
+    rows = read_table(truth, KINDS[kind], split_column)
+    splits = [row.split for row in rows] if public_fraction is None else split_by_patient(rows, public_fraction)
+    if problems := class_problems(rows, splits):
+        raise DatasetError(problems)
+    hashes = _image_hashes(rows, images) if images else {}
+    with transaction.atomic():
+        dataset = _create(kind, name, rows, splits, hashes)
+        if images:
+            _store_images(dataset, images, hashes)
+    return dataset
+
+
+def split_by_patient(rows: list[TruthRow], public_fraction: float) -> list[str]:
+    """Return `public` or `private` for each row, a patient's rows together, the same on every machine."""
+    patients = {row.patient or row.public_id for row in rows}
+    ordered = sorted(patients, key=lambda patient: hashlib.sha256(patient.encode()).digest())
+    public = set(ordered[: max(1, round(public_fraction * len(ordered)))])
+    return ["public" if (row.patient or row.public_id) in public else "private" for row in rows]
+
+
+def _image_hashes(rows: list[TruthRow], images: Path) -> dict[str, str]:
+    """Return sha256 by image name. Raises DatasetError for each that is missing, empty or outside the folder."""
+    problems, hashes = [], {}
+    for row in rows:
+        if row.image in hashes:
+            continue
+        path = images / row.image
+        if not row.image or ".." in PurePosixPath(row.image).parts or PurePosixPath(row.image).is_absolute():
+            problems.append(f"row {row.line}: {row.image!r} is no name of a file in the images folder")
+        elif not path.is_file() or path.stat().st_size == 0:
+            problems.append(f"row {row.line}: the image {row.image!r} is missing or empty")
+        else:
+            hashes[row.image] = _sha256(path)
+    if problems:
+        raise DatasetError(problems)
+    return hashes
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _create(kind: str, name: str, rows: list[TruthRow], splits: list[str], hashes: dict[str, str]) -> Dataset:
+    latest = Dataset.objects.filter(name=name).order_by("-version").first()
+    dataset = Dataset.objects.create(
+        kind=kind,
+        name=name,
+        version=latest.version + 1 if latest else 1,
+        content_hash=content_hash(kind, rows, splits, hashes),
+    )
+    Case.objects.bulk_create(_cases(dataset, rows, splits, hashes), batch_size=500)
+    return dataset
+
+
+def content_hash(kind: str, rows: list[TruthRow], splits: list[str], hashes: dict[str, str]) -> str:
+    """Return sha256 over everything a score depends on, in order."""
+    digest = hashlib.sha256(kind.encode())
+    for row, split in zip(rows, splits, strict=True):
+        line = [
+            row.public_id,
+            row.truth,
+            row.patient,
+            row.point_xyz_mm,
+            split,
+            hashes.get(row.image, ""),
+            row.metadata,
+        ]
+        digest.update(json.dumps(line, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _cases(dataset: Dataset, rows: list[TruthRow], splits: list[str], hashes: dict[str, str]) -> Iterable[Case]:
+    for position, (row, split) in enumerate(zip(rows, splits, strict=True)):
+        x_mm, y_mm, z_mm = row.point_xyz_mm or (None, None, None)
+        yield Case(
+            dataset=dataset, position=position, public_id=row.public_id, series_uid=row.series_uid[:64],
+            lesion_id=row.lesion_id[:64], truth=row.truth, patient=row.patient[:100], split=split,
+            image=image_key(dataset, row.image, hashes[row.image]) if row.image in hashes else "",
+            x_mm=x_mm, y_mm=y_mm, z_mm=z_mm, metadata=row.metadata,
+        )  # fmt: skip
+
+
+def image_key(dataset: Dataset, name: str, sha256: str) -> str:
+    """Return where an image is stored: by its content, so that no name leaks what it shows."""
+    return f"{dataset.name}/v{dataset.version}/{sha256}{PurePosixPath(name).suffix.lower()}"
+
+
+def _store_images(dataset: Dataset, images: Path, hashes: dict[str, str]) -> None:
+    storage = storages["datasets"]
+    for name, sha256 in hashes.items():
+        key = image_key(dataset, name, sha256)
+        if not storage.exists(key):
+            with (images / name).open("rb") as file:
+                storage.save(key, File(file))

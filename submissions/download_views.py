@@ -1,0 +1,35 @@
+"""Serve local files by addresses that run out, as attachments a browser never renders.
+
+With an object store the browser goes to the store itself (presigned addresses).
+"""
+
+from __future__ import annotations
+
+import time
+
+from django.core import signing
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.views.decorators.http import require_safe
+
+from submissions.storage import MissingFile, store
+from submissions.storage_local import DOWNLOAD_SALT
+
+SANDBOX = "default-src 'none'; sandbox"
+
+
+@require_safe
+def download(request: HttpRequest, token: str) -> HttpResponseBase:
+    """Send the file a token names, while the token is good; the token is the permission."""
+    try:
+        named = signing.loads(token, salt=DOWNLOAD_SALT)
+        path = store().local_path(named["key"])
+    except (signing.BadSignature, MissingFile):
+        raise Http404 from None
+    if path is None or named["until"] < time.time() or not path.is_file():
+        raise Http404
+    response = FileResponse(
+        path.open("rb"), as_attachment=True, filename=named["name"], content_type="application/octet-stream"
+    )
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = SANDBOX  # the site's own policy steps back for it
+    return response

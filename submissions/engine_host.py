@@ -1,0 +1,201 @@
+"""This machine as a host of containers: its engine, its pinned driver image, its locks and marks."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import time
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import IO
+
+import structlog
+from django.conf import settings
+
+from submissions.models import Evaluation
+from submissions.runner.attempt import Host
+from submissions.runner.base import EngineFault
+from submissions.runner.docker import Engine
+from submissions.runner.driver_image import DRIVER_DIR, driver_image
+from submissions.runner.engine_disk import engine_free_bytes
+from submissions.runner.keeper import DiskKeeper
+from submissions.runner.reaper import reap
+from submissions.runner.selftest import Check, self_test, version_checks
+
+log = structlog.get_logger(__name__)
+PREFIX = "luna"
+SELF_TEST_EVERY_S = 1800.0
+_tested_at: dict[str, float] = {}
+
+
+def state_dir() -> Path:
+    """Return the folder of what this host knows of its engines; it is shared with no other host."""
+    folder = Path(settings.DATA_DIR) / "engine"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def connect() -> Engine:
+    """Return a connection to the engine of DOCKER_HOST. Raises EngineFault."""
+    return Engine(settings.DOCKER_HOST or None)
+
+
+def runtime() -> str | None:
+    return settings.EVALUATION_RUNTIME or None
+
+
+def container_host(engine: Engine) -> Host:
+    """Return this host once its sandbox is proven; raises EngineFault when it must not run containers."""
+    host = Host(engine, pinned_driver(engine), PREFIX, settings.INSTANCE, runtime())
+    tested_at = _tested_at.get(host.driver_image)
+    if tested_at is None or time.monotonic() - tested_at > SELF_TEST_EVERY_S:
+        failed = [check for check in checks(host) if check.is_fatal and not check.ok]
+        if failed:
+            lines = "; ".join(f"{check.name}: {check.detail}" for check in failed)
+            raise EngineFault("The self-test of the sandbox failed.", staff_detail=lines)
+        _tested_at[host.driver_image] = time.monotonic()
+    return host
+
+
+def checks(host: Host) -> list[Check]:
+    """Return the doctor's report on this host's engine and sandbox."""
+    return version_checks(host.engine.facts(), host.runtime) + self_test(host, cases_dir())
+
+
+def cases_dir() -> Path:
+    folder = Path(settings.EVALUATION_CASES_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+# The driver image
+
+
+def driver_repository() -> str:
+    return f"{settings.INSTANCE}-driver"
+
+
+def _driver_sources() -> str:
+    """Return a digest of the driver's code, to notice an image of another version."""
+    digest = sha256()
+    for path in sorted(DRIVER_DIR.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _pin_path(engine: Engine) -> Path:
+    name = sha256(str(engine.facts()["id"]).encode()).hexdigest()[:16]
+    return state_dir() / f"driver-{name}.json"
+
+
+def build_driver(engine: Engine) -> str:
+    """Build the driver image, load it where it is missing, pin it by ID; return the ID."""
+    image = driver_image()
+    present = engine.image(image.image_id) or engine.image(engine.load([image.archive]) or image.image_id)
+    if present is None:
+        raise EngineFault("The driver image did not arrive.", staff_detail=image.image_id)
+    for image_id, tags in engine.tags(driver_repository()).items():
+        for tag in tags if image_id != present.image_id else []:
+            engine.remove_image(tag)
+    engine.tag(present.image_id, driver_repository(), "pinned")
+    pin = {"image_id": present.image_id, "sources": _driver_sources()}
+    path = _pin_path(engine)
+    path.with_suffix(".part").write_text(json.dumps(pin))
+    path.with_suffix(".part").rename(path)
+    return present.image_id
+
+
+def pinned_driver(engine: Engine) -> str:
+    """Return the pinned image's ID; it is built on the first use of an engine and after an update.
+
+    Raises EngineFault naming the image when it is missing or replaced.
+    """
+    path = _pin_path(engine)
+    if not path.is_file():
+        return build_driver(engine)
+    pin = json.loads(path.read_text())
+    name = f"{driver_repository()}:pinned"
+    tagged = engine.image(name)
+    if tagged is None or tagged.image_id != pin["image_id"]:
+        state = "missing" if tagged is None else f"replaced by {tagged.image_id}"
+        detail = f"driver image {name} ({pin['image_id']}) is {state}; run manage.py build_driver"
+        raise EngineFault("The driver image is not the pinned one.", staff_detail=detail)
+    if pin["sources"] != _driver_sources():
+        log.info("driver image of another version, building it anew")
+        return build_driver(engine)
+    return str(pin["image_id"])
+
+
+# Room and leftovers
+
+
+def keeper(engine: Engine) -> DiskKeeper:
+    return DiskKeeper(engine, settings.INSTANCE)
+
+
+@contextlib.contextmanager
+def one_load_at_a_time(check: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold this host's load lock; a killed worker lets go of it. check: called while waiting; may raise."""
+    with open(state_dir() / "load.lock", "w") as lock:
+        while not _locked(lock):
+            check()
+            time.sleep(0.2)
+        yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def marked_as_loading(image_id: str) -> Iterator[None]:
+    """Leave a mark while an image is loaded, so that one whose worker died is still known as ours."""
+    mark = state_dir() / f"loading-{image_id.removeprefix('sha256:')}"
+    mark.touch()
+    yield
+    mark.unlink(missing_ok=True)
+
+
+def adopt_half_loaded(engine: Engine) -> None:
+    """Take images into the keeper's care whose worker died between load and mark."""
+    with one_load_at_a_time():
+        for mark in state_dir().glob("loading-*"):
+            image_id = f"sha256:{mark.name.removeprefix('loading-')}"
+            if engine.image(image_id) is not None:
+                keeper(engine).mark_used(image_id, time.time())
+            mark.unlink(missing_ok=True)
+
+
+def make_room(host: Host, wanted_bytes: int, *, spare: frozenset[str] = frozenset()) -> None:
+    """Let unused images go until `wanted_bytes` are free. Raises EngineFault(SYSTEM_DISK)."""
+    left = keeper(host.engine).make_room(wanted_bytes, lambda: engine_free_bytes(host), spare=spare)
+    if left:
+        log.info("images removed for room", count=len(left))
+    free = engine_free_bytes(host)
+    if free < wanted_bytes:
+        detail = f"{free >> 20} MiB free on the engine, {wanted_bytes >> 20} MiB wanted"
+        raise EngineFault("The engine's disk is too full.", code="SYSTEM_DISK", staff_detail=detail)
+
+
+def is_live(evaluation: str, attempt: int) -> bool:
+    """Say whether a worker holds this attempt; a lease that ran out is held by nobody."""
+    if not evaluation.isdigit():
+        return False
+    expired = Evaluation.objects.lease_expired().values("pk")
+    running = Evaluation.objects.filter(pk=int(evaluation), attempt=attempt, status=Evaluation.Status.RUNNING)
+    return running.exclude(pk__in=expired).exists()
+
+
+def reap_once(engine: Engine) -> list[str]:
+    """Remove what lost attempts left on this engine, and their folders on this host."""
+    removed = reap(engine, PREFIX, settings.INSTANCE, is_live=is_live, now=time.time())
+    adopt_half_loaded(engine)
+    if removed:
+        log.warning("leftovers removed", count=len(removed), names=removed[:10])
+    return removed

@@ -1,0 +1,40 @@
+"""What a participant fills in."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+
+
+def new_key() -> str:
+    return uuid.uuid4().hex
+
+
+class CsvForm(forms.Form):
+    """A CSV of predictions; `idempotency_key` makes a double click send once."""
+
+    file = forms.FileField(
+        label="Predictions (CSV)", allow_empty_file=True, max_length=255,
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
+        help_text="UTF-8, comma-separated, with a header; at most 10 MB.",
+    )  # fmt: skip
+    title = forms.CharField(max_length=120, required=False, help_text="To tell it from your others.")
+    model_version = forms.CharField(max_length=60, required=False, help_text="To compare versions later.")
+    comment = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    idempotency_key = forms.CharField(max_length=80, required=False, widget=forms.HiddenInput, initial=new_key)
+
+    def clean_title(self) -> str:
+        return one_line(self.cleaned_data["title"])
+
+    def clean_model_version(self) -> str:
+        return one_line(self.cleaned_data["model_version"])
+
+    def to_submit(self) -> dict[str, Any]:
+        return dict(self.cleaned_data)
+
+
+def one_line(text: str) -> str:
+    """Return `text` trimmed, without control characters or direction overrides."""
+    return "".join(char for char in " ".join(text.split()) if char.isprintable())

@@ -1,0 +1,23 @@
+"""The participant's guide on the site: the long version is docs/participant-guide.md."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from submissions.failures import FAILURES
+from submissions.models import Phase
+from submissions.runner.at_home import home_command
+from submissions.runner.base import Limits
+
+
+@require_safe
+def guide(request: HttpRequest) -> HttpResponse:
+    return render(request, "submissions/guide.html", {"failures": FAILURES.values()})
+
+
+def home_commands(phase: Phase) -> list[tuple[str, str]]:
+    """Return (contract, line): a container at home under the limits of this phase."""
+    limits = Limits(**phase.limits().as_dict())
+    return [("HTTP service", home_command(limits)), ("Grand Challenge batch", home_command(limits, contract="batch"))]

@@ -1,0 +1,77 @@
+"""The sign of life of a running attempt, and the word that it is no longer ours."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+from types import TracebackType
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from submissions.models import Evaluation, StatusConflict
+
+log = structlog.get_logger(__name__)
+LOOK_EVERY_S = 0.5
+
+
+class Heartbeat:
+    """Extend the lease of an attempt from a thread while the block runs.
+
+    `is_lost` turns True within about a second of a cancel, a release or a sweep: whoever works on the
+    attempt then stops and cleans up. `check()` raises StatusConflict instead.
+    """
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        self.evaluation_id = evaluation.pk
+        self.attempt = evaluation.attempt
+        self._stop = threading.Event()
+        self._lost = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join(timeout=30)
+
+    @property
+    def is_lost(self) -> bool:
+        return self._lost.is_set()
+
+    def check(self) -> None:
+        if self.is_lost:
+            raise StatusConflict(f"evaluation {self.evaluation_id}: attempt {self.attempt} is no longer ours")
+
+    def _run(self) -> None:
+        lease_s = settings.EVALUATION_LEASE_SECONDS
+        next_beat = time.monotonic() + lease_s / 3
+        try:
+            while not self._stop.wait(LOOK_EVERY_S) and not self.is_lost:
+                due = time.monotonic() >= next_beat
+                if not self._still_ours(lease_s if due else None):
+                    self._lost.set()
+                if due:
+                    next_beat = time.monotonic() + lease_s / 3
+        finally:
+            connection.close()
+
+    def _still_ours(self, extend_s: float | None) -> bool:
+        """Ask the database, extending the lease when due; a database that is away is asked again later."""
+        row = Evaluation.objects.attempt_running(self.evaluation_id, self.attempt)
+        now = timezone.now()
+        try:
+            if extend_s is None:
+                return row.exists()
+            return row.update(heartbeat_at=now, lease_until=now + timedelta(seconds=extend_s)) == 1
+        except DatabaseError:
+            log.warning("heartbeat missed", evaluation=self.evaluation_id)
+            connection.close()
+            return True

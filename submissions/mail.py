@@ -1,0 +1,38 @@
+"""Mail that outlives a mail server that is away (F21)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from django.core.mail import EmailMessage, send_mail
+from django.utils import timezone
+from django_q.models import Schedule
+
+log = structlog.get_logger(__name__)
+PAUSES_MINUTES = (1, 5, 30, 120, 720)
+
+
+def send_or_retry(message: EmailMessage) -> None:
+    """Send now; when the server does not take it, the queue tries again later. Never raises for a lost server."""
+    for recipient in message.to:
+        deliver(str(message.subject), str(message.body), message.from_email, recipient)
+
+
+def deliver(subject: str, body: str, sender: str, recipient: str, tries: int = 0) -> None:
+    try:
+        send_mail(subject, body, sender, [recipient])
+    except OSError as error:  # smtplib's errors are OSErrors
+        log.warning("mail not sent", error=type(error).__name__, tries=tries + 1)
+        if tries < len(PAUSES_MINUTES):
+            _later(tries, (subject, body, sender, recipient, tries + 1))
+
+
+def _later(tries: int, arguments: tuple[object, ...]) -> None:
+    Schedule.objects.create(
+        func="submissions.mail.deliver",
+        args=repr(arguments),
+        schedule_type=Schedule.ONCE,
+        next_run=timezone.now() + timedelta(minutes=PAUSES_MINUTES[tries]),
+        repeats=-1,
+    )

@@ -1,0 +1,21 @@
+"""Build and pin the driver image on this host's engine; needs no network and no registry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from submissions import engine_host
+from submissions.runner.base import EngineFault
+
+
+class Command(BaseCommand):
+    help = "Build the driver image from this machine's Python and pin it by its ID."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            image_id = engine_host.build_driver(engine_host.connect())
+        except EngineFault as fault:
+            raise CommandError(f"{fault.note} {fault.staff_detail}") from fault
+        self.stdout.write(f"{engine_host.driver_repository()}:pinned {image_id}")

@@ -1,0 +1,27 @@
+"""Make an API token for a user and print it, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from submissions.tokens import create_token
+
+
+class Command(BaseCommand):
+    help = "Print a new API token of a user."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--create", action="store_true", help="make the user, without a password, if there is none")
+        parser.add_argument("--name", default="made by create_token")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        users = get_user_model().objects
+        user = users.filter(username=options["username"]).first()
+        if user is None and not options["create"]:
+            raise CommandError(f"There is no user '{options['username']}'; add --create to make one.")
+        user = user or users.create_user(options["username"])
+        self.stdout.write(create_token(user=user, name=options["name"])[1])

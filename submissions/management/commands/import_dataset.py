@@ -1,0 +1,47 @@
+"""Make a dataset out of a truth table and its images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from submissions.datasets.importing import import_dataset
+from submissions.datasets.table import DatasetError
+from submissions.kinds import KINDS
+from submissions.models import Split
+
+
+def fraction(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError("give a number between 0 and 1, such as 0.3")
+    return value
+
+
+class Command(BaseCommand):
+    help = "Import a dataset: LUNA25's columns as they are; each fault is named with its row."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--kind", required=True, choices=list(KINDS))
+        parser.add_argument("--name", required=True, help="letters, digits, - and _")
+        parser.add_argument("--truth", required=True, type=Path, help="CSV with ids and labels")
+        parser.add_argument("--images", type=Path, help="folder of the images; needed to run containers")
+        split = parser.add_mutually_exclusive_group()
+        split.add_argument("--public-fraction", type=fraction, help="share of patients whose scores show at once")
+        split.add_argument("--split-column", help="column that says public, private or sample")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        names = ("kind", "name", "public_fraction", "split_column")
+        images = Path(options["images"]) if options["images"] else None
+        try:
+            dataset = import_dataset(
+                truth=Path(options["truth"]), images=images, **{name: options[name] for name in names}
+            )
+        except DatasetError as error:
+            raise CommandError(f"Nothing was imported:\n{error}") from error
+        counts = {split: dataset.cases.filter(split=split).count() for split in Split.values}
+        shown = ", ".join(f"{count} {split}" for split, count in counts.items() if count)
+        self.stdout.write(f"{dataset}: {dataset.cases.count()} cases ({shown}), hash {dataset.content_hash[:12]}")

@@ -1,0 +1,86 @@
+"""Open a dataset for submissions."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from submissions.models import Dataset, Phase, Quota
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def quota(text: str) -> tuple[int, timedelta | None]:
+    """Read `15/all` or `2/7d` (units s, m, h, d, w)."""
+    match = re.fullmatch(r"([1-9][0-9]{0,6})/(?:(all)|([1-9][0-9]{0,5})([smhdw]))", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"'{text}' is no quota; give TRIES/all or TRIES/WINDOW, such as 2/7d")
+    tries, everything, count, unit = match.groups()
+    return int(tries), None if everything else timedelta(**{UNITS[unit]: int(count)})
+
+
+def moment(text: str) -> datetime:
+    """Read an ISO date or time; without a zone it is UTC."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no ISO date or time, such as 2027-01-31T12:00") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def decimals(text: str) -> int | None:
+    if text == "full":
+        return None
+    if not re.fullmatch(r"[0-9]|1[0-5]", text):
+        raise argparse.ArgumentTypeError("give 0 to 15, or 'full'")
+    return int(text)
+
+
+class Command(BaseCommand):
+    help = "Open the newest version of a dataset as a phase."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dataset", required=True)
+        parser.add_argument("--slug", required=True)
+        parser.add_argument("--title", required=True)
+        parser.add_argument("--description", default="")
+        parser.add_argument("--opens", type=moment, help="default: now")
+        parser.add_argument("--closes", type=moment, help="default: never")
+        parser.add_argument("--quota", type=quota, action="append", default=[], help="15/all, 2/7d; may be repeated")
+        parser.add_argument("--decimals", type=decimals, default=4, help="0 to 15, or full")
+        parser.add_argument("--metric", default="", help="the metric that ranks")
+        parser.add_argument(
+            "--tie-break", action="append", default=[], help="metrics that decide ties; may be repeated"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        dataset = Dataset.objects.filter(name=options["dataset"]).order_by("-version").first()
+        if dataset is None:
+            raise CommandError(f"There is no dataset '{options['dataset']}'; import_dataset makes one.")
+        phase = Phase(
+            dataset=dataset, slug=options["slug"], title=options["title"], description=options["description"],
+            closes_at=options["closes"], decimals=options["decimals"], metric=options["metric"],
+            tie_breaks=options["tie_break"], accepts_docker=not dataset.cases.filter(image="").exists(),
+        )  # fmt: skip
+        if options["opens"]:
+            phase.opens_at = options["opens"]
+        self._save(phase, options["quota"])
+        self.stdout.write(f"Opened {phase.slug}: {dataset}, ranked by {phase.ranking_metric}.")
+        if not phase.accepts_docker:
+            self.stdout.write("It takes CSVs only: a container needs an image of every case (import_dataset --images).")
+
+    @transaction.atomic
+    def _save(self, phase: Phase, quotas: list[tuple[int, timedelta | None]]) -> None:
+        try:
+            phase.full_clean()
+        except ValidationError as error:
+            problems = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
+            raise CommandError(f"The phase was not opened: {problems}") from error
+        phase.save()
+        Quota.objects.bulk_create(Quota(phase=phase, tries=tries, window=window) for tries, window in quotas)

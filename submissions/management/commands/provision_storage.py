@@ -1,0 +1,104 @@
+"""Make the places where files are kept: private buckets on the S3 server, or folders of DATA_DIR."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.conf import settings
+from django.core.files.storage import storages
+from django.core.management.base import BaseCommand, CommandError
+from minio import Minio
+from minio.commonconfig import ENABLED, Filter
+from minio.error import MinioException, S3Error
+from minio.lifecycleconfig import AbortIncompleteMultipartUpload, LifecycleConfig, Rule
+from urllib3 import PoolManager, Retry
+from urllib3.exceptions import HTTPError
+
+from lunasite.storage_address import StorageAddress
+
+UNFINISHED_DAYS = 3
+
+
+class Command(BaseCommand):
+    help = "Make the buckets (or local folders) for submissions and datasets; safe to repeat."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.MINIO is None:
+            self._make_folders()
+            return
+        for bucket in (settings.MINIO_SUBMISSIONS_BUCKET, settings.MINIO_DATASETS_BUCKET):
+            try:
+                self._make_bucket(client(settings.MINIO), bucket)
+            except (MinioException, HTTPError, OSError) as error:
+                raise CommandError(f"{settings.MINIO.url}, bucket {bucket}: {reason(error)}") from error
+        self._allow_browsers()
+
+    def _make_folders(self) -> None:
+        for name in ("default", "datasets"):
+            folder = storages[name].path("")
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self.stdout.write(f"{name}: {folder}")
+
+    def _make_bucket(self, minio: Minio, bucket: str) -> None:
+        is_new = not minio.bucket_exists(bucket)
+        if is_new:
+            minio.make_bucket(bucket)
+        self._withdraw_policy(minio, bucket)
+        self.stdout.write(f"{bucket}: {'made' if is_new else 'there already'}, private")
+        self._expire_unfinished(minio, bucket)
+
+    def _withdraw_policy(self, minio: Minio, bucket: str) -> None:
+        """Without a policy, nobody without a key reads or lists."""
+        try:
+            minio.delete_bucket_policy(bucket)
+        except S3Error as error:
+            if error.code != "NoSuchBucketPolicy":
+                raise
+
+    def _expire_unfinished(self, minio: Minio, bucket: str) -> None:
+        """Let the server itself drop uploads nobody finished, in case this site is gone by then."""
+        unfinished = AbortIncompleteMultipartUpload(days_after_initiation=UNFINISHED_DAYS)
+        rule = Rule(ENABLED, rule_filter=Filter(prefix=""), abort_incomplete_multipart_upload=unfinished)
+        try:
+            minio.set_bucket_lifecycle(bucket, LifecycleConfig([rule]))
+        except S3Error as error:
+            self.stdout.write(f"{bucket}: no expiry of unfinished uploads on this server ({error.code})")
+
+    def _allow_browsers(self) -> None:
+        """Let pages of this site PUT parts; the signature in the address stays the permission."""
+        backend: Any = storages["default"]
+        rule = {
+            "AllowedOrigins": sorted({settings.SITE_URL, *settings.CSRF_TRUSTED_ORIGINS}),
+            "AllowedMethods": ["PUT", "GET", "HEAD"],
+            "AllowedHeaders": ["*"],
+            "MaxAgeSeconds": 3600,
+        }
+        try:
+            backend.connection.meta.client.put_bucket_cors(
+                Bucket=backend.bucket_name, CORSConfiguration={"CORSRules": [rule]}
+            )
+        except ClientError as error:  # MinIO has one rule for all its buckets, which allows it
+            code = error.response["Error"]["Code"]
+            self.stdout.write(f"{backend.bucket_name}: this server has no rules of origin a bucket ({code})")
+
+
+def client(server: StorageAddress) -> Minio:
+    """Return a client of the server that MINIO_ENDPOINT names."""
+    return Minio(
+        server.host,
+        access_key=settings.MINIO_ACCESS_KEY,
+        secret_key=settings.MINIO_SECRET_KEY,
+        secure=server.secure,
+        region="us-east-1",
+        http_client=PoolManager(timeout=10, retries=Retry(2, backoff_factor=0.2)),
+    )
+
+
+def reason(error: Exception) -> str:
+    """Return what to look at; a refused key is named by its setting, never by its value."""
+    code = error.code if isinstance(error, S3Error) else type(error).__name__
+    if code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+        return "the key is refused; check MINIO_ACCESS_KEY and MINIO_SECRET_KEY"
+    return f"it answered {code}; check MINIO_ENDPOINT and MINIO_SECURE"

@@ -1,0 +1,38 @@
+"""Remove what lost workers left on this host's engine: our labels, our instance, nothing else."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from submissions import engine_host
+from submissions.reaping import reap_for_ever
+from submissions.runner.base import EngineFault
+
+
+class Command(BaseCommand):
+    help = "Remove leftover containers and volumes of this site; with --every, go on until stopped."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--every", type=float, metavar="SECONDS", help="repeat (20 is a good value)")
+        parser.add_argument("--images", action="store_true", help="drop every cached participant image too")
+
+    def handle(self, *args: Any, every: float | None, images: bool, **options: Any) -> None:
+        if every:
+            reap_for_ever(threading.Event(), every)
+        try:
+            engine = engine_host.connect()
+            removed = engine_host.reap_once(engine)
+            removed += _drop_images(engine_host.keeper(engine)) if images else []
+        except EngineFault as fault:
+            raise CommandError(f"{fault.note} {fault.staff_detail}") from fault
+        self.stdout.write(f"{len(removed)} removed")
+
+
+def _drop_images(keeper: Any) -> list[str]:
+    image_ids: list[str] = keeper.least_recently_used()
+    for image_id in image_ids:
+        keeper.forget(image_id)
+    return image_ids

@@ -1,0 +1,21 @@
+"""Bring the generated sections of the docs up to date."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from submissions import participant_guide, state_diagram
+
+
+class Command(BaseCommand):
+    help = "Rewrite what the docs take from code: failure codes, docker run lines, the diagram of states."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        pages = {"participant-guide.md": participant_guide.filled_in, "architecture.md": state_diagram.filled_in}
+        for name, filled_in in pages.items():
+            path = settings.BASE_DIR / "docs" / name
+            path.write_text(filled_in(path.read_text()))
+            self.stdout.write(f"docs/{name}")

@@ -1,0 +1,30 @@
+"""The nouns of the challenge; design.md section 2 says what each is."""
+
+from submissions.models.dataset import Case, Dataset, Split
+from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
+from submissions.models.phase import Phase, Quota
+from submissions.models.standing import Standing
+from submissions.models.submission import Submission
+from submissions.models.team import Membership, Team
+from submissions.models.token import ApiToken
+from submissions.models.upload import Upload
+from submissions.models.worker import Housekeeping, Worker
+
+__all__ = [
+    "ApiToken",
+    "Case",
+    "Dataset",
+    "Evaluation",
+    "EvaluationEvent",
+    "Housekeeping",
+    "Membership",
+    "Phase",
+    "Quota",
+    "Split",
+    "Standing",
+    "StatusConflict",
+    "Submission",
+    "Team",
+    "Upload",
+    "Worker",
+]

@@ -1,0 +1,67 @@
+"""Datasets: what is predicted, and the truth that never leaves the worker."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from submissions.kinds import KINDS, Kind
+
+
+class Dataset(models.Model):
+    """A versioned set of cases of one kind; `content_hash` covers ids, truth, splits and image bytes."""
+
+    kind = models.CharField(max_length=20, choices=[(name, kind.title) for name, kind in KINDS.items()])
+    name = models.SlugField(max_length=80)
+    version = models.PositiveIntegerField(default=1)
+    content_hash = models.CharField(max_length=64, editable=False)
+    description = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "version"], name="one_dataset_per_version")]
+        ordering = ["name", "-version"]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+    @property
+    def task(self) -> Kind:
+        return KINDS[self.kind]
+
+    def scored_cases(self) -> models.QuerySet[Case]:
+        """Return the cases that count, in the dataset's order; samples are handed out and never scored."""
+        return self.cases.exclude(split=Split.SAMPLE).order_by("position")
+
+
+class Split(models.TextChoices):
+    PUBLIC = "public", "public: its scores show at once"
+    PRIVATE = "private", "private: its scores show when the phase ends"
+    SAMPLE = "sample", "sample: handed out, never scored"
+
+
+class Case(models.Model):
+    """One thing to predict: a lesion of a CT volume, or a slice."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="cases")
+    position = models.PositiveIntegerField(help_text="Row in the table it came from; scores depend on this order.")
+    public_id = models.CharField(max_length=200)
+    series_uid = models.CharField(max_length=64, blank=True)
+    lesion_id = models.CharField(max_length=64, blank=True)
+    image = models.CharField(max_length=300, blank=True, help_text="Key in the datasets storage.")
+    x_mm = models.FloatField(null=True, blank=True)
+    y_mm = models.FloatField(null=True, blank=True)
+    z_mm = models.FloatField(null=True, blank=True)
+    truth = models.PositiveSmallIntegerField()
+    patient = models.CharField(max_length=100, blank=True)
+    split = models.CharField(max_length=10, choices=Split.choices, default=Split.PUBLIC)
+    metadata = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "public_id"], name="one_case_per_id"),
+            models.UniqueConstraint(fields=["dataset", "position"], name="one_case_per_position"),
+        ]
+        ordering = ["dataset", "position"]
+
+    def __str__(self) -> str:
+        return self.public_id

@@ -1,0 +1,184 @@
+"""Phases: a dataset opened for a time, with tries, limits and a metric that ranks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from submissions.kinds import Kind
+from submissions.models.dataset import Dataset, Split
+from submissions.scoring import metrics_of
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a container gets in this phase; frozen into each submission."""
+
+    memory_mb: int
+    cpus: float
+    timeout_s: float
+    startup_s: float
+    predict_timeout_s: float
+    parallel: int
+    gpu: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class PhaseQuerySet(models.QuerySet["Phase"]):
+    def visible_to(self, user: Any) -> PhaseQuerySet:
+        """Hidden phases are for staff only."""
+        return self if user.is_staff else self.filter(is_hidden=False)
+
+
+class Phase(models.Model):
+    slug = models.SlugField(max_length=60, unique=True)
+    title = models.CharField(max_length=120)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="phases")
+    description = models.TextField(
+        blank=True, help_text="What participants read first; plain text, blank lines part paragraphs."
+    )
+    opens_at = models.DateTimeField(default=timezone.now)
+    closes_at = models.DateTimeField(null=True, blank=True, help_text="Empty: open without end.")
+    is_hidden = models.BooleanField(default=False, help_text="Only staff see the phase at all.")
+    board_is_public = models.BooleanField(default=True, help_text="Otherwise only staff see the leaderboard.")
+    accepts_csv = models.BooleanField("accepts predictions (CSV)", default=True)
+    accepts_docker = models.BooleanField("accepts Docker images", default=True)
+    metric = models.CharField(max_length=40, blank=True, help_text="The metric that ranks; empty: the kind's own.")
+    tie_breaks = models.JSONField(
+        default=list, blank=True, help_text='Metrics that decide ties, such as ["average_precision"].'
+    )
+    decimals = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        default=4,
+        help_text="Scores are shown with so many; empty: in full (helps probing).",
+    )
+    memory_mb = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the site's own limit.")
+    cpus = models.FloatField(null=True, blank=True, help_text="Empty: the site's own limit.")
+    timeout_s = models.PositiveIntegerField(null=True, blank=True, help_text="Whole run. Empty: the site's own limit.")
+    startup_s = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Until it answers. Empty: the site's own limit."
+    )
+    predict_timeout_s = models.PositiveIntegerField(default=300, help_text="One call, or one CT in batch mode.")
+    parallel = models.PositiveSmallIntegerField(default=1, help_text="Calls at once to a container.")
+    gpu = models.BooleanField(default=False)
+
+    objects = PhaseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-opens_at", "slug"]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def kind(self) -> Kind:
+        return self.dataset.task
+
+    @property
+    def ranking_metric(self) -> str:
+        return self.metric or self.kind.ranking_metric
+
+    def is_open(self, now: datetime) -> bool:
+        """Half-open: the opening instant is in, the closing instant is out."""
+        return self.opens_at <= now and not self.has_ended(now)
+
+    def has_ended(self, now: datetime) -> bool:
+        return self.closes_at is not None and now >= self.closes_at
+
+    def limits(self) -> Limits:
+        return Limits(
+            memory_mb=self.memory_mb or settings.EVALUATION_MEMORY_MB,
+            cpus=self.cpus or settings.EVALUATION_CPUS,
+            timeout_s=float(self.timeout_s or settings.EVALUATION_TIMEOUT_SECONDS),
+            startup_s=float(self.startup_s or settings.DOCKER_STARTUP_WAIT_SECONDS),
+            predict_timeout_s=float(self.predict_timeout_s),
+            parallel=self.parallel,
+            gpu=self.gpu,
+        )
+
+    def case_ids(self) -> list[str]:
+        """Return the ids to predict, in the dataset's order."""
+        return list(self.dataset.scored_cases().values_list("public_id", flat=True))
+
+    def shown_splits(self, user: Any, now: datetime) -> list[str]:
+        """Return the splits whose numbers `user` may see: private ones only after the end, or for staff."""
+        private = user.is_staff or self.has_ended(now)
+        return [Split.PUBLIC, Split.PRIVATE] if private else [Split.PUBLIC]
+
+    def board_split(self, now: datetime) -> str:
+        """Return the split that ranks: the private one once the phase has ended, if there is one."""
+        if self.has_ended(now) and self.dataset.cases.filter(split=Split.PRIVATE).exists():
+            return Split.PRIVATE
+        return Split.PUBLIC
+
+    def shown(self, value: Any) -> Any:
+        """Round every float inside `value` to the phase's decimals; None decimals: in full."""
+        if isinstance(value, dict):
+            return {key: self.shown(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.shown(one) for one in value]
+        return round(value, self.decimals) if isinstance(value, float) and self.decimals is not None else value
+
+    def clean(self) -> None:
+        problems: dict[str, str] = {}
+        if self.closes_at and self.closes_at <= self.opens_at:
+            problems["closes_at"] = "The phase must close after it opens."
+        if self.dataset_id:
+            problems |= self._metric_problems()
+        if self.decimals is not None and self.decimals > 15:
+            problems["decimals"] = "Give 0 to 15, or nothing for full precision."
+        if problems:
+            raise ValidationError(problems)
+
+    def _metric_problems(self) -> dict[str, str]:
+        known = [name for name, metric in metrics_of(self.kind.name).items() if metric.can_rank]
+        choices = f"Choose from: {', '.join(known)}."
+        problems = {}
+        if self.metric and self.metric not in known:
+            problems["metric"] = f"'{self.metric}' is no metric of {self.kind.name} phases. {choices}"
+        breaks = self.tie_breaks
+        if not isinstance(breaks, list) or any(name not in known for name in breaks):
+            problems["tie_breaks"] = f"Give a list of metrics. {choices}"
+        return problems
+
+
+class Quota(models.Model):
+    """So many tries a team within a rolling window; without a window, in the whole phase."""
+
+    phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="quotas")
+    tries = models.PositiveIntegerField()
+    window = models.DurationField(
+        null=True, blank=True, help_text="Such as '7 00:00:00' for a week; empty: the whole phase."
+    )
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(tries__gt=0), name="a_quota_allows_tries")]
+        ordering = ["window", "tries"]
+
+    def __str__(self) -> str:
+        return f"{self.tries} {self.period}"
+
+    @property
+    def period(self) -> str:
+        if self.window is None:
+            return "in the whole phase"
+        seconds = int(self.window.total_seconds())
+        for name, length in (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1)):
+            if seconds % length == 0:
+                count = seconds // length
+                return f"every {count} {name}" if count > 1 else f"every {name.removesuffix('s')}"
+        raise AssertionError("unreachable: every duration is a whole number of seconds")
+
+    def clean(self) -> None:
+        if self.window is not None and self.window.total_seconds() < 1:
+            raise ValidationError({"window": "A window lasts at least one second."})

@@ -1,0 +1,93 @@
+"""Submissions: what a team sent."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from submissions.models.phase import Phase
+from submissions.models.team import Team, team_of
+
+if TYPE_CHECKING:
+    from submissions.models.evaluation import Evaluation
+
+
+class SubmissionQuerySet(models.QuerySet["Submission"]):
+    def visible_to(self, user: Any) -> SubmissionQuerySet:
+        """A team sees its own; staff see all; nobody else sees that there is one."""
+        if user.is_staff:
+            return self
+        team = team_of(user)
+        return self.filter(team=team) if team else self.none()
+
+
+class Submission(models.Model):
+    """A CSV of predictions or a Docker image; `limits` are the phase's, frozen when it was sent."""
+
+    class Type(models.TextChoices):
+        CSV = "csv", "predictions (CSV)"
+        DOCKER = "docker", "Docker image"
+
+    class Contract(models.TextChoices):
+        HTTP = "http", "HTTP service"
+        BATCH = "batch", "Grand Challenge batch"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    phase = models.ForeignKey(Phase, on_delete=models.PROTECT, related_name="submissions")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="submissions")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="submissions")
+    submission_type = models.CharField(max_length=10, choices=Type.choices)
+    file = models.CharField(max_length=300, help_text="Key in the submissions storage.")
+    original_name = models.CharField(max_length=255)
+    sha256 = models.CharField(max_length=64)
+    size_bytes = models.BigIntegerField()
+    title = models.CharField(max_length=120, blank=True)
+    comment = models.TextField(max_length=2000, blank=True)
+    model_version = models.CharField(max_length=60, blank=True)
+    contract = models.CharField(max_length=10, choices=Contract.choices, default=Contract.HTTP, blank=True)
+    model_endpoint = models.CharField(max_length=201, blank=True)
+    adapter = models.JSONField(default=dict, blank=True)
+    docker_image_name = models.CharField(max_length=255, blank=True)
+    image_id = models.CharField(max_length=80, blank=True, help_text="Staff only.")
+    limits = models.JSONField(default=dict, blank=True)
+    ignored_columns = models.JSONField(default=list, blank=True)
+    idempotency_key = models.CharField(max_length=80, blank=True)
+    is_baseline = models.BooleanField(default=False)
+    is_hidden = models.BooleanField(default=False, help_text="Kept off the leaderboard.")
+    try_counts = models.BooleanField(default=True, help_text="Whether it uses up one of the team's tries.")
+    created_at = models.DateTimeField()
+
+    objects = SubmissionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["phase", "team", "-created_at"], name="tries_of_a_team"),
+            models.Index(fields=["phase", "user", "-created_at"], name="tries_of_a_user"),
+            models.Index(fields=["-created_at"], name="newest_submissions"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="one_submission_per_key",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.original_name
+
+    @property
+    def is_docker(self) -> bool:
+        return self.submission_type == self.Type.DOCKER
+
+    @property
+    def latest(self) -> Evaluation:
+        """The newest evaluation; uses the prefetched ones where a list of submissions has them."""
+        if evaluations := getattr(self, "_prefetched_objects_cache", {}).get("evaluations"):
+            return max(evaluations, key=lambda evaluation: evaluation.pk)
+        return self.evaluations.order_by("-pk")[0]

@@ -1,0 +1,62 @@
+"""Uploads: a file on its way in, part by part."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from submissions.storage import PartsRef
+
+LIFETIME = timedelta(days=2)
+
+
+def end_of_life() -> datetime:
+    """Return when an upload begun now is dropped."""
+    return timezone.now() + LIFETIME
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def visible_to(self, user: Any) -> UploadQuerySet:
+        """A user's own, as long as they live; staff have no business with them."""
+        return self.filter(user=user, expires_at__gt=timezone.now())
+
+    def unfinished(self) -> UploadQuerySet:
+        return self.filter(is_complete=False)
+
+    def expired(self) -> UploadQuerySet:
+        return self.filter(expires_at__lte=timezone.now())
+
+
+class Upload(models.Model):
+    """One resumable upload. Which parts are there, only the store says; `handle` is its name for the file."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
+    original_name = models.CharField(max_length=255)
+    size_bytes = models.BigIntegerField()
+    part_bytes = models.BigIntegerField()
+    key = models.CharField(max_length=300)
+    handle = models.CharField(max_length=400)
+    declared_sha256 = models.CharField(max_length=64, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True, help_text="Of the whole file, once it was read.")
+    is_complete = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(default=end_of_life)
+
+    objects = UploadQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["expires_at"], name="uploads_by_expiry")]
+
+    def __str__(self) -> str:
+        return self.original_name
+
+    @property
+    def parts(self) -> PartsRef:
+        return PartsRef(self.key, self.handle, self.size_bytes, self.part_bytes)

@@ -1,0 +1,48 @@
+"""Workers, as they report themselves, and the clock of their shared housekeeping."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import models
+from django.utils import timezone
+
+
+class Worker(models.Model):
+    """One worker process group of one host; `seen_at` is its heartbeat."""
+
+    name = models.CharField(max_length=160, unique=True)
+    host = models.CharField(max_length=120)
+    cluster = models.CharField(max_length=40)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    code_version = models.CharField(max_length=60, blank=True)
+    takes_containers = models.BooleanField(default=False)
+    refusal = models.TextField(blank=True, help_text="Why it takes no container work.")
+    engine_version = models.CharField(max_length=60, blank=True)
+    engine_free_bytes = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Housekeeping(models.Model):
+    """When a shared chore last ran; a conditional UPDATE lets one worker do it."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    done_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def is_mine(cls, name: str, every_s: float) -> bool:
+        """Return True for exactly one of the workers that ask within `every_s` seconds."""
+        now = timezone.now()
+        due = now - timedelta(seconds=every_s)
+        _, created = cls.objects.get_or_create(name=name, defaults={"done_at": now})
+        return created or cls.objects.filter(name=name, done_at__lte=due).update(done_at=now) == 1

@@ -1,0 +1,36 @@
+"""The messages to workers. A message only says "look at evaluation N"; the row decides (hostile-inputs rule 9)."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+from django_q.models import OrmQ
+from django_q.tasks import async_task
+
+from submissions.models import Evaluation
+
+CSV_CLUSTER = "evaluations"
+DOCKER_CLUSTER = "containers"
+
+
+def cluster_of(evaluation: Evaluation) -> str:
+    """Images have workers of their own, so that a night of containers never delays a CSV."""
+    return DOCKER_CLUSTER if evaluation.submission.is_docker else CSV_CLUSTER
+
+
+def enqueue(evaluation: Evaluation) -> None:
+    """Queue a message in the database itself: inside a transaction it appears exactly if the row does."""
+    Evaluation.objects.filter(pk=evaluation.pk).update(enqueued_at=timezone.now())
+    async_task("submissions.tasks.evaluate", evaluation.pk, cluster=cluster_of(evaluation))
+
+
+def messages_waiting(cluster: str) -> int:
+    """Count messages that no worker has taken: a taken one is locked into the future."""
+    return OrmQ.objects.filter(key=cluster, lock__lte=timezone.now()).count()
+
+
+def place_in_queue(evaluation: Evaluation) -> int:
+    """Return 1 for the evaluation that is next among those of its cluster."""
+    ahead = Evaluation.objects.waiting().filter(
+        pk__lt=evaluation.pk, submission__submission_type=evaluation.submission.submission_type
+    )
+    return ahead.count() + 1

@@ -1,0 +1,62 @@
+"""How many tries a team has left, and when the next is free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db.models import Q, QuerySet
+
+from submissions.models import Phase, Quota, Submission, Team
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """One quota window of a phase, for one team. next_free_at: None while a try is left, or never again."""
+
+    tries: int
+    used: int
+    period: str
+    next_free_at: datetime | None
+
+    @property
+    def left(self) -> int:
+        return max(0, self.tries - self.used)
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.left == 0
+
+
+def counted_tries(phase: Phase, team: Team | None, user: User) -> QuerySet[Submission]:
+    """Return the submissions that use up tries: the team's, and the user's own from earlier teams."""
+    return Submission.objects.filter(Q(team=team) | Q(user=user), phase=phase, try_counts=True, is_baseline=False)
+
+
+def allowance(quota: Quota, team: Team | None, user: User, now: datetime) -> Allowance:
+    """Count the tries in (now - window, now]: the half-open window frees a try exactly `window` after it."""
+    tries = counted_tries(quota.phase, team, user)
+    if quota.window is not None:
+        tries = tries.filter(created_at__gt=now - quota.window)
+    times = sorted(tries.values_list("created_at", flat=True))
+    next_free_at = None
+    if len(times) >= quota.tries and quota.window is not None:
+        next_free_at = times[len(times) - quota.tries] + quota.window
+    return Allowance(quota.tries, len(times), quota.period, next_free_at)
+
+
+def allowances(phase: Phase, team: Team | None, user: User, now: datetime) -> list[Allowance]:
+    return [allowance(quota, team, user, now) for quota in phase.quotas.all()]
+
+
+def first_used_up(left: list[Allowance]) -> Allowance | None:
+    """Return the exhausted window that lasts longest, since only its end helps."""
+    used_up = [one for one in left if one.is_used_up]
+    endless = [one for one in used_up if one.next_free_at is None]
+    if endless or not used_up:
+        return endless[0] if endless else None
+    return max(used_up, key=lambda one: one.next_free_at)  # type: ignore[arg-type, return-value]

@@ -1,0 +1,66 @@
+"""The reaper of this host: a thread beside the container workers, and the same as a command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, connection
+
+from submissions import engine_host
+from submissions.models import Worker
+from submissions.runner.base import EngineFault
+from submissions.runner.engine_disk import engine_free_bytes
+
+log = structlog.get_logger(__name__)
+EVERY_S = 20.0
+
+
+def reap_for_ever(stop: threading.Event, every_s: float = EVERY_S) -> None:
+    """Remove leftovers of lost attempts at once and then every `every_s`, whatever is away meanwhile."""
+    while not stop.is_set():
+        try:
+            _look_after_engine()
+        except EngineFault as fault:
+            log.warning("engine away or refused", reason=fault.staff_detail[:200])
+            _refuse(fault)
+        except DatabaseError as error:
+            log.warning("database away", reason=type(error).__name__)
+        finally:
+            connection.close()
+        stop.wait(every_s)
+
+
+def _look_after_engine() -> None:
+    engine = engine_host.connect()
+    try:
+        engine_host.reap_once(engine)
+        host = engine_host.container_host(engine)
+        _report(
+            takes_containers=True,
+            refusal="",
+            engine_version=str(engine.facts()["engine"])[:60],
+            engine_free_bytes=engine_free_bytes(host),
+        )
+    finally:
+        engine.close()
+
+
+def _report(**facts: Any) -> None:
+    """Write into this worker's row what staff and /metrics read of its engine."""
+    Worker.objects.filter(name=os.environ.get("LUNASITE_WORKER", "")).update(**facts)
+
+
+def _refuse(fault: EngineFault) -> None:
+    with contextlib.suppress(DatabaseError):
+        _report(takes_containers=False, refusal=f"{fault.note} {fault.staff_detail}".strip()[:2000])
+
+
+def start_reaper() -> threading.Event:
+    """Start the thread; set the event to end it."""
+    stop = threading.Event()
+    threading.Thread(target=reap_for_ever, args=(stop,), name="reaper", daemon=True).start()
+    return stop

@@ -1,0 +1,45 @@
+"""Signed evaluation records: what was scored, on what, by what, so that nobody can alter it unnoticed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core import signing
+from django.utils.crypto import constant_time_compare
+
+from submissions.models import Submission
+from submissions.refusals import Refusal
+from submissions.serializers import counted_evaluation, shown_scores
+
+SALT = "lunasite.evaluation-record"
+
+
+def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
+    """Return {"record", "signature"}. Raises Refusal (409) when nothing is scored yet."""
+    if (counted := counted_evaluation(submission)) is None:
+        raise Refusal(409, "NOT_SCORED", "There is no record before the submission is scored.")
+    record = {
+        "submission": str(submission.pk),
+        "phase": submission.phase.slug,
+        "team": submission.team.name,
+        "submission_type": submission.submission_type,
+        "file_sha256": submission.sha256,
+        "dataset_hash": counted.dataset_hash,
+        "code_version": counted.code_version,
+        "metric_version": counted.metric_version,
+        "seed": counted.bootstrap_seed,
+        "attempt": counted.attempt,
+        "finished_at": counted.finished_at.isoformat(),
+        "scores": shown_scores(submission, user),
+    }
+    return {"record": record, "signature": signature(record)}
+
+
+def signature(record: dict[str, Any]) -> str:
+    """Return the site's HMAC over the record's canonical JSON (sorted keys, no spaces)."""
+    return signing.Signer(salt=SALT).signature(json.dumps(record, sort_keys=True, separators=(",", ":")))
+
+
+def is_genuine(record: dict[str, Any], given: str) -> bool:
+    return constant_time_compare(signature(record), given)

@@ -1,0 +1,198 @@
+"""The JSON of phases and submissions: the contract of contracts.md section 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from submissions.forms import one_line
+from submissions.models import Phase, Submission
+from submissions.models.team import team_of
+from submissions.progress import failed_sentence, progress_of, run_seconds
+from submissions.quota import allowances
+from submissions.scoring import METRICS, metrics_of
+
+
+class PhaseSerializer(serializers.ModelSerializer[Phase]):
+    """A phase as a participant needs it: task, dates, tries left, columns, container contract."""
+
+    kind = serializers.CharField(source="kind.name")
+    task = serializers.CharField(source="kind.title")
+    dataset = serializers.CharField(source="dataset.name")
+    dataset_version = serializers.IntegerField(source="dataset.version")
+    cases = serializers.SerializerMethodField()
+    is_open = serializers.SerializerMethodField()
+    metric = serializers.CharField(source="ranking_metric")
+    direction = serializers.SerializerMethodField()
+    metrics = serializers.SerializerMethodField()
+    quotas = serializers.SerializerMethodField()
+    tries_left = serializers.SerializerMethodField()
+    csv = serializers.SerializerMethodField()
+    container = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Phase
+        fields = [
+            "slug", "title", "description", "kind", "task", "dataset", "dataset_version", "cases", "opens_at",
+            "closes_at", "is_open", "metric", "direction", "metrics", "decimals", "quotas", "tries_left",
+            "accepts_csv", "accepts_docker", "csv", "container",
+        ]  # fmt: skip
+
+    def get_cases(self, phase: Phase) -> int:
+        return phase.dataset.scored_cases().count()
+
+    def get_is_open(self, phase: Phase) -> bool:
+        return phase.is_open(timezone.now())
+
+    def get_direction(self, phase: Phase) -> str:
+        return METRICS[phase.ranking_metric].direction
+
+    def get_metrics(self, phase: Phase) -> list[str]:
+        return list(metrics_of(phase.kind.name))
+
+    def _allowances(self, phase: Phase) -> list[Any]:
+        user = self.context["request"].user
+        return allowances(phase, team_of(user), user, timezone.now()) if user.is_authenticated else []
+
+    def get_quotas(self, phase: Phase) -> list[dict[str, Any]]:
+        return [
+            {
+                "tries": one.tries,
+                "used": one.used,
+                "left": one.left,
+                "period": one.period,
+                "next_free_at": one.next_free_at,
+            }
+            for one in self._allowances(phase)
+        ] or [{"tries": quota.tries, "period": quota.period} for quota in phase.quotas.all()]
+
+    def get_tries_left(self, phase: Phase) -> int | None:
+        """Null without a limit, or for somebody not signed in."""
+        return min((one.left for one in self._allowances(phase)), default=None)
+
+    def get_csv(self, phase: Phase) -> dict[str, Any] | None:
+        if not phase.accepts_csv:
+            return None
+        kind = phase.kind
+        columns = {"id_columns": list(kind.id_columns), "template_columns": kind.template_header()}
+        return columns | {"template": f"/api/v1/phases/{phase.slug}/template"}
+
+    def get_container(self, phase: Phase) -> dict[str, Any] | None:
+        if not phase.accepts_docker:
+            return None
+        contracts = [choice.value for choice in Submission.Contract]
+        return {
+            "contracts": contracts,
+            "path": phase.kind.endpoint_path,
+            "port": 8000,
+            "limits": phase.limits().as_dict(),
+        }
+
+
+class SubmissionSerializer(serializers.ModelSerializer[Submission]):
+    """A submission and its newest evaluation, as its own team and staff may see it."""
+
+    phase = serializers.SlugRelatedField[Phase](slug_field="slug", read_only=True)
+    team = serializers.CharField(source="team.name")
+    user = serializers.CharField(source="user.username")
+    file_name = serializers.CharField(source="original_name")
+    docker_image_path = serializers.SerializerMethodField()
+    evaluation_status = serializers.CharField(source="latest.status")
+    evaluation_error = serializers.SerializerMethodField()
+    failure = serializers.SerializerMethodField()
+    progress = serializers.SerializerMethodField()
+    attempt = serializers.IntegerField(source="latest.attempt")
+    started_at = serializers.DateTimeField(source="latest.started_at", allow_null=True)
+    seconds = serializers.SerializerMethodField()
+    scores = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Submission
+        fields = [
+            "id", "phase", "team", "user", "submission_type", "title", "comment", "model_version", "file_name",
+            "sha256", "size_bytes", "ignored_columns", "contract", "model_endpoint", "adapter", "docker_image_name",
+            "docker_image_path", "created_at", "evaluation_status", "evaluation_error", "failure", "try_counts",
+            "progress", "attempt", "started_at", "seconds", "is_baseline", "scores",
+        ]  # fmt: skip
+
+    @property
+    def is_staff(self) -> bool:
+        return bool(self.context["request"].user.is_staff)
+
+    def get_docker_image_path(self, submission: Submission) -> str:
+        return submission.file if submission.is_docker else ""
+
+    def get_evaluation_error(self, submission: Submission) -> str | None:
+        return failed_sentence(submission.latest) if submission.latest.failure else None
+
+    def get_failure(self, submission: Submission) -> dict[str, Any] | None:
+        evaluation = submission.latest
+        if (failure := evaluation.failure) is None:
+            return None
+        return {
+            "code": failure.code, "stage": failure.stage, "fault": failure.fault, "sentence": failure.sentence,
+            "note": evaluation.failure_note, "answered": evaluation.answered, "total": evaluation.total,
+            "try_counted": submission.try_counts,
+        }  # fmt: skip
+
+    def get_progress(self, submission: Submission) -> dict[str, Any]:
+        return progress_of(submission.latest, timezone.now()).as_dict()
+
+    def get_seconds(self, submission: Submission) -> int | None:
+        return run_seconds(submission.latest, exact=self.is_staff or not submission.is_docker)
+
+    def get_scores(self, submission: Submission) -> dict[str, Any]:
+        """Return the counted scores of the splits that may be seen, rounded to the phase's decimals."""
+        return shown_scores(submission, self.context["request"].user)
+
+
+def counted_evaluation(submission: Submission) -> Any:
+    """Return the evaluation whose scores rank, or None; uses prefetched ones where a list has them."""
+    return next((one for one in submission.evaluations.all() if one.is_counted), None)
+
+
+def shown_scores(submission: Submission, user: Any) -> dict[str, Any]:
+    if (counted := counted_evaluation(submission)) is None:
+        return {}
+    splits = submission.phase.shown_splits(user, timezone.now())
+    return {name: submission.phase.shown(counted.scores[name]) for name in splits if name in counted.scores}
+
+
+class OneLine(serializers.CharField):
+    """Text of one printable line, trimmed."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return one_line(str(super().to_internal_value(data)))
+
+
+class SentWith(serializers.Serializer[Any]):
+    """What comes beside the file of any submission."""
+
+    phase = serializers.SlugField(required=False, max_length=60, help_text="The phase's slug.")
+    dataset_id = serializers.SlugField(required=False, max_length=60, help_text="Older name of `phase`.")
+    title = OneLine(required=False, max_length=120, allow_blank=True)
+    comment = serializers.CharField(required=False, max_length=2000, allow_blank=True)
+    model_version = OneLine(required=False, max_length=60, allow_blank=True)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Put the phase itself in place of its slug."""
+        slug = data.pop("dataset_id", None)
+        slug = data.pop("phase", None) or slug
+        if not slug:
+            raise serializers.ValidationError({"phase": ["Name the phase to submit to; /api/v1/phases lists them."]})
+        phase = Phase.objects.visible_to(self.context["request"].user).filter(slug=slug).first()
+        if phase is None:
+            raise serializers.ValidationError({"phase": [f"There is no phase '{slug}'; /api/v1/phases lists them."]})
+        return data | {"phase": phase}
+
+
+class CsvSubmissionSerializer(SentWith):
+    """A CSV of predictions on its way in."""
+
+    file = serializers.FileField(allow_empty_file=True, help_text="CSV, UTF-8, at most 10 MB.")
+
+
+class CsvFileSerializer(serializers.Serializer[Any]):
+    file = serializers.FileField(allow_empty_file=True)

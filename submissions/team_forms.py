@@ -1,0 +1,20 @@
+"""Forms of the team page."""
+
+from django import forms
+
+
+class TeamForm(forms.Form):
+    """A new team."""
+
+    name = forms.CharField(label="Name of the team", max_length=80, help_text="The leaderboard shows it.")
+
+
+class JoinForm(forms.Form):
+    """The code that a member passes on."""
+
+    code = forms.CharField(
+        label="Code of the team",
+        max_length=24,
+        help_text="A member finds it on the team page.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )

@@ -1,0 +1,12 @@
+"""Addresses of the team page."""
+
+from django.urls import path
+
+from submissions import team_views
+
+urlpatterns = [
+    path("team/", team_views.team, name="team"),
+    path("team/create/", team_views.create, name="team_create"),
+    path("team/join/", team_views.join, name="team_join"),
+    path("team/leave/", team_views.leave, name="team_leave"),
+]

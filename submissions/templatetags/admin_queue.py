@@ -1,0 +1,23 @@
+"""What the admin's first page says about the queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from submissions.admin.dashboard import QueueState, queue_state
+
+register = template.Library()
+
+
+@register.simple_tag(name="queue_state")
+def queue_state_now() -> QueueState:
+    return queue_state()
+
+
+@register.filter
+def challenge_first(app_list: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the admin's apps with the challenge before accounts and plumbing."""
+    order = {"submissions": 0, "inference": 1}
+    return sorted(app_list, key=lambda app: order.get(app["app_label"], len(order)))

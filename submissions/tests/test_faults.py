@@ -1,0 +1,117 @@
+"""Faults of our own parts: the database away or busy, the mail server down, clocks that jump."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+from django.utils import timezone
+
+from submissions import actions, retrying
+from submissions.actions.evaluate import claim
+from submissions.models import Evaluation, Standing
+from submissions.progress import progress_of, run_seconds
+from submissions.tests.factories import evaluated, make_member, make_phase, make_submission
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def database_away(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OperationalError("connection to server at 10.0.0.1 failed: password of luna")
+
+    monkeypatch.setattr(connection, "cursor", refuse)
+
+
+@pytest.mark.parametrize("path", ["/", "/submissions/", "/api/v1/phases", "/api/v1/leaderboard?phase=p"])
+def test_without_the_database_the_answer_is_503_and_tells_nothing_of_it(database_away, path):
+    answer = Client(raise_request_exception=False).get(path)
+    assert (answer.status_code, b"10.0.0.1" in answer.content) == (503 if path != "/submissions/" else 302, False)
+    if answer.status_code == 503:
+        assert answer["Retry-After"]
+
+
+def test_a_busy_database_is_asked_three_times(monkeypatch):
+    monkeypatch.setattr(retrying.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(retrying, "connection", SimpleNamespace(in_atomic_block=False))
+    calls = []
+
+    def work():
+        calls.append(1)
+        if len(calls) < 3:
+            raise OperationalError("database is locked")
+        return "done"
+
+    assert retrying.with_retries(work) == "done"
+
+
+def test_a_database_that_stays_busy_raises_at_last(monkeypatch):
+    monkeypatch.setattr(retrying.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(retrying, "connection", SimpleNamespace(in_atomic_block=False))
+    calls = []
+
+    def work():
+        calls.append(1)
+        raise OperationalError("deadlock detected")
+
+    with pytest.raises(OperationalError):
+        retrying.with_retries(work)
+    assert len(calls) == 3
+
+
+def test_a_finish_that_fails_halfway_leaves_nothing_half_written(monkeypatch):
+    submission = make_submission()
+    monkeypatch.setattr("submissions.actions.finish.refresh_standings", lambda phase, team: 1 / 0)
+    actions.evaluate(evaluation_id=submission.latest.pk, worker="w")
+    evaluation = submission.latest
+    assert (evaluation.status, evaluation.is_counted, evaluation.scores) == ("pending", False, {})
+    assert not Standing.objects.exists()
+
+
+def test_a_mail_server_that_is_down_stops_no_evaluation(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.ADMINS = "127.0.0.1", 9, [("a", "a@example.org")]
+    settings.EVALUATION_MAX_ATTEMPTS = 1
+    submission = make_submission()
+    submission.phase.dataset.__class__.objects.update(content_hash="x" * 64)
+    actions.evaluate(evaluation_id=submission.latest.pk, worker="w")
+    assert submission.latest.failure_code == "SYSTEM_DATASET"
+
+
+def test_a_clock_that_jumps_back_gives_no_negative_durations():
+    submission = make_submission()
+    claim(submission.latest.pk, "w")
+    before = timezone.now() - timedelta(hours=1)
+    assert progress_of(submission.latest, before).elapsed_s == 0
+    Evaluation.objects.update(finished_at=before)
+    assert run_seconds(submission.latest, exact=True) == 0
+
+
+def test_how_long_a_run_took_is_told_in_steps_of_ten_seconds():
+    evaluation = evaluated().latest
+    evaluation.finished_at = evaluation.started_at + timedelta(seconds=41)
+    assert run_seconds(evaluation, exact=False) == 50
+
+
+@pytest.mark.parametrize("step", ["queued", "running", "scored", "failed", "cancelled"])
+def test_progress_says_in_one_sentence_where_it_stands(step, settings):
+    submission = make_submission(user=make_member(), phase=make_phase())
+    if step == "running":
+        claim(submission.latest.pk, "w").save_progress(answered=37, total=120)
+    elif step == "scored":
+        actions.evaluate(evaluation_id=submission.latest.pk, worker="w")
+    elif step == "failed":
+        actions.fail(claim(submission.latest.pk, "w"), "SYSTEM_DISK")
+    elif step == "cancelled":
+        actions.cancel(submission=submission)
+    sentence = progress_of(submission.latest, timezone.now()).sentence
+    expected = {
+        "queued": "place 1",
+        "running": "37 / 120 cases",
+        "scored": "Scored",
+        "failed": "our fault",
+        "cancelled": "Cancelled",
+    }
+    assert expected[step] in sentence

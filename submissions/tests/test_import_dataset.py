@@ -1,0 +1,182 @@
+"""Datasets and phases from the command line: LUNA25's columns as they are, faults with row and reason."""
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from submissions.models import Case, Dataset, Phase
+
+pytestmark = pytest.mark.django_db
+HEADER = "PatientID,SeriesInstanceUID,CoordX,CoordY,CoordZ,LesionID,AnnotationID,label,Gender"
+ROWS = [f"P{i // 2},1.2.{i // 2},{i}.5,-2,3,{i},A{i},{int(i > 4)},Male" for i in range(10)]
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(rows=ROWS, header=HEADER, name="truth.csv"):
+        path = tmp_path / name
+        path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def run(truth, **options):
+    out = io.StringIO()
+    call_command("import_dataset", kind="lesion", name="d", truth=truth, stdout=out, **options)
+    return out.getvalue()
+
+
+def test_luna25_columns_are_read_as_they_are(table):
+    run(table())
+    case = Case.objects.get(public_id="A3")
+    assert (case.position, case.x_mm, case.y_mm, case.truth, case.patient) == (3, 3.5, -2.0, 0, "P1")
+    assert case.metadata == {"Gender": "Male"}
+    assert Dataset.objects.get().version == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "expected"),
+    [
+        ("id,label,CoordX,CoordY,CoordZ", "x{i},{t},1,2,3", "x0"),
+        ("SeriesInstanceUID,LesionID,label,CoordX,CoordY,CoordZ", "1.2,{i},{t},1,2,3", "1.2_0"),
+        ("AnnotationID,id,label,CoordX,CoordY,CoordZ", "a{i},x{i},{t},1,2,3", "a0"),
+    ],
+)
+def test_the_id_is_the_first_that_is_there(table, header, row, expected):
+    run(table([row.format(i=i, t=i % 2) for i in range(4)], header))
+    assert Case.objects.get(position=0).public_id == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["P1,1.2,1,2,3,1,A1,0,", "P1,1.2,1,2,3,2,A1,1,"], "row 3: the id 'A1' was already given in row 2"),
+        (["P1,1.2,1,2,3,1,A1,0,", "P2,1.3,1,2,3,1,A2,0,"], "one class only"),
+        (["P1,1.2,one,2,3,1,A1,0,", "P1,1.2,1,2,3,2,A2,1,"], "row 2: coordx is no number"),
+        (["P1,1.2,inf,2,3,1,A1,0,"], "row 2: coordx is not finite"),
+        (["P1,1.2,1,2,3,1,A1,2,"], "row 2: the label is not 0 or 1"),
+        ([], "no rows"),
+    ],
+)
+def test_each_fault_is_named_with_its_row(table, rows, message):
+    with pytest.raises(CommandError, match=message):
+        run(table(rows))
+    assert Dataset.objects.count() == 0
+
+
+@pytest.mark.parametrize("header", ["PatientID,label,CoordX,CoordY,CoordZ", "id,CoordX,CoordY", "id,label,label"])
+def test_a_missing_or_doubled_column_is_named(table, header):
+    with pytest.raises(CommandError, match="header"):
+        run(table(["1,2,3,4,5"], header))
+
+
+def test_a_table_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"\xff\xfe\x00id")
+    with pytest.raises(CommandError, match="UTF-8"):
+        run(str(path))
+
+
+def test_patients_are_never_split(table):
+    run(table(), public_fraction=0.5)
+    splits = {}
+    for case in Case.objects.all():
+        splits.setdefault(case.patient, set()).add(case.split)
+    assert all(len(found) == 1 for found in splits.values())
+    assert {s for found in splits.values() for s in found} == {"public", "private"}
+
+
+def test_a_split_column_decides(table):
+    rows = [f"{row},{'public' if i % 2 else 'private'}" for i, row in enumerate(ROWS)]
+    run(table(rows, HEADER + ",where"), split_column="where")
+    assert Case.objects.filter(split="private").count() == 5
+
+
+def test_images_are_stored_by_content_and_hashed(table, tmp_path, own_files):
+    images = tmp_path / "images"
+    images.mkdir()
+    for i in range(5):
+        (images / f"1.2.{i}.mha").write_bytes(f"image {i}".encode())
+    run(table(), images=images)
+    keys = set(Case.objects.values_list("image", flat=True))
+    assert len(keys) == 5
+    assert all((own_files / "datasets" / key).is_file() and "1.2." not in key for key in keys)
+
+
+def test_missing_images_are_all_named_and_nothing_is_stored(table, tmp_path, own_files):
+    images = tmp_path / "images"
+    images.mkdir()
+    with pytest.raises(CommandError, match=r"row 2: the image '1.2.0.mha' is missing"):
+        run(table(), images=images)
+    assert not Dataset.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["../secret.mha", "/etc/passwd"])
+def test_an_image_outside_the_folder_is_refused(table, tmp_path, name):
+    images = tmp_path / "images"
+    images.mkdir()
+    rows = [f"x{i},{i % 2},1,2,3,{name}" for i in range(2)]
+    with pytest.raises(CommandError, match="no name of a file"):
+        run(table(rows, "id,label,CoordX,CoordY,CoordZ,file"), images=images)
+
+
+def test_the_hash_covers_what_a_score_depends_on(table):
+    hashes = set()
+    for change in ({}, {"A3": "A33"}, {"2.5": "2.6"}, {"P4": "P5"}):
+        text = "\n".join(ROWS)
+        for old, new in change.items():
+            text = text.replace(old, new)
+        run(table(text.split("\n")))
+        hashes.add(Dataset.objects.order_by("-version").first().content_hash)
+    assert len(hashes) == 4
+
+
+def test_a_slice_table_names_classes(table):
+    rows = [f"s{i},{name}" for i, name in enumerate(["adenocarcinoma", "large.cell.carcinoma", "normal", "3"])]
+    call_command("import_dataset", kind="slice", name="s", truth=table(rows, "id,label"), stdout=io.StringIO())
+    assert list(Case.objects.values_list("truth", flat=True)) == [0, 1, 3, 3]
+
+
+def test_a_phase_opens_with_its_quotas(table):
+    run(table())
+    call_command("open_phase", "--dataset", "d", "--slug", "s", "--title", "T", "--quota", "15/all", "--quota", "2/7d",
+                 "--decimals", "full", "--closes", "2099-01-01", stdout=io.StringIO())  # fmt: skip
+    phase = Phase.objects.get(slug="s")
+    assert phase.decimals is None
+    assert {str(quota) for quota in phase.quotas.all()} == {"15 in the whole phase", "2 every 7 days"}
+    assert phase.closes_at.isoformat() == "2099-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("has_images", [True, False])
+def test_a_phase_takes_containers_only_over_images(table, has_images):
+    run(table())
+    Case.objects.update(image="case.mha" if has_images else "")
+    call_command("open_phase", "--dataset", "d", "--slug", "s", "--title", "T", stdout=io.StringIO())
+    phase = Phase.objects.get(slug="s")
+    assert (phase.accepts_csv, phase.accepts_docker) == (True, has_images)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--quota", "0/all"], ["--quota", "2/7y"], ["--decimals", "16"], ["--closes", "soon"], ["--metric", "nope"],
+     ["--dataset", "missing"], ["--closes", "2001-01-01"], ["--slug", "no slug"], ["--tie-break", "calibration_slope"]],
+)  # fmt: skip
+def test_a_wrong_option_opens_nothing(table, wrong):
+    run(table())
+    options = {"--dataset": "d", "--slug": "s", "--title": "T"} | {wrong[0]: wrong[1]}
+    with pytest.raises(CommandError):
+        call_command("open_phase", *[word for pair in options.items() for word in pair], stdout=io.StringIO())
+    assert not Phase.objects.exists()
+
+
+def test_a_token_is_printed_once_and_works():
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="--create"):
+        call_command("create_token", "robot")
+    call_command("create_token", "robot", "--create", stdout=out)
+    from rest_framework.test import APIClient
+
+    answer = APIClient().get("/api/v1/submissions", HTTP_AUTHORIZATION=f"Bearer {out.getvalue().strip()}")
+    assert answer.status_code == 200

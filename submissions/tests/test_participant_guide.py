@@ -1,0 +1,54 @@
+"""The guide says what the code does."""
+
+import shlex
+from pathlib import Path
+
+from submissions.failures import FAILURES
+from submissions.participant_guide import filled_in, sections
+from submissions.runner.at_home import home_command
+from submissions.runner.base import Limits
+
+GUIDE = Path(__file__).parents[2] / "docs" / "participant-guide.md"
+
+
+def test_generated_sections_are_up_to_date():
+    guide = GUIDE.read_text()
+    assert filled_in(guide) == guide, "run `python manage.py write_guide`"
+
+
+def test_every_generated_section_has_its_place_in_the_guide():
+    guide = GUIDE.read_text()
+    assert [name for name, text in sections().items() if text not in guide] == []
+
+
+def test_an_empty_section_is_filled_and_the_next_one_kept():
+    empty = "<!-- generated: run-http -->\n<!-- end -->\nbetween\n<!-- generated: failures -->\n<!-- end -->\n"
+    guide = filled_in(empty)
+    assert "between" in guide
+    assert sections()["run-http"] in guide
+    assert sections()["failures"] in guide
+
+
+def test_every_code_has_a_row_with_its_sentence():
+    table = sections()["failures"]
+    for failure in FAILURES.values():
+        assert f"| `{failure.code}` | {failure.stage} |" in table
+        assert failure.sentence in table
+
+
+def test_the_line_for_home_carries_the_sandbox():
+    words = shlex.split(home_command(Limits(memory_mb=4096, cpus=2)).replace("\\\n", " "))
+    line = " ".join(words)
+    for flag in (
+        "--network none",
+        "--read-only",
+        "--user 65534:65534",
+        "--cap-drop ALL",
+        "--memory 4096m --memory-swap 4096m",
+    ):
+        assert flag in line
+    assert words[-1] == "IMAGE"
+
+
+def test_the_batch_line_makes_a_folder_its_container_may_write_to():
+    assert home_command(Limits(), contract="batch").startswith("mkdir -p output && chmod 777 output\ndocker run ")

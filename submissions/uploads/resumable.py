@@ -1,0 +1,172 @@
+"""Resumable uploads: begin, send parts in any order, complete, drop (contracts.md section 6).
+
+The database knows that an upload exists; the store alone knows its parts. So a restart loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import structlog
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from submissions import storage
+from submissions.actions.submit import shown_name
+from submissions.models.upload import LIFETIME, Upload
+from submissions.refusals import Refusal
+from submissions.storage import MissingFile, StorageError, store
+from submissions.uploads import checks
+from submissions.uploads.body import incomplete
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+log = structlog.get_logger(__name__)
+PART_BYTES = 16 << 20
+MOST_PARTS = 9_000  # S3 takes 10,000
+MOST_UNFINISHED = 2
+MOST_KEPT = 4
+MISSING_SHOWN = 20
+
+
+def begin(*, user: User, filename: str, size_bytes: int, sha256: str = "") -> Upload:
+    """Open an upload. Raises Refusal: bad name or size, or too many uploads open already."""
+    name = shown_name(filename)
+    checks.check_ending(name if len(filename) <= 255 else filename)
+    checks.check_size(size_bytes)
+    store().check_room(size_bytes)
+    with transaction.atomic():
+        get_user_model().objects.select_for_update().get(pk=user.pk)
+        _check_count(user)
+        key = storage.new_key("image.tar")
+        return Upload.objects.create(
+            user=user, original_name=name, size_bytes=size_bytes, part_bytes=part_bytes(size_bytes), key=key,
+            handle=store().begin_parts(key), declared_sha256=sha256,
+        )  # fmt: skip
+
+
+def _check_count(user: User) -> None:
+    mine = Upload.objects.visible_to(user)
+    if mine.unfinished().count() >= MOST_UNFINISHED or mine.count() >= MOST_KEPT:
+        raise Refusal(
+            429, "TOO_MANY_UPLOADS", f"At most {MOST_UNFINISHED} uploads go at once; finish, submit or delete one.",
+            uploads=[str(one.pk) for one in mine],
+        )  # fmt: skip
+
+
+def part_bytes(size_bytes: int) -> int:
+    """Return a part's length: 16 MiB, more where a file would have too many parts."""
+    mebibytes = -(-size_bytes // (MOST_PARTS << 20))
+    return max(PART_BYTES, mebibytes << 20)
+
+
+def received(upload: Upload) -> list[int]:
+    """Return the numbers of the parts that are there."""
+    if upload.is_complete:
+        return list(range(1, upload.parts.count + 1))
+    return sorted(store().received(upload.parts))
+
+
+def part_urls(upload: Upload, numbers: list[int]) -> dict[int, str | None]:
+    """Return where to PUT each part without the site, None where only the site takes it."""
+    _check_open(upload)
+    for number in numbers:
+        _check_number(upload, number)
+    return {number: store().part_url(upload.parts, number, storage.PART_URL_SECONDS) for number in numbers}
+
+
+def put_part(upload: Upload, number: int, pieces: Iterator[bytes]) -> int:
+    """Store one part that comes through the site; return its length. Raises Refusal if it has another."""
+    _check_open(upload)
+    _check_number(upload, number)
+    expected, size = upload.parts.size_of(number), 0
+    writer = store().part_writer(upload.parts, number)
+    try:
+        for piece in pieces:
+            size += len(piece)
+            if size > expected:
+                raise Refusal(413, "PART_SIZE", f"Part {number} has exactly {expected} bytes.", expected=expected)
+            writer.write(piece)
+        if size < expected:
+            raise incomplete()
+        writer.finish()
+    except BaseException:
+        writer.abort()
+        raise
+    return size
+
+
+def complete(upload: Upload) -> Upload:
+    """Join the parts and check the whole; a second call answers as the first did.
+
+    Raises Refusal: UPLOAD_INCOMPLETE (send the missing parts), CHECKSUM_MISMATCH or UPLOAD_NOT_ARCHIVE
+    (the upload is dropped: nothing of it can be used).
+    """
+    if upload.is_complete:
+        return upload
+    _join(upload)
+    try:
+        checks.check_beginning(storage.head_of(upload.key, checks.HEAD_BYTES))
+        upload.sha256 = _digest(upload)
+        checks.check_digest(upload.declared_sha256, upload.sha256)
+    except Refusal:
+        drop(upload)
+        raise
+    upload.is_complete = True
+    upload.save(update_fields=["sha256", "is_complete"])
+    return upload
+
+
+def _join(upload: Upload) -> None:
+    try:
+        store().join(upload.parts)
+    except MissingFile:
+        # A restart between joining and saving leaves the whole file and no parts.
+        if store().size(upload.key) == upload.size_bytes:
+            return
+        there = set(received(upload))
+        missing = [number for number in range(1, upload.parts.count + 1) if number not in there]
+        raise Refusal(
+            400, "UPLOAD_INCOMPLETE", f"{len(missing)} of {upload.parts.count} parts are missing; send them first.",
+            missing=missing[:MISSING_SHOWN],
+        ) from None  # fmt: skip
+
+
+def _digest(upload: Upload) -> str:
+    """Return the file's sha256; "" where reading it back from a server would only delay what a worker checks."""
+    is_far = store().local_path(upload.key) is None
+    if is_far and not upload.declared_sha256:
+        return ""
+    return storage.digest_of(upload.key).sha256
+
+
+def drop(upload: Upload) -> None:
+    """Remove an upload and whatever of it is stored."""
+    store().drop_parts(upload.parts)
+    storage.delete(upload.key)
+    upload.delete()
+
+
+def drop_expired() -> int:
+    """Remove uploads that nobody finished or used in time, and unfinished files nobody knows; return how many."""
+    count = 0
+    try:
+        for upload in Upload.objects.expired():
+            drop(upload)
+            count += 1
+        count += store().drop_older_than(LIFETIME.total_seconds())
+    except StorageError as error:
+        log.warning("expired uploads not dropped", reason=error.staff_note)
+    return count
+
+
+def _check_open(upload: Upload) -> None:
+    if upload.is_complete:
+        raise Refusal(409, "UPLOAD_COMPLETE", "The upload is complete; submit it, or delete it.")
+
+
+def _check_number(upload: Upload, number: int) -> None:
+    if not 1 <= number <= upload.parts.count:
+        raise Refusal(400, "VALIDATION_ERROR", f"Parts have the numbers 1 to {upload.parts.count}.", field="numbers")

@@ -1,0 +1,12 @@
+"""The challenge's pages."""
+
+from django.urls import include, path
+
+from submissions.download_views import download
+
+urlpatterns = [
+    path("", include("submissions.page_urls")),
+    path("", include("submissions.account_urls")),
+    path("", include("submissions.team_urls")),
+    path("files/<str:token>", download, name="download"),
+]
