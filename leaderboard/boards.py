@@ -1,0 +1,81 @@
+"""Which board is asked for, and whether the one who asks may see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import Http404
+from django.utils import timezone
+
+from submissions.models import Phase, Split
+from submissions.scoring import METRICS, Metric
+
+
+@dataclass(frozen=True)
+class Board:
+    """One view of a phase's standings. every_entry: all of a team's entries, not its best alone."""
+
+    phase: Phase
+    metric: Metric
+    split: str
+    splits: tuple[str, ...]
+    every_entry: bool
+    now: datetime
+
+    @property
+    def is_ranking(self) -> bool:
+        """Whether this is the board that ranks, the one that Standing keeps sorted."""
+        return self.metric.name == self.phase.ranking_metric and not self.every_entry
+
+    @property
+    def has_ended(self) -> bool:
+        return self.phase.has_ended(self.now)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics it can be sorted by, the one that ranks first."""
+        first = self.phase.ranking_metric
+        names = [first, *(name for name in self.phase.kind.metrics if name != first)]
+        return [METRICS[name] for name in names if METRICS[name].can_rank or name == first]
+
+    @property
+    def tie_breaks(self) -> list[Metric]:
+        return [METRICS[name] for name in self.phase.tie_breaks]
+
+
+def visible_phase(user: Any, slug: str) -> Phase:
+    """Return a phase whose board `user` may see. Raises Http404 for any other (A21)."""
+    if "\0" in slug:
+        raise Http404("There is no such leaderboard.")
+    phase = Phase.objects.visible_to(user).select_related("dataset").filter(slug=slug).first()
+    if phase is None or not (phase.board_is_public or user.is_staff):
+        raise Http404("There is no such leaderboard.")
+    return phase
+
+
+def board_of(phase: Phase, user: Any, *, metric: str = "", split: str = "", every_entry: bool = False) -> Board:
+    """Return the board of a phase. Raises ValueError with the name of what is wrong: `metric` or `split`."""
+    now = timezone.now()
+    splits = shown_splits(phase, user, now)
+    name = metric or phase.ranking_metric
+    if name not in phase.kind.metrics:
+        raise ValueError("metric")
+    chosen = split or default_split(phase, now, splits)
+    if chosen not in splits:
+        raise ValueError("split")
+    return Board(phase, METRICS[name], chosen, splits, every_entry, now)
+
+
+def shown_splits(phase: Phase, user: Any, now: datetime) -> tuple[str, ...]:
+    """Return the splits that `user` may see and the dataset has; public, if only for want of another."""
+    existing = set(phase.dataset.cases.order_by().values_list("split", flat=True).distinct())
+    shown = tuple(str(split) for split in phase.shown_splits(user, now) if split in existing)
+    return shown or (str(Split.PUBLIC),)
+
+
+def default_split(phase: Phase, now: datetime, splits: tuple[str, ...]) -> str:
+    """Return the split that ranks: the private one once the phase has ended, where there is one."""
+    private = str(Split.PRIVATE)
+    return private if phase.has_ended(now) and private in splits else splits[0]

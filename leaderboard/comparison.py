@@ -1,0 +1,125 @@
+"""How two entries differ, on the same cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db.models import Q
+from numpy.typing import NDArray
+
+from leaderboard.boards import Board
+from submissions.kinds import unpack
+from submissions.models import Evaluation, Standing, Submission
+from submissions.scoring import METRICS, Metric
+from submissions.scoring.resamples import Sample
+from submissions.scoring.uncertainty import (
+    CountChunks,
+    Difference,
+    bootstrap_differences,
+    case_resamples,
+    delong_difference,
+    patient_groups,
+    patient_resamples,
+)
+
+# Both entries see the same draws whenever they are compared.
+SEED = 20250101
+MOST_CHOICES = 200
+
+METHODS = {
+    "delong": "DeLong's test for two correlated ROC curves, over cases",
+    "patient": "bootstrap over patients, both entries on the same 1,000 resamples",
+    "cases": "bootstrap over cases, both entries on the same 1,000 resamples",
+}
+
+
+class NotComparable(Exception):
+    """The two were not scored on the same cases; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric of both entries; difference is first minus second, or None where it cannot be told."""
+
+    metric: Metric
+    first: float | None
+    second: float | None
+    difference: Difference | None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval of the difference excludes zero."""
+        return self.difference is not None and not self.difference.low <= 0 <= self.difference.high
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every metric side by side; `delong` is the AUC's own test, where the kind has an AUC."""
+
+    lines: list[Line]
+    delong: Difference | None
+    n: int
+    n_patients: int | None
+    method: str
+
+
+def comparable(board: Board, user: Any) -> Any:
+    """Return the evaluations that `user` may compare: those on the board, and the team's own."""
+    own = Submission.objects.visible_to(user).filter(phase=board.phase)
+    on_board = Standing.objects.filter(phase=board.phase, split=board.split).values("evaluation")
+    counted = Evaluation.objects.filter(is_counted=True, submission__phase=board.phase)
+    mine = Q(submission__in=own)
+    visible = counted.filter(mine | Q(pk__in=on_board, submission__is_hidden=False))
+    heavy = ("curves", "run_log", "smoke_log", "partial_answers")
+    return visible.select_related("submission__team").defer(*heavy)
+
+
+def compare(board: Board, first: Evaluation, second: Evaluation) -> Comparison:
+    """Return how two evaluations differ on the board's split. Raises NotComparable."""
+    truth, patients, chosen = _cases(board, first, second)
+    samples = Sample(truth, _predictions(first, chosen)), Sample(truth, _predictions(second, chosen))
+    groups = patient_groups(patients) if any(patients) else None
+    method = "cases" if groups is None else "patient"
+    metrics = [METRICS[name] for name in board.phase.kind.metrics]
+    differences = bootstrap_differences(
+        [metric for metric in metrics if metric.counted], *samples, _resamples(groups, len(truth)), method
+    )
+    scores = first.scores[board.split], second.scores[board.split]
+    lines = [
+        Line(metric, scores[0].get(metric.name), scores[1].get(metric.name), differences.get(metric.name))
+        for metric in metrics
+    ]
+    has_auc = any(metric.name == "auc" for metric in metrics)
+    delong = delong_difference(truth, samples[0].predictions, samples[1].predictions) if has_auc else None
+    n_patients = None if groups is None else int(groups.max()) + 1
+    return Comparison(lines, delong, len(truth), n_patients, METHODS[method])
+
+
+def _resamples(groups: NDArray[np.int64] | None, n: int) -> CountChunks:
+    return case_resamples(n) if groups is None else patient_resamples(groups, SEED)
+
+
+def _cases(
+    board: Board, first: Evaluation, second: Evaluation
+) -> tuple[NDArray[np.int64], list[str], NDArray[np.bool_]]:
+    """Return (truth, patients) of the split's cases, and which of the scored cases those are."""
+    dataset = board.phase.dataset
+    if {first.dataset_hash, second.dataset_hash} != {dataset.content_hash}:
+        raise NotComparable("The dataset changed after one of the two was scored; ask for a re-evaluation.")
+    rows = list(dataset.scored_cases().values_list("truth", "patient", "split"))
+    chosen = np.array([split == board.split for _, _, split in rows])
+    if not chosen.any():
+        raise NotComparable("There are no cases to compare on yet.")
+    truth = np.array([truth for truth, _, _ in rows], dtype=np.int64)[chosen]
+    return truth, [patient for _, patient, split in rows if split == board.split], chosen
+
+
+def _predictions(evaluation: Evaluation, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    if evaluation.predictions is None:
+        raise NotComparable("The predictions of one of the two were not kept; ask for a re-evaluation.")
+    predictions = unpack(evaluation.predictions)
+    if len(predictions) != len(chosen):
+        raise NotComparable("One of the two was scored on other cases; ask for a re-evaluation.")
+    return predictions[chosen]

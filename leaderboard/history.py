@@ -1,0 +1,82 @@
+"""One team's entries over time, or those that led."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import FloatField
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Cast
+
+from leaderboard.boards import Board
+from leaderboard.ranking import MISSING, key_of
+from leaderboard.standings import counted_evaluations
+from submissions.models import Evaluation, Team
+from submissions.scoring import drawn_interval
+
+# How many entries are looked through for those that led.
+MOST_WATCHED = 20_000
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An entry in the order of time, and the best score up to it."""
+
+    submitted_at: datetime
+    submission: str
+    team: str
+    score: float
+    low: float | None
+    high: float | None
+    best: float
+
+
+def history(board: Board, team: Team | None, most: int = 1000) -> list[Moment]:
+    """Return the latest entries of a team, oldest first; without a team, those that led when they came."""
+    entries = counted_evaluations(board).filter(submission__is_baseline=False)
+    if team is not None:
+        entries = entries.filter(submission__team=team)
+    name = board.metric.name
+    value = Cast(KeyTextTransform(name, KeyTransform(board.split, "scores")), FloatField())
+    rows = entries.order_by("-submission__created_at").annotate(value=value).values_list("id", "value")
+    latest = list(rows[: most if team else MOST_WATCHED])
+    moments = _with_best(board, latest[::-1], leaders_only=team is None)
+    details = _details([evaluation for evaluation, _ in moments])
+    return [_moment(board, details[key], best) for key, best in moments if key in details]
+
+
+def _with_best(
+    board: Board, rows: Sequence[tuple[int, float | None]], *, leaders_only: bool
+) -> list[tuple[int, float]]:
+    """Return (evaluation, best score so far), oldest first."""
+    best, found = MISSING, []
+    for evaluation, value in rows:
+        key = key_of(board.phase.shown(value), board.metric.higher_is_better)
+        leads = key > best
+        best = max(best, key)
+        if key != MISSING and (leads or not leaders_only):
+            found.append((evaluation, best if board.metric.higher_is_better else -best))
+    return found
+
+
+def _details(evaluations: Sequence[int]) -> dict[int, dict[str, Any]]:
+    fields = ("id", "scores", "submission_id", "submission__created_at", "submission__team__name")
+    return {row["id"]: row for row in Evaluation.objects.filter(pk__in=evaluations).values(*fields)}
+
+
+def _moment(board: Board, row: dict[str, Any], best: float) -> Moment:
+    scores = row["scores"][board.split]
+    low, high = drawn_interval(scores, board.metric.name) or (None, None)
+    shown = board.phase.shown
+    return Moment(
+        submitted_at=row["submission__created_at"],
+        submission=str(row["submission_id"]),
+        team=row["submission__team__name"],
+        score=shown(scores[board.metric.name]),
+        low=shown(low),
+        high=shown(high),
+        best=shown(best),
+    )

@@ -1,0 +1,67 @@
+"""Places on a board. PURE: values in, places out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MISSING = float("-inf")
+
+Keys = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What decides a place. keys: ranking score, then tie-breaks, each turned so that higher is better.
+
+    A ranking score of -inf is missing. since: of equals the earlier is listed first, on the same place.
+    """
+
+    identity: Any
+    keys: Keys
+    since: float
+    is_baseline: bool = False
+
+    @property
+    def is_missing(self) -> bool:
+        return not self.keys or self.keys[0] == MISSING
+
+
+@dataclass(frozen=True)
+class Place:
+    """A contender's row. rank is None for baselines and missing scores."""
+
+    rank: int | None
+    contender: Contender
+
+
+def key_of(value: float | None, higher_is_better: bool) -> float:
+    """Return a score as higher-is-better, -inf where it is missing or no number."""
+    if value is None or value != value:
+        return MISSING
+    return value if higher_is_better else -value
+
+
+def places(contenders: Sequence[Contender], *, better: int = 0) -> list[Place]:
+    """Return the contenders best first, placed 1, 2, 2, 4; baselines stand among them without a rank.
+
+    better: how many ranked contenders, not given here, are above all of these.
+    """
+    listed = sorted(contenders, key=_order)
+    found: list[Place] = []
+    n_ranked, last = better, Place(None, Contender(None, (), 0))
+    for contender in listed:
+        if contender.is_baseline or contender.is_missing:
+            found.append(Place(None, contender))
+            continue
+        n_ranked += 1
+        is_tie = last.rank is not None and last.contender.keys == contender.keys
+        last = Place(last.rank if is_tie else n_ranked, contender)
+        found.append(last)
+    return found
+
+
+def _order(contender: Contender) -> tuple[bool, Keys, float, Any]:
+    falling = tuple(-key for key in contender.keys)
+    return (contender.is_missing, falling, contender.since, contender.identity)

@@ -1,0 +1,222 @@
+"""The rows of a board, in a number of queries that does not grow with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Count, FloatField, Max, Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Cast
+
+from leaderboard.boards import Board
+from leaderboard.ranking import MISSING, Contender, Place, key_of, places
+from submissions.models import Evaluation, Standing, Team
+from submissions.scoring import drawn_interval
+
+PAGE_ROWS = 50
+# From so many entries on their values are kept, for at most so long: a baseline may be marked meanwhile.
+LONG_BOARD = 2000
+KEPT_S = 60
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the board. Every number is rounded as the phase shows it."""
+
+    rank: int | None
+    team: str
+    team_id: int
+    submission: str
+    score: float | None
+    low: float | None
+    high: float | None
+    metrics: dict[str, float]
+    submitted_at: datetime
+    is_baseline: bool
+    is_own: bool
+    seconds_per_case: float | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows of a board. number counts from 1."""
+
+    rows: list[Row]
+    number: int
+    n_pages: int
+    n_entries: int
+
+
+def page_of(board: Board, number: int, own: Team | None, *, size: int = PAGE_ROWS) -> Page:
+    """Return a page of a board; a number past the end gives the last page."""
+    n_entries = _entries(board).count()
+    n_pages = max(1, math.ceil(n_entries / size))
+    number = min(max(number, 1), n_pages)
+    found = _places(board, (number - 1) * size, size)
+    return Page(rows_of(board, found, own), number, n_pages, n_entries)
+
+
+def all_rows(board: Board, own: Team | None, most: int) -> list[Row]:
+    """Return the board from its top, at most `most` rows."""
+    return rows_of(board, _places(board, 0, most), own)
+
+
+def own_place(board: Board, own: Team | None) -> int | None:
+    """Return the rank of a team's best entry on the ranking board, or None."""
+    if own is None or not board.is_ranking:
+        return None
+    mine = _standings(board).filter(team=own, is_baseline=False).values_list("sort_key", flat=True).first()
+    if mine is None:
+        return None
+    tied = _standings(board).filter(sort_key=mine).order_by().values_list(*LIGHT)
+    found = _placed(tied, _above(board, mine)[1])
+    return next((place.rank for place in found if _team_of(place) == own.pk), None)
+
+
+def _team_of(place: Place) -> int | None:
+    identity = place.contender.identity
+    return None if place.contender.is_baseline or not isinstance(identity, tuple) else identity[1]
+
+
+# Which entries, in which order: light rows only.
+
+
+def _standings(board: Board) -> QuerySet[Standing]:
+    return Standing.objects.filter(phase=board.phase, split=board.split)
+
+
+def counted_evaluations(board: Board) -> QuerySet[Evaluation]:
+    """Return the evaluations that count in a phase, one a submission."""
+    shown = Evaluation.objects.filter(submission__phase=board.phase, submission__is_hidden=False)
+    return shown.filter(is_counted=True)
+
+
+def _entries(board: Board) -> QuerySet[Any]:
+    return counted_evaluations(board) if board.every_entry else _standings(board)
+
+
+def _places(board: Board, start: int, count: int) -> list[Place]:
+    if board.is_ranking:
+        return _ranked_slice(board, start, count)
+    return places(_by_any_metric(board))[start : start + count]
+
+
+def _ranked_slice(board: Board, start: int, count: int) -> list[Place]:
+    """Return a slice of the ranking board.
+
+    The index sorts by score alone. A tie that the slice cuts is read whole, since further metrics decide its
+    order and its length the places after it.
+    """
+    ordered = _standings(board).order_by("-sort_key", "submitted_at", "evaluation_id")
+    rows = {row[0]: row for row in ordered.values_list(*LIGHT)[start : start + count]}
+    if not rows:
+        return []
+    highest, lowest = (list(rows.values())[end][2] for end in (0, -1))
+    cut = {highest} if start else set()
+    cut |= {lowest} if board.tie_breaks else set()
+    if cut:
+        tied = _standings(board).filter(sort_key__in=cut).order_by().values_list(*LIGHT)
+        rows |= {row[0]: row for row in tied}
+    above, better = _above(board, highest) if start else (0, 0)
+    return _placed(rows.values(), better)[start - above : start - above + count]
+
+
+LIGHT = ("evaluation_id", "team_id", "sort_key", "tie_keys", "submitted_at", "is_baseline")
+
+
+def _above(board: Board, key: float) -> tuple[int, int]:
+    """Return how many entries, and how many ranked ones, have a higher score."""
+    higher = _standings(board).filter(sort_key__gt=key)
+    found = higher.aggregate(all=Count("pk"), ranked=Count("pk", filter=Q(is_baseline=False)))
+    return found["all"], found["ranked"]
+
+
+def _placed(rows: Iterable[tuple[Any, ...]], better: int) -> list[Place]:
+    contenders = [
+        Contender((evaluation, team), (key, *_ties(ties)), since.timestamp(), is_baseline)
+        for evaluation, team, key, ties, since, is_baseline in rows
+    ]
+    return places(contenders, better=better)
+
+
+def _ties(keys: Sequence[float | None]) -> tuple[float, ...]:
+    return tuple(MISSING if key is None else key for key in keys)
+
+
+def _by_any_metric(board: Board) -> list[Contender]:
+    """Return all entries with the board's metric, which the database picks out of the stored scores.
+
+    That means reading every score, so on a long board the values are kept until the next entry is scored.
+    """
+    stamp = counted_evaluations(board).aggregate(n=Count("pk"), last=Max("pk")) if board.every_entry else {}
+    if stamp.get("n", 0) < LONG_BOARD:
+        return _contenders(board, _values(board))
+    key = f"board:{board.phase.pk}:{board.split}:{board.metric.name}:{stamp['n']}:{stamp['last']}"
+    values = cache.get_or_set(key, lambda: _values(board), KEPT_S)
+    return _contenders(board, values or [])
+
+
+Value = tuple[int, int, float | None, datetime, bool]
+
+
+def _values(board: Board) -> list[Value]:
+    """Return (evaluation, team, value, submitted at, is baseline) of every entry."""
+    to = "" if board.every_entry else "evaluation__"
+    value = Cast(KeyTextTransform(board.metric.name, KeyTransform(board.split, f"{to}scores")), FloatField())
+    submission = f"{to}submission__"
+    rows = _entries(board).order_by().annotate(value=value)
+    named = (f"{submission}team_id", "value", f"{submission}created_at", f"{submission}is_baseline")
+    return list(rows.values_list("pk" if board.every_entry else "evaluation_id", *named))
+
+
+def _contenders(board: Board, values: Sequence[Value]) -> list[Contender]:
+    shown, higher = board.phase.shown, board.metric.higher_is_better
+    return [
+        Contender((evaluation, team), (key_of(shown(value), higher),), since.timestamp(), is_baseline)
+        for evaluation, team, value, since, is_baseline in values
+    ]
+
+
+# The rows that are shown: heavy, but few.
+
+
+def rows_of(board: Board, found: Sequence[Place], own: Team | None) -> list[Row]:
+    """Return the rows of places, read in one query."""
+    wanted = [place.contender.identity[0] for place in found if isinstance(place.contender.identity, tuple)]
+    fields = ("id", "scores", "timings", "submission_id", "submission__created_at", "submission__is_baseline")
+    named = (*fields, "submission__team_id", "submission__team__name")
+    rows = {row["id"]: row for row in Evaluation.objects.filter(pk__in=wanted).values(*named)}
+    # One that was removed since it was placed is left out.
+    kept = [(place.rank, rows[key]) for place, key in zip(found, wanted, strict=True) if key in rows]
+    return [_row(board, rank, row, own) for rank, row in kept]
+
+
+def _row(board: Board, rank: int | None, row: dict[str, Any], own: Team | None) -> Row:
+    scores = row["scores"].get(board.split, {})
+    low, high = drawn_interval(scores, board.metric.name) or (None, None)
+    shown = board.phase.shown
+    return Row(
+        rank=rank,
+        team=row["submission__team__name"],
+        team_id=row["submission__team_id"],
+        submission=str(row["submission_id"]),
+        score=shown(scores.get(board.metric.name)),
+        low=shown(low),
+        high=shown(high),
+        metrics={name: shown(scores[name]) for name in board.phase.kind.metrics if name in scores},
+        submitted_at=row["submission__created_at"],
+        is_baseline=row["submission__is_baseline"],
+        is_own=own is not None and own.pk == row["submission__team_id"],
+        seconds_per_case=_seconds_per_case(row["timings"]),
+    )
+
+
+def _seconds_per_case(timings: dict[str, Any]) -> float | None:
+    """Return a container's median seconds a case, where its run recorded it."""
+    seconds = timings.get("latency_median_s")
+    return round(float(seconds), 3) if isinstance(seconds, int | float) else None

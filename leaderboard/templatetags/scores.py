@@ -1,0 +1,50 @@
+"""How a score looks on a page."""
+
+from __future__ import annotations
+
+from django import template
+
+from leaderboard.standings import Row
+
+register = template.Library()
+
+# The bar is drawn in a box so many units wide, with room at both ends for the caps.
+BAR_WIDTH = 120
+BAR_MARGIN = 4
+
+
+@register.filter
+def shown(value: float | str | None, decimals: int | None) -> str:
+    """Return a score with the phase's decimals, in full where it has none, a dash where it is missing."""
+    if value is None or isinstance(value, str):  # a template's missing name is ""
+        return "–"
+    return f"{value:.{decimals}f}" if decimals is not None else repr(value)
+
+
+@register.inclusion_tag("leaderboard/_interval.html")
+def interval_bar(row: Row, scale: tuple[float, float], decimals: int | None) -> dict[str, object]:
+    """Draw a row's interval and score on a scale from the least to the most, in SVG attributes alone."""
+    if row.score is None:
+        return {"is_empty": True}
+    ends = (row.score if row.low is None else row.low, row.score if row.high is None else row.high)
+    left, at, right = (_place(value, *scale) for value in (ends[0], row.score, ends[1]))
+    label = "no interval" if row.low is None else f"{shown(row.low, decimals)} to {shown(row.high, decimals)}"
+    return {
+        "left": f"{left:.1f}",
+        "right": f"{right:.1f}",
+        "width": f"{max(right - left, 0.5):.1f}",
+        "at": f"{at:.1f}",
+        "label": label,
+        "bar_width": BAR_WIDTH,
+    }
+
+
+def _place(value: float, least: float, most: float) -> float:
+    share = (value - least) / (most - least) if most > least else 0.5
+    return BAR_MARGIN + min(max(share, 0), 1) * (BAR_WIDTH - 2 * BAR_MARGIN)
+
+
+@register.filter
+def points(values: list[tuple[float, float]]) -> str:
+    """Return points as an SVG polyline wants them."""
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in values)

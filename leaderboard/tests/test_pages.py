@@ -1,0 +1,203 @@
+"""The pages: what a visitor reads, and that nothing is run or styled inline."""
+
+import re
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from .boards import make_dataset, make_entry, make_phase, make_scored_entry, make_team
+
+pytestmark = pytest.mark.django_db
+URL = "/leaderboards/lesions/"
+
+
+def text_of(response):
+    assert response.status_code == 200
+    return re.sub(r"\s+", " ", response.content.decode())
+
+
+def test_the_overview_lists_public_boards(client):
+    phase = make_phase()
+    make_entry(phase, make_team("a"), public=0.9)
+    make_entry(phase, make_team("base"), public=0.9, is_baseline=True)
+    text = text_of(client.get("/leaderboards/"))
+    assert URL in text
+    assert "1 team ranked" in text
+
+
+def test_the_overview_says_when_there_is_none(client):
+    assert "There is no leaderboard yet" in text_of(client.get("/leaderboards/"))
+
+
+def test_my_row_and_the_baseline_are_marked(client):
+    phase = make_phase()
+    mine = make_team("mine")
+    make_entry(phase, make_team("other"), public=0.9)
+    make_entry(phase, mine, public=0.8)
+    make_entry(phase, make_team("base"), public=0.85, is_baseline=True)
+    client.force_login(mine.memberships.get().user)
+    text = text_of(client.get(URL))
+    assert text.count('class="own"') == 1
+    assert "Your team is in place 2." in text
+    assert text.count(">baseline<") == 1
+
+
+def test_every_score_has_its_interval_drawn(client):
+    phase = make_phase()
+    make_entry(phase, make_team("a"), public=0.89123)
+    text = text_of(client.get(URL))
+    assert "0.8912" in text
+    assert "0.8412 to 0.9412" in text
+    assert 'aria-label="0.8412 to 0.9412"' in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({}, "the first one leads the board"),
+        ({"opens_at": timezone.now() + timedelta(days=2)}, "has not opened yet"),
+        ({"closes_at": timezone.now() - timedelta(days=1)}, "has ended without a scored entry"),
+    ],
+)
+def test_an_empty_board_says_what_to_do(client, fields, sentence):
+    make_phase(**fields)
+    assert sentence in text_of(client.get(URL))
+
+
+def test_a_board_that_ended_says_which_cases_rank(client):
+    phase = make_phase(closes_at=timezone.now() - timedelta(days=1))
+    make_entry(phase, make_team("a"), public=0.9, private=0.7)
+    text = text_of(client.get(URL))
+    assert "final ranks, from the private cases" in text
+    assert "0.7000" in text
+
+
+# T47
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7|add:7 }}"])
+def test_a_teams_name_is_only_text(client, name):
+    phase = make_phase()
+    team = make_team(name)
+    for value in (0.8, 0.9):
+        make_scored_entry(phase, team, np.linspace(0, value, 40), title=name, model_version=name)
+    client.force_login(team.memberships.get().user)
+    for page in (URL, f"{URL}history/?team={team.pk}", f"{URL}history/", f"{URL}compare/"):
+        text = text_of(client.get(page))
+        assert name not in text.replace("{{ 7|add:7 }}", name if "<" in name else "")
+        assert "<img" not in text
+
+
+def test_pages_carry_no_inline_style_or_script(client):
+    phase = make_phase()
+    team = make_team("a")
+    for value in (0.8, 0.9):
+        make_scored_entry(phase, team, np.linspace(0, value, 40))
+    client.force_login(team.memberships.get().user)
+    for page in ("/leaderboards/", URL, f"{URL}history/?team={team.pk}", f"{URL}compare/"):
+        text = text_of(client.get(page))
+        assert not re.search(r"\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)|<style", text)
+
+
+def test_long_boards_come_in_pages_of_fifty(client):
+    phase = make_phase()
+    for i in range(52):
+        make_entry(phase, make_team(f"t{i:02}"), public=0.9 - i / 100)
+    text = text_of(client.get(f"{URL}?metric=auc"))
+    assert "Page 1 of 2" in text
+    assert 'href="?metric=auc&amp;page=2"' in text
+    assert ">51<" in text_of(client.get(f"{URL}?page=2"))
+
+
+@pytest.mark.parametrize("query", ["page=-1", "page=x", "metric=nope", "split=nope", "split=private"])
+def test_a_board_that_is_not_there_is_404(client, query):
+    make_phase()
+    assert client.get(f"{URL}?{query}").status_code == 404
+
+
+def test_htmx_gets_the_table_alone(client):
+    make_phase()
+    response = client.get(URL, headers={"HX-Request": "true"})
+    assert "<html" not in text_of(response)
+    assert "<html" in text_of(client.get(URL, headers={"HX-Request": "true", "HX-History-Restore-Request": "true"}))
+
+
+def test_the_history_draws_the_way_up(client):
+    phase, team = make_phase(), make_team("a")
+    for days_ago, value in ((3, 0.7), (2, 0.65), (1, 0.8)):
+        make_entry(phase, team, public=value, days_ago=days_ago)
+    text = text_of(client.get(f"{URL}history/?team={team.pk}"))
+    assert text.count('<circle class="dot"') == 3
+    assert "<polyline" in text
+
+
+def test_an_empty_history_says_so(client):
+    make_phase()
+    assert "The history starts with the first one" in text_of(client.get(f"{URL}history/"))
+    assert client.get(f"{URL}history/?team=999").status_code == 404
+
+
+def test_the_page_exports_what_it_shows(client):
+    phase = make_phase()
+    make_entry(phase, make_team("a"), public={"auc": 0.8, "brier": 0.2})
+    response = client.get(f"{URL}leaderboard.csv?metric=brier")
+    assert response["Content-Type"].startswith("text/csv")
+    assert b"0.2" in response.content
+
+
+@pytest.fixture
+def versions():
+    """A phase with two versions of one team, one clearly better, and another team's entry."""
+    phase = make_phase(make_dataset(n=120))
+    truth = np.array([(i // 3) % 2 for i in range(120)])
+    noise = np.random.default_rng(1).random(120)
+    mine, other = make_team("mine"), make_team("other")
+    good = make_scored_entry(phase, mine, 0.6 * truth + 0.4 * noise, title="v2")
+    bad = make_scored_entry(phase, mine, noise, title="v1")
+    return phase, good, bad, make_scored_entry(phase, other, noise**2, title="secret name")
+
+
+def compare(client, a, b, **query):
+    return client.get(f"{URL}compare/", {"a": a.submission_id, "b": b.submission_id} | query)
+
+
+def test_two_versions_are_compared_on_the_same_cases(client, versions):
+    phase, good, bad, _ = versions
+    client.force_login(User.objects.get(membership__team__name="mine"))
+    text = text_of(compare(client, good, bad))
+    expected = good.scores["public"]["auc"] - bad.scores["public"]["auc"]
+    assert f"{expected:.4f}" in text
+    assert "60 cases of 30 patients" in text
+    assert "clear" in text
+    assert phase.title in text
+
+
+def test_the_same_ranking_does_not_differ(client, versions):
+    _, _, bad, other = versions
+    client.force_login(User.objects.get(membership__team__name="mine"))
+    text = text_of(compare(client, bad, other))
+    assert "0.0000" in text
+    assert "secret name" not in text
+
+
+def test_comparing_needs_a_login_and_shown_cases(client, versions):
+    _, good, bad, _ = versions
+    assert compare(client, good, bad).status_code == 302
+    client.force_login(User.objects.get(membership__team__name="mine"))
+    assert compare(client, good, bad, split="private").status_code == 404
+
+
+def test_another_teams_lesser_entry_is_not_there(client, versions):
+    _, good, bad, _ = versions
+    client.force_login(User.objects.get(membership__team__name="other"))
+    assert compare(client, good, bad).status_code == 404
+    assert client.get(f"{URL}compare/?a=nonsense").status_code == 404
+
+
+def test_entries_of_other_data_are_not_compared(client, versions):
+    _, good, bad, _ = versions
+    good.dataset_hash = "older"
+    good.save()
+    client.force_login(User.objects.get(membership__team__name="mine"))
+    assert "The dataset changed" in text_of(compare(client, good, bad))

@@ -1,0 +1,13 @@
+"""The pages of the boards."""
+
+from django.urls import path
+
+from leaderboard.views import board, board_comparison, board_export, board_history, boards
+
+urlpatterns = [
+    path("leaderboards/", boards, name="leaderboards"),
+    path("leaderboards/<slug:slug>/", board, name="leaderboard"),
+    path("leaderboards/<slug:slug>/history/", board_history, name="leaderboard_history"),
+    path("leaderboards/<slug:slug>/compare/", board_comparison, name="leaderboard_compare"),
+    path("leaderboards/<slug:slug>/leaderboard.csv", board_export, name="leaderboard_export"),
+]

@@ -1,0 +1,162 @@
+"""The pages of the boards. Each parses, asks one query, and renders."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from leaderboard.api import MOST_ROWS, csv_response
+from leaderboard.boards import Board, board_of, visible_phase
+from leaderboard.charts import history_chart
+from leaderboard.comparison import MOST_CHOICES, NotComparable, comparable, compare
+from leaderboard.history import history
+from leaderboard.standings import Row, all_rows, own_place, page_of
+from submissions.models import Evaluation, Phase, Split, Team
+from submissions.models.team import team_of
+
+
+@require_GET
+def boards(request: HttpRequest) -> HttpResponse:
+    """Show every board that the visitor may see."""
+    phases = Phase.objects.visible_to(request.user)
+    if not request.user.is_staff:
+        phases = phases.filter(board_is_public=True)
+    ranked = Q(standings__split=Split.PUBLIC, standings__is_baseline=False)
+    phases = phases.select_related("dataset").annotate(n_teams=Count("standings", filter=ranked))
+    return render(request, "leaderboard/boards.html", {"phases": phases, "now": timezone.now()})
+
+
+@require_GET
+def board(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show a page of a board."""
+    chosen = _asked_board(request, slug)
+    own = team_of(request.user)
+    page = page_of(chosen, _page_number(request), own)
+    shown = {
+        "board": chosen,
+        "phase": chosen.phase,
+        "page": page,
+        "scale": scale_of(page.rows),
+        "own_place": own_place(chosen, own),
+        "query": _query(request, "page"),
+        "has_latency": any(row.seconds_per_case is not None for row in page.rows),
+        "is_open": chosen.phase.is_open(chosen.now),
+    }
+    return render(request, _template(request), shown)
+
+
+def _template(request: HttpRequest) -> str:
+    """Return the table alone for htmx's requests, the page for all others."""
+    htmx = request.htmx  # type: ignore[attr-defined]
+    is_part = htmx and not htmx.history_restore_request
+    return "leaderboard/_board.html" if is_part else "leaderboard/board.html"
+
+
+@require_GET
+def board_export(request: HttpRequest, slug: str) -> HttpResponse:
+    """Download the whole board as CSV."""
+    chosen = _asked_board(request, slug)
+    return csv_response(chosen, all_rows(chosen, team_of(request.user), MOST_ROWS))
+
+
+@require_GET
+def board_history(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show a team's entries over time; without `team`, those that led."""
+    chosen = _asked_board(request, slug)
+    team = _asked_team(request)
+    moments = history(chosen, team)
+    shown = {
+        "board": chosen,
+        "phase": chosen.phase,
+        "team": team,
+        "own": team_of(request.user),
+        "moments": moments[::-1],
+        "chart": history_chart(moments),
+    }
+    return render(request, "leaderboard/history.html", shown)
+
+
+@login_required
+@require_GET
+def board_comparison(request: HttpRequest, slug: str) -> HttpResponse:
+    """Compare two entries on the same cases."""
+    chosen = _asked_board(request, slug)
+    entries = comparable(chosen, request.user)
+    first, second = (_asked_entry(request, entries, name) for name in ("a", "b"))
+    choices = entries.defer("predictions", "scores").order_by("-submission__created_at")[:MOST_CHOICES]
+    shown: dict[str, Any] = {"board": chosen, "phase": chosen.phase, "first": first, "second": second}
+    shown |= {"choices": choices, "own": team_of(request.user)}
+    if first and second:
+        try:
+            shown["comparison"] = compare(chosen, first, second)
+        except NotComparable as reason:
+            shown["reason"] = str(reason)
+    return render(request, "leaderboard/comparison.html", shown)
+
+
+def scale_of(rows: list[Row]) -> tuple[float, float]:
+    """Return the least and the most that the bars of a page have to show."""
+    ends = [end for row in rows for end in (row.low, row.score, row.high) if end is not None]
+    return (min(ends), max(ends)) if ends else (0.0, 1.0)
+
+
+def _asked_board(request: HttpRequest, slug: str) -> Board:
+    phase = visible_phase(request.user, slug)
+    asked = request.GET
+    try:
+        return board_of(
+            phase,
+            request.user,
+            metric=asked.get("metric", ""),
+            split=asked.get("split", ""),
+            every_entry=asked.get("show") == "all",
+        )
+    except ValueError as error:
+        raise Http404("There is no such leaderboard.") from error
+
+
+def _page_number(request: HttpRequest) -> int:
+    text = request.GET.get("page", "1")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Http404("There is no such page.")
+    return int(text)
+
+
+def _query(request: HttpRequest, *without: str) -> str:
+    """Return the query string less some names, ready for another to be added."""
+    kept = request.GET.copy()
+    for name in without:
+        kept.pop(name, None)
+    return f"{kept.urlencode()}&" if kept else ""
+
+
+def _asked_team(request: HttpRequest) -> Team | None:
+    text = request.GET.get("team", "")
+    if not text:
+        return None
+    team = Team.objects.filter(pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) < 10 else None
+    if team is None:
+        raise Http404("There is no such team.")
+    return team
+
+
+def _asked_entry(request: HttpRequest, entries: Any, name: str) -> Evaluation | None:
+    """Return the entry of the submission that a parameter names, None if it names none. Raises Http404."""
+    text = request.GET.get(name, "")
+    if not text:
+        return None
+    try:
+        wanted = uuid.UUID(text)
+    except ValueError as error:
+        raise Http404("There is no such entry.") from error
+    found: Evaluation | None = entries.filter(submission=wanted).first()
+    if found is None:
+        raise Http404("There is no such entry.")
+    return found
