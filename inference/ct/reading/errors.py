@@ -1,0 +1,17 @@
+"""What is wrong with a file somebody sent: a reason code and one sentence for the sender."""
+
+
+class Unreadable(ValueError):
+    """The file cannot be used.
+
+    code: a reason of the catalogue, e.g. "HEADER_DIMS".
+    note: a sentence that says what to change; holds no path and no content of the file.
+    """
+
+    def __init__(self, code: str, note: str) -> None:
+        super().__init__(f"{code}: {note}")
+        self.code = code
+        self.note = note
+
+    def __reduce__(self) -> tuple[type["Unreadable"], tuple[str, str]]:
+        return Unreadable, (self.code, self.note)

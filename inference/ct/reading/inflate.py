@@ -1,0 +1,79 @@
+"""A zlib stream read forward in small pieces, never trusted beyond what it delivers."""
+
+import os
+from collections.abc import Callable
+
+from isal import igzip_lib
+
+from .errors import Unreadable
+
+INPUT_BYTES = 128 * 1024
+OUTPUT_BYTES = 256 * 1024
+
+
+class ZlibStream:
+    """Bytes of a zlib stream in a file, in order.
+
+    fd: an open file; start, size: where the stream lies in it.
+    Memory is bounded by INPUT_BYTES and OUTPUT_BYTES whatever the stream holds.
+    """
+
+    def __init__(self, fd: int, start: int, size: int) -> None:
+        self._fd = fd
+        self._position = start
+        self._end = start + size
+        self._inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_ZLIB)
+        self._rest = memoryview(b"")
+
+    def read_into(self, target: memoryview) -> None:
+        """Fill `target` with the next bytes. Raises Unreadable when the stream ends before."""
+        filled = 0
+
+        def keep(piece: memoryview) -> None:
+            nonlocal filled
+            target[filled : filled + len(piece)] = piece
+            filled += len(piece)
+
+        self._take(len(target), keep)
+
+    def skip(self, count: int) -> None:
+        """Pass over the next bytes. Raises Unreadable when the stream ends before."""
+        self._take(count, lambda _piece: None)
+
+    def finish(self) -> None:
+        """Check that the stream ends here, whole and with the right checksum, and nothing follows it."""
+        if self._rest or self._next_output():
+            raise Unreadable("DATA_LENGTH", "There are more voxels than the header says.")
+        if self._inflater.unused_data or self._position < self._end:
+            raise Unreadable("DATA_CORRUPT", "There are bytes after the compressed voxels.")
+
+    def _take(self, count: int, use: Callable[[memoryview], None]) -> None:
+        while count:
+            if not self._rest:
+                self._rest = memoryview(self._next_output())
+            if not self._rest:
+                raise Unreadable("DATA_LENGTH", "There are fewer voxels than the header says.")
+            piece, self._rest = self._rest[:count], self._rest[count:]
+            use(piece)
+            count -= len(piece)
+
+    def _next_output(self) -> bytes:
+        """Return some more bytes, or none at the end of the stream."""
+        while not self._inflater.eof:
+            data = self._inflate(self._next_input() if self._inflater.needs_input else b"")
+            if data:
+                return data
+        return b""
+
+    def _next_input(self) -> bytes:
+        data = os.pread(self._fd, min(INPUT_BYTES, self._end - self._position), self._position)
+        if not data:
+            raise Unreadable("DATA_CORRUPT", "The compressed voxels end too early.")
+        self._position += len(data)
+        return data
+
+    def _inflate(self, data: bytes) -> bytes:
+        try:
+            return self._inflater.decompress(data, OUTPUT_BYTES)
+        except igzip_lib.error as error:  # type: ignore[misc]  # the stub calls it a value
+            raise Unreadable("DATA_CORRUPT", "The compressed voxels are damaged.") from error

@@ -1,0 +1,181 @@
+"""MetaImage scans (.mha, .mhd with its raw file): header first, then only the voxels somebody asks for."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.ct.volume import Block, CTVolume, Grid
+
+from .errors import Unreadable
+from .header import MAX_HEADER_BYTES, Header, parse_header
+from .inflate import ZlibStream
+
+# Deflate can promise a thousand bytes for one. Real scans stay under 20; a large one beyond 200 is a bomb.
+MAX_RATIO = 200
+RATIO_FREE_BYTES = 64 * 1024**2
+
+
+@dataclass(frozen=True, eq=False)
+class ScanFile:
+    """An opened scan whose header has been checked. Close it, or use it in a `with`.
+
+    data_fd, data_start, data_size: where its voxels, plain or compressed, lie.
+    """
+
+    header: Header
+    data_fd: int
+    data_start: int
+    data_size: int
+
+    @property
+    def grid(self) -> Grid:
+        return self.header.grid
+
+    def read_blocks(self, blocks: list[Block]) -> list[NDArray[np.generic]]:
+        """Return the voxels of each half-open block ((z, y, x) low, high), in native byte order.
+
+        Compressed scans are inflated to their end, whatever was asked for, so that a damaged file is never
+        answered from. Raises Unreadable with DATA_CORRUPT, DATA_LENGTH or DATA_NOT_FINITE.
+        """
+        arrays = [np.empty(_shape(block), dtype=self.header.dtype) for block in blocks]
+        if self.header.is_compressed:
+            self._inflate_blocks(blocks, arrays)
+        else:
+            for block, array in zip(blocks, arrays, strict=True):
+                self._read_raw_block(block, array)
+        return [_finite(array.astype(array.dtype.newbyteorder("="), copy=False)) for array in arrays]
+
+    def read_volume(self) -> CTVolume:
+        """Return the whole scan in memory. Raises as read_blocks."""
+        [hu] = self.read_blocks([((0, 0, 0), self.grid.shape_zyx)])
+        return CTVolume(hu, self.grid)
+
+    def _read_raw_block(self, block: Block, array: NDArray[np.generic]) -> None:
+        """Read the rows of one block: one pread a slice, whole rows, then the wanted columns."""
+        (z0, y0, x0), (z1, y1, x1) = block
+        _, ny, nx = self.grid.shape_zyx
+        rows = np.empty((y1 - y0, nx), dtype=self.header.dtype)
+        for z in range(z0, z1):
+            offset = self.data_start + (z * ny + y0) * nx * self.header.dtype.itemsize
+            _pread_exactly(self.data_fd, _bytes_of(rows), offset)
+            array[z - z0] = rows[:, x0:x1]
+
+    def _inflate_blocks(self, blocks: list[Block], arrays: list[NDArray[np.generic]]) -> None:
+        """Inflate once from start to end, keeping what any block wants of each slice."""
+        nz, ny, nx = self.grid.shape_zyx
+        row_bytes = nx * self.header.dtype.itemsize
+        y_low = min((low[1] for low, _ in blocks), default=0)
+        y_high = max((high[1] for _, high in blocks), default=0)
+        rows = np.empty((y_high - y_low, nx), dtype=self.header.dtype)
+        stream = ZlibStream(self.data_fd, self.data_start, self.data_size)
+        skipped = 0
+        for z in range(nz):
+            wanted = [i for i, (low, high) in enumerate(blocks) if low[0] <= z < high[0]]
+            if not wanted:
+                skipped += ny * row_bytes
+                continue
+            stream.skip(skipped + y_low * row_bytes)
+            stream.read_into(_bytes_of(rows))
+            skipped = (ny - y_high) * row_bytes
+            for i in wanted:
+                (z0, y0, x0), (_, y1, x1) = blocks[i]
+                arrays[i][z - z0] = rows[y0 - y_low : y1 - y_low, x0:x1]
+        stream.skip(skipped)
+        stream.finish()
+
+    def close(self) -> None:
+        os.close(self.data_fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_scan(path: Path | str, raw_path: Path | str | None = None) -> ScanFile:
+    """Open a .mha, or a .mhd with the raw file sent beside it, and check everything but the voxels.
+
+    raw_path: the file sent as `rawFile`; the name in the header is never followed.
+    Raises Unreadable with a HEADER_… code, FILE_SET, IMAGE_TOO_LARGE, DATA_LENGTH or DATA_CORRUPT.
+    """
+    with open(path, "rb") as file:
+        header = parse_header(file.read(MAX_HEADER_BYTES))
+        _check_file_set(header, raw_path)
+        own_bytes = os.fstat(file.fileno()).st_size
+        if header.data_start is None and own_bytes > header.length:
+            raise Unreadable("HEADER_FORMAT", "There are bytes after the header of the .mhd.")
+    fd = os.open(raw_path if raw_path is not None else path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        start = header.data_start or 0
+        size = os.fstat(fd).st_size - start
+        _check_size(header, size)
+    except BaseException:
+        os.close(fd)
+        raise
+    return ScanFile(header, fd, start, size)
+
+
+def read_volume(path: Path | str, raw_path: Path | str | None = None) -> CTVolume:
+    """Return a whole scan in memory. Raises Unreadable."""
+    with open_scan(path, raw_path) as scan:
+        return scan.read_volume()
+
+
+def _check_file_set(header: Header, raw_path: Path | str | None) -> None:
+    if header.data_start is None and raw_path is None:
+        raise Unreadable("FILE_SET", "The header names a data file: send that file along as rawFile.")
+    if header.data_start is not None and raw_path is not None:
+        raise Unreadable("FILE_SET", "The header says its voxels follow it: send no rawFile.")
+
+
+def _check_size(header: Header, size: int) -> None:
+    if not header.is_compressed:
+        if size != header.pixel_bytes:
+            raise Unreadable(
+                "DATA_LENGTH",
+                "The file does not hold as many voxels as the header says.",
+            )
+        return
+    if header.compressed_size not in (None, size):
+        raise Unreadable("DATA_CORRUPT", "CompressedDataSize does not match the file.")
+    if header.pixel_bytes > max(RATIO_FREE_BYTES, MAX_RATIO * size):
+        raise Unreadable(
+            "IMAGE_TOO_LARGE",
+            f"No scan this large compresses more than {MAX_RATIO} times.",
+        )
+
+
+def _pread_exactly(fd: int, target: memoryview, offset: int) -> None:
+    filled = 0
+    while filled < len(target):
+        count = os.preadv(fd, [target[filled:]], offset + filled)
+        if count == 0:
+            raise Unreadable("DATA_LENGTH", "The file ended while it was being read.")
+        filled += count
+
+
+def _bytes_of(array: NDArray[np.generic]) -> memoryview:
+    """Return the writable bytes of a contiguous array."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _shape(block: Block) -> tuple[int, int, int]:
+    low, high = block
+    return high[0] - low[0], high[1] - low[1], high[2] - low[2]
+
+
+def _finite(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise Unreadable("DATA_NOT_FINITE", "Some voxels are not finite numbers.")
+    return array

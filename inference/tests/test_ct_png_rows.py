@@ -1,0 +1,67 @@
+"""A PNG whose rows end early is damaged, however good its checksums."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.picture import read_picture
+from inference.ct.reading.png_rows import is_complete, row_bytes
+
+NOISE = np.random.default_rng(0).integers(0, 255, (70, 45, 4), dtype=np.uint8)
+
+
+def encoded(mode: str, **options) -> bytes:
+    target = io.BytesIO()
+    image = Image.fromarray(NOISE[..., 0].astype(np.uint16)) if mode == "I;16" else Image.fromarray(NOISE).convert(mode)
+    image.save(target, format="PNG", **options)
+    return target.getvalue()
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def made(rows: int, height: int = 64, width: int = 64, interlace: int = 0) -> bytes:
+    """Return a grey PNG that announces `height` rows and holds `rows`, every checksum right."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, interlace)
+    pixels = zlib.compress(b"".join(b"\0" + bytes([200]) * width for _ in range(rows)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"compress_level": 0}])
+def test_what_encoders_write_is_complete(mode, options):
+    assert is_complete(encoded(mode, **options))
+
+
+@pytest.mark.parametrize(("rows", "complete"), [(64, True), (65, True), (63, False), (10, False), (0, False)])
+def test_missing_rows_are_noticed(rows, complete):
+    assert is_complete(made(rows)) is complete
+
+
+def test_such_a_picture_is_refused(tmp_path):
+    path = tmp_path / "short.png"
+    path.write_bytes(made(10))
+    with pytest.raises(Unreadable) as refused:
+        read_picture(path)
+    assert refused.value.code == "IMAGE_CORRUPT"
+
+
+@pytest.mark.parametrize(("width", "height", "expected"), [(1, 1, 2), (8, 8, 15 + 64), (5, 3, 7 + 15)])
+def test_interlaced_rows_are_counted_by_pass(width, height, expected):
+    assert row_bytes(made(0, height, width, interlace=1)) == expected
+
+
+def test_a_stream_that_breaks_is_not_complete():
+    data = made(64)
+    at = data.index(b"IDAT") + 12
+    assert not is_complete(data[:at] + b"\xff\xff" + data[at + 2 :])
+
+
+def test_what_is_no_png_is_not_judged():
+    assert is_complete(b"\xff\xd8\xff\xe0" + bytes(40))
