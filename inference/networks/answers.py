@@ -1,0 +1,153 @@
+"""What the model service answers and how it fails. Plain values: no torch, no Django.
+
+ServiceError              has .code and .note (a sentence for the caller)
+  ModelUnavailable        503 MODEL_UNAVAILABLE: weights missing, damaged or not loaded
+  Busy                    503 TRY_AGAIN with Retry-After: .retry_after_s
+  TimedOut                504 GATEWAY_TIMEOUT: the work has been stopped
+  ModelFailed             422 PROCESSING_ERROR: the model failed on a readable input
+inference.ct.reading.errors.Unreadable     400: .code is the reason, .note the sentence
+inference.ct.geometry.PointOutsideScan     400 VALIDATION_ERROR: the coordinate lies in no voxel
+"""
+
+from dataclasses import dataclass, field
+
+
+class ServiceError(Exception):
+    """The service cannot answer."""
+
+    code = "INTERNAL_SERVER_ERROR"
+    note = "The model service could not answer."
+
+    def __init__(self, note: str | None = None) -> None:
+        self.note = note or self.note
+        super().__init__(self.note)
+
+
+class ModelUnavailable(ServiceError):
+    code = "MODEL_UNAVAILABLE"
+    note = "The model is not loaded."
+
+
+class Busy(ServiceError):
+    """Too many requests wait, or the process is coming back. Ask again after `retry_after_s` whole
+    seconds.
+    """
+
+    code = "TRY_AGAIN"
+    note = "The model is busy. Please try again in a moment."
+
+    def __init__(self, retry_after_s: int = 1) -> None:
+        super().__init__()
+        self.retry_after_s = retry_after_s
+
+
+class TimedOut(ServiceError):
+    code = "GATEWAY_TIMEOUT"
+    note = "The model took too long, and was stopped."
+
+
+class ModelFailed(ServiceError):
+    code = "PROCESSING_ERROR"
+    note = "The model could not work with this input."
+
+
+@dataclass(frozen=True)
+class LesionAnswer:
+    """probabilities: one a point, in the order asked, each in [0, 1].
+
+    statistics: plain numbers for the call log, about the scan and (first point's) crop: hu_mean, hu_std,
+    hu_min, hu_max, size_x, size_y, size_z, spacing_x_mm, spacing_y_mm, spacing_z_mm. Never pixels.
+    processing_ms: time in the model process, whole milliseconds.
+    """
+
+    probabilities: list[float]
+    model_version: str
+    processing_ms: int
+    statistics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LesionViews:
+    """One lesion with pictures to look at: 8-bit grey PNGs whose centre is the point.
+
+    axial, coronal, sagittal: PNG bytes, square, `field_mm` wide; patient's right at the left, head up.
+    """
+
+    answer: LesionAnswer
+    axial: bytes
+    coronal: bytes
+    sagittal: bytes
+    field_mm: float
+
+
+@dataclass(frozen=True)
+class PictureStatistics:
+    """8-bit grey statistics of a picture as sent, before any resizing: the columns of the drift CSV."""
+
+    mean: float
+    std: float
+    min: float
+    max: float
+    p01: float
+    p50: float
+    p99: float
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class SliceAnswer:
+    """probabilities: class name to probability, in class order, summing to 1."""
+
+    pred_index: int
+    pred_class: str
+    confidence: float
+    probabilities: dict[str, float]
+    statistics: PictureStatistics
+    model_version: str
+    processing_ms: int
+
+
+@dataclass(frozen=True)
+class SliceExplanation:
+    """A slice's answer and where it came from.
+
+    picture: PNG bytes, the slice as read. overlay: PNG bytes (RGBA) of the same size, redder where covering
+    the picture lowers the confidence. drops: rows of that drop (0..1), coarse grid over what the network sees.
+    """
+
+    answer: SliceAnswer
+    picture: bytes
+    overlay: bytes
+    drops: list[list[float]]
+
+
+@dataclass(frozen=True)
+class CleanPicture:
+    """png: the picture encoded anew, without metadata: the only form that is ever stored or served."""
+
+    png: bytes
+    statistics: PictureStatistics
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """state: "loaded", "starting", "off" (LOAD_MODEL=0), "missing", "damaged" or "failed"."""
+
+    name: str
+    state: str
+    version: str = ""
+
+    @property
+    def is_loaded(self) -> bool:
+        return self.state == "loaded"
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    device: str
+    models: list[ModelStatus]
+
+    @property
+    def all_loaded(self) -> bool:
+        return all(model.is_loaded for model in self.models)

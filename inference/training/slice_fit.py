@@ -1,0 +1,140 @@
+"""Fit the slice model's linear layer on cached features of the frozen network."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+from torch.nn import functional
+
+from inference.networks.architectures import SliceNet
+from inference.networks.slice_input import prepare_slice
+from inference.slice_classes import SLICE_CLASSES
+
+from .imagenet import load_imagenet
+from .slice_data import Grey, vary_picture
+
+log = logging.getLogger(__name__)
+
+BATCH = 16
+SMALLEST_SPREAD = 1e-3
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SliceRecipe:
+    """Everything that decides the outcome besides the data. penalty: weight of the squared weights."""
+
+    side: int = 224
+    architecture: dict[str, object] = field(
+        default_factory=lambda: {"classes": 4, "taps": [4, 7, 10, 14], "grid_taps": [10, 14]}
+    )
+    variants: int = 4
+    penalty: float = 1e-2
+    folds: int = 5
+    seed: int = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """Scores of standardised features: weight (features, classes), bias (classes)."""
+
+    weight: Floats
+    bias: Floats
+
+    def scores(self, features: Floats) -> Floats:
+        return features @ self.weight + self.bias
+
+
+def start_network(recipe: SliceRecipe) -> SliceNet:
+    """Return the network with its ImageNet start and a linear layer yet to be fitted."""
+    network = SliceNet(**recipe.architecture)  # type: ignore[arg-type]
+    load_imagenet(network.features)
+    return network.eval()
+
+
+def features_of(network: SliceNet, greys: Sequence[Grey], recipe: SliceRecipe) -> Floats:
+    """Return (1 + variants, n, features): of the pictures as they are, and of variants of them."""
+    passes = [_pooled(network, greys, recipe.side)]
+    for variant in range(1, recipe.variants + 1):
+        varied = [
+            vary_picture(grey, np.random.default_rng((recipe.seed, variant, number)))
+            for number, grey in enumerate(greys)
+        ]
+        passes.append(_pooled(network, varied, recipe.side))
+        log.info("features of variant %d of %d done", variant, recipe.variants)
+    return np.stack(passes)
+
+
+@torch.no_grad()
+def _pooled(network: SliceNet, greys: Sequence[Grey], side: int) -> Floats:
+    parts = []
+    for start in range(0, len(greys), BATCH):
+        batch = np.stack([prepare_slice(grey, side) for grey in greys[start : start + BATCH]])
+        parts.append(network.pooled(torch.from_numpy(batch)).numpy())
+    return np.concatenate(parts)
+
+
+def fit_linear(features: Floats, label: NDArray[np.int64], penalty: float) -> Linear:
+    """Return the softmax regression of all passes together; standardised inside, and the scaling folded in.
+
+    features: (passes, n, features). label: (n,).
+    """
+    rows = features.reshape(-1, features.shape[-1])
+    mean, spread = rows.mean(axis=0), rows.std(axis=0) + SMALLEST_SPREAD
+    inputs = torch.from_numpy((rows - mean) / spread)
+    weight, bias = _regress(inputs, torch.from_numpy(np.tile(label, len(features))), penalty)
+    scaled = weight / spread[:, None]
+    return Linear(scaled, bias - mean @ scaled)
+
+
+def _regress(inputs: torch.Tensor, label: torch.Tensor, penalty: float) -> tuple[Floats, Floats]:
+    weight = torch.zeros(inputs.shape[1], len(SLICE_CLASSES), requires_grad=True)
+    bias = torch.zeros(len(SLICE_CLASSES), requires_grad=True)
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=60, history_size=10, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        value = functional.cross_entropy(inputs @ weight + bias, label) + penalty * (weight**2).sum()
+        value.backward()
+        return value
+
+    optimiser.step(loss)  # type: ignore[arg-type]
+    return weight.detach().numpy(), bias.detach().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Scores of pictures whose group was held out: (n, classes) as they are, (variants, n, classes) "
+    "varied."""
+
+    scores: Floats
+    varied: Floats
+
+
+def cross_validate(
+    features: Floats, label: NDArray[np.int64], groups: NDArray[np.str_], recipe: SliceRecipe, folds: int
+) -> HeldOut:
+    """Fit without each fold in turn; pictures of one group share a fold."""
+    scores = np.zeros((*features.shape[:2], len(SLICE_CLASSES)), dtype=np.float32)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=recipe.seed)
+    for seen, held_out in splitter.split(label, label, groups):
+        linear = fit_linear(features[:, seen], label[seen], recipe.penalty)
+        scores[:, held_out] = linear.scores(features[:, held_out])
+    return HeldOut(scores[0], scores[1:])
+
+
+def fit_temperature(scores: Floats, label: NDArray[np.int64]) -> float:
+    """Return the temperature of a fixed ladder with the least log loss on held-out scores."""
+    ladder = np.geomspace(0.25, 4, 161)
+    target, table = torch.from_numpy(label), torch.from_numpy(scores)
+    losses = [float(functional.cross_entropy(table / float(step), target)) for step in ladder]
+    return float(ladder[int(np.argmin(losses))])
+
+
+def softmax(scores: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
+    shifted = np.exp((scores - scores.max(axis=-1, keepdims=True)).astype(np.float64) / temperature)
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
