@@ -1,0 +1,114 @@
+"""The verbs of inference: predict, remember, review."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from inference import drift_log, feedback_files
+from inference.calls import Call
+from inference.ct.reading.errors import Unreadable
+from inference.engine import engine
+from inference.models import Feedback
+from inference.networks.answers import (
+    LesionAnswer,
+    LesionViews,
+    SliceAnswer,
+    SliceExplanation,
+    TimedOut,
+)
+
+PointXYZ = tuple[float, float, float]
+CLEAN_TIMEOUT_S = 10.0
+
+
+def predict_lesions(*, call: Call, path: str, raw_path: str | None, points_xyz_mm: Sequence[PointXYZ]) -> LesionAnswer:
+    """Return the malignancy probability at each point. Raises what networks/answers.py lists."""
+    call.items = len(points_xyz_mm)
+    answer = engine().lesion_probability(path, raw_path, points_xyz_mm, settings.PREDICT_TIMEOUT_SECONDS)
+    call.answered(answer)
+    return answer
+
+
+def look_at_lesion(*, call: Call, path: str, raw_path: str | None, point_xyz_mm: PointXYZ) -> LesionViews:
+    """Return the probability at one point with three pictures through it."""
+    views = engine().lesion_views(path, raw_path, point_xyz_mm, settings.PREDICT_TIMEOUT_SECONDS)
+    call.answered(views.answer)
+    return views
+
+
+def classify_slice(*, call: Call, path: str, timeout_s: float | None = None) -> SliceAnswer:
+    """Return the class probabilities of a slice, and log its statistics for drift."""
+    answer = engine().slice_probabilities(path, timeout_s or settings.PREDICT_TIMEOUT_SECONDS)
+    call.answered(answer)
+    drift_log.record(answer)
+    return answer
+
+
+def classify_slices(*, call: Call, paths: Iterable[str]) -> list[SliceAnswer | Unreadable]:
+    """Return for each picture its answer or why it cannot be read; one time-out holds for all."""
+    deadline = time.monotonic() + settings.PREDICT_TIMEOUT_SECONDS
+    results: list[SliceAnswer | Unreadable] = []
+    for path in paths:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimedOut
+        try:
+            results.append(classify_slice(call=call, path=path, timeout_s=left_s))
+        except Unreadable as error:
+            results.append(error)
+    call.items = len(results)
+    return results
+
+
+def explain_slice(*, call: Call, path: str) -> SliceExplanation:
+    """Return the class probabilities with an occlusion map, and log the statistics for drift."""
+    explanation = engine().slice_explanation(path, settings.PREDICT_TIMEOUT_SECONDS)
+    call.answered(explanation.answer)
+    drift_log.record(explanation.answer)
+    return explanation
+
+
+def record_feedback(
+    *,
+    user: Any,
+    path: str,
+    original_name: str,
+    predicted_class: str,
+    is_correct: bool,
+    correct_class: str = "",
+    confidence: float | None = None,
+    note: str = "",
+) -> Feedback:
+    """Keep a user's verdict with the picture encoded anew. Raises Unreadable; then nothing is kept."""
+    clean = engine().clean_picture(path, CLEAN_TIMEOUT_S)
+    label = predicted_class if is_correct else correct_class
+    stored = feedback_files.store(clean.png, label, original_name)
+    try:
+        return Feedback.objects.create(
+            user=user if user is not None and user.is_authenticated else None,
+            predicted_class=predicted_class,
+            is_correct=is_correct,
+            label=label,
+            confidence=confidence,
+            note=note,
+            picture=stored.relative_path,
+            sha256=stored.sha256,
+            width=clean.statistics.width,
+            height=clean.statistics.height,
+        )
+    except BaseException:
+        feedback_files.remove(stored.relative_path)
+        raise
+
+
+def review(*, feedback: Feedback, reviewer: Any, state: str, note: str = "") -> Feedback:
+    """Record what a reviewer makes of a feedback; a later review replaces the earlier one."""
+    feedback.state = Feedback.State(state)
+    feedback.review_note = note
+    feedback.reviewer = reviewer
+    feedback.reviewed_at = timezone.now()
+    feedback.save(update_fields=["state", "review_note", "reviewer", "reviewed_at"])
+    return feedback

@@ -1,0 +1,156 @@
+"""Has what comes in changed? Population stability index and Kolmogorov-Smirnov, by column. Pure numpy.
+
+PSI compares shares of bins cut at the reference's deciles: under 0.1 no change, over 0.25 a large one
+(Siddiqi, Credit Risk Scorecards, 2006). It is noisy on few rows, so a column counts as drifted only when the
+Kolmogorov-Smirnov test (or, for classes, the chi-squared bound of PSI itself) rules chance out as well.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Values = NDArray[np.float64]
+Table = Mapping[str, Sequence[Any]]
+
+NUMBER_COLUMNS = ("mean", "std", "min", "max", "p01", "p50", "p99", "height", "width", "pred_conf")
+CLASS_COLUMN = "pred_class"
+COLUMNS = (*NUMBER_COLUMNS, CLASS_COLUMN)
+BINS = 10
+PSI_MODERATE = 0.1
+PSI_LARGE = 0.25
+P_VALUE = 0.01
+LEAST_ROWS = 20
+# An empty bin stands for half a row, so that the logarithm exists and its weight falls with more rows.
+HALF_A_ROW = 0.5
+
+
+@dataclass(frozen=True)
+class ColumnDrift:
+    """ks, p_value: None for classes, which have no order. reference_shares, current_shares: of each bin."""
+
+    column: str
+    psi: float
+    ks: float | None
+    p_value: float | None
+    is_drifted: bool
+    bins: tuple[str, ...]
+    reference_shares: tuple[float, ...]
+    current_shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    reference_rows: int
+    current_rows: int
+    columns: tuple[ColumnDrift, ...]
+
+    @property
+    def share_drifted(self) -> float:
+        return sum(column.is_drifted for column in self.columns) / len(self.columns) if self.columns else 0.0
+
+    @property
+    def is_judged(self) -> bool:
+        """Say whether there are rows enough to say anything."""
+        return min(self.reference_rows, self.current_rows) >= LEAST_ROWS
+
+
+def compare(reference: Table, current: Table) -> DriftReport:
+    """Compare the columns of two tables, each a mapping from name to values."""
+    rows = len(reference[CLASS_COLUMN]), len(current[CLASS_COLUMN])
+    if min(rows) == 0:
+        return DriftReport(*rows, ())
+    numbers = [compare_numbers(name, *_numbers(reference, current, name)) for name in NUMBER_COLUMNS]
+    classes = compare_classes(CLASS_COLUMN, reference[CLASS_COLUMN], current[CLASS_COLUMN])
+    return DriftReport(*rows, (*numbers, classes))
+
+
+def compare_numbers(name: str, reference: Values, current: Values) -> ColumnDrift:
+    edges = bin_edges(reference)
+    before, after = bin_counts(reference, edges), bin_counts(current, edges)
+    index = psi(before, after)
+    statistic, p_value = kolmogorov_smirnov(reference, current)
+    drifted = _enough(reference, current) and index >= PSI_MODERATE and p_value < P_VALUE
+    return ColumnDrift(name, index, statistic, p_value, drifted, bin_names(edges), *_shares(before, after))
+
+
+def compare_classes(name: str, reference: Sequence[object], current: Sequence[object]) -> ColumnDrift:
+    names = tuple(sorted({str(value) for value in (*reference, *current)}))
+    before, after = _class_counts(reference, names), _class_counts(current, names)
+    index = psi(before, after)
+    drifted = _enough(reference, current) and index >= max(PSI_MODERATE, _psi_by_chance(before, after))
+    return ColumnDrift(name, index, None, None, drifted, names, *_shares(before, after))
+
+
+def bin_edges(reference: Values) -> Values:
+    """Return the inner edges of up to ten bins that share the reference evenly; equal values share a bin."""
+    edges = np.unique(np.quantile(reference, np.linspace(0, 1, BINS + 1)[1:-1]))
+    if edges.size == 1 and np.ptp(reference) == 0:
+        return np.array([np.nextafter(edges[0], -np.inf), edges[0]])
+    return edges
+
+
+def bin_counts(values: Values, edges: Values) -> Values:
+    """Return how many values fall below each edge (the edge included) and above the last: len(edges) + 1."""
+    return np.bincount(np.searchsorted(edges, values, side="left"), minlength=edges.size + 1).astype(float)
+
+
+def bin_names(edges: Values) -> tuple[str, ...]:
+    return (*(f"≤ {edge:.4g}" for edge in edges), f"> {edges[-1]:.4g}")
+
+
+def psi(reference_counts: ArrayLike, current_counts: ArrayLike) -> float:
+    """Return Σ (a - e)·ln(a / e) over the shares e (reference) and a (current) of the bins; 0 when equal."""
+    expected, actual = (_smoothed(np.asarray(counts, float)) for counts in (reference_counts, current_counts))
+    return float(np.sum((actual - expected) * np.log(actual / expected)))
+
+
+def kolmogorov_smirnov(reference: ArrayLike, current: ArrayLike) -> tuple[float, float]:
+    """Return the largest distance of the two distribution functions, and the asymptotic two-sided p-value."""
+    first, second = np.sort(np.asarray(reference, float)), np.sort(np.asarray(current, float))
+    points = np.concatenate([first, second])
+    below_first = np.searchsorted(first, points, side="right") / first.size
+    below_second = np.searchsorted(second, points, side="right") / second.size
+    statistic = float(np.abs(below_first - below_second).max())
+    effective = first.size * second.size / (first.size + second.size)
+    return statistic, kolmogorov_tail(statistic * float(np.sqrt(effective)))
+
+
+def kolmogorov_tail(x: float) -> float:
+    """Return P(K > x) of Kolmogorov's distribution: 2 Σ (-1)^(k-1) exp(-2 k² x²)."""
+    if x < 0.2:  # the series converges slowly there; the tail is 1 to twelve digits
+        return 1.0
+    k = np.arange(1, 101)
+    return float(np.clip(2 * np.sum((-1.0) ** (k - 1) * np.exp(-2 * k**2 * x**2)), 0.0, 1.0))
+
+
+def _numbers(reference: Table, current: Table, name: str) -> tuple[Values, Values]:
+    return np.asarray(reference[name], dtype=float), np.asarray(current[name], dtype=float)
+
+
+def _class_counts(values: Sequence[object], names: tuple[str, ...]) -> Values:
+    texts = [str(value) for value in values]
+    return np.array([texts.count(name) for name in names], dtype=float)
+
+
+def _smoothed(counts: Values) -> Values:
+    counts = np.where(counts == 0, HALF_A_ROW, counts)
+    return np.asarray(counts / counts.sum())
+
+
+def _psi_by_chance(before: Values, after: Values) -> float:
+    """Return the PSI that chance alone passes once in a thousand: PSI / (1/n + 1/m) is about chi-squared."""
+    freedom = max(1, before.size - 1)
+    # Wilson and Hilferty's cube approximation of the 99.9 % quantile.
+    quantile = freedom * (1 - 2 / (9 * freedom) + 3.090 * np.sqrt(2 / (9 * freedom))) ** 3
+    return float(quantile * (1 / before.sum() + 1 / after.sum()))
+
+
+def _enough(reference: Sequence[object] | Values, current: Sequence[object] | Values) -> bool:
+    return min(len(reference), len(current)) >= LEAST_ROWS
+
+
+def _shares(before: Values, after: Values) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return tuple((before / before.sum()).tolist()), tuple((after / after.sum()).tolist())

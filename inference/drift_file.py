@@ -1,0 +1,91 @@
+"""The drift CSV: appended to by several processes, read by anybody. Pure."""
+
+import csv
+import fcntl
+import io
+import math
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+COLUMNS = (
+    "timestamp", "mean", "std", "min", "max", "p01", "p50", "p99", "height", "width",
+    "pred_index", "pred_class", "pred_conf",
+)  # fmt: skip
+TEXT_COLUMNS = ("timestamp", "pred_class")
+
+
+def line_of(values: Sequence[object]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue().encode()
+
+
+def append(path: Path, values: Sequence[object]) -> None:
+    """Add one row, and the header when the file is new.
+
+    The lock makes the header come once and rows stay whole; a row torn by a full disk is ended first.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        _write_all(fd, _prefix(fd) + line_of(values))
+    finally:
+        os.close(fd)
+
+
+def read(path: Path, last: int | None = None) -> dict[str, list[object]]:
+    """Return the columns of the file, of its `last` rows if given; damaged rows are left out."""
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        rows = [row for row in _rows(file) if row is not None]
+    return columns_of(rows[-last:] if last else rows)
+
+
+def columns_of(rows: Iterable[Sequence[object]]) -> dict[str, list[object]]:
+    """Turn rows into columns."""
+    table: dict[str, list[object]] = {name: [] for name in COLUMNS}
+    for row in rows:
+        for name, value in zip(COLUMNS, row, strict=True):
+            table[name].append(value)
+    return table
+
+
+def _prefix(fd: int) -> bytes:
+    """Return what must come before the next row: the header, or the end of a torn row, or nothing."""
+    size = os.fstat(fd).st_size
+    if size == 0:
+        return line_of(COLUMNS)
+    return b"" if os.pread(fd, 1, size - 1) == b"\n" else b"\n"
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _rows(file: Iterable[str]) -> Iterable[list[object] | None]:
+    reader = csv.reader(line.replace("\0", "") for line in file)
+    header = next(reader, [])
+    # A reference made with the model has no times.
+    if not set(COLUMNS) - {"timestamp"} <= set(header):
+        return
+    for row in reader:
+        yield _row(dict(zip(header, row, strict=False)))
+
+
+def _row(cells: dict[str, str]) -> list[object] | None:
+    """Return the values in the order of COLUMNS, or None when one is missing or no number."""
+    try:
+        numbers = {name: _finite(cells[name]) for name in COLUMNS if name not in TEXT_COLUMNS}
+    except (KeyError, ValueError):
+        return None
+    texts = {name: cells.get(name, "") for name in TEXT_COLUMNS}
+    return [numbers[name] if name in numbers else texts[name] for name in COLUMNS]
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value

@@ -1,0 +1,22 @@
+"""This web process's model service, as the settings describe it. torch is never imported here."""
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from inference.networks.service import ModelService
+
+
+def engine() -> "ModelService":
+    from inference.networks.service import ServiceConfig, model_service
+
+    return model_service(
+        ServiceConfig(
+            load_model=settings.LOAD_MODEL,
+            config_path=settings.CONFIG_PATH,
+            model_path=settings.MODEL_PATH,
+            server_url=settings.MODEL_SERVER_URL,
+            server_token=settings.MODEL_SERVER_TOKEN,
+        )
+    )

@@ -1,0 +1,65 @@
+"""Feedback as a table and as a folder for retraining."""
+
+import csv
+import io
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+from inference.models import Feedback
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+COLUMNS = (
+    "id", "at", "picture", "sha256", "predicted_class", "is_correct", "label", "confidence", "note",
+    "state", "reviewed_at", "review_note",
+)  # fmt: skip
+
+
+def safe_cell(value: Any) -> Any:
+    """Return a text that no spreadsheet takes for a formula; numbers stay numbers."""
+    is_formula = isinstance(value, str) and value.lstrip(" ").startswith(FORMULA_STARTS)
+    return f"'{value}" if is_formula else value
+
+
+def row_of(feedback: Feedback) -> list[Any]:
+    reviewed_at = feedback.reviewed_at.isoformat() if feedback.reviewed_at else ""
+    values = {"at": feedback.at.isoformat(), "reviewed_at": reviewed_at}
+    return [safe_cell(values.get(name, getattr(feedback, name))) for name in COLUMNS]
+
+
+def csv_lines(rows: Iterable[Feedback]) -> Iterator[str]:
+    """Yield the table line by line, so that its size does not matter."""
+    yield csv_line(COLUMNS)
+    for feedback in rows:
+        yield csv_line(row_of(feedback))
+
+
+def csv_line(values: Iterable[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(values)
+    return text.getvalue()
+
+
+def training_folder(rows: Iterable[Feedback]) -> IO[bytes]:
+    """Return a zip of <class>/<picture>.png and manifest.csv: accepted pictures, equal ones once.
+
+    Equal pictures accepted under different classes contradict each other and are all left out.
+    """
+    target = tempfile.TemporaryFile()  # noqa: SIM115  the caller sends and closes it
+    manifest = [csv_line(COLUMNS)]
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as folder:
+        for feedback in _agreed(rows):
+            folder.write(feedback.picture_path, feedback.picture)
+            manifest.append(csv_line(row_of(feedback)))
+        folder.writestr("manifest.csv", "".join(manifest))
+    target.seek(0)
+    return target
+
+
+def _agreed(rows: Iterable[Feedback]) -> list[Feedback]:
+    by_picture: dict[str, list[Feedback]] = {}
+    for feedback in rows:
+        if feedback.picture_path.is_file():
+            by_picture.setdefault(feedback.sha256, []).append(feedback)
+    return [same[0] for same in by_picture.values() if len({one.label for one in same}) == 1]

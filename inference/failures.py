@@ -1,0 +1,35 @@
+"""What went wrong with a prediction, as an answer of the API."""
+
+from inference.ct.geometry import PointOutsideScan
+from inference.ct.reading.errors import Unreadable
+from inference.networks.answers import Busy, ModelFailed, ModelUnavailable, ServiceError, TimedOut
+from lunasite.errors import ApiError
+
+HTTP_STATUS: dict[type[ServiceError], int] = {
+    ModelUnavailable: 503,
+    Busy: 503,
+    TimedOut: 504,
+    ModelFailed: 422,
+}
+TOO_LARGE = ("FILE_TOO_LARGE",)
+# A model that is loading or gone is worth asking again, but not at once.
+RETRY_LATER_S = 30
+
+
+def answer_for(error: Exception) -> ApiError:
+    """Return the answer for an error of the service; an unknown one is raised again and becomes a 500."""
+    if isinstance(error, Unreadable):
+        status, code = (413, "FILE_TOO_LARGE") if error.code in TOO_LARGE else (400, "INVALID_FILE_FORMAT")
+        return ApiError(status, code, error.note, field="file", reason=error.code)
+    if isinstance(error, PointOutsideScan):
+        message = "The coordinate lies outside the volume; send world millimetres (LPS), order x, y, z."
+        return ApiError(400, "VALIDATION_ERROR", message, field="coordX", reason="POINT_OUTSIDE_SCAN")
+    if isinstance(error, ServiceError):
+        return _service_answer(error)
+    raise error
+
+
+def _service_answer(error: ServiceError) -> ApiError:
+    status = next((http for kind, http in HTTP_STATUS.items() if isinstance(error, kind)), 500)
+    wait = error.retry_after_s if isinstance(error, Busy) else RETRY_LATER_S if status == 503 else None
+    return ApiError(status, error.code, error.note, retry_after_s=wait)

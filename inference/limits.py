@@ -1,0 +1,70 @@
+"""Who may call how often. Calls are counted in the log, so limits hold over all processes and hosts."""
+
+from datetime import timedelta
+from typing import Any
+
+from axes.helpers import get_client_ip_address
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.utils import timezone
+from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.throttling import SimpleRateThrottle
+
+from inference.calls import caller_of
+from inference.models import Prediction
+from lunasite.errors import ApiError
+
+LESION_ENDPOINTS = ("lesion", "lesion_batch", "try_lesion")
+SLICE_ENDPOINTS = ("slice", "slice_batch", "try_slice")
+
+
+def rate_of(scope: str) -> tuple[int, float]:
+    """Return (calls, seconds) of a scope of DEFAULT_THROTTLE_RATES; no calls at all means no limit."""
+    rates: Any = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
+    text = rates.get(scope)
+    calls, seconds = SimpleRateThrottle.parse_rate(SimpleRateThrottle.__new__(SimpleRateThrottle), text)
+    return calls or 0, float(seconds or 0)
+
+
+def wait_s(request: Any, endpoints: tuple[str, ...]) -> float | None:
+    """Return how long the caller has to wait for the next call, or None when it may call now."""
+    calls, seconds = rate_of("lesion" if "lesion" in endpoints else "slice")
+    if not calls:
+        return None
+    now = timezone.now()
+    since = now - timedelta(seconds=seconds)
+    counted = Prediction.objects.by(caller_of(request), endpoints, since).exclude(error_code="FORBIDDEN")
+    oldest = list(counted.order_by("-at").values_list("at", flat=True)[calls - 1 : calls])
+    return max(1.0, (oldest[0] - since).total_seconds()) if oldest else None
+
+
+def locked_for_s(request: Any) -> float | None:
+    """Return for how long the account is locked after failed logins from this address, or None."""
+    names = [name for name in (request.user.get_username(), getattr(request.user, "email", "")) if name]
+    attempts = AccessAttempt.objects.filter(
+        username__in=names,
+        ip_address=get_client_ip_address(getattr(request, "_request", request)),
+        failures_since_start__gte=settings.AXES_FAILURE_LIMIT,
+        attempt_time__gt=timezone.now() - settings.AXES_COOLOFF_TIME,
+    )
+    latest = attempts.order_by("-attempt_time").values_list("attempt_time", flat=True).first()
+    return (latest + settings.AXES_COOLOFF_TIME - timezone.now()).total_seconds() if latest else None
+
+
+class NotLocked(BasePermission):
+    """Refuse, with 403, the account that failed logins have locked."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        wait = locked_for_s(request) if request.user.is_authenticated else None
+        if wait is not None:
+            message = "The account is locked after too many failed logins; try again later."
+            raise ApiError(403, "FORBIDDEN", message, retry_after_s=wait, reason="ACCOUNT_LOCKED")
+        return True
+
+
+class OpenOrSignedIn:
+    """Let a view set's callers in without a token, unless the site setting PREDICT_NEEDS_TOKEN says otherwise."""
+
+    def get_permissions(self) -> list[BasePermission]:
+        who: BasePermission = IsAuthenticated() if settings.PREDICT_NEEDS_TOKEN else AllowAny()
+        return [who, NotLocked()]

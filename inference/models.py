@@ -1,0 +1,141 @@
+"""What inference remembers: the call log, the drift rows and the users' feedback."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from inference.slice_classes import SLICE_CLASSES
+
+CLASS_CHOICES = [(name, name.replace("_", " ")) for name in SLICE_CLASSES]
+
+
+class PredictionQuerySet(models.QuerySet["Prediction"]):
+    def by(self, caller: str, endpoints: tuple[str, ...], since: datetime) -> PredictionQuerySet:
+        return self.filter(caller=caller, endpoint__in=endpoints, at__gt=since)
+
+
+class Prediction(models.Model):
+    """One call of a prediction endpoint, answered or refused.
+
+    `statistics` describes the image in numbers; pixels, names and patient fields are never kept.
+    """
+
+    class Endpoint(models.TextChoices):
+        LESION = "lesion"
+        LESION_BATCH = "lesion_batch"
+        SLICE = "slice"
+        SLICE_BATCH = "slice_batch"
+        TRY_LESION = "try_lesion"
+        TRY_SLICE = "try_slice"
+
+    request_id = models.CharField(max_length=32, unique=True)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    caller = models.CharField(max_length=48, help_text="The user's number, or a keyed digest of an address.")
+    endpoint = models.CharField(max_length=16, choices=Endpoint.choices)
+    status = models.PositiveSmallIntegerField(help_text="HTTP status of the answer.")
+    error_code = models.CharField(max_length=40, blank=True)
+    reason = models.CharField(max_length=40, blank=True)
+    milliseconds = models.PositiveIntegerField()
+    items = models.PositiveSmallIntegerField(default=1, help_text="Lesions or slices of a batch.")
+    model_version = models.CharField(max_length=80, blank=True)
+    statistics = models.JSONField(default=dict, blank=True)
+
+    objects = PredictionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["caller", "-at"], name="calls_of_a_caller")]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} {self.status} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class DriftRow(models.Model):
+    """8-bit grey statistics of one classified picture, as in the drift CSV."""
+
+    timestamp = models.DateTimeField(default=timezone.now, db_index=True)
+    mean = models.FloatField()
+    std = models.FloatField()
+    min = models.FloatField()
+    max = models.FloatField()
+    p01 = models.FloatField()
+    p50 = models.FloatField()
+    p99 = models.FloatField()
+    height = models.PositiveIntegerField()
+    width = models.PositiveIntegerField()
+    pred_index = models.PositiveSmallIntegerField()
+    pred_class = models.CharField(max_length=32, choices=CLASS_CHOICES)
+    pred_conf = models.FloatField()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.pred_class} at {self.timestamp:%Y-%m-%d %H:%M:%S}"
+
+
+class FeedbackQuerySet(models.QuerySet["Feedback"]):
+    def wrong(self) -> FeedbackQuerySet:
+        return self.filter(is_correct=False)
+
+    def waiting(self) -> FeedbackQuerySet:
+        return self.filter(state=Feedback.State.WAITING)
+
+    def accepted(self) -> FeedbackQuerySet:
+        return self.filter(state=Feedback.State.ACCEPTED)
+
+
+class Feedback(models.Model):
+    """A user's verdict on one answer, with the picture re-encoded, and what a reviewer made of it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        ACCEPTED = "accepted"
+        REJECTED = "rejected"
+        UNSURE = "unsure"
+
+    at = models.DateTimeField(default=timezone.now)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    predicted_class = models.CharField(max_length=32, choices=CLASS_CHOICES)
+    is_correct = models.BooleanField()
+    label = models.CharField(max_length=32, choices=CLASS_CHOICES, help_text="The class the user says it is.")
+    confidence = models.FloatField(null=True, blank=True)
+    note = models.TextField(max_length=5000, blank=True)
+    picture = models.CharField(max_length=160, unique=True, help_text="Path below FEEDBACK_DIR.")
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64, help_text="Digest of the stored PNG: equal pictures are equal.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    review_note = models.TextField(max_length=5000, blank=True)
+
+    objects = FeedbackQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name_plural = "feedback"
+        indexes = [models.Index(fields=["state", "id"], name="review_queue")]
+
+    def __str__(self) -> str:
+        return f"feedback {self.pk}"
+
+    @property
+    def picture_path(self) -> Path:
+        return Path(settings.FEEDBACK_DIR) / self.picture
+
+    @property
+    def picture_name(self) -> str:
+        return self.picture.rpartition("/")[2]
