@@ -1,0 +1,13 @@
+"""What every template knows."""
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def site(request: HttpRequest) -> dict[str, object]:
+    return {
+        "SITE_NAME": "lunasite",
+        "SITE_URL": settings.SITE_URL,
+        "DEMO": settings.DEMO,
+        "SENDS_MAIL": bool(settings.EMAIL_HOST),
+    }

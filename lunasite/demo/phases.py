@@ -1,0 +1,59 @@
+"""The demo's phases: an open one, one that has ended with its private split, one over slices."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from lunasite.demo.phantoms import lesion_dataset, slice_dataset
+from submissions.models import Dataset, Phase, Quota
+
+OPEN, ENDED, PICTURES = "phantom-lesions", "phantom-rehearsal", "phantom-slices"
+NOT_MEDICINE = "Everything here was drawn by a program; a good score says nothing about patients."
+LESION_TASK = f"""For each marked nodule of a made-up chest, give the probability that it was drawn as malignant.
+
+Malignant nodules tend to be large, soft-edged and spiky, benign ones small, smooth and sometimes calcified.
+
+{NOT_MEDICINE}"""
+SLICE_TASK = f"""Sort made-up CT slices into four classes. Give one probability a class; they sum to 1.
+
+{NOT_MEDICINE}"""
+
+
+def open_phases(now: datetime) -> dict[str, Phase]:
+    """Return the demo's phases by slug, made at the first call."""
+    lesions, slices = lesion_dataset(), slice_dataset()
+    week = timedelta(days=7)
+    return {
+        OPEN: _phase(
+            OPEN, lesions, "Phantom lesions", LESION_TASK, [(5, timedelta(days=1)), (30, None)],
+            opens_at=now - 2 * week, closes_at=now + 8 * week, tie_breaks=["average_precision"],
+        ),
+        ENDED: _phase(
+            ENDED, lesions, "Phantom rehearsal", LESION_TASK, [(3, None)],
+            opens_at=now - 6 * week, closes_at=now - 2 * week,
+        ),
+        PICTURES: _phase(
+            PICTURES, slices, "Phantom slices", SLICE_TASK, [(10, week)],
+            opens_at=now - week, tie_breaks=["accuracy"],
+        ),
+    }  # fmt: skip
+
+
+@transaction.atomic
+def _phase(
+    slug: str,
+    dataset: Dataset,
+    title: str,
+    description: str,
+    quotas: list[tuple[int, timedelta | None]],
+    **fields: Any,
+) -> Phase:
+    phase, is_new = Phase.objects.get_or_create(
+        slug=slug, defaults={"dataset": dataset, "title": title, "description": description, **fields}
+    )
+    if is_new:
+        Quota.objects.bulk_create(Quota(phase=phase, tries=tries, window=window) for tries, window in quotas)
+    return phase

@@ -1,0 +1,90 @@
+"""Start the whole site: web and workers in one process group; Ctrl-C ends all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from lunasite.demo.accounts import close_accounts
+from lunasite.start_lock import one_at_a_time
+from lunasite.supervisor import Program, Supervisor
+
+MANAGE = str(settings.BASE_DIR / "manage.py")
+
+
+class Command(BaseCommand):
+    help = "Migrate, then run web server and workers until Ctrl-C."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--workers", type=int, default=2, help="web processes")
+        parser.add_argument("--demo", action="store_true", help="with made-up data and demo accounts")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["demo"] and not settings.DEMO:
+            # Begin again in demo mode: settings then keep the demo's data apart from the site's own.
+            os.environ["LUNASITE_DEMO"] = "1"
+            os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
+        _check_port_is_free(options["bind"], options["port"])
+        with one_at_a_time():
+            call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        if settings.DEMO:
+            call_command("seed_demo", port=options["port"])
+        elif closed := close_accounts():
+            self.stdout.write(f"Closed {closed} demo accounts: they exist in demo mode only.")
+        counters = tempfile.mkdtemp(prefix="lunasite-metrics-")
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
+        try:
+            status = Supervisor(self._programs(options)).run()
+        finally:
+            shutil.rmtree(counters, ignore_errors=True)
+        if status:
+            raise SystemExit(status)
+
+    def _programs(self, options: dict[str, Any]) -> list[Program]:
+        programs = [_web(options), _work("evaluations")]
+        if engine_is_configured():
+            programs.append(_work("containers"))
+        else:
+            self.stdout.write("No Docker engine here: images wait until a worker host with one joins.")
+        self.stdout.write(f"lunasite at http://{options['bind']}:{options['port']}/ — Ctrl-C ends it.")
+        return programs
+
+
+def engine_is_configured() -> bool:
+    return bool(settings.DOCKER_HOST) or Path("/var/run/docker.sock").exists()
+
+
+def _web(options: dict[str, Any]) -> Program:
+    command = [
+        sys.executable, "-m", "gunicorn", "lunasite.wsgi:application", "--config",
+        str(settings.BASE_DIR / "lunasite" / "gunicorn.py"), "--bind", f"{options['bind']}:{options['port']}",
+        "--workers", str(options["workers"]),
+    ]  # fmt: skip
+    # Web processes never hold the engine's socket (hostile-inputs rule 14).
+    return Program("web", command, {"DOCKER_HOST": ""})
+
+
+def _work(cluster: str) -> Program:
+    return Program(f"worker {cluster}", [sys.executable, MANAGE, "work", cluster], {"Q_CLUSTER_NAME": cluster})
+
+
+def _check_port_is_free(bind: str, port: int) -> None:
+    """Raise CommandError with the remedy rather than let the web server fail in a loop."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((bind, port))
+        except OSError as error:
+            raise CommandError(f"Port {port} is taken ({error.strerror}); choose another with --port.") from error

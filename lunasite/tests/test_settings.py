@@ -1,0 +1,95 @@
+"""A wrong setting stops the start with its name; a good one gives a safe site (F28, T53, T54)."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from lunasite.env import Env
+from lunasite.storage_address import parse_address
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(tmp_path, *command, **variables):
+    env = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), **variables}
+    return subprocess.run(
+        [sys.executable, "manage.py", *(command or ("check",))], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "variables"),
+    [
+        ("SECRET_KEY", {"SECRET_KEY": "short"}),
+        ("ALLOWED_HOSTS", {"ALLOWED_HOSTS": "*"}),
+        ("DEBUG", {"DEBUG": "1", "SITE_URL": "https://example.org"}),
+        ("DEBUG", {"DEBUG": "perhaps"}),
+        ("EVALUATION_MEMORY", {"EVALUATION_MEMORY": "lots"}),
+        ("MINIO_ENDPOINT", {"MINIO_ENDPOINT": "ftp://x"}),
+        ("MINIO_ACCESS_KEY", {"MINIO_ENDPOINT": "x:9000"}),
+    ],
+)
+def test_a_bad_setting_stops_the_start_with_its_name(tmp_path, name, variables):
+    done = start(tmp_path, **variables)
+    assert done.returncode != 0
+    assert name in done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_an_https_site_has_no_deploy_warnings(tmp_path):
+    done = start(tmp_path, "check", "--deploy", "--fail-level", "WARNING", SITE_URL="https://example.org")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_a_random_secret_key_is_kept_for_the_next_start(tmp_path):
+    for _ in range(2):
+        assert start(tmp_path).returncode == 0
+    key = tmp_path / "secret_key"
+    assert len(key.read_text()) >= 64
+    assert key.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "megabytes"), [("512m", 512), ("4g", 4096), ("4GB", 4096), ("2GiB", 2048), ("300", 300)]
+)
+def test_sizes_are_read(text, megabytes):
+    assert Env({"X": text}).megabytes("X", "1g") == megabytes
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_variable_counts_as_not_set(text):
+    assert Env({"X": text}).whole("X", 7) == 7
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [("flag", "maybe"), ("whole", "1.5"), ("whole", "-1"), ("number", "nan"), ("number", "x"), ("megabytes", "0")],
+)
+def test_a_wrong_value_is_named(read, text):
+    arguments = {"megabytes": ("1g",), "whole": (1,), "number": (1.0,), "flag": ()}[read]
+    with pytest.raises(ImproperlyConfigured, match="X must"):
+        getattr(Env({"X": text}), read)("X", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "secure", "url"),
+    [
+        ("minio:9000", False, "http://minio:9000"),
+        ("minio:9000", True, "https://minio:9000"),
+        ("http://minio:9000", True, "http://minio:9000"),
+        ("https://s3.example.org", False, "https://s3.example.org"),
+        ("https://s3.example.org/", False, "https://s3.example.org"),
+    ],
+)
+def test_an_endpoint_with_a_scheme_sets_secure(text, secure, url):
+    assert parse_address("MINIO_ENDPOINT", text, secure).url == url
+
+
+def test_no_endpoint_means_local_files():
+    assert parse_address("MINIO_ENDPOINT", "", False) is None
