@@ -1,0 +1,153 @@
+// Small additions to pages that work without them: local times, dropped files, upload progress,
+// copied text, questions before what cannot be undone. No page depends on this file.
+"use strict";
+
+(() => {
+  const all = (selector, root = document) => root.querySelectorAll(selector);
+
+  // <time datetime="…" data-local> shows UTC from the server and the reader's own time here.
+  const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  function localTimes(root) {
+    for (const node of all("time[data-local]", root)) {
+      const moment = new Date(node.dateTime);
+      if (Number.isNaN(moment.getTime())) continue;
+      node.title = node.title || node.textContent.trim();
+      node.textContent = clock.format(moment);
+    }
+  }
+
+  // <label class="drop"> around a file input takes dropped files.
+  function dropZone(zone) {
+    const input = zone.querySelector("input[type=file]");
+    if (!input) return;
+    const toggle = (on) => (event) => { event.preventDefault(); zone.classList.toggle("over", on); };
+    zone.addEventListener("dragenter", toggle(true));
+    zone.addEventListener("dragover", toggle(true));
+    zone.addEventListener("dragleave", toggle(false));
+    zone.addEventListener("drop", (event) => {
+      toggle(false)(event);
+      if (!event.dataTransfer.files.length) return;
+      input.files = event.dataTransfer.files;
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+  }
+
+  const megabytes = (bytes) => (bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 2 : 1);
+
+  // form[data-upload] is sent with XMLHttpRequest, the only way to learn how much of the body has left.
+  function uploadForm(form) {
+    const bar = form.querySelector("progress[data-upload-bar]");
+    const text = form.querySelector("[data-upload-text]");
+    form.addEventListener("submit", (event) => {
+      const input = form.querySelector("input[type=file]");
+      if (!bar || !input || !input.files.length) return;
+      event.preventDefault();
+      send(form, event.submitter, bar, text);
+    });
+  }
+
+  function send(form, button, bar, text) {
+    const data = new FormData(form, button);
+    const request = new XMLHttpRequest();
+    const started = performance.now();
+    const target = new URL(form.action, location.href);
+    request.open("POST", target);
+    request.upload.addEventListener("progress", (event) => showProgress(event, bar, text, started));
+    request.addEventListener("load", () => showAnswer(request, target, form.querySelector("input[type=file]")));
+    request.addEventListener("error", () => {
+      text.textContent = "The connection broke. Check your network and send the file again.";
+      lock(form, false);
+    });
+    bar.hidden = false;
+    lock(form, true);
+    request.send(data);
+  }
+
+  function showProgress(event, bar, text, started) {
+    if (!event.lengthComputable) return;
+    bar.max = event.total;
+    bar.value = event.loaded;
+    const seconds = (performance.now() - started) / 1000;
+    const left = Math.ceil((seconds / event.loaded) * (event.total - event.loaded));
+    const rest = event.loaded === event.total ? "checking the file" : `about ${left} s left`;
+    text.textContent = `${megabytes(event.loaded)} of ${megabytes(event.total)} MB, ${rest}`;
+  }
+
+  // A redirect is followed; the same page with problems, or with a checked file, takes the place of this one.
+  function showAnswer(request, target, sent) {
+    const moved = request.responseURL.split("#")[0] !== target.href.split("#")[0];
+    if (request.status < 400 && moved) {
+      location.assign(request.responseURL);
+      return;
+    }
+    const page = new DOMParser().parseFromString(request.responseText, "text/html");
+    const fresh = page.querySelector("main");
+    if (!fresh) { location.reload(); return; }
+    document.querySelector("main").replaceWith(document.adoptNode(fresh));
+    document.title = page.title || document.title;
+    enhance(document.querySelector("main"));
+    const again = document.querySelector("main form[data-upload] input[type=file]");
+    if (again && again.name === sent.name) again.files = sent.files;
+    const problem = document.querySelector("main .notice, main .errorlist") || document.querySelector("main");
+    problem.scrollIntoView({ block: "center" });
+  }
+
+  function lock(form, locked) {
+    for (const button of all("button", form)) button.disabled = locked;
+    form.setAttribute("aria-busy", locked);
+  }
+
+  // button[data-copy="#id"] copies the text of another element.
+  function copyButton(button) {
+    if (!navigator.clipboard) return;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const source = document.querySelector(button.dataset.copy);
+      await navigator.clipboard.writeText((source.value ?? source.textContent).trim());
+      const before = button.textContent;
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = before; }, 1500);
+    });
+  }
+
+  // form[data-confirm] or button[data-confirm] asks once before what cannot be undone.
+  document.addEventListener("submit", (event) => {
+    const question = event.submitter?.dataset.confirm || event.target.dataset.confirm;
+    if (question && !window.confirm(question)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+  }, true);
+
+  // select[data-submit] sends its form as soon as it changes; its button hides.
+  function submitOnChange(select) {
+    for (const button of all("button[data-without-script]", select.form)) button.hidden = true;
+    select.addEventListener("change", () => select.form.requestSubmit());
+  }
+
+  function enhance(root) {
+    localTimes(root);
+    all(".drop", root).forEach(dropZone);
+    all("form[data-upload]", root).forEach(uploadForm);
+    all("button[data-copy]", root).forEach(copyButton);
+    all("select[data-submit]", root).forEach(submitOnChange);
+    if (window.htmx && root !== document) window.htmx.process(root);
+  }
+
+  // A fragment that htmx replaces every second keeps what its reader has unfolded, and says aloud only what is new.
+  let unfolded = [];
+  let announced = "";
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    unfolded = [...all("details[open] > summary[id]", event.target)].map((summary) => summary.id);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of unfolded) document.getElementById(id)?.parentElement.setAttribute("open", "");
+    const announcer = document.getElementById("announcer");
+    const news = document.querySelector("[data-announce]")?.dataset.announce.replace(/, (about )?[0-9]+ s( left)?/g, "") || "";
+    if (announcer && news !== announced) announcer.textContent = news;
+    announced = news;
+  });
+
+  document.addEventListener("DOMContentLoaded", () => enhance(document));
+  document.addEventListener("htmx:afterSwap", (event) => localTimes(event.target.parentNode || document));
+})();

@@ -1,0 +1,155 @@
+// Send a large image in parts, so that a broken connection or a closed browser costs a part, not the whole file.
+// Without this file the form sends the image in one request.
+"use strict";
+
+(() => {
+  const form = document.querySelector("form[data-parts]");
+  if (!form) return;
+  const input = form.querySelector("input[type=file]");
+  const bar = form.querySelector("[data-upload-bar]");
+  const text = form.querySelector("[data-upload-text]");
+  const submit = form.querySelector("button.primary");
+  const stop = form.querySelector("[data-upload-stop]");
+  const csrf = form.querySelector("[name=csrfmiddlewaretoken]").value;
+  const AT_ONCE = 3;
+  const TRIES = 6;
+  let stopping = null;
+
+  class Refused extends Error {}
+  const pause = (seconds) => new Promise((done) => { setTimeout(done, seconds * 1000); });
+  const nameOf = (file) => `upload ${file.name} ${file.size} ${file.lastModified}`;
+
+  // Where the upload of this file got to is remembered by the browser; a browser that forbids it starts anew.
+  const memory = {
+    get: (file) => { try { return localStorage.getItem(nameOf(file)); } catch { return null; } },
+    set: (file, id) => { try { localStorage.setItem(nameOf(file), id); } catch { /* private window */ } },
+    drop: (file) => { try { localStorage.removeItem(nameOf(file)); } catch { /* private window */ } },
+  };
+
+  async function ask(path, method = "GET", body = undefined) {
+    const headers = { Accept: "application/json", "X-CSRFToken": csrf };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal: stopping.signal });
+    const data = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
+    if (answer.ok) return data;
+    const message = data.message || "The site did not take it; try again later.";
+    throw answer.status < 500 ? new Refused(message) : new Error(message);
+  }
+
+  async function begin(file) {
+    const known = memory.get(file);
+    if (known) {
+      try {
+        const upload = await ask(`${form.dataset.parts}/${known}`);
+        if (upload.size === file.size) return upload;
+      } catch (problem) {
+        if (!(problem instanceof Refused)) throw problem;
+        memory.drop(file);
+      }
+    }
+    const upload = await ask(form.dataset.parts, "POST", { filename: file.name, size: file.size });
+    memory.set(file, upload.id);
+    return upload;
+  }
+
+  function put(part, piece, onBytes) {
+    return new Promise((done, fail) => {
+      const request = new XMLHttpRequest();
+      request.open("PUT", part.url);
+      request.setRequestHeader("Content-Type", "application/octet-stream");
+      if (!part.direct) request.setRequestHeader("X-CSRFToken", csrf);
+      request.upload.addEventListener("progress", (event) => onBytes(event.loaded));
+      request.addEventListener("load", () => (request.status < 300 ? done() : fail(new Error(`status ${request.status}`))));
+      request.addEventListener("error", () => fail(new Error("the connection broke")));
+      stopping.signal.addEventListener("abort", () => { request.abort(); fail(new DOMException("", "AbortError")); });
+      request.send(piece);
+    });
+  }
+
+  async function sendPart(upload, file, number, onBytes) {
+    const start = (number - 1) * upload.part_size;
+    const piece = file.slice(start, Math.min(start + upload.part_size, file.size));
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const { parts } = await ask(`${form.dataset.parts}/${upload.id}/parts`, "POST", { numbers: [number] });
+        await put(parts[0], piece, onBytes);
+        onBytes(piece.size);
+        return;
+      } catch (problem) {
+        if (problem instanceof Refused || problem.name === "AbortError" || tries === TRIES) throw problem;
+        text.textContent = "The connection broke; going on in a moment.";
+        await pause(2 ** tries);
+      }
+    }
+  }
+
+  async function sendParts(upload, file) {
+    const received = new Set(upload.received);
+    const missing = [];
+    for (let number = 1; number <= upload.parts; number += 1) if (!received.has(number)) missing.push(number);
+    const sent = new Map();
+    const before = Math.min(received.size * upload.part_size, file.size);
+    const started = performance.now();
+    const show = (number, bytes) => {
+      sent.set(number, bytes);
+      const now = [...sent.values()].reduce((sum, one) => sum + one, 0);
+      showProgress(before + now, file.size, now / ((performance.now() - started) / 1000));
+    };
+    const worker = async () => {
+      while (missing.length) {
+        const number = missing.shift();
+        await sendPart(upload, file, number, (bytes) => show(number, bytes));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  }
+
+  const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+
+  function showProgress(done, size, bytesPerSecond) {
+    bar.max = size;
+    bar.value = done;
+    const left = Math.ceil((size - done) / Math.max(bytesPerSecond, 1));
+    const rest = left > 90 ? `about ${Math.ceil(left / 60)} minutes left` : `about ${left} s left`;
+    text.textContent = `${megabytes(done)} of ${megabytes(size)} MB, ${rest}`;
+  }
+
+  function working(on) {
+    submit.disabled = on;
+    stop.hidden = !on;
+    form.setAttribute("aria-busy", on);
+  }
+
+  async function send(file) {
+    stopping = new AbortController();
+    working(true);
+    bar.hidden = false;
+    text.textContent = "Beginning.";
+    try {
+      const upload = await begin(file);
+      if (!upload.is_complete) {
+        await sendParts(upload, file);
+        text.textContent = "Joining the parts and checking them.";
+        await ask(`${form.dataset.parts}/${upload.id}/complete`, "POST");
+      }
+      memory.drop(file);
+      form.querySelector("[name=upload]").value = upload.id;
+      input.disabled = true;
+      text.textContent = "Submitting.";
+      form.submit();
+    } catch (problem) {
+      working(false);
+      if (problem instanceof Refused) memory.drop(file);
+      text.textContent = problem.name === "AbortError"
+        ? "Stopped. Choose the same file and submit again to go on from here."
+        : `${problem.message} Submit again to go on from here.`;
+    }
+  }
+
+  stop.addEventListener("click", () => stopping.abort());
+  form.addEventListener("submit", (event) => {
+    if (!input.files.length || input.disabled) return;
+    event.preventDefault();
+    send(input.files[0]);
+  });
+})();
