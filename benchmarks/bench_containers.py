@@ -1,0 +1,295 @@
+"""Containers: P8, P9, the load of a large archive, and memory, against the same image driven by hand.
+
+    make bench-containers          (or: python benchmarks/bench_containers.py --rounds 5 --gigabytes 1)
+
+The reference is `docker load`, `docker run -p 127.0.0.1::8000` and a plain keep-alive loop.
+"""
+
+import argparse
+import hashlib
+import http.client
+import os
+import resource
+import secrets
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from benchmarks.chaos_containers import prepare  # noqa: E402
+from benchmarks.results import Result, show  # noqa: E402
+
+CASES = 300
+PATCH_BYTES = 500_000
+PROGRAM = """
+import sys, time
+from serving import field, good, serve
+pause = {pause}
+print(time.monotonic(), flush=True)
+serve(lambda body, n: (time.sleep(pause), (200, good(body, float(field(body, "coordX")) / 1000)))[1])
+"""
+BOUNDARY = "plainloop"
+
+
+def docker(*arguments):
+    return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+class Bench:
+    """A site of its own, its images as archives, and both ways to run them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.instance = prepare(folder)
+        from submissions import engine_host
+
+        self.hosts = engine_host
+        self.engine = engine_host.connect()
+        self.driver = engine_host.build_driver(self.engine)
+        engine_host.container_host(self.engine)  # the self-test belongs to the worker's start
+
+    def archive(self, pause, filler_bytes=0):
+        """Return (path of a saved archive, image ID) of a server that takes `pause` seconds a call."""
+        context = Path(tempfile.mkdtemp(dir=self.folder))
+        (context / "program.py").write_text(PROGRAM.format(pause=pause))
+        shutil.copy(ROOT / "submissions/tests/hostile/serving.py", context)
+        with open(context / "filler", "wb") as file:
+            for _ in range(filler_bytes >> 20):
+                file.write(os.urandom(1 << 20))
+        command = '["/usr/bin/python3", "-S", "-u", "/model/program.py"]'
+        lines = f"FROM {self.driver}\nCOPY . /model\nENTRYPOINT []\nEXPOSE 8000\nCMD {command}\n"
+        (context / "Dockerfile").write_text(lines)
+        tag = f"bench-{secrets.token_hex(4)}"
+        docker("build", "-q", "-t", tag, str(context))
+        path = self.folder / f"{tag}.tar"
+        docker("save", "-o", str(path), tag)
+        image_id = docker("inspect", "-f", "{{.Id}}", tag)
+        docker("rmi", tag)
+        shutil.rmtree(context)
+        return path, image_id
+
+    def phase(self):
+        from django.core.files.base import ContentFile
+        from django.core.files.storage import storages
+
+        from submissions.models import Case
+        from submissions.tests.factories import make_dataset, make_phase
+
+        phase = make_phase(make_dataset(truth=[0, 1] * (CASES // 2)))
+        body = b"ElementDataFile = LOCAL\n" + os.urandom(PATCH_BYTES)
+        key = storages["datasets"].save("scan.mha", ContentFile(body))
+        for case in phase.dataset.cases.all():
+            Case.objects.filter(pk=case.pk).update(image=key, x_mm=case.position)
+        return phase
+
+    def submit(self, phase, path):
+        """Put the archive into the store by a hard link and submit it."""
+        from django.core.files.storage import default_storage
+        from django.utils import timezone
+
+        from submissions import actions
+        from submissions.actions.submit import StoredFile
+        from submissions.tests.factories import make_member
+
+        key = f"submissions/{secrets.token_hex(8)}/image.tar"
+        target = Path(default_storage.path(key))
+        target.parent.mkdir(parents=True)
+        os.link(path, target)
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        stored = StoredFile(key, "image.tar", digest, path.stat().st_size)
+        return actions.submit(
+            user=make_member(), phase=phase, submission_type="docker", stored=stored, received_at=timezone.now()
+        )
+
+    def evaluate(self, submission):
+        """Return the seconds of one whole evaluation, scoring included, and its timings."""
+        from submissions import actions
+
+        evaluation = submission.latest
+        if evaluation.is_finished:
+            evaluation = actions.re_evaluate(submission=submission)
+        started = time.perf_counter()
+        actions.evaluate(evaluation_id=evaluation.pk, worker="bench")
+        seconds = time.perf_counter() - started
+        evaluation.refresh_from_db()
+        assert evaluation.status == "completed", (evaluation.status, evaluation.failure_code, evaluation.staff_note)
+        return seconds, evaluation.timings
+
+    def forget(self, image_id):
+        self.hosts.keeper(self.engine).forget(image_id)
+        subprocess.run(["docker", "rmi", "-f", image_id], capture_output=True)
+
+
+def by_hand(image_id):
+    """Return (seconds from docker run to the first answer, seconds of a plain keep-alive loop)."""
+    name, started = f"bench-{secrets.token_hex(4)}", time.perf_counter()
+    docker("run", "-d", "--name", name, "-p", "127.0.0.1::8000", image_id)
+    try:
+        port = int(docker("port", name, "8000").splitlines()[0].rpartition(":")[2])
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        while True:
+            try:
+                connection.request("GET", "/health")
+                connection.getresponse().read()
+                break
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                time.sleep(0.01)
+        start = time.perf_counter() - started
+        started = time.perf_counter()
+        for number in range(CASES):
+            connection.request("POST", "/", form(number), {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+            connection.getresponse().read()
+        return start, time.perf_counter() - started
+    finally:
+        docker("rm", "-f", name)
+
+
+def form(number):
+    fields = {"seriesInstanceUID": "1.2", "lesionID": "1", "coordX": str(number)}
+    text = "".join(
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    head = f'{text}--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="x.mha"\r\n\r\n'
+    return head.encode() + bytes(PATCH_BYTES) + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def plain_load(path):
+    started = time.perf_counter()
+    docker("load", "-i", str(path))
+    return time.perf_counter() - started
+
+
+def warm(bench, rounds, pause=0.005):
+    """P8, image loaded: whole evaluation against start + loop by hand."""
+    path, image_id = bench.archive(pause)
+    submission = bench.submit(bench.phase(), path)
+    bench.evaluate(submission)
+    ours, theirs = [], []
+    for _ in range(rounds):
+        ours.append(bench.evaluate(submission)[0])
+        theirs.append(sum(by_hand(image_id)))
+    mine, reference = statistics.median(ours), statistics.median(theirs)
+    bench.forget(image_id)
+    figures = f"{CASES} × {pause * 1000:g} ms: {mine:.2f} s; by hand {reference:.2f} s"
+    return Result(
+        "P8", "evaluation, image loaded: (wall − 1 s) / (start + loop)", (mine - 1) / reference, 1.3, figures, True
+    )
+
+
+def cold(bench, rounds, pause=0.025):
+    """P8, image not loaded: check, load, run, score against load + start + loop by hand."""
+    path, image_id = bench.archive(pause)
+    phase, ours, theirs = bench.phase(), [], []
+    for _ in range(rounds):
+        bench.forget(image_id)
+        ours.append(bench.evaluate(bench.submit(phase, path))[0])
+        bench.forget(image_id)
+        theirs.append(plain_load(path) + sum(by_hand(image_id)))
+    mine, reference = statistics.median(ours), statistics.median(theirs)
+    bench.forget(image_id)
+    figures = f"{CASES} × {pause * 1000:g} ms: {mine:.2f} s; by hand {reference:.2f} s"
+    return Result(
+        "P8", "evaluation, cold: (wall − 1 s) / (load + start + loop)", (mine - 1) / reference, 1.1, figures, True
+    )
+
+
+def readiness(bench, rounds):
+    """P9: how soon after it listens a model is noticed, and what a call costs that takes no time."""
+    from submissions.kinds import KINDS
+    from submissions.runner.attempt import Host
+    from submissions.runner.base import Limits, RunCase, RunRequest, Watcher
+    from submissions.runner.http import HttpRunner
+
+    path, image_id = bench.archive(0)
+    docker("load", "-i", str(path))
+    root = bench.folder / "patch"
+    root.mkdir()
+    image = root / "scan.mha"
+    image.write_bytes(os.urandom(PATCH_BYTES))
+    for each in (root, image):
+        each.chmod(0o755)
+    host = Host(bench.engine, bench.driver, "luna", bench.instance)
+    cases = [RunCase(str(number), image, str(number), 1.0, 2.0, 3.0) for number in range(CASES)]
+    noticed, calls = [], []
+    for number in range(rounds):
+        ready = []
+        request = RunRequest(
+            f"ready{number}", 1, image_id, "http", cases, Limits(memory_mb=256, cpus=2), KINDS["lesion"], root,
+            bench.folder / "run", number,
+        )  # fmt: skip
+        result = HttpRunner(host).run(request, Watcher(stage=lambda name, ready=ready: ready.append(time.monotonic())))
+        noticed.append(ready[0] - float(result.logs.split()[0]))
+        calls.append(statistics.median(result.latency_s.values()))
+    bench.forget(image_id)
+    soon, call = statistics.median(noticed), statistics.median(calls)
+    return [
+        Result("P9", "seconds from listening to noticed", soon, 0.1, f"worst {max(noticed):.3f} s", True),
+        Result(
+            "P9",
+            "milliseconds a kept-alive call of 0.5 MB",
+            1000 * call,
+            2,
+            f"worst round {1000 * max(calls):.2f} ms",
+            True,
+        ),
+    ]
+
+
+def load_ratio(bench, rounds, gigabytes):
+    """Check, rewrite and load of a large archive against a plain docker load."""
+    from submissions.intake.archive import scan_archive
+    from submissions.intake.rewrite import rewritten
+
+    path, image_id = bench.archive(0, int(gigabytes * (1 << 30)))
+    ours, theirs, scans = [], [], []
+    for _ in range(rounds):
+        bench.forget(image_id)
+        started = time.perf_counter()
+        facts = scan_archive(path)
+        scans.append(time.perf_counter() - started)
+        bench.engine.load(rewritten(path, facts))
+        ours.append(time.perf_counter() - started)
+        bench.forget(image_id)
+        theirs.append(plain_load(path))
+    bench.forget(image_id)
+    mine, reference = statistics.median(ours), statistics.median(theirs)
+    size, check = path.stat().st_size / 1e9, statistics.median(scans)
+    figures = f"{size:.2f} GB: {mine:.1f} s (check {check:.1f} s); docker load {reference:.1f} s"
+    path.unlink()
+    return Result("issue 3", "check + rewrite + load against docker load", mine / reference, 1.35, figures, True)
+
+
+def peak_mb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--gigabytes", type=float, default=1.0)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="bench-containers-"))
+    folder.chmod(0o755)
+    bench = Bench(folder)
+    idle = peak_mb()
+    try:
+        results = [warm(bench, options.rounds), *readiness(bench, options.rounds), cold(bench, options.rounds)]
+        results.append(load_ratio(bench, options.rounds, options.gigabytes))
+        grown = peak_mb() - idle
+        results.append(Result("issue 3", "worker memory above idle, MB", grown, 300, f"idle {idle:.0f} MB", True))
+    finally:
+        bench.engine.remove_image(f"{bench.hosts.driver_repository()}:pinned")
+        shutil.rmtree(folder, ignore_errors=True)
+    show("Containers", results)
+
+
+if __name__ == "__main__":
+    main()
