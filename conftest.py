@@ -1,0 +1,86 @@
+"""What tests may ask for, and why one is skipped; with LUNASITE_NOTHING_SKIPPED=1 a skip is a failure."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+REAL_DATA = Path(os.environ.get("LUNASITE_REAL_DATA", ROOT.parent / "shared" / "data"))
+
+
+def missing_service(marker: str) -> str | None:
+    """Return why a marked test cannot run here, or None."""
+    needs = {
+        "engine": (bool(os.environ.get("DOCKER_HOST")), "no Docker engine: run `make services`"),
+        "s3": (bool(os.environ.get("LUNASITE_TEST_S3_ENDPOINT")), "no S3 server: run `make services`"),
+        "postgres": (
+            os.environ.get("LUNASITE_TEST_DATABASE_URL", "").startswith("postgres"),
+            "not on PostgreSQL: `make test` runs these in a pass of their own after `make services`",
+        ),
+        "browser": (bool(shutil.which("chromium")), "no Chromium: apt-get install chromium"),
+        "realdata": (REAL_DATA.is_dir(), "no real CT data: set LUNASITE_REAL_DATA"),
+    }
+    is_there, reason = needs.get(marker, (True, ""))
+    return None if is_there else reason
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers():
+        if reason := missing_service(mark.name):
+            pytest.skip(reason)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("LUNASITE_NOTHING_SKIPPED") == "1" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although nothing may be: {report.longrepr}"
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: some hold the time of day, and two processes must agree on a test's name."""
+    return argname if isinstance(val, bytes) else None
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    return REAL_DATA
+
+
+@pytest.fixture(autouse=True)
+def own_files(settings, tmp_path):
+    """Every test stores its files in a folder of its own."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "files"},
+        },
+        "datasets": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "datasets"},
+        },
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(tmp_path)}
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Drop the token table of knox, which our own model replaces.
+
+    Its migrations make it all the same, no model of ours knows it, and so flushing the users between
+    transactional tests fails on PostgreSQL, where it still refers to them.
+    """
+    from django.db import connection
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS knox_authtoken")
