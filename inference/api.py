@@ -24,8 +24,8 @@ from inference.ct.reading.errors import Unreadable
 from inference.limits import LESION_ENDPOINTS, SLICE_ENDPOINTS, NotLocked, OpenOrSignedIn
 from inference.models import Prediction
 from inference.networks.answers import LesionAnswer, SliceAnswer
+from inference.refusals import ApiError
 from inference.uploads import path_of
-from lunasite.errors import ApiError
 
 LABEL_THRESHOLD = 0.5
 BATCH_BYTES = 100 * 2**20

@@ -21,8 +21,8 @@ from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import Unreadable
 from inference.models import Prediction
 from inference.networks.answers import ServiceError
+from inference.refusals import ApiError
 from inference.uploads import cap_body, close_uploads, refuse_large_body
-from lunasite.errors import ApiError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 

@@ -14,9 +14,9 @@ from inference.api_docs import FEEDBACK_ERRORS, FeedbackResponse
 from inference.api_fields import NumberField, YesNoField
 from inference.api_requests import FormRequest, UploadField
 from inference.limits import OpenOrSignedIn
+from inference.refusals import ApiError
 from inference.slice_classes import SLICE_CLASSES
 from inference.uploads import path_of
-from lunasite.errors import ApiError
 
 NOTE_LENGTH = 5000
 

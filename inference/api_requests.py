@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from inference.api_base import first_problem, only_once
 from inference.api_fields import DateField, NumberField, StrictChoiceField, WholeField
-from lunasite.errors import ApiError
+from inference.refusals import ApiError
 
 SERIES_UID = r"^[A-Za-z0-9._-]{1,64}\Z"
 MAX_LESIONS = 100

@@ -3,7 +3,7 @@
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import Unreadable
 from inference.networks.answers import Busy, ModelFailed, ModelUnavailable, ServiceError, TimedOut
-from lunasite.errors import ApiError
+from inference.refusals import ApiError
 
 HTTP_STATUS: dict[type[ServiceError], int] = {
     ModelUnavailable: 503,

@@ -12,7 +12,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from inference.calls import caller_of
 from inference.models import Prediction
-from lunasite.errors import ApiError
+from inference.refusals import ApiError
 
 LESION_ENDPOINTS = ("lesion", "lesion_batch", "try_lesion")
 SLICE_ENDPOINTS = ("slice", "slice_batch", "try_slice")

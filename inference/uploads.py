@@ -6,7 +6,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http import HttpRequest
 
-from lunasite.errors import ApiError
+from inference.refusals import ApiError
 
 CHUNK_BYTES = 2**20
 FORM_BYTES = 2**20  # what names, boundaries and text fields may add to the files

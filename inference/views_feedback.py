@@ -17,8 +17,8 @@ from inference.forms import FeedbackForm
 from inference.models import Feedback
 from inference.networks.answers import ServiceError
 from inference.page_uploads import takes_upload, too_often
+from inference.refusals import ApiError
 from inference.uploads import path_of
-from lunasite.errors import ApiError
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -18,8 +18,8 @@ from inference.limits import LESION_ENDPOINTS, SLICE_ENDPOINTS
 from inference.models import Prediction
 from inference.networks.answers import LesionViews, ServiceError, SliceExplanation
 from inference.page_uploads import takes_upload
+from inference.refusals import ApiError
 from inference.uploads import path_of
-from lunasite.errors import ApiError
 
 FAULTS = (Unreadable, PointOutsideScan, ServiceError, OSError)
 PLANES = (("axial", "R", "A"), ("coronal", "R", "H"), ("sagittal", "A", "H"))

@@ -17,9 +17,9 @@ from leaderboard.boards import Board, board_of, visible_phase
 from leaderboard.export import board_csv
 from leaderboard.history import history
 from leaderboard.standings import Row, all_rows, page_of
-from lunasite.errors import ApiError
 from submissions.models import Phase, Team
 from submissions.models.team import team_of
+from submissions.refusals import Refusal
 
 # More than this is asked for in pages.
 MOST_ROWS = 5000
@@ -84,10 +84,10 @@ PAGE_SIZE = OpenApiParameter("page_size", int, description="at most 100")
 
 
 def asked_board(request: Request) -> Board:
-    """Return the board that a request's parameters name. Raises Http404 and ApiError."""
+    """Return the board that a request's parameters name. Raises Http404 and Refusal."""
     asked = request.query_params
     if not asked.get("phase"):
-        raise ApiError(400, "VALIDATION_ERROR", "Say which phase: add ?phase= and its slug.", field="phase")
+        raise Refusal(400, "VALIDATION_ERROR", "Say which phase: add ?phase= and its slug.", field="phase")
     phase = visible_phase(request.user, asked["phase"])
     every_entry = _one_of(request, "show", ("best", "all")) == "all"
     metric, split = asked.get("metric", ""), asked.get("split", "")
@@ -97,12 +97,12 @@ def asked_board(request: Request) -> Board:
         raise _unknown(str(error), phase) from error
 
 
-def _unknown(field: str, phase: Phase) -> ApiError:
+def _unknown(field: str, phase: Phase) -> Refusal:
     sentences = {
         "metric": f"This phase has no such metric; choose from {', '.join(phase.kind.metrics)}.",
         "split": "The scores of that split are not shown; leave the parameter out.",
     }
-    return ApiError(400, "VALIDATION_ERROR", sentences[field], field=field)
+    return Refusal(400, "VALIDATION_ERROR", sentences[field], field=field)
 
 
 def _one_of(request: Request, name: str, choices: tuple[str, ...]) -> str:
@@ -110,14 +110,14 @@ def _one_of(request: Request, name: str, choices: tuple[str, ...]) -> str:
     value = request.query_params.get(name, choices[0])
     if value not in choices:
         message = f"{name} is one of {', '.join(choices)}."
-        raise ApiError(400, "VALIDATION_ERROR", message, field=name)
+        raise Refusal(400, "VALIDATION_ERROR", message, field=name)
     return value
 
 
 def _number(request: Request, name: str, default: int, most: int) -> int:
     text = request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise ApiError(400, "VALIDATION_ERROR", f"{name} is a whole number from 1.", field=name)
+        raise Refusal(400, "VALIDATION_ERROR", f"{name} is a whole number from 1.", field=name)
     return min(int(text), most)
 
 
@@ -183,12 +183,12 @@ class HistoryView(PublicView):
 
 
 def asked_team(text: str) -> Team | None:
-    """Return the team of that name, or else of that number. Raises ApiError (404)."""
+    """Return the team of that name, or else of that number. Raises Refusal (404)."""
     if not text:
         return None
     team = None if "\0" in text else Team.objects.filter(name=text).first()
     if team is None and text.isascii() and text.isdigit() and len(text) < 10:
         team = Team.objects.filter(pk=int(text)).first()
     if team is None:
-        raise ApiError(404, "NOT_FOUND", "There is no such team.", field="team")
+        raise Refusal(404, "NOT_FOUND", "There is no such team.", field="team")
     return team

@@ -12,6 +12,8 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from submissions.refusals import Refusal
+
 log = structlog.get_logger(__name__)
 
 CODES: dict[type[Exception], str] = {
@@ -26,25 +28,6 @@ CODES: dict[type[Exception], str] = {
     exceptions.ParseError: "MALFORMED_REQUEST",
     exceptions.ValidationError: "VALIDATION_ERROR",
 }
-
-
-class ApiError(exceptions.APIException):
-    """An answer with our own code: `raise ApiError(409, "DUPLICATE_IMAGE", "Sentence.", field="file")`."""
-
-    def __init__(
-        self,
-        status_code: int,
-        error_code: str,
-        message: str,
-        *,
-        retry_after_s: float | None = None,
-        **details: Any,
-    ) -> None:
-        super().__init__(message, error_code)
-        self.status_code = status_code
-        self.error_code = error_code
-        self.details = details
-        self.wait = retry_after_s
 
 
 def body(error_code: str, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -80,21 +63,21 @@ def _known(error: Exception) -> Exception:
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
     if isinstance(error, RequestDataTooBig):
-        return ApiError(413, "FILE_TOO_LARGE", "The request is larger than this site takes; send a smaller file.")
+        return Refusal(413, "FILE_TOO_LARGE", "The request is larger than this site takes; send a smaller file.")
     if isinstance(error, TooManyFilesSent | TooManyFieldsSent):
-        return ApiError(400, "VALIDATION_ERROR", "The request holds too many parts; send only the named ones.")
+        return Refusal(400, "VALIDATION_ERROR", "The request holds too many parts; send only the named ones.")
     if isinstance(error, UnreadablePostError):
-        return ApiError(400, "UPLOAD_INCOMPLETE", "The connection broke before all of the request arrived; try again.")
+        return Refusal(400, "UPLOAD_INCOMPLETE", "The connection broke before all of the request arrived; try again.")
     if isinstance(error, DataError):  # PostgreSQL takes no NUL in a text, SQLite does
-        return ApiError(400, "MALFORMED_REQUEST", "A value in the request cannot be used; send plain text.")
+        return Refusal(400, "MALFORMED_REQUEST", "A value in the request cannot be used; send plain text.")
     if isinstance(error, OperationalError):
         log.warning("database busy", error=type(error).__name__)
-        return ApiError(503, "TRY_AGAIN", "The site is busy; try again in a few seconds.", retry_after_s=3)
+        return Refusal(503, "TRY_AGAIN", "The site is busy; try again in a few seconds.", wait=3)
     return error
 
 
 def _code(error: Exception) -> str:
-    """An error that names its code (ApiError, an app's refusal) keeps it."""
+    """An error that names its code (an app's refusal) keeps it."""
     if given := getattr(error, "error_code", None):
         return str(given)
     return next((code for kind, code in CODES.items() if isinstance(error, kind)), "ERROR")

@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from lunasite.env import Env
 from lunasite.log import logging_config
-from lunasite.storage_address import parse_address, s3_storage
+from submissions.storage_address import parse_address, s3_storage
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -263,7 +263,7 @@ def test_pages_of_this_site_may_put_parts_and_no_others(on_s3):
 
 @pytest.mark.s3
 def test_addresses_name_the_public_endpoint(on_s3):
-    from lunasite.storage_address import parse_address
+    from submissions.storage_address import parse_address
 
     on_s3.MINIO_PUBLIC = parse_address("MINIO_PUBLIC_ENDPOINT", "https://files.example.org", True)
 
