@@ -149,6 +149,9 @@ ACCEPTED_EXTRAS = [
     {"TransformMatrix": None, "Rotation": "1 0 0 0 1 0 0 0 1"},
     {"TransformMatrix": None, "Orientation": "1 0 0 0 1 0 0 0 1"},
     {"BinaryDataByteOrderMSB": None, "ElementByteOrderMSB": "False"},
+    {"ElementSpacing": None, "ElementSize": "0.7 0.7 2.5"},  # ITK then takes the one for the other
+    {"TransformType": "MatrixOffset", "ITK_sample_2": "x", "DICOM_0008_0060": "CT", "0018_0050": "2.5"},
+    {"PatientID": "1", "StudyInstanceUID": "1.2", "WindowCenter": "40", "Exposures": "1 2", "t0": "0"},
     {"ElementSpacing": "7e-1 .7 2.50", "TransformMatrix": "+1 -0 0 0 1.0 0 0 0 1.e0"},
 ]
 

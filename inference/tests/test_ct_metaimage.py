@@ -200,6 +200,26 @@ def test_bytes_behind_the_header_of_a_mhd_are_refused(tmp_path):
     assert refusal.value.code == "HEADER_FORMAT"
 
 
+@pytest.mark.parametrize("end", ["", "\r", "\n\n", "\r\n \r\n"])
+def test_a_mhd_may_end_as_people_write_it(tmp_path, end):
+    """By hand or by a script: without a line feed, or with empty lines."""
+    raw = saved(tmp_path, voxels().tobytes(), "b")
+    header = saved(tmp_path, mhd(voxels()).removesuffix(b"\n") + end.encode(), "a.mhd")
+    assert np.array_equal(read_volume(header, raw).hu, voxels())
+
+
+@pytest.mark.parametrize("name", ["scan[1].raw", "Doe, J.raw", "(2) a+b@c#1&2=~.zraw"])
+def test_a_mhd_may_name_any_plain_file(tmp_path, name):
+    raw = saved(tmp_path, voxels().tobytes(), "b")
+    assert np.array_equal(read_volume(saved(tmp_path, mhd(voxels(), name), "a.mhd"), raw).hu, voxels())
+
+
+def test_local_voxels_need_the_line_before_them_to_end(tmp_path):
+    with pytest.raises(Unreadable) as refusal:
+        open_scan(saved(tmp_path, mha(data=b"").removesuffix(b"\n")))
+    assert refusal.value.code == "DATA_LENGTH"
+
+
 def test_a_refused_file_leaves_no_descriptor_open(tmp_path):
     path = saved(tmp_path, mha(data=b"short"))
     before = len(os.listdir("/proc/self/fd"))

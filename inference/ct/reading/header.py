@@ -57,14 +57,21 @@ USED_KEYS = {
 IGNORED_KEYS = {
     "AcquisitionDate", "AnatomicalOrientation", "Comment", "CompressionLevel", "DistanceUnits",
     "ElementNBits", "ID", "Modality", "Name", "ObjectSubType",
-    "ParentID",
+    "ParentID", "TransformType",
+    # What grand-challenge.org keeps of a DICOM series when it converts one.
+    "ContentTimes", "Exposures", "PatientAge", "PatientBirthDate", "PatientID", "PatientName", "PatientSex",
+    "SeriesDescription", "SeriesInstanceUID", "StudyDate", "StudyDescription", "StudyInstanceUID",
+    "WindowCenter", "WindowWidth", "t0", "t1",
 }  # fmt: skip
-# ITK and SimpleITK write an image's metadata dictionary as further lines; a DICOM tag is such a key.
-METADATA_KEY = re.compile(r"(ITK_[A-Za-z_]{1,60}|[0-9a-fA-F]{4}\|[0-9a-fA-F]{4}|MeVis[A-Za-z_]{1,60})\Z")
+# ITK and SimpleITK write an image's metadata dictionary as further lines; a DICOM tag is such a key, MITK spells
+# it DICOM_0008_0060.
+METADATA_KEY = re.compile(
+    r"(ITK_[A-Za-z0-9_]{1,60}|(DICOM_)?[0-9a-fA-F]{4}[|_][0-9a-fA-F]{4}|MeVis[A-Za-z0-9_]{1,60})\Z"
+)
 KEY = re.compile(r"[A-Za-z0-9_|]{1,80}\Z")
 INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
 REAL = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?\Z")
-FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .()+-]{0,254}\Z")
+FILE_NAME = re.compile(r"[A-Za-z0-9_\[(][A-Za-z0-9_ .,()\[\]#@&=~+-]{0,254}\Z")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,13 +128,20 @@ def split_fields(head: bytes) -> tuple[dict[str, str], int]:
     for _ in range(MAX_HEADER_LINES):
         end = head.find(b"\n", position, MAX_HEADER_BYTES)
         if end < 0:
-            raise Unreadable("HEADER_FORMAT", "This is no MetaImage file: its header does not end.")
+            end = _end_of_file(head, position)
         key, value = _field(head[position:end])
-        position = end + 1
+        position = min(end + 1, len(head))
         _add_field(fields, key, value)
         if key == "ElementDataFile":
             return fields, position
     raise Unreadable("HEADER_FORMAT", f"The header has more than {MAX_HEADER_LINES} lines.")
+
+
+def _end_of_file(head: bytes, position: int) -> int:
+    """Return where the last line of a .mhd ends that was written without a line feed."""
+    if len(head) == MAX_HEADER_BYTES or not head.startswith(b"ElementDataFile", position):
+        raise Unreadable("HEADER_FORMAT", "This is no MetaImage file: its header does not end.")
+    return len(head)
 
 
 def _field(line: bytes) -> tuple[str, str]:
@@ -204,7 +218,8 @@ def _grid(fields: dict[str, str], shape_zyx: tuple[int, int, int]) -> Grid:
     for key, count in NUMBER_KEYS.items():
         if key in fields:
             _reals(fields, key, count)
-    spacing = _reals(fields, "ElementSpacing", 3)
+    # As in ITK, voxels whose distance is not given lie one beside the other.
+    spacing = _reals(fields, "ElementSpacing" if "ElementSpacing" in fields else "ElementSize", 3)
     origin = _reals(fields, "Offset", 3, "0 0 0")
     # The file lists the direction of each image axis in turn; ITK keeps them as columns.
     direction = _reals(fields, "TransformMatrix", 9, "1 0 0 0 1 0 0 0 1").reshape(3, 3).T

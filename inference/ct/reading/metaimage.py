@@ -110,10 +110,11 @@ def open_scan(path: Path | str, raw_path: Path | str | None = None) -> ScanFile:
     Raises Unreadable with a HEADER_… code, FILE_SET, IMAGE_TOO_LARGE, DATA_LENGTH or DATA_CORRUPT.
     """
     with open(path, "rb") as file:
-        header = parse_header(file.read(MAX_HEADER_BYTES))
+        head = file.read(MAX_HEADER_BYTES)
+        header = parse_header(head)
         _check_file_set(header, raw_path)
         own_bytes = os.fstat(file.fileno()).st_size
-        if header.data_start is None and own_bytes > header.length:
+        if header.data_start is None and (head[header.length :].strip() or own_bytes > len(head)):
             raise Unreadable("HEADER_FORMAT", "There are bytes after the header of the .mhd.")
     fd = os.open(raw_path if raw_path is not None else path, os.O_RDONLY | os.O_CLOEXEC)
     try:
