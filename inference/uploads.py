@@ -1,14 +1,17 @@
 """How a request body reaches the disk: in large chunks, and never more of it than may be."""
 
+import os
 from typing import Any
 
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.core.handlers.wsgi import LimitedStream
 from django.http import HttpRequest
 
 from inference.refusals import ApiError
 
 CHUNK_BYTES = 2**20
+ENDING_LENGTH = 20
 FORM_BYTES = 2**20  # what names, boundaries and text fields may add to the files
 
 
@@ -24,6 +27,11 @@ class CappedUpload(TemporaryFileUploadHandler):
         super().__init__()
         self.max_bytes = max_bytes
         self.received_bytes = 0
+
+    def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
+        """Cut an ending that is none: it becomes part of the temporary file's name, which must not be too long."""
+        stem, ending = os.path.splitext(file_name)
+        super().new_file(field_name, stem + ending[:ENDING_LENGTH], *args, **kwargs)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self.received_bytes += len(raw_data)
@@ -41,6 +49,14 @@ def too_large(max_bytes: int) -> ApiError:
 def cap_body(request: HttpRequest, max_bytes: int) -> None:
     """Let the body of `request` hold files of at most `max_bytes`; to be called before anything reads it."""
     request.upload_handlers = [CappedUpload(max_bytes)]
+    if "HTTP_TRANSFER_ENCODING" in request.META and request.META.get("wsgi.input_terminated"):
+        read_to_its_end(request, max_bytes + FORM_BYTES)
+
+
+def read_to_its_end(request: HttpRequest, most_bytes: int) -> None:
+    """Let a body that comes in pieces, without a length, be read until the server says it has ended."""
+    request.META["CONTENT_LENGTH"] = str(most_bytes)
+    request._stream = LimitedStream(request.META["wsgi.input"], most_bytes)  # type: ignore[attr-defined]
 
 
 def refuse_large_body(request: HttpRequest, max_bytes: int) -> None:

@@ -30,7 +30,7 @@ class ThrowsAwayUnreadBodies:
             client.settimeout(SILENCE_SECONDS)
         answer = self.application(environ, start_response)
         # Without a body there is nothing to read; the server may then use sendfile on the answer as it is.
-        has_body = environ.get("CONTENT_LENGTH", "") not in ("", "0")
+        has_body = environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
         return Answer(answer, environ) if has_body else answer
 
 

@@ -1,8 +1,11 @@
 """Bodies that are not what they say: each is refused in the one error shape, never with a 500."""
 
-import pytest
+import io
 
-from inference.tests.conftest import lesion
+import pytest
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+
+from inference.tests.conftest import lesion, picture_file
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/predict/lesion"
@@ -53,6 +56,35 @@ def test_a_strange_body_is_refused_in_the_one_shape(api, folders, url, body, kin
         return
     assert answer.status_code in (400, 413, 415), answer.content
     assert set(answer.json()) == {"status", "error_code", "message", "details", "detail"}
+    assert list((folders / "uploads").iterdir()) == []
+
+
+def in_pieces(client, url, fields, **headers):
+    """POST without a length, as clients do that stream: HTTP's chunked transfer, decoded by the server."""
+    body = io.BytesIO(encode_multipart(BOUNDARY, fields))
+    return client.generic(
+        "POST", url, b"", content_type=MULTIPART_CONTENT, HTTP_TRANSFER_ENCODING="chunked",
+        **{"wsgi.input": body, "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}, **headers,
+    )  # fmt: skip
+
+
+def test_a_body_in_pieces_without_a_length_is_read(api, folders):
+    assert in_pieces(api, URL, lesion()).json()["data"]["lesionID"] == 7
+    assert in_pieces(api, "/predict", {"file": picture_file()}).status_code == 200
+
+
+def test_a_body_in_pieces_ends_at_the_limit(api, folders, settings):
+    settings.MAX_PICTURE_BYTES = 1000
+    answer = in_pieces(api, "/predict", {"file": picture_file(b"x" * 5000)})
+    assert (answer.status_code, answer.json()["error_code"]) == (413, "FILE_TOO_LARGE")
+    assert list((folders / "uploads").iterdir()) == []
+
+
+@pytest.mark.parametrize("url", [URL, "/predict", "/feedback", "/api/v1/predict/ct/batch"])
+def test_an_ending_of_any_length_is_no_500(api, folders, url):
+    """The ending becomes part of a temporary file's name, where 255 bytes are the most."""
+    body = part(extra='; filename="a.' + "b" * 250 + '"') + END
+    assert api.generic("POST", url, body, content_type=KIND).status_code in (200, 400)
     assert list((folders / "uploads").iterdir()) == []
 
 

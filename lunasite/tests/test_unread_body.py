@@ -25,10 +25,10 @@ class Broken(io.RawIOBase):
         raise ConnectionResetError
 
 
-def served(body, length: str = "1000000") -> list[bytes]:
+def served(body, length: str = "1000000", **headers: str) -> list[bytes]:
     """Return the answer of a site that reads nothing, closed as a server closes it."""
     site = ThrowsAwayUnreadBodies(lambda environ, start_response: [b"no"])
-    answer = site({"wsgi.input": body, "CONTENT_LENGTH": length}, lambda *_: None)
+    answer = site({"wsgi.input": body, "CONTENT_LENGTH": length, **headers}, lambda *_: None)
     parts = list(answer)
     if hasattr(answer, "close"):
         answer.close()
@@ -38,6 +38,12 @@ def served(body, length: str = "1000000") -> list[bytes]:
 def test_reads_the_rest():
     body = io.BytesIO(bytes(1_000_000))
     assert served(body) == [b"no"]
+    assert body.read() == b""
+
+
+def test_reads_the_rest_of_a_body_in_pieces():
+    body = io.BytesIO(bytes(1_000_000))
+    assert served(body, "", HTTP_TRANSFER_ENCODING="chunked") == [b"no"]
     assert body.read() == b""
 
 
