@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from leaderboard.boards import Board, board_of, visible_phase
 from leaderboard.export import board_csv
 from leaderboard.history import history
-from leaderboard.standings import Row, all_rows, page_of
+from leaderboard.standings import Row, all_rows, count_of, page_of
 from submissions.models import Phase, Team
 from submissions.models.team import team_of
 from submissions.refusals import Refusal
@@ -79,7 +79,11 @@ METRIC = OpenApiParameter("metric", str, description="default: the one that rank
 SPLIT = OpenApiParameter("split", str, enum=["public", "private"], description="private: after the phase's end")
 FORMAT = OpenApiParameter("format", str, enum=["json", "csv"])
 SHOW = OpenApiParameter("show", str, enum=["best", "all"], description="all: every entry of each team")
-PAGE = OpenApiParameter("page", int, description="from 1; without it the whole board")
+PAGE = OpenApiParameter(
+    "page",
+    int,
+    description=f"from 1; without it the whole board, cut at {MOST_ROWS} rows: `count` says how many there are",
+)
 PAGE_SIZE = OpenApiParameter("page_size", int, description="at most 100")
 
 
@@ -144,8 +148,7 @@ class BoardView(PublicView):
 def _asked_rows(request: Request, board: Board) -> tuple[list[Row], int]:
     own = team_of(request.user)
     if "page" not in request.query_params and "page_size" not in request.query_params:
-        rows = all_rows(board, own, MOST_ROWS)
-        return rows, len(rows)
+        return all_rows(board, own, MOST_ROWS), count_of(board)
     size = _number(request, "page_size", 50, MOST_PAGE_ROWS)
     page = page_of(board, _number(request, "page", 1, 10**9), own, size=size)
     return page.rows, page.n_entries

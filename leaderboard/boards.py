@@ -42,7 +42,9 @@ class Board:
 
     @property
     def tie_breaks(self) -> list[Metric]:
-        return [METRICS[name] for name in self.phase.tie_breaks]
+        """The metrics that decide ties, of the best and of all entries alike; none on a board by another metric."""
+        ranks = self.metric.name == self.phase.ranking_metric
+        return [METRICS[name] for name in self.phase.tie_breaks] if ranks else []
 
 
 def visible_phase(user: Any, slug: str) -> Phase:

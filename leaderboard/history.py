@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import FloatField
-from django.db.models.fields.json import KeyTextTransform, KeyTransform
-from django.db.models.functions import Cast
-
 from leaderboard.boards import Board
-from leaderboard.ranking import MISSING, key_of
-from leaderboard.standings import counted_evaluations
+from leaderboard.ranking import MISSING
+from leaderboard.standings import entries_of
 from submissions.models import Evaluation, Team
 from submissions.scoring import drawn_interval
 
 # How many entries are looked through for those that led.
-MOST_WATCHED = 20_000
+MOST_WATCHED = 200_000
 
 
 @dataclass(frozen=True)
@@ -36,25 +32,20 @@ class Moment:
 
 def history(board: Board, team: Team | None, most: int = 1000) -> list[Moment]:
     """Return the latest entries of a team, oldest first; without a team, those that led when they came."""
-    entries = counted_evaluations(board).filter(submission__is_baseline=False)
+    entries = entries_of(board).filter(is_baseline=False)
     if team is not None:
-        entries = entries.filter(submission__team=team)
-    name = board.metric.name
-    value = Cast(KeyTextTransform(name, KeyTransform(board.split, "scores")), FloatField())
-    rows = entries.order_by("-submission__created_at").annotate(value=value).values_list("id", "value")
+        entries = entries.filter(team=team)
+    rows = entries.order_by("-submitted_at", "-evaluation_id").values_list("evaluation_id", "sort_key")
     latest = list(rows[: most if team else MOST_WATCHED])
     moments = _with_best(board, latest[::-1], leaders_only=team is None)
     details = _details([evaluation for evaluation, _ in moments])
     return [_moment(board, details[key], best) for key, best in moments if key in details]
 
 
-def _with_best(
-    board: Board, rows: Sequence[tuple[int, float | None]], *, leaders_only: bool
-) -> list[tuple[int, float]]:
+def _with_best(board: Board, rows: Sequence[tuple[int, float]], *, leaders_only: bool) -> list[tuple[int, float]]:
     """Return (evaluation, best score so far), oldest first."""
     best, found = MISSING, []
-    for evaluation, value in rows:
-        key = key_of(board.phase.shown(value), board.metric.higher_is_better)
+    for evaluation, key in rows:
         leads = key > best
         best = max(best, key)
         if key != MISSING and (leads or not leaders_only):

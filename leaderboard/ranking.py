@@ -36,13 +36,6 @@ class Place:
     contender: Contender
 
 
-def key_of(value: float | None, higher_is_better: bool) -> float:
-    """Return a score as higher-is-better, -inf where it is missing or no number."""
-    if value is None or value != value:
-        return MISSING
-    return value if higher_is_better else -value
-
-
 def places(contenders: Sequence[Contender], *, better: int = 0) -> list[Place]:
     """Return the contenders best first, placed 1, 2, 2, 4; baselines stand among them without a rank.
 

@@ -8,20 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.core.cache import cache
-from django.db.models import Count, FloatField, Max, Q, QuerySet
-from django.db.models.fields.json import KeyTextTransform, KeyTransform
-from django.db.models.functions import Cast
+from django.db.models import Count, Q, QuerySet
 
 from leaderboard.boards import Board
-from leaderboard.ranking import MISSING, Contender, Place, key_of, places
-from submissions.models import Evaluation, Standing, Team
+from leaderboard.ranking import MISSING, Contender, Place, places
+from submissions.models import BoardEntry, Evaluation, Standing, Team
 from submissions.scoring import drawn_interval
 
 PAGE_ROWS = 50
-# From so many entries on their values are kept, for at most so long: a baseline may be marked meanwhile.
-LONG_BOARD = 2000
-KEPT_S = 60
 
 
 @dataclass(frozen=True)
@@ -54,11 +48,16 @@ class Page:
 
 def page_of(board: Board, number: int, own: Team | None, *, size: int = PAGE_ROWS) -> Page:
     """Return a page of a board; a number past the end gives the last page."""
-    n_entries = _entries(board).count()
+    n_entries = count_of(board)
     n_pages = max(1, math.ceil(n_entries / size))
     number = min(max(number, 1), n_pages)
     found = _places(board, (number - 1) * size, size)
     return Page(rows_of(board, found, own), number, n_pages, n_entries)
+
+
+def count_of(board: Board) -> int:
+    """Return how many entries a board has."""
+    return _entries(board).count()
 
 
 def all_rows(board: Board, own: Team | None, most: int) -> list[Row]:
@@ -70,10 +69,10 @@ def own_place(board: Board, own: Team | None) -> int | None:
     """Return the rank of a team's best entry on the ranking board, or None."""
     if own is None or not board.is_ranking:
         return None
-    mine = _standings(board).filter(team=own, is_baseline=False).values_list("sort_key", flat=True).first()
+    mine = _entries(board).filter(team=own, is_baseline=False).values_list("sort_key", flat=True).first()
     if mine is None:
         return None
-    tied = _standings(board).filter(sort_key=mine).order_by().values_list(*LIGHT)
+    tied = _entries(board).filter(sort_key=mine).order_by().values_list(*LIGHT)
     found = _placed(tied, _above(board, mine)[1])
     return next((place.rank for place in found if _team_of(place) == own.pk), None)
 
@@ -86,33 +85,28 @@ def _team_of(place: Place) -> int | None:
 # Which entries, in which order: light rows only.
 
 
-def _standings(board: Board) -> QuerySet[Standing]:
-    return Standing.objects.filter(phase=board.phase, split=board.split)
+def _entries(board: Board) -> QuerySet[Standing] | QuerySet[BoardEntry]:
+    """Return the board's rows: standings where they say it all, else what each entry weighs by the metric."""
+    best = Standing.objects.filter(phase=board.phase, split=board.split)
+    if board.is_ranking:
+        return best
+    entries = entries_of(board)
+    return entries if board.every_entry else entries.filter(evaluation__in=best.values("evaluation"))
 
 
-def counted_evaluations(board: Board) -> QuerySet[Evaluation]:
-    """Return the evaluations that count in a phase, one a submission."""
-    shown = Evaluation.objects.filter(submission__phase=board.phase, submission__is_hidden=False)
-    return shown.filter(is_counted=True)
-
-
-def _entries(board: Board) -> QuerySet[Any]:
-    return counted_evaluations(board) if board.every_entry else _standings(board)
+def entries_of(board: Board) -> QuerySet[BoardEntry]:
+    """Return every entry of the phase as the board's metric and split weigh it; hidden ones have none."""
+    return BoardEntry.objects.filter(phase=board.phase, split=board.split, metric=board.metric.name)
 
 
 def _places(board: Board, start: int, count: int) -> list[Place]:
-    if board.is_ranking:
-        return _ranked_slice(board, start, count)
-    return places(_by_any_metric(board))[start : start + count]
-
-
-def _ranked_slice(board: Board, start: int, count: int) -> list[Place]:
-    """Return a slice of the ranking board.
+    """Return a slice of the board.
 
     The index sorts by score alone. A tie that the slice cuts is read whole, since further metrics decide its
     order and its length the places after it.
     """
-    ordered = _standings(board).order_by("-sort_key", "submitted_at", "evaluation_id")
+    entries = _entries(board)
+    ordered = entries.order_by("-sort_key", "submitted_at", "evaluation_id")
     rows = {row[0]: row for row in ordered.values_list(*LIGHT)[start : start + count]}
     if not rows:
         return []
@@ -120,7 +114,7 @@ def _ranked_slice(board: Board, start: int, count: int) -> list[Place]:
     cut = {highest} if start else set()
     cut |= {lowest} if board.tie_breaks else set()
     if cut:
-        tied = _standings(board).filter(sort_key__in=cut).order_by().values_list(*LIGHT)
+        tied = entries.filter(sort_key__in=cut).order_by().values_list(*LIGHT)
         rows |= {row[0]: row for row in tied}
     above, better = _above(board, highest) if start else (0, 0)
     return _placed(rows.values(), better)[start - above : start - above + count]
@@ -131,7 +125,7 @@ LIGHT = ("evaluation_id", "team_id", "sort_key", "tie_keys", "submitted_at", "is
 
 def _above(board: Board, key: float) -> tuple[int, int]:
     """Return how many entries, and how many ranked ones, have a higher score."""
-    higher = _standings(board).filter(sort_key__gt=key)
+    higher = _entries(board).filter(sort_key__gt=key)
     found = higher.aggregate(all=Count("pk"), ranked=Count("pk", filter=Q(is_baseline=False)))
     return found["all"], found["ranked"]
 
@@ -146,40 +140,6 @@ def _placed(rows: Iterable[tuple[Any, ...]], better: int) -> list[Place]:
 
 def _ties(keys: Sequence[float | None]) -> tuple[float, ...]:
     return tuple(MISSING if key is None else key for key in keys)
-
-
-def _by_any_metric(board: Board) -> list[Contender]:
-    """Return all entries with the board's metric, which the database picks out of the stored scores.
-
-    That means reading every score, so on a long board the values are kept until the next entry is scored.
-    """
-    stamp = counted_evaluations(board).aggregate(n=Count("pk"), last=Max("pk")) if board.every_entry else {}
-    if stamp.get("n", 0) < LONG_BOARD:
-        return _contenders(board, _values(board))
-    key = f"board:{board.phase.pk}:{board.split}:{board.metric.name}:{stamp['n']}:{stamp['last']}"
-    values = cache.get_or_set(key, lambda: _values(board), KEPT_S)
-    return _contenders(board, values or [])
-
-
-Value = tuple[int, int, float | None, datetime, bool]
-
-
-def _values(board: Board) -> list[Value]:
-    """Return (evaluation, team, value, submitted at, is baseline) of every entry."""
-    to = "" if board.every_entry else "evaluation__"
-    value = Cast(KeyTextTransform(board.metric.name, KeyTransform(board.split, f"{to}scores")), FloatField())
-    submission = f"{to}submission__"
-    rows = _entries(board).order_by().annotate(value=value)
-    named = (f"{submission}team_id", "value", f"{submission}created_at", f"{submission}is_baseline")
-    return list(rows.values_list("pk" if board.every_entry else "evaluation_id", *named))
-
-
-def _contenders(board: Board, values: Sequence[Value]) -> list[Contender]:
-    shown, higher = board.phase.shown, board.metric.higher_is_better
-    return [
-        Contender((evaluation, team), (key_of(shown(value), higher),), since.timestamp(), is_baseline)
-        for evaluation, team, value, since, is_baseline in values
-    ]
 
 
 # The rows that are shown: heavy, but few.

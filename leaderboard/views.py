@@ -45,6 +45,7 @@ def board(request: HttpRequest, slug: str) -> HttpResponse:
         "page": page,
         "scale": scale_of(page.rows),
         "own_place": own_place(chosen, own),
+        "most_rows": MOST_ROWS,
         "query": _query(request, "page"),
         "has_latency": any(row.seconds_per_case is not None for row in page.rows),
         "is_open": chosen.phase.is_open(chosen.now),

@@ -7,9 +7,13 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from leaderboard.export import safe_text
+from submissions import actions
+from submissions.models import Evaluation
 
 from .boards import make_dataset, make_entry, make_phase, make_scored_entry, make_team
 
@@ -78,14 +82,57 @@ def test_a_team_stands_once_with_its_best_or_with_all(client):
     assert ranks(get(client, show="all")) == [(1, "a"), (2, "b"), (3, "a"), (4, "a")]
 
 
-def test_a_long_board_is_kept_until_the_next_score(client, monkeypatch):
-    monkeypatch.setattr("leaderboard.standings.LONG_BOARD", 1)
+def test_tie_breaks_decide_among_all_entries_too(client):
+    phase = make_phase(tie_breaks=["brier"])
+    for name, brier in (("a", 0.2), ("b", 0.1), ("c", 0.1)):
+        make_entry(phase, make_team(name), public={"auc": 0.8, "brier": brier})
+    assert ranks(get(client, show="all")) == [(1, "b"), (1, "c"), (3, "a")]
+    paged = [ranks(get(client, show="all", page=page, page_size=1))[0] for page in (1, 2, 3)]
+    assert paged == [(1, "b"), (1, "c"), (3, "a")]
+    assert ranks(get(client, show="all", metric="auc")) == [(1, "b"), (1, "c"), (3, "a")]
+
+
+def test_baselines_and_hidden_entries_among_all(client):
     phase, team = make_phase(), make_team("a")
-    for value in (0.7, 0.9):
+    for value in (0.9, 0.8, 0.7):
         make_entry(phase, team, public=value)
-        assert get(client, show="all").json()["rows"][0]["score"] == value
-    monkeypatch.setattr("leaderboard.standings._values", None)
-    assert ranks(get(client, show="all")) == [(1, "a"), (2, "a")]
+    best, second = (Evaluation.objects.order_by("pk")[i].submission for i in (0, 1))
+    actions.mark_baseline(submission=best, is_baseline=True)
+    assert ranks(get(client, show="all")) == [(None, "a"), (1, "a"), (2, "a")]
+    actions.set_hidden(submission=second, is_hidden=True)
+    assert ranks(get(client, show="all")) == [(None, "a"), (1, "a")]
+    actions.set_hidden(submission=second, is_hidden=False)
+    actions.mark_baseline(submission=best, is_baseline=False)
+    assert ranks(get(client, show="all")) == [(1, "a"), (2, "a"), (3, "a")]
+
+
+@pytest.mark.parametrize("query", [{"show": "all"}, {"show": "all", "metric": "brier"}, {"metric": "brier"}])
+def test_only_the_rows_of_the_page_have_their_scores_read(client, query):
+    phase = make_phase()
+    for i in range(9):
+        make_entry(phase, make_team(f"t{i}"), public={"auc": i / 10, "brier": i / 10})
+    with CaptureQueriesContext(connection) as asked:
+        assert len(get(client, page=2, page_size=4, **query).json()["rows"]) == 4
+    readers = [one["sql"] for one in asked if '"scores"' in one["sql"]]
+    assert len(readers) == 1
+    assert "JSON" not in readers[0].upper()
+
+
+def test_an_entry_without_the_metric_is_last_of_all_and_unranked(client):
+    phase, team = make_phase(), make_team("a")
+    for scores in ({"auc": 0.9}, {"auc": 0.8, "specificity": 0.0}, {"auc": 0.7, "specificity": 0.4}):
+        make_entry(phase, team, public=scores)
+    rows = get(client, show="all", metric="specificity").json()["rows"]
+    assert [(row["rank"], row["score"]) for row in rows] == [(1, 0.4), (2, 0.0), (None, None)]
+
+
+def test_the_count_is_of_the_whole_board_even_where_its_rows_are_cut(client, monkeypatch):
+    monkeypatch.setattr("leaderboard.api.MOST_ROWS", 2)
+    phase = make_phase()
+    for i in range(3):
+        make_entry(phase, make_team(f"t{i}"), public=i / 10)
+    answer = get(client).json()
+    assert (answer["count"], len(answer["rows"])) == (3, 2)
 
 
 def test_hidden_and_unfinished_entries_do_not_stand(client):

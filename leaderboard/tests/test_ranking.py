@@ -1,12 +1,10 @@
 """Places on a board, from tables."""
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.ranking import MISSING, Contender, key_of, places
+from leaderboard.ranking import MISSING, Contender, places
 
 
 def ranks(*keys, better=0, baselines=()):
@@ -46,20 +44,6 @@ def test_a_baseline_between_equals_does_not_part_them():
 
 def test_a_later_page_counts_on():
     assert ranks(0.5, 0.5, 0.4, better=50) == [(0, 51), (1, 51), (2, 53)]
-
-
-@pytest.mark.parametrize(
-    ("value", "higher", "key"),
-    [
-        (0.5, True, 0.5),
-        (0.5, False, -0.5),
-        (None, True, MISSING),
-        (None, False, MISSING),
-        (math.nan, True, MISSING),
-    ],
-)
-def test_keys_are_higher_is_better(value, higher, key):
-    assert key_of(value, higher) == key
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=30))

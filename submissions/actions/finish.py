@@ -56,7 +56,7 @@ def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
             lease_until=None, finished_at=timezone.now(), failure_code="", failure_note="",
         )  # fmt: skip
         evaluation.note("scored", "Scored.")
-        refresh_standings(submission.phase, submission.team)
+        refresh_standings(submission.phase, submission.team, submission)
 
     with_retries(finish)
 

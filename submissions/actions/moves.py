@@ -105,4 +105,4 @@ def set_hidden(*, submission: Submission, is_hidden: bool) -> None:
 
 def _refresh(submission: Submission) -> None:
     team = Team.objects.select_for_update().get(pk=submission.team_id)
-    refresh_standings(submission.phase, team)
+    refresh_standings(submission.phase, team, submission)

@@ -1,5 +1,6 @@
 """The nouns of the challenge; design.md section 2 says what each is."""
 
+from submissions.models.board_entry import BoardEntry
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
 from submissions.models.phase import Phase, Quota
@@ -12,6 +13,7 @@ from submissions.models.worker import Housekeeping, Worker
 
 __all__ = [
     "ApiToken",
+    "BoardEntry",
     "Case",
     "Dataset",
     "Evaluation",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 
+from submissions.models.board_entry import MISSING, BoardEntry, write_entries
 from submissions.models.dataset import Split
 from submissions.models.evaluation import Evaluation
 from submissions.models.phase import Phase
+from submissions.models.submission import Submission
 from submissions.models.team import Team
-from submissions.scoring import METRICS
 
 
 class Standing(models.Model):
@@ -39,50 +38,43 @@ class Standing(models.Model):
         return f"{self.team} in {self.phase}: {self.score}"
 
 
-def sort_keys(phase: Phase, metrics: dict[str, Any]) -> tuple[float, ...] | None:
-    """Return (ranking score, tie-breaks…), each higher-is-better; None where the ranking score is missing.
+def refresh_standings(phase: Phase, team: Team, submission: Submission | None = None) -> None:
+    """Write the team's rows on the boards anew; call inside the transaction that changed what counts.
 
-    Scores are compared as they are shown, so that an invisible digit never decides a rank.
-    """
-    names = [phase.ranking_metric, *phase.tie_breaks]
-    values = [phase.shown(metrics.get(name)) for name in names]
-    if values[0] is None:
-        return None
-    signs = [1.0 if METRICS[name].higher_is_better else -1.0 for name in names]
-    return tuple(float("-inf") if v is None else sign * v for sign, v in zip(signs, values, strict=True))
-
-
-def refresh_standings(phase: Phase, team: Team) -> None:
-    """Recompute the team's rows from its counted evaluations; call inside the transaction that changed them.
-
+    submission: the one that changed, where the team's others have their entries already.
     The caller holds the team's row lock, so two workers finishing at once cannot overwrite each other.
     """
+    changed = Submission.objects.filter(phase=phase, team=team)
+    write_entries(phase, changed.filter(pk=submission.pk) if submission else changed)
     Standing.objects.filter(phase=phase, team=team).delete()
-    counted = (
-        Evaluation.objects.filter(
-            submission__phase=phase, submission__team=team, submission__is_hidden=False, is_counted=True
-        )
-        .defer("predictions", "curves", "run_log", "smoke_log", "partial_answers")
-        .select_related("submission")
-    )
-    best: dict[tuple[str, bool], tuple[tuple[float, ...], Evaluation]] = {}
-    for evaluation in sorted(counted, key=lambda one: one.submission.created_at):
-        for split, metrics in evaluation.scores.items():
-            keys = sort_keys(phase, metrics)
-            place = (split, evaluation.submission.is_baseline)
-            if keys is not None and (place not in best or keys > best[place][0]):
-                best[place] = (keys, evaluation)
+    best = _best_entries(phase, team)
+    scores = dict(Evaluation.objects.filter(pk__in={one.evaluation_id for one in best}).values_list("pk", "scores"))
     Standing.objects.bulk_create(
         Standing(
             phase=phase,
             team=team,
-            split=split,
-            is_baseline=is_baseline,
-            evaluation=evaluation,
-            score=evaluation.scores[split][phase.ranking_metric],
-            sort_key=keys[0],
-            tie_keys=[key if key != float("-inf") else None for key in keys[1:]],
-            submitted_at=evaluation.submission.created_at,
+            split=entry.split,
+            is_baseline=entry.is_baseline,
+            evaluation_id=entry.evaluation_id,
+            score=scores[entry.evaluation_id][entry.split][phase.ranking_metric],
+            sort_key=entry.sort_key,
+            tie_keys=entry.tie_keys,
+            submitted_at=entry.submitted_at,
         )
-        for (split, is_baseline), (keys, evaluation) in best.items()
+        for entry in best
     )
+
+
+def _best_entries(phase: Phase, team: Team) -> list[BoardEntry]:
+    """Return the team's best entry of each split, baselines apart; of equals the earliest."""
+    ranked = BoardEntry.objects.filter(phase=phase, team=team, metric=phase.ranking_metric, sort_key__gt=MISSING)
+    best: dict[tuple[str, bool], BoardEntry] = {}
+    for entry in ranked.order_by("submitted_at", "evaluation_id"):
+        place = (entry.split, entry.is_baseline)
+        if place not in best or _keys(entry) > _keys(best[place]):
+            best[place] = entry
+    return list(best.values())
+
+
+def _keys(entry: BoardEntry) -> tuple[float, ...]:
+    return (entry.sort_key, *(MISSING if key is None else key for key in entry.tie_keys))

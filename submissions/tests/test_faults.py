@@ -63,7 +63,7 @@ def test_a_database_that_stays_busy_raises_at_last(monkeypatch):
 
 def test_a_finish_that_fails_halfway_leaves_nothing_half_written(monkeypatch):
     submission = make_submission()
-    monkeypatch.setattr("submissions.actions.finish.refresh_standings", lambda phase, team: 1 / 0)
+    monkeypatch.setattr("submissions.actions.finish.refresh_standings", lambda *args: 1 / 0)
     actions.evaluate(evaluation_id=submission.latest.pk, worker="w")
     evaluation = submission.latest
     assert (evaluation.status, evaluation.is_counted, evaluation.scores) == ("pending", False, {})
