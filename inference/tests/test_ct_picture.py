@@ -172,6 +172,12 @@ def test_a_clean_copy_keeps_pixels_and_nothing_else(tmp_path):
         assert np.array_equal(np.asarray(image), np.asarray(ramp()))
 
 
+def test_what_lies_behind_a_png_is_no_piece_of_it(tmp_path):
+    """Some programs fill a file up with zeros; they are neither counted nor read as chunks."""
+    padded = encoded(ramp()) + bytes(MAX_FILE_BYTES - len(encoded(ramp())))
+    assert np.array_equal(read_picture(saved(tmp_path, padded)).grey, np.asarray(ramp()))
+
+
 def test_a_compressed_text_bomb_in_a_png_is_no_way_in(tmp_path):
     bomb = zlib.compress(bytes(200 << 20), 1)
     body = b"note\x00\x00" + bomb

@@ -75,9 +75,9 @@ def _check_rows(data: bytes) -> None:
 
 
 def _png_chunks(data: bytes) -> int:
-    """Return how many chunks follow each other, counted no further than the limit."""
+    """Return how many chunks follow each other up to the last, counted no further than the limit."""
     count, at = 0, 8 if data.startswith(b"\x89PNG\r\n\x1a\n") else len(data)
-    while at < len(data) and count <= MAX_PNG_CHUNKS:
+    while at < len(data) and count <= MAX_PNG_CHUNKS and data[at + 4 : at + 8] != b"IEND":
         at += 12 + int.from_bytes(data[at : at + 4], "big")
         count += 1
     return count

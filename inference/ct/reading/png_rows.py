@@ -34,7 +34,7 @@ def _pass_bytes(width: int, height: int, bits: int, x: int, y: int, step_x: int,
 
 def _pixel_chunks(data: bytes) -> Iterator[bytes]:
     at = 8
-    while at + 8 <= len(data):
+    while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IEND":
         length = int.from_bytes(data[at : at + 4], "big")
         if data[at + 4 : at + 8] == b"IDAT":
             yield data[at + 8 : at + 8 + length]
