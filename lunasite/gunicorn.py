@@ -1,5 +1,6 @@
 """How gunicorn runs the site: threads for waiting uploads, counters shared between processes."""
 
+import contextlib
 from typing import Any
 
 worker_class = "lunasite.patience.PatientThreadWorker"
@@ -14,6 +15,14 @@ errorlog = "-"
 loglevel = "warning"
 proc_name = "lunasite"
 forwarded_allow_ips = "127.0.0.1"
+
+
+def post_worker_init(worker: Any) -> None:
+    """Begin to load the models beside a new web process, so that nobody's first call waits for them."""
+    from inference.engine import engine
+
+    with contextlib.suppress(OSError):  # then the first call tries again
+        engine().start()
 
 
 def child_exit(server: Any, worker: Any) -> None:
