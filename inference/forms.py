@@ -58,7 +58,12 @@ class FeedbackForm(forms.Form):
 
     VERDICTS = (("true", "Yes, it is right"), ("false", "No, it is wrong"))
 
-    file = UploadField(PICTURE_ACCEPT, label="CT slice", required=False, help_text="PNG or JPEG, at most 20 MB.")
+    file = UploadField(
+        PICTURE_ACCEPT,
+        label="CT slice",
+        help_text="PNG or JPEG, at most 20 MB.",
+        error_messages={"required": "Choose the picture."},
+    )
     picture = forms.CharField(widget=forms.HiddenInput, required=False, max_length=2_000_000)
     picture_name = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
     predicted_class = forms.ChoiceField(choices=CLASS_CHOICES, label="The model said")
@@ -70,6 +75,16 @@ class FeedbackForm(forms.Form):
     note = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 3}), required=False, max_length=NOTE_LENGTH, label="Note"
     )
+    # Nobody sees it, so whoever fills it in is a program that fills in everything (hostile-inputs T62).
+    website = forms.CharField(required=False, widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].required = not self["picture"].value()
+
+    @property
+    def is_spam(self) -> bool:
+        return bool(self["website"].value())
 
     def clean_picture(self) -> bytes:
         try:
@@ -79,8 +94,6 @@ class FeedbackForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        if not values.get("file") and not values.get("picture"):
-            self.add_error("file", "Choose the picture.")
         is_wrong, right = values.get("is_correct") == "false", values.get("correct_class")
         if is_wrong and not right:
             self.add_error("correct_class", "Choose what it is.")

@@ -11,7 +11,7 @@ from inference.drift import PSI_LARGE, PSI_MODERATE, ColumnDrift
 from inference.staff import for_staff
 
 WINDOWS = (100, 500, 2000)
-PLOT_WIDTH, PLOT_HEIGHT = 220, 64
+PLOT_WIDTH, PLOT_HEIGHT, LABEL_HEIGHT = 220, 64, 12
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,26 @@ class Bar:
     height: float
 
 
+@dataclass(frozen=True)
+class Label:
+    """A text below the axis; anchor: which of its ends is at x, as SVG calls it."""
+
+    text: str
+    x: float
+    anchor: str
+
+
 @for_staff
 @require_safe
 def drift_page(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("rows", "")
     rows = int(text) if text in {str(window) for window in WINDOWS} else drift_log.RECENT_ROWS
     report = drift_log.report(rows)
-    columns = [{"drift": column, "plot": plot_of(column)} for column in report.columns]
+    columns = [{"drift": column, "plot": plot_of(column), "labels": labels_of(column)} for column in report.columns]
     context = {"report": report, "columns": columns, "rows": rows, "windows": WINDOWS}
-    limits = {"moderate": PSI_MODERATE, "large": PSI_LARGE, "width": PLOT_WIDTH, "height": PLOT_HEIGHT}
-    return render(request, "inference/drift.html", {**context, **limits})
+    limits = {"moderate": PSI_MODERATE, "large": PSI_LARGE}
+    sizes = {"width": PLOT_WIDTH, "height": PLOT_HEIGHT, "label": LABEL_HEIGHT}
+    return render(request, "inference/drift.html", {**context, **limits, **sizes})
 
 
 def plot_of(column: ColumnDrift) -> dict[str, list[Bar]]:
@@ -45,6 +55,14 @@ def plot_of(column: ColumnDrift) -> dict[str, list[Bar]]:
         "reference": bars(column.bins, column.reference_shares, most, 1.0),
         "current": bars(column.bins, column.current_shares, most, 0.5),
     }
+
+
+def labels_of(column: ColumnDrift) -> list[Label]:
+    """Return what the bars stand for: each class, or the ends of the range."""
+    if column.ks is not None:
+        return [Label(column.bins[0], 0, "start"), Label(column.bins[-1], PLOT_WIDTH, "end")]
+    step = PLOT_WIDTH / len(column.bins)
+    return [Label(name.split("_")[0], round((i + 0.5) * step, 2), "middle") for i, name in enumerate(column.bins)]
 
 
 def bars(names: tuple[str, ...], shares: tuple[float, ...], most: float, thickness: float) -> list[Bar]:

@@ -38,12 +38,18 @@ def send_feedback(request: HttpRequest) -> HttpResponse:
     if not throttle.allow_request(request, Scope()):  # type: ignore[arg-type]
         return too_often(request, throttle.wait() or 60)
     form = FeedbackForm(request.POST, request.FILES)
+    if form.is_spam:
+        return thanks(request)
     if not form.is_valid():
         return render(request, "inference/feedback.html", {"form": form}, status=400)
     try:
         keep(request.user, form.cleaned_data)
     except (Unreadable, ServiceError, OSError) as error:
         return problem(request, form, error)
+    return thanks(request)
+
+
+def thanks(request: HttpRequest) -> HttpResponse:
     messages.success(request, "Thank you. A reviewer will look at it.")
     return redirect("try_it")
 

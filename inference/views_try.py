@@ -98,6 +98,11 @@ def fault(request: HttpRequest, call: Call, error: Exception, **context: Any) ->
     return page(request, answer.status_code, problem=answer.detail, **context)
 
 
+def percent_of(probability: float) -> int:
+    """Return a whole percentage that never claims certainty."""
+    return min(99, max(1, round(100 * probability)))
+
+
 def spoken(class_name: str) -> str:
     return class_name.replace("_", " ")
 
@@ -109,7 +114,7 @@ def slice_context(explanation: SliceExplanation, name: str) -> dict[str, Any]:
         initial["picture"] = base64.b64encode(explanation.picture).decode()
     return {
         "answer": answer,
-        "percent": round(100 * answer.confidence),
+        "percent": percent_of(answer.confidence),
         "name": spoken(answer.pred_class),
         "rows": [
             {"name": spoken(name), "probability": probability}
@@ -130,7 +135,7 @@ def lesion_context(views: LesionViews, point: tuple[float, float, float]) -> dic
     ]
     return {
         "probability": probability,
-        "percent": round(100 * probability),
+        "percent": percent_of(probability),
         "planes": planes,
         "field_mm": round(views.field_mm),
         "bar_width": round(1000 / views.field_mm, 2),  # 10 mm, where the picture is 100 wide

@@ -68,6 +68,12 @@ def test_a_lesion_shows_three_planes_and_meaning(signed_in):
     assert "no diagnosis" in page
 
 
+@pytest.mark.parametrize(("probability", "shown"), [(0.9999, "99 %"), (0.0001, "1 %"), (0.126, "13 %")])
+def test_no_answer_is_shown_as_certain(signed_in, fake, probability, shown):
+    fake.probability = probability
+    assert f"<b>{shown}</b>" in text(signed_in.post("/try/lesion", lesion_body()))
+
+
 def test_the_example_needs_no_file(signed_in):
     page = text(signed_in.post("/try/lesion", {"csrfmiddlewaretoken": TOKEN, "example": "1"}))
     assert "made-up chest" in page
@@ -145,6 +151,19 @@ def test_the_limit_of_the_api_holds_here_too(browser, settings):
 def test_names_are_escaped(browser):
     body = slice_body(**{"slice-file": picture_file(name='"><script>x.png')})
     assert "<script>x" not in text(browser.post("/try/slice", body))
+
+
+def test_the_feedback_form_asks_for_the_picture_it_needs(browser):
+    page = text(browser.get("/try/feedback"))
+    label = page[page.index("CT slice") :]
+    assert "optional" not in label[: label.index("</label>")]
+
+
+def test_a_program_that_fills_in_every_field_is_thanked_and_nothing_kept(browser, folders):
+    answer = browser.post("/try/feedback", feedback_body(file=picture_file(), website="http://192.0.2.1/"))
+    assert (answer.status_code, answer["Location"]) == (302, "/try")
+    assert not Feedback.objects.exists()
+    assert not (folders / "kept").exists()
 
 
 def feedback_body(**changes) -> dict:

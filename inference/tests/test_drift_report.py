@@ -85,6 +85,8 @@ def test_the_page_says_the_same(client, staff, reference, rows, shift, sentence)
     page = client.get("/drift?rows=100").content.decode()
     assert sentence in page
     assert page.count("<figure") == 11
+    assert page.count('text-anchor="end"') == 10  # a range of numbers
+    assert '"middle">normal<' in page  # a class
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1e9", "abc", "", "99999999999999999999"])
