@@ -56,7 +56,7 @@ def cap_body(request: HttpRequest, max_bytes: int) -> None:
 def read_to_its_end(request: HttpRequest, most_bytes: int) -> None:
     """Let a body that comes in pieces, without a length, be read until the server says it has ended."""
     request.META["CONTENT_LENGTH"] = str(most_bytes)
-    request._stream = LimitedStream(request.META["wsgi.input"], most_bytes)  # type: ignore[attr-defined]
+    request._stream = LimitedStream(request.META["wsgi.input"], most_bytes)  # type: ignore[assignment]
 
 
 def refuse_large_body(request: HttpRequest, max_bytes: int) -> None:
