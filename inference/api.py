@@ -21,9 +21,10 @@ from inference.api_docs import (
 from inference.api_requests import AXES, LesionBatchRequest, LesionRequest, SliceBatchRequest, SliceRequest
 from inference.calls import Call
 from inference.ct.reading.errors import Unreadable
-from inference.limits import LESION_ENDPOINTS, SLICE_ENDPOINTS, NotLocked, OpenOrSignedIn
+from inference.limits import NotLocked, OpenOrSignedIn
 from inference.models import Prediction
 from inference.networks.answers import LesionAnswer, SliceAnswer
+from inference.rates import LESION_ENDPOINTS, SLICE_ENDPOINTS
 from inference.refusals import ApiError
 from inference.uploads import path_of
 

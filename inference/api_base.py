@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from inference import failures, limits
+from inference import failures, rates
 from inference.calls import Call
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import Unreadable
@@ -87,7 +87,7 @@ class PredictionViewSet(UploadViewSet):
         return self.call
 
     def check_throttles(self, request: Request) -> None:
-        wait = limits.wait_s(request, self.scope)
+        wait = rates.wait_s(request, self.scope)
         if wait is not None:
             self.over_limit(wait)
 

@@ -1,6 +1,5 @@
-"""Who may call how often. Calls are counted in the log, so limits hold over all processes and hosts."""
+"""Who may call: not the account that failed logins have locked, and without a token only where the site lets them."""
 
-from datetime import timedelta
 from typing import Any
 
 from axes.helpers import get_client_ip_address
@@ -8,34 +7,8 @@ from axes.models import AccessAttempt
 from django.conf import settings
 from django.utils import timezone
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
-from rest_framework.throttling import SimpleRateThrottle
 
-from inference.calls import caller_of
-from inference.models import Prediction
 from inference.refusals import ApiError
-
-LESION_ENDPOINTS = ("lesion", "lesion_batch", "try_lesion")
-SLICE_ENDPOINTS = ("slice", "slice_batch", "try_slice")
-
-
-def rate_of(scope: str) -> tuple[int, float]:
-    """Return (calls, seconds) of a scope of DEFAULT_THROTTLE_RATES; no calls at all means no limit."""
-    rates: Any = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
-    text = rates.get(scope)
-    calls, seconds = SimpleRateThrottle.parse_rate(SimpleRateThrottle.__new__(SimpleRateThrottle), text)
-    return calls or 0, float(seconds or 0)
-
-
-def wait_s(request: Any, endpoints: tuple[str, ...]) -> float | None:
-    """Return how long the caller has to wait for the next call, or None when it may call now."""
-    calls, seconds = rate_of("lesion" if "lesion" in endpoints else "slice")
-    if not calls:
-        return None
-    now = timezone.now()
-    since = now - timedelta(seconds=seconds)
-    counted = Prediction.objects.by(caller_of(request), endpoints, since).exclude(error_code="FORBIDDEN")
-    oldest = list(counted.order_by("-at").values_list("at", flat=True)[calls - 1 : calls])
-    return max(1.0, (oldest[0] - since).total_seconds()) if oldest else None
 
 
 def locked_for_s(request: Any) -> float | None:

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-from inference.limits import wait_s
+from inference.rates import wait_s
 from inference.refusals import ApiError
 from inference.uploads import cap_body, close_uploads, refuse_large_body
 

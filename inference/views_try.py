@@ -14,10 +14,10 @@ from inference.calls import Call
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import Unreadable
 from inference.forms import INLINE_PICTURE_BYTES, FeedbackForm, LesionForm, SliceForm
-from inference.limits import LESION_ENDPOINTS, SLICE_ENDPOINTS
 from inference.models import Prediction
 from inference.networks.answers import LesionViews, ServiceError, SliceExplanation
 from inference.page_uploads import takes_upload
+from inference.rates import LESION_ENDPOINTS, SLICE_ENDPOINTS
 from inference.refusals import ApiError
 from inference.uploads import path_of
 

@@ -5,6 +5,7 @@ Never pickle: the process that answers has decoded strangers' bytes, so what it 
 
 import base64
 import dataclasses
+import functools
 import json
 import math
 import socket
@@ -62,10 +63,15 @@ def from_json(kind: Any, value: Any) -> Any:
 
 
 def _dataclass_from_json(kind: type, value: Any) -> Any:
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     if not isinstance(value, dict) or set(value) != set(hints):
         raise Garbled(f"no {kind.__name__}")
     return kind(**{name: from_json(hint, value[name]) for name, hint in hints.items()})
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _container_from_json(kind: Any, value: Any) -> Any:
