@@ -27,6 +27,8 @@ _SYSTEM_PATHS = (
     "/usr",
     "/var/run",
 )
+# The batch contract mounts it read-only, so that nothing can be mounted below it.
+_INPUT_PATH = "/input"
 # The loader reads these in every process, hooks of a GPU runtime included. LD_LIBRARY_PATH alone is
 # let through, for every CUDA and PyTorch base image sets it; the runner empties it where a GPU is given.
 _ALLOWED_LOADER_NAMES = frozenset({"LD_LIBRARY_PATH"})
@@ -57,6 +59,7 @@ def read_config(text: bytes, limits: ArchiveLimits) -> CheckedConfig:
 def _checked(root: dict[str, Any], limits: ArchiveLimits) -> CheckedConfig:
     diff_ids = _diff_ids(root)
     _check_platform(root)
+    _check_history(root, len(diff_ids))
     asked = strict_json.object_field(root, "config")
     config = ImageConfig(
         exposed_ports=_exposed_ports(asked),
@@ -107,6 +110,14 @@ def _check_platform(root: dict[str, Any]) -> None:
         )
 
 
+def _check_history(root: dict[str, Any], layers: int) -> None:
+    """Raise ArchiveError if the history tells of more layers than there are: no engine loads that."""
+    steps = [step for step in strict_json.list_field(root, "history") if isinstance(step, dict)]
+    told = sum(not strict_json.field(step, "empty_layer") for step in steps)
+    if told > layers:
+        raise _bad_config(f"The image's history tells of {told} layers, but it has {layers}; build it anew.")
+
+
 def _command(asked: dict[str, Any], name: str) -> tuple[str, ...]:
     """Return a command; engines also take one string for a list of one."""
     value = strict_json.field(asked, name)
@@ -124,6 +135,8 @@ def _env_names(asked: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
     for name in names:
         if name.strip().upper().startswith("LD_") and name not in _ALLOWED_LOADER_NAMES:
             raise ArchiveError("IMAGE_FORBIDDEN_ENV", f"The image sets {shown(name)}; remove this ENV line.")
+    if any(line.startswith("=") for line in env):
+        raise _bad_config("An ENV line of the image has no name before its `=`; remove it.")
     return names
 
 
@@ -173,4 +186,4 @@ def _is_at_or_below(path: str, places: tuple[str, ...]) -> bool:
 
 def _hides_the_system(path: str) -> bool:
     is_above = any(place == path or place.startswith(path.rstrip("/") + "/") for place in _SYSTEM_PATHS)
-    return is_above or _is_at_or_below(path, _KERNEL_PATHS)
+    return is_above or _is_at_or_below(path, _KERNEL_PATHS) or path.startswith(_INPUT_PATH + "/")

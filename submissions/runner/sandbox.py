@@ -5,9 +5,10 @@ Holder (ours) owns the empty network namespace; model (the participant's) and dr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import ceil
+from posixpath import normpath
 
 from submissions.runner.base import Limits
 
@@ -136,7 +137,7 @@ def model_spec(
         cpus=limits.cpus,
         shm_bytes=limits.shm_mb * MIB,
         environment=model_environment(image, limits),
-        tmpfs=model_tmpfs(image, limits),
+        tmpfs=model_tmpfs(image, limits, mounted={mount.target for mount in (*binds, *volumes)}),
         binds=binds,
         volumes=volumes,
         runtime=runtime,
@@ -170,9 +171,13 @@ def model_environment(image: ImageFacts, limits: Limits) -> dict[str, str]:
     return chosen
 
 
-def model_tmpfs(image: ImageFacts, limits: Limits) -> dict[str, str]:
-    """Return a sized tmpfs at /tmp and over every volume the image declares."""
+def model_tmpfs(image: ImageFacts, limits: Limits, *, mounted: Collection[str] = ()) -> dict[str, str]:
+    """Return a sized tmpfs at /tmp and over every volume the image declares, but where we mount something.
+
+    A declared volume that nothing covers is an unbounded folder on the engine's disk, so none is left out.
+    """
     # exec: torch and numba load the code they compile from there. uid, gid: the runtime gives the mount
     # the mode of the image's own folder, which only its owner may write to.
     options = f"rw,exec,nosuid,nodev,mode=1777,uid=65534,gid=65534,size={limits.tmp_mb}m,nr_inodes=200k"
-    return dict.fromkeys({"/tmp", *image.volumes} - {INPUT_AT, OUTPUT_AT}, options)
+    declared = {"/" + normpath(path).lstrip("/") for path in image.volumes}
+    return dict.fromkeys(({"/tmp"} | declared) - set(mounted), options)

@@ -380,6 +380,7 @@ def test_a_plain_working_directory_is_taken(path: str, kept: str):
         "/lib64",
         "/./etc",
         "/var/../etc",
+        "/input/models",
         "d",
     ],
 )
@@ -399,6 +400,18 @@ def test_volumes_are_few_and_normalised():
 )
 def test_loader_variables_are_refused(line: str):
     assert code_of(asking(Env=["PATH=/bin", line])) == "IMAGE_FORBIDDEN_ENV"
+
+
+def test_a_variable_without_a_name_is_refused():
+    assert code_of(asking(Env=["PATH=/bin", "=x"])) == "IMAGE_BAD_CONFIG"
+
+
+@pytest.mark.parametrize("key", ["empty_layer", "Empty_Layer"])
+def test_a_history_may_not_tell_of_more_layers_than_there_are(key: str):
+    steps = [{"created_by": "COPY"}, {"created_by": "CMD", key: True}]
+    assert scan(changed(history=steps)).diff_ids
+    assert scan(changed(history=None)).diff_ids
+    assert code_of(changed(history=[*steps, {"created_by": "COPY"}])) == "IMAGE_BAD_CONFIG"
 
 
 def test_the_environment_is_at_most_64_kib():

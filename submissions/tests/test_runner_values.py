@@ -15,7 +15,15 @@ from submissions.runner.docker import ContainerState, container_options
 from submissions.runner.engine_words import loaded_id, readable, start_fault
 from submissions.runner.http import plan_of, read_body
 from submissions.runner.neutral import neutral_calls
-from submissions.runner.sandbox import ImageFacts, Labels, driver_spec, holder_spec, model_environment, model_spec
+from submissions.runner.sandbox import (
+    ImageFacts,
+    Labels,
+    OutputVolume,
+    driver_spec,
+    holder_spec,
+    model_environment,
+    model_spec,
+)
 from submissions.runner.selftest import is_safe_runc, judge, version_of
 from submissions.runner.strict_json import NotStrictJson, parse_strict
 from submissions.runner.verdict import ended, refined
@@ -149,6 +157,23 @@ def test_declared_volumes_become_sized_tmpfs():
     tmpfs = model_spec(LABELS, IMAGE, Limits(tmp_mb=10)).tmpfs
     assert tmpfs.keys() == {"/tmp", "/data"}
     assert all("size=10m" in options for options in tmpfs.values())
+
+
+@pytest.mark.parametrize(
+    ("declared", "mounted", "expected"),
+    [
+        ("/output", (), {"/tmp", "/output"}),  # the HTTP contract mounts nothing there: it would be a folder on disk
+        ("/input/", (), {"/tmp", "/input"}),
+        ("/output", ("/output",), {"/tmp"}),
+        ("/output/", ("/output",), {"/tmp"}),
+        ("/./output", ("/output",), {"/tmp"}),
+        ("//tmp/", (), {"/tmp"}),
+    ],
+)
+def test_a_declared_volume_is_covered_once(declared, mounted, expected):
+    image = ImageFacts("i", {}, (declared,), ())
+    volumes = tuple(OutputVolume("v", target, read_only=False) for target in mounted)
+    assert model_spec(LABELS, image, Limits(), volumes=volumes).tmpfs.keys() == expected
 
 
 def test_loader_and_gpu_variables_of_the_image_are_emptied():
