@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.core.files.storage import storages
 from django.db import transaction
@@ -30,6 +31,10 @@ def import_dataset(
     public_fraction: the share of patients whose cases are public, the rest private; None: all are public.
     Raises DatasetError with row and reason; then nothing was stored.
     """
+    try:
+        Dataset._meta.get_field("name").clean(name, None)
+    except ValidationError as error:
+        raise DatasetError([f"the name {name!r} cannot be used: {' '.join(error.messages)}"]) from error
     rows = read_table(truth, KINDS[kind], split_column)
     splits = [row.split for row in rows] if public_fraction is None else split_by_patient(rows, public_fraction)
     if problems := class_problems(rows, splits):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,17 +50,22 @@ def read_table(path: Path, kind: Kind, split_column: str | None = None) -> list[
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            header = [name.strip() for name in reader.fieldnames or []]
-            records = [dict(zip(header, _texts(record, reader.fieldnames or []), strict=True)) for record in reader]
+            records = list(_records(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError([f"{path.name} cannot be read as UTF-8 CSV: {error}"]) from error
+    header = records[0][1] if records else []
     _check_header(header, split_column)
-    return _rows(records, kind, split_column)
+    return _rows(header, records[1:], kind, split_column)
 
 
-def _texts(record: Mapping[str, str | None], names: Sequence[str]) -> list[str]:
-    return [(record.get(name) or "").strip() for name in names]
+def _records(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line it starts in, trimmed fields) of each record that is not blank."""
+    reader = csv.reader(file, strict=True)
+    line = 1
+    for fields in reader:
+        if fields:
+            yield line, [text.strip() for text in fields]
+        line = reader.line_num + 1
 
 
 def _check_header(header: list[str], split_column: str | None) -> None:
@@ -76,12 +81,16 @@ def _check_header(header: list[str], split_column: str | None) -> None:
         raise DatasetError(problems)
 
 
-def _rows(records: list[dict[str, str]], kind: Kind, split_column: str | None) -> list[TruthRow]:
+def _rows(
+    header: list[str], records: list[tuple[int, list[str]]], kind: Kind, split_column: str | None
+) -> list[TruthRow]:
     rows, problems = [], []
-    for line, record in enumerate(records, start=2):
-        lowered = {name.lower(): value for name, value in record.items()}
+    names = [name.lower() for name in header]
+    for line, fields in records:
         try:
-            rows.append(_row(line, lowered, kind, split_column))
+            if len(fields) != len(names):  # an unquoted comma would shift the label
+                raise ValueError(f"{len(fields)} fields where the header has {len(names)}")
+            rows.append(_row(line, dict(zip(names, fields, strict=True)), kind, split_column))
         except ValueError as error:
             problems.append(f"row {line}: {error}")
     problems += _set_problems(rows, kind) if not problems else []
@@ -93,7 +102,10 @@ def _rows(records: list[dict[str, str]], kind: Kind, split_column: str | None) -
 def _row(line: int, record: Mapping[str, str], kind: Kind, split_column: str | None) -> TruthRow:
     series = record.get("seriesinstanceuid", "")
     lesion = record.get("lesionid", "")
-    public_id = record.get("annotationid") or record.get("id") or (f"{series}_{lesion}" if series else record["file"])
+    of_series = f"{series}_{lesion}" if series else record.get("file", "")
+    public_id = record.get("annotationid") or record.get("id") or of_series
+    if not public_id:
+        raise ValueError("the id is empty")
     if len(public_id) > 200 or not public_id.isprintable():
         raise ValueError("the id is longer than 200 characters or not printable")
     return TruthRow(

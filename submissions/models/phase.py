@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,9 @@ from django.utils import timezone
 from submissions.kinds import Kind
 from submissions.models.dataset import Dataset, Split
 from submissions.scoring import metrics_of
+
+SHORTEST_WINDOW = timedelta(seconds=1)
+LONGEST_WINDOW = timedelta(days=3653)  # a longer one would reach back before the first year of the calendar
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,19 @@ class Phase(models.Model):
             problems |= self._metric_problems()
         if self.decimals is not None and self.decimals > 15:
             problems["decimals"] = "Give 0 to 15, or nothing for full precision."
+        problems |= self._limit_problems()
         if problems:
             raise ValidationError(problems)
+
+    def _limit_problems(self) -> dict[str, str]:
+        """Name the limits under which no container could run."""
+        least = {"memory_mb": 64, "cpus": 0.1, "timeout_s": 1, "startup_s": 1, "predict_timeout_s": 1, "parallel": 1}
+        given = {name: getattr(self, name) for name in least}
+        return {
+            name: f"Give {least[name]:g} or more."
+            for name, value in given.items()
+            if value is not None and value < least[name]
+        }
 
     def _metric_problems(self) -> dict[str, str]:
         known = [name for name, metric in metrics_of(self.kind.name).items() if metric.can_rank]
@@ -180,5 +194,5 @@ class Quota(models.Model):
         raise AssertionError("unreachable: every duration is a whole number of seconds")
 
     def clean(self) -> None:
-        if self.window is not None and self.window.total_seconds() < 1:
-            raise ValidationError({"window": "A window lasts at least one second."})
+        if self.window is not None and not SHORTEST_WINDOW <= self.window <= LONGEST_WINDOW:
+            raise ValidationError({"window": "A window lasts from one second to ten years; empty: the whole phase."})

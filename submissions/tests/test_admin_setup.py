@@ -72,6 +72,9 @@ def test_a_phase_is_opened_with_quotas_typed_as_people_say_them(staff):
         ({"tie_breaks": "nonsense"}, "Give a list of metrics. Choose from: auc"),
         ({"decimals": "16"}, "Give 0 to 15"),
         ({"slug": "no slug"}, "valid"),
+        ({"cpus": "-1"}, "Give 0.1 or more"),
+        ({"parallel": "0"}, "Give 1 or more"),
+        ({"memory_mb": "3"}, "Give 64 or more"),
     ],
 )
 def test_checks_explain_what_to_do(staff, changed, sentence):
@@ -84,6 +87,12 @@ def test_checks_explain_what_to_do(staff, changed, sentence):
 def test_a_window_that_cannot_be_read_says_what_can(staff, text):
     page = add(staff, dataset=make_dataset(), quotas=[(1, text)]).content.decode()
     assert "Give a number and a unit: 7d, 12h, 90m, 2w" in page
+    assert not Quota.objects.exists()
+
+
+def test_a_window_longer_than_the_calendar_is_refused(staff):
+    page = add(staff, dataset=make_dataset(), quotas=[(1, "99999w")]).content.decode()
+    assert "one second to ten years" in page
     assert not Quota.objects.exists()
 
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from submissions.models import Case, Dataset, Phase
+from submissions.models import ApiToken, Case, Dataset, Phase
 
 pytestmark = pytest.mark.django_db
 HEADER = "PatientID,SeriesInstanceUID,CoordX,CoordY,CoordZ,LesionID,AnnotationID,label,Gender"
@@ -58,6 +58,10 @@ def test_the_id_is_the_first_that_is_there(table, header, row, expected):
         (["P1,1.2,inf,2,3,1,A1,0,"], "row 2: coordx is not finite"),
         (["P1,1.2,1,2,3,1,A1,2,"], "row 2: the label is not 0 or 1"),
         ([], "no rows"),
+        (["P1,1.2,1,2,3,1,A1,0,,moved", "P2,1.3,1,2,3,1,A2,1,"], "row 2: 10 fields where the header has 9"),
+        (["P1,1.2,1,2,3,1,A1,0,", "P2,1.3,1,2,3,1,A2"], "row 3: 7 fields where the header has 9"),
+        (["", "", "P1,1.2,1,2,3,1,A1,9,"], "row 4: the label is not 0 or 1"),
+        (['"P\n1",1.2,1,2,3,1,A1,0,', "P1,1.2,1,2,3,1,A2,9,"], "row 4: the label is not 0 or 1"),
     ],
 )
 def test_each_fault_is_named_with_its_row(table, rows, message):
@@ -70,6 +74,24 @@ def test_each_fault_is_named_with_its_row(table, rows, message):
 def test_a_missing_or_doubled_column_is_named(table, header):
     with pytest.raises(CommandError, match="header"):
         run(table(["1,2,3,4,5"], header))
+
+
+def test_an_empty_id_is_named(table):
+    with pytest.raises(CommandError, match="row 3: the id is empty"):
+        run(table(["a,0,1,2,3", ",1,1,2,3"], "AnnotationID,label,CoordX,CoordY,CoordZ"))
+
+
+def test_an_empty_table_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"")
+    with pytest.raises(CommandError, match="no column 'label'"):
+        run(str(tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize("name", ["bad name/../x", "x" * 81, ""])
+def test_a_name_that_no_address_can_hold_is_refused(table, name):
+    with pytest.raises(CommandError, match="name"):
+        call_command("import_dataset", kind="lesion", name=name, truth=table())
+    assert not Dataset.objects.exists()
 
 
 def test_a_table_that_is_no_text_is_refused(tmp_path):
@@ -161,7 +183,8 @@ def test_a_phase_takes_containers_only_over_images(table, has_images):
 @pytest.mark.parametrize(
     "wrong",
     [["--quota", "0/all"], ["--quota", "2/7y"], ["--decimals", "16"], ["--closes", "soon"], ["--metric", "nope"],
-     ["--dataset", "missing"], ["--closes", "2001-01-01"], ["--slug", "no slug"], ["--tie-break", "calibration_slope"]],
+     ["--dataset", "missing"], ["--closes", "2001-01-01"], ["--slug", "no slug"], ["--tie-break", "calibration_slope"],
+     ["--quota", "5/999999w"]],
 )  # fmt: skip
 def test_a_wrong_option_opens_nothing(table, wrong):
     run(table())
@@ -180,3 +203,19 @@ def test_a_token_is_printed_once_and_works():
 
     answer = APIClient().get("/api/v1/submissions", HTTP_AUTHORIZATION=f"Bearer {out.getvalue().strip()}")
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["bad name", "--create"], ["x" * 151, "--create"], ["", "--create"], ["robot", "--create", "--name", "y" * 81]],
+)
+def test_a_name_that_cannot_be_stored_makes_no_token(words):
+    with pytest.raises(CommandError, match="No token was made"):
+        call_command("create_token", *words)
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1"])
+def test_a_port_that_is_none_is_refused_in_words(port):
+    with pytest.raises(CommandError, match="choose 1 to 65535"):
+        call_command("start", f"--port={port}")

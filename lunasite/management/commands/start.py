@@ -82,6 +82,8 @@ def _work(cluster: str) -> Program:
 
 def _check_port_is_free(bind: str, port: int) -> None:
     """Raise CommandError with the remedy rather than let the web server fail in a loop."""
+    if not 0 < port < 65536:
+        raise CommandError(f"Port {port} is none; choose 1 to 65535 with --port.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from submissions.models import ApiToken
 from submissions.tokens import create_token
 
 
@@ -23,5 +25,15 @@ class Command(BaseCommand):
         user = users.filter(username=options["username"]).first()
         if user is None and not options["create"]:
             raise CommandError(f"There is no user '{options['username']}'; add --create to make one.")
-        user = user or users.create_user(options["username"])
-        self.stdout.write(create_token(user=user, name=options["name"])[1])
+        try:
+            user = user or new_user(options["username"])
+            name = ApiToken._meta.get_field("name").clean(options["name"], None)
+        except ValidationError as error:
+            raise CommandError(f"No token was made: {' '.join(error.messages)}") from error
+        self.stdout.write(create_token(user=user, name=name)[1])
+
+
+def new_user(username: str) -> Any:
+    """Return a new user without a password. Raises ValidationError for what is no user name."""
+    users = get_user_model()
+    return users.objects.create_user(users._meta.get_field("username").clean(username, None))

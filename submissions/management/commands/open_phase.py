@@ -76,11 +76,14 @@ class Command(BaseCommand):
             self.stdout.write("It takes CSVs only: a container needs an image of every case (import_dataset --images).")
 
     @transaction.atomic
-    def _save(self, phase: Phase, quotas: list[tuple[int, timedelta | None]]) -> None:
+    def _save(self, phase: Phase, windows: list[tuple[int, timedelta | None]]) -> None:
+        quotas = [Quota(phase=phase, tries=tries, window=window) for tries, window in windows]
         try:
             phase.full_clean()
+            for one in quotas:
+                one.full_clean(exclude=["phase"])
         except ValidationError as error:
             problems = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
             raise CommandError(f"The phase was not opened: {problems}") from error
         phase.save()
-        Quota.objects.bulk_create(Quota(phase=phase, tries=tries, window=window) for tries, window in quotas)
+        Quota.objects.bulk_create(quotas)
