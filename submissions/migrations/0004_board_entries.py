@@ -110,7 +110,8 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "board entries",
                 "indexes": [
                     models.Index(
-                        fields=["phase", "split", "metric", "-sort_key", "submitted_at"], name="entries_in_order"
+                        fields=["phase", "split", "metric", "-sort_key", "submitted_at", "is_baseline"],
+                        name="entries_in_order",
                     ),
                     models.Index(fields=["team", "phase", "metric", "split", "submitted_at"], name="entries_of_a_team"),
                 ],

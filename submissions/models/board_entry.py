@@ -38,7 +38,10 @@ class BoardEntry(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["phase", "split", "metric", "-sort_key", "submitted_at"], name="entries_in_order"),
+            # is_baseline lets the ranked entries above a page be counted in the index alone.
+            models.Index(
+                fields=["phase", "split", "metric", "-sort_key", "submitted_at", "is_baseline"], name="entries_in_order"
+            ),
             models.Index(fields=["team", "phase", "metric", "split", "submitted_at"], name="entries_of_a_team"),
         ]
         verbose_name_plural = "board entries"
