@@ -83,9 +83,13 @@ def failed_sentence(evaluation: Evaluation) -> str:
         return "Failed."
     fault = "This was our fault" if failure.is_ours else "This was the submission's fault"
     counted = "the try counted" if evaluation.submission.try_counts else "the try was given back"
-    said = counted in failure.sentence
+    sentence = failure.sentence
+    if not failure.counts and evaluation.submission.try_counts:  # run once more by staff, after it was scored
+        sentence = sentence.replace("the try was given back and ", "")
+        counted = "the scores of the earlier run stand"
+    said = counted in sentence
     extra = f" {evaluation.failure_note}" if evaluation.failure_note else ""
-    return f"{failure.sentence}{extra} {fault}{'' if said else f'; {counted}'}."
+    return f"{sentence}{extra} {fault}{'' if said else f'; {counted}'}."
 
 
 def run_seconds(evaluation: Evaluation, exact: bool) -> int | None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from submissions.failures import FAILURES, PlatformError
 from submissions.kinds import pack
-from submissions.models import Evaluation, Split, Submission, Team
+from submissions.models import Evaluation, Split, Team
 from submissions.models.standing import refresh_standings
 from submissions.retrying import with_retries
 from submissions.scoring import METRIC_VERSION, MetricError, curves, score
@@ -111,7 +111,7 @@ def fail(evaluation: Evaluation, code: str, note: str = "", staff_note: str = ""
         )  # fmt: skip
         evaluation.note("failed", failure.sentence, staff_note[:20_000])
         if not failure.counts:
-            Submission.objects.filter(pk=evaluation.submission_id).update(try_counts=False)
+            evaluation.submission.give_try_back()
         if failure.is_ours:
             async_task("submissions.tasks.alert_staff", evaluation.pk, cluster="evaluations")
     log.info("evaluation failed", evaluation=evaluation.pk, code=code)

@@ -32,11 +32,12 @@ def cancel(*, submission: Submission) -> Evaluation:
 def _cancel(evaluation: Evaluation, submission: Submission) -> Evaluation:
     had_started = evaluation.attempt > 0
     evaluation.move_to(Evaluation.Status.CANCELLED, lease_until=None, finished_at=timezone.now())
-    evaluation.note(
-        "cancelled", "Cancelled." if had_started else "Cancelled before it started; the try was given back."
-    )
     if not had_started:
-        Submission.objects.filter(pk=submission.pk).update(try_counts=False)
+        submission.give_try_back()
+    submission.refresh_from_db(fields=["try_counts"])
+    is_given_back = not had_started and not submission.try_counts
+    told = "Cancelled before it started; the try was given back." if is_given_back else "Cancelled."
+    evaluation.note("cancelled", told)
     return evaluation
 
 

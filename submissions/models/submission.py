@@ -85,6 +85,11 @@ class Submission(models.Model):
     def is_docker(self) -> bool:
         return self.submission_type == self.Type.DOCKER
 
+    def give_try_back(self) -> None:
+        """Let the try count no longer, unless scores of an earlier run stand: then it was used."""
+        row = Submission.objects.filter(pk=self.pk)
+        row.exclude(evaluations__is_counted=True).update(try_counts=False)
+
     @property
     def latest(self) -> Evaluation:
         """The newest evaluation; uses the prefetched ones where a list of submissions has them."""

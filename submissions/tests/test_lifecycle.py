@@ -14,6 +14,7 @@ from submissions.actions import finish
 from submissions.actions.evaluate import claim
 from submissions.failures import FAILURES, PlatformError
 from submissions.models import Evaluation, Standing, StatusConflict
+from submissions.progress import progress_of
 from submissions.refusals import Refusal
 from submissions.scoring import MetricError
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission
@@ -197,6 +198,22 @@ def test_re_evaluation_replaces_the_counted_run():
     first.refresh_from_db()
     assert (first.is_counted, second.is_counted) == (False, True)
     assert Standing.objects.get().evaluation == second
+
+
+@pytest.mark.parametrize("end", ["cancelled", "ours", "theirs"])
+def test_a_re_evaluation_that_comes_to_nothing_leaves_scores_and_try_as_they_were(end):
+    submission = evaluated()
+    actions.re_evaluate(submission=submission)
+    if end == "cancelled":
+        actions.cancel(submission=submission)
+    else:
+        code = {"ours": "SYSTEM_METRIC", "theirs": "CSV_IDS"}[end]
+        finish.fail(claim(submission.latest.pk, "w"), code)
+    submission.refresh_from_db()
+    assert submission.try_counts is True
+    assert "given back" not in progress_of(submission.latest, timezone.now()).sentence
+    assert not submission.latest.events.filter(note__contains="given back").exclude(stage="failed").exists()
+    assert Standing.objects.count() == 1
 
 
 def test_re_evaluation_waits_for_the_running_one():
