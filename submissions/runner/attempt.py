@@ -42,6 +42,13 @@ class Attempt:
         self._containers.append(container_id)
         return container_id
 
+    def create_theirs(self, spec: ContainerSpec) -> str:
+        """Create a container of a participant's image. Raises ContainerFault when the image is to blame."""
+        container_id = self.engine.create(spec, is_theirs=True)
+        self._containers.append(container_id)
+        self.engine.check_accounts(container_id)
+        return container_id
+
     def create_volume(self, volume: OutputVolume, labels: Labels, size_mb: int, inodes: int) -> None:
         self._volumes.append(volume.name)
         self.engine.create_volume(volume, labels.of("output"), size_mb, inodes)

@@ -133,7 +133,7 @@ class _Scan:
             binds=(Bind(str(input_dir), INPUT_AT),),
             volumes=(output,),
         )
-        self.model = self.attempt.create(spec)
+        self.model = self.attempt.create_theirs(spec)
         self.started = time.monotonic()
         self.engine.start(self.model, is_theirs=True)
         owner.watcher.stage("predicting")

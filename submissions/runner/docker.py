@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import json
 import struct
 import tarfile
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -24,6 +26,7 @@ from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 from submissions.runner.base import AttemptTaken, ContainerFault
 from submissions.runner.engine_words import (
     engine_fault,
+    file_fault,
     load_fault,
     loaded_id,
     names_the_image,
@@ -37,6 +40,10 @@ CALL_TIMEOUT_S = 60
 LOAD_TIMEOUT_S = 3600
 LOAD_WORDS = 10_000
 LOG_TAIL_BYTES = 64 * 1024
+ACCOUNT_FILES = ("/etc/passwd", "/etc/group")
+# Bits of Go's FileMode: a symbolic link; a directory is told by the engine itself; pipes, devices, sockets.
+GO_SYMLINK = 1 << 27
+GO_NO_FILE = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
 Result = TypeVar("Result")
 
 
@@ -189,14 +196,42 @@ class Engine:
     # Containers
 
     @_guarded
-    def create(self, spec: ContainerSpec) -> str:
-        """Create a container and return its id. Raises AttemptTaken if its name is in use."""
+    def create(self, spec: ContainerSpec, *, is_theirs: bool = False) -> str:
+        """Create a container and return its id.
+
+        Raises AttemptTaken if its name is in use, ContainerFault(CONTAINER_START) when their image does not allow it.
+        """
         try:
             return str(self._client.containers.create(spec.image_id, spec.command, **container_options(spec)).id)
         except APIError as error:
             if error.status_code == 409:
                 raise AttemptTaken("Another worker runs this attempt.", staff_detail=str(error)) from error
+            if is_theirs and names_the_image(str(error), at_create=True):
+                raise start_fault(error) from error
             raise
+
+    @_guarded
+    def check_accounts(self, container_id: str) -> None:
+        """Raise ContainerFault unless what the engine itself reads of an image's files are regular ones, or none.
+
+        It opens /etc/passwd before a start: on a pipe it waits for ever and never answers for that container again.
+        """
+        for path in ACCOUNT_FILES:
+            mode, target = self._stat(container_id, path)
+            if mode & GO_SYMLINK:
+                mode, _ = self._stat(container_id, target)
+            if mode & GO_NO_FILE:
+                raise file_fault(path)
+
+    def _stat(self, container_id: str, path: str) -> tuple[int, str]:
+        """Return (mode as Go has it, where a link leads in the end); (0, "") where nothing is. Opens no file."""
+        api = self._client.api
+        url = f"{api.base_url}/v{api.api_version}/containers/{container_id}/archive"
+        answer = api.head(url, params={"path": path}, timeout=self._timeout_s)
+        if not answer.ok:
+            return 0, ""  # nothing is there, or nothing that can be reached: the start will say so
+        stat = json.loads(b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+        return int(stat["mode"]), str(stat.get("linkTarget", ""))
 
     @_guarded
     def start(self, container_id: str, *, is_theirs: bool = False) -> None:

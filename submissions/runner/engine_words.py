@@ -23,23 +23,39 @@ def loaded_id(said: str) -> str:
     return str(found[-1]) if found else ""
 
 
-def names_the_image(text: str) -> bool:
-    """Say whether the runtime blames what is in the image: its command, folder or architecture."""
-    signs = (
-        "exec format error",
-        "executable file not found",
-        "no such file or directory",
-        "permission denied",
-        "is a directory",
-        "not a directory",
-        "chdir to cwd",
-        "no command specified",
-    )
-    return any(sign in text.lower() for sign in signs) and "no space left" not in text.lower()
+# What is in the image: its command, a folder, its architecture, its /etc/passwd.
+_OF_THE_IMAGE_AT_CREATE = ("not a directory", "cannot mkdir", "too many links", "file exists")
+_OF_THE_IMAGE = (
+    *_OF_THE_IMAGE_AT_CREATE,
+    "exec format error",
+    "executable file not found",
+    "no such file or directory",
+    "permission denied",
+    "is a directory",
+    "chdir to cwd",
+    "no command specified",
+    "too many levels of symbolic links",
+    "it is not of type proc",
+    "unable to find user",
+    "unable to find groups",
+    "environment variable name",
+)
+
+
+def names_the_image(text: str, *, at_create: bool = False) -> bool:
+    """Say whether the engine or its runtime blames what is in the image."""
+    said = text.lower()
+    signs = _OF_THE_IMAGE_AT_CREATE if at_create else _OF_THE_IMAGE
+    return any(sign in said for sign in signs) and "no space left" not in said
 
 
 def start_fault(error: Exception) -> ContainerFault:
     return ContainerFault("CONTAINER_START", "Its command could not be run.", staff_detail=str(error)[:2000])
+
+
+def file_fault(path: str) -> ContainerFault:
+    """Return the fault of an image where the engine would wait for ever on what it reads before a start."""
+    return ContainerFault("CONTAINER_START", f"{path} in the image is not a regular file.")
 
 
 def load_fault(text: str) -> RunError:

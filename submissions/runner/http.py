@@ -89,7 +89,7 @@ class _HttpRun:
         labels = self.host.labels(request.evaluation, request.attempt, limits.timeout_s + CLEANUP_S)
         holder = attempt.create(holder_spec(labels, self.host.driver_image))
         engine.start(holder)
-        self.model = attempt.create(model_spec(labels, image, limits, runtime=self.host.runtime))
+        self.model = attempt.create_theirs(model_spec(labels, image, limits, runtime=self.host.runtime))
         spec = driver_spec(labels, self.host.driver_image, str(request.cases_root), str(request.run_dir))
         driver = attempt.create(spec)
         with engine.attached(driver) as stream:

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import io
 import json
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from submissions.intake.archive import scan_archive
 from submissions.kinds import KINDS
 from submissions.runner.attempt import attempt_on
 from submissions.runner.base import AttemptTaken, EngineFault, RunCancelled, RunCase, RunError, Watcher
@@ -21,6 +23,7 @@ from submissions.runner.engine_disk import _asked, engine_free_bytes
 from submissions.runner.sandbox import holder_spec
 from submissions.runner.selftest import self_test
 from submissions.tests.containers import HOSTILE, TEST_LIMITS, bench, docker  # noqa: F401
+from submissions.tests.image_archives import config, docker_archive, layer
 
 pytestmark = pytest.mark.engine
 RECORDS = """
@@ -312,6 +315,18 @@ def test_an_upload_never_moves_a_tag_that_is_there(bench, serving):  # noqa: F81
     assert facts.image_id == serving
     assert bench.engine.image(helper).image_id == bench.host.driver_image
     bench.engine.remove_image(helper)
+
+
+def test_a_working_directory_that_is_a_file_is_the_participants(bench):  # noqa: F811
+    layers = [layer("opt/a")]
+    archive = docker_archive(layers, image=config(layers, WorkingDir="/opt/a"))
+    image_id = scan_archive(io.BytesIO(archive)).image_id
+    bench.engine.load([archive])
+    try:
+        assert bench.verdict(bench.request(image_id))[0] == "CONTAINER_START"
+    finally:
+        bench.engine.remove_image(image_id)
+    assert bench.left_behind() == []
 
 
 def test_a_slice_phase_posts_pictures_to_predict(bench):  # noqa: F811

@@ -412,6 +412,7 @@ def test_a_history_may_not_tell_of_more_layers_than_there_are(key: str):
     assert scan(changed(history=steps)).diff_ids
     assert scan(changed(history=None)).diff_ids
     assert code_of(changed(history=[*steps, {"created_by": "COPY"}])) == "IMAGE_BAD_CONFIG"
+    assert code_of(changed(history="none")) == "IMAGE_BAD_CONFIG"
 
 
 def test_the_environment_is_at_most_64_kib():
