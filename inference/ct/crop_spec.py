@@ -1,10 +1,18 @@
 """What a network wants its crops to be: size, spacing, window, fill."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .reading.errors import Unreadable
+from .volume import Block
+
+# A crop's part of the scan may have this many voxels: 64 mm at an eighth of a millimetre. Finer than any scanner,
+# a header that says so only makes work.
+MAX_CROP_VOXELS = 2**27
 # What a CT scanner can mean. Padding far below air and metal far above bone would smear when interpolated.
 PHYSICAL_HU = (-1024.0, 3071.0)
 
@@ -26,6 +34,13 @@ class CropSpec:
     window_hu: tuple[float, float] = (-1000.0, 400.0)
     fill_hu: float | None = -1000.0
     smooth: bool = True
+
+
+def refuse_too_fine(blocks: Sequence[Block]) -> None:
+    """Raise Unreadable HEADER_GEOMETRY if so many voxels lie around the points that they are no CT's."""
+    sizes = [math.prod(high[axis] - low[axis] for axis in range(3)) for low, high in blocks]
+    if sum(sizes) > MAX_CROP_VOXELS:
+        raise Unreadable("HEADER_GEOMETRY", "The voxels are smaller than any CT scanner's: is ElementSpacing in mm?")
 
 
 def window(hu: NDArray[np.float32], spec: CropSpec) -> NDArray[np.float32]:

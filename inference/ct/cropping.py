@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .crop_spec import CropSpec, physical, window
+from .crop_spec import CropSpec, physical, refuse_too_fine, window
 from .geometry import axis_order, world_to_index
 from .oblique import crop_oblique
 from .volume import Block, Grid, Scan
@@ -84,7 +84,9 @@ def _crop_aligned(
 ) -> list[NDArray[np.float32]]:
     """Crop a scan whose axes run along the patient's, possibly reversed or exchanged."""
     plans = [_plan(center, scan.grid, spec, order) for center in centers]
-    blocks = scan.read_blocks([_block(plan) for plan in plans])
+    wanted = [_block(plan) for plan in plans]
+    refuse_too_fine(wanted)
+    blocks = scan.read_blocks(wanted)
     # Image axis i is array axis 2 - i; this brings patient z, y, x to the front in that order.
     to_patient = tuple(2 - order[axis] for axis in (2, 1, 0))
     return [_mix(physical(block), plan, to_patient, spec) for block, plan in zip(blocks, plans, strict=True)]

@@ -1,25 +1,50 @@
 """Crops of scans that lie askew in the patient: the general, slower path of cropping."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .crop_spec import CropSpec, physical
-from .volume import Block, Scan
+from .crop_spec import CropSpec, physical, refuse_too_fine
+from .volume import Block, IndexZYX, Scan
+
+# Voxels that an average takes on each side; where an output voxel spans more of them, some are left out.
+LEAST_TAPS = 4
 
 
 def crop_oblique(centers_zyx: Sequence[NDArray[np.float64]], scan: Scan, spec: CropSpec) -> list[NDArray[np.float32]]:
     """Return cubes (Z, Y, X) in HU along patient axes; centers_zyx: array indices of the points."""
     steps_zyx = _steps(scan, spec)
     smoothing = _smoothing_widths(steps_zyx, spec)
+    strides = np.maximum(smoothing // LEAST_TAPS, 1).astype(int)
     blocks = [_bounding_block(center, steps_zyx, smoothing, scan, spec) for center in centers_zyx]
-    voxels = scan.read_blocks(blocks)
+    refuse_too_fine(blocks)
     return [
-        _sample(_smoothed(physical(array), smoothing), block, center, steps_zyx, scan, spec)
-        for array, block, center in zip(voxels, blocks, centers_zyx, strict=True)
+        _sample(
+            _smoothed(_thinned(array, strides), smoothing / strides), Kept(low, strides), center, steps_zyx, scan, spec
+        )
+        for array, (low, _), center in zip(scan.read_blocks(blocks), blocks, centers_zyx, strict=True)
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Which voxels of the scan a block holds: from `low` on, every `strides`-th of each array axis."""
+
+    low: IndexZYX
+    strides: NDArray[np.int_]
+
+    def places(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where array positions (3, n) of the scan fall in the block."""
+        return (positions - np.array(self.low)[:, None]) / self.strides[:, None]
+
+
+def _thinned(block: NDArray[np.generic], strides: NDArray[np.int_]) -> NDArray[np.float32]:
+    """Return enough of the voxels in HU, where one output voxel averages very many."""
+    z, y, x = strides.tolist()
+    return physical(block[::z, ::y, ::x])
 
 
 def _steps(scan: Scan, spec: CropSpec) -> NDArray[np.float64]:
@@ -68,7 +93,7 @@ def _triangle_along(block: NDArray[np.float32], axis: int, width: float) -> NDAr
 
 def _sample(
     block: NDArray[np.float32],
-    bounds: Block,
+    kept: Kept,
     center: NDArray[np.float64],
     steps_zyx: NDArray[np.float64],
     scan: Scan,
@@ -77,7 +102,7 @@ def _sample(
     """Interpolate linearly at every output voxel of the cube."""
     positions = _positions(center, steps_zyx, spec)
     shape = np.array(scan.grid.shape_zyx)[:, None]
-    values = _interpolate(block, positions.clip(0, shape - 1) - np.array(bounds[0])[:, None])
+    values = _interpolate(block, kept.places(positions.clip(0, shape - 1)))
     if spec.fill_hu is not None:
         inside = ((positions >= -0.5) & (positions < shape - 0.5)).all(axis=0)
         values = np.where(inside, values, np.float32(spec.fill_hu))

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from inference.ct.crop_spec import CropSpec, physical
 from inference.ct.cropping import axis_weights, crop_around, crop_each, crop_each_hu
 from inference.ct.geometry import PointOutsideScan, axis_order, index_to_world, world_to_index
+from inference.ct.reading.errors import Unreadable
 from inference.ct.reading.metaimage import open_scan, read_volume
-from inference.ct.volume import CTVolume
+from inference.ct.volume import CTVolume, Grid
 from inference.ct.writing import write_mha
 
 EXACT = CropSpec((9, 11, 13), (1.3, 0.9, 0.7), window_hu=(-1000, 1000), fill_hu=-1000.0, smooth=False)
@@ -163,6 +164,40 @@ def test_smoothing_averages_what_a_large_output_voxel_covers(direction):
     )
     assert smooth.std() < 0.4 * sharp.std()
     assert abs(smooth.mean()) < 10
+
+
+def test_very_fine_voxels_askew_are_averaged_from_some_of_them():
+    """A crop of a scan with voxels sixteen times smaller is nearly that of the scan made coarser first."""
+    rng = np.random.default_rng(2)
+    coarse = rng.normal(0, 300, (12, 12, 12)).astype(np.int16)
+    fine = np.repeat(np.repeat(np.repeat(coarse, 16, 0), 16, 1), 16, 2)
+    spec = CropSpec((5, 5, 5), (1, 1, 1))
+    crops = []
+    for hu, spacing in ((coarse, 1.0), (fine, 1 / 16)):
+        volume = CTVolume.at(hu, (spacing,) * 3, direction=turned(15))
+        center = index_to_world((np.array(hu.shape) - 1) / 2, volume.grid)
+        crops.append(crop_each_hu([center], volume, spec)[0])
+    assert np.corrcoef(crops[0].ravel(), crops[1].ravel())[0, 1] > 0.9
+
+
+class Endless:
+    """A scan as large as its header says, whose voxels nobody may ask for."""
+
+    def __init__(self, direction: np.ndarray) -> None:
+        self.grid = Grid((1024, 1024, 1024), np.full(3, 0.01), np.zeros(3), direction)
+
+    def read_blocks(self, blocks):
+        raise AssertionError("read all the same")
+
+
+@pytest.mark.parametrize("direction", [IDENTITY, turned(15)], ids=["aligned", "askew"])
+@pytest.mark.parametrize("points", [1, 100])
+def test_more_voxels_than_any_scanner_makes_are_refused_unread(direction, points):
+    scan = Endless(direction)
+    center = index_to_world((512, 512, 512), scan.grid)
+    with pytest.raises(Unreadable) as refusal:
+        crop_each_hu([center] * points, scan, CropSpec((16, 16, 16), (1, 1, 1)))
+    assert refusal.value.code == "HEADER_GEOMETRY"
 
 
 def test_smoothing_keeps_an_even_volume_even_up_to_its_edge():

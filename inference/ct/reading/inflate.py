@@ -41,9 +41,13 @@ class ZlibStream:
         self._take(count, lambda _piece: None)
 
     def finish(self) -> None:
-        """Check that the stream ends here, whole and with the right checksum, and nothing follows it."""
-        if self._rest or self._next_output():
-            raise Unreadable("DATA_LENGTH", "There are more voxels than the header says.")
+        """Check that the stream ends here, whole and with the right checksum, and nothing follows it.
+
+        A little too long is damage; what goes on beyond a whole piece is DATA_LENGTH, for it may never end.
+        """
+        if more := len(self._rest) + len(self._next_output()):
+            code = "DATA_LENGTH" if more >= OUTPUT_BYTES else "DATA_CORRUPT"
+            raise Unreadable(code, "There are more voxels than the header says.")
         if self._inflater.unused_data or self._position < self._end:
             raise Unreadable("DATA_CORRUPT", "There are bytes after the compressed voxels.")
 
@@ -52,7 +56,7 @@ class ZlibStream:
             if not self._rest:
                 self._rest = memoryview(self._next_output())
             if not self._rest:
-                raise Unreadable("DATA_LENGTH", "There are fewer voxels than the header says.")
+                raise Unreadable("DATA_CORRUPT", "There are fewer voxels than the header says.")
             piece, self._rest = self._rest[:count], self._rest[count:]
             use(piece)
             count -= len(piece)
