@@ -49,7 +49,9 @@ def _refuse_repeated(used: Sequence[str], names: Sequence[str]) -> None:
 def _missing(missing: Sequence[str], header: Sequence[str], kind: Kind) -> CsvProblems:
     problems = [CsvProblem("CSV_COLUMNS", 1, name, _column_reason(name, header)) for name in missing]
     expected = ",".join(kind.template_header())
-    note = f"The column {', '.join(missing)} is missing. The first line must name the columns: {expected}."
+    names = ", ".join(missing)
+    subject = f"columns {names} are" if len(missing) > 1 else f"column {names} is"
+    note = f"The {subject} missing. The first line must name the columns: {expected}."
     return CsvProblems("CSV_COLUMNS", note, problems, {"columns": len(missing)}, _separator_hints(header))
 
 
@@ -60,6 +62,8 @@ def _column_reason(name: str, header: Sequence[str]) -> str:
 
 def _separator_hints(header: Sequence[str]) -> list[str]:
     text = header[0] if len(header) == 1 else ""
+    if [part.strip().lower() for part in header][:1] == ["sep="]:
+        return ["The first line is an instruction to Excel (sep=): delete it."]
     for mark, name in ((";", "semicolons"), ("\t", "tabs")):
         if mark in text:
             return [f"The columns are separated by {name}: export the file with commas."]

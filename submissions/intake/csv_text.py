@@ -8,6 +8,14 @@ from .csv_problems import CsvProblem, CsvProblems
 
 # A line of predictions has some tens of characters; other columns may hold a comment.
 MAX_LINE_BYTES = 100_000
+# What people send in place of a CSV, by its first bytes, and what they should do.
+PACKED = {
+    b"\x1f\x8b": "compressed with gzip. Unpack it and send the CSV itself.",
+    b"PK\x03\x04": "an Excel workbook or a zip archive. Save it as CSV UTF-8, or unpack it, and send the CSV itself.",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook. Save it as CSV UTF-8.",
+    b"PAR1": "in Parquet format. Save it as CSV.",
+    b"%PDF": "a PDF. Send the predictions as CSV.",
+}
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -15,8 +23,8 @@ def read_bytes(data: bytes | BinaryIO, max_bytes: int) -> bytes:
     """Return the whole file. Raises CsvProblems past `max_bytes`, having read no more than that."""
     content = data if isinstance(data, bytes) else data.read(max_bytes + 1)
     if len(content) > max_bytes:
-        limit_mb = max_bytes / 1_000_000
-        raise CsvProblems("CSV_TOO_LARGE", f"The file is larger than {limit_mb:g} MB, the most a CSV may have.")
+        limit_mb = max_bytes // 1_000_000
+        raise CsvProblems("CSV_TOO_LARGE", f"The file is larger than {limit_mb} MB, the most a CSV may have.")
     return content
 
 
@@ -34,6 +42,9 @@ def as_text(content: bytes, *, max_rows: int) -> str:
 
 
 def _refuse_other_encodings(content: bytes) -> None:
+    for mark, what in PACKED.items():
+        if content.startswith(mark):
+            raise CsvProblems("CSV_ENCODING", f"The file is {what}")
     if content.startswith(UTF16_MARKS):
         raise CsvProblems("CSV_ENCODING", "The file is UTF-16. Save it as CSV UTF-8.")
     if b"\0" in content:

@@ -1,5 +1,6 @@
 """Rows C1 to C17 of the catalogue, and what a good file may look like."""
 
+import gzip
 import io
 import time
 import tracemalloc
@@ -23,6 +24,30 @@ def problems_of(text, kind=LESION, ids=IDS):
     with pytest.raises(CsvProblems) as caught:
         read(text, kind, ids)
     return caught.value
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(GOOD.encode()), "Unpack it"), (b"PK\x03\x04 xl/workbook.xml", "Save it as CSV UTF-8"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "old Excel workbook"), (b"PAR1\x15\x04", "Parquet"), (b"%PDF-1.7", "a PDF"),
+    ],
+)  # fmt: skip
+def test_another_format_is_called_by_its_name(content, said):
+    problems = problems_of(content)
+    assert problems.code == "CSV_ENCODING"
+    assert said in problems.note
+
+
+def test_missing_columns_are_told_in_words():
+    assert problems_of("a,b\n1,2\n").note.startswith("The columns AnnotationID, probability are missing.")
+    assert problems_of("AnnotationID,b\n1,2\n").note.startswith("The column probability is missing.")
+    assert "delete it" in problems_of("sep=,\n" + GOOD).hints[0]
+
+
+def test_a_limit_is_told_in_whole_megabytes():
+    with pytest.raises(CsvProblems, match="larger than 10 MB"):
+        read_predictions(b"x" * (10 * 2**20 + 1), LESION, IDS, max_bytes=10 * 2**20)
 
 
 @pytest.mark.parametrize(
