@@ -1,4 +1,4 @@
-"""Curves for drawing: a bounded number of points, rounded, so that a picture tells no single case's label."""
+"""Curves for drawing: few points for the cases there are, rounded, so that a picture is no list of labels."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from .calibration import quantile_bins
 from .resamples import Floats, Ints, Ranking
 
 MAX_POINTS = 101
+# A point a case would tell every label to whoever gives each case a score of its own.
+CASES_A_POINT = 5
 DECIMALS = 3
 RELIABILITY_BINS = 10
 
@@ -20,7 +22,7 @@ Points = list[list[float]]
 
 
 def curves(kind: str, truth: ArrayLike, predictions: ArrayLike) -> dict[str, Any]:
-    """Return JSON of the curves of one split. Points are [x, y] in [0, 1], at most 101 a curve.
+    """Return JSON of the curves of one split. Points are [x, y] in [0, 1], at most 101 a curve and one for 5 cases.
 
     lesion: `roc` (FPR, TPR), `pr` (recall, precision), `reliability` (mean p, observed share) of ten bins of
     equal mass. slice: `roc` by class, and `confusion`, rows the truth, each row's shares.
@@ -42,12 +44,17 @@ def _slice_curves(truth: Ints, p: Floats) -> dict[str, Any]:
     return {"roc": by_class, "confusion": confusion_shares(truth, p), "classes": list(CLASS_NAMES)}
 
 
+def most_points(n_cases: int) -> int:
+    """Return how many points a curve over so many cases may have."""
+    return min(MAX_POINTS, max(2, n_cases // CASES_A_POINT))
+
+
 def roc_points(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats) -> Points:
     """Return (FPR, TPR) points from (0, 0) to (1, 1); none if there is one class only."""
     fps, tps = _called_from_the_top(is_positive, p)
     if fps[-1] == 0 or tps[-1] == 0:
         return []
-    return _drawn(fps / fps[-1], tps / tps[-1])
+    return _drawn(fps / fps[-1], tps / tps[-1], most_points(len(p)))
 
 
 def precision_recall_points(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats) -> Points:
@@ -55,7 +62,7 @@ def precision_recall_points(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p:
     fps, tps = _called_from_the_top(is_positive, p)
     if tps[-1] == 0:
         return []
-    return _drawn(tps[1:] / tps[-1], tps[1:] / (tps + fps)[1:])
+    return _drawn(tps[1:] / tps[-1], tps[1:] / (tps + fps)[1:], most_points(len(p)))
 
 
 def _called_from_the_top(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats) -> tuple[Ints, Ints]:
@@ -67,23 +74,24 @@ def _called_from_the_top(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Fl
     return np.append(0, fps), np.append(0, tps)
 
 
-def _drawn(x: Floats, y: Floats) -> Points:
-    """Return at most MAX_POINTS of the points, spread evenly along the curve, ends kept."""
+def _drawn(x: Floats, y: Floats, most: int) -> Points:
+    """Return at most `most` of the points, spread evenly along the curve, ends kept."""
     along = np.concatenate([[0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
-    wanted = np.linspace(0, along[-1], MAX_POINTS)
+    wanted = np.linspace(0, along[-1], most)
     kept = np.unique(np.searchsorted(along, wanted - 1e-12).clip(0, len(x) - 1))
-    kept = np.union1d(kept, [0, len(x) - 1])[-MAX_POINTS:]
+    kept = np.union1d(kept, [0, len(x) - 1])[-most:]
     points = np.round(np.stack([x[kept], y[kept]], axis=1), DECIMALS)
     return [point for i, point in enumerate(points.tolist()) if i == 0 or point != points[i - 1].tolist()]
 
 
 def reliability_points(truth: Ints, p: Floats) -> Points:
-    """Return (mean p, observed share) of ten bins of equal mass; fewer where scores tie."""
-    bins = quantile_bins(p, RELIABILITY_BINS)
-    sizes = np.bincount(bins, minlength=RELIABILITY_BINS)
+    """Return (mean p, observed share) of ten bins of equal mass; fewer where scores tie or cases are few."""
+    n_bins = max(1, min(RELIABILITY_BINS, len(p) // CASES_A_POINT))
+    bins = quantile_bins(p, n_bins)
+    sizes = np.bincount(bins, minlength=n_bins)
     used = sizes > 0
-    means = np.bincount(bins, weights=p, minlength=RELIABILITY_BINS)[used] / sizes[used]
-    observed = np.bincount(bins, weights=truth, minlength=RELIABILITY_BINS)[used] / sizes[used]
+    means = np.bincount(bins, weights=p, minlength=n_bins)[used] / sizes[used]
+    observed = np.bincount(bins, weights=truth, minlength=n_bins)[used] / sizes[used]
     points: Points = np.round(np.stack([means, observed], axis=1), DECIMALS).tolist()
     return points
 

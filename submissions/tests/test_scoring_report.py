@@ -130,6 +130,16 @@ def test_the_area_under_the_drawn_curve_is_the_auc():
     assert np.trapezoid(y, x) == pytest.approx(score("lesion", truth, p, metrics=["auc"])["auc"], abs=5e-3)
 
 
+# T29: each case with a score of its own, so that a point a case would list the labels.
+@pytest.mark.parametrize("n", [10, 48, 200])
+def test_a_curve_over_few_cases_has_far_fewer_points_than_cases(n):
+    truth, p = np.arange(n) % 3 == 0, np.linspace(0.01, 0.99, n)
+    drawn = curves("lesion", truth, p)
+    assert all(2 <= len(points) <= n // 5 for points in drawn.values())
+    assert drawn["roc"][0] == [0.0, 0.0]
+    assert drawn["roc"][-1] == [1.0, 1.0]
+
+
 def test_curves_of_equal_scores_are_a_straight_line():
     drawn = curves("lesion", [0, 1, 0, 1], [0.5] * 4)
     assert drawn["roc"] == [[0.0, 0.0], [1.0, 1.0]]
