@@ -48,6 +48,13 @@ def test_documented_defaults_are_the_code_s():
             assert f"`{default}`" in cells[name], name
 
 
+def test_every_reason_a_file_is_refused_for_is_explained():
+    code = "".join(path.read_text() for path in (ROOT / "inference").glob("**/*.py") if "tests" not in path.parts)
+    reasons = set(re.findall(r'"((?:FILE|HEADER|IMAGE|DATA)_[A-Z_]+)"', code))
+    page = (ROOT / "docs" / "api.md").read_text()
+    assert {reason for reason in reasons if f"`{reason}`" not in page} == set()
+
+
 def test_the_diagram_is_drawn_from_the_table():
     page = (ROOT / "docs" / "architecture.md").read_text()
     assert states_diagram() in page, "run `python manage.py write_guide`"
