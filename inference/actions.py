@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from inference import drift_log, feedback_files
@@ -102,6 +103,13 @@ def record_feedback(
     except BaseException:
         feedback_files.remove(stored.relative_path)
         raise
+
+
+def forget(*, feedback: Feedback) -> None:
+    """Remove a feedback and its picture: somebody sent what may not be kept."""
+    picture = feedback.picture
+    feedback.delete()
+    transaction.on_commit(lambda: feedback_files.remove(picture))
 
 
 def review(*, feedback: Feedback, reviewer: Any, state: str, note: str = "") -> Feedback:

@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from inference import actions
 from inference.models import DriftRow, Feedback, Prediction
 
 
@@ -50,3 +52,10 @@ class FeedbackAdmin(ReadOnlyAdmin):
     search_fields = ["user__username", "note"]
     list_select_related = ["user", "reviewer"]
     date_hierarchy = "at"
+
+    def delete_model(self, request: HttpRequest, obj: Feedback) -> None:
+        actions.forget(feedback=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Feedback]) -> None:
+        for feedback in queryset:
+            actions.forget(feedback=feedback)

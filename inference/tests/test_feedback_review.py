@@ -202,3 +202,19 @@ def test_confusion_counts_and_ignores_strangers():
     assert table.counts == [[1, 1], [0, 1]]
     assert [one.accuracy for one in table.classes] == [0.5, 1.0]
     assert confusion([], ("a",)).overall.accuracy is None
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_staff_deletes_in_admin_is_gone_from_the_disk_too(
+    admin_client, feedback, django_capture_on_commit_callbacks, many
+):
+    gone, kept = feedback(), feedback()
+    listed = "/admin/inference/feedback/"
+    with django_capture_on_commit_callbacks(execute=True):
+        if many:
+            body = {"action": "delete_selected", "_selected_action": [gone.pk], "post": "yes"}
+            assert admin_client.post(listed, body).status_code == 302
+        else:
+            assert admin_client.post(f"{listed}{gone.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert list(Feedback.objects.all()) == [kept]
+    assert (gone.picture_path.exists(), kept.picture_path.exists()) == (False, True)
