@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import template
 
 from leaderboard.standings import Row
+from submissions.score_table import PAGE_DECIMALS
 
 register = template.Library()
 
@@ -15,10 +16,10 @@ BAR_MARGIN = 4
 
 @register.filter
 def shown(value: float | str | None, decimals: int | None) -> str:
-    """Return a score with the phase's decimals, in full where it has none, a dash where it is missing."""
+    """Return a score with the phase's decimals, four where it says `full`, a dash where it is missing."""
     if value is None or isinstance(value, str):  # a template's missing name is ""
         return "–"
-    return f"{value:.{decimals}f}" if decimals is not None else repr(value)
+    return f"{value:.{PAGE_DECIMALS if decimals is None else decimals}f}"
 
 
 @register.inclusion_tag("leaderboard/_interval.html")

@@ -201,3 +201,14 @@ def test_entries_of_other_data_are_not_compared(client, versions):
     good.save()
     client.force_login(User.objects.get(membership__team__name="mine"))
     assert "The dataset changed" in text_of(compare(client, good, bad))
+
+
+def test_pages_round_what_the_api_gives_in_full(client):
+    phase = make_phase(decimals=None)
+    team = make_team("a")
+    make_entry(phase, team, public={"auc": 0.8909196643148141, "auc_ci": {"patient": [0.8737185493752317, 0.9]}})
+    for page in (URL, f"{URL}?show=all", f"{URL}history/", f"{URL}history/?team={team.pk}"):
+        text = text_of(client.get(page))
+        assert "0.8909" in text
+        assert not re.search(r"0\.\d{5,}", text)
+    assert b"0.8909196643148141" in client.get(f"{URL}leaderboard.csv").content
