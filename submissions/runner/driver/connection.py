@@ -5,6 +5,7 @@ No redirects, no proxies, no compression; the deadline holds however slowly the 
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Iterable
@@ -45,6 +46,7 @@ class Connection:
     def __init__(self, host: str, port: int, body_limit: int) -> None:
         self.address = (host, port)
         self.body_limit = body_limit
+        self.has_answered = False
         self._socket: socket.socket | None = None
         self._held = b""
         self._deadline = 0.0
@@ -79,6 +81,7 @@ class Connection:
         self._open()
         self._send(parts)
         status, headers = self._read_head()
+        self.has_answered = True
         while status in (100, 102, 103):
             status, headers = self._read_head()
         body = self._read_body(status, headers)
@@ -87,6 +90,8 @@ class Connection:
         return Response(status, headers, body)
 
     def _open(self) -> None:
+        if self._socket is not None and _has_news(self._socket):
+            self.close()  # closed by the server, or holding what nobody asked for
         while self._socket is None:
             try:
                 self._socket = socket.create_connection(self.address, timeout=self._left())
@@ -166,15 +171,16 @@ class Connection:
         return whole[:size]
 
     def _read_chunks(self) -> bytes:
-        body = b""
+        body = bytearray()
         while True:
+            self._left()  # many small chunks in one piece: nothing is received in between
             size = _length(self._read_line().split(b";")[0].decode("latin-1").strip(), 16)
             if len(body) + size > self.body_limit:
                 raise CallFault("RESPONSE_TOO_LARGE", "chunks over the limit")
             if size == 0:
                 while self._read_line():  # trailers
-                    pass
-                return body
+                    self._left()
+                return bytes(body)
             body += self._read_exactly(size)
             if self._read_exactly(2) != b"\r\n":
                 raise CallFault("BAD_RESPONSE", "broken chunks")
@@ -210,6 +216,13 @@ def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
     if words[0] == "HTTP/1.0":
         headers.setdefault("connection", "close")
     return int(words[1]), headers
+
+
+def _has_news(sock: socket.socket) -> bool:
+    """Say whether an idle connection has something to read: its end, or bytes after the last answer."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _is_status(word: str) -> bool:
