@@ -4,6 +4,7 @@ import io
 
 import pytest
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+from gunicorn.http.errors import InvalidChunkSize
 
 from inference.tests.conftest import lesion, picture_file
 
@@ -64,13 +65,24 @@ def in_pieces(client, url, fields, **headers):
     body = io.BytesIO(encode_multipart(BOUNDARY, fields))
     return client.generic(
         "POST", url, b"", content_type=MULTIPART_CONTENT, HTTP_TRANSFER_ENCODING="chunked",
-        **{"wsgi.input": body, "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}, **headers,
+        **{"wsgi.input": body, "wsgi.input_terminated": True, "CONTENT_LENGTH": "", **headers},
     )  # fmt: skip
 
 
 def test_a_body_in_pieces_without_a_length_is_read(api, folders):
     assert in_pieces(api, URL, lesion()).json()["data"]["lesionID"] == 7
     assert in_pieces(api, "/predict", {"file": picture_file()}).status_code == 200
+
+
+class Garbled(io.BytesIO):
+    def read(self, size=-1):
+        raise InvalidChunkSize(b"zz")
+
+
+@pytest.mark.parametrize("url", [URL, "/predict", "/feedback"])
+def test_pieces_that_are_none_are_refused(api, folders, url):
+    answer = in_pieces(api, url, {}, **{"wsgi.input": Garbled()})
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "VALIDATION_ERROR")
 
 
 def test_a_body_in_pieces_ends_at_the_limit(api, folders, settings):
