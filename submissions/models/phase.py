@@ -113,6 +113,9 @@ class Phase(models.Model):
         """Return the ids to predict, in the dataset's order."""
         return list(self.dataset.scored_cases().values_list("public_id", flat=True))
 
+    def has_private_cases(self) -> bool:
+        return self.dataset.cases.filter(split=Split.PRIVATE).exists()
+
     def shown_splits(self, user: Any, now: datetime) -> list[str]:
         """Return the splits whose numbers `user` may see: private ones only after the end, or for staff."""
         private = user.is_staff or self.has_ended(now)
@@ -120,7 +123,7 @@ class Phase(models.Model):
 
     def board_split(self, now: datetime) -> str:
         """Return the split that ranks: the private one once the phase has ended, if there is one."""
-        if self.has_ended(now) and self.dataset.cases.filter(split=Split.PRIVATE).exists():
+        if self.has_ended(now) and self.has_private_cases():
             return Split.PRIVATE
         return Split.PUBLIC
 

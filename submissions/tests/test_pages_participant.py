@@ -43,6 +43,12 @@ class TestThePhasePage:
         for words in ("Say how likely.", "3 of 3 left", "every 7 days", "15 of 15 left", "AnnotationID", "Memory"):
             assert words in text
 
+    @pytest.mark.parametrize("has_private", [True, False])
+    def test_speaks_of_private_cases_only_where_there_are_some(self, client, ann, has_private):
+        make_phase(make_dataset(splits=SPLITS if has_private else None), slug="nodules")
+        text = text_of(client.get("/phases/nodules/"))
+        assert bool(re.search("private (cases|part)", text)) == has_private
+
     def test_tells_when_the_next_try_is_free(self, client, ann):
         phase = make_phase(quotas=[(1, timedelta(days=7))])
         make_submission(user=ann, phase=phase)
