@@ -46,7 +46,7 @@ def scan_archive(file: str | PathLike[str] | BinaryIO, limits: ArchiveLimits = D
     image = find_image(read.contents, limits)
     config_json = image.config.text or b""
     checked = read_config(config_json, limits)
-    layers = verified_layers(image.layers, checked.diff_ids)
+    layers = verified_layers(image.layers, checked.diff_ids, limits)
     read.contents.check_links()
     read.budget.spend_up_to(unpacked_bytes(layers, checked.diff_ids))
     return ImageFacts(

@@ -35,9 +35,9 @@ class StoredFile:
     size: int
     head: bytes
     digest: Digest
+    headers: LayerHeaders
     unpacked: Unpacked | None = None
     text: bytes | None = None
-    headers: LayerHeaders = field(default_factory=LayerHeaders)
 
     @property
     def sha256(self) -> str:
@@ -73,7 +73,8 @@ def read_contents(cursor: ByteCursor, limits: ArchiveLimits, budget: ExpansionBu
     for entry in entries(cursor, limits):
         _refuse_duplicate(entry, contents)
         if entry.kind == "file":
-            contents.files[entry.name] = _read_file(entry, cursor, kept, budget, lane)
+            headers = LayerHeaders(limits.max_layer_members)
+            contents.files[entry.name] = _read_file(entry, cursor, kept, budget, lane, headers)
         elif entry.kind == "directory":
             contents.directories.add(entry.name)
         else:
@@ -115,11 +116,16 @@ class _KeptText:
 
 
 def _read_file(
-    entry: TarEntry, cursor: ByteCursor, kept: _KeptText, budget: ExpansionBudget, lane: HashLane
+    entry: TarEntry,
+    cursor: ByteCursor,
+    kept: _KeptText,
+    budget: ExpansionBudget,
+    lane: HashLane,
+    headers: LayerHeaders,
 ) -> StoredFile:
     offset = cursor.offset
     head = cursor.take(min(entry.size, BLOCK_BYTES))
-    file = StoredFile(entry.name, offset, entry.size, head, lane.begin())
+    file = StoredFile(entry.name, offset, entry.size, head, lane.begin(), headers)
     text: list[bytes] | None = [] if kept.wants(entry, head) else None
     inflating = _Inflating(file, budget, lane) if is_gzip(head) else None
     lane.update(file.digest, head)

@@ -9,12 +9,15 @@ class ArchiveLimits:
 
     max_expanded_bytes counts the bytes of the tar once unpacked, plus what compressed layers
     inside it unpack to. max_ratio (expanded : file size) applies beyond ratio_free_bytes.
+    max_layer_members counts the files of all layers: each takes an inode and a block of the engine's
+    disk, which its 512 bytes of tar do not tell.
     """
 
     max_expanded_bytes: int = 20_000_000_000
     max_ratio: int = 20
     ratio_free_bytes: int = 200_000_000
     max_members: int = 20_000
+    max_layer_members: int = 2_000_000
     max_name_bytes: int = 512
     max_layers: int = 127
     max_json_bytes: int = 8 << 20

@@ -7,23 +7,29 @@ the name, so a config naming other people's layers would be given their files (t
 from submissions.intake.archive_bytes import other_compression
 from submissions.intake.archive_contents import StoredFile
 from submissions.intake.archive_errors import ArchiveError
+from submissions.intake.archive_limits import ArchiveLimits
 from submissions.intake.archive_tar import begins_tar
 from submissions.intake.image_facts import LayerSource
 from submissions.intake.image_layout import bad_manifest
+from submissions.intake.layer_headers import too_many_files
 
 
-def verified_layers(files: tuple[StoredFile, ...], diff_ids: tuple[str, ...]) -> tuple[LayerSource, ...]:
+def verified_layers(
+    files: tuple[StoredFile, ...], diff_ids: tuple[str, ...], limits: ArchiveLimits
+) -> tuple[LayerSource, ...]:
     """Return where the distinct layers lie, in the order of the archive.
 
     files, diff_ids: bottom first, to be pairwise equal.
     Raises ArchiveError: IMAGE_BAD_MANIFEST, IMAGE_LAYER_MISMATCH, COMPRESSION_NOT_SUPPORTED, ARCHIVE_CORRUPT,
-    ARCHIVE_BAD_MEMBER.
+    ARCHIVE_BAD_MEMBER, ARCHIVE_TOO_MANY_MEMBERS.
     """
     if len(files) != len(diff_ids):
         raise bad_manifest(f"The image lists {len(files)} layers, its config {len(diff_ids)}.")
     layers: dict[str, LayerSource] = {}
     for number, (file, diff_id) in enumerate(zip(files, diff_ids, strict=True), start=1):
         layers.setdefault(diff_id, _verified(file, diff_id, number))
+    if sum(file.headers.members for file in files) > limits.max_layer_members:
+        raise too_many_files(limits.max_layer_members)
     return tuple(sorted(layers.values(), key=lambda layer: layer.offset))
 
 

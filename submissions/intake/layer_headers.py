@@ -20,8 +20,10 @@ _SPARSE_KEY = re.compile(rb"(?:\A|\n)[0-9]+ GNU\.sparse\.")
 class LayerHeaders:
     """Reads headers from pieces of any length; `fault` says why the layer cannot be taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_members: int) -> None:
         self.fault: ArchiveError | None = None
+        self.members = 0
+        self._most_members = most_members
         self._held = bytearray()
         self._wanted = BLOCK_BYTES
         self._skip = 0
@@ -65,6 +67,9 @@ class LayerHeaders:
         if flag in _EXTENSIONS:
             self._expect_extension(flag, size)
             return
+        self.members += 1
+        if self.members > self._most_members:
+            raise too_many_files(self._most_members)
         size = decimal(self._records["size"]) if "size" in self._records else size
         if size and self._is_without_bytes(flag, block):
             raise ArchiveError("ARCHIVE_CORRUPT", "A layer holds a link or directory with bytes. Build the image anew.")
@@ -90,6 +95,11 @@ class LayerHeaders:
             self._records = pax_records(body)
         elif flag == b"L":
             self._records = self._records | {"path": body.split(b"\0", 1)[0]}
+
+
+def too_many_files(most: int) -> ArchiveError:
+    """Return the error of an image with more than `most` files in its layers."""
+    return ArchiveError("ARCHIVE_TOO_MANY_MEMBERS", f"The image holds more than {most:,} files; leave some out.")
 
 
 def _sparse() -> ArchiveError:

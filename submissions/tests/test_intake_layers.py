@@ -88,7 +88,7 @@ def test_no_member_hides_behind_a_size(data: bytes):
 
 @pytest.mark.parametrize("step", [1, 7, 511, 512, 513, 4096])
 def test_headers_are_found_however_the_bytes_are_cut(step: int):
-    data, headers = sparse_layer("deep/" * 30 + "big"), LayerHeaders()
+    data, headers = sparse_layer("deep/" * 30 + "big"), LayerHeaders(10)
     for at in range(0, len(data), step):
         headers.feed(data[at : at + step])
     assert headers.fault is not None
@@ -96,7 +96,7 @@ def test_headers_are_found_however_the_bytes_are_cut(step: int):
 
 
 def test_an_endless_extension_header_is_never_held():
-    header, headers = tarfile.TarInfo("x"), LayerHeaders()
+    header, headers = tarfile.TarInfo("x"), LayerHeaders(10)
     header.type, header.size = tarfile.XHDTYPE, 6 << 30
     headers.feed(header.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20))
     assert headers.fault is not None
@@ -120,3 +120,15 @@ def test_a_layer_named_often_counts_as_often():
 def test_copies_that_lie_in_the_archive_are_not_counted_twice():
     data = docker_archive([layer("big", bytes(100_000))] * 10)
     assert scan_archive(io.BytesIO(data)).expanded_bytes == len(data)
+
+
+def test_the_files_of_all_layers_are_counted():
+    """A directory is 512 bytes of tar, but an inode and a block of the engine's disk."""
+    many = tar([Member(f"d{number}", header={"type": tarfile.DIRTYPE}) for number in range(6)])
+    archives = [docker_archive([many, layer()]), docker_archive([many, layer()], stored=[gzip.compress(many), layer()])]
+
+    for archive in archives:
+        assert scan_archive(io.BytesIO(archive), dataclasses.replace(DEFAULT_LIMITS, max_layer_members=7))
+        assert code_of(archive, max_layer_members=6) == "ARCHIVE_TOO_MANY_MEMBERS"
+        assert code_of(archive, max_layer_members=5) == "ARCHIVE_TOO_MANY_MEMBERS"
+    assert code_of(docker_archive([many, many]), max_layer_members=11) == "ARCHIVE_TOO_MANY_MEMBERS"
