@@ -66,7 +66,7 @@ class FeedbackForm(forms.Form):
     )
     picture = forms.CharField(widget=forms.HiddenInput, required=False, max_length=2_000_000)
     picture_name = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
-    predicted_class = forms.ChoiceField(choices=CLASS_CHOICES, label="The model said")
+    predicted_class = forms.ChoiceField(choices=[("", "choose"), *CLASS_CHOICES], label="The model said")
     confidence = forms.FloatField(widget=forms.HiddenInput, required=False, min_value=0, max_value=1)
     is_correct = forms.ChoiceField(choices=VERDICTS, widget=forms.RadioSelect, label="Is that right?")
     correct_class = forms.ChoiceField(

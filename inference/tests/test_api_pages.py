@@ -157,6 +157,7 @@ def test_the_feedback_form_asks_for_the_picture_it_needs(browser):
     page = text(browser.get("/try/feedback"))
     label = page[page.index("CT slice") :]
     assert "optional" not in label[: label.index("</label>")]
+    assert '<option value="" selected>choose</option>' in page  # no class is taken for granted
 
 
 def test_a_program_that_fills_in_every_field_is_thanked_and_nothing_kept(browser, folders):
@@ -196,6 +197,7 @@ def test_feedback_takes_a_file(signed_in, user):
         {"file": picture_file(), "is_correct": "false"},
         {"file": picture_file(), "is_correct": "false", "correct_class": "normal"},
         {"file": picture_file(), "predicted_class": "cat"},
+        {"file": picture_file(), "predicted_class": ""},
         {"file": picture_file(), "note": "x" * 5001},
     ],
 )
