@@ -1,5 +1,6 @@
 """A client that does not finish its sentence holds no thread."""
 
+import io
 import socket
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import pytest
 from gunicorn.workers import gthread
 
 from lunasite import patience
-from lunasite.patience import HEAD_BYTES, head_is_here, later
+from lunasite.patience import HEAD_BYTES, asks_again, head_is_here, later
 
 
 @pytest.fixture
@@ -54,3 +55,26 @@ def test_a_connection_comes_back_until_its_time_is_up(monkeypatch: pytest.Monkey
         answers.append(later(conn))
     assert answers[0] is gthread._DEFER
     assert answers[-1] is False
+
+
+def connection(sock, read_ahead=b""):
+    unreader = SimpleNamespace(buf=io.BytesIO(read_ahead))
+    return SimpleNamespace(sock=sock, parser=SimpleNamespace(unreader=unreader))
+
+
+def test_a_client_that_asks_again_at_once_is_heard_where_it_is(pair):
+    client, server = pair
+    assert not asks_again(connection(server))
+    client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    assert asks_again(connection(server))
+
+
+def test_half_a_next_request_goes_back_to_those_that_wait(pair):
+    client, server = pair
+    client.sendall(b"GET / HTTP/1.1\r\n")
+    assert not asks_again(connection(server))
+
+
+def test_what_the_parser_has_read_ahead_is_its_own(pair):
+    _, server = pair
+    assert not asks_again(connection(server, b"GET / HTTP/1.1\r\n\r\n"))
