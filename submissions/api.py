@@ -20,10 +20,11 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 
 from submissions import actions, storage
+from submissions.forms import given_key
 from submissions.intake.csv import CsvProblems, PredictionTable, template
 from submissions.models import Evaluation, Phase, Submission
 from submissions.records import signed_record
-from submissions.refusals import Refusal
+from submissions.refusals import Refusal, refuse_long_body
 from submissions.report import report_of
 from submissions.serializers import (
     CsvFileSerializer,
@@ -32,26 +33,12 @@ from submissions.serializers import (
     SubmissionSerializer,
 )
 
-FORM_OVERHEAD_BYTES = 64 * 1024
-
 
 class SubmitThrottle(ScopedRateThrottle):
     """Count only what sends something."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         return request.method != "POST" or bool(super().allow_request(request, view))
-
-
-def refuse_long_body(request: Request, most: int) -> None:
-    """Raise Refusal (413) by the declared length, before a byte of the body is read."""
-    declared = request.META.get("CONTENT_LENGTH") or "0"
-    if not declared.isdigit() or int(declared) > most + FORM_OVERHEAD_BYTES:
-        raise Refusal(
-            413,
-            "FILE_TOO_LARGE",
-            f"The request is larger than {most // 10**6} MB; send a smaller file.",
-            field="file",
-        )
 
 
 def csv_refusal(problems: CsvProblems) -> Refusal:
@@ -142,7 +129,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         refuse_long_body(request, settings.MAX_CSV_BYTES)
         form = CsvSubmissionSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
-        key = request.headers.get("Idempotency-Key", "")[:80]
+        key = given_key(request.headers.get("Idempotency-Key", ""))
         try:
             submission = actions.submit_csv(
                 user=request.user,  # type: ignore[arg-type]

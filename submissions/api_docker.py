@@ -18,6 +18,7 @@ from submissions import actions
 from submissions.actions.submit_image import no_such_upload
 from submissions.adapter import checked_adapter, checked_endpoint
 from submissions.api import SubmitThrottle
+from submissions.forms import given_key
 from submissions.models import Submission, Upload
 from submissions.refusals import Refusal
 from submissions.serializers import OneLine, SentWith, SubmissionSerializer
@@ -90,7 +91,7 @@ class DockerSubmissionView(ReceivesImages):
         """Submit an image, as `file` or as `upload`. It is checked, then run; a refused one costs no try."""
         form = ImageSubmissionSerializer(data=_fields(request), context={"request": request})
         form.is_valid(raise_exception=True)
-        fields = form.validated_data | {"idempotency_key": request.headers.get("Idempotency-Key", "")[:80]}
+        fields = form.validated_data | {"idempotency_key": given_key(request.headers.get("Idempotency-Key", ""))}
         submission = self._submit(request, fields)
         answer = dict(SubmissionSerializer(submission, context={"request": request}).data)
         return Response(answer | {"message": "Received. The image is checked, then run; watch its status."}, 201)

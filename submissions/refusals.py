@@ -7,6 +7,9 @@ from typing import Any
 
 from submissions.quota import Allowance
 
+# What the other fields of a form may add to its file.
+FORM_OVERHEAD_BYTES = 64 * 1024
+
 
 class Refusal(Exception):
     """A request turned down before anything was stored. `status_code` is HTTP's."""
@@ -20,6 +23,14 @@ class Refusal(Exception):
         self.message = message
         self.details = details
         self.wait = wait
+
+
+def refuse_long_body(request: Any, most: int) -> None:
+    """Raise Refusal (413) by the declared length, before a byte of the body is read."""
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    if not declared.isdigit() or int(declared) > most + FORM_OVERHEAD_BYTES:
+        message = f"The request is larger than {most // 10**6} MB; send a smaller file."
+        raise Refusal(413, "FILE_TOO_LARGE", message, field="file")
 
 
 def phase_closed(opens_at: datetime, now: datetime) -> Refusal:

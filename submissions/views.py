@@ -12,6 +12,7 @@ from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
 from submissions import actions, quota
@@ -24,7 +25,7 @@ from submissions.intake.csv import CsvProblems, template
 from submissions.models import Evaluation, Phase, Submission
 from submissions.models.team import team_of
 from submissions.progress import progress_of, run_seconds
-from submissions.refusals import Refusal
+from submissions.refusals import Refusal, refuse_long_body
 from submissions.report import report_of
 from submissions.score_table import listed_score, score_rows, step_states
 from submissions.scoring import METRICS, metrics_of
@@ -88,13 +89,24 @@ def csv_template(request: HttpRequest, slug: str) -> HttpResponse:
     return response
 
 
+@csrf_exempt  # checked by _take_csv: Django's check would store all of the body first, however long
 @login_required
 def submit_csv(request: HttpRequest, slug: str) -> HttpResponse:
     """Check a CSV (button `check`) or submit it; problems come back on the phase page, and cost no try."""
-    received_at = timezone.now()
+    request.received_at = timezone.now()  # type: ignore[attr-defined]
     phase = phase_of(request, slug)
     if request.method != "POST":  # the address of a refused file, opened again
         return redirect("phase", slug=slug)
+    try:
+        refuse_long_body(request, settings.MAX_CSV_BYTES)
+    except Refusal as refusal:
+        return _phase_again(request, phase, CsvForm(), status=413, refusal=refusal)
+    return _take_csv(request, phase)
+
+
+@csrf_protect
+def _take_csv(request: HttpRequest, phase: Phase) -> HttpResponse:
+    received_at = request.received_at  # type: ignore[attr-defined]
     form = CsvForm(request.POST, request.FILES)
     if not form.is_valid():
         return _phase_again(request, phase, form)

@@ -220,6 +220,13 @@ def test_the_same_idempotency_key_answers_the_first_again(client, phase):
     assert Submission.objects.count() == 1
 
 
+def test_long_keys_that_differ_at_their_end_are_two(client, phase):
+    for end in ("a", "b", "a"):
+        data = {"phase": "p1", "file": csv_file()}
+        assert client.post(URL, data, headers={"Idempotency-Key": "k" * 200 + end}).status_code == 201
+    assert Submission.objects.count() == 2
+
+
 @pytest.mark.parametrize("change", ["file", "phase"])
 def test_a_key_stands_for_one_file_and_one_phase(client, phase, change):
     make_phase(slug="p2", dataset=phase.dataset)

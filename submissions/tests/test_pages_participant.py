@@ -85,7 +85,10 @@ class TestThePhasePage:
 
     def test_prints_the_line_that_runs_an_image_at_home_under_its_own_limits(self, client, ann):
         phase = make_phase(memory_mb=1234)
-        assert "--memory 1234m --memory-swap 1234m" in text_of(client.get(f"/phases/{phase.slug}/"))
+        text = text_of(client.get(f"/phases/{phase.slug}/"))
+        assert "--memory 1234m --memory-swap 1234m" in text
+        assert "size=308m" in text  # a quarter of the memory, as in an evaluation
+        assert "--shm-size 77m" in text
 
 
 class TestCheckingAndSubmitting:
@@ -121,6 +124,21 @@ class TestCheckingAndSubmitting:
         answers = [self.send(client, phase, csv_file(), idempotency_key="k") for _ in range(2)]
         assert answers[0]["Location"] == answers[1]["Location"]
         assert Submission.objects.count() == 1
+
+    def test_a_body_far_too_long_is_refused_before_it_is_read(self, client, ann):
+        class Untouchable:
+            def read(self, *size):
+                raise AssertionError("the body was read")
+
+            readline = read
+
+        slug = make_phase().slug
+        answer = client.generic(
+            "POST", f"/phases/{slug}/submit/", content_type="multipart/form-data; boundary=x",
+            **{"CONTENT_LENGTH": str(1 << 34), "wsgi.input": Untouchable()},
+        )  # fmt: skip
+        assert answer.status_code == 413
+        assert "larger than 10 MB" in text_of(answer)
 
     def test_nothing_chosen_is_said_beside_the_field(self, client, ann):
         answer = client.post(f"/phases/{make_phase().slug}/submit/", {})
