@@ -37,6 +37,7 @@ from submissions.runner.base import (
     RunRequest,
     RunResult,
     Watcher,
+    limits_with,
 )
 from submissions.runner.batch import BatchRunner
 from submissions.runner.docker import Engine
@@ -301,12 +302,12 @@ class _Recorder:
 
 def limits_of(frozen: dict[str, Any], engine: Engine) -> Limits:
     """Return the limits a submission was sent under, no more cores than the engine has."""
-    known = {field.name for field in fields(Limits)}
+    known = {field.name for field in fields(Limits)} - {"tmp_mb", "shm_mb"}
     limits = {name: value for name, value in frozen.items() if name in known}
     cores = engine.facts()["cpus"] or os.cpu_count() or 1
     limits["cpus"] = min(float(limits.get("cpus", settings.EVALUATION_CPUS)), float(cores))
-    memory_mb = int(limits.get("memory_mb", settings.EVALUATION_MEMORY_MB))
-    return Limits(**limits | {"tmp_mb": max(64, memory_mb // 4), "shm_mb": max(64, memory_mb // 16)})
+    limits["memory_mb"] = int(limits.get("memory_mb", settings.EVALUATION_MEMORY_MB))
+    return limits_with(**limits)
 
 
 def _image_facts(facts: ImageFacts) -> str:

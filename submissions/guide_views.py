@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from submissions.failures import FAILURES
 from submissions.models import Phase
 from submissions.runner.at_home import home_command
-from submissions.runner.base import Limits
+from submissions.runner.base import limits_with
 
 
 @require_safe
@@ -19,5 +19,5 @@ def guide(request: HttpRequest) -> HttpResponse:
 
 def home_commands(phase: Phase) -> list[tuple[str, str]]:
     """Return (contract, line): a container at home under the limits of this phase."""
-    limits = Limits(**phase.limits().as_dict())
+    limits = limits_with(**phase.limits().as_dict())
     return [("HTTP service", home_command(limits)), ("Grand Challenge batch", home_command(limits, contract="batch"))]

@@ -17,7 +17,8 @@ def failure_table() -> str:
     for failure in FAILURES.values():
         whose = "yours" if failure.fault == PARTICIPANT else "ours"
         counts = "yes" if failure.counts else "no"
-        lines.append(f"| `{failure.code}` | {failure.stage} | {whose} | {counts} | {failure.sentence} |")
+        sentence = failure.sentence.replace("|", "\\|")  # else it would end the cell
+        lines.append(f"| `{failure.code}` | {failure.stage} | {whose} | {counts} | {sentence} |")
     return "\n".join(lines)
 
 

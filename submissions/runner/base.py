@@ -75,6 +75,11 @@ class Limits:
     response_bytes: int = 1 << 20
 
 
+def limits_with(*, memory_mb: int, **others: Any) -> Limits:
+    """Return limits whose tmpfs sizes follow from the memory, which they count toward."""
+    return Limits(memory_mb=memory_mb, tmp_mb=max(64, memory_mb // 4), shm_mb=max(64, memory_mb // 16), **others)
+
+
 @dataclass
 class RunCase:
     """One case as the runner sees it: no truth.

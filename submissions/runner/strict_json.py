@@ -11,9 +11,9 @@ class NotStrictJson(ValueError):
 
 
 def parse_strict(body: bytes) -> Any:
-    """Return the value, or raise NotStrictJson."""
+    """Return the value, or raise NotStrictJson. A byte order mark before it is let pass, as in a CSV."""
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_without_repeats)
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=_without_repeats)
     except NotStrictJson:
         raise
     except (ValueError, RecursionError) as error:

@@ -283,6 +283,10 @@ def test_strict_json_refuses(text):
         parse_strict(text.encode())
 
 
+def test_a_byte_order_mark_is_let_pass():
+    assert parse_strict(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
 # Batch files
 
 
