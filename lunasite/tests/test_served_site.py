@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ from typing import NamedTuple
 import pytest
 
 from inference import examples
-from inference.tests.samples import picture
+from inference.tests.conftest import LESION
+from inference.tests.samples import mha, picture
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +47,8 @@ Worker.objects.create(name="h/containers/1", host="h", cluster="containers", pid
 print(get_token_model().objects.create(get_user_model().objects.create_user("ann"))[1])
 """
 CROWD = 20
+MIXED_CALLS = 1000
+FLAT_MB = 50  # all web processes together
 
 
 class Site(NamedTuple):
@@ -114,7 +118,7 @@ def site(tmp_path_factory) -> Iterator[Site]:
     env = {
         **os.environ, "DATA_DIR": str(folder), "PROMETHEUS_MULTIPROC_DIR": str(folder / "counters"),
         "DATABASE_URL": f"sqlite:///{folder / 'site.sqlite3'}", "OMP_NUM_THREADS": "1",
-        "TMPDIR": str(folder / "uploads"),
+        "TMPDIR": str(folder / "uploads"), "THROTTLE_LESION": "100000/min", "THROTTLE_SLICE": "100000/min",
     }  # fmt: skip
     for words in (["migrate", "-v0"], ["createcachetable"], ["shell", "-v0", "-c", ROWS]):
         done = subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=env, check=True, capture_output=True)
@@ -208,6 +212,52 @@ def test_a_crowd_is_answered_or_sent_away_and_none_hangs(site):
     assert all(body["error_code"] == "TRY_AGAIN" for status, body in answers if status == 503)
     assert len({body["data"]["probability"] for status, body in answers if status == 200}) == 1
     assert time.monotonic() - began < 60
+
+
+def web_memory_mb(site: Site) -> float:
+    return sample(get(f"http://{site.address}/metrics")[1], "process_rss_bytes ") / 2**20
+
+
+def mixed_call(site: Site, number: int) -> int:
+    """Send a good or a broken scan or slice, or look at a page. Returns the status."""
+    bearer = {"Authorization": f"Bearer {site.token}"}
+    fields = {name: value.encode() for name, value in LESION.items()}
+    bodies = [
+        ("/api/v1/predict/lesion", multipart("x.mha", file=mha(), **fields)),
+        ("/api/v1/predict/lesion", multipart("x.mha", file=mha()[:-1], **fields)),
+        ("/predict", multipart(file=picture((128, 128)))),
+        ("/predict", multipart(file=picture((128, 128))[:-40])),
+        ("/try", (None, {})),
+    ]
+    path, (body, headers) = bodies[number % len(bodies)]
+    return get(f"http://{site.address}{path}", body, headers | bearer)[0]
+
+
+def test_a_thousand_mixed_calls_leave_memory_flat_and_no_file(site):
+    with ThreadPoolExecutor(4) as callers:
+        list(callers.map(lambda number: mixed_call(site, number), range(100)))
+        before = web_memory_mb(site)
+        statuses = Counter(callers.map(lambda number: mixed_call(site, number), range(MIXED_CALLS)))
+    assert statuses == {200: MIXED_CALLS * 3 // 5, 400: MIXED_CALLS * 2 // 5}
+    assert abs(web_memory_mb(site) - before) < FLAT_MB
+    assert left_behind(site) == []
+
+
+def in_pieces(site: Site, pieces: bytes) -> bytes:
+    """Send a slice by HTTP's chunked transfer. Returns the first line of the answer."""
+    host, port = site.address.split(":")
+    head = f"POST /predict HTTP/1.1\r\nHost: {site.address}\r\nTransfer-Encoding: chunked\r\n"
+    with socket.create_connection((host, int(port)), timeout=30) as caller:
+        caller.sendall((head + "Content-Type: multipart/form-data; boundary=x\r\n\r\n").encode() + pieces)
+        return caller.makefile("rb").readline()
+
+
+def test_a_body_without_a_length_is_read_piece_by_piece(site):
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+    parts = (head, picture((128, 128)), b"\r\n--x--\r\n", b"")
+    pieces = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts]
+    assert in_pieces(site, b"".join(pieces)).split()[1] == b"200"
+    assert in_pieces(site, pieces[0] + b"no number\r\n").split()[1] == b"400"
 
 
 def test_a_broken_file_harms_nobody_else(site):
