@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 
 from django.conf import settings
-from django.core.mail import mail_admins
+from django.contrib.auth import get_user_model
+from django.core.mail import EmailMessage
 
 from submissions import actions
+from submissions.mail import send_or_retry
 from submissions.models import Evaluation
 
 
@@ -21,7 +23,13 @@ def evaluate(evaluation_id: int) -> None:
 
 
 def alert_staff(evaluation_id: int) -> None:
-    """Mail the admins about a failure that is ours."""
-    evaluation = Evaluation.objects.get(pk=evaluation_id)
+    """Mail every staff account that has an address about a failure that is ours: where to look, and no more."""
+    evaluation = Evaluation.objects.filter(pk=evaluation_id).first()
+    staff = get_user_model().objects.filter(is_staff=True, is_active=True).exclude(email="")
+    if evaluation is None:
+        return
+    subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}Evaluation {evaluation.pk} failed: {evaluation.failure_code}"
     link = f"{settings.SITE_URL}/admin/submissions/evaluation/{evaluation.pk}/change/"
-    mail_admins(f"Evaluation {evaluation.pk} failed: {evaluation.failure_code}", f"Whose fault: ours.\n{link}\n")
+    body = f"It failed by our fault; the try was given back.\n{link}\n"
+    recipients = sorted(set(staff.values_list("email", flat=True)))
+    send_or_retry(EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, recipients))

@@ -7,12 +7,13 @@ import pytest
 from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
+from django_q.models import OrmQ, Schedule
 
-from submissions import actions, retrying
+from submissions import actions, retrying, tasks
 from submissions.actions.evaluate import claim
 from submissions.models import Evaluation, Standing
 from submissions.progress import progress_of, run_seconds
-from submissions.tests.factories import evaluated, make_member, make_phase, make_submission
+from submissions.tests.factories import evaluated, make_member, make_phase, make_submission, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -72,12 +73,32 @@ def test_a_finish_that_fails_halfway_leaves_nothing_half_written(monkeypatch):
 
 def test_a_mail_server_that_is_down_stops_no_evaluation(settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.ADMINS = "127.0.0.1", 9, [("a", "a@example.org")]
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     settings.EVALUATION_MAX_ATTEMPTS = 1
+    make_user(is_staff=True, email="a@example.org")
     submission = make_submission()
     submission.phase.dataset.__class__.objects.update(content_hash="x" * 64)
     actions.evaluate(evaluation_id=submission.latest.pk, worker="w")
     assert submission.latest.failure_code == "SYSTEM_DATASET"
+    tasks.alert_staff(submission.latest.pk)
+    assert Schedule.objects.get().func == "submissions.mail.deliver"
+
+
+def test_all_staff_with_an_address_are_told_of_a_failure_that_is_ours(mailoutbox, settings):
+    make_user("boss", is_staff=True, email="boss@example.org")
+    make_user("silent", is_staff=True)
+    make_user("gone", is_staff=True, is_active=False, email="gone@example.org")
+    make_user("ann", email="ann@example.org")
+    submission = make_submission()
+    actions.fail(claim(submission.latest.pk, "w"), "SYSTEM_DISK", staff_note="/secret/path")
+    message = OrmQ.objects.last().task
+    assert message["func"] == "submissions.tasks.alert_staff"
+    tasks.alert_staff(*message["args"])
+    (mail,) = mailoutbox
+    assert mail.to == ["boss@example.org"]
+    assert "SYSTEM_DISK" in mail.subject
+    assert f"{settings.SITE_URL}/admin/submissions/evaluation/{submission.latest.pk}/change/" in mail.body
+    assert "secret" not in mail.subject + mail.body
 
 
 def test_a_clock_that_jumps_back_gives_no_negative_durations():
