@@ -4,7 +4,6 @@ Both answer logits; what turns a logit into a probability (temperature, average
 over members) is part of the module, so that the saved weights are the whole model.
 """
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,30 +65,6 @@ class ConvNorm(nn.Sequential):
         if activation:
             layers.append(nn.ReLU6())
         super().__init__(*layers)
-
-
-def serving_form(network: nn.Module) -> nn.Module:
-    """Return a copy that answers the same with one step less where ConvNorm pads unevenly.
-
-    A kernel one row and column larger, those zero, with even padding: the separate padding would make an optimised
-    graph leave and enter its own memory layout each time.
-    """
-    served = copy.deepcopy(network)
-    for module in served.modules():
-        if isinstance(module, ConvNorm) and isinstance(module[0], nn.ZeroPad2d):
-            module[0], module[1] = nn.Identity(), _evenly_padded(module[0], module[1])
-    return served.eval()
-
-
-def _evenly_padded(padding: nn.ZeroPad2d, conv: nn.Module) -> nn.Conv2d:
-    """Return the convolution with its uneven padding taken in; near side one less than the far side."""
-    if not isinstance(conv, nn.Conv2d):
-        raise TypeError("ConvNorm pads for a convolution")
-    size, near = conv.kernel_size[0] + 1, int(padding.padding[0]) + 1
-    wide = nn.Conv2d(conv.in_channels, conv.out_channels, size, conv.stride[0], near, groups=conv.groups, bias=False)
-    with torch.no_grad():
-        wide.weight.zero_()[:, :, 1:, 1:] = conv.weight
-    return wide
 
 
 class InvertedBottleneck(nn.Module):

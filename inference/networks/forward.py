@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .architectures import serving_form
+from .serving import serving_form
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from inference.networks.architectures import (
     SliceNet,
     parameter_count,
     quarter_means,
-    serving_form,
 )
 
 pytestmark = pytest.mark.slow
@@ -96,21 +95,3 @@ def test_same_padding_puts_the_odd_pixel_at_the_far_side():
 def test_quarter_means_are_what_adaptive_pooling_gives(side):
     maps = torch.rand(2, 3, side, side)
     assert torch.allclose(quarter_means(maps), functional.adaptive_avg_pool2d(maps, 2).flatten(1), atol=1e-6)
-
-
-@pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 2), (3, 1)])
-def test_serving_form_of_a_padded_convolution_is_the_same_function(kernel, stride):
-    torch.manual_seed(0)
-    layer = ConvNorm(2, 4, kernel, stride).eval()
-    served = serving_form(layer)
-    picture = torch.rand(2, 2, 16, 16)
-    assert torch.allclose(served(picture), layer(picture), atol=1e-6)
-    assert not any(isinstance(module, torch.nn.ZeroPad2d) for module in served.modules())
-
-
-def test_serving_form_leaves_the_network_itself_alone():
-    network = SliceNet(4, taps=[], grid_taps=[]).eval()
-    names = list(network.state_dict())
-    serving_form(network)
-    assert list(network.state_dict()) == names
-    assert isinstance(network.features.stem[0], torch.nn.ZeroPad2d)
