@@ -219,6 +219,21 @@ def test_a_plan_ends_in_one_event_a_call(serve, tmp_path):
     assert [event["number"] for event in events if event["event"] == "answer"] == [0, 1, 2]
 
 
+def test_a_server_of_one_connection_at_a_time_serves_every_lane(serve, tmp_path):
+    """The connections of two lanes wait behind the first, which it would keep for ever."""
+    server = serve(*[[0.02, OK]] * 500, closes=[1])
+    planned = json.loads(Path(plan(server.port, tmp_path, count=40, predict_timeout_s=1)).read_text())
+    group = planned["groups"][0]
+    planned |= {"parallel": 3, "groups": [group | {"calls": [call]} for call in group["calls"] * 2]}
+    events = []
+
+    calling.Caller(planned, events.append).run()
+
+    assert {event["event"] for event in events} == {"answer"}
+    assert len(events) == 80
+    assert server.connections < 20
+
+
 def test_the_first_fault_stops_the_plan(serve, tmp_path):
     bad = [b"HTTP/1.1 500 No\r\nContent-Length: 6\r\n\r\nsecret"]
     events = events_of(plan(serve([OK], bad, closes=[1]).port, tmp_path))

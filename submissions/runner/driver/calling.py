@@ -16,6 +16,7 @@ from .connection import CallFault, Closed, Connection, Response
 READY_PAUSE_S = 0.01
 READY_CALL_S = 2.0
 REFUSED_PATIENCE_S = 1.0
+MAKE_WAY_S = 0.5
 Say = Callable[[dict[str, Any]], None]
 
 
@@ -28,6 +29,8 @@ class Caller:
         self._lock = threading.Lock()
         self._groups = iter(plan["groups"])
         self._stopped = False
+        self._waiting: dict[Connection, float] = {}
+        self._usual_s = 0.0
 
     def run(self) -> None:
         lanes = [threading.Thread(target=self._lane) for _ in range(self.plan["parallel"])]
@@ -58,13 +61,29 @@ class Caller:
                 self._call(connection, image, call)
 
     def _call(self, connection: Connection, image: Image, call: dict[str, Any]) -> None:
-        started = time.monotonic()
+        started, was_kept = time.monotonic(), connection.has_answered
+        if not was_kept:
+            self._waiting[connection] = started
         try:
             response = self._answer(connection, self._message(call, image), started)
         except CallFault as fault:
             self._fault(call["number"], fault.code, fault.detail)
             return
-        self._report(call["number"], response, time.monotonic() - started)
+        finally:
+            self._waiting.pop(connection, None)
+        seconds = time.monotonic() - started
+        if was_kept:
+            self._usual_s = max(self._usual_s, seconds)
+        self._report(call["number"], response, seconds)
+        self._make_way(connection)
+
+    def _make_way(self, connection: Connection) -> None:
+        """Let go of a connection while another waits in vain for its first answer: some servers serve one at a time."""
+        patience_s = min(max(MAKE_WAY_S, 3 * self._usual_s), self.plan["predict_timeout_s"] / 4)
+        long_ago = time.monotonic() - patience_s
+        if any(since < long_ago for since in list(self._waiting.values())):
+            connection.close()
+            connection.has_answered = False
 
     def _answer(self, connection: Connection, parts: list[Any], started: float) -> Response:
         """Return the response; a server that is between two of its workers gets a moment."""

@@ -41,7 +41,7 @@ class Response:
 
 
 class Connection:
-    """One connection, kept alive where the server allows."""
+    """One connection, kept alive where the server allows. has_answered: since it was last opened."""
 
     def __init__(self, host: str, port: int, body_limit: int) -> None:
         self.address = (host, port)
@@ -94,6 +94,7 @@ class Connection:
             self.close()  # closed by the server, or holding what nobody asked for
         while self._socket is None:
             try:
+                self.has_answered = False
                 self._socket = socket.create_connection(self.address, timeout=self._left())
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
