@@ -42,8 +42,10 @@ def refresh_standings(phase: Phase, team: Team, submission: Submission | None = 
     """Write the team's rows on the boards anew; call inside the transaction that changed what counts.
 
     submission: the one that changed, where the team's others have their entries already.
-    The caller holds the team's row lock, so two workers finishing at once cannot overwrite each other.
+    The caller holds the team's row lock, so two workers finishing at once cannot overwrite each other. The phase is
+    read anew under it: what ranks may have been changed since a long run began.
     """
+    phase = Phase.objects.select_related("dataset").get(pk=phase.pk)
     changed = Submission.objects.filter(phase=phase, team=team)
     write_entries(phase, changed.filter(pk=submission.pk) if submission else changed)
     Standing.objects.filter(phase=phase, team=team).delete()

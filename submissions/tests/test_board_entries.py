@@ -3,15 +3,18 @@
 import importlib
 import math
 
+import numpy as np
 import pytest
 from django.apps import apps
 from django.core.management import call_command
 
 from submissions import actions
-from submissions.models import BoardEntry, Standing
+from submissions.actions import finish
+from submissions.actions.evaluate import claim
+from submissions.models import BoardEntry, Phase, Standing
 from submissions.models.board_entry import MISSING, key_of
 
-from .factories import evaluated, make_dataset, make_member, make_phase
+from .factories import GOOD, evaluated, make_dataset, make_member, make_phase, make_submission
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +53,16 @@ def test_a_re_evaluation_replaces_the_rows():
     actions.re_evaluate(submission=submission)
     actions.evaluate(evaluation_id=submission.latest.pk, worker="tests")
     assert set(BoardEntry.objects.values_list("evaluation", flat=True)) == {submission.latest.pk}
+
+
+def test_a_run_that_outlasts_a_change_of_the_metric_is_ranked_by_the_new_one():
+    submission = make_submission()
+    running = claim(submission.latest.pk, "w")
+    Phase.objects.update(metric="brier", decimals=2)
+    finish.complete(evaluation=running, outcome=finish.Outcome(np.array(GOOD)))
+    brier = submission.latest.scores["public"]["brier"]
+    standing = Standing.objects.get()
+    assert (standing.score, standing.sort_key) == (brier, -round(brier, 2))
 
 
 @pytest.mark.parametrize("decimals", [4, None])
