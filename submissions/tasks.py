@@ -10,7 +10,7 @@ from django.core.mail import EmailMessage
 
 from submissions import actions
 from submissions.mail import send_or_retry
-from submissions.models import Evaluation
+from submissions.models import Evaluation, Phase, standing
 
 
 def worker_name() -> str:
@@ -20,6 +20,10 @@ def worker_name() -> str:
 
 def evaluate(evaluation_id: int) -> None:
     actions.evaluate(evaluation_id=evaluation_id, worker=f"{worker_name()}:{os.getpid()}")
+
+
+def rank_anew(phase_id: int) -> None:
+    standing.rank_anew(Phase.objects.select_related("dataset").get(pk=phase_id))
 
 
 def alert_staff(evaluation_id: int) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -14,15 +13,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django_q.tasks import async_task
 
 from submissions import actions
 from submissions.admin.phase_form import PhaseForm, QuotaForm
 from submissions.admin.shown import NOTHING
 from submissions.admin.verbs import do
-from submissions.models import Evaluation, Phase, Quota, Split, Submission, Team
-from submissions.models.standing import refresh_standings
+from submissions.models import Evaluation, Phase, Quota, Split, Submission
+from submissions.models.standing import rank_anew
+from submissions.queue import CSV_CLUSTER
 
 RANKING = {"metric", "tie_breaks", "decimals"}
+# More entries than this take longer than a page may.
+RANKED_AT_ONCE = 5000
 
 
 class QuotaInline(admin.TabularInline):
@@ -89,9 +92,18 @@ class PhaseAdmin(admin.ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Rank anew when what ranks was changed."""
         super().save_related(request, form, formsets, change)
-        if change and RANKING & set(form.changed_data):
+        if not (change and RANKING & set(form.changed_data)):
+            return
+        entries = Evaluation.objects.filter(submission__phase=form.instance, is_counted=True).count()
+        if entries > RANKED_AT_ONCE:
+            async_task("submissions.tasks.rank_anew", form.instance.pk, cluster=CSV_CLUSTER)
+            told = (
+                f"A worker is ranking the leaderboard anew: {entries:,} entries. Until it is done the board is mixed."
+            )
+        else:
             teams = rank_anew(form.instance)
-            self.message_user(request, f"The leaderboard was ranked anew: {teams} teams.", messages.SUCCESS)
+            told = f"The leaderboard was ranked anew: {teams} team{'' if teams == 1 else 's'}."
+        self.message_user(request, told, messages.SUCCESS)
 
     @admin.action(description="Evaluate every scored submission once more…", permissions=["change"])
     def re_evaluate_all(self, request: HttpRequest, rows: QuerySet[Phase]) -> HttpResponse | None:
@@ -108,15 +120,6 @@ class PhaseAdmin(admin.ModelAdmin):
             "waiting": Evaluation.objects.waiting().count(),
         }
         return TemplateResponse(request, "admin/submissions/phase/re_evaluate_all.html", context)
-
-
-def rank_anew(phase: Phase) -> int:
-    """Write every team's standings again, each under its lock; return how many teams there are."""
-    teams = list(Team.objects.filter(submissions__phase=phase).distinct().values_list("pk", flat=True))
-    for pk in teams:
-        with transaction.atomic():
-            refresh_standings(phase, Team.objects.select_for_update().get(pk=pk))
-    return len(teams)
 
 
 def advice_on(phase: Phase) -> list[str]:

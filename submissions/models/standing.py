@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import models
+from django.db import models, transaction
 
 from submissions.models.board_entry import MISSING, BoardEntry, write_entries
 from submissions.models.dataset import Split
@@ -65,6 +65,15 @@ def refresh_standings(phase: Phase, team: Team, submission: Submission | None = 
         )
         for entry in best
     )
+
+
+def rank_anew(phase: Phase) -> int:
+    """Write every team's rows again, each under its lock; return how many teams there are."""
+    teams = list(Team.objects.filter(submissions__phase=phase).distinct().values_list("pk", flat=True))
+    for pk in teams:
+        with transaction.atomic():
+            refresh_standings(phase, Team.objects.select_for_update().get(pk=pk))
+    return len(teams)
 
 
 def _best_entries(phase: Phase, team: Team) -> list[BoardEntry]:

@@ -7,7 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django_q.models import OrmQ
 
+from submissions import tasks
 from submissions.admin.phase import advice_on
 from submissions.admin.phase_form import WindowField
 from submissions.admin.shown import duration, window
@@ -148,9 +150,23 @@ def test_another_metric_ranks_the_board_anew(staff):
     url = reverse("admin:submissions_phase_change", args=[phase.pk])
     changed = form(title=phase.title, slug=phase.slug, metric="brier", opens_at_0="2026-01-01")
     response = staff.post(url, changed, follow=True)
-    assert "ranked anew: 1 teams" in response.content.decode()
+    assert "ranked anew: 1 team." in response.content.decode()
     assert Standing.objects.get().score == scores["brier"]
     assert Standing.objects.get().sort_key < 0  # lower is better
+
+
+def test_a_long_board_is_ranked_anew_by_a_worker(staff, monkeypatch):
+    monkeypatch.setattr("submissions.admin.phase.RANKED_AT_ONCE", 0)
+    submission = evaluated()
+    phase, scores = submission.phase, submission.latest.scores["public"]
+    changed = form(title=phase.title, slug=phase.slug, metric="brier", opens_at_0="2026-01-01")
+    response = staff.post(reverse("admin:submissions_phase_change", args=[phase.pk]), changed, follow=True)
+    assert "A worker is ranking the leaderboard anew: 1 entries" in response.content.decode()
+    assert Standing.objects.get().score == scores["auc"]
+    message = OrmQ.objects.last().task
+    assert message["func"] == "submissions.tasks.rank_anew"
+    tasks.rank_anew(*message["args"])
+    assert Standing.objects.get().score == scores["brier"]
 
 
 def test_what_was_overlooked_is_said(staff):

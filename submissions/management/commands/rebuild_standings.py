@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import transaction
 
-from submissions.models import Phase, Standing, Team
-from submissions.models.standing import refresh_standings
+from submissions.models import Phase, Standing
+from submissions.models.standing import rank_anew
 
 
 class Command(BaseCommand):
@@ -16,8 +15,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         for phase in Phase.objects.select_related("dataset"):
-            for team in Team.objects.filter(submissions__phase=phase).distinct():
-                with transaction.atomic():
-                    Team.objects.select_for_update().get(pk=team.pk)
-                    refresh_standings(phase, team)
+            rank_anew(phase)
         self.stdout.write(f"{Standing.objects.count()} standings")
