@@ -121,6 +121,7 @@ def test_a_body_without_length_ends_with_the_connection(serve):
         ([b"HTTP/1.1 200 OK\r\nContent-Length: \xc2\xb2\r\n\r\n"], "BAD_RESPONSE"),
         ([b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi"], "BAD_RESPONSE"),
         ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"], "BAD_RESPONSE"),
+        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nContent-Length: 2\r\n\r\nhi"], "BAD_RESPONSE"),
         ([b"HTTP/9 hello\r\n\r\n"], "BAD_RESPONSE"),
         ([b"\r\n\r\n"], "BAD_RESPONSE"),
         ([b"HTTP/1.1 200"], "BAD_RESPONSE"),

@@ -151,8 +151,11 @@ class Connection:
             return b""
         if headers.get("content-encoding", "identity").lower() not in ("", "identity"):
             raise CallFault("BAD_RESPONSE", "an encoding nobody asked for")
-        if headers.get("transfer-encoding", "").lower() == "chunked":
+        sent_as = headers.get("transfer-encoding", "identity").lower()
+        if sent_as == "chunked":
             return self._read_chunks()
+        if sent_as != "identity":
+            raise CallFault("BAD_RESPONSE", "an encoding nobody asked for")
         if "content-length" in headers:
             return self._read_exactly(_length(headers["content-length"], 10))
         return self._read_to_end()
