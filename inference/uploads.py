@@ -7,7 +7,6 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.core.handlers.wsgi import LimitedStream
 from django.http import HttpRequest
-from gunicorn.http.errors import ParseException
 
 from inference.refusals import ApiError
 
@@ -54,20 +53,10 @@ def cap_body(request: HttpRequest, max_bytes: int) -> None:
         read_to_its_end(request, max_bytes + FORM_BYTES)
 
 
-class Pieces(LimitedStream):
-    """A body of which the server puts the pieces together; one it cannot read counts as broken off."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        try:
-            return super().read(size)
-        except ParseException as error:
-            raise OSError("not chunked transfer") from error
-
-
 def read_to_its_end(request: HttpRequest, most_bytes: int) -> None:
     """Let a body that comes in pieces, without a length, be read until the server says it has ended."""
     request.META["CONTENT_LENGTH"] = str(most_bytes)
-    request._stream = Pieces(request.META["wsgi.input"], most_bytes)  # type: ignore[assignment]
+    request._stream = LimitedStream(request.META["wsgi.input"], most_bytes)  # type: ignore[assignment]
 
 
 def refuse_large_body(request: HttpRequest, max_bytes: int) -> None:

@@ -1,5 +1,6 @@
 """Every error of the API in one shape: status, error_code, message, details (contracts.md section 1)."""
 
+import math
 import uuid
 from typing import Any
 
@@ -49,7 +50,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         return _server_error(error)
     headers = {}
     if (wait := getattr(error, "wait", None)) is not None:
-        headers["Retry-After"] = str(max(1, round(wait)))
+        headers["Retry-After"] = str(max(1, math.ceil(wait)))
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     message, details = _message_and_details(error)
@@ -142,12 +143,12 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 503 when the database is away (F13), else 500; both without a context that needs it.
 
-    PostgreSQL takes no NUL in a text, nor a number without end: that is the request's fault.
+    PostgreSQL takes no NUL in a text, nor a number without end: that is the request's fault. So is a body cut short.
     """
     import sys
 
     error = sys.exc_info()[1]
-    if isinstance(error, DataError):
+    if isinstance(error, DataError | UnreadablePostError):
         return bad_request(request, error)
     away = isinstance(error, OperationalError)
     code, http = ("TRY_AGAIN", 503) if away else ("INTERNAL_SERVER_ERROR", 500)

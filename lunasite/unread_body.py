@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from gunicorn.http.errors import ParseException
-
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -58,7 +56,7 @@ def throw_away(body: Any, socket: Any = None) -> None:
     """Read `body` to its end, but no more than MAX_BYTES and no longer than MAX_SECONDS."""
     deadline = time.monotonic() + MAX_SECONDS
     left = MAX_BYTES
-    with contextlib.suppress(OSError, ValueError, ParseException), short_reads(socket):
+    with contextlib.suppress(OSError, ValueError), short_reads(socket):
         while left > 0 and time.monotonic() < deadline:
             chunk = body.read(CHUNK_BYTES)
             if not chunk:

@@ -9,6 +9,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.core.wsgi import get_wsgi_application
 
 from lunasite.unread_body import Application, Environ, ThrowsAwayUnreadBodies
+from lunasite.whole_body import telling_cut_bodies
 
 
 def refusing_strange_requests(application: Application) -> Application:
@@ -27,4 +28,4 @@ def refusing_strange_requests(application: Application) -> Application:
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lunasite.settings")
-application = ThrowsAwayUnreadBodies(refusing_strange_requests(get_wsgi_application()))
+application = telling_cut_bodies(ThrowsAwayUnreadBodies(refusing_strange_requests(get_wsgi_application())))
