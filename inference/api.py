@@ -1,5 +1,6 @@
 """Predictions as JSON: /api/v1/predict/lesion and /api/v1/predict/ct, one and many (contracts.md 2, 3)."""
 
+import math
 from typing import Any
 
 from django.conf import settings
@@ -43,7 +44,7 @@ class LesionViewSet(PredictionViewSet):
         return settings.MAX_VOLUME_BYTES
 
     def over_limit(self, wait_s: float) -> None:
-        message = f"Over the rate limit; try again in {round(wait_s)} seconds."
+        message = f"Over the rate limit; try again in {math.ceil(wait_s)} seconds."
         raise ApiError(403, "FORBIDDEN", message, retry_after_s=wait_s, reason="RATE_LIMIT")
 
     @extend_schema(

@@ -7,10 +7,10 @@ import errno
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.request import UnreadablePostError
 from rest_framework import exceptions
-from rest_framework.parsers import MultiPartParser
+from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
@@ -27,10 +27,19 @@ from inference.uploads import cap_body, close_uploads, refuse_large_body
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+class NoFileParser(BaseParser):
+    """What clients send who were given fields and no file: there is no file in it, so it stays unread."""
+
+    media_type = "application/x-www-form-urlencoded"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> QueryDict:
+        return QueryDict()
+
+
 class UploadViewSet(ViewSet):
     """A view set that takes files of at most `max_bytes()` together, as multipart."""
 
-    parser_classes = [MultiPartParser]
+    parser_classes = [MultiPartParser, NoFileParser]
 
     def max_bytes(self) -> int:
         return settings.MAX_PICTURE_BYTES

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +43,9 @@ class EmptyIsWrong:
 
 class StrictChoiceField(EmptyIsWrong, serializers.ChoiceField):
     """One of the choices, in exactly this spelling."""
+
+    def __init__(self, choices: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(choices, error_messages={"invalid_choice": f"send exactly {' or '.join(choices)}."}, **kwargs)
 
 
 class StrictField(EmptyIsWrong, serializers.Field[Any, Any, Any, Any]):

@@ -53,6 +53,7 @@ class FormRequest(serializers.Serializer[Any]):
                 return self.file_refusal(name, first_problem({name: wrong[name]})[1])
         name, problem = first_problem(wrong)
         reason = str(problem.code).upper()
+        problem = "it is missing; send it." if reason == "REQUIRED" else problem
         return ApiError(400, "VALIDATION_ERROR", f"{name}: {problem}", field=name, reason=reason)
 
     def file_refusal(self, name: str, problem: Any) -> ApiError:
@@ -67,7 +68,11 @@ class ScanRequest(FormRequest):
     file = UploadField(help_text="The volume: .mha, or .mhd with its data file as `rawFile`.")
     rawFile = UploadField(required=False, help_text="The data file that a .mhd points to.")
     seriesInstanceUID = serializers.RegexField(
-        SERIES_UID, max_length=64, trim_whitespace=False, help_text="Echoed in the answer."
+        SERIES_UID,
+        max_length=64,
+        trim_whitespace=False,
+        help_text="Echoed in the answer.",
+        error_messages={"invalid": "send 1 to 64 letters, digits, dots, underscores or hyphens."},
     )
     patientID = serializers.CharField(required=False, allow_blank=True, max_length=128, trim_whitespace=False)
     studyDate = DateField(required=False)

@@ -1,5 +1,6 @@
 """Pages that take a file: limited like the API, and the body unread until the caller may send it."""
 
+import math
 from collections.abc import Callable
 from functools import wraps
 
@@ -52,9 +53,9 @@ def takes_upload(
 
 
 def too_often(request: HttpRequest, wait: float) -> HttpResponse:
-    message = f"That was often. Try again in {round(wait)} seconds."
+    message = f"That was often. Try again in {math.ceil(wait)} seconds."
     answer = render(request, "429.html", {"message": message}, status=429)
-    answer["Retry-After"] = str(round(wait))
+    answer["Retry-After"] = str(math.ceil(wait))
     return answer
 
 

@@ -23,6 +23,8 @@ SLICE_ENDPOINTS = ("slice", "slice_batch", "try_slice")
 SHARE = 32
 GRANT_S = 1.0
 MOST_GRANTS = 1000
+# What a call over the limit is logged as: were it counted, a caller who keeps asking would never be let in again.
+REFUSED = ("FORBIDDEN", "TOO_MANY_REQUESTS")
 
 
 @dataclass
@@ -52,7 +54,7 @@ def wait_s(request: Any, endpoints: tuple[str, ...]) -> float | None:
     if not calls or take_granted(key):
         return None
     since = timezone.now() - timedelta(seconds=seconds)
-    counted = Prediction.objects.by(key[0], endpoints, since).exclude(error_code="FORBIDDEN")
+    counted = Prediction.objects.by(key[0], endpoints, since).exclude(error_code__in=REFUSED)
     left = calls - counted.count()
     if left > 0:
         grant(key, left // SHARE)

@@ -4,7 +4,6 @@ import io
 
 import pytest
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
-from gunicorn.http.errors import InvalidChunkSize
 
 from inference.tests.conftest import lesion, picture_file
 
@@ -74,14 +73,14 @@ def test_a_body_in_pieces_without_a_length_is_read(api, folders):
     assert in_pieces(api, "/predict", {"file": picture_file()}).status_code == 200
 
 
-class Garbled(io.BytesIO):
+class Broken(io.BytesIO):
     def read(self, size=-1):
-        raise InvalidChunkSize(b"zz")
+        raise OSError("the body was cut short")
 
 
 @pytest.mark.parametrize("url", [URL, "/predict", "/feedback"])
-def test_pieces_that_are_none_are_refused(api, folders, url):
-    answer = in_pieces(api, url, {}, **{"wsgi.input": Garbled()})
+def test_a_body_that_breaks_off_is_refused(api, folders, url):
+    answer = in_pieces(api, url, {}, **{"wsgi.input": Broken()})
     assert (answer.status_code, answer.json()["error_code"]) == (400, "VALIDATION_ERROR")
 
 
@@ -123,3 +122,12 @@ def test_a_query_string_changes_nothing(api, query):
 @pytest.mark.parametrize("method", ["head", "options", "trace"])
 def test_other_methods_are_harmless(api, method):
     assert getattr(api, method)(URL).status_code in (200, 405)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"), [(URL, "FILE_REQUIRED"), ("/predict", "FILE_REQUIRED"), ("/feedback", "FEEDBACK_EMPTY")]
+)
+def test_fields_without_a_file_are_told_what_is_missing(api, folders, url, reason):
+    """Clients send these as application/x-www-form-urlencoded when they are given no file."""
+    answer = api.generic("POST", url, "lesionID=1&coordX=2", content_type="application/x-www-form-urlencoded")
+    assert (answer.status_code, answer.json()["details"]["reason"]) == (400, reason)

@@ -83,3 +83,12 @@ def test_callers_cannot_fill_the_memory(settings, django_user_model, monkeypatch
     for number in range(5):
         wait(SimpleNamespace(user=django_user_model.objects.create_user(f"user{number}")))
     assert len(rates._grants) <= 3
+
+
+@pytest.mark.parametrize("code", ["FORBIDDEN", "TOO_MANY_REQUESTS"])
+def test_a_refused_call_does_not_put_off_the_next(request_of_ann, settings, clock, code):
+    limit(settings, "2/min")
+    Call.of(request_of_ann, Prediction.Endpoint.LESION).save(200)
+    for _ in range(5):
+        Call.of(request_of_ann, Prediction.Endpoint.LESION).save(429, code)
+    assert wait(request_of_ann) is None
