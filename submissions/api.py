@@ -30,6 +30,7 @@ from submissions.serializers import (
     CsvFileSerializer,
     CsvSubmissionSerializer,
     PhaseSerializer,
+    SubmissionDetailSerializer,
     SubmissionSerializer,
 )
 
@@ -104,6 +105,9 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         evaluations = Prefetch("evaluations", Evaluation.objects.defer(*heavy).select_related("submission"))
         rows = Submission.objects.visible_to(self.request.user).select_related("phase__dataset", "team", "user")
         return rows.prefetch_related(evaluations)
+
+    def get_serializer_class(self) -> type[SubmissionSerializer]:
+        return SubmissionDetailSerializer if self.action == "retrieve" else SubmissionSerializer
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Know `phase`, `type` and `status`; ignore any other name."""

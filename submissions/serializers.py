@@ -167,6 +167,15 @@ class OneLine(serializers.CharField):
         return one_line(str(super().to_internal_value(data)))
 
 
+class SubmissionDetailSerializer(SubmissionSerializer):
+    """One submission; with what its container printed on the public sample cases, which its team may read."""
+
+    smoke_log = serializers.CharField(source="latest.smoke_log")
+
+    class Meta(SubmissionSerializer.Meta):
+        fields = [*SubmissionSerializer.Meta.fields, "smoke_log"]
+
+
 class SentWith(serializers.Serializer[Any]):
     """What comes beside the file of any submission."""
 

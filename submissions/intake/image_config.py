@@ -32,7 +32,8 @@ _INPUT_PATH = "/input"
 # The loader reads these in every process, hooks of a GPU runtime included. LD_LIBRARY_PATH alone is
 # let through, for every CUDA and PyTorch base image sets it; the runner empties it where a GPU is given.
 _ALLOWED_LOADER_NAMES = frozenset({"LD_LIBRARY_PATH"})
-_MAX_PATH_CHARS = 4096
+_MAX_PATH_BYTES = 2048  # the engine puts its own folder before it
+_MAX_PART_BYTES = 255
 _PORT = re.compile("[0-9]{1,5}")
 
 
@@ -172,8 +173,9 @@ def _exposed_ports(asked: dict[str, Any]) -> tuple[int, ...]:
 
 
 def _is_plain_absolute(path: str) -> bool:
-    is_short = len(path) <= _MAX_PATH_CHARS
-    return path.startswith("/") and is_short and ".." not in path.split("/") and path.isprintable()
+    parts = path.split("/")
+    is_short = len(path.encode()) <= _MAX_PATH_BYTES and all(len(part.encode()) <= _MAX_PART_BYTES for part in parts)
+    return path.startswith("/") and is_short and ".." not in parts and path.isprintable()
 
 
 def _clean(path: str) -> str:

@@ -40,7 +40,8 @@ CALL_TIMEOUT_S = 60
 LOAD_TIMEOUT_S = 3600
 LOAD_WORDS = 10_000
 LOG_TAIL_BYTES = 64 * 1024
-ACCOUNT_FILES = ("/etc/passwd", "/etc/group")
+ACCOUNT_FILES = ("/etc", "/etc/passwd", "/etc/group")
+KERNEL_FOLDERS = ("/proc/", "/sys/", "/dev/")
 # Bits of Go's FileMode: a symbolic link; a directory is told by the engine itself; pipes, devices, sockets.
 GO_SYMLINK = 1 << 27
 GO_NO_FILE = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
@@ -215,12 +216,15 @@ class Engine:
         """Raise ContainerFault unless what the engine itself reads of an image's files are regular ones, or none.
 
         It opens /etc/passwd before a start: on a pipe it waits for ever and never answers for that container again.
+        Its runtime does so once more, with the kernel's own folders in place: no link may lead there.
         """
         for path in ACCOUNT_FILES:
             mode, target = self._stat(container_id, path)
-            if mode & GO_SYMLINK:
+            if mode & GO_SYMLINK and path != "/etc":
+                if target.startswith(KERNEL_FOLDERS):
+                    raise file_fault(path)
                 mode, _ = self._stat(container_id, target)
-            if mode & GO_NO_FILE:
+            if mode & (GO_NO_FILE | GO_SYMLINK):
                 raise file_fault(path)
 
     def _stat(self, container_id: str, path: str) -> tuple[int, str]:

@@ -24,7 +24,7 @@ def loaded_id(said: str) -> str:
 
 
 # What is in the image: its command, a folder, its architecture, its /etc/passwd.
-_OF_THE_IMAGE_AT_CREATE = ("not a directory", "cannot mkdir", "too many links", "file exists")
+_OF_THE_IMAGE_AT_CREATE = ("not a directory", "cannot mkdir", "too many links", "file exists", "file name too long")
 _OF_THE_IMAGE = (
     *_OF_THE_IMAGE_AT_CREATE,
     "exec format error",
@@ -55,7 +55,8 @@ def start_fault(error: Exception) -> ContainerFault:
 
 def file_fault(path: str) -> ContainerFault:
     """Return the fault of an image where the engine would wait for ever on what it reads before a start."""
-    return ContainerFault("CONTAINER_START", f"{path} in the image is not a regular file.")
+    kind = "folder" if path == "/etc" else "regular file"
+    return ContainerFault("CONTAINER_START", f"{path} in the image is no {kind} of its own.")
 
 
 def load_fault(text: str) -> RunError:

@@ -137,7 +137,7 @@ def model_spec(
         cpus=limits.cpus,
         shm_bytes=limits.shm_mb * MIB,
         environment=model_environment(image, limits),
-        tmpfs=model_tmpfs(image, limits, mounted={mount.target for mount in (*binds, *volumes)}),
+        tmpfs=model_tmpfs(image, limits, mounted=[bind.target for bind in binds] + [one.target for one in volumes]),
         binds=binds,
         volumes=volumes,
         runtime=runtime,

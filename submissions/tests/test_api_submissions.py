@@ -342,6 +342,14 @@ def test_a_record_is_signed_and_tampering_shows(client, user, phase):
     assert not is_genuine(body["record"] | {"seed": 0}, body["signature"])
 
 
+def test_the_log_of_the_trial_is_told_and_that_of_the_hidden_run_is_not(client, user, phase):
+    submission = make_submission(user=user, phase=phase)
+    submission.evaluations.update(smoke_log="loading weights", run_log="hidden words")
+    answer = client.get(f"/api/v1/submissions/{submission.pk}")
+    assert answer.json()["smoke_log"] == "loading weights"
+    assert "hidden words" not in answer.content.decode()
+
+
 def test_cancel_then_cancel_again(client, user, phase):
     submission = make_submission(user=user, phase=phase)
     assert client.post(f"{URL}/{submission.pk}/cancel").json()["evaluation_status"] == "cancelled"

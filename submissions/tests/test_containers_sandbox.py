@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from submissions.runner.engine_disk import _asked, engine_free_bytes
 from submissions.runner.sandbox import holder_spec
 from submissions.runner.selftest import self_test
 from submissions.tests.containers import HOSTILE, TEST_LIMITS, bench, docker  # noqa: F401
-from submissions.tests.image_archives import config, docker_archive, layer
+from submissions.tests.image_archives import Member, config, docker_archive, layer, tar
 
 pytestmark = pytest.mark.engine
 RECORDS = """
@@ -317,9 +318,16 @@ def test_an_upload_never_moves_a_tag_that_is_there(bench, serving):  # noqa: F81
     bench.engine.remove_image(helper)
 
 
-def test_a_working_directory_that_is_a_file_is_the_participants(bench):  # noqa: F811
-    layers = [layer("opt/a")]
-    archive = docker_archive(layers, image=config(layers, WorkingDir="/opt/a"))
+LINKED_ETC = tar([Member("etc", header={"type": tarfile.SYMTYPE, "linkname": "proc/self/root/opt"})])
+
+
+@pytest.mark.parametrize(
+    ("contents", "asked"),
+    [(layer("opt/a"), {"WorkingDir": "/opt/a"}), (layer("opt/a"), {"Volumes": {"/opt/a": {}}}), (LINKED_ETC, {})],
+    ids=["file as workdir", "file as volume", "etc elsewhere"],
+)
+def test_an_image_in_which_something_has_the_wrong_kind_is_the_participants(bench, contents, asked):  # noqa: F811
+    archive = docker_archive([contents], image=config([contents], **asked))
     image_id = scan_archive(io.BytesIO(archive)).image_id
     bench.engine.load([archive])
     try:

@@ -172,9 +172,7 @@ def test_a_layer_the_engine_cannot_unpack_is_the_participants(engine: Engine, br
         engine.load(rewritten(archive, scan_archive(archive)))
 
 
-@pytest.mark.parametrize(
-    "fields", [{"created": "yesterday"}, {"history": [5]}, {"author": 5}, {"container_config": 5}]
-)
+@pytest.mark.parametrize("fields", [{"created": "yesterday"}, {"history": [5]}, {"author": 5}, {"container_config": 5}])
 def test_a_config_the_engine_cannot_read_is_the_participants(engine: Engine, fields: dict[str, object]):
     archive = io.BytesIO(docker_archive(image=config([layer()]) | fields))
 

@@ -355,6 +355,8 @@ def test_no_inner_config_means_nothing_to_start():
         "../x",
         "/app\n",
         "/p\0",
+        "/" + "n" * 256,
+        "/" + "n/" * 1024,
     ],
 )
 def test_the_working_directory_is_the_images_own(path: str):
@@ -381,6 +383,7 @@ def test_a_plain_working_directory_is_taken(path: str, kept: str):
         "/./etc",
         "/var/../etc",
         "/input/models",
+        "/" + "n" * 256,
         "d",
     ],
 )
