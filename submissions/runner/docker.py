@@ -40,7 +40,7 @@ CALL_TIMEOUT_S = 60
 LOAD_TIMEOUT_S = 3600
 LOAD_WORDS = 10_000
 LOG_TAIL_BYTES = 64 * 1024
-ACCOUNT_FILES = ("/etc", "/etc/passwd", "/etc/group")
+ACCOUNT_FILES = ("/etc/passwd", "/etc/group")
 KERNEL_FOLDERS = ("/proc/", "/sys/", "/dev/")
 # Bits of Go's FileMode: a symbolic link; a directory is told by the engine itself; pipes, devices, sockets.
 GO_SYMLINK = 1 << 27
@@ -220,7 +220,7 @@ class Engine:
         """
         for path in ACCOUNT_FILES:
             mode, target = self._stat(container_id, path)
-            if mode & GO_SYMLINK and path != "/etc":
+            if mode & GO_SYMLINK:
                 if target.startswith(KERNEL_FOLDERS):
                     raise file_fault(path)
                 mode, _ = self._stat(container_id, target)

@@ -55,8 +55,7 @@ def start_fault(error: Exception) -> ContainerFault:
 
 def file_fault(path: str) -> ContainerFault:
     """Return the fault of an image where the engine would wait for ever on what it reads before a start."""
-    kind = "folder" if path == "/etc" else "regular file"
-    return ContainerFault("CONTAINER_START", f"{path} in the image is no {kind} of its own.")
+    return ContainerFault("CONTAINER_START", f"{path} in the image is no regular file of its own.")
 
 
 def load_fault(text: str) -> RunError:
