@@ -19,6 +19,7 @@ from leaderboard.history import history
 from leaderboard.standings import Row, all_rows, count_of, page_of
 from submissions.models import Phase, Team
 from submissions.models.team import team_of
+from submissions.negotiation import AddressDecides
 from submissions.refusals import Refusal
 
 # More than this is asked for in pages.
@@ -130,6 +131,8 @@ class PublicView(APIView):
 
 
 class BoardView(PublicView):
+    content_negotiation_class = AddressDecides
+
     @extend_schema(
         operation_id="leaderboard",
         parameters=[PHASE, METRIC, FORMAT, SPLIT, SHOW, PAGE, PAGE_SIZE],

@@ -23,6 +23,7 @@ from submissions import actions, storage
 from submissions.forms import given_key
 from submissions.intake.csv import CsvProblems, PredictionTable, template
 from submissions.models import Evaluation, Phase, Submission
+from submissions.negotiation import AddressDecides
 from submissions.records import signed_record
 from submissions.refusals import Refusal, refuse_long_body
 from submissions.report import report_of
@@ -53,6 +54,7 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
 
     serializer_class = PhaseSerializer
     lookup_field = "slug"
+    content_negotiation_class = AddressDecides
     queryset = Phase.objects.none()
 
     def get_permissions(self) -> Sequence[Any]:
@@ -98,6 +100,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     serializer_class = SubmissionSerializer
     throttle_classes = [SubmitThrottle]
     throttle_scope = "submit"
+    content_negotiation_class = AddressDecides
     queryset = Submission.objects.none()
 
     def get_queryset(self) -> QuerySet[Submission]:

@@ -252,6 +252,16 @@ def test_the_export_holds_safe_names_and_plain_numbers(client):
     assert (row["rank"], row["score"], row["calibration_intercept"]) == ("1", "0.8", "-1.5")
 
 
+@pytest.mark.parametrize("accept", ["text/csv", "text/html", "application/json", "*/*"])
+def test_csv_comes_to_whoever_asks_for_it(client, accept):
+    make_entry(make_phase(), make_team("a"), public=0.8)
+    for url, query in ((URL, {"phase": "lesions", "format": "csv"}), ("/api/v1/phases/lesions/template", {})):
+        answer = client.get(url, query, headers={"Accept": accept})
+        assert (answer.status_code, answer["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    refused = client.get(URL, {"phase": "nope", "format": "csv"}, headers={"Accept": accept})
+    assert (refused.status_code, refused.json()["error_code"]) == (404, "NOT_FOUND")
+
+
 @pytest.mark.parametrize(
     ("query", "status", "field"),
     [
