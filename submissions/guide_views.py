@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from submissions.failures import FAILURES
-from submissions.models import Phase
+from submissions.models import Phase, Submission
 from submissions.runner.at_home import home_command
 from submissions.runner.base import limits_with
 
@@ -20,4 +20,4 @@ def guide(request: HttpRequest) -> HttpResponse:
 def home_commands(phase: Phase) -> list[tuple[str, str]]:
     """Return (contract, line): a container at home under the limits of this phase."""
     limits = limits_with(**phase.limits().as_dict())
-    return [("HTTP service", home_command(limits)), ("Grand Challenge batch", home_command(limits, contract="batch"))]
+    return [(Submission.Contract(name).label, home_command(limits, contract=name)) for name in phase.kind.contracts]

@@ -9,7 +9,7 @@ from django import forms
 from submissions.adapter import FILE_FIELDS, checked_adapter, checked_endpoint
 from submissions.forms import new_key, one_line
 from submissions.kinds.lesion import OPTIONAL_FIELDS
-from submissions.models import Submission
+from submissions.models import Phase, Submission
 from submissions.refusals import Refusal
 
 ADAPTER_FIELDS = ("port", "bearer_token", "file_field", "field_names", "omit", "probability_path")
@@ -58,6 +58,11 @@ class ImageForm(forms.Form):
     )  # fmt: skip
     upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
     idempotency_key = forms.CharField(max_length=80, required=False, widget=forms.HiddenInput, initial=new_key)
+
+    def __init__(self, *args: Any, phase: Phase, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        contract: Any = self.fields["contract"]
+        contract.choices = [choice for choice in Submission.Contract.choices if choice[0] in phase.kind.contracts]
 
     def clean_title(self) -> str:
         return one_line(self.cleaned_data["title"])

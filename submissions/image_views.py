@@ -36,14 +36,14 @@ def submit_docker(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         return _take(request, phase)
     except (Refusal, StorageError) as refusal:
-        return _phase_again(request, phase, ImageForm(), status=refusal.status_code, refusal=refusal)
+        return _phase_again(request, phase, ImageForm(phase=phase), status=refusal.status_code, refusal=refusal)
     finally:
         handler.close()
 
 
 @csrf_protect
 def _take(request: HttpRequest, phase: Phase) -> HttpResponse:
-    form = ImageForm(request.POST)
+    form = ImageForm(request.POST, phase=phase)
     if not form.is_valid():
         return _phase_again(request, phase, form, status=400)
     return redirect("submission", pk=_submit(request, phase, form).pk)

@@ -82,9 +82,8 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
     def get_container(self, phase: Phase) -> dict[str, Any] | None:
         if not phase.accepts_docker:
             return None
-        contracts = [choice.value for choice in Submission.Contract]
         return {
-            "contracts": contracts,
+            "contracts": list(phase.kind.contracts),
             "path": phase.kind.endpoint_path,
             "port": 8000,
             "limits": phase.limits().as_dict(),

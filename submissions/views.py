@@ -69,7 +69,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "limits": phase.limits(),
         "home_commands": home_commands(phase) if phase.accepts_docker else [],
         "form": CsvForm(),
-        "image_form": ImageForm(),
+        "image_form": ImageForm(phase=phase),
         "send_docker": request.GET.get("send") == "docker",
     } | more
 

@@ -27,6 +27,7 @@ def submit_image(
     """Submit an image that came whole; it is kept only if it may be submitted. Raises Refusal, StorageError."""
     if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), image.sha256):
         return earlier
+    _check_contract(phase, fields.get("contract", ""))
     check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
     check_digest(sha256, image.sha256)
     stored = image.keep()
@@ -41,6 +42,7 @@ def submit_upload(
         return earlier
     if not upload.is_complete:
         raise Refusal(409, "UPLOAD_INCOMPLETE", "The upload is not complete; send its parts and complete it.")
+    _check_contract(phase, fields.get("contract", ""))
     check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
     if upload.sha256:
         check_digest(sha256, upload.sha256)
@@ -52,6 +54,13 @@ def submit_upload(
         if submission.file != stored.key:
             transaction.set_rollback(True)  # another request with this key was first; keep the upload
     return submission
+
+
+def _check_contract(phase: Phase, contract: str) -> None:
+    """Raise Refusal unless the phase's kind of task can be driven so; else every such run would fail and count."""
+    if contract and contract not in phase.kind.contracts:
+        known = ", ".join(phase.kind.contracts)
+        raise Refusal(400, "VALIDATION_ERROR", f"This phase's images have the contract {known}.", field="contract")
 
 
 def no_such_upload() -> Refusal:

@@ -43,6 +43,7 @@ class Kind(Protocol):
     endpoint_path: str
     probability_path: str
     image_suffixes: tuple[str, ...]
+    contracts: tuple[str, ...]
     ranking_metric: str
 
     @property

@@ -33,6 +33,7 @@ class LesionKind:
     endpoint_path = "/api/v1/predict/lesion"
     probability_path = "data.probability"
     image_suffixes: tuple[str, ...] = (".mha", ".mhd")
+    contracts: tuple[str, ...] = ("http", "batch")
     ranking_metric = "auc"
 
     @property

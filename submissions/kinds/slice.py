@@ -19,6 +19,7 @@ class SliceKind:
     endpoint_path = "/predict"
     probability_path = "probabilities"
     image_suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg")
+    contracts: tuple[str, ...] = ("http",)  # a batch is a CT with its points
     ranking_metric = "macro_f1"
 
     @property

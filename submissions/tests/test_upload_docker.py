@@ -17,7 +17,7 @@ from django.utils import timezone
 from submissions import storage
 from submissions.models import Submission, Upload
 from submissions.refusals import Refusal
-from submissions.tests.factories import make_member, make_phase, make_user
+from submissions.tests.factories import make_dataset, make_member, make_phase, make_user
 from submissions.tests.image_archives import docker_archive
 from submissions.uploads.body import WholeBody
 
@@ -409,6 +409,18 @@ def test_the_contract_is_one_of_two(client, phase, settings):
     fields = {"phase": phase.slug, "file": image(), "contract": "ftp"}
     refused(client.post(URL, fields), 400, "VALIDATION_ERROR", settings)
     assert client.post(URL, fields | {"contract": "batch", "file": image()}).json()["contract"] == "batch"
+
+
+def test_a_phase_of_slices_takes_no_batch(client, settings):
+    phase = make_phase(make_dataset(truth=[0, 1, 2, 3], kind="slice"))
+    refused(
+        client.post(URL, {"phase": phase.slug, "file": image(), "contract": "batch"}), 400, "VALIDATION_ERROR", settings
+    )
+    assert client.get(f"/api/v1/phases/{phase.slug}").json()["container"]["contracts"] == ["http"]
+    page = client.get(f"/phases/{phase.slug}/").content.decode()
+    assert "Grand Challenge batch" not in page
+    answer = client.post(f"/phases/{phase.slug}/submit-image/", {"file": image(), "contract": "batch"})
+    assert (answer.status_code, Submission.objects.count()) == (400, 0)
 
 
 def test_another_users_upload_is_no_upload(client, phase, settings):
