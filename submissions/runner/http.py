@@ -233,14 +233,12 @@ def write_plan(request: RunRequest, calls: Sequence[Call], image: ImageFacts) ->
 
 def plan_of(request: RunRequest, calls: Sequence[Call], image: ImageFacts) -> dict[str, Any]:
     adapter, limits = request.adapter, request.limits
-    suffix = calls[0].case.image_path.suffix.lower()
     token = adapter.get("bearer_token")
     return {
         "port": adapter.get("port") or (image.ports[0] if len(image.ports) == 1 else DEFAULT_PORT),
         "path": request.endpoint or adapter.get("path") or request.kind.endpoint_path,
         "authorization": f"Authorization: Bearer {token}\r\n" if token else "",
         "file_field": adapter.get("file_field") or "file",
-        "content_type": CONTENT_TYPES.get(suffix, "application/octet-stream"),
         "boundary": f"lunasite{random.getrandbits(128):032x}",
         "startup_s": limits.startup_s + STARTUP_SLACK_S,
         "predict_timeout_s": limits.predict_timeout_s,
@@ -268,8 +266,10 @@ def _planned(request: RunRequest, call: Call) -> dict[str, Any]:
         naming=request.adapter.get("field_names") or "camelCase",
         omit=request.adapter.get("omit") or (),
     )
-    name = f"{call.series_uid}{call.case.image_path.suffix.lower()}"
-    return {"number": call.number, "file_name": name, "fields": fields}
+    suffix = call.case.image_path.suffix.lower()
+    content_type = CONTENT_TYPES.get(suffix, "application/octet-stream")
+    name = f"{call.series_uid}{suffix}"
+    return {"number": call.number, "file_name": name, "content_type": content_type, "fields": fields}
 
 
 __all__ = ["HttpRunner", "known_image", "plan_of", "read_body", "write_plan"]

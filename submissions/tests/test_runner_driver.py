@@ -189,13 +189,16 @@ def test_the_deadline_holds_in_a_body_of_tiny_chunks(serve):
 def plan(port, folder, count=3, **changes):
     image = folder / "scan.mha"
     image.write_bytes(b"voxels")
-    calls = [{"number": n, "file_name": f"u{n}.mha", "fields": {"lesionID": str(n)}} for n in range(count)]
+    octets = "application/octet-stream"
+    calls = [
+        {"number": n, "file_name": f"u{n}.mha", "content_type": octets, "fields": {"lesionID": str(n)}}
+        for n in range(count)
+    ]
     base = {
         "port": port,
         "path": "/p",
         "authorization": "",
         "file_field": "image",
-        "content_type": "application/octet-stream",
         "boundary": "bbb",
         "startup_s": 2,
         "predict_timeout_s": 1,

@@ -186,6 +186,14 @@ def test_loader_and_gpu_variables_of_the_image_are_emptied():
     assert environment["HOME"] == "/tmp"
 
 
+def test_each_picture_is_called_what_it_is():
+    pictures = [RunCase(f"s{n}", Path(f"/c/{n}{end}"), f"s{n}") for n, end in enumerate([".png", ".jpg", ".JPEG"])]
+    plan = plan_of(request(kind=KINDS["slice"], cases=pictures), neutral_calls(pictures, 1), IMAGE)
+    sent = [(call["file_name"][-5:].lower(), call["content_type"]) for one in plan["groups"] for call in one["calls"]]
+    assert len(sent) == 3
+    assert all(content_type == ("image/png" if ".png" in name else "image/jpeg") for name, content_type in sent)
+
+
 # Verdicts
 
 

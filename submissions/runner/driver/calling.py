@@ -116,7 +116,7 @@ class Caller:
         start += (
             f"--{boundary}\r\nContent-Disposition: form-data; "
             f'name="{self.plan["file_field"]}"; filename="{call["file_name"]}"\r\n'
-            f"Content-Type: {self.plan['content_type']}\r\n\r\n"
+            f"Content-Type: {call['content_type']}\r\n\r\n"
         )
         opening, closing = start.encode(), f"\r\n--{boundary}--\r\n".encode()
         length = len(opening) + len(image.view) + len(closing)
