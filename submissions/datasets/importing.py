@@ -39,7 +39,7 @@ def import_dataset(
     splits = [row.split for row in rows] if public_fraction is None else split_by_patient(rows, public_fraction)
     if problems := class_problems(rows, splits):
         raise DatasetError(problems)
-    hashes = _image_hashes(rows, images) if images else {}
+    hashes = _image_hashes(rows, images, KINDS[kind].image_suffixes) if images else {}
     with transaction.atomic():
         dataset = _create(kind, name, rows, splits, hashes)
         if images:
@@ -55,8 +55,8 @@ def split_by_patient(rows: list[TruthRow], public_fraction: float) -> list[str]:
     return ["public" if (row.patient or row.public_id) in public else "private" for row in rows]
 
 
-def _image_hashes(rows: list[TruthRow], images: Path) -> dict[str, str]:
-    """Return sha256 by image name. Raises DatasetError for each that is missing, empty or outside the folder."""
+def _image_hashes(rows: list[TruthRow], images: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Return sha256 by image name. Raises DatasetError for each missing, empty, misplaced or of another format."""
     problems, hashes = [], {}
     for row in rows:
         if row.image in hashes:
@@ -64,6 +64,8 @@ def _image_hashes(rows: list[TruthRow], images: Path) -> dict[str, str]:
         path = images / row.image
         if not row.image or ".." in PurePosixPath(row.image).parts or PurePosixPath(row.image).is_absolute():
             problems.append(f"row {row.line}: {row.image!r} is no name of a file in the images folder")
+        elif path.suffix.lower() not in suffixes:
+            problems.append(f"row {row.line}: the image {row.image!r} does not end in {' or '.join(suffixes)}")
         elif not path.is_file() or path.stat().st_size == 0:
             problems.append(f"row {row.line}: the image {row.image!r} is missing or empty")
         else:

@@ -32,7 +32,7 @@ class LesionKind:
     id_columns: tuple[str, ...] = ("annotationid", "id")
     endpoint_path = "/api/v1/predict/lesion"
     probability_path = "data.probability"
-    image_suffixes: tuple[str, ...] = (".mha", ".mhd")
+    image_suffixes: tuple[str, ...] = (".mha",)  # one file a call: a .mhd has its pixels elsewhere
     contracts: tuple[str, ...] = ("http", "batch")
     ranking_metric = "auc"
 

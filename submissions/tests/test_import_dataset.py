@@ -135,6 +135,14 @@ def test_missing_images_are_all_named_and_nothing_is_stored(table, tmp_path, own
     assert not Dataset.objects.exists()
 
 
+@pytest.mark.parametrize("name", ["a.mhd", "a.nii.gz", "a"])
+def test_an_image_no_container_could_be_sent_is_refused(table, tmp_path, name):
+    (tmp_path / name).write_bytes(b"header")
+    rows = [f"x{i},{i % 2},1,2,3,{name}" for i in range(2)]
+    with pytest.raises(CommandError, match=f"row 2: the image '{name}' does not end in .mha"):
+        run(table(rows, "id,label,CoordX,CoordY,CoordZ,file"), images=tmp_path)
+
+
 @pytest.mark.parametrize("name", ["../secret.mha", "/etc/passwd"])
 def test_an_image_outside_the_folder_is_refused(table, tmp_path, name):
     images = tmp_path / "images"
