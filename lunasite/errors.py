@@ -60,7 +60,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
 
 def _known(error: Exception) -> Exception:
     if isinstance(error, Http404):
-        return exceptions.NotFound()
+        return exceptions.NotFound("There is nothing here that you may see; check the address, and who you are.")
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
     if isinstance(error, RequestDataTooBig):
@@ -170,9 +170,15 @@ def _page(http: int) -> str:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    is_too_large = isinstance(exception, RequestDataTooBig)
+    status_code = 413 if is_too_large else 400
     if is_api(request):
-        return JsonResponse(body("MALFORMED_REQUEST", "The request could not be read."), status=400)
-    return HttpResponse(_page(400), status=400)
+        code = "FILE_TOO_LARGE" if is_too_large else "MALFORMED_REQUEST"
+        sentence = (
+            "The request is larger than this address takes." if is_too_large else "The request could not be read."
+        )
+        return JsonResponse(body(code, sentence), status=status_code)
+    return HttpResponse(_page(status_code), status=status_code)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
