@@ -4,13 +4,21 @@ Raises ImproperlyConfigured for every value that cannot be read, naming the vari
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
+WHOLE = re.compile(r"-?[0-9]{1,18}")
+NUMBER = re.compile(r"-?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)(e-?[0-9]{1,2})?", re.IGNORECASE)
+LABEL = re.compile(r"(?=.{1,40}\Z)[a-z0-9]+(-[a-z0-9]+)*")
+RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)")
 
 
 class Env:
@@ -30,16 +38,15 @@ class Env:
 
     def whole(self, name: str, default: int, *, least: int = 0, most: int = 2**62) -> int:
         value = self.text(name, str(default))
-        if not value.lstrip("-").isascii() or not value.lstrip("-").isdigit():
+        if not WHOLE.fullmatch(value):
             raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.")
         return int(self._within(name, int(value), least, most))
 
     def number(self, name: str, default: float, *, least: float = 0.0, most: float = 1e9) -> float:
         value = self.text(name, str(default))
-        try:
-            return self._within(name, float(value), least, most)
-        except ValueError:
-            raise ImproperlyConfigured(f"{name} must be a number, not {value!r}.") from None
+        if not NUMBER.fullmatch(value):
+            raise ImproperlyConfigured(f"{name} must be a number, not {value!r}.")
+        return self._within(name, float(value), least, most)
 
     def megabytes(self, name: str, default: str) -> int:
         """Return mebibytes from values such as `512m`, `4g` or plain `512` (already mebibytes)."""
@@ -58,6 +65,38 @@ class Env:
         if value not in choices:
             raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
         return value
+
+    def rate(self, name: str, default: str) -> str:
+        """Return how often something may happen, such as `600/min`, as REST framework spells it."""
+        value = self.text(name, default)
+        if not RATE.fullmatch(value):
+            raise ImproperlyConfigured(f"{name} must be a rate such as 20/min or 600/hour, not {value!r}.")
+        return value
+
+    def url(self, name: str, default: str = "") -> str:
+        """Return an http or https address without its closing slash, or nothing."""
+        value = self.text(name, default).rstrip("/")
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ImproperlyConfigured(f"{name} must be an address such as https://example.org, not {value!r}.")
+        return value
+
+    def label(self, name: str, default: str) -> str:
+        """Return a name that can be part of an image's, a container's and a volume's."""
+        value = self.text(name, default)
+        if not LABEL.fullmatch(value):
+            raise ImproperlyConfigured(f"{name} must be 1 to 40 of a-z, 0-9 and single hyphens, not {value!r}.")
+        return value
+
+    def database(self, name: str, default: str) -> dict[str, Any]:
+        """Return Django's entry for a database address such as postgres://user:password@host:5432/name."""
+        value = self.text(name, default)
+        try:
+            return {**dj_database_url.parse(value, conn_max_age=60, conn_health_checks=True)}
+        except ValueError:  # its text may hold the password
+            raise ImproperlyConfigured(
+                f"{name} must be an address such as postgres://user:password@host:5432/name."
+            ) from None
 
     def path(self, name: str, default: Path) -> Path:
         value = self.text(name)

@@ -4,6 +4,8 @@ from typing import Any
 
 import structlog
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 
 def logging_config(style: str, level: str) -> dict[str, Any]:
     """Return Django's LOGGING: `line` for people, `json` for machines; both escape line breaks."""

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from lunasite.env import Env
-from lunasite.log import logging_config
+from lunasite.log import LEVELS, logging_config
 from submissions.storage_address import parse_address, s3_storage
 
 env = Env()
@@ -48,12 +47,12 @@ def secret_key() -> str:
 
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = secret_key()
-SITE_URL = env.text("SITE_URL", "http://localhost:8000").rstrip("/")
+SITE_URL = env.url("SITE_URL", "http://localhost:8000")
 SITE_HOST = urlsplit(SITE_URL).hostname or "localhost"
 HTTPS = SITE_URL.startswith("https://")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS") or [SITE_HOST, "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS") or [SITE_URL]
-INSTANCE = env.text("LUNASITE_INSTANCE", "lunasite")
+INSTANCE = env.label("LUNASITE_INSTANCE", "lunasite")
 WORKER_NAME = env.text("WORKER_NAME", socket.gethostname())
 
 if len(SECRET_KEY) < 40:
@@ -135,11 +134,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Data -----------------------------------------------------------------------------------------
 
 DATABASES = {
-    "default": dj_database_url.parse(
-        env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'lunasite.sqlite3'}"),
-        conn_max_age=60,
-        conn_health_checks=True,
-    )
+    "default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'lunasite.sqlite3'}"),
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file in tests too: SQLite in memory shares one cache between threads and knows no busy timeout.
@@ -283,11 +278,11 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "lunasite.errors.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_THROTTLE_RATES": {
-        "token": env.text("THROTTLE_TOKEN", "20/min"),
-        "submit": env.text("THROTTLE_SUBMIT", "120/min"),
-        "lesion": env.text("THROTTLE_LESION", "600/min"),
-        "slice": env.text("THROTTLE_SLICE", "600/min"),
-        "feedback": env.text("THROTTLE_FEEDBACK", "60/min"),
+        "token": env.rate("THROTTLE_TOKEN", "20/min"),
+        "submit": env.rate("THROTTLE_SUBMIT", "120/min"),
+        "lesion": env.rate("THROTTLE_LESION", "600/min"),
+        "slice": env.rate("THROTTLE_SLICE", "600/min"),
+        "feedback": env.rate("THROTTLE_FEEDBACK", "60/min"),
     },
     "NUM_PROXIES": env.whole("PROXY_COUNT", 0, most=5),
     "COERCE_DECIMAL_TO_STRING": False,
@@ -348,7 +343,7 @@ Q_CLUSTER = {
 LOAD_MODEL = env.flag("LOAD_MODEL", default=True)
 CONFIG_PATH = env.path("CONFIG_PATH", BASE_DIR / "inference" / "weights" / "slice.json")
 MODEL_PATH = env.path("MODEL_PATH", BASE_DIR / "inference" / "weights" / "slice.safetensors")
-MODEL_SERVER_URL = env.text("MODEL_SERVER_URL")
+MODEL_SERVER_URL = env.url("MODEL_SERVER_URL")
 MODEL_SERVER_TOKEN = env.text("MODEL_SERVER_TOKEN")
 PREDICT_TIMEOUT_SECONDS = env.number("PREDICT_TIMEOUT_SECONDS", 30, least=0.1, most=600)
 PREDICT_NEEDS_TOKEN = env.flag("PREDICT_NEEDS_TOKEN")
@@ -389,9 +384,9 @@ SILENCED_SYSTEM_CHECKS = ["axes.W003"]
 
 # --- Watching -------------------------------------------------------------------------------------
 
-LOGGING = logging_config(env.choice("LOG_FORMAT", "line", ("line", "json")), env.text("LOG_LEVEL", "INFO"))
+LOGGING = logging_config(env.choice("LOG_FORMAT", "line", ("line", "json")), env.choice("LOG_LEVEL", "INFO", LEVELS))
 PROMETHEUS_EXPORT_MIGRATIONS = False
-SENTRY_DSN = env.text("SENTRY_DSN")
+SENTRY_DSN = env.url("SENTRY_DSN")
 if SENTRY_DSN:
     import sentry_sdk
 

@@ -32,6 +32,11 @@ def start(tmp_path, *command, **variables):
         ("EVALUATION_MEMORY", {"EVALUATION_MEMORY": "lots"}),
         ("MINIO_ENDPOINT", {"MINIO_ENDPOINT": "ftp://x"}),
         ("MINIO_ACCESS_KEY", {"MINIO_ENDPOINT": "x:9000"}),
+        ("LOG_LEVEL", {"LOG_LEVEL": "loud"}),
+        ("DATABASE_URL", {"DATABASE_URL": "foo"}),
+        ("SENTRY_DSN", {"SENTRY_DSN": "foo"}),
+        ("SITE_URL", {"SITE_URL": "example.org"}),
+        ("THROTTLE_LESION", {"THROTTLE_LESION": "fast"}),
     ],
 )
 def test_a_bad_setting_stops_the_start_with_its_name(tmp_path, name, variables):
@@ -69,10 +74,32 @@ def test_an_empty_variable_counts_as_not_set(text):
 
 @pytest.mark.parametrize(
     ("read", "text"),
-    [("flag", "maybe"), ("whole", "1.5"), ("whole", "-1"), ("number", "nan"), ("number", "x"), ("megabytes", "0")],
+    [
+        ("flag", "maybe"),
+        ("whole", "1.5"),
+        ("whole", "-1"),
+        ("whole", "--5"),
+        ("whole", "1_0"),
+        ("number", "nan"),
+        ("number", "x"),
+        ("number", "1_0"),
+        ("megabytes", "0"),
+        ("rate", "fast"),
+        ("rate", "0/min"),
+        ("rate", "5"),
+        ("url", "example.org"),
+        ("url", "ftp://example.org"),
+        ("url", "https://"),
+        ("database", "foo"),
+        ("database", "postgres://u:p@h:port/d"),
+        ("label", "Site"),
+        ("label", "a_b"),
+        ("label", "a" * 41),
+        ("label", "-a"),
+    ],
 )
 def test_a_wrong_value_is_named(read, text):
-    arguments = {"megabytes": ("1g",), "whole": (1,), "number": (1.0,), "flag": ()}[read]
+    arguments = {"whole": (1,), "number": (1.0,), "flag": ()}.get(read, ("",))
     with pytest.raises(ImproperlyConfigured, match="X must"):
         getattr(Env({"X": text}), read)("X", *arguments)
 
