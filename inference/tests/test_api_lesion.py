@@ -7,7 +7,9 @@ import pytest
 from axes.models import AccessAttempt
 from django.utils import timezone
 from knox.models import get_token_model
+from rest_framework.test import APIClient
 
+from inference.limits import locked_for_s
 from inference.models import Prediction
 from inference.networks.answers import Busy, ModelFailed, ModelUnavailable, TimedOut
 from inference.tests.conftest import lesion, scan_file
@@ -173,24 +175,46 @@ def test_a_session_needs_csrf(anonymous, user, fake, folders):
     assert anonymous.post(URL, lesion(), HTTP_X_CSRFTOKEN="c" * 32).status_code == 200
 
 
-def test_refuses_a_locked_account(api, user, settings):
-    AccessAttempt.objects.create(
-        username="ann", ip_address="127.0.0.1", failures_since_start=settings.AXES_FAILURE_LIMIT
-    )
+def log_in_wrongly(times: int, login: str = "ann", address: str = "127.0.0.1") -> None:
+    """Try wrong passwords, as somebody else would, without the account's token."""
+    stranger = APIClient(REMOTE_ADDR=address)
+    for _ in range(times):
+        answer = stranger.post("/api/v1/auth/token", {"username": login, "password": "wrong"})
+        assert refusal(answer) == (401, "UNAUTHORIZED")
+
+
+@pytest.fixture
+def soon_locked(settings):
+    settings.AXES_FAILURE_LIMIT = 3
+
+
+@pytest.mark.parametrize("login", ["ann", "ANN", "ann@example.org"])
+def test_refuses_the_account_that_failed_logins_have_locked(api, settings, soon_locked, login):
+    log_in_wrongly(settings.AXES_FAILURE_LIMIT, login)
     answer = api.post(URL, lesion())
     assert refusal(answer) == (403, "FORBIDDEN")
+    assert answer.json()["details"]["reason"] == "ACCOUNT_LOCKED"
     assert 0 < int(answer["Retry-After"]) <= settings.AXES_COOLOFF_TIME.total_seconds()
 
 
-@pytest.mark.parametrize("changes", [{"username": "bob"}, {"ip_address": "192.0.2.9"}, {"failures_since_start": 1}])
-def test_other_peoples_failed_logins_lock_nobody_else(api, settings, changes):
-    attempt = {
-        "username": "ann",
-        "ip_address": "127.0.0.1",
-        "failures_since_start": settings.AXES_FAILURE_LIMIT,
-    }
-    AccessAttempt.objects.create(**{**attempt, **changes})
+def test_opens_the_account_when_the_lock_has_passed(api, settings, soon_locked):
+    log_in_wrongly(settings.AXES_FAILURE_LIMIT)
+    AccessAttempt.objects.update(attempt_time=timezone.now() - settings.AXES_COOLOFF_TIME)
     assert api.post(URL, lesion()).status_code == 200
+
+
+@pytest.mark.parametrize("changes", [{"login": "bob"}, {"login": "nobody"}, {"address": "192.0.2.9"}, {"times": 2}])
+def test_other_peoples_failed_logins_lock_nobody_else(api, django_user_model, soon_locked, changes):
+    django_user_model.objects.create_user("bob")
+    log_in_wrongly(**{"times": 3, **changes})
+    assert api.post(URL, lesion()).status_code == 200
+
+
+def test_asks_once_whether_an_account_is_locked(rf, user, django_assert_num_queries):
+    request = rf.post(URL)
+    request.user = user
+    with django_assert_num_queries(1):
+        assert locked_for_s(request) is None
 
 
 def with_rates(settings, **rates: str) -> None:
