@@ -46,7 +46,7 @@ class Bench:
     def __init__(self, folder):
         self.folder = folder
         self.instance = prepare(folder)
-        from submissions import engine_host
+        from submissions.worker import engine_host
 
         self.hosts = engine_host
         self.engine = engine_host.connect()

@@ -201,7 +201,7 @@ def main():
     folder = Path(tempfile.mkdtemp(prefix="chaos-containers-"))
     folder.chmod(0o755)
     instance = prepare(folder)
-    from submissions import engine_host
+    from submissions.worker import engine_host
 
     engine = engine_host.connect()
     foreign = f"foreign-{secrets.token_hex(4)}"

@@ -59,7 +59,7 @@ def uvicorn(module: str, workers: int) -> list[str]:
     return [*command, "--log-level", "warning", "--workers", str(workers)]
 
 
-def gunicorn(module: str, workers: int, config: str | None = "lunasite/gunicorn.py") -> list[str]:
+def gunicorn(module: str, workers: int, config: str | None = "lunasite/serving/gunicorn.py") -> list[str]:
     command = [sys.executable, "-m", "gunicorn", module, "--bind", "127.0.0.1:{port}", "--workers", str(workers)]
     return [*command, "--config", config] if config else [*command, "--threads", "8"]
 

@@ -17,9 +17,9 @@ from leaderboard.boards import Board, board_of, visible_phase
 from leaderboard.export import board_csv
 from leaderboard.history import history
 from leaderboard.standings import Row, all_rows, count_of, page_of
+from submissions.api.negotiation import AddressDecides
 from submissions.models import Phase, Team
 from submissions.models.team import team_of
-from submissions.negotiation import AddressDecides
 from submissions.refusals import Refusal
 
 # More than this is asked for in pages.

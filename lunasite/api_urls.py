@@ -29,7 +29,7 @@ schema = SchemaView.as_view(permission_classes=[AllowAny], authentication_classe
 api_urls = [
     path("api/v1/schema", schema, name="schema"),
     path("api/docs", docs, name="api_docs"),
-    path("api/v1/", include("submissions.api_urls")),
+    path("api/v1/", include("submissions.api.urls")),
     path("api/v1/", include("leaderboard.api_urls")),
     path("api/v1/", include("inference.api_urls")),
     # Exempt, for a POST without a CSRF token must learn that the address is wrong, not that the token is.

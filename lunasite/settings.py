@@ -218,10 +218,10 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Without a mail server, mails are written below DATA_DIR so that a reset link can still be found.
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
 EMAIL_FILE_PATH = DATA_DIR / "mail"
-ACCOUNT_ADAPTER = "submissions.accounts.AccountAdapter"
+ACCOUNT_ADAPTER = "submissions.accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
-ACCOUNT_FORMS = {"login": "submissions.account_forms.SignInForm", "signup": "submissions.account_forms.SignUpForm"}
+ACCOUNT_FORMS = {"login": "submissions.accounts.forms.SignInForm", "signup": "submissions.accounts.forms.SignUpForm"}
 ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_HOST else "optional"
@@ -231,7 +231,7 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
 ACCOUNT_USERNAME_MIN_LENGTH = 2
-# Wrong passwords are counted by submissions.login_limit; "login_failed" is left for wrong second-factor codes.
+# Wrong passwords are counted by submissions.accounts.login_limit; "login_failed" is left for wrong second-factor codes.
 ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "login_failed": "10/15m/key"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -246,9 +246,9 @@ AXES_HTTP_RESPONSE_CODE = 429
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "lunasite.errors.lockout_response"
 AXES_VERBOSE = False
-AXES_HANDLER = "submissions.login_limit.CountFirst"
-AXES_USERNAME_CALLABLE = "submissions.login_limit.account_key"
-AXES_CLIENT_IP_CALLABLE = "submissions.login_limit.client_address"
+AXES_HANDLER = "submissions.accounts.login_limit.CountFirst"
+AXES_USERNAME_CALLABLE = "submissions.accounts.login_limit.account_key"
+AXES_CLIENT_IP_CALLABLE = "submissions.accounts.login_limit.client_address"
 AXES_USERNAME_FORM_FIELD = "login"
 
 KNOX_TOKEN_MODEL = "submissions.ApiToken"  # noqa: S105 — a model, no password

@@ -7,7 +7,7 @@ from django.urls import include, path, re_path
 from lunasite import errors
 from lunasite.api_urls import api_urls
 from lunasite.health import health, ready
-from lunasite.metrics_view import metrics
+from lunasite.metrics.view import metrics
 
 admin.site.site_header = "lunasite administration"
 admin.site.site_title = "lunasite"

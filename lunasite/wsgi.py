@@ -8,8 +8,8 @@ from typing import Any
 from django.core.exceptions import SuspiciousOperation
 from django.core.wsgi import get_wsgi_application
 
-from lunasite.unread_body import Application, Environ, ThrowsAwayUnreadBodies
-from lunasite.whole_body import telling_cut_bodies
+from lunasite.serving.unread_body import Application, Environ, ThrowsAwayUnreadBodies
+from lunasite.serving.whole_body import telling_cut_bodies
 
 
 def refusing_strange_requests(application: Application) -> Application:

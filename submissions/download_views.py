@@ -12,7 +12,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from submissions.storage import MissingFile, store
-from submissions.storage_local import DOWNLOAD_SALT
+from submissions.storage.local import DOWNLOAD_SALT
 
 SANDBOX = "default-src 'none'; sandbox"
 

@@ -8,9 +8,9 @@ from typing import Any
 from django.core import signing
 from django.utils.crypto import constant_time_compare
 
+from submissions.api.serializers import counted_evaluation, shown_scores
 from submissions.models import Submission
 from submissions.refusals import Refusal
-from submissions.serializers import counted_evaluation, shown_scores
 
 SALT = "lunasite.evaluation-record"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from submissions.api.serializers import counted_evaluation, shown_scores
 from submissions.models import Submission
-from submissions.serializers import counted_evaluation, shown_scores
 
 # What a participant may read of the timings: none of it is a case's.
 SHOWN_TIMINGS = (

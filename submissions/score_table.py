@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from submissions.api.serializers import counted_evaluation
 from submissions.models import Evaluation, Phase, Submission
 from submissions.progress import STEPS, Progress
 from submissions.scoring import METRICS, drawn_interval
-from submissions.serializers import counted_evaluation
 
 PAGE_DECIMALS = 4
 

@@ -6,7 +6,7 @@ from submissions.download_views import download
 
 urlpatterns = [
     path("", include("submissions.page_urls")),
-    path("", include("submissions.account_urls")),
-    path("", include("submissions.team_urls")),
+    path("", include("submissions.accounts.urls")),
+    path("", include("submissions.teams.urls")),
     path("files/<str:token>", download, name="download"),
 ]

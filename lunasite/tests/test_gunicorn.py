@@ -1,7 +1,7 @@
 """What web processes do when they begin."""
 
 from inference.tests.fake_engine import FakeEngine
-from lunasite import gunicorn
+from lunasite.serving import gunicorn
 
 
 class Engine(FakeEngine):

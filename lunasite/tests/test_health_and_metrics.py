@@ -151,7 +151,7 @@ def test_metrics_are_for_the_token_or_this_machine(client, site, settings, token
 
 @pytest.mark.django_db
 def test_metrics_answer_while_the_database_is_away(client, site, monkeypatch):
-    monkeypatch.setattr("lunasite.metrics_database.READERS", (broken,))
+    monkeypatch.setattr("lunasite.metrics.database.READERS", (broken,))
     text = client.get("/metrics").content.decode()
     assert values(text)["database_up"] == 0
     assert "system_cpu_percent" in text

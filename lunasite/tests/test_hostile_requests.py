@@ -4,8 +4,8 @@ import pytest
 from django.db import DataError
 from django.test import Client
 
+from submissions.accounts.tokens import create_token
 from submissions.tests.factories import make_member, make_user
-from submissions.tokens import create_token
 
 
 @pytest.mark.django_db

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from gunicorn.workers import gthread
 
-from lunasite import patience
-from lunasite.patience import HEAD_BYTES, asks_again, head_is_here, later
+from lunasite.serving import patience
+from lunasite.serving.patience import HEAD_BYTES, asks_again, head_is_here, later
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from submissions.accounts.tokens import create_token
 from submissions.models.team import team_of
 from submissions.tests.factories import evaluated, make_member, make_phase, make_user
-from submissions.tokens import create_token
 
 LOGIN, GONE, NO, BAD, OK = 302, 404, 403, 400, 200
 

@@ -123,7 +123,7 @@ def site(tmp_path_factory) -> Iterator[Site]:
     for words in (["migrate", "-v0"], ["createcachetable"], ["shell", "-v0", "-c", ROWS]):
         done = subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=env, check=True, capture_output=True)
     url = f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "gunicorn", "lunasite.wsgi", "-c", "python:lunasite.gunicorn"]
+    command = [sys.executable, "-m", "gunicorn", "lunasite.wsgi", "-c", "python:lunasite.serving.gunicorn"]
     with running([*command, "-b", url, "-w", str(PROCESSES)], cwd=ROOT, env=env):
         wait_for(f"http://{url}/health", 60)
         yield Site(url, done.stdout.decode().split()[-1], folder / "uploads")

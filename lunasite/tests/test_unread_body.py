@@ -6,8 +6,8 @@ import json
 import pytest
 from django.test import RequestFactory
 
-from lunasite import unread_body
-from lunasite.unread_body import ThrowsAwayUnreadBodies
+from lunasite.serving import unread_body
+from lunasite.serving.unread_body import ThrowsAwayUnreadBodies
 
 
 class Endless(io.RawIOBase):

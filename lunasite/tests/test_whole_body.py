@@ -5,7 +5,7 @@ import io
 import pytest
 from gunicorn.http.errors import InvalidChunkSize
 
-from lunasite.whole_body import WholeBody, telling_cut_bodies
+from lunasite.serving.whole_body import WholeBody, telling_cut_bodies
 
 
 def read_by_site(body, **environ):

@@ -15,9 +15,9 @@ from submissions import storage
 from submissions.actions.finish import Outcome, complete, fail, set_back
 from submissions.actions.submit import read_csv
 from submissions.failures import ParticipantError, PlatformError
-from submissions.heartbeat import Heartbeat
 from submissions.intake.csv import CsvProblems
 from submissions.models import Evaluation, StatusConflict
+from submissions.worker.heartbeat import Heartbeat
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +79,7 @@ def _decide(verb, evaluation: Evaluation, code: str, *notes: str) -> None:  # ty
 def _outcome(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
     if evaluation.submission.is_docker:
         # Imported here: only a worker that runs containers needs the engine's client.
-        from submissions.container_evaluation import run_containers
+        from submissions.worker.container_evaluation import run_containers
 
         return run_containers(evaluation, heartbeat)
     return _csv_outcome(evaluation)

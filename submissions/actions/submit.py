@@ -17,7 +17,7 @@ from submissions.intake.csv import PredictionTable, read_predictions
 from submissions.models import Evaluation, Phase, Submission, Team
 from submissions.queue import enqueue
 from submissions.retrying import with_retries
-from submissions.teams import team_for
+from submissions.teams.membership import team_for
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from submissions import actions
 from submissions.models import Case, Dataset, Phase, Quota
-from submissions.teams import create_team
+from submissions.teams.membership import create_team
 
 numbers = itertools.count(1)
 TRUTH = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1]

@@ -10,7 +10,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from submissions import login_limit
+from submissions.accounts import login_limit
 
 PASSWORD = "correct-horse-battery"
 

@@ -8,8 +8,8 @@ from allauth.mfa.models import Authenticator
 from django.test import Client
 from django.utils import timezone
 
+from submissions.accounts.tokens import create_token
 from submissions.models import ApiToken
-from submissions.tokens import create_token
 
 PASSWORD = "correct-horse-battery"
 

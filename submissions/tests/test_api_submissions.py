@@ -10,6 +10,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from submissions import actions
+from submissions.accounts.tokens import create_token
 from submissions.models import Submission, Team
 from submissions.models.team import team_of
 from submissions.tests.factories import (
@@ -23,7 +24,6 @@ from submissions.tests.factories import (
     make_submission,
     make_user,
 )
-from submissions.tokens import create_token
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/submissions"

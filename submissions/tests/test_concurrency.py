@@ -8,10 +8,10 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from submissions import actions
+from submissions.accounts.tokens import create_token
 from submissions.actions.evaluate import claim
 from submissions.models import Evaluation, Housekeeping, Standing, Submission
 from submissions.tests.factories import csv_file, make_member, make_phase, make_submission
-from submissions.tokens import create_token
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 

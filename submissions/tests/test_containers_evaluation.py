@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage, storages
 from django.core.management import call_command
 from django.utils import timezone
 
-from submissions import actions, container_evaluation, engine_host, reaping
+from submissions import actions
 from submissions.actions.submit import StoredFile
 from submissions.models import Case, Evaluation, Submission, Worker
 from submissions.runner.base import EngineFault
@@ -23,6 +23,7 @@ from submissions.tests.containers import (
     bench,  # noqa: F401
 )
 from submissions.tests.factories import make_member, make_phase
+from submissions.worker import container_evaluation, engine_host, reaping
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
 SERVE = "from serving import good, serve, field\nserve(lambda body, number: (200, good(body, {})))\n"

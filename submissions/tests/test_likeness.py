@@ -4,7 +4,7 @@ import pytest
 
 from submissions.likeness import likeness
 from submissions.models import Team
-from submissions.teams import TeamError, create_team, shown_name
+from submissions.teams.membership import TeamError, create_team, shown_name
 from submissions.tests.factories import make_user
 
 

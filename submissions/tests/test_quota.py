@@ -8,7 +8,7 @@ from submissions import actions, quota
 from submissions.models import Submission
 from submissions.models.team import team_of
 from submissions.refusals import Refusal
-from submissions.teams import create_team, join_team, leave_team
+from submissions.teams.membership import create_team, join_team, leave_team
 from submissions.tests.factories import make_member, make_phase, make_submission, make_user
 
 pytestmark = pytest.mark.django_db

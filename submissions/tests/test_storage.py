@@ -327,7 +327,7 @@ def test_a_full_disk_has_a_code_of_its_own_and_leaves_nothing(settings, monkeypa
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("submissions.storage_local.os.write", full)
+    monkeypatch.setattr("submissions.storage.local.os.write", full)
 
     with pytest.raises(StorageError) as caught:
         storage.stream_in(storage.new_key("image.tar"), [b"x"])

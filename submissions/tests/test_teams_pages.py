@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from submissions.models import Membership, Team
-from submissions.teams import create_team, join_team, leave_team, team_for
+from submissions.teams.membership import create_team, join_team, leave_team, team_for
 from submissions.tests.factories import make_member, make_phase, make_submission, make_user
 
 pytestmark = pytest.mark.django_db

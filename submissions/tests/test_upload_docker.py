@@ -275,7 +275,7 @@ def test_a_store_that_is_down_answers_503(client, phase, monkeypatch):
     def down(*_: object) -> None:
         raise storage.StorageError("MINIO_ENDPOINT does not answer")
 
-    monkeypatch.setattr("submissions.storage_local.LocalWriter.finish", down)
+    monkeypatch.setattr("submissions.storage.local.LocalWriter.finish", down)
 
     answer = client.post(URL, {"phase": phase.slug, "file": image()})
 
@@ -288,7 +288,7 @@ def test_a_full_disk_answers_507(client, phase, settings, monkeypatch):
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("submissions.storage_local.os.write", full)
+    monkeypatch.setattr("submissions.storage.local.os.write", full)
     refused(client.post(URL, {"phase": phase.slug, "file": image()}), 507, "SYSTEM_DISK", settings)
 
 

@@ -275,7 +275,7 @@ def test_a_disk_too_full_for_the_file_says_so_first(client, monkeypatch):
     class Full:
         f_bavail, f_frsize = 1, 4096
 
-    monkeypatch.setattr("submissions.storage_local.os.statvfs", lambda _: Full)
+    monkeypatch.setattr("submissions.storage.local.os.statvfs", lambda _: Full)
     assert code(begin(client)) == (507, "SYSTEM_DISK")
 
 

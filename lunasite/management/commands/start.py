@@ -15,8 +15,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from lunasite.demo.accounts import close_accounts
-from lunasite.start_lock import one_at_a_time
-from lunasite.supervisor import Program, Supervisor
+from lunasite.serving.start_lock import one_at_a_time
+from lunasite.serving.supervisor import Program, Supervisor
 
 MANAGE = str(settings.BASE_DIR / "manage.py")
 

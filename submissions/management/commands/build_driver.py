@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from submissions import engine_host
 from submissions.runner.base import EngineFault
+from submissions.worker import engine_host
 
 
 class Command(BaseCommand):

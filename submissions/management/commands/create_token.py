@@ -8,8 +8,8 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from submissions.accounts.tokens import create_token
 from submissions.models import ApiToken
-from submissions.tokens import create_token
 
 
 class Command(BaseCommand):

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from submissions import engine_host
-from submissions.reaping import reap_for_ever
 from submissions.runner.base import EngineFault
+from submissions.worker import engine_host
+from submissions.worker.reaping import reap_for_ever
 
 
 class Command(BaseCommand):

@@ -60,7 +60,7 @@ class Work:
         signal.signal(signal.SIGINT, self._ask_to_stop)
         cluster.start()
         if self.cluster == DOCKER_CLUSTER:
-            from submissions.reaping import start_reaper  # only a worker that runs containers needs the engine
+            from submissions.worker.reaping import start_reaper  # only a worker that runs containers needs the engine
 
             start_reaper()
         while cluster.sentinel.is_alive() and not self.is_stopping:

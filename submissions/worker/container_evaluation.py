@@ -16,11 +16,8 @@ import numpy as np
 from django.conf import settings
 from django.utils import timezone
 
-from submissions import engine_host
 from submissions.actions.finish import Outcome
-from submissions.case_files import run_cases
 from submissions.failures import FAILURES, ParticipantError, PlatformError
-from submissions.heartbeat import Heartbeat
 from submissions.intake.archive import scan_archive
 from submissions.intake.archive_errors import ArchiveError
 from submissions.intake.image_facts import ImageFacts
@@ -42,7 +39,10 @@ from submissions.runner.base import (
 from submissions.runner.batch import BatchRunner
 from submissions.runner.docker import Engine
 from submissions.runner.http import HttpRunner
-from submissions.stored_archive import stored_archive
+from submissions.storage.archive import stored_archive
+from submissions.worker import engine_host
+from submissions.worker.case_files import run_cases
+from submissions.worker.heartbeat import Heartbeat
 
 RUNNERS: dict[str, type[HttpRunner] | type[BatchRunner]] = {"http": HttpRunner, "batch": BatchRunner}
 DISK_FACTOR = 3

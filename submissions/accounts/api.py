@@ -16,9 +16,9 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from submissions import login_limit
+from submissions.accounts import login_limit
+from submissions.accounts.tokens import create_token
 from submissions.refusals import Refusal
-from submissions.tokens import create_token
 
 
 class CredentialsSerializer(serializers.Serializer):

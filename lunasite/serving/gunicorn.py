@@ -3,7 +3,7 @@
 import contextlib
 from typing import Any
 
-worker_class = "lunasite.patience.PatientThreadWorker"
+worker_class = "lunasite.serving.patience.PatientThreadWorker"
 threads = 8
 timeout = 120
 graceful_timeout = 15

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from submissions.models import Membership
 from submissions.models.team import team_of
-from submissions.team_forms import JoinForm, TeamForm
-from submissions.teams import TeamError, create_team, join_team, leave_team
+from submissions.teams.forms import JoinForm, TeamForm
+from submissions.teams.membership import TeamError, create_team, join_team, leave_team
 
 
 def _page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:

@@ -12,7 +12,7 @@ from django.core.mail import EmailMessage
 from django.http import HttpRequest
 from django.urls import reverse
 
-from submissions import login_limit
+from submissions.accounts import login_limit
 from submissions.likeness import likeness
 from submissions.mail import send_or_retry
 

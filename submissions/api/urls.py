@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from submissions.account_api import TokenView
-from submissions.api import PhaseViewSet, SubmissionViewSet
-from submissions.api_docker import DockerSubmissionView
-from submissions.api_uploads import UploadViewSet
+from submissions.accounts.api import TokenView
+from submissions.api.docker import DockerSubmissionView
+from submissions.api.submissions import PhaseViewSet, SubmissionViewSet
+from submissions.api.uploads import UploadViewSet
 
 phases = PhaseViewSet.as_view
 submissions = SubmissionViewSet.as_view

@@ -15,7 +15,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from submissions.api import SubmitThrottle
+from submissions.api.submissions import SubmitThrottle
 from submissions.models import Upload
 from submissions.refusals import Refusal
 from submissions.storage import PART_URL_SECONDS, PIECE_BYTES

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from submissions import team_views
+from submissions.teams import views as team_views
 
 urlpatterns = [
     path("team/", team_views.team, name="team"),

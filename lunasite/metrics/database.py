@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from inference import drift_log
 from inference.models import Feedback
-from lunasite.metrics_durations import Durations, run_times, wait_times
+from lunasite.metrics.durations import Durations, run_times, wait_times
 from submissions.failures import FAILURES
 from submissions.models import Evaluation, Worker
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gunicorn.http.errors import ParseException
 
-from lunasite.unread_body import Application, Environ
+from lunasite.serving.unread_body import Application, Environ
 
 
 class WholeBody:

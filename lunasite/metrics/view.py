@@ -15,8 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
-from lunasite.metrics_database import DatabaseCollector
-from lunasite.metrics_system import SystemCollector
+from lunasite.metrics.database import DatabaseCollector
+from lunasite.metrics.system import SystemCollector
 
 LOOPBACK = ("127.0.0.1", "::1")
 

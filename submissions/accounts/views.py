@@ -14,10 +14,10 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from submissions.account_forms import TokenForm
+from submissions.accounts.forms import TokenForm
+from submissions.accounts.tokens import create_token
 from submissions.models import ApiToken
 from submissions.models.team import team_of
-from submissions.tokens import create_token
 
 
 def _context(request: HttpRequest, form: TokenForm) -> dict[str, Any]:

@@ -20,20 +20,20 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 
 from submissions import actions, storage
-from submissions.forms import given_key
-from submissions.intake.csv import CsvProblems, PredictionTable, template
-from submissions.models import Evaluation, Phase, Submission
-from submissions.negotiation import AddressDecides
-from submissions.records import signed_record
-from submissions.refusals import Refusal, refuse_long_body
-from submissions.report import report_of
-from submissions.serializers import (
+from submissions.api.negotiation import AddressDecides
+from submissions.api.serializers import (
     CsvFileSerializer,
     CsvSubmissionSerializer,
     PhaseSerializer,
     SubmissionDetailSerializer,
     SubmissionSerializer,
 )
+from submissions.forms import given_key
+from submissions.intake.csv import CsvProblems, PredictionTable, template
+from submissions.models import Evaluation, Phase, Submission
+from submissions.records import signed_record
+from submissions.refusals import Refusal, refuse_long_body
+from submissions.report import report_of
 
 
 class SubmitThrottle(ScopedRateThrottle):

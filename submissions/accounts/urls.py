@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from submissions import account_views
+from submissions.accounts import views as account_views
 
 urlpatterns = [
     path("account/", account_views.account, name="account"),

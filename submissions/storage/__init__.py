@@ -141,10 +141,10 @@ def store(name: str = "default") -> Store:
     """Return the store of submissions ("default") or of datasets ("datasets"), as STORAGES says."""
     backend: Any = storages[name]
     if hasattr(backend, "bucket_name"):
-        from submissions.storage_s3 import S3Store
+        from submissions.storage.s3 import S3Store
 
         return S3Store(backend)
-    from submissions.storage_local import LocalStore
+    from submissions.storage.local import LocalStore
 
     return LocalStore(Path(backend.path("")))
 

@@ -10,10 +10,10 @@ from typing import Any
 import structlog
 from django.db import DatabaseError, connection
 
-from submissions import engine_host
 from submissions.models import Worker
 from submissions.runner.base import EngineFault
 from submissions.runner.engine_disk import engine_free_bytes
+from submissions.worker import engine_host
 
 log = structlog.get_logger(__name__)
 EVERY_S = 20.0

@@ -1,0 +1,1 @@
+"""Accounts: signing up and in, tokens, the limit of wrong passwords."""

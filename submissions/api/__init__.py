@@ -1,0 +1,1 @@
+"""The JSON API of submissions; each serializer sits beside its views."""

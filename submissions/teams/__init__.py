@@ -1,0 +1,1 @@
+"""Teams: making, joining and leaving one."""
