@@ -24,7 +24,7 @@ def block_around(path: Path, point_xyz_mm: tuple[float, float, float]) -> Block:
     """Return the voxels within 25 mm of the point."""
     with open_scan(path) as scan:
         grid = scan.grid
-    center = (grid.inverse_steps @ (np.array(point_xyz_mm) - grid.origin_xyz_mm))[::-1]
+    center = (grid.voxels_per_mm_xyz @ (np.array(point_xyz_mm) - grid.origin_xyz_mm))[::-1]
     reach = REACH_MM / grid.spacing_xyz_mm[::-1]
     low = np.clip(np.floor(center - reach), 0, None).astype(int)
     high = np.minimum(np.ceil(center + reach).astype(int) + 1, grid.shape_zyx)

@@ -49,7 +49,7 @@ class LesionForm(forms.Form):
     z = MillimetreField(label="z (mm)")
 
     @property
-    def point(self) -> tuple[float, float, float]:
+    def point_xyz_mm(self) -> tuple[float, float, float]:
         return self.cleaned_data["x"], self.cleaned_data["y"], self.cleaned_data["z"]
 
 

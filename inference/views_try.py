@@ -68,7 +68,7 @@ def try_lesion(request: HttpRequest) -> HttpResponse:
         return page(request, 400, lesion_form=form)
     raw = form.cleaned_data["rawFile"]
     paths = path_of(form.cleaned_data["file"]), path_of(raw) if raw else None
-    return look(request, *paths, form.point, lesion_form=form)
+    return look(request, *paths, form.point_xyz_mm, lesion_form=form)
 
 
 def try_example(request: HttpRequest) -> HttpResponse:
@@ -78,15 +78,15 @@ def try_example(request: HttpRequest) -> HttpResponse:
 
 
 def look(
-    request: HttpRequest, path: str, raw_path: str | None, point: tuple[float, float, float], **context: Any
+    request: HttpRequest, path: str, raw_path: str | None, point_xyz_mm: tuple[float, float, float], **context: Any
 ) -> HttpResponse:
     call = Call.of(request, Prediction.Endpoint.TRY_LESION)
     try:
-        views = actions.look_at_lesion(call=call, path=path, raw_path=raw_path, point_xyz_mm=point)
+        views = actions.look_at_lesion(call=call, path=path, raw_path=raw_path, point_xyz_mm=point_xyz_mm)
     except FAULTS as error:
         return fault(request, call, error, **context)
     call.save(200)
-    return page(request, lesion=lesion_context(views, point), **context)
+    return page(request, lesion=lesion_context(views, point_xyz_mm), **context)
 
 
 def fault(request: HttpRequest, call: Call, error: Exception, **context: Any) -> HttpResponse:
@@ -127,7 +127,7 @@ def slice_context(explanation: SliceExplanation, name: str) -> dict[str, Any]:
     }
 
 
-def lesion_context(views: LesionViews, point: tuple[float, float, float]) -> dict[str, Any]:
+def lesion_context(views: LesionViews, point_xyz_mm: tuple[float, float, float]) -> dict[str, Any]:
     probability = views.answer.probabilities[0]
     planes = [
         {"name": name, "picture": data_uri(getattr(views, name)), "left": left, "top": top}
@@ -139,7 +139,7 @@ def lesion_context(views: LesionViews, point: tuple[float, float, float]) -> dic
         "planes": planes,
         "field_mm": round(views.field_mm),
         "bar_width": round(1000 / views.field_mm, 2),  # 10 mm, where the picture is 100 wide
-        "point": ", ".join(f"{value:g}" for value in point),
+        "point": ", ".join(f"{value:g}" for value in point_xyz_mm),
         "version": views.answer.model_version,
         "milliseconds": views.answer.processing_ms,
     }

@@ -30,11 +30,11 @@ def crop_each(points_xyz_mm: Sequence[ArrayLike], scan: Scan, spec: CropSpec) ->
 
 def crop_each_hu(points_xyz_mm: Sequence[ArrayLike], scan: Scan, spec: CropSpec) -> list[NDArray[np.float32]]:
     """Return the cubes (Z, Y, X) in HU before windowing, reading the scan once."""
-    centers = [world_to_index(point, scan.grid) for point in points_xyz_mm]
+    centers_zyx = [world_to_index(point, scan.grid) for point in points_xyz_mm]
     order = axis_order(scan.grid.direction)
     if order is None:
-        return crop_oblique(centers, scan, spec)
-    return _crop_aligned(centers, scan, spec, order)
+        return crop_oblique(centers_zyx, scan, spec)
+    return _crop_aligned(centers_zyx, scan, spec, order)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +77,13 @@ def _gather(taps: NDArray[np.int_], weights: NDArray[np.float64]) -> AxisWeights
 
 
 def _crop_aligned(
-    centers: Sequence[NDArray[np.float64]],
+    centers_zyx: Sequence[NDArray[np.float64]],
     scan: Scan,
     spec: CropSpec,
     order: tuple[int, int, int],
 ) -> list[NDArray[np.float32]]:
     """Crop a scan whose axes run along the patient's, possibly reversed or exchanged."""
-    plans = [_plan(center, scan.grid, spec, order) for center in centers]
+    plans = [_plan(center_zyx, scan.grid, spec, order) for center_zyx in centers_zyx]
     wanted = [_block(plan) for plan in plans]
     refuse_too_fine(wanted)
     blocks = scan.read_blocks(wanted)

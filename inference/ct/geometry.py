@@ -27,7 +27,7 @@ def world_to_index(point_xyz_mm: ArrayLike, grid: Grid) -> NDArray[np.float64]:
     Raises PointOutsideScan if no voxel contains the point.
     """
     point = np.asarray(point_xyz_mm, dtype=np.float64)
-    index_zyx = (grid.inverse_steps @ (point - grid.origin_xyz_mm))[::-1]
+    index_zyx = (grid.voxels_per_mm_xyz @ (point - grid.origin_xyz_mm))[::-1]
     edge = np.asarray(grid.shape_zyx) - 0.5
     if not (np.all(index_zyx >= -0.5) and np.all(index_zyx < edge)):
         raise PointOutsideScan
@@ -37,7 +37,7 @@ def world_to_index(point_xyz_mm: ArrayLike, grid: Grid) -> NDArray[np.float64]:
 def index_to_world(index_zyx: ArrayLike, grid: Grid) -> NDArray[np.float64]:
     """Return the world point (3,), x y z in mm, of a (fractional) array index (z, y, x)."""
     index_xyz = np.asarray(index_zyx, dtype=np.float64)[::-1]
-    return grid.origin_xyz_mm + grid.steps @ index_xyz
+    return grid.origin_xyz_mm + grid.steps_xyz_mm @ index_xyz
 
 
 def axis_order(direction: NDArray[np.float64]) -> tuple[int, int, int] | None:

@@ -19,13 +19,18 @@ def crop_oblique(centers_zyx: Sequence[NDArray[np.float64]], scan: Scan, spec: C
     steps_zyx = _steps(scan, spec)
     smoothing = _smoothing_widths(steps_zyx, spec)
     strides = np.maximum(smoothing // LEAST_TAPS, 1).astype(int)
-    blocks = [_bounding_block(center, steps_zyx, smoothing, scan, spec) for center in centers_zyx]
+    blocks = [_bounding_block(center_zyx, steps_zyx, smoothing, scan, spec) for center_zyx in centers_zyx]
     refuse_too_fine(blocks)
     return [
         _sample(
-            _smoothed(_thinned(array, strides), smoothing / strides), Kept(low, strides), center, steps_zyx, scan, spec
+            _smoothed(_thinned(array, strides), smoothing / strides),
+            Kept(low, strides),
+            center_zyx,
+            steps_zyx,
+            scan,
+            spec,
         )
-        for array, (low, _), center in zip(scan.read_blocks(blocks), blocks, centers_zyx, strict=True)
+        for array, (low, _), center_zyx in zip(scan.read_blocks(blocks), blocks, centers_zyx, strict=True)
     ]
 
 
@@ -49,7 +54,7 @@ def _thinned(block: NDArray[np.generic], strides: NDArray[np.int_]) -> NDArray[n
 
 def _steps(scan: Scan, spec: CropSpec) -> NDArray[np.float64]:
     """Return (3, 3): column k is the move in the array (z, y, x) for one output voxel along its axis k."""
-    voxels_per_mm_zyx = scan.grid.inverse_steps[::-1, ::-1]
+    voxels_per_mm_zyx = scan.grid.voxels_per_mm_xyz[::-1, ::-1]
     return voxels_per_mm_zyx * np.array(spec.spacing_zyx_mm)
 
 
@@ -60,7 +65,7 @@ def _smoothing_widths(steps_zyx: NDArray[np.float64], spec: CropSpec) -> NDArray
 
 
 def _bounding_block(
-    center: NDArray[np.float64],
+    center_zyx: NDArray[np.float64],
     steps_zyx: NDArray[np.float64],
     smoothing: NDArray[np.float64],
     scan: Scan,
@@ -68,8 +73,8 @@ def _bounding_block(
 ) -> Block:
     reach = np.abs(steps_zyx) @ ((np.array(spec.shape_zyx) - 1) / 2) + smoothing + 1
     shape = np.array(scan.grid.shape_zyx)
-    low = np.clip(np.floor(center - reach), 0, shape - 1).astype(int)
-    high = np.clip(np.ceil(center + reach) + 1, low + 1, shape).astype(int)
+    low = np.clip(np.floor(center_zyx - reach), 0, shape - 1).astype(int)
+    high = np.clip(np.ceil(center_zyx + reach) + 1, low + 1, shape).astype(int)
     return tuple(low.tolist()), tuple(high.tolist())
 
 
@@ -94,13 +99,13 @@ def _triangle_along(block: NDArray[np.float32], axis: int, width: float) -> NDAr
 def _sample(
     block: NDArray[np.float32],
     kept: Kept,
-    center: NDArray[np.float64],
+    center_zyx: NDArray[np.float64],
     steps_zyx: NDArray[np.float64],
     scan: Scan,
     spec: CropSpec,
 ) -> NDArray[np.float32]:
     """Interpolate linearly at every output voxel of the cube."""
-    positions = _positions(center, steps_zyx, spec)
+    positions = _positions(center_zyx, steps_zyx, spec)
     shape = np.array(scan.grid.shape_zyx)[:, None]
     values = _interpolate(block, kept.places(positions.clip(0, shape - 1)))
     if spec.fill_hu is not None:
@@ -109,11 +114,11 @@ def _sample(
     return values.reshape(spec.shape_zyx)
 
 
-def _positions(center: NDArray[np.float64], steps_zyx: NDArray[np.float64], spec: CropSpec) -> NDArray[np.float64]:
+def _positions(center_zyx: NDArray[np.float64], steps_zyx: NDArray[np.float64], spec: CropSpec) -> NDArray[np.float64]:
     """Return (3, n): array positions of the output voxels in C order."""
     axes = [np.arange(size) - (size - 1) / 2 for size in spec.shape_zyx]
     offsets = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")])
-    return center[:, None] + steps_zyx @ offsets
+    return center_zyx[:, None] + steps_zyx @ offsets
 
 
 def _interpolate(block: NDArray[np.float32], positions: NDArray[np.float64]) -> NDArray[np.float32]:

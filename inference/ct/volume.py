@@ -26,14 +26,14 @@ class Grid:
     direction: NDArray[np.float64]
 
     @cached_property
-    def steps(self) -> NDArray[np.float64]:
+    def steps_xyz_mm(self) -> NDArray[np.float64]:
         """Return (3, 3): column i is the step in mm from one voxel to the next along image axis i."""
         return self.direction * self.spacing_xyz_mm
 
     @cached_property
-    def inverse_steps(self) -> NDArray[np.float64]:
-        """Return (3, 3): millimetres in patient space to voxels in image axes (x, y, z)."""
-        return np.asarray(np.linalg.inv(self.steps), dtype=np.float64)
+    def voxels_per_mm_xyz(self) -> NDArray[np.float64]:
+        """Return (3, 3): column i is the move in voxels along image axes (x, y, z) for one mm along patient axis i."""
+        return np.asarray(np.linalg.inv(self.steps_xyz_mm), dtype=np.float64)
 
 
 class Scan(Protocol):

@@ -17,12 +17,12 @@ def write_mha(volume: CTVolume, path: Path | str, *, compressed: bool = True, le
     data = np.ascontiguousarray(little).tobytes()
     if compressed:
         data = zlib.compress(data, level)
-    size = len(data) if compressed else None
-    Path(path).write_bytes(mha_header(volume.grid, TYPE_NAMES[little.dtype.str[1:]], size).encode() + data)
+    data_bytes = len(data) if compressed else None
+    Path(path).write_bytes(mha_header(volume.grid, TYPE_NAMES[little.dtype.str[1:]], data_bytes).encode() + data)
 
 
-def mha_header(grid: Grid, element_type: str, compressed_size: int | None) -> str:
-    """Return the header up to and with its last line; compressed_size: bytes of the zlib stream, if it is
+def mha_header(grid: Grid, element_type: str, compressed_bytes: int | None) -> str:
+    """Return the header up to and with its last line; compressed_bytes: bytes of the zlib stream, if it is
     one.
     """
     lines = [
@@ -30,10 +30,10 @@ def mha_header(grid: Grid, element_type: str, compressed_size: int | None) -> st
         "NDims = 3",
         "BinaryData = True",
         "BinaryDataByteOrderMSB = False",
-        f"CompressedData = {compressed_size is not None}",
+        f"CompressedData = {compressed_bytes is not None}",
     ]
-    if compressed_size is not None:
-        lines.append(f"CompressedDataSize = {compressed_size}")
+    if compressed_bytes is not None:
+        lines.append(f"CompressedDataSize = {compressed_bytes}")
     lines += [
         f"TransformMatrix = {_words(grid.direction.T.ravel())}",
         f"Offset = {_words(grid.origin_xyz_mm)}",

@@ -84,7 +84,7 @@ def test_the_example_is_a_real_file_with_its_nodule(tmp_path):
     with examples.phantom_file() as path:
         volume = read_volume(path)
     x, y, z = examples.phantom().point_xyz_mm
-    index = [round(value) for value in volume.grid.inverse_steps @ ([x, y, z] - volume.grid.origin_xyz_mm)]
+    index = [round(value) for value in volume.grid.voxels_per_mm_xyz @ ([x, y, z] - volume.grid.origin_xyz_mm)]
     assert volume.hu[index[2], index[1], index[0]] > -200
 
 

@@ -116,7 +116,7 @@ def test_the_scans_orientation_does_not_turn_the_crop(name, smooth):
     grid = CTVolume.at(np.zeros((60, 60, 60), np.int16), direction=DIRECTIONS[name]).grid
     center = index_to_world((30, 30, 30), grid)
     index = np.stack(np.meshgrid(*[np.arange(60)] * 3, indexing="ij")).reshape(3, -1)
-    world = grid.origin_xyz_mm[:, None] + grid.steps @ index[::-1]
+    world = grid.origin_xyz_mm[:, None] + grid.steps_xyz_mm @ index[::-1]
     offsets = np.abs(world - center[:, None])
     inside = (offsets[0] < 3) & (offsets[1] < 9) & (offsets[2] < 3)
     volume = CTVolume((inside.reshape(60, 60, 60) * 1000).astype(np.int16), grid)

@@ -45,7 +45,7 @@ def test_a_volume_itk_wrote_is_read_with_its_geometry(tmp_path, compressed):
     volume = read_volume(path)
     index_zyx = np.array([4, 3, 1])
     expected = image.TransformIndexToPhysicalPoint(index_zyx[::-1].tolist())
-    assert np.allclose(volume.grid.origin_xyz_mm + volume.grid.steps @ index_zyx[::-1], expected, atol=1e-9)
+    assert np.allclose(volume.grid.origin_xyz_mm + volume.grid.steps_xyz_mm @ index_zyx[::-1], expected, atol=1e-9)
     assert np.array_equal(volume.hu, SimpleITK.GetArrayFromImage(image))
 
 
@@ -254,7 +254,7 @@ def test_a_real_nodule_file_equals_the_whole_volume_voxel_for_voxel(real_data):
     nodule = read_volume(real_data / "lidc_nodules/mha/LIDC-IDRI-0001_1.mha")
     with open_scan(whole_path) as whole:
         shift = nodule.grid.origin_xyz_mm - whole.grid.origin_xyz_mm
-        low = tuple(np.rint(whole.grid.inverse_steps @ shift).astype(int)[::-1].tolist())
+        low = tuple(np.rint(whole.grid.voxels_per_mm_xyz @ shift).astype(int)[::-1].tolist())
         high = tuple(start + size for start, size in zip(low, nodule.grid.shape_zyx, strict=True))
         [part] = whole.read_blocks([(low, high)])
     assert np.array_equal(part, nodule.hu)

@@ -84,7 +84,7 @@ def test_where_the_file_ends_does_not_matter(lesion, diameter_mm):
 def test_mirrored_storage_of_the_same_patient_gives_the_same_answer(lesion):
     volume = lung_with(12.0)
     grid = volume.grid
-    far = grid.origin_xyz_mm + grid.steps @ (np.array(grid.shape_zyx[::-1]) - 1)
+    far = grid.origin_xyz_mm + grid.steps_xyz_mm @ (np.array(grid.shape_zyx[::-1]) - 1)
     origin = (far[0], far[1], grid.origin_xyz_mm[2])
     turned = CTVolume.at(volume.hu[:, ::-1, ::-1], tuple(grid.spacing_xyz_mm), origin, np.diag([-1.0, -1.0, 1.0]))
     assert malignancy(lesion, turned) == pytest.approx(malignancy(lesion, volume), abs=1e-5)
@@ -170,7 +170,7 @@ def test_any_place_of_the_whole_volume_is_judged_the_same_when_cut_out(lesion, r
     gaps = []
     for _ in range(40):
         index_zyx = rng.uniform((20, 180, 100), (110, 340, 410))
-        point = volume.grid.origin_xyz_mm + volume.grid.steps @ index_zyx[::-1]
+        point = volume.grid.origin_xyz_mm + volume.grid.steps_xyz_mm @ index_zyx[::-1]
         part = cut_around(volume, point, np.column_stack([rng.uniform(4, 8, 2), np.full((2, 2), 15.0)]))
         one, two = (lesion.probabilities([crop_around(point, scan, lesion.spec)])[0] for scan in (volume, part))
         gaps.append(abs(one - two))

@@ -146,12 +146,12 @@ def cut_around(volume: CTVolume, point_xyz_mm: Sequence[float], reach_mm: NDArra
 
     The voxel that holds the point always stays.
     """
-    center = world_to_index(point_xyz_mm, volume.grid)
+    center_zyx = world_to_index(point_xyz_mm, volume.grid)
     voxels = reach_mm / volume.grid.spacing_xyz_mm[::-1]
     shape = np.array(volume.grid.shape_zyx)
-    nearest = np.rint(center).astype(int).clip(0, shape - 1)
-    low = np.minimum(np.ceil(center - voxels[0]).clip(0), nearest).astype(int)
-    high = np.maximum(np.floor(center + voxels[1]) + 1, nearest + 1).clip(max=shape).astype(int)
+    nearest = np.rint(center_zyx).astype(int).clip(0, shape - 1)
+    low = np.minimum(np.ceil(center_zyx - voxels[0]).clip(0), nearest).astype(int)
+    high = np.maximum(np.floor(center_zyx + voxels[1]) + 1, nearest + 1).clip(max=shape).astype(int)
     hu = volume.hu[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
     origin = index_to_world(low, volume.grid)
     nz, ny, nx = hu.shape

@@ -79,16 +79,16 @@ class Header:
     """What a checked header says.
 
     dtype: number type in the byte order of the file.
-    data_start: where the pixels begin in the file itself; None when they lie in a file beside it.
-    compressed_size: promised bytes of the zlib stream, or None.
+    data_start_bytes: where the pixels begin in the file itself; None when they lie in a file beside it.
+    compressed_bytes: promised size of the zlib stream, or None.
     """
 
     grid: Grid
     dtype: np.dtype[np.generic]
     is_compressed: bool
-    compressed_size: int | None
-    data_start: int | None
-    length: int
+    compressed_bytes: int | None
+    data_start_bytes: int | None
+    header_bytes: int
 
     @property
     def pixel_bytes(self) -> int:
@@ -103,7 +103,7 @@ def parse_header(head: bytes) -> Header:
     Raises Unreadable with HEADER_FORMAT, HEADER_DATA_FILE, HEADER_DIMS, HEADER_TYPE, HEADER_CHANNELS,
     HEADER_GEOMETRY or IMAGE_TOO_LARGE.
     """
-    fields, length = split_fields(head)
+    fields, header_bytes = split_fields(head)
     is_local = _data_is_local(fields["ElementDataFile"])
     _check_object(fields)
     shape_zyx = _shape_zyx(fields)
@@ -112,9 +112,9 @@ def parse_header(head: bytes) -> Header:
         grid=_grid(fields, shape_zyx),
         dtype=dtype,
         is_compressed=_flag(fields, "CompressedData", default=False),
-        compressed_size=_compressed_size(fields),
-        data_start=length if is_local else None,
-        length=length,
+        compressed_bytes=_compressed_bytes(fields),
+        data_start_bytes=header_bytes if is_local else None,
+        header_bytes=header_bytes,
     )
     if header.pixel_bytes > MAX_PIXEL_BYTES:
         raise Unreadable("IMAGE_TOO_LARGE", "The scan holds more than 1 GiB of voxels.")
@@ -256,7 +256,7 @@ def _flag(fields: dict[str, str], key: str, *, default: bool) -> bool:
     return word in ("true", "1")
 
 
-def _compressed_size(fields: dict[str, str]) -> int | None:
+def _compressed_bytes(fields: dict[str, str]) -> int | None:
     word = fields.get("CompressedDataSize")
     if word is None:
         return None

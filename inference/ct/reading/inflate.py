@@ -14,14 +14,14 @@ OUTPUT_BYTES = 256 * 1024
 class ZlibStream:
     """Bytes of a zlib stream in a file, in order.
 
-    fd: an open file; start, size: where the stream lies in it.
+    fd: an open file; start_bytes, size_bytes: where the stream lies in it, and how long it is.
     Memory is bounded by INPUT_BYTES and OUTPUT_BYTES whatever the stream holds.
     """
 
-    def __init__(self, fd: int, start: int, size: int) -> None:
+    def __init__(self, fd: int, start_bytes: int, size_bytes: int) -> None:
         self._fd = fd
-        self._position = start
-        self._end = start + size
+        self._position = start_bytes
+        self._end = start_bytes + size_bytes
         self._inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_ZLIB)
         self._rest = memoryview(b"")
 

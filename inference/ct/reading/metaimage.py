@@ -24,13 +24,13 @@ RATIO_FREE_BYTES = 64 * 1024**2
 class ScanFile:
     """An opened scan whose header has been checked. Close it, or use it in a `with`.
 
-    data_fd, data_start, data_size: where its voxels, plain or compressed, lie.
+    data_fd, data_start_bytes, data_bytes: where its voxels, plain or compressed, lie.
     """
 
     header: Header
     data_fd: int
-    data_start: int
-    data_size: int
+    data_start_bytes: int
+    data_bytes: int
 
     @property
     def grid(self) -> Grid:
@@ -61,7 +61,7 @@ class ScanFile:
         _, ny, nx = self.grid.shape_zyx
         rows = np.empty((y1 - y0, nx), dtype=self.header.dtype)
         for z in range(z0, z1):
-            offset = self.data_start + (z * ny + y0) * nx * self.header.dtype.itemsize
+            offset = self.data_start_bytes + (z * ny + y0) * nx * self.header.dtype.itemsize
             _pread_exactly(self.data_fd, _bytes_of(rows), offset)
             array[z - z0] = rows[:, x0:x1]
 
@@ -72,7 +72,7 @@ class ScanFile:
         y_low = min((low[1] for low, _ in blocks), default=0)
         y_high = max((high[1] for _, high in blocks), default=0)
         rows = np.empty((y_high - y_low, nx), dtype=self.header.dtype)
-        stream = ZlibStream(self.data_fd, self.data_start, self.data_size)
+        stream = ZlibStream(self.data_fd, self.data_start_bytes, self.data_bytes)
         skipped = 0
         for z in range(nz):
             wanted = [i for i, (low, high) in enumerate(blocks) if low[0] <= z < high[0]]
@@ -114,17 +114,17 @@ def open_scan(path: Path | str, raw_path: Path | str | None = None) -> ScanFile:
         header = parse_header(head)
         _check_file_set(header, raw_path)
         own_bytes = os.fstat(file.fileno()).st_size
-        if header.data_start is None and (head[header.length :].strip() or own_bytes > len(head)):
+        if header.data_start_bytes is None and (head[header.header_bytes :].strip() or own_bytes > len(head)):
             raise Unreadable("HEADER_FORMAT", "There are bytes after the header of the .mhd.")
     fd = os.open(raw_path if raw_path is not None else path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        start = header.data_start or 0
-        size = os.fstat(fd).st_size - start
-        _check_size(header, size)
+        start_bytes = header.data_start_bytes or 0
+        data_bytes = os.fstat(fd).st_size - start_bytes
+        _check_size(header, data_bytes)
     except BaseException:
         os.close(fd)
         raise
-    return ScanFile(header, fd, start, size)
+    return ScanFile(header, fd, start_bytes, data_bytes)
 
 
 def read_volume(path: Path | str, raw_path: Path | str | None = None) -> CTVolume:
@@ -134,23 +134,23 @@ def read_volume(path: Path | str, raw_path: Path | str | None = None) -> CTVolum
 
 
 def _check_file_set(header: Header, raw_path: Path | str | None) -> None:
-    if header.data_start is None and raw_path is None:
+    if header.data_start_bytes is None and raw_path is None:
         raise Unreadable("FILE_SET", "The header names a data file: send that file along as rawFile.")
-    if header.data_start is not None and raw_path is not None:
+    if header.data_start_bytes is not None and raw_path is not None:
         raise Unreadable("FILE_SET", "The header says its voxels follow it: send no rawFile.")
 
 
-def _check_size(header: Header, size: int) -> None:
+def _check_size(header: Header, data_bytes: int) -> None:
     if not header.is_compressed:
-        if size != header.pixel_bytes:
+        if data_bytes != header.pixel_bytes:
             raise Unreadable(
                 "DATA_LENGTH",
                 "The file does not hold as many voxels as the header says.",
             )
         return
-    if header.compressed_size not in (None, size):
+    if header.compressed_bytes not in (None, data_bytes):
         raise Unreadable("DATA_CORRUPT", "CompressedDataSize does not match the file.")
-    if header.pixel_bytes > max(RATIO_FREE_BYTES, MAX_RATIO * size):
+    if header.pixel_bytes > max(RATIO_FREE_BYTES, MAX_RATIO * data_bytes):
         raise Unreadable(
             "IMAGE_TOO_LARGE",
             f"No scan this large compresses more than {MAX_RATIO} times.",
