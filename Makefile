@@ -1,5 +1,6 @@
 # lunasite: `make demo` shows it, `make test` proves it. `make help` lists the rest.
 SHELL := /bin/bash
+PYTHON ?= python3
 PY := .venv/bin/python
 PORT ?= 8000
 SERVICES := .services/env
@@ -15,7 +16,9 @@ help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
 .venv/ready: requirements.txt constraints.txt
-	python3 -m venv .venv
+	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "lunasite needs Python 3.11 or newer with venv (Debian: python3-venv); say which: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
@@ -54,7 +57,7 @@ services: .venv/ready-dev ## start engine, PostgreSQL and S3 server for the test
 stop-services: ## end what `make services` started
 	.ci/services stop
 
-bench: bench-statistics bench-leaderboard bench-csv bench-inference bench-containers ## all benchmarks
+bench: bench-statistics bench-leaderboard bench-csv bench-inference bench-containers bench-memory ## all benchmarks
 
 bench-%: .venv/ready-dev
 	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/bench_$*.py
