@@ -14,7 +14,7 @@ from submissions.state_diagram import REASONS, filled_in, moves, states_diagram
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")]
-READERS = {"text", "flag", "whole", "number", "megabytes", "names", "choice", "path"}
+READERS = {"text", "flag", "whole", "number", "megabytes", "names", "choice", "path", "rate", "url", "label", "database"}
 
 
 def settings_read():
@@ -132,6 +132,7 @@ def test_compose_has_no_secret_of_its_own_and_publishes_to_this_machine_only():
 def test_the_example_environment_names_known_variables():
     names = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert names <= set(settings_read()) | INTERPOLATED
+    assert names >= INTERPOLATED
     assert {"SECRET_KEY", "POSTGRES_PASSWORD", "MINIO_SECRET_KEY"} <= names
 
 
