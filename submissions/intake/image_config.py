@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from posixpath import normpath
 from typing import Any
 
-from submissions.intake import strict_json
+from submissions.intake import go_json
 from submissions.intake.archive_errors import ArchiveError, shown
 from submissions.intake.archive_limits import ArchiveLimits
+from submissions.intake.go_json import BadJson
 from submissions.intake.image_facts import ImageConfig
 from submissions.intake.image_layout import is_sha256
-from submissions.intake.strict_json import BadJson
 
 # Mounts of the kernel's: nothing may be placed in or over them.
 _KERNEL_PATHS = ("/proc", "/sys", "/dev")
@@ -61,17 +61,17 @@ def _checked(root: dict[str, Any], limits: ArchiveLimits) -> CheckedConfig:
     diff_ids = _diff_ids(root)
     _check_platform(root)
     _check_history(root, len(diff_ids))
-    asked = strict_json.object_field(root, "config")
+    asked = go_json.object_field(root, "config")
     config = ImageConfig(
         exposed_ports=_exposed_ports(asked),
-        user=strict_json.text_field(asked, "User"),
+        user=go_json.text_field(asked, "User"),
         env_names=_env_names(asked, limits),
         volumes=_volumes(asked, limits),
         working_dir=_working_dir(asked),
         entrypoint=_command(asked, "Entrypoint"),
         cmd=_command(asked, "Cmd"),
-        stop_signal=strict_json.text_field(asked, "StopSignal"),
-        has_healthcheck=bool(strict_json.object_field(asked, "Healthcheck")),
+        stop_signal=go_json.text_field(asked, "StopSignal"),
+        has_healthcheck=bool(go_json.object_field(asked, "Healthcheck")),
     )
     if not config.has_command:
         raise ArchiveError(
@@ -82,7 +82,7 @@ def _checked(root: dict[str, Any], limits: ArchiveLimits) -> CheckedConfig:
 
 
 def _root(text: bytes) -> dict[str, Any]:
-    root = strict_json.parse(text)
+    root = go_json.parse(text)
     if not isinstance(root, dict):
         raise BadJson("it is not an object")
     return root
@@ -93,7 +93,7 @@ def _bad_config(note: str) -> ArchiveError:
 
 
 def _diff_ids(root: dict[str, Any]) -> tuple[str, ...]:
-    diff_ids = strict_json.text_list_field(strict_json.object_field(root, "rootfs"), "diff_ids")
+    diff_ids = go_json.text_list_field(go_json.object_field(root, "rootfs"), "diff_ids")
     for diff_id in diff_ids:
         algorithm, _, digest = diff_id.partition(":")
         if algorithm != "sha256" or not is_sha256(digest):
@@ -102,8 +102,8 @@ def _diff_ids(root: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _check_platform(root: dict[str, Any]) -> None:
-    system = strict_json.text_field(root, "os") or "nothing"
-    machine = strict_json.text_field(root, "architecture") or "nothing"
+    system = go_json.text_field(root, "os") or "nothing"
+    machine = go_json.text_field(root, "architecture") or "nothing"
     if (system, machine) != ("linux", "amd64"):
         raise ArchiveError(
             "IMAGE_ARCHITECTURE",
@@ -113,20 +113,20 @@ def _check_platform(root: dict[str, Any]) -> None:
 
 def _check_history(root: dict[str, Any], layers: int) -> None:
     """Raise ArchiveError if the history tells of more layers than there are: no engine loads that."""
-    steps = [step for step in strict_json.list_field(root, "history") if isinstance(step, dict)]
-    told = sum(not strict_json.field(step, "empty_layer") for step in steps)
+    steps = [step for step in go_json.list_field(root, "history") if isinstance(step, dict)]
+    told = sum(not go_json.field(step, "empty_layer") for step in steps)
     if told > layers:
         raise _bad_config(f"The image's history tells of {told} layers, but it has {layers}; build it anew.")
 
 
 def _command(asked: dict[str, Any], name: str) -> tuple[str, ...]:
     """Return a command; engines also take one string for a list of one."""
-    value = strict_json.field(asked, name)
-    return (value,) if isinstance(value, str) else strict_json.text_list_field(asked, name)
+    value = go_json.field(asked, name)
+    return (value,) if isinstance(value, str) else go_json.text_list_field(asked, name)
 
 
 def _env_names(asked: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
-    env = strict_json.text_list_field(asked, "Env")
+    env = go_json.text_list_field(asked, "Env")
     if sum(len(line.encode()) for line in env) > limits.max_env_bytes:
         raise ArchiveError(
             "IMAGE_FORBIDDEN_ENV",
@@ -142,14 +142,14 @@ def _env_names(asked: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
 
 
 def _working_dir(asked: dict[str, Any]) -> str:
-    path = strict_json.text_field(asked, "WorkingDir")
+    path = go_json.text_field(asked, "WorkingDir")
     if path and (not _is_plain_absolute(path) or _is_at_or_below(_clean(path), _KERNEL_PATHS)):
         raise _bad_config(f"WORKDIR {shown(path)} is not a directory of the image's own; use one such as /app.")
     return path and _clean(path)
 
 
 def _volumes(asked: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
-    declared = strict_json.object_field(asked, "Volumes")
+    declared = go_json.object_field(asked, "Volumes")
     if len(declared) > limits.max_volumes:
         raise ArchiveError(
             "IMAGE_BAD_VOLUME", f"The image declares {len(declared)} volumes; at most {limits.max_volumes}."
@@ -163,7 +163,7 @@ def _volumes(asked: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
 def _exposed_ports(asked: dict[str, Any]) -> tuple[int, ...]:
     """Return the TCP ports of "8000/tcp" and "8000"; others concern nobody here."""
     ports = set()
-    for name in strict_json.object_field(asked, "ExposedPorts"):
+    for name in go_json.object_field(asked, "ExposedPorts"):
         number, _, protocol = name.partition("/")
         if not _PORT.fullmatch(number) or not 1 <= int(number) <= 65535:
             raise _bad_config(f"EXPOSE {shown(name)} is not a port.")

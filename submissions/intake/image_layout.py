@@ -6,12 +6,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from submissions.intake import strict_json
+from submissions.intake import go_json
 from submissions.intake.archive_contents import Contents, StoredFile
 from submissions.intake.archive_errors import ArchiveError, shown
 from submissions.intake.archive_limits import ArchiveLimits
 from submissions.intake.archive_tar import normalised
-from submissions.intake.strict_json import BadJson
+from submissions.intake.go_json import BadJson
 
 _MAX_INDEX_DEPTH = 4
 _MAX_INDEX_ENTRIES = 256
@@ -61,8 +61,8 @@ def _docker_image(contents: Contents, limits: ArchiveLimits) -> FoundImage:
     if not isinstance(images, list) or not images or not all(isinstance(image, dict) for image in images):
         raise bad_manifest("manifest.json does not list an image. Make the archive with `docker save IMAGE`.")
     _expect_one(len(images))
-    config_name = _member_name(strict_json.text_field(images[0], "Config"), limits)
-    layer_names = strict_json.text_list_field(images[0], "Layers")
+    config_name = _member_name(go_json.text_field(images[0], "Config"), limits)
+    layer_names = go_json.text_list_field(images[0], "Layers")
     _check_layer_count(len(layer_names), limits)
     layers = tuple(_layer(_member_name(name, limits), contents) for name in layer_names)
     return FoundImage("docker", _config(config_name, contents), layers)
@@ -83,9 +83,9 @@ def _oci_image(contents: Contents, limits: ArchiveLimits) -> FoundImage:
     manifests = _image_manifests(index, contents)
     _expect_one(len(manifests))
     manifest = next(iter(manifests.values()))
-    layers = strict_json.list_field(manifest, "layers")
+    layers = go_json.list_field(manifest, "layers")
     _check_layer_count(len(layers), limits)
-    config_name = _blob_name(strict_json.object_field(manifest, "config"))
+    config_name = _blob_name(go_json.object_field(manifest, "config"))
     config = _config(config_name, contents)
     if config.sha256 != config_name.rpartition("/")[2]:
         raise ArchiveError("IMAGE_BAD_CONFIG", "The image's config does not have the digest that names it.")
@@ -104,10 +104,10 @@ def _image_manifests(index: dict[str, Any], contents: Contents) -> dict[str, dic
         deeper = []
         for descriptor in _descriptors(level):
             blob = _object_blob(descriptor, contents)
-            if blob is not None and strict_json.field(blob, "manifests") is not None:
+            if blob is not None and go_json.field(blob, "manifests") is not None:
                 deeper.append(blob)
             elif blob is not None:
-                found[strict_json.text_field(descriptor, "digest")] = blob
+                found[go_json.text_field(descriptor, "digest")] = blob
         level = deeper
     if level:
         raise bad_manifest("The archive's indexes are nested too deeply.")
@@ -115,16 +115,16 @@ def _image_manifests(index: dict[str, Any], contents: Contents) -> dict[str, dic
 
 
 def _descriptors(indexes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    listed = [item for index in indexes for item in strict_json.list_field(index, "manifests")]
+    listed = [item for index in indexes for item in go_json.list_field(index, "manifests")]
     if len(listed) > _MAX_INDEX_ENTRIES:
         raise bad_manifest("The archive's index lists too many entries.")
     return [entry for entry in (_object(item, "An index entry") for item in listed) if not _is_attestation(entry)]
 
 
 def _is_attestation(descriptor: dict[str, Any]) -> bool:
-    annotations = strict_json.object_field(descriptor, "annotations")
-    platform = strict_json.object_field(descriptor, "platform")
-    is_of_no_platform = strict_json.field(platform, "os") == "unknown"
+    annotations = go_json.object_field(descriptor, "annotations")
+    platform = go_json.object_field(descriptor, "platform")
+    is_of_no_platform = go_json.field(platform, "os") == "unknown"
     return is_of_no_platform or annotations.get("vnd.docker.reference.type") == "attestation-manifest"
 
 
@@ -140,7 +140,7 @@ def _object_blob(descriptor: dict[str, Any], contents: Contents) -> dict[str, An
 
 
 def _blob_name(descriptor: dict[str, Any]) -> str:
-    algorithm, _, digest = strict_json.text_field(descriptor, "digest").partition(":")
+    algorithm, _, digest = go_json.text_field(descriptor, "digest").partition(":")
     if algorithm != "sha256" or not is_sha256(digest):
         raise bad_manifest("The archive's index holds a digest that is not sha256.")
     return f"blobs/sha256/{digest}"
@@ -197,7 +197,7 @@ def _json_member(name: str, contents: Contents) -> Any:
     member = contents.files.get(name)
     if member is None or member.text is None:
         raise bad_manifest("The archive's manifest is not a small JSON file. Make it with `docker save IMAGE`.")
-    return strict_json.parse(member.text)
+    return go_json.parse(member.text)
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:

@@ -30,8 +30,8 @@ from submissions.runner.sandbox import (
     holder_spec,
     model_spec,
 )
-from submissions.runner.strict_json import NotStrictJson, parse_strict
 from submissions.runner.verdict import ended, with_count
+from submissions.strict_json import NotANumber, NotStrictJson, parse_strict
 
 # The published spelling first; the right one is accepted too.
 ANSWER_FILES = ("lung-nodule-malginancy-likelihoods.json", "lung-nodule-malignancy-likelihoods.json")
@@ -283,19 +283,17 @@ def read_points(body: bytes, calls: Sequence[Call], request: RunRequest) -> Iter
 
 def _points(body: bytes) -> list[dict[str, Any]]:
     try:
-        value = parse_strict(body)
+        value = parse_strict(body, may_begin_with_bom=True)
+    except NotANumber as error:
+        raise ContainerFault("BAD_PREDICTION", f"The answer {error}.") from error
     except NotStrictJson as error:
-        raise ContainerFault(_code_of(str(error)), str(error)) from error
+        raise ContainerFault("OUTPUT_SCHEMA", f"The answer {error}.") from error
     points = value.get("points") if isinstance(value, dict) else None
     if not isinstance(points, list) or not all(
         isinstance(one, dict) and isinstance(one.get("name"), str) for one in points
     ):
         raise ContainerFault("OUTPUT_SCHEMA", "The output has no list of named points.")
     return points
-
-
-def _code_of(note: str) -> str:
-    return "BAD_PREDICTION" if "holds" in note else "OUTPUT_SCHEMA"
 
 
 __all__ = [

@@ -25,8 +25,8 @@ from submissions.runner.memory import MemoryWatch
 from submissions.runner.neutral import neutral_calls
 from submissions.runner.output_stream import OutputStream
 from submissions.runner.sandbox import CASES_AT, ImageFacts, driver_spec, holder_spec, model_spec
-from submissions.runner.strict_json import NotStrictJson, parse_strict
 from submissions.runner.verdict import ended, refined, with_count
+from submissions.strict_json import NotStrictJson, parse_strict
 
 DEFAULT_PORT = 8000
 TICK_S = 0.1
@@ -213,10 +213,10 @@ def read_body(body: bytes, call: Call, request: RunRequest) -> Any:
     """Return the answer in a response body. Raises ContainerFault(BAD_PREDICTION)."""
     path = request.adapter.get("probability_path")
     try:
-        value = parse_strict(body)
+        value = parse_strict(body, may_begin_with_bom=True)
         return request.kind.read_answer(value, path, series=call.series_uid, lesion=call.lesion_id)
     except NotStrictJson as error:
-        raise ContainerFault("BAD_PREDICTION", str(error)) from error
+        raise ContainerFault("BAD_PREDICTION", f"The answer {error}.") from error
     except BadAnswer as error:
         raise ContainerFault("BAD_PREDICTION", error.note) from error
 

@@ -25,7 +25,6 @@ from submissions.runner.sandbox import (
     model_spec,
 )
 from submissions.runner.selftest import is_safe_runc, judge, version_of
-from submissions.runner.strict_json import NotStrictJson, parse_strict
 from submissions.runner.verdict import ended, refined
 
 LABELS = Labels("luna", "site", "17", 2, 1000)
@@ -283,16 +282,6 @@ def test_bad_bodies_are_bad_predictions_and_are_not_quoted(body):
         read_body(body, CALL, request())
     assert caught.value.code == "BAD_PREDICTION"
     assert "html" not in caught.value.note
-
-
-@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", '{"a": 1, "a": 2}', "{", "[" * 100_000])
-def test_strict_json_refuses(text):
-    with pytest.raises(NotStrictJson):
-        parse_strict(text.encode())
-
-
-def test_a_byte_order_mark_is_let_pass():
-    assert parse_strict(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
 # Batch files

@@ -1,24 +1,25 @@
-"""JSON as written by image builders, read without the traps of `json.loads`.
+"""JSON as written by image builders, its fields looked up as an engine looks them up.
 
 Go, which engines are written in, matches field names without regard to case and takes the last
 of two. Whoever reads `Env` where Go reads `eNV` checks one config and runs another, so a field
 is looked up Go's way and may be there once.
 """
 
-import json
 from typing import Any, cast
+
+from submissions.strict_json import NotStrictJson, parse_strict
 
 
 class BadJson(ValueError):
-    """The text is not JSON that can have one meaning only."""
+    """The text is not JSON that can have one meaning only, or a field has no value of its type."""
 
 
 def parse(text: bytes) -> Any:
-    """Return the value. Raises BadJson: not UTF-8, NaN, repeated keys, too deep, not JSON at all."""
+    """Return the value. Raises BadJson where `parse_strict` refuses."""
     try:
-        return json.loads(text.decode(), object_pairs_hook=_unique, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise BadJson("not JSON") from error
+        return parse_strict(text)
+    except NotStrictJson as error:
+        raise BadJson(f"it {error}") from error
 
 
 def field(value: dict[str, Any], name: str) -> Any:
@@ -66,14 +67,3 @@ def _plain(text: str, name: str) -> str:
     if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise BadJson(f"{name} holds characters that are none")
     return text
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise BadJson("a key appears twice")
-    return value
-
-
-def _refuse(constant: str) -> Any:
-    raise BadJson(f"{constant} is not JSON")

@@ -1,0 +1,48 @@
+"""JSON from outside: what Python's parser lets through and ours does not.
+
+NotStrictJson      no JSON at all: bad UTF-8, broken, nested absurdly deep
+ +-- NotANumber    NaN or Infinity in the place of a number
+ +-- RepeatedKey   a key twice in one object, of which another reader may take the other value
+
+Each says what is wrong as the rest of a sentence: "is not JSON", "repeats a key".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+class NotStrictJson(ValueError):
+    """The text is not JSON that has one meaning only."""
+
+
+class NotANumber(NotStrictJson):
+    """The text holds NaN or Infinity."""
+
+
+class RepeatedKey(NotStrictJson):
+    """An object in the text has a key twice."""
+
+
+def parse_strict(text: bytes | str, *, may_begin_with_bom: bool = False) -> Any:
+    """Return the value, or raise NotStrictJson. may_begin_with_bom: let a byte order mark pass, as in a CSV."""
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8-sig" if may_begin_with_bom else "utf-8")
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_without_repeats)
+    except NotStrictJson:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise NotStrictJson("is not JSON") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise NotANumber(f"holds {name}, which is not JSON")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise RepeatedKey("repeats a key")
+    return value
