@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from django.http import HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -20,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 
 from submissions import actions, storage
+from submissions.actions.submit import read_csv
 from submissions.api.negotiation import AddressDecides
 from submissions.api.serializers import (
     CsvFileSerializer,
@@ -71,7 +71,7 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
         phase = self.get_object()
         form = CsvFileSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        return Response({"status": "ok"} | read_csv(phase, form.validated_data["file"]).report)
+        return Response({"status": "ok"} | checked_csv(phase, form.validated_data["file"]).report)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
     @action(detail=True)
@@ -85,11 +85,10 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
         return response
 
 
-def read_csv(phase: Phase, file: Any) -> PredictionTable:
-    from submissions.actions.submit import read_csv as read
-
+def checked_csv(phase: Phase, file: Any) -> PredictionTable:
+    """Return what a CSV says. Raises Refusal with its problems."""
     try:
-        return read(phase, file.read(settings.MAX_CSV_BYTES + 1))
+        return read_csv(phase, file.read(settings.MAX_CSV_BYTES + 1))
     except CsvProblems as problems:
         raise csv_refusal(problems) from problems
 
@@ -113,7 +112,9 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         return SubmissionDetailSerializer if self.action == "retrieve" else SubmissionSerializer
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Know `phase`, `type` and `status`; ignore any other name."""
+        """Know `phase`, `type` and `status` of a list; ignore any other name, and all of them for one submission."""
+        if self.action != "list":
+            return queryset
         wanted = self.request.query_params
         if phase := wanted.get("phase"):
             queryset = queryset.filter(phase__slug=phase)
@@ -166,8 +167,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     @action(detail=True)
     def record(self, request: Request, pk: str) -> Response:
         """The signed record of the evaluation that counts."""
-        submission = get_object_or_404(self.get_queryset(), pk=self.kwargs["pk"])
-        return Response(signed_record(submission, request.user))
+        return Response(signed_record(self.get_object(), request.user))
 
     @extend_schema(responses={302: None})
     @action(detail=True)

@@ -350,6 +350,16 @@ def test_the_log_of_the_trial_is_told_and_that_of_the_hidden_run_is_not(client, 
     assert "hidden words" not in answer.content.decode()
 
 
+@pytest.mark.parametrize("query", ["status=completed", "phase=another", "type=docker"])
+def test_filters_of_the_list_hide_no_single_submission(client, user, phase, query):
+    scored = evaluated(user=user, phase=phase)
+    for path in ("", "/report", "/record"):
+        assert client.get(f"{URL}/{scored.pk}{path}?{query}").status_code == 200
+    assert client.get(f"{URL}/{scored.pk}/file?{query}").status_code == 302
+    waiting = make_submission(user=user, phase=phase)
+    assert client.post(f"{URL}/{waiting.pk}/cancel?{query}").json()["evaluation_status"] == "cancelled"
+
+
 def test_cancel_then_cancel_again(client, user, phase):
     submission = make_submission(user=user, phase=phase)
     assert client.post(f"{URL}/{submission.pk}/cancel").json()["evaluation_status"] == "cancelled"
