@@ -288,6 +288,38 @@ def test_a_server_that_thinks_before_each_answer_is_ready(serve, tmp_path, monke
     assert calling.wait_until_ready(json.loads(Path(plan(server.port, tmp_path, startup_s=3)).read_text()), print)
 
 
+def test_a_server_between_two_of_its_workers_gets_a_moment(tmp_path):
+    """The first answer takes the listener away for a while, as a worker that is replaced does."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+
+    def answer_one(server):
+        sock, _ = server.accept()
+        with sock:
+            read_request(sock)
+            sock.sendall(OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"))
+
+    def serve_with_a_pause():
+        with listener:
+            answer_one(listener)
+        time.sleep(0.2)
+        with socket.create_server(("127.0.0.1", port)) as anew:
+            answer_one(anew)
+
+    thread = threading.Thread(target=serve_with_a_pause)
+    thread.start()
+    events = []
+    calling.Caller(json.loads(Path(plan(port, tmp_path, count=2)).read_text()), events.append).run()
+    thread.join()
+    assert [event["event"] for event in events] == ["answer", "answer"]
+
+
+def test_nobody_listening_is_a_bad_response_once_patience_ends(tmp_path):
+    events = []
+    calling.Caller(json.loads(Path(plan(1, tmp_path, predict_timeout_s=0.3)).read_text()), events.append).run()
+    assert [(event["event"], event["code"]) for event in events] == [("fault", "BAD_RESPONSE")]
+
+
 def test_nobody_listening_is_not_ready(tmp_path):
     events = events_of(plan(1, tmp_path, startup_s=0.2))
     assert [event.get("code") for event in events] == [None, "NOT_READY", None]

@@ -11,11 +11,11 @@ from binascii import b2a_base64
 from collections.abc import Callable
 from typing import Any
 
-from .connection import CallFault, Closed, Connection, Response
+from .connection import CallFault, Connection, Response, Unreached
 
 READY_PAUSE_S = 0.01
 READY_CALL_S = 2.0
-REFUSED_PATIENCE_S = 1.0
+UNREACHED_PATIENCE_S = 1.0
 MAKE_WAY_S = 0.5
 Say = Callable[[dict[str, Any]], None]
 
@@ -92,9 +92,8 @@ class Caller:
             left = timeout_s - (time.monotonic() - started)
             try:
                 return connection.request(parts, left)
-            except Closed as fault:
-                refused = fault.detail.startswith("connecting")
-                if not refused or time.monotonic() - started > min(REFUSED_PATIENCE_S, timeout_s / 2):
+            except Unreached:
+                if time.monotonic() - started > min(UNREACHED_PATIENCE_S, timeout_s / 2):
                     raise
                 time.sleep(0.05)
 
@@ -166,7 +165,7 @@ def wait_until_ready(plan: dict[str, Any], say: Say) -> bool:
         except CallFault as fault:
             if connection.has_answered:
                 return True  # with whatever: it is predictions that must be whole
-            if not fault.detail.startswith("connecting"):
+            if not isinstance(fault, Unreached):
                 tries += 1
             time.sleep(READY_PAUSE_S)
         finally:

@@ -31,6 +31,10 @@ class Closed(CallFault):
         super().__init__("BAD_RESPONSE", detail)
 
 
+class Unreached(Closed):
+    """No connection came about: nobody listens there, or nobody does yet."""
+
+
 class Response:
     """Status, lower-cased headers, body."""
 
@@ -98,7 +102,7 @@ class Connection:
                 self._socket = socket.create_connection(self.address, timeout=self._left())
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
-                raise Closed(f"connecting: {error}") from error
+                raise Unreached(f"connecting: {error}") from error
 
     def _send(self, parts: list[Buffer]) -> None:
         sock = self._live()
