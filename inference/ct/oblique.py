@@ -79,9 +79,7 @@ def _bounding_block(
 
 
 def _smoothed(block: NDArray[np.float32], widths: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Average along each array axis with a triangle as wide as the output voxel beyond linear
-    interpolation.
-    """
+    """Average along each array axis, with a triangle as wide as the output voxel, where that spans several."""
     for axis, width in enumerate(widths):
         if width > 1:
             block = _triangle_along(block, axis, float(width))

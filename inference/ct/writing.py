@@ -22,9 +22,7 @@ def write_mha(volume: CTVolume, path: Path | str, *, compressed: bool = True, le
 
 
 def mha_header(grid: Grid, element_type: str, compressed_bytes: int | None) -> str:
-    """Return the header up to and with its last line; compressed_bytes: bytes of the zlib stream, if it is
-    one.
-    """
+    """Return the header, its last line included; compressed_bytes: size of the zlib stream, None without one."""
     lines = [
         "ObjectType = Image",
         "NDims = 3",

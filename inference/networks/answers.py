@@ -29,9 +29,7 @@ class ModelUnavailable(ServiceError):
 
 
 class Busy(ServiceError):
-    """Too many requests wait, or the process is coming back. Ask again after `retry_after_s` whole
-    seconds.
-    """
+    """Too many requests wait, or the process is coming back: ask again after `retry_after_s` whole seconds."""
 
     code = "TRY_AGAIN"
     note = "The model is busy. Please try again in a moment."

@@ -1,6 +1,4 @@
-"""The calls of the model service, one name each, for whoever carries them: a local process or a model
-server.
-"""
+"""The calls of the model service, one name each, for whoever carries them: a local process or a model server."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -27,9 +25,7 @@ class Calls(ABC):
 
     @abstractmethod
     def _ask(self, call: str, files: list[AnyPath], parameters: dict[str, Any], timeout_s: float) -> Any:
-        """Return the answer to `call`, of its type in ANSWER_TYPES; files: first the file, then its raw
-        file.
-        """
+        """Return the answer to `call`, of its type in ANSWER_TYPES; files: the file, then its raw file."""
 
     def lesion_probability(
         self, path: AnyPath, raw_path: AnyPath | None, points_xyz_mm: Sequence[PointXYZ], timeout_s: float

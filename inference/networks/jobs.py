@@ -1,6 +1,4 @@
-"""What the model process does for each call. The only code that sees strangers' pixels and the networks
-together.
-"""
+"""What the model process does for each call: the only code that sees both strangers' pixels and the networks."""
 
 from __future__ import annotations
 

@@ -12,8 +12,7 @@ BATCH = 16
 
 
 def confidence_drops(model: SlicePredictor, grey: NDArray[np.uint8], class_index: int) -> NDArray[np.float64]:
-    """Return (PATCHES, PATCHES): how far the class's probability falls when that patch is covered, 0 if it
-    rises.
+    """Return (PATCHES, PATCHES): how far the class's probability falls when a patch is covered; 0 if it rises.
 
     grey: (height, width). Each patch is covered with the picture's mean, half overlapping its neighbours,
     so that nothing important falls between two.

@@ -1,6 +1,4 @@
-"""One model process, held by a web worker: started lazily, asked in turn, killed when late, warm again soon
-after.
-"""
+"""One model process, held by a web worker: started lazily, asked in turn, killed when late, soon warm again."""
 
 import signal
 import socket
@@ -158,9 +156,7 @@ class ModelProcess:
             raise Busy(2) from error
 
     def _restart(self) -> signal.Signals | None:
-        """Kill what is left of the child, begin to warm up the next one, and say which signal ended the
-        first.
-        """
+        """Kill what is left of the child, begin to warm up the next, and say which signal ended the first."""
         code = self._discard()
         self.start()
         return signal.Signals(-code) if code is not None and code < 0 else None

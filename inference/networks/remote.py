@@ -1,7 +1,6 @@
-"""The model service answered by a model server on another machine: `python -m inference.networks.server`
-there.
+"""The model service answered by a model server on another machine.
 
-One POST a call: the parameters in a header, the files as the body, one after the other.
+There runs `python -m inference.networks.server`. One POST a call: the parameters in a header, the files as the body, one after the other.
 """
 
 import http.client

@@ -1,5 +1,4 @@
-"""A model server for sites that outgrow one machine: the calls of calls.py over HTTP, answered by several
-processes.
+"""A model server for sites that outgrow one machine: calls.py over HTTP, answered by several processes.
 
     MODEL_SERVER_TOKEN=… python -m inference.networks.server --host 0.0.0.0 --port 8500 --processes 4
 

@@ -1,5 +1,4 @@
-"""The model process: load, say what is loaded, then answer requests on standard input's socket until it
-closes.
+"""The model process: load, say what is loaded, then answer requests on standard input's socket till it closes.
 
 Started by process.py with an environment of its own; holds no secret, and may be killed at any moment.
 """

@@ -16,10 +16,8 @@ from .lesion_fit import FitRecipe, fit_member, plain
 
 log = logging.getLogger(__name__)
 
-# Few slices close to the point: a nodule file ends soon above and below it, a whole scan does not, and a
-# network
-# that sees further would read the file's end as the nodule's. Nothing outside is invented: the edge is
-# repeated.
+# Few slices close to the point: a nodule file ends soon above and below it, a whole scan does not, and a network
+# that sees further would read the file's end as the nodule's. Nothing outside is invented: the edge is repeated.
 SPEC = CropSpec(shape_zyx=(3, 32, 32), spacing_zyx_mm=(2.0, 0.8, 0.8), fill_hu=None, smooth=True)
 
 

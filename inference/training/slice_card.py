@@ -21,8 +21,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Training pictures with what was said of them held out: `near` with their near-duplicates, `far` with
-    their whole series."""
+    """Training pictures and what was said of them held out.
+
+    near: with their near-duplicates. far: with their whole series. temperature: what the scores are divided by.
+    """
 
     pictures: Pictures
     near: HeldOut

@@ -108,8 +108,10 @@ def _regress(inputs: torch.Tensor, label: torch.Tensor, penalty: float) -> tuple
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Scores of pictures whose group was held out: (n, classes) as they are, (variants, n, classes) "
-    "varied."""
+    """What a fit says of the pictures whose group it had not seen.
+
+    scores: (n, classes) of the pictures as they are. varied: (variants, n, classes) of their variants.
+    """
 
     scores: Floats
     varied: Floats
