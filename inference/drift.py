@@ -17,7 +17,6 @@ Table = Mapping[str, Sequence[Any]]
 
 NUMBER_COLUMNS = ("mean", "std", "min", "max", "p01", "p50", "p99", "height", "width", "pred_conf")
 CLASS_COLUMN = "pred_class"
-COLUMNS = (*NUMBER_COLUMNS, CLASS_COLUMN)
 BINS = 10
 PSI_MODERATE = 0.1
 PSI_LARGE = 0.25

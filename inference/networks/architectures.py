@@ -224,7 +224,3 @@ class LesionNet(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (n, 1, slices, y, x) in 0..1. Returns (n,) probabilities of malignancy."""
         return torch.sigmoid(self.slope * self.logits(crops) + self.intercept)
-
-
-def parameter_count(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -48,7 +48,7 @@ class FakeEngine:
 
     def lesion_views(self, path, raw_path, point_xyz_mm, timeout_s: float) -> LesionViews:
         answer = self.lesion_probability(path, raw_path, [point_xyz_mm], timeout_s)
-        png = Picture(np.full((64, 64), 90, np.uint8), "L").as_png()
+        png = Picture(np.full((64, 64), 90, np.uint8)).as_png()
         return LesionViews(answer, png, png, png, 50.0)
 
     def slice_probabilities(self, path, timeout_s: float) -> SliceAnswer:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from inference.ct.phantom import Nodule
 from inference.ct.volume import CTVolume
@@ -14,6 +15,10 @@ from inference.training.lesion_validate import SPEC
 LESION = (WEIGHTS_DIR / "lesion.json", WEIGHTS_DIR / "lesion.safetensors")
 SLICE = (WEIGHTS_DIR / "slice.json", WEIGHTS_DIR / "slice.safetensors")
 SMOOTH = Nodule((0.0, 0.0, 0.0), 8.0, 20.0, 1.0, 0.0, False)
+
+
+def parameter_count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def lung_with(diameter_mm: float, *, seed: int = 0, spacing_xyz_mm=(0.7, 0.7, 1.25), **changes) -> CTVolume:

@@ -127,8 +127,8 @@ CONVERSIONS = [
 
 @pytest.mark.parametrize(("mode", "content", "level"), CONVERSIONS)
 def test_each_mode_becomes_grey_by_the_documented_rule(tmp_path, mode, content, level):
+    assert Image.open(io.BytesIO(content)).mode == mode
     picture = read_picture(saved(tmp_path, content, "slice.png"))
-    assert picture.mode == mode
     assert picture.grey.shape == (48, 64)
     assert picture.grey.dtype == np.uint8
     assert np.abs(picture.grey.astype(int) - level).max() <= 1

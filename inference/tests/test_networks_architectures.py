@@ -10,9 +10,9 @@ from inference.networks.architectures import (
     LesionNet,
     Lite0Features,
     SliceNet,
-    parameter_count,
     quarter_means,
 )
+from inference.tests.network_samples import parameter_count
 
 pytestmark = pytest.mark.slow
 

