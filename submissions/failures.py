@@ -122,6 +122,7 @@ FAILURES: dict[str, Failure] = {
             "SYSTEM_DISK": "Our disk is full; the try was given back and staff were told.",
             "SYSTEM_DATASET": "This phase's data have a problem; the try was given back and staff were told.",
             "SYSTEM_METRIC": "Our scoring had a problem; the try was given back and staff were told.",
+            "SYSTEM_ERROR": "Our evaluation code had a problem; the try was given back and staff were told.",
             "SYSTEM_WORKER_LOST": "Our worker was lost several times; the try was given back and staff were told.",
         },
     ),

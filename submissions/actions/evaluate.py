@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from datetime import timedelta
+from functools import partial
+from typing import Protocol
 
 import structlog
 from django.conf import settings
@@ -59,19 +61,25 @@ def evaluate(*, evaluation_id: int, worker: str) -> None:
     except StatusConflict as conflict:
         log.info("attempt lost", evaluation=evaluation_id, reason=str(conflict))
     except ParticipantError as fault:
-        _decide(fail, evaluation, fault.code, fault.note, fault.staff_note)
+        _decide(partial(fail, note=fault.note), evaluation, fault.code, fault.staff_note)
     except PlatformError as fault:
         _decide(set_back, evaluation, fault.code, fault.staff_note)
     except Exception as error:  # whatever it is, it is ours: the row says so and the try is given back
         log.exception("evaluation crashed", evaluation=evaluation_id)
-        _decide(set_back, evaluation, "SYSTEM_WORKER_LOST", f"{type(error).__name__}: {error}")
+        _decide(set_back, evaluation, "SYSTEM_ERROR", f"{type(error).__name__}: {error}")
 
 
-def _decide(verb, evaluation: Evaluation, code: str, *notes: str) -> None:  # type: ignore[no-untyped-def]
+class Verdict(Protocol):
+    """`fail` or `set_back`."""
+
+    def __call__(self, *, evaluation: Evaluation, code: str, staff_note: str) -> None: ...
+
+
+def _decide(verdict: Verdict, evaluation: Evaluation, code: str, staff_note: str) -> None:
     """Record a verdict, unless a cancel or another worker was first."""
     evaluation.status = Evaluation.Status.RUNNING  # as it was before whatever was rolled back
     try:
-        verb(evaluation, code, *notes)
+        verdict(evaluation=evaluation, code=code, staff_note=staff_note)
     except StatusConflict as conflict:
         log.info("attempt lost", evaluation=evaluation.pk, reason=str(conflict))
 

@@ -117,18 +117,18 @@ def fail(evaluation: Evaluation, code: str, note: str = "", staff_note: str = ""
     log.info("evaluation failed", evaluation=evaluation.pk, code=code)
 
 
-def set_back(evaluation: Evaluation, code: str, staff_note: str = "") -> None:
-    """Give an attempt that failed by our fault back to the queue, later each time; at last fail it as ours.
+def set_back(*, evaluation: Evaluation, code: str, staff_note: str = "", wait: timedelta | None = None) -> None:
+    """Give an attempt that failed by our fault back to the queue; at last fail it as ours.
 
+    wait: how long nobody may take it; None for a time that doubles with each setback.
     Raises StatusConflict when the attempt is no longer ours.
     """
     setbacks = evaluation.setbacks + 1
     if setbacks >= settings.EVALUATION_MAX_ATTEMPTS:
-        fail(evaluation, code, staff_note=staff_note)
+        fail(evaluation=evaluation, code=code, staff_note=staff_note)
         return
-    wait = timedelta(seconds=FIRST_BACK_OFF_S * 2 ** (setbacks - 1))
-    if code == "SYSTEM_WORKER_LOST":
-        wait = timedelta(0)
+    if wait is None:
+        wait = timedelta(seconds=FIRST_BACK_OFF_S * 2 ** (setbacks - 1))
     with transaction.atomic():
         evaluation.move_to(
             Evaluation.Status.PENDING, setbacks=setbacks, available_at=timezone.now() + wait, lease_until=None,

@@ -68,6 +68,7 @@ def re_evaluate(*, submission: Submission) -> Evaluation:
     return start_evaluation(submission)
 
 
+@transaction.atomic
 def refund(*, submission: Submission) -> None:
     """Give the try back whatever came of it."""
     Submission.objects.filter(pk=submission.pk).update(try_counts=False)

@@ -25,7 +25,12 @@ def _return_lost_attempts() -> int:
     lost = 0
     for evaluation in Evaluation.objects.lease_expired().select_related("submission"):
         try:
-            set_back(evaluation, "SYSTEM_WORKER_LOST", f"lease of {evaluation.worker} expired")
+            set_back(
+                evaluation=evaluation,
+                code="SYSTEM_WORKER_LOST",
+                staff_note=f"lease of {evaluation.worker} expired",
+                wait=timedelta(0),
+            )
         except StatusConflict:
             continue
         log.warning("lease expired", evaluation=evaluation.pk, attempt=evaluation.attempt)

@@ -102,6 +102,27 @@ def test_three_lost_workers_fail_it_as_ours_and_give_the_try_back(settings):
     assert submission.try_counts is False
 
 
+def test_what_a_lost_worker_ran_is_taken_at_once():
+    submission = make_submission()
+    claim(submission.latest.pk, "doomed")
+    Evaluation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    actions.sweep()
+    assert claim(submission.latest.pk, "next") is not None
+
+
+def test_a_crash_of_our_code_is_called_so_and_waits_before_it_is_tried_again(monkeypatch, settings):
+    settings.EVALUATION_MAX_ATTEMPTS = 2
+    monkeypatch.setattr(evaluate_module, "_csv_outcome", lambda evaluation: 1 / 0)
+    submission = make_submission()
+    first = evaluate(submission)
+    assert (first.status, "ZeroDivisionError" in first.staff_note) == (Status.PENDING, True)
+    assert first.available_at > timezone.now()
+    Evaluation.objects.update(available_at=timezone.now())
+    assert evaluate(submission).failure_code == "SYSTEM_ERROR"
+    submission.refresh_from_db()
+    assert submission.try_counts is False
+
+
 def test_a_missing_file_is_ours_and_is_tried_later():
     submission = make_submission()
     default_storage.delete(submission.file)
@@ -181,7 +202,7 @@ def test_retry_runs_a_failed_evaluation_again(settings):
     settings.EVALUATION_MAX_ATTEMPTS = 1
     submission = make_submission()
     evaluation = claim(submission.latest.pk, "w")
-    finish.set_back(evaluation, "SYSTEM_STORAGE", "bucket away")
+    finish.set_back(evaluation=evaluation, code="SYSTEM_STORAGE", staff_note="bucket away")
     submission.refresh_from_db()
     assert (submission.latest.status, submission.try_counts) == (Status.FAILED, False)
     actions.retry(evaluation=submission.latest)
@@ -236,7 +257,7 @@ def test_back_off_doubles(settings):
     submission = make_submission()
     for _ in range(3):
         Evaluation.objects.update(available_at=timezone.now())
-        finish.set_back(claim(submission.latest.pk, "w"), "SYSTEM_ENGINE")
+        finish.set_back(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_ENGINE")
         waits.append(round((submission.latest.available_at - timezone.now()).total_seconds()))
     assert waits == [5, 10, 20]
 
