@@ -3,13 +3,16 @@
 import csv
 import io
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from inference.models import Feedback
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# What spreadsheets take for the start of a formula; full-width forms are folded before the check.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+INVISIBLE = "\ufeff \u00a0\u200b"
 COLUMNS = (
     "id", "at", "picture", "sha256", "predicted_class", "is_correct", "label", "confidence", "note",
     "state", "reviewed_at", "review_note",
@@ -18,8 +21,10 @@ COLUMNS = (
 
 def safe_cell(value: Any) -> Any:
     """Return a text that no spreadsheet takes for a formula; numbers stay numbers."""
-    is_formula = isinstance(value, str) and value.lstrip(" ").startswith(FORMULA_STARTS)
-    return f"'{value}" if is_formula else value
+    if not isinstance(value, str):
+        return value
+    visible = unicodedata.normalize("NFKC", value.lstrip(INVISIBLE))
+    return f"'{value}" if value.startswith(FORMULA_STARTS) or visible.startswith(FORMULA_STARTS) else value
 
 
 def row_of(feedback: Feedback) -> list[Any]:
