@@ -22,8 +22,7 @@ def answer_for(error: Exception) -> ApiError:
         status, code = (413, "FILE_TOO_LARGE") if error.code in TOO_LARGE else (400, "INVALID_FILE_FORMAT")
         return ApiError(status, code, error.note, field="file", reason=error.code)
     if isinstance(error, PointOutsideScan):
-        message = "The coordinate lies outside the volume; send world millimetres (LPS), order x, y, z."
-        return ApiError(400, "VALIDATION_ERROR", message, field="coordX", reason="POINT_OUTSIDE_SCAN")
+        return ApiError(400, "VALIDATION_ERROR", error.note, field="coordX", reason=error.code)
     if isinstance(error, ServiceError):
         return _service_answer(error)
     raise error

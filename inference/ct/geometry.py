@@ -12,8 +12,8 @@ AXIS_TOLERANCE = 1e-3
 class PointOutsideScan(ValueError):
     """No voxel of the scan contains the point."""
 
-    code = "POINT_OUTSIDE"
-    note = "The coordinate lies outside the scan. It is expected in world millimetres (LPS), as ITK reports it."
+    code = "POINT_OUTSIDE_SCAN"
+    note = "The coordinate lies outside the volume; send world millimetres (LPS), order x, y, z."
 
     def __init__(self) -> None:
         super().__init__(self.note)

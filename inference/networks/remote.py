@@ -1,6 +1,7 @@
 """The model service answered by a model server on another machine.
 
-There runs `python -m inference.networks.server`. One POST a call: the parameters in a header, the files as the body, one after the other.
+There runs `python -m inference.networks.server`. One POST a call: the parameters in a header, the files as the body,
+one after the other.
 """
 
 import http.client

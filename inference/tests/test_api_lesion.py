@@ -9,6 +9,7 @@ from django.utils import timezone
 from knox.models import get_token_model
 from rest_framework.test import APIClient
 
+from inference.ct.geometry import PointOutsideScan
 from inference.limits import locked_for_s
 from inference.models import Prediction
 from inference.networks.answers import Busy, ModelFailed, ModelUnavailable, TimedOut
@@ -106,7 +107,8 @@ def test_refuses_a_wrong_parameter_and_names_it(api, fake, changes):
 def test_refuses_a_coordinate_outside_the_volume(api, changes):
     answer = api.post(URL, lesion(**changes))
     assert refusal(answer) == (400, "VALIDATION_ERROR")
-    assert answer.json()["details"]["field"].startswith("coord")
+    assert answer.json()["details"] == {"field": "coordX", "reason": "POINT_OUTSIDE_SCAN"}
+    assert answer.json()["message"] == PointOutsideScan.note
 
 
 FILE_SETS = [
