@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from submissions.runner.base import Limits
-from submissions.runner.sandbox import MIB, NOBODY, ContainerSpec, ImageFacts, Labels, model_spec
+from submissions.runner.engine_answers import EngineImage
+from submissions.runner.sandbox import MIB, NOBODY, ContainerSpec, Labels, model_spec
 
 NAMELESS = Labels("luna", "home", "try", 1, 0)
 
 
 def home_command(limits: Limits, *, contract: str = "http") -> str:
     """Return the line that runs IMAGE as an evaluation does, for participants to copy."""
-    spec = model_spec(NAMELESS, ImageFacts("IMAGE", {}, (), ()), limits)
+    spec = model_spec(NAMELESS, EngineImage("IMAGE", {}, (), ()), limits)
     line = " \\\n  ".join(["docker run --rm --name lunasite-try", *_options(spec, contract), spec.image_id])
     # The container writes as nobody, so everybody must be allowed to.
     return f"mkdir -p output && chmod 777 output\n{line}" if contract == "batch" else line

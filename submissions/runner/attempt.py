@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from submissions.runner.account_files import check_accounts
 from submissions.runner.base import AttemptTaken, ContainerFault, EngineFault, RunCancelled, Watcher
-from submissions.runner.docker import ContainerState, Engine
+from submissions.runner.docker import Engine
+from submissions.runner.engine_answers import ContainerState
 from submissions.runner.sandbox import ContainerSpec, Labels, OutputVolume
 
 LAST_WORDS_S = 1.0
@@ -46,7 +48,7 @@ class Attempt:
         """Create a container of a participant's image. Raises ContainerFault when the image is to blame."""
         container_id = self.engine.create(spec, is_theirs=True)
         self._containers.append(container_id)
-        self.engine.check_accounts(container_id)
+        check_accounts(self.engine, container_id)
         return container_id
 
     def create_volume(self, volume: OutputVolume, labels: Labels, size_mb: int, inodes: int) -> None:

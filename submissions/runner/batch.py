@@ -15,7 +15,7 @@ from typing import Any
 from submissions.kinds import BadAnswer
 from submissions.runner.attempt import Attempt, Clock, Host, attempt_on
 from submissions.runner.base import Call, ContainerFault, RunError, RunRequest, RunResult, Watcher
-from submissions.runner.docker import ContainerState
+from submissions.runner.engine_answers import ContainerState, EngineImage
 from submissions.runner.http import known_image
 from submissions.runner.memory import MemoryWatch
 from submissions.runner.neutral import neutral_calls
@@ -24,7 +24,6 @@ from submissions.runner.sandbox import (
     MIB,
     OUTPUT_AT,
     Bind,
-    ImageFacts,
     Labels,
     OutputVolume,
     holder_spec,
@@ -58,7 +57,9 @@ class BatchRunner:
 
 
 class _BatchRun:
-    def __init__(self, host: Host, request: RunRequest, watcher: Watcher, result: RunResult, image: ImageFacts) -> None:
+    def __init__(
+        self, host: Host, request: RunRequest, watcher: Watcher, result: RunResult, image: EngineImage
+    ) -> None:
         self.host, self.request, self.watcher, self.result, self.image = host, request, watcher, result, image
         self.clock = Clock(request.limits.timeout_s, watcher)
 

@@ -15,18 +15,26 @@ import tarfile
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from submissions.runner.base import AttemptTaken, ContainerFault
+from submissions.runner.container_options import container_options
+from submissions.runner.engine_answers import (
+    ContainerState,
+    EngineImage,
+    OwnContainer,
+    container_state,
+    engine_facts,
+    engine_image,
+    memory_bytes,
+    own_container,
+)
 from submissions.runner.engine_words import (
     engine_fault,
-    file_fault,
     load_fault,
     loaded_id,
     names_the_image,
@@ -34,38 +42,13 @@ from submissions.runner.engine_words import (
     start_fault,
 )
 from submissions.runner.output_stream import OutputStream
-from submissions.runner.sandbox import NOBODY, ContainerSpec, ImageFacts, OutputVolume
+from submissions.runner.sandbox import ContainerSpec, OutputVolume
 
 CALL_TIMEOUT_S = 60
 LOAD_TIMEOUT_S = 3600
 LOAD_WORDS = 10_000
 LOG_TAIL_BYTES = 64 * 1024
-ACCOUNT_FILES = ("/etc/passwd", "/etc/group")
-KERNEL_FOLDERS = ("/proc/", "/sys/", "/dev/")
-# Bits of Go's FileMode: a symbolic link; a directory is told by the engine itself; pipes, devices, sockets.
-GO_SYMLINK = 1 << 27
-GO_NO_FILE = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class ContainerState:
-    """How a container is, in the engine's words."""
-
-    running: bool
-    exit_code: int
-    oom_killed: bool
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class OwnContainer:
-    """A container that carries our labels."""
-
-    container_id: str
-    name: str
-    labels: Mapping[str, str]
-    created: float
 
 
 def _guarded(call: Callable[..., Result]) -> Callable[..., Result]:
@@ -112,43 +95,17 @@ class Engine:
     @_guarded
     def facts(self) -> dict[str, Any]:
         """Return versions, runtimes, storage driver and root of the engine."""
-        info, version = self._client.info(), self._client.version()
-        components = {part["Name"]: part["Version"] for part in version.get("Components", [])}
-        return {
-            "engine": version.get("Version", ""),
-            "api": version.get("ApiVersion", ""),
-            "runc": components.get("runc", ""),
-            "runtimes": sorted(info.get("Runtimes", {})),
-            "storage_driver": info.get("Driver", ""),
-            "root": info.get("DockerRootDir", ""),
-            "kernel": info.get("KernelVersion", ""),
-            "cgroup": info.get("CgroupVersion", "1"),
-            "id": info.get("ID", ""),
-            "security": info.get("SecurityOptions", []),
-            "cpus": info.get("NCPU", 0),
-            "memory_bytes": info.get("MemTotal", 0),
-        }
+        return engine_facts(self._client.info(), self._client.version())
 
     # Images
 
     @_guarded
-    def image(self, reference: str) -> ImageFacts | None:
+    def image(self, reference: str) -> EngineImage | None:
         """Return what is known of an image, or None if the engine has none by that name."""
         try:
-            attrs = self._client.api.inspect_image(reference)
+            return engine_image(self._client.api.inspect_image(reference))
         except ImageNotFound:
             return None
-        config = attrs.get("Config") or {}
-        pairs = (entry.partition("=") for entry in config.get("Env") or [])
-        return ImageFacts(
-            image_id=attrs["Id"],
-            environment={name: value for name, _, value in pairs},
-            volumes=tuple(config.get("Volumes") or ()),
-            ports=tuple(_tcp_ports(config.get("ExposedPorts") or {})),
-            user=config.get("User") or "",
-            size_bytes=attrs.get("Size", 0),
-            layers=tuple((attrs.get("RootFS") or {}).get("Layers") or ()),
-        )
 
     @_guarded
     def load(self, archive: Iterable[bytes]) -> str:
@@ -212,22 +169,7 @@ class Engine:
             raise
 
     @_guarded
-    def check_accounts(self, container_id: str) -> None:
-        """Raise ContainerFault unless what the engine itself reads of an image's files are regular ones, or none.
-
-        It opens /etc/passwd before a start: on a pipe it waits for ever and never answers for that container again.
-        Its runtime does so once more, with the kernel's own folders in place: no link may lead there.
-        """
-        for path in ACCOUNT_FILES:
-            mode, target = self._stat(container_id, path)
-            if mode & GO_SYMLINK:
-                if target.startswith(KERNEL_FOLDERS):
-                    raise file_fault(path)
-                mode, _ = self._stat(container_id, target)
-            if mode & (GO_NO_FILE | GO_SYMLINK):
-                raise file_fault(path)
-
-    def _stat(self, container_id: str, path: str) -> tuple[int, str]:
+    def stat(self, container_id: str, path: str) -> tuple[int, str]:
         """Return (mode as Go has it, where a link leads in the end); (0, "") where nothing is. Opens no file."""
         api = self._client.api
         url = f"{api.base_url}/v{api.api_version}/containers/{container_id}/archive"
@@ -250,9 +192,7 @@ class Engine:
     @_guarded
     def state(self, container_id: str) -> ContainerState:
         """Return how it is; a container that was taken away reads as an engine fault."""
-        state = self._client.api.inspect_container(container_id)["State"]
-        running = state["Status"] in ("running", "created", "paused", "restarting")
-        return ContainerState(running, state["ExitCode"], state["OOMKilled"], state.get("Error", ""))
+        return container_state(self._client.api.inspect_container(container_id)["State"])
 
     @_guarded
     def inspect(self, container_id: str) -> dict[str, Any]:
@@ -261,9 +201,7 @@ class Engine:
     @_guarded
     def memory(self, container_id: str) -> int:
         """Return the highest memory use known in bytes: the peak on cgroup v1, the present on v2."""
-        stats = self._client.api.stats(container_id, stream=False, one_shot=True)
-        memory = stats.get("memory_stats") or {}
-        return int(memory.get("max_usage") or memory.get("usage") or 0)
+        return memory_bytes(self._client.api.stats(container_id, stream=False, one_shot=True))
 
     @_guarded
     def kill(self, container_id: str) -> None:
@@ -303,11 +241,6 @@ class Engine:
     @contextlib.contextmanager
     def attached(self, container_id: str) -> Iterator[OutputStream]:
         """Give the standard output of a container as it comes. Attach before start."""
-        with self._attached(container_id) as stream:
-            yield stream
-
-    @contextlib.contextmanager
-    def _attached(self, container_id: str) -> Iterator[OutputStream]:
         try:
             params = {"stdout": 1, "stderr": 0, "stream": 1, "logs": 1}
             socket = self._client.api.attach_socket(container_id, params=params)
@@ -363,10 +296,7 @@ class Engine:
         """Return the containers that carry all of `labels`."""
         wanted = [f"{key}={value}" for key, value in labels.items()]
         rows = self._client.api.containers(all=True, filters={"label": wanted})
-        return [
-            OwnContainer(row["Id"], (row["Names"] or ["/"])[0][1:], row["Labels"], float(row["Created"]))
-            for row in rows
-        ]
+        return [own_container(row) for row in rows]
 
     @_guarded
     def own_volumes(self, labels: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
@@ -374,56 +304,3 @@ class Engine:
         wanted = [f"{key}={value}" for key, value in labels.items()]
         rows = self._client.api.volumes(filters={"label": wanted}).get("Volumes") or []
         return {row["Name"]: row.get("Labels") or {} for row in rows}
-
-
-def container_options(spec: ContainerSpec) -> dict[str, Any]:
-    """Return docker-py's arguments: the common hardening, then what this role gets."""
-    options: dict[str, Any] = {
-        "name": spec.name,
-        "labels": dict(spec.labels),
-        "detach": True,
-        "auto_remove": False,
-        "privileged": False,
-        "init": True,
-        "restart_policy": {"Name": "no"},
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "read_only": True,
-        "user": NOBODY,
-        "ipc_mode": "private",
-        "healthcheck": {"test": ["NONE"]},
-        "log_config": LogConfig(type="local", config={"max-size": "1m", "max-file": "1", "compress": "false"}),
-        "ulimits": [Ulimit(name="nofile", soft=4096, hard=4096), Ulimit(name="core", soft=0, hard=0)],
-        "network_mode": "none" if spec.network == "none" else f"container:{spec.network}",
-        "mem_limit": spec.memory_bytes,
-        "memswap_limit": spec.memory_bytes,
-        "nano_cpus": int(spec.cpus * 1e9),
-        "pids_limit": spec.pids,
-        "shm_size": spec.shm_bytes,
-        "environment": dict(spec.environment),
-        "tmpfs": dict(spec.tmpfs),
-        "mounts": _mounts(spec),
-    }
-    if spec.network == "none":
-        options["hostname"] = "model"
-    if spec.runtime:
-        options["runtime"] = spec.runtime
-    if spec.gpu:
-        options["device_requests"] = [DeviceRequest(count=1, capabilities=[["gpu"]])]
-    return options
-
-
-def _mounts(spec: ContainerSpec) -> list[Mount]:
-    binds = [Mount(bind.target, bind.source, type="bind", read_only=True) for bind in spec.binds]
-    volumes = [
-        Mount(volume.target, volume.name, type="volume", read_only=volume.read_only, no_copy=True)
-        for volume in spec.volumes
-    ]
-    return binds + volumes
-
-
-def _tcp_ports(exposed: Mapping[str, Any]) -> Iterator[int]:
-    for entry in exposed:
-        port, _, protocol = entry.partition("/")
-        if protocol in ("", "tcp") and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
-            yield int(port)

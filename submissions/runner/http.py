@@ -20,11 +20,11 @@ from submissions.runner.base import (
     RunResult,
     Watcher,
 )
-from submissions.runner.docker import ContainerState
+from submissions.runner.engine_answers import ContainerState, EngineImage
 from submissions.runner.memory import MemoryWatch
 from submissions.runner.neutral import neutral_calls
 from submissions.runner.output_stream import OutputStream
-from submissions.runner.sandbox import CASES_AT, ImageFacts, driver_spec, holder_spec, model_spec
+from submissions.runner.sandbox import CASES_AT, driver_spec, holder_spec, model_spec
 from submissions.runner.verdict import ended, refined, with_count
 from submissions.strict_json import NotStrictJson, parse_strict
 
@@ -52,7 +52,7 @@ class HttpRunner:
         return result
 
 
-def known_image(host: Host, image_id: str) -> ImageFacts:
+def known_image(host: Host, image_id: str) -> EngineImage:
     """Return the facts of the loaded image. Raises EngineFault when it is not there."""
     image = host.engine.image(image_id)
     if image is None:
@@ -75,7 +75,7 @@ class _HttpRun:
         self.memory: MemoryWatch | None = None
         self._next_look = 0.0
 
-    def run(self, image: ImageFacts) -> None:
+    def run(self, image: EngineImage) -> None:
         with attempt_on(self.host.engine) as attempt:
             try:
                 self._drive(attempt, image)
@@ -84,7 +84,7 @@ class _HttpRun:
                 error.logs = self._last_words()
                 raise with_count(error, len(self.result.answers), len(self.request.cases)) from error
 
-    def _drive(self, attempt: Attempt, image: ImageFacts) -> None:
+    def _drive(self, attempt: Attempt, image: EngineImage) -> None:
         engine, request, limits = self.host.engine, self.request, self.request.limits
         labels = self.host.labels(request.evaluation, request.attempt, limits.timeout_s + CLEANUP_S)
         holder = attempt.create(holder_spec(labels, self.host.driver_image))
@@ -221,7 +221,7 @@ def read_body(body: bytes, call: Call, request: RunRequest) -> Any:
         raise ContainerFault("BAD_PREDICTION", error.note) from error
 
 
-def write_plan(request: RunRequest, calls: Sequence[Call], image: ImageFacts) -> None:
+def write_plan(request: RunRequest, calls: Sequence[Call], image: EngineImage) -> None:
     """Write what the driver is to do; nothing in it names a case as we name it."""
     plan_dir = request.run_dir
     plan_dir.mkdir(parents=True, exist_ok=True)
@@ -231,7 +231,7 @@ def write_plan(request: RunRequest, calls: Sequence[Call], image: ImageFacts) ->
     plan_dir.chmod(0o755)
 
 
-def plan_of(request: RunRequest, calls: Sequence[Call], image: ImageFacts) -> dict[str, Any]:
+def plan_of(request: RunRequest, calls: Sequence[Call], image: EngineImage) -> dict[str, Any]:
     adapter, limits = request.adapter, request.limits
     token = adapter.get("bearer_token")
     return {

@@ -1,4 +1,4 @@
-"""What each of the three containers of an attempt gets, as values; `docker.py` turns them into calls.
+"""What each of the three containers of an attempt gets, as values; `container_options.py` turns them into arguments.
 
 Holder (ours) owns the empty network namespace; model (the participant's) and driver (ours) join it.
 """
@@ -11,6 +11,7 @@ from math import ceil
 from posixpath import normpath
 
 from submissions.runner.base import Limits
+from submissions.runner.engine_answers import EngineImage
 
 MIB = 1 << 20
 NOBODY = "65534:65534"
@@ -89,19 +90,6 @@ class ContainerSpec:
     gpu: bool = False
 
 
-@dataclass(frozen=True)
-class ImageFacts:
-    """What the engine says of a loaded image."""
-
-    image_id: str
-    environment: Mapping[str, str]
-    volumes: tuple[str, ...]
-    ports: tuple[int, ...]
-    user: str = ""
-    size_bytes: int = 0
-    layers: tuple[str, ...] = ()
-
-
 def holder_spec(labels: Labels, driver_image: str, volumes: tuple[OutputVolume, ...] = ()) -> ContainerSpec:
     """Return the container that owns the empty network and, for batches, keeps the output alive."""
     return ContainerSpec(
@@ -118,7 +106,7 @@ def holder_spec(labels: Labels, driver_image: str, volumes: tuple[OutputVolume, 
 
 def model_spec(
     labels: Labels,
-    image: ImageFacts,
+    image: EngineImage,
     limits: Limits,
     *,
     runtime: str | None = None,
@@ -159,7 +147,7 @@ def driver_spec(labels: Labels, driver_image: str, cases_root: str, plan_dir: st
     )
 
 
-def model_environment(image: ImageFacts, limits: Limits) -> dict[str, str]:
+def model_environment(image: EngineImage, limits: Limits) -> dict[str, str]:
     """Return the variables laid over the image's own."""
     threads = str(max(1, ceil(limits.cpus)))
     forbidden = (name for name in image.environment if name.upper().startswith(FORBIDDEN_ENV))
@@ -171,7 +159,7 @@ def model_environment(image: ImageFacts, limits: Limits) -> dict[str, str]:
     return chosen
 
 
-def model_tmpfs(image: ImageFacts, limits: Limits, *, mounted: Collection[str] = ()) -> dict[str, str]:
+def model_tmpfs(image: EngineImage, limits: Limits, *, mounted: Collection[str] = ()) -> dict[str, str]:
     """Return a sized tmpfs at /tmp and over every volume the image declares, but where we mount something.
 
     A declared volume that nothing covers is an unbounded folder on the engine's disk, so none is left out.

@@ -11,12 +11,12 @@ import pytest
 from submissions.kinds import KINDS
 from submissions.runner.base import Call, ContainerFault, Limits, RunCase, RunRequest
 from submissions.runner.batch import answer_in, clinical_information, points_of_interest, read_points, write_input
-from submissions.runner.docker import ContainerState, container_options
+from submissions.runner.container_options import container_options
+from submissions.runner.engine_answers import ContainerState, EngineImage
 from submissions.runner.engine_words import loaded_id, readable, start_fault
 from submissions.runner.http import plan_of, read_body
 from submissions.runner.neutral import neutral_calls
 from submissions.runner.sandbox import (
-    ImageFacts,
     Labels,
     OutputVolume,
     driver_spec,
@@ -28,7 +28,7 @@ from submissions.runner.selftest import is_safe_runc, judge, version_of
 from submissions.runner.verdict import ended, refined
 
 LABELS = Labels("luna", "site", "17", 2, 1000)
-IMAGE = ImageFacts("sha256:abc", {"PATH": "/bin"}, ("/data",), (8000,))
+IMAGE = EngineImage("sha256:abc", {"PATH": "/bin"}, ("/data",), (8000,))
 
 
 def cases(count=40, per_series=2):
@@ -101,7 +101,7 @@ def test_the_plan_of_the_driver_names_no_case_of_ours():
     [((), {}, 8000), ((5000,), {}, 5000), ((5000, 6000), {}, 8000), ((5000,), {"port": 7000}, 7000)],
 )
 def test_the_port_is_the_forms_or_the_only_exposed_one_or_8000(ports, adapter, port):
-    image = ImageFacts("sha256:abc", {}, (), ports)
+    image = EngineImage("sha256:abc", {}, (), ports)
     assert plan_of(request(adapter=adapter), neutral_calls(cases(4), 1), image)["port"] == port
 
 
@@ -126,7 +126,7 @@ def test_every_role_is_hardened_alike(spec):
     }  # fmt: skip
     assert {name: options[name] for name in expected} == expected
     assert options["mem_limit"] == options["memswap_limit"] > 0
-    assert options["log_config"].config == {"max-size": "1m", "max-file": "1", "compress": "false"}
+    assert options["log_config"]["config"] == {"max-size": "1m", "max-file": "1", "compress": "false"}
     assert not {"ports", "devices", "cap_add", "pid_mode", "uts_mode", "volumes"} & options.keys()
     assert options["labels"].keys() >= {
         "luna.instance",
@@ -170,14 +170,14 @@ def test_declared_volumes_become_sized_tmpfs():
     ],
 )
 def test_a_declared_volume_is_covered_once(declared, mounted, expected):
-    image = ImageFacts("i", {}, (declared,), ())
+    image = EngineImage("i", {}, (declared,), ())
     volumes = tuple(OutputVolume("v", target, read_only=False) for target in mounted)
     assert model_spec(LABELS, image, Limits(), volumes=volumes).tmpfs.keys() == expected
 
 
 def test_loader_and_gpu_variables_of_the_image_are_emptied():
     given = {"LD_PRELOAD": "/x.so", "LD_LIBRARY_PATH": "/lib", "NVIDIA_VISIBLE_DEVICES": "all", "HF_HOME": "/weights"}
-    environment = model_environment(ImageFacts("i", given, (), ()), Limits())
+    environment = model_environment(EngineImage("i", given, (), ()), Limits())
     assert environment["LD_PRELOAD"] == ""
     assert environment["NVIDIA_VISIBLE_DEVICES"] == "void"
     assert "LD_LIBRARY_PATH" not in environment

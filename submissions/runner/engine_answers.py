@@ -1,0 +1,96 @@
+"""What an engine answers, as values: its JSON is read here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """How a container is, in the engine's words."""
+
+    running: bool
+    exit_code: int
+    oom_killed: bool
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class OwnContainer:
+    """A container that carries our labels. created: seconds since the epoch."""
+
+    container_id: str
+    name: str
+    labels: Mapping[str, str]
+    created: float
+
+
+@dataclass(frozen=True)
+class EngineImage:
+    """What the engine says of a loaded image."""
+
+    image_id: str
+    environment: Mapping[str, str]
+    volumes: tuple[str, ...]
+    ports: tuple[int, ...]
+    user: str = ""
+    size_bytes: int = 0
+    layers: tuple[str, ...] = ()
+
+
+def engine_image(inspected: Mapping[str, Any]) -> EngineImage:
+    config = inspected.get("Config") or {}
+    pairs = (entry.partition("=") for entry in config.get("Env") or [])
+    return EngineImage(
+        image_id=inspected["Id"],
+        environment={name: value for name, _, value in pairs},
+        volumes=tuple(config.get("Volumes") or ()),
+        ports=tuple(_tcp_ports(config.get("ExposedPorts") or {})),
+        user=config.get("User") or "",
+        size_bytes=inspected.get("Size", 0),
+        layers=tuple((inspected.get("RootFS") or {}).get("Layers") or ()),
+    )
+
+
+def _tcp_ports(exposed: Mapping[str, Any]) -> Iterator[int]:
+    for entry in exposed:
+        port, _, protocol = entry.partition("/")
+        if protocol in ("", "tcp") and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
+            yield int(port)
+
+
+def container_state(state: Mapping[str, Any]) -> ContainerState:
+    running = state["Status"] in ("running", "created", "paused", "restarting")
+    return ContainerState(running, state["ExitCode"], state["OOMKilled"], state.get("Error", ""))
+
+
+def own_container(listed: Mapping[str, Any]) -> OwnContainer:
+    name = (listed["Names"] or ["/"])[0][1:]
+    return OwnContainer(listed["Id"], name, listed["Labels"], float(listed["Created"]))
+
+
+def engine_facts(info: Mapping[str, Any], version: Mapping[str, Any]) -> dict[str, Any]:
+    """Return versions, runtimes, storage driver and root of an engine."""
+    components = {part["Name"]: part["Version"] for part in version.get("Components", [])}
+    return {
+        "engine": version.get("Version", ""),
+        "api": version.get("ApiVersion", ""),
+        "runc": components.get("runc", ""),
+        "runtimes": sorted(info.get("Runtimes", {})),
+        "storage_driver": info.get("Driver", ""),
+        "root": info.get("DockerRootDir", ""),
+        "kernel": info.get("KernelVersion", ""),
+        "cgroup": info.get("CgroupVersion", "1"),
+        "id": info.get("ID", ""),
+        "security": info.get("SecurityOptions", []),
+        "cpus": info.get("NCPU", 0),
+        "memory_bytes": info.get("MemTotal", 0),
+    }
+
+
+def memory_bytes(stats: Mapping[str, Any]) -> int:
+    """Return the highest memory use known: the peak on cgroup v1, the present on v2."""
+    memory = stats.get("memory_stats") or {}
+    return int(memory.get("max_usage") or memory.get("usage") or 0)
