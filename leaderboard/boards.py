@@ -51,8 +51,8 @@ def visible_phase(user: Any, slug: str) -> Phase:
     """Return a phase whose board `user` may see. Raises Http404 for any other (A21)."""
     if "\0" in slug:
         raise Http404("There is no such leaderboard.")
-    phase = Phase.objects.visible_to(user).select_related("dataset").filter(slug=slug).first()
-    if phase is None or not (phase.board_is_public or user.is_staff):
+    phase = Phase.objects.boards_visible_to(user).select_related("dataset").filter(slug=slug).first()
+    if phase is None:
         raise Http404("There is no such leaderboard.")
     return phase
 

@@ -24,7 +24,7 @@ def _context(request: HttpRequest, form: TokenForm) -> dict[str, Any]:
     user: Any = request.user
     return {
         "form": form,
-        "tokens": ApiToken.objects.filter(user=user),
+        "tokens": ApiToken.objects.visible_to(user),
         "now": timezone.now(),
         "email": EmailAddress.objects.get_primary(user),
         "authenticators": Authenticator.objects.filter(user=user).exclude(type=Authenticator.Type.RECOVERY_CODES),
@@ -54,7 +54,7 @@ def make_token(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def revoke_token(request: HttpRequest, token_key: str) -> HttpResponse:
-    token = get_object_or_404(ApiToken, user=request.user, token_key=token_key)
+    token = get_object_or_404(ApiToken.objects.visible_to(request.user), token_key=token_key)
     token.delete()
     messages.success(request, f"The token '{token.name}' is revoked; whoever uses it is refused from now on.")
     return redirect("account")

@@ -41,6 +41,10 @@ class PhaseQuerySet(models.QuerySet["Phase"]):
         """Hidden phases are for staff only."""
         return self if user.is_staff else self.filter(is_hidden=False)
 
+    def boards_visible_to(self, user: Any) -> PhaseQuerySet:
+        """Return the phases whose leaderboard `user` may see."""
+        return self.visible_to(user) if user.is_staff else self.visible_to(user).filter(board_is_public=True)
+
 
 class Phase(models.Model):
     slug = models.SlugField(max_length=60, unique=True)

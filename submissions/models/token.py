@@ -1,7 +1,18 @@
 """API tokens with a name, so that their owner knows which one to revoke."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from django.db import models
-from knox.models import AbstractAuthToken
+from knox.models import AbstractAuthToken, AuthTokenManager
+
+
+class ApiTokenManager(AuthTokenManager):  # type: ignore[misc]
+    def visible_to(self, user: Any) -> models.QuerySet[ApiToken]:
+        """A user's own; staff have no business with them."""
+        own: models.QuerySet[ApiToken] = self.filter(user=user)
+        return own
 
 
 class ApiToken(AbstractAuthToken):
@@ -9,6 +20,8 @@ class ApiToken(AbstractAuthToken):
 
     name = models.CharField(max_length=80, default="API token")
     last_used_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiTokenManager()
 
     class Meta:
         ordering = ["-created"]
