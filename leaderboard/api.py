@@ -14,16 +14,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from leaderboard.boards import Board, board_of, visible_phase
-from leaderboard.export import board_csv
+from leaderboard.export import MOST_ROWS, csv_response
 from leaderboard.history import history
-from leaderboard.standings import Row, all_rows, count_of, page_of
+from leaderboard.standings import Row, all_rows, count_of, page_of, team_on_board
 from submissions.api.negotiation import AddressDecides
-from submissions.models import Phase, Team
+from submissions.models import Phase
 from submissions.models.team import team_of
 from submissions.refusals import Refusal
 
-# More than this is asked for in pages.
-MOST_ROWS = 5000
 MOST_PAGE_ROWS = 100
 
 
@@ -166,12 +164,6 @@ def _described(board: Board) -> dict[str, Any]:
     }
 
 
-def csv_response(board: Board, rows: list[Row]) -> HttpResponse:
-    response = HttpResponse(board_csv(board, rows), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{board.phase.slug}-leaderboard.csv"'
-    return response
-
-
 class HistoryView(PublicView):
     @extend_schema(
         operation_id="leaderboard_history",
@@ -183,18 +175,9 @@ class HistoryView(PublicView):
     def get(self, request: Request) -> Response:
         """The entries of a team over time, or of whoever led."""
         board = asked_board(request)
-        team = asked_team(request.query_params.get("team", ""))
+        asked = request.query_params.get("team", "")
+        team = team_on_board(board, asked)
+        if asked and team is None:
+            raise Refusal(404, "NOT_FOUND", "There is no such team on this leaderboard.", field="team")
         rows = MomentSerializer(history(board, team), many=True).data
         return Response(_described(board) | {"team": team.name if team else None, "rows": rows})
-
-
-def asked_team(text: str) -> Team | None:
-    """Return the team of that name, or else of that number. Raises Refusal (404)."""
-    if not text:
-        return None
-    team = None if "\0" in text else Team.objects.filter(name=text).first()
-    if team is None and text.isascii() and text.isdigit() and len(text) < 10:
-        team = Team.objects.filter(pk=int(text)).first()
-    if team is None:
-        raise Refusal(404, "NOT_FOUND", "There is no such team.", field="team")
-    return team

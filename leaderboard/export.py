@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.http import HttpResponse
+
 from leaderboard.boards import Board
 from leaderboard.standings import Row
-from submissions.spreadsheets import as_csv, safe_text
+from submissions.spreadsheets import as_csv
 
-__all__ = ["board_csv", "safe_text"]
+# The whole board is cut here; more than this is asked for in pages.
+MOST_ROWS = 5000
 COLUMNS = ("rank", "team", "submission", "score", "ci_low", "ci_high")
+
+
+def csv_response(board: Board, rows: Iterable[Row]) -> HttpResponse:
+    """Return the rows as a file to download."""
+    response = HttpResponse(board_csv(board, rows), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{board.phase.slug}-leaderboard.csv"'
+    return response
 
 
 def board_csv(board: Board, rows: Iterable[Row]) -> str:

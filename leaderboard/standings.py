@@ -99,6 +99,16 @@ def entries_of(board: Board) -> QuerySet[BoardEntry]:
     return BoardEntry.objects.filter(phase=board.phase, split=board.split, metric=board.metric.name)
 
 
+def team_on_board(board: Board, text: str) -> Team | None:
+    """Return the team of that number, or else of that name, if it has an entry on the board.
+
+    Numbers come first, so that no team takes another's place in a link by calling itself a number.
+    """
+    teams = Team.objects.filter(pk__in=entries_of(board).values("team"))
+    by_number = teams.filter(pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) < 10 else None
+    return by_number or (teams.filter(name=text).first() if text and "\0" not in text else None)
+
+
 def _places(board: Board, start: int, count: int) -> list[Place]:
     """Return a slice of the board.
 

@@ -12,12 +12,12 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from leaderboard.api import MOST_ROWS, csv_response
 from leaderboard.boards import Board, board_of, visible_phase
 from leaderboard.charts import history_chart
 from leaderboard.comparison import MOST_CHOICES, NotComparable, comparable, compare
+from leaderboard.export import MOST_ROWS, csv_response
 from leaderboard.history import history
-from leaderboard.standings import Row, all_rows, own_place, page_of
+from leaderboard.standings import Row, all_rows, own_place, page_of, team_on_board
 from submissions.models import Evaluation, Phase, Split, Team
 from submissions.models.team import team_of
 
@@ -25,11 +25,12 @@ from submissions.models.team import team_of
 @require_GET
 def boards(request: HttpRequest) -> HttpResponse:
     """Show every board that the visitor may see."""
-    phases = Phase.objects.visible_to(request.user)
-    if not request.user.is_staff:
-        phases = phases.filter(board_is_public=True)
     ranked = Q(standings__split=Split.PUBLIC, standings__is_baseline=False)
-    phases = phases.select_related("dataset").annotate(n_teams=Count("standings", filter=ranked))
+    phases = (
+        Phase.objects.boards_visible_to(request.user)
+        .select_related("dataset")
+        .annotate(n_teams=Count("standings", filter=ranked))
+    )
     return render(request, "leaderboard/boards.html", {"phases": phases, "now": timezone.now()})
 
 
@@ -71,13 +72,13 @@ def board_export(request: HttpRequest, slug: str) -> HttpResponse:
 def board_history(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a team's entries over time; without `team`, those that led."""
     chosen = _asked_board(request, slug)
-    team = _asked_team(request)
+    team = _asked_team(request, chosen)
     moments = history(chosen, team)
     shown = {
         "board": chosen,
         "phase": chosen.phase,
         "team": team,
-        "own": team_of(request.user),
+        "own": _own_on_board(request, chosen),
         "moments": moments[::-1],
         "chart": history_chart(moments),
     }
@@ -138,14 +139,17 @@ def _query(request: HttpRequest, *without: str) -> str:
     return f"{kept.urlencode()}&" if kept else ""
 
 
-def _asked_team(request: HttpRequest) -> Team | None:
+def _asked_team(request: HttpRequest, board: Board) -> Team | None:
     text = request.GET.get("team", "")
-    if not text:
-        return None
-    team = Team.objects.filter(pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) < 10 else None
-    if team is None:
-        raise Http404("There is no such team.")
+    team = team_on_board(board, text)
+    if text and team is None:
+        raise Http404("There is no such team on this leaderboard.")
     return team
+
+
+def _own_on_board(request: HttpRequest, board: Board) -> Team | None:
+    own = team_of(request.user)
+    return team_on_board(board, str(own.pk)) if own else None
 
 
 def _asked_entry(request: HttpRequest, entries: Any, name: str) -> Evaluation | None:

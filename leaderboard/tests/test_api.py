@@ -11,14 +11,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from leaderboard.export import safe_text
 from submissions import actions
 from submissions.models import Evaluation
+from submissions.spreadsheets import safe_text
 
 from .boards import make_dataset, make_entry, make_phase, make_scored_entry, make_team
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/leaderboard"
+PAGE = "/leaderboards/lesions/"
 
 
 @pytest.fixture
@@ -319,6 +320,26 @@ def test_the_history_of_an_unknown_team_is_404(client):
     make_phase()
     for team in ("nobody", "9" * 12, "a\0b"):
         assert get(client, f"{URL}/history", team=team).status_code == 404
+
+
+# A21: the board is where a team's name is shown, and nowhere else.
+def test_the_history_knows_the_teams_on_this_board_alone(client):
+    phase, elsewhere = make_phase(), make_phase(slug="elsewhere")
+    hidden, other, silent = make_team("hidden"), make_team("other"), make_team("silent")
+    make_entry(phase, hidden, public=0.9, is_hidden=True)
+    make_entry(elsewhere, other, public=0.9)
+    for team in (hidden, other, silent):
+        for asked in (team.name, str(team.pk)):
+            answers = [get(client, f"{URL}/history", team=asked), client.get(f"{PAGE}history/", {"team": asked})]
+            assert [answer.status_code for answer in answers] == [404, 404]
+            assert team.name not in answers[0].content.decode()
+
+
+def test_a_team_that_calls_itself_a_number_takes_nobodys_place(client):
+    phase, team = make_phase(), make_team("a")
+    make_entry(phase, team, public=0.7)
+    make_entry(phase, make_team(str(team.pk)), public=0.8)
+    assert get(client, f"{URL}/history", team=str(team.pk)).json()["team"] == "a"
 
 
 def test_the_number_of_queries_does_not_grow(client, django_assert_max_num_queries):

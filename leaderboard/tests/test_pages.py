@@ -132,6 +132,14 @@ def test_the_history_draws_the_way_up(client):
     assert "<polyline" in text
 
 
+def test_the_history_leads_to_the_own_team_once_it_has_an_entry(client):
+    phase, team = make_phase(), make_team("mine")
+    client.force_login(team.memberships.get().user)
+    assert "My team" not in text_of(client.get(f"{URL}history/"))
+    make_entry(phase, team, public=0.8)
+    assert f'href="?team={team.pk}">My team' in text_of(client.get(f"{URL}history/"))
+
+
 def test_an_empty_history_says_so(client):
     make_phase()
     assert "The history starts with the first one" in text_of(client.get(f"{URL}history/"))
