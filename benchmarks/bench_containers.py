@@ -222,7 +222,7 @@ def readiness(bench, rounds):
     for number in range(rounds):
         ready = []
         request = RunRequest(
-            f"ready{number}", 1, image_id, "http", cases, Limits(memory_mb=256, cpus=2), KINDS["lesion"], root,
+            f"ready{number}", 1, image_id, "http", cases, Limits(memory_mib=256, cpus=2), KINDS["lesion"], root,
             bench.folder / "run", number,
         )  # fmt: skip
         result = HttpRunner(host).run(request, Watcher(stage=lambda name, ready=ready: ready.append(time.monotonic())))

@@ -51,9 +51,9 @@ class Attempt:
         check_accounts(self.engine, container_id)
         return container_id
 
-    def create_volume(self, volume: OutputVolume, labels: Labels, size_mb: int, inodes: int) -> None:
+    def create_volume(self, volume: OutputVolume, labels: Labels, size_mib: int, inodes: int) -> None:
         self._volumes.append(volume.name)
-        self.engine.create_volume(volume, labels.of("output"), size_mb, inodes)
+        self.engine.create_volume(volume, labels.of("output"), size_mib, inodes)
 
     def remove(self, container_id: str) -> None:
         self.engine.remove(container_id)

@@ -60,7 +60,7 @@ class RunCancelled(RunError):
 class Limits:
     """What a phase grants a container. Memory counts tmpfs too; seconds are wall-clock."""
 
-    memory_mb: int = 4096
+    memory_mib: int = 4096
     cpus: float = 2.0
     timeout_s: float = 3600.0
     startup_s: float = 60.0
@@ -68,16 +68,20 @@ class Limits:
     parallel: int = 1
     gpu: bool = False
     pids: int = 512
-    tmp_mb: int = 1024
-    shm_mb: int = 256
-    output_mb: int = 16
+    tmp_mib: int = 1024
+    shm_mib: int = 256
+    output_mib: int = 16
     output_files: int = 1000
     response_bytes: int = 1 << 20
 
 
 def limits_with(*, memory_mb: int, **others: Any) -> Limits:
-    """Return limits whose tmpfs sizes follow from the memory, which they count toward."""
-    return Limits(memory_mb=memory_mb, tmp_mb=max(64, memory_mb // 4), shm_mb=max(64, memory_mb // 16), **others)
+    """Return limits whose tmpfs sizes follow from the memory, which they count toward.
+
+    memory_mb: as phases and frozen limits name it; a mebibyte each.
+    """
+    tmp_mib, shm_mib = max(64, memory_mb // 4), max(64, memory_mb // 16)
+    return Limits(memory_mib=memory_mb, tmp_mib=tmp_mib, shm_mib=shm_mib, **others)
 
 
 @dataclass

@@ -83,7 +83,7 @@ class _BatchRun:
                 for slot in range(len(scans))
             ]
             for volume in volumes:
-                attempt.create_volume(volume, labels, limits.output_mb, limits.output_files)
+                attempt.create_volume(volume, labels, limits.output_mib, limits.output_files)
             holder = attempt.create(holder_spec(labels, self.host.driver_image, tuple(volumes)))
             self.host.engine.start(holder)
             for slot, scan in enumerate(scans):
@@ -170,7 +170,7 @@ class _Scan:
     def _output(self) -> bytes:
         """Return the bytes of the answer file; regular files only, bounded."""
         limits = self.owner.request.limits
-        archive = self.engine.read_archive(self.holder, self.volume.target, (limits.output_mb + 1) * MIB)
+        archive = self.engine.read_archive(self.holder, self.volume.target, (limits.output_mib + 1) * MIB)
         try:
             return answer_in(archive)
         except ContainerFault as fault:
@@ -192,7 +192,7 @@ class _Scan:
 
     def _limit_note(self) -> str:
         limits = self.owner.request.limits
-        return f"/output takes {limits.output_mb} MiB and {limits.output_files} files."
+        return f"/output takes {limits.output_mib} MiB and {limits.output_files} files."
 
     def _logs(self) -> str:
         return self.engine.logs(self.model)

@@ -273,9 +273,9 @@ class Engine:
     # Volumes and what is ours
 
     @_guarded
-    def create_volume(self, volume: OutputVolume, labels: Mapping[str, str], size_mb: int, inodes: int) -> None:
+    def create_volume(self, volume: OutputVolume, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:
         """Make a tmpfs volume bounded in bytes and in files."""
-        options = f"size={size_mb}m,nr_inodes={inodes},uid=65534,gid=65534,mode=0777,nosuid,nodev,noexec"
+        options = f"size={size_mib}m,nr_inodes={inodes},uid=65534,gid=65534,mode=0777,nosuid,nodev,noexec"
         self._client.api.create_volume(
             volume.name,
             driver="local",

@@ -120,10 +120,10 @@ def model_spec(
         image_id=image.image_id,
         labels=labels.of("model"),
         network=labels.name("holder"),
-        memory_bytes=limits.memory_mb * MIB,
+        memory_bytes=limits.memory_mib * MIB,
         pids=limits.pids,
         cpus=limits.cpus,
-        shm_bytes=limits.shm_mb * MIB,
+        shm_bytes=limits.shm_mib * MIB,
         environment=model_environment(image, limits),
         tmpfs=model_tmpfs(image, limits, mounted=[bind.target for bind in binds] + [one.target for one in volumes]),
         binds=binds,
@@ -166,6 +166,6 @@ def model_tmpfs(image: EngineImage, limits: Limits, *, mounted: Collection[str] 
     """
     # exec: torch and numba load the code they compile from there. uid, gid: the runtime gives the mount
     # the mode of the image's own folder, which only its owner may write to.
-    options = f"rw,exec,nosuid,nodev,mode=1777,uid=65534,gid=65534,size={limits.tmp_mb}m,nr_inodes=200k"
+    options = f"rw,exec,nosuid,nodev,mode=1777,uid=65534,gid=65534,size={limits.tmp_mib}m,nr_inodes=200k"
     declared = {"/" + normpath(path).lstrip("/") for path in image.volumes}
     return dict.fromkeys(({"/tmp"} | declared) - set(mounted), options)

@@ -16,7 +16,7 @@ from submissions.runner.base import EngineFault, Limits
 from submissions.runner.reaper import ROWLESS
 from submissions.runner.sandbox import CASES_AT, MIB, Bind, holder_spec, model_spec
 
-PROBE_LIMITS = Limits(memory_mb=128, cpus=0.5, tmp_mb=8, shm_mb=4, pids=64)
+PROBE_LIMITS = Limits(memory_mib=128, cpus=0.5, tmp_mib=8, shm_mib=4, pids=64)
 LIFETIME_S = 60.0
 # CVE-2024-21626, and the three of 2025: CVE-2025-31133, -52565, -52881.
 SAFE_RUNC = ((1, 2, 8), (1, 3, 3), (1, 4, 0))
@@ -87,8 +87,8 @@ def judge(seen: dict[str, Any], nonce: str) -> list[Check]:
         Check("read-only root", seen["root_write"] != "done", seen["root_write"]),
         Check("read-only mounts", seen["mount_write"] != "done", seen["mount_write"]),
         Check("writable /tmp", seen["tmp_write"] == "done", seen["tmp_write"]),
-        Check("size of /tmp", seen["tmp_bytes"] <= PROBE_LIMITS.tmp_mb * MIB, f"{seen['tmp_bytes']} bytes"),
-        Check("size of /dev/shm", seen["shm_bytes"] <= PROBE_LIMITS.shm_mb * MIB, f"{seen['shm_bytes']} bytes"),
+        Check("size of /tmp", seen["tmp_bytes"] <= PROBE_LIMITS.tmp_mib * MIB, f"{seen['tmp_bytes']} bytes"),
+        Check("size of /dev/shm", seen["shm_bytes"] <= PROBE_LIMITS.shm_mib * MIB, f"{seen['shm_bytes']} bytes"),
         Check(
             "mounts arrive",
             seen["witness"] == nonce,

@@ -21,7 +21,7 @@ from submissions.runner.http import HttpRunner
 HOSTILE = Path(__file__).parent / "hostile"
 PREFIX = "luna"
 RUNNERS = {"http": HttpRunner, "batch": BatchRunner}
-TEST_LIMITS = Limits(memory_mb=256, cpus=1.0, timeout_s=60, startup_s=20, predict_timeout_s=10, tmp_mb=64, shm_mb=16)
+TEST_LIMITS = Limits(memory_mib=256, cpus=1.0, timeout_s=60, startup_s=20, predict_timeout_s=10, tmp_mib=64, shm_mib=16)
 
 
 def docker(*arguments, text=None):

@@ -39,7 +39,7 @@ def test_every_code_has_a_row_with_its_sentence():
 
 
 def test_the_line_for_home_carries_the_sandbox():
-    words = shlex.split(home_command(Limits(memory_mb=4096, cpus=2)).replace("\\\n", " "))
+    words = shlex.split(home_command(Limits(memory_mib=4096, cpus=2)).replace("\\\n", " "))
     line = " ".join(words)
     for flag in (
         "--network none",

@@ -153,7 +153,7 @@ def test_a_gpu_is_given_only_when_granted():
 
 
 def test_declared_volumes_become_sized_tmpfs():
-    tmpfs = model_spec(LABELS, IMAGE, Limits(tmp_mb=10)).tmpfs
+    tmpfs = model_spec(LABELS, IMAGE, Limits(tmp_mib=10)).tmpfs
     assert tmpfs.keys() == {"/tmp", "/data"}
     assert all("size=10m" in options for options in tmpfs.values())
 

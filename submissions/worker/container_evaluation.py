@@ -302,12 +302,11 @@ class _Recorder:
 
 def limits_of(frozen: dict[str, Any], engine: Engine) -> Limits:
     """Return the limits a submission was sent under, no more cores than the engine has."""
-    known = {field.name for field in fields(Limits)} - {"tmp_mb", "shm_mb"}
+    known = {field.name for field in fields(Limits)} - {"memory_mib", "tmp_mib", "shm_mib"}
     limits = {name: value for name, value in frozen.items() if name in known}
     cores = engine.facts()["cpus"] or os.cpu_count() or 1
     limits["cpus"] = min(float(limits.get("cpus", settings.EVALUATION_CPUS)), float(cores))
-    limits["memory_mb"] = int(limits.get("memory_mb", settings.EVALUATION_MEMORY_MB))
-    return limits_with(**limits)
+    return limits_with(memory_mb=int(frozen.get("memory_mb", settings.EVALUATION_MEMORY_MB)), **limits)
 
 
 def _image_facts(facts: ImageFacts) -> str:
