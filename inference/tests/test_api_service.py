@@ -96,9 +96,6 @@ def test_without_models_it_is_a_503_but_feedback_is_still_taken(api, settings, m
         off.close()
 
 
-BAD = [mha(NDims="2"), mha(VOXELS[:-1]), mha(b"", ElementDataFile="/etc/passwd"), b"", picture()]
-
-
 def code_of(call, *arguments) -> object:
     """Return what a call raises, or the type of what it returns."""
     try:
@@ -109,23 +106,46 @@ def code_of(call, *arguments) -> object:
         return PointOutsideScan
 
 
-@pytest.mark.parametrize("data", [mha(), *BAD], ids=range(6))
-@pytest.mark.parametrize("point", [(1.0, 2.0, 3.0), (99.0, 0.0, 0.0)])
-def test_the_fake_answers_lesions_as_the_real_one_does(service, tmp_path, data, point):
+INSIDE, OUTSIDE = (1.0, 2.0, 3.0), (99.0, 0.0, 0.0)
+LESIONS = [
+    (mha(), INSIDE, LesionAnswer),
+    (mha(), OUTSIDE, PointOutsideScan),
+    (mha(NDims="2"), INSIDE, "HEADER_DIMS"),
+    (mha(VOXELS[:-1]), INSIDE, "DATA_LENGTH"),
+    (mha(VOXELS[:-1]), OUTSIDE, "DATA_LENGTH"),  # the file is judged before the place
+    (mha(b"", ElementDataFile="/etc/passwd"), INSIDE, "HEADER_DATA_FILE"),
+    (b"", INSIDE, "HEADER_FORMAT"),
+    (picture(), INSIDE, "HEADER_FORMAT"),
+]
+
+
+@pytest.mark.parametrize(("data", "point", "outcome"), LESIONS, ids=range(len(LESIONS)))
+def test_the_fake_answers_lesions_as_the_real_one_does(service, tmp_path, data, point, outcome):
     path = tmp_path / "scan.mha"
     path.write_bytes(data)
     arguments = (str(path), None, [point], 30.0)
-    real = code_of(service.lesion_probability, *arguments)
-    assert code_of(FakeEngine().lesion_probability, *arguments) == real
-    assert real in (LesionAnswer, PointOutsideScan) or isinstance(real, str)
+    assert code_of(service.lesion_probability, *arguments) == outcome
+    assert code_of(FakeEngine().lesion_probability, *arguments) == outcome
 
 
-@pytest.mark.parametrize("data", [picture(), picture((4, 4)), b"", b"<svg/>"], ids=range(4))
-def test_the_fake_answers_slices_as_the_real_one_does(service, tmp_path, data):
+SLICES = [
+    (picture(), SliceAnswer),
+    (picture((4, 4)), "IMAGE_TOO_SMALL"),
+    (b"", "IMAGE_FORMAT"),
+    (b"<svg/>", "IMAGE_FORMAT"),
+]
+
+
+@pytest.mark.parametrize(("data", "outcome"), SLICES, ids=range(len(SLICES)))
+def test_the_fake_answers_slices_as_the_real_one_does(service, tmp_path, data, outcome):
     path = tmp_path / "slice.png"
     path.write_bytes(data)
-    real = code_of(service.slice_probabilities, str(path), 30.0)
-    assert code_of(FakeEngine().slice_probabilities, str(path), 30.0) == real
-    if real is SliceAnswer:
-        statistics = [vars(one.slice_probabilities(str(path), 30.0).statistics) for one in (service, FakeEngine())]
-        assert statistics[0] == pytest.approx(statistics[1], abs=1e-9)
+    assert code_of(service.slice_probabilities, str(path), 30.0) == outcome
+    assert code_of(FakeEngine().slice_probabilities, str(path), 30.0) == outcome
+
+
+def test_the_fake_measures_a_slice_as_the_real_one_does(service, tmp_path):
+    path = tmp_path / "slice.png"
+    path.write_bytes(picture())
+    real, faked = (vars(one.slice_probabilities(str(path), 30.0).statistics) for one in (service, FakeEngine()))
+    assert faked == pytest.approx(real, abs=1e-9)
