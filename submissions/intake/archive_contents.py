@@ -22,7 +22,7 @@ class Unpacked:
 
 
 @dataclass
-class StoredFile:
+class ArchiveMember:
     """One regular member.
 
     offset, size: in the tar, in bytes. head: its first block or less.
@@ -49,11 +49,11 @@ class StoredFile:
 class Contents:
     """The members of an archive by normalised name."""
 
-    files: dict[str, StoredFile] = field(default_factory=dict)
+    files: dict[str, ArchiveMember] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     directories: set[str] = field(default_factory=set)
 
-    def file(self, name: str) -> StoredFile | None:
+    def file(self, name: str) -> ArchiveMember | None:
         """Return a regular member, through one link if `name` is one."""
         return self.files.get(self.links.get(name, name))
 
@@ -122,10 +122,10 @@ def _read_file(
     budget: ExpansionBudget,
     lane: HashLane,
     headers: LayerHeaders,
-) -> StoredFile:
+) -> ArchiveMember:
     offset = cursor.offset
     head = cursor.take(min(entry.size, BLOCK_BYTES))
-    file = StoredFile(entry.name, offset, entry.size, head, lane.begin(), headers)
+    file = ArchiveMember(entry.name, offset, entry.size, head, lane.begin(), headers)
     text: list[bytes] | None = [] if kept.wants(entry, head) else None
     inflating = _Inflating(file, budget, lane) if is_gzip(head) else None
     lane.update(file.digest, head)
@@ -153,7 +153,7 @@ class _Inflating:
     Damage is noted, not raised: only if the member turns out to be a layer does it matter.
     """
 
-    def __init__(self, file: StoredFile, budget: ExpansionBudget, lane: HashLane) -> None:
+    def __init__(self, file: ArchiveMember, budget: ExpansionBudget, lane: HashLane) -> None:
         self._unpacked = file.unpacked = Unpacked(lane.begin())
         self._headers = file.headers
         self._inflater = Inflater()

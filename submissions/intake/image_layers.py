@@ -5,7 +5,7 @@ the name, so a config naming other people's layers would be given their files (t
 """
 
 from submissions.intake.archive_bytes import other_compression
-from submissions.intake.archive_contents import StoredFile
+from submissions.intake.archive_contents import ArchiveMember
 from submissions.intake.archive_errors import ArchiveError
 from submissions.intake.archive_limits import ArchiveLimits
 from submissions.intake.archive_tar import begins_tar
@@ -15,7 +15,7 @@ from submissions.intake.layer_headers import too_many_files
 
 
 def verified_layers(
-    files: tuple[StoredFile, ...], diff_ids: tuple[str, ...], limits: ArchiveLimits
+    files: tuple[ArchiveMember, ...], diff_ids: tuple[str, ...], limits: ArchiveLimits
 ) -> tuple[LayerSource, ...]:
     """Return where the distinct layers lie, in the order of the archive.
 
@@ -39,7 +39,7 @@ def unpacked_bytes(layers: tuple[LayerSource, ...], diff_ids: tuple[str, ...]) -
     return sum(sizes[diff_id] for diff_id in diff_ids)
 
 
-def _verified(file: StoredFile, diff_id: str, number: int) -> LayerSource:
+def _verified(file: ArchiveMember, diff_id: str, number: int) -> LayerSource:
     layer = _source(file, diff_id, number)
     digest = file.unpacked.digest.hexdigest() if file.unpacked else file.sha256
     if f"sha256:{digest}" != diff_id:
@@ -55,7 +55,7 @@ def _verified(file: StoredFile, diff_id: str, number: int) -> LayerSource:
     return layer
 
 
-def _source(file: StoredFile, diff_id: str, number: int) -> LayerSource:
+def _source(file: ArchiveMember, diff_id: str, number: int) -> LayerSource:
     compression = other_compression(file.head)
     if compression:
         raise ArchiveError(

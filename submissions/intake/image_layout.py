@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from submissions.intake import go_json
-from submissions.intake.archive_contents import Contents, StoredFile
+from submissions.intake.archive_contents import Contents, ArchiveMember
 from submissions.intake.archive_errors import ArchiveError, shown
 from submissions.intake.archive_limits import ArchiveLimits
 from submissions.intake.archive_tar import normalised
@@ -22,8 +22,8 @@ class FoundImage:
     """One image's parts as members of the archive; layers bottom first."""
 
     layout: str
-    config: StoredFile
-    layers: tuple[StoredFile, ...]
+    config: ArchiveMember
+    layers: tuple[ArchiveMember, ...]
 
 
 def find_image(contents: Contents, limits: ArchiveLimits) -> FoundImage:
@@ -146,7 +146,7 @@ def _blob_name(descriptor: dict[str, Any]) -> str:
     return f"blobs/sha256/{digest}"
 
 
-def _oci_layer(descriptor: Any, contents: Contents) -> StoredFile:
+def _oci_layer(descriptor: Any, contents: Contents) -> ArchiveMember:
     name = _blob_name(_object(descriptor, "A layer"))
     layer = _layer(name, contents)
     if layer.sha256 != name.rpartition("/")[2]:
@@ -179,14 +179,14 @@ def _check_layer_count(count: int, limits: ArchiveLimits) -> None:
         raise bad_manifest("The image has no layers.")
 
 
-def _layer(name: str, contents: Contents) -> StoredFile:
+def _layer(name: str, contents: Contents) -> ArchiveMember:
     layer = contents.file(name)
     if layer is None:
         raise bad_manifest("A layer named by the manifest is not in the archive. Save the image again.")
     return layer
 
 
-def _config(name: str, contents: Contents) -> StoredFile:
+def _config(name: str, contents: Contents) -> ArchiveMember:
     config = contents.files.get(name)
     if config is None or config.text is None:
         raise ArchiveError("IMAGE_BAD_CONFIG", "The image's config is missing, a link, too large or not JSON.")
