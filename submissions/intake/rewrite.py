@@ -35,12 +35,6 @@ def rewritten(file: str | PathLike[str] | BinaryIO, facts: ImageFacts) -> Iterat
     yield _END
 
 
-def rewritten_bytes(facts: ImageFacts) -> int:
-    """Return the exact length of what `rewritten` yields."""
-    sizes = [len(text) for _, text in _small_members(facts)] + [layer.expanded_bytes for layer in facts.layers]
-    return sum(BLOCK_BYTES + size + len(_padding(size)) for size in sizes) + len(_END)
-
-
 def _small_members(facts: ImageFacts) -> list[tuple[str, bytes]]:
     config_name = facts.image_id.removeprefix("sha256:") + ".json"
     layers = [_layer_name(diff_id) for diff_id in facts.diff_ids]

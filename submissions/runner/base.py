@@ -143,7 +143,6 @@ class RunResult:
     peak_memory_bytes: int = 0
     oom_killed: bool = False
     logs: str = ""
-    staff_facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

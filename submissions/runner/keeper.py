@@ -41,10 +41,6 @@ class DiskKeeper:
         marked = self.engine.tags(self.repository).items()
         return next((known for known, tags in marked if any(tag.startswith(start) for tag in tags)), "")
 
-    def holds(self, image_id: str) -> bool:
-        """Say whether the image is on the engine because we put it there."""
-        return self.engine_id_of(image_id) != ""
-
     def forget(self, engine_id: str) -> None:
         """Remove our tags, and with the last of them the image; one in use stays."""
         for tag in self.engine.tags(self.repository).get(engine_id, []):
@@ -57,17 +53,14 @@ class DiskKeeper:
         }
         return sorted(last_used, key=lambda image_id: last_used[image_id])
 
-    def make_room(
-        self, wanted_bytes: int, free_bytes: Callable[[], int], *, spare: frozenset[str] = frozenset()
-    ) -> list[str]:
-        """Remove images until `wanted_bytes` are free; return what left. `spare`: never these."""
+    def make_room(self, wanted_bytes: int, free_bytes: Callable[[], int]) -> list[str]:
+        """Remove images until `wanted_bytes` are free; return what left."""
         left = []
         for image_id in self.least_recently_used():
             if free_bytes() >= wanted_bytes:
                 break
-            if image_id not in spare:
-                self.forget(image_id)
-                left.append(image_id)
+            self.forget(image_id)
+            left.append(image_id)
         return left
 
 

@@ -383,7 +383,7 @@ def test_an_image_whose_worker_died_while_loading_is_adopted(bench):  # noqa: F8
     mark = engine_host.state_dir() / f"loading-{image_id.removeprefix('sha256:')}"
     mark.touch()
     engine_host.reap_once(engine)
-    assert engine_host.keeper(engine).holds(image_id)
+    assert engine_host.keeper(engine).engine_id_of(image_id)
     assert not mark.exists()
     bench.drop()
 

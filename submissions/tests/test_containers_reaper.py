@@ -84,7 +84,7 @@ def test_the_least_recently_used_image_leaves_first(bench, keeper):  # noqa: F81
     left = keeper.make_room(100, lambda: next(free))
 
     assert left == [second, third]
-    assert keeper.holds(first)
+    assert keeper.engine_id_of(first) == first
     assert bench.engine.image(second) is None
 
 

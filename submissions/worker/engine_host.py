@@ -172,9 +172,9 @@ def adopt_half_loaded(engine: Engine) -> None:
             mark.unlink(missing_ok=True)
 
 
-def make_room(host: Host, wanted_bytes: int, *, spare: frozenset[str] = frozenset()) -> None:
+def make_room(host: Host, wanted_bytes: int) -> None:
     """Let unused images go until `wanted_bytes` are free. Raises EngineFault(SYSTEM_DISK)."""
-    left = keeper(host.engine).make_room(wanted_bytes, lambda: engine_free_bytes(host), spare=spare)
+    left = keeper(host.engine).make_room(wanted_bytes, lambda: engine_free_bytes(host))
     if left:
         log.info("images removed for room", count=len(left))
     free = engine_free_bytes(host)
