@@ -7,6 +7,7 @@ import torch
 from inference.ct.cropping import crop_around
 from inference.ct.reading.metaimage import read_volume
 from inference.ct.volume import CTVolume
+from inference.networks import forward
 from inference.networks.forward import TOLERANCE, Forward
 from inference.networks.predictor import (
     LesionPredictor,
@@ -110,6 +111,30 @@ def test_optimised_slice_forward_equals_the_plain_network(slices):
     picture = torch.from_numpy(prepare_slice(chest_picture(), slices.side))[None]
     with torch.inference_mode():
         assert torch.allclose(slices.forward(picture), plain(picture), atol=TOLERANCE)
+
+
+class Clock:
+    """Time passes only in calls: as long as each takes by itself, and longer while something else runs."""
+
+    def __init__(self, busy_calls: int) -> None:
+        self.now_s, self.busy_calls = 0.0, busy_calls
+
+    def call_of(self, seconds: float) -> Forward:
+        def run(batch):
+            self.now_s += seconds * (20 if self.busy_calls > 0 else 1)
+            self.busy_calls -= 1
+            return batch
+
+        return Forward(run, 0.0)
+
+
+@pytest.mark.parametrize("busy_calls", [0, 1, 7, 15, 18])
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_the_faster_forward_is_chosen_though_the_machine_was_busy_for_most_of_the_trial(monkeypatch, busy_calls, order):
+    clock = Clock(busy_calls)
+    monkeypatch.setattr(forward.time, "perf_counter", lambda: clock.now_s)
+    forwards = [clock.call_of(seconds) for seconds in order]
+    assert forward._fastest(forwards, torch.zeros(1)) is forwards[order.index(1)]
 
 
 def test_slice_model_answers_the_four_classes_in_order(slices):
