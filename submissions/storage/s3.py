@@ -6,6 +6,7 @@ memory stays within a few parts. Presigned addresses use the public endpoint.
 
 from __future__ import annotations
 
+import tempfile
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +21,7 @@ from django.conf import settings
 from django.utils.http import content_disposition_header
 from urllib3.exceptions import HTTPError
 
-from submissions.storage import PIECE_BYTES, MissingFile, PartsRef, StorageError
+from submissions.storage import PIECE_BYTES, MissingFile, PartsRef, StorageError, storage_error
 
 PART_BYTES = 8 << 20
 PARTS_AT_ONCE = 2
@@ -254,19 +255,22 @@ class S3Writer:
 
 
 class S3PartWriter:
-    """One part that passes through the site; it is held in memory, for S3 wants its length first."""
+    """One part that passes through the site; it waits in a temporary file, for S3 wants its length first."""
 
     def __init__(self, client: Any, place: dict[str, Any]) -> None:
         self._client, self._place = client, place
-        self._pieces: list[bytes] = []
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed by finish or abort
 
     def write(self, piece: bytes) -> None:
-        self._pieces.append(piece)
+        try:
+            self._file.write(piece)
+        except OSError as error:
+            raise storage_error(error) from error
 
     def finish(self) -> None:
-        with _typed():
-            self._client.upload_part(**self._place, Body=b"".join(self._pieces))
-        self._pieces = []
+        with _typed(), self._file:
+            self._file.seek(0)
+            self._client.upload_part(**self._place, Body=self._file)
 
     def abort(self) -> None:
-        self._pieces = []
+        self._file.close()
