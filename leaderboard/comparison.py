@@ -72,8 +72,7 @@ def comparable(board: Board, user: Any) -> Any:
     counted = Evaluation.objects.filter(is_counted=True, submission__phase=board.phase)
     mine = Q(submission__in=own)
     visible = counted.filter(mine | Q(pk__in=on_board, submission__is_hidden=False))
-    heavy = ("curves", "run_log", "smoke_log", "partial_answers")
-    return visible.select_related("submission__team").defer(*heavy)
+    return visible.select_related("submission__team").light()
 
 
 def compare(board: Board, first: Evaluation, second: Evaluation) -> Comparison:

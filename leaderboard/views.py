@@ -92,7 +92,7 @@ def board_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     chosen = _asked_board(request, slug)
     entries = comparable(chosen, request.user)
     first, second = (_asked_entry(request, entries, name) for name in ("a", "b"))
-    choices = entries.defer("predictions", "scores").order_by("-submission__created_at")[:MOST_CHOICES]
+    choices = entries.defer("scores").order_by("-submission__created_at")[:MOST_CHOICES]
     shown: dict[str, Any] = {"board": chosen, "phase": chosen.phase, "first": first, "second": second}
     shown |= {"choices": choices, "own": team_of(request.user)}
     if first and second:

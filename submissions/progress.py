@@ -92,9 +92,9 @@ def failed_sentence(evaluation: Evaluation) -> str:
     return f"{sentence}{extra} {fault}{'' if said else f'; {counted}'}."
 
 
-def run_seconds(evaluation: Evaluation, exact: bool) -> int | None:
-    """Return how long the run took; rounded up to 10 s for participants, so that it carries no bit of the truth."""
+def run_seconds(evaluation: Evaluation, user: Any) -> int | None:
+    """Return how long the run took as `user` may know it: to the second, or rounded up to 10 s."""
     if not (evaluation.started_at and evaluation.finished_at):
         return None
     seconds = _seconds(evaluation.started_at, evaluation.finished_at)
-    return seconds if exact else max(10, -(-seconds // 10) * 10)
+    return seconds if evaluation.submission.shows_seconds_to(user) else max(10, -(-seconds // 10) * 10)

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from django.core import signing
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from submissions.api.serializers import counted_evaluation, shown_scores
 from submissions.models import Submission
 from submissions.refusals import Refusal
 
@@ -17,8 +17,9 @@ SALT = "lunasite.evaluation-record"
 
 def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
     """Return {"record", "signature"}. Raises Refusal (409) when nothing is scored yet."""
-    if (counted := counted_evaluation(submission)) is None:
+    if (counted := submission.counted) is None:
         raise Refusal(409, "NOT_SCORED", "There is no record before the submission is scored.")
+    assert counted.finished_at is not None  # one UPDATE sets both
     record = {
         "submission": str(submission.pk),
         "phase": submission.phase.slug,
@@ -31,7 +32,7 @@ def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
         "seed": counted.bootstrap_seed,
         "attempt": counted.attempt,
         "finished_at": counted.finished_at.isoformat(),
-        "scores": shown_scores(submission, user),
+        "scores": submission.scores_shown_to(user, timezone.now()),
     }
     return {"record": record, "signature": signature(record)}
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from submissions.api.serializers import counted_evaluation, shown_scores
 from submissions.models import Submission
 
 # What a participant may read of the timings: none of it is a case's.
@@ -23,16 +22,17 @@ SHOWN_TIMINGS = (
 
 def report_of(submission: Submission, user: Any) -> dict[str, Any]:
     """Return scores, curves and timings of the counted evaluation, for the splits `user` may see."""
+    now = timezone.now()
     report: dict[str, Any] = {
         "submission": str(submission.pk),
         "phase": submission.phase.slug,
         "metric": submission.phase.ranking_metric,
         "evaluation_status": submission.latest.status,
-        "scores": shown_scores(submission, user),
+        "scores": submission.scores_shown_to(user, now),
     }
-    if (counted := counted_evaluation(submission)) is None:
+    if (counted := submission.counted) is None:
         return report | {"curves": {}, "timings": {}}
-    splits = submission.phase.shown_splits(user, timezone.now())
+    splits = submission.phase.shown_splits(user, now)
     curves = {name: submission.phase.shown(counted.curves[name]) for name in splits if name in counted.curves}
     timings = {name: counted.timings[name] for name in SHOWN_TIMINGS if name in counted.timings}
     return report | {

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from submissions.api.serializers import counted_evaluation
 from submissions.models import Evaluation, Phase, Submission
 from submissions.progress import STEPS, Progress
 from submissions.scoring import METRICS, drawn_interval
@@ -62,8 +61,7 @@ def _cell(phase: Phase, split: str, of_split: Mapping[str, Any], name: str) -> C
 
 def listed_score(submission: Submission) -> str:
     """Return the public score that ranks, for a list; empty while there is none."""
-    counted = counted_evaluation(submission)
-    value = counted.scores.get("public", {}).get(submission.phase.ranking_metric) if counted else None
+    value = submission.public_score
     return "" if value is None else page_number(submission.phase, value)
 
 

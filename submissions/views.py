@@ -32,7 +32,6 @@ from submissions.scoring import METRICS, metrics_of
 from submissions.storage import StorageError
 
 PER_PAGE = 20
-HEAVY_FIELDS = ("predictions", "curves", "run_log", "smoke_log", "partial_answers")
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -132,7 +131,7 @@ def submission_list(request: HttpRequest) -> HttpResponse:
     rows = Submission.objects.visible_to(request.user).select_related("phase__dataset", "team", "user")
     if slug := request.GET.get("phase"):
         rows = rows.filter(phase__slug=slug)
-    light = Prefetch("evaluations", Evaluation.objects.defer(*HEAVY_FIELDS))
+    light = Prefetch("evaluations", Evaluation.objects.light())
     page = Paginator(rows.prefetch_related(light), PER_PAGE).get_page(request.GET.get("page"))
     listed = [{"submission": one, "evaluation": one.latest, "score": listed_score(one)} for one in page]
     context = {"page": page, "rows": listed, "team": team_of(request.user)}  # type: ignore[arg-type]
@@ -160,7 +159,8 @@ def submission_context(request: HttpRequest, submission: Submission) -> dict[str
         "splits": list(report["scores"]),
         "score_rows": score_rows(submission.phase, report["scores"]),
         "charts": charts_of(report["curves"]),
-        "seconds": run_seconds(evaluation, exact=not submission.is_docker or request.user.is_staff),
+        "seconds": run_seconds(evaluation, request.user),
+        "seconds_are_exact": submission.shows_seconds_to(request.user),
     }
 
 

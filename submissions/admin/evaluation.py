@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -19,7 +20,6 @@ from submissions.admin.verbs import CannotDo, do
 from submissions.models import Evaluation, EvaluationEvent, Submission
 
 Status = Evaluation.Status
-HEAVY = ("predictions", "curves", "scores", "timings", "run_log", "smoke_log", "partial_answers", "staff_note")
 
 
 class TimelineInline(ReadOnlyInline):
@@ -72,9 +72,10 @@ class EvaluationAdmin(Decided):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Evaluation]:
         """Leave the logs and arrays of a list where they are."""
-        rows = super().get_queryset(request)
+        rows: Any = super().get_queryset(request)
         match = request.resolver_match
-        return rows.defer("predictions") if match and "object_id" in match.kwargs else rows.defer(*HEAVY)
+        is_page = match and "object_id" in match.kwargs
+        return rows.defer("predictions") if is_page else rows.light().defer("scores", "timings")
 
     # Columns
 

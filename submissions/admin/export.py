@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 
@@ -41,24 +41,15 @@ def _evaluation(evaluation: Evaluation) -> Sequence[object]:
 
 
 def _submissions(rows: QuerySet[Submission]) -> Iterator[Sequence[object]]:
-    for submission in rows.prefetch_related("evaluations"):
-        evaluations = list(submission.evaluations.all())
-        latest = max(evaluations, key=lambda one: one.pk)
-        counted = next((one for one in evaluations if one.is_counted), None)
+    for submission in rows.prefetch_related(Prefetch("evaluations", Evaluation.objects.light())):
+        latest = submission.latest
         yield [
             str(submission.pk), submission.team.name, submission.user.username, submission.phase.slug,
             submission.submission_type, submission.title, submission.original_name, submission.sha256,
             submission.size_bytes, _iso(submission.created_at), latest.status, latest.failure_code,
-            submission.try_counts, submission.is_baseline, submission.is_hidden, public_score(submission, counted),
+            submission.try_counts, submission.is_baseline, submission.is_hidden,
+            submission.phase.shown(submission.public_score),
         ]  # fmt: skip
-
-
-def public_score(submission: Submission, counted: Evaluation | None) -> float | None:
-    """Return the public score that ranks, with the phase's decimals."""
-    phase = submission.phase
-    scores = counted.scores.get("public", {}) if counted else {}
-    value: float | None = phase.shown(scores.get(phase.ranking_metric))
-    return value
 
 
 def _iso(at: datetime | None) -> str:

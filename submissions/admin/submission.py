@@ -38,7 +38,8 @@ class EvaluationInline(ReadOnlyInline):
     readonly_fields = ["page"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Evaluation]:
-        return super().get_queryset(request).defer(*verbs.HEAVY)
+        rows: Any = super().get_queryset(request)
+        return rows.light().defer("scores", "timings")
 
     @admin.display(description="evaluation")
     def page(self, evaluation: Evaluation) -> SafeString:

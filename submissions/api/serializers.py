@@ -116,10 +116,6 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
             "progress", "attempt", "started_at", "seconds", "is_baseline", "scores",
         ]  # fmt: skip
 
-    @property
-    def is_staff(self) -> bool:
-        return bool(self.context["request"].user.is_staff)
-
     def get_docker_image_path(self, submission: Submission) -> str:
         return submission.file if submission.is_docker else ""
 
@@ -140,23 +136,11 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
         return progress_of(submission.latest, timezone.now()).as_dict()
 
     def get_seconds(self, submission: Submission) -> int | None:
-        return run_seconds(submission.latest, exact=self.is_staff or not submission.is_docker)
+        return run_seconds(submission.latest, self.context["request"].user)
 
     def get_scores(self, submission: Submission) -> dict[str, Any]:
         """Return the counted scores of the splits that may be seen, rounded to the phase's decimals."""
-        return shown_scores(submission, self.context["request"].user)
-
-
-def counted_evaluation(submission: Submission) -> Any:
-    """Return the evaluation whose scores rank, or None; uses prefetched ones where a list has them."""
-    return next((one for one in submission.evaluations.all() if one.is_counted), None)
-
-
-def shown_scores(submission: Submission, user: Any) -> dict[str, Any]:
-    if (counted := counted_evaluation(submission)) is None:
-        return {}
-    splits = submission.phase.shown_splits(user, timezone.now())
-    return {name: submission.phase.shown(counted.scores[name]) for name in splits if name in counted.scores}
+        return submission.scores_shown_to(self.context["request"].user, timezone.now())
 
 
 class OneLine(serializers.CharField):

@@ -103,8 +103,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     queryset = Submission.objects.none()
 
     def get_queryset(self) -> QuerySet[Submission]:
-        heavy = ("predictions", "curves", "run_log", "smoke_log", "partial_answers", "staff_note")
-        evaluations = Prefetch("evaluations", Evaluation.objects.defer(*heavy).select_related("submission"))
+        evaluations = Prefetch("evaluations", Evaluation.objects.light().select_related("submission"))
         rows = Submission.objects.visible_to(self.request.user).select_related("phase__dataset", "team", "user")
         return rows.prefetch_related(evaluations)
 

@@ -17,11 +17,19 @@ class StatusConflict(Exception):
     """Another worker, a cancel or the sweeper moved the evaluation first."""
 
 
+# Logs and arrays, which no list needs: some are megabytes.
+HEAVY_FIELDS = ("predictions", "curves", "run_log", "smoke_log", "partial_answers", "staff_note")
+
+
 class EvaluationQuerySet(models.QuerySet["Evaluation"]):
     def visible_to(self, user: Any) -> EvaluationQuerySet:
         if user.is_staff:
             return self
         return self.filter(submission__in=Submission.objects.visible_to(user))
+
+    def light(self) -> EvaluationQuerySet:
+        """Leave the heavy fields where they are until one is asked for."""
+        return self.defer(*HEAVY_FIELDS)
 
     def waiting(self) -> EvaluationQuerySet:
         return self.filter(status=Evaluation.Status.PENDING)

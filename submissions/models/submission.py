@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -84,6 +85,29 @@ class Submission(models.Model):
     @property
     def is_docker(self) -> bool:
         return self.submission_type == self.Type.DOCKER
+
+    @property
+    def counted(self) -> Evaluation | None:
+        """The evaluation whose scores rank, None while there is none; uses prefetched ones where a list has them."""
+        return next((one for one in self.evaluations.all() if one.is_counted), None)
+
+    @property
+    def public_score(self) -> float | None:
+        """The score that ranks on the public cases, in full."""
+        counted = self.counted
+        score: float | None = counted.scores.get("public", {}).get(self.phase.ranking_metric) if counted else None
+        return score
+
+    def scores_shown_to(self, user: Any, now: datetime) -> dict[str, Any]:
+        """Return the counted scores of the splits that `user` may see at `now`, rounded to the phase's decimals."""
+        if (counted := self.counted) is None:
+            return {}
+        splits = self.phase.shown_splits(user, now)
+        return {name: self.phase.shown(counted.scores[name]) for name in splits if name in counted.scores}
+
+    def shows_seconds_to(self, user: Any) -> bool:
+        """Whether `user` may know to the second how long it ran: of a container that could carry bits of the truth."""
+        return bool(user.is_staff) or not self.is_docker
 
     def give_try_back(self) -> None:
         """Let the try count no longer, unless scores of an earlier run stand: then it was used."""
