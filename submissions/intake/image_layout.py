@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from submissions.intake import go_json
-from submissions.intake.archive_contents import Contents, ArchiveMember
+from submissions.intake.archive_contents import ArchiveMember, Contents
 from submissions.intake.archive_errors import ArchiveError, shown
 from submissions.intake.archive_limits import ArchiveLimits
 from submissions.intake.archive_tar import normalised
