@@ -5,13 +5,13 @@ Only a path and a port are ever taken: the host is always the container's own lo
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 from submissions.kinds.lesion import OPTIONAL_FIELDS
 from submissions.refusals import Refusal
+from submissions.strict_json import NotANumber, NotStrictJson, RepeatedKey, parse_strict
 
 PATH = re.compile(r"/[A-Za-z0-9/_-]{0,200}")
 TOKEN = re.compile(r"[\x21-\x7e]{1,512}")
@@ -73,8 +73,10 @@ def _json(text: str) -> Any:
     if len(text) > MOST_JSON_CHARS:
         raise invalid(f"The adapter is longer than {MOST_JSON_CHARS} characters.")
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_strict(text)
+    except (NotANumber, RepeatedKey) as error:
+        raise invalid(f"The adapter {error}.") from None
+    except NotStrictJson:
         raise invalid("The adapter is not JSON; use double quotes and no trailing comma.") from None
 
 

@@ -383,6 +383,9 @@ def test_a_port_is_a_port(client, phase, settings, port):
         '{"probability_path": "a..b"}',
         '{"probability_path": "__class__[0]"}',
         "[" * 3000,
+        '{"omit": ' + "[" * 2000 + "]" * 2000 + "}",
+        '{"port": NaN}',
+        '{"port": 9000, "port": 9001}',
         '{"x": "' + "y" * 5000 + '"}',
     ],
 )
