@@ -9,9 +9,9 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from submissions.admin.shown import age
-from submissions.admin.worker import SILENT_AFTER
 from submissions.failures import FAILURES
 from submissions.models import Evaluation, Worker
+from submissions.models.worker import seen_lately
 
 Status = Evaluation.Status
 OUR_CODES = [code for code, failure in FAILURES.items() if failure.is_ours]
@@ -46,7 +46,7 @@ def queue_state() -> QueueState:
         failed_ours=Count("pk", filter=failed & Q(failure_code__in=OUR_CODES)),
         failed_theirs=Count("pk", filter=failed & ~Q(failure_code__in=OUR_CODES)),
     )
-    alive = Q(seen_at__gte=now - SILENT_AFTER)
+    alive = seen_lately(now)
     workers = Worker.objects.aggregate(
         workers_alive=Count("pk", filter=alive),
         workers=Count("pk"),

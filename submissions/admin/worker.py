@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from django.contrib import admin
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
@@ -11,12 +9,6 @@ from django.utils import timezone
 from submissions.admin.base import ReadOnly
 from submissions.admin.shown import NOTHING, age
 from submissions.models import Worker
-
-SILENT_AFTER = timedelta(seconds=30)
-
-
-def is_alive(worker: Worker) -> bool:
-    return worker.seen_at >= timezone.now() - SILENT_AFTER
 
 
 @admin.register(Worker)
@@ -38,7 +30,7 @@ class WorkerAdmin(ReadOnly):
 
     @admin.display(boolean=True)
     def alive(self, worker: Worker) -> bool:
-        return is_alive(worker)
+        return worker.is_alive(timezone.now())
 
     @admin.display(description="heartbeat", ordering="seen_at")
     def seen(self, worker: Worker) -> str:

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
+
+# Six heartbeats missed: a worker that says nothing for longer is taken for lost.
+SILENT_AFTER = timedelta(seconds=30)
+
+
+def seen_lately(now: datetime) -> Q:
+    """Return the condition of a worker that is alive at `now`."""
+    return Q(seen_at__gte=now - SILENT_AFTER)
+
+
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    def alive(self, now: datetime) -> WorkerQuerySet:
+        return self.filter(seen_lately(now))
 
 
 class Worker(models.Model):
@@ -23,11 +37,16 @@ class Worker(models.Model):
     engine_version = models.CharField(max_length=60, blank=True)
     engine_free_bytes = models.BigIntegerField(null=True, blank=True)
 
+    objects = WorkerQuerySet.as_manager()
+
     class Meta:
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
+
+    def is_alive(self, now: datetime) -> bool:
+        return self.seen_at >= now - SILENT_AFTER
 
 
 class Housekeeping(models.Model):
@@ -40,8 +59,8 @@ class Housekeeping(models.Model):
         return self.name
 
     @classmethod
-    def is_mine(cls, name: str, every_s: float) -> bool:
-        """Return True for exactly one of the workers that ask within `every_s` seconds."""
+    def claim_chore(cls, name: str, every_s: float) -> bool:
+        """Take a chore that is due: True for exactly one of the workers that ask within `every_s` seconds."""
         now = timezone.now()
         due = now - timedelta(seconds=every_s)
         _, created = cls.objects.get_or_create(name=name, defaults={"done_at": now})

@@ -101,7 +101,7 @@ def test_a_double_click_at_once_makes_one_row():
 
 
 def test_of_many_workers_one_keeps_house():
-    assert sum(at_once(8, lambda i: Housekeeping.is_mine("sweep", 60))) == 1
+    assert sum(at_once(8, lambda i: Housekeeping.claim_chore("sweep", 60))) == 1
 
 
 def test_sweeping_at_once_returns_lost_work_once():

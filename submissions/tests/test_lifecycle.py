@@ -13,7 +13,7 @@ from submissions import actions, queue
 from submissions.actions import finish
 from submissions.actions.evaluate import claim
 from submissions.failures import FAILURES, PlatformError
-from submissions.models import Evaluation, Standing, StatusConflict
+from submissions.models import Evaluation, Standing, StatusConflict, Worker
 from submissions.progress import progress_of
 from submissions.refusals import Refusal
 from submissions.scoring import MetricError
@@ -249,6 +249,13 @@ def test_a_stopped_worker_gives_its_work_back_without_a_setback():
     assert actions.release(worker="host/evaluations/70") == 0
     assert actions.release(worker="host/evaluations/7") == 1
     assert (submission.latest.status, submission.latest.setbacks) == (Status.PENDING, 0)
+
+
+@pytest.mark.parametrize(("silent_s", "is_alive"), [(0, True), (30, True), (30.001, False)])
+def test_a_worker_lives_while_it_was_heard_of_in_the_last_thirty_seconds(silent_s, is_alive):
+    now = timezone.now()
+    worker = Worker.objects.create(name="w", pid=1, started_at=now, seen_at=now - timedelta(seconds=silent_s))
+    assert (worker.is_alive(now), Worker.objects.alive(now).exists()) == (is_alive, is_alive)
 
 
 def test_back_off_doubles(settings):

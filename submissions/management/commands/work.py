@@ -103,10 +103,10 @@ class Work:
 def keep_house(cluster: str) -> None:
     """Do the shared chores that are due; of all workers one does each."""
     lease_s = settings.EVALUATION_LEASE_SECONDS
-    if Housekeeping.is_mine("sweep", min(20.0, lease_s)):
+    if Housekeeping.claim_chore("sweep", min(20.0, lease_s)):
         actions.sweep()
-    if Housekeeping.is_mine("expired uploads", 600):
+    if Housekeeping.claim_chore("expired uploads", 600):
         drop_expired()
-    if Housekeeping.is_mine("forget workers", 3600):
+    if Housekeeping.claim_chore("forget workers", 3600):
         gone = timezone.now() - timedelta(days=1)
         Worker.objects.filter(seen_at__lt=gone).delete()
