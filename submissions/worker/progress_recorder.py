@@ -1,0 +1,69 @@
+"""How far an attempt is, written into its row: stages, timings, and answers so that a retry can go on."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils import timezone
+
+from submissions.models import Evaluation, StatusConflict
+from submissions.runner.base import RunCancelled
+
+PROGRESS_EVERY_S = 0.5
+ANSWERS_EVERY_S = 5.0
+
+
+class ProgressRecorder:
+    """Stages and timings of one attempt. timings: seconds and more by name, those of earlier attempts included."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        self.evaluation = evaluation
+        self.timings: dict[str, Any] = dict(evaluation.timings)
+
+    def stage(self, stage: str, **progress: Any) -> None:
+        """Say that a stage begins. Raises StatusConflict once the attempt is no longer ours."""
+        self.evaluation.save_progress(stage=stage, timings=self.timings, **progress)
+
+    @contextlib.contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Take the seconds of a block that ends well."""
+        started = time.monotonic()
+        yield
+        self.timings[name] = time.monotonic() - started
+
+
+class AnswerRecorder:
+    """Writes the answers of the hidden run now and then. answers: those of earlier attempts by case id."""
+
+    def __init__(self, progress: ProgressRecorder, answers: dict[str, Any]) -> None:
+        self.progress, self.answers = progress, answers
+        self._next_progress = self._next_answers = 0.0
+
+    def stage(self, name: str) -> None:
+        self.progress.timings.setdefault("predict_started_at", timezone.now().isoformat())
+        if self.progress.evaluation.stage != name:
+            self._save(stage=name)
+
+    def answered(self, case_id: str, answer: Any, latency_s: float) -> None:
+        self.answers[case_id] = answer
+        now = time.monotonic()
+        if now >= self._next_progress:
+            self._next_progress = now + PROGRESS_EVERY_S
+            keep = now >= self._next_answers
+            if keep:
+                self._next_answers = now + ANSWERS_EVERY_S
+            self._save(**({"partial_answers": self.answers} if keep else {}))
+
+    def flush(self, **more: Any) -> None:
+        self._save(partial_answers=self.answers, **more)
+
+    def _save(self, **values: Any) -> None:
+        """Write to the row while it is ours; the run is stopped by the heartbeat once it is not."""
+        progress = {"answered": len(self.answers), "timings": self.progress.timings}
+        try:
+            self.progress.evaluation.save_progress(**progress, **values)
+        except StatusConflict as error:
+            raise RunCancelled from error
