@@ -3,6 +3,7 @@
 import pytest
 from django.core.management import call_command
 
+from submissions.tests.containers import bench_at
 from submissions.tests.stores import empty_buckets, use_s3
 
 LOCAL_AND_S3 = [pytest.param("local"), pytest.param("s3", marks=pytest.mark.s3)]
@@ -23,3 +24,10 @@ def anywhere(request):
     if request.param == "s3":
         request.getfixturevalue("on_s3")
     return request.param
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """A real engine for one test module; what the module makes on it is gone afterwards."""
+    with bench_at(tmp_path_factory.mktemp("containers")) as bench:
+        yield bench

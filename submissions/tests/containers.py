@@ -1,5 +1,6 @@
 """A real engine for tests: images built from tiny programs, run by the real runners, and nothing left."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -7,8 +8,6 @@ import subprocess
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import pytest
 
 from submissions.kinds import KINDS
 from submissions.runner.attempt import Host
@@ -111,17 +110,14 @@ class Bench:
         return [one.name for one in self.engine.own_containers(ours)] + list(self.engine.own_volumes(ours))
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    """An engine of one test module; afterwards nothing of it is left there."""
-    if not os.environ.get("DOCKER_HOST"):
-        pytest.skip("no Docker engine: run `make services`")
+@contextlib.contextmanager
+def bench_at(folder):
+    """Give a bench on the engine of DOCKER_HOST; afterwards nothing of it is left there."""
     engine = Engine(os.environ["DOCKER_HOST"])
     image = driver_image()
     driver = engine.image(image.image_id)
     was_there = driver is not None
     driver_id = driver.image_id if was_there else engine.load([image.archive]) or image.image_id
-    folder = tmp_path_factory.mktemp("containers")
     for path in (folder, *folder.parents[:2]):
         path.chmod(0o755)
     bench = Bench(Host(engine, driver_id, PREFIX, f"test{secrets.token_hex(4)}"), folder)

@@ -20,10 +20,9 @@ from submissions.runner.base import EngineFault
 from submissions.runner.docker import Engine
 from submissions.tests.containers import (
     HOSTILE,
-    bench,  # noqa: F401
 )
 from submissions.tests.factories import make_member, make_phase
-from submissions.worker import container_evaluation, engine_host, reaping
+from submissions.worker import container_evaluation, engine_host, image_loading, reaping
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
 SERVE = "from serving import good, serve, field\nserve(lambda body, number: (200, good(body, {})))\n"
@@ -39,7 +38,7 @@ BY_COORDINATE = "float(field(body, 'coordX')) / 100"
 
 
 @pytest.fixture(autouse=True)
-def this_host(bench, settings, tmp_path):  # noqa: F811
+def this_host(bench, settings, tmp_path):
     """Point the site at the test's engine, under an instance name that only this module uses."""
     settings.INSTANCE = bench.instance
     settings.DATA_DIR = bench.folder / "data"
@@ -54,7 +53,7 @@ def this_host(bench, settings, tmp_path):  # noqa: F811
     (engine_host._pin_path(engine)).unlink(missing_ok=True)
 
 
-def archive_of(bench, program, extra=""):  # noqa: F811
+def archive_of(bench, program, extra=""):
     """Return the bytes of `docker save` of an image that runs `program`, the image itself removed again."""
     context = bench.folder / f"context-{hashlib.sha256(program.encode()).hexdigest()[:8]}"
     context.mkdir(exist_ok=True)
@@ -70,7 +69,7 @@ def archive_of(bench, program, extra=""):  # noqa: F811
 
 
 @pytest.fixture(scope="module")
-def archive(bench):  # noqa: F811
+def archive(bench):
     """An image that answers the x coordinate as the probability."""
     return gzip.compress(archive_of(bench, SERVE.format(BY_COORDINATE)), 1)
 
@@ -119,7 +118,7 @@ def run(submission):
     return submission.evaluations.order_by("-pk")[0]
 
 
-def test_an_image_is_checked_tried_run_and_scored(bench, archive):  # noqa: F811
+def test_an_image_is_checked_tried_run_and_scored(bench, archive):
     submission = send(make_lesions(), archive)
 
     evaluation = run(submission)
@@ -143,11 +142,11 @@ def test_an_image_is_checked_tried_run_and_scored(bench, archive):  # noqa: F811
     assert bench.left_behind() == []
 
 
-def test_a_second_run_of_the_same_image_loads_nothing(bench, archive, monkeypatch):  # noqa: F811
+def test_a_second_run_of_the_same_image_loads_nothing(bench, archive, monkeypatch):
     submission = send(make_lesions(), archive)
     run(submission)
     monkeypatch.setattr(Engine, "load", lambda *_: pytest.fail("loaded again"))
-    monkeypatch.setattr(container_evaluation, "scan_archive", lambda *_: pytest.fail("scanned again"))
+    monkeypatch.setattr(image_loading, "scan_archive", lambda *_: pytest.fail("scanned again"))
 
     again = actions.re_evaluate(submission=submission)
     actions.evaluate(evaluation_id=again.pk, worker="tests")
@@ -157,14 +156,14 @@ def test_a_second_run_of_the_same_image_loads_nothing(bench, archive, monkeypatc
     assert again.timings["load_s"] == 0
 
 
-def test_a_batch_image_is_scored(bench):  # noqa: F811
+def test_a_batch_image_is_scored(bench):
     data = archive_of(bench, BATCH)
     evaluation = run(send(make_lesions(), data, contract="batch"))
     assert evaluation.status == "completed", (evaluation.failure_code, evaluation.failure_note, evaluation.staff_note)
     assert evaluation.scores["public"]["auc"] == pytest.approx(1.0)
 
 
-def test_a_model_that_fails_the_smoke_run_sees_no_hidden_case(bench, monkeypatch):  # noqa: F811
+def test_a_model_that_fails_the_smoke_run_sees_no_hidden_case(bench, monkeypatch):
     data = archive_of(bench, "import sys\nprint('my own words')\nsys.exit(3)\n")
     monkeypatch.setattr(
         container_evaluation._ContainerEvaluation, "_hidden", lambda *_: pytest.fail("hidden data touched")
@@ -179,7 +178,7 @@ def test_a_model_that_fails_the_smoke_run_sees_no_hidden_case(bench, monkeypatch
     assert evaluation.run_log == ""
 
 
-def test_words_of_the_hidden_run_reach_staff_only(bench):  # noqa: F811
+def test_words_of_the_hidden_run_reach_staff_only(bench):
     data = archive_of(
         bench, "print('secret voxels')\nfrom serving import serve\nserve(lambda b, n: (500, b'secret voxels'))\n"
     )
@@ -191,7 +190,7 @@ def test_words_of_the_hidden_run_reach_staff_only(bench):  # noqa: F811
     assert "secret voxels" in evaluation.run_log
 
 
-def test_a_bad_archive_costs_no_try(bench):  # noqa: F811
+def test_a_bad_archive_costs_no_try(bench):
     submission = send(make_lesions(), b"not an archive at all")
     evaluation = run(submission)
     submission.refresh_from_db()
@@ -199,7 +198,7 @@ def test_a_bad_archive_costs_no_try(bench):  # noqa: F811
     assert not submission.try_counts
 
 
-def test_a_stored_archive_that_changed_is_never_run(bench, archive):  # noqa: F811
+def test_a_stored_archive_that_changed_is_never_run(bench, archive):
     submission = send(make_lesions(), archive)
     Submission.objects.filter(pk=submission.pk).update(sha256="0" * 64)
     evaluation = run(submission)
@@ -207,7 +206,7 @@ def test_a_stored_archive_that_changed_is_never_run(bench, archive):  # noqa: F8
     assert "SYSTEM_STORAGE" in evaluation.staff_note
 
 
-def test_a_retry_for_our_fault_goes_on_where_it_stopped(bench, archive, monkeypatch):  # noqa: F811
+def test_a_retry_for_our_fault_goes_on_where_it_stopped(bench, archive, monkeypatch):
     submission = send(make_lesions(samples=0), archive)
     asked = []
     original = Engine.attached
@@ -265,7 +264,7 @@ def test_a_retry_for_our_fault_goes_on_where_it_stopped(bench, archive, monkeypa
     assert second.scores["public"]["auc"] == pytest.approx(1.0)
 
 
-def test_cancel_ends_the_container_within_two_seconds(bench):  # noqa: F811
+def test_cancel_ends_the_container_within_two_seconds(bench):
     data = archive_of(bench, "import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(3600)\n")
     submission = send(make_lesions(samples=0), data)
     worker = Thread(target=actions.evaluate, kwargs={"evaluation_id": submission.latest.pk, "worker": "tests"})
@@ -300,7 +299,7 @@ def test_an_engine_that_is_down_is_our_fault_and_gives_the_try_back(archive, set
     assert "nowhere" not in evaluation.failure_note
 
 
-def test_a_replaced_driver_image_stops_container_work(bench, archive):  # noqa: F811
+def test_a_replaced_driver_image_stops_container_work(bench, archive):
     engine = engine_host.connect()
     engine_host.build_driver(engine)
     busybox = engine.image("busybox:static").image_id
@@ -313,7 +312,7 @@ def test_a_replaced_driver_image_stops_container_work(bench, archive):  # noqa: 
     assert "run manage.py build_driver" in evaluation.staff_note
 
 
-def test_nothing_of_the_patient_is_in_the_files_a_container_gets(bench, archive):  # noqa: F811
+def test_nothing_of_the_patient_is_in_the_files_a_container_gets(bench, archive):
     phase = make_lesions()
     laid_out = container_evaluation.run_cases(
         phase.dataset, list(phase.dataset.scored_cases()), engine_host.cases_dir()
@@ -323,7 +322,7 @@ def test_nothing_of_the_patient_is_in_the_files_a_container_gets(bench, archive)
     assert not any("case" in case.image_path.name for case in laid_out)
 
 
-def test_a_task_delivered_twice_at_once_runs_once(bench, archive, monkeypatch):  # noqa: F811
+def test_a_task_delivered_twice_at_once_runs_once(bench, archive, monkeypatch):
     submission = send(make_lesions(samples=0), archive)
     runs = []
     original = container_evaluation.run_containers
@@ -344,7 +343,7 @@ def test_a_task_delivered_twice_at_once_runs_once(bench, archive, monkeypatch): 
     assert bench.left_behind() == []
 
 
-def test_two_hosts_with_folders_of_their_own_work_side_by_side(bench, archive):  # noqa: F811
+def test_two_hosts_with_folders_of_their_own_work_side_by_side(bench, archive):
     """Only the database, the storage and the secret are shared: each worker process has its own folders."""
     phase = make_lesions(samples=0)
     sent = [send(phase, archive) for _ in range(2)]
@@ -360,7 +359,7 @@ def test_two_hosts_with_folders_of_their_own_work_side_by_side(bench, archive): 
     assert {one.latest.worker for one in sent} == {"host-0", "host-1"}
 
 
-def test_leftovers_of_a_lost_attempt_go_and_those_of_a_live_one_stay(bench, archive):  # noqa: F811
+def test_leftovers_of_a_lost_attempt_go_and_those_of_a_live_one_stay(bench, archive):
     from submissions.runner.sandbox import Labels, holder_spec
 
     submission = send(make_lesions(), archive)
@@ -377,7 +376,7 @@ def test_leftovers_of_a_lost_attempt_go_and_those_of_a_live_one_stay(bench, arch
     engine.remove(container)
 
 
-def test_an_image_whose_worker_died_while_loading_is_adopted(bench):  # noqa: F811
+def test_an_image_whose_worker_died_while_loading_is_adopted(bench):
     engine = engine_host.connect()
     image_id = bench.build(f"FROM {bench.host.driver_image}\nLABEL orphan=yes\n")
     mark = engine_host.state_dir() / f"loading-{image_id.removeprefix('sha256:')}"
@@ -388,7 +387,7 @@ def test_an_image_whose_worker_died_while_loading_is_adopted(bench):  # noqa: F8
     bench.drop()
 
 
-def test_the_doctor_says_what_is_wrong_and_refuses(bench, settings, capsys):  # noqa: F811
+def test_the_doctor_says_what_is_wrong_and_refuses(bench, settings, capsys):
     call_command("doctor")
     assert "FAIL" not in capsys.readouterr().out
     settings.EVALUATION_RUNTIME = "no-such-runtime"
@@ -397,7 +396,7 @@ def test_the_doctor_says_what_is_wrong_and_refuses(bench, settings, capsys):  # 
     assert "Containers are refused on this host" in capsys.readouterr().out
 
 
-def test_a_worker_tells_of_its_engine_and_why_it_refuses(bench, settings, monkeypatch):  # noqa: F811
+def test_a_worker_tells_of_its_engine_and_why_it_refuses(bench, settings, monkeypatch):
     now = timezone.now()
     row = Worker.objects.create(name="w", host="h", cluster="containers", pid=1, started_at=now, seen_at=now)
     monkeypatch.setenv("LUNASITE_WORKER", "w")

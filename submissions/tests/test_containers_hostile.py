@@ -9,7 +9,6 @@ from submissions.failures import FAILURES
 from submissions.tests.containers import (
     HOSTILE,
     TEST_LIMITS,
-    bench,  # noqa: F401
     hostile_dockerfile,
     hostile_variants,
 )
@@ -21,13 +20,13 @@ DISK_ALLOWANCE_BYTES = 100 << 20
 
 
 @pytest.fixture(scope="module")
-def base(bench):  # noqa: F811
+def base(bench):
     bench.build(BASE, HOSTILE)
     return bench.built[-1]
 
 
 @pytest.mark.parametrize("hostile", hostile_variants(), ids=str)
-def test_hostile_model_ends_in_its_verdict(hostile, base, bench):  # noqa: F811
+def test_hostile_model_ends_in_its_verdict(hostile, base, bench):
     expected = hostile.expected
     image_id = bench.build(hostile_dockerfile(hostile, base))
     request = bench.request(

@@ -22,7 +22,7 @@ from submissions.runner.driver_image import driver_image
 from submissions.runner.engine_disk import _asked, engine_free_bytes
 from submissions.runner.sandbox import holder_spec
 from submissions.runner.selftest import self_test
-from submissions.tests.containers import HOSTILE, TEST_LIMITS, bench, docker  # noqa: F401
+from submissions.tests.containers import HOSTILE, TEST_LIMITS, docker
 from submissions.tests.image_archives import config, docker_archive, layer
 
 pytestmark = pytest.mark.engine
@@ -46,7 +46,7 @@ while True:
 SERVE = "from serving import serve\nserve()\n"
 
 
-def build(bench, program, *lines):  # noqa: F811
+def build(bench, program, *lines):
     context = bench.folder / f"context-{len(bench.built)}"
     context.mkdir(exist_ok=True)
     (context / "program.py").write_text(program)
@@ -57,12 +57,12 @@ def build(bench, program, *lines):  # noqa: F811
 
 
 @pytest.fixture(scope="module")
-def serving(bench):  # noqa: F811
+def serving(bench):
     return build(bench, SERVE)
 
 
 @pytest.fixture(scope="module")
-def recording(bench):  # noqa: F811
+def recording(bench):
     return build(bench, RECORDS)
 
 
@@ -93,7 +93,7 @@ def addresses_of_this_host():
     return [*listed, *socket.gethostbyname_ex(socket.gethostname())[2], "172.17.0.1"]
 
 
-def received(bench, image_id, **changes):  # noqa: F811
+def received(bench, image_id, **changes):
     """Run the recording model; return (its answers' result, the heads and bodies it received)."""
     result = bench.run(bench.request(image_id, **changes))
     lines = [json.loads(line) for line in result.logs.splitlines() if line.startswith("[")]
@@ -104,7 +104,7 @@ def field(body, name):
     return body.split(b'name="%b"\r\n\r\n' % name.encode())[1].split(b"\r\n")[0].decode()
 
 
-def test_what_a_container_receives_carries_no_label_bearing_number(bench, recording):  # noqa: F811
+def test_what_a_container_receives_carries_no_label_bearing_number(bench, recording):
     result, requests = received(bench, recording, cases=bench.cases(8))
     given = {case.case_id: case for case in bench.cases(8)}
 
@@ -122,7 +122,7 @@ def test_what_a_container_receives_carries_no_label_bearing_number(bench, record
     assert len(result.answers) == 8
 
 
-def test_another_attempt_sends_another_order_and_other_names(bench, recording):  # noqa: F811
+def test_another_attempt_sends_another_order_and_other_names(bench, recording):
     runs = [received(bench, recording, seed=seed, cases=bench.cases(8))[1] for seed in (1, 2)]
     orders = [[field(body, "coordX") for _, body in requests] for requests in runs]
     names = [{field(body, "lesionID") for _, body in requests} for requests in runs]
@@ -131,7 +131,7 @@ def test_another_attempt_sends_another_order_and_other_names(bench, recording): 
     assert names[0].isdisjoint(names[1])
 
 
-def test_adapter_and_endpoint_reach_the_container(bench, recording):  # noqa: F811
+def test_adapter_and_endpoint_reach_the_container(bench, recording):
     adapter = {"field_names": "csv", "file_field": "image_file", "bearer_token": "abc", "omit": ["gender"]}
     code, outcome, _ = bench.verdict(bench.request(recording, adapter=adapter, endpoint="/my/path"))
     lines = [json.loads(line) for line in outcome.logs.splitlines() if line.startswith("[")]
@@ -144,7 +144,7 @@ def test_adapter_and_endpoint_reach_the_container(bench, recording):  # noqa: F8
     assert code in (None, "BAD_PREDICTION")
 
 
-def test_a_model_reaches_neither_the_host_nor_a_resolver(bench, serving):  # noqa: F811
+def test_a_model_reaches_neither_the_host_nor_a_resolver(bench, serving):
     program = (HOSTILE / "reaches_out" / "program.py").read_text()
     with canary() as (port, hits), canary(socket.SOCK_DGRAM) as (_, datagrams):
         hosts = " ".join(addresses_of_this_host())
@@ -154,7 +154,7 @@ def test_a_model_reaches_neither_the_host_nor_a_resolver(bench, serving):  # noq
         assert (hits, datagrams) == ([], [])
 
 
-def test_a_redirect_is_never_followed(bench):  # noqa: F811
+def test_a_redirect_is_never_followed(bench):
     with canary() as (port, hits):
         location = f"Location: http://172.17.0.1:{port}/\\r\\n"
         reply = f"lambda sock, body, n: sock.sendall(message(307, b'', '{location}'))"
@@ -164,7 +164,7 @@ def test_a_redirect_is_never_followed(bench):  # noqa: F811
         assert "3xx" in fault.note
 
 
-def test_two_models_do_not_see_each_other(bench, serving):  # noqa: F811
+def test_two_models_do_not_see_each_other(bench, serving):
     program = (HOSTILE / "scans_ports" / "program.py").read_text()
     scanning = build(bench, program)
     other = Engine()
@@ -187,7 +187,7 @@ def test_two_models_do_not_see_each_other(bench, serving):  # noqa: F811
     assert {answer for result in results.values() for answer in result.answers.values()} == {(0.25,)}
 
 
-def test_while_it_runs_the_engine_confirms_every_flag(bench, serving):  # noqa: F811
+def test_while_it_runs_the_engine_confirms_every_flag(bench, serving):
     seen = {}
 
     def look():
@@ -216,7 +216,7 @@ def test_while_it_runs_the_engine_confirms_every_flag(bench, serving):  # noqa: 
     assert docker("network", "ls", "-q") == networks_before
 
 
-def test_cpu_time_is_limited(bench):  # noqa: F811
+def test_cpu_time_is_limited(bench):
     spin = "threading.Thread(target=spin, daemon=True).start()"
     program = f"import threading\ndef spin():\n    while True:\n        pass\nfor _ in range(4):\n    {spin}\n"
     throttled = []
@@ -233,7 +233,7 @@ def test_cpu_time_is_limited(bench):  # noqa: F811
     assert set(throttled) == {500_000_000}
 
 
-def test_a_name_that_is_taken_means_another_worker_runs_this_attempt(bench, serving):  # noqa: F811
+def test_a_name_that_is_taken_means_another_worker_runs_this_attempt(bench, serving):
     request = bench.request(serving)
     with attempt_on(bench.engine) as attempt:
         labels = bench.host.labels(request.evaluation, request.attempt, 60)
@@ -243,7 +243,7 @@ def test_a_name_that_is_taken_means_another_worker_runs_this_attempt(bench, serv
     assert bench.left_behind() == []
 
 
-def test_cancel_stops_a_run_at_once(bench):  # noqa: F811
+def test_cancel_stops_a_run_at_once(bench):
     image_id = build(bench, "import time\ntime.sleep(3600)\n")
     begun = time.monotonic()
     with pytest.raises(RunCancelled):
@@ -252,7 +252,7 @@ def test_cancel_stops_a_run_at_once(bench):  # noqa: F811
     assert bench.left_behind() == []
 
 
-def test_a_crash_of_the_worker_code_leaves_no_container(bench, serving):  # noqa: F811
+def test_a_crash_of_the_worker_code_leaves_no_container(bench, serving):
     def crash(case_id, answer, latency_s):
         raise SystemExit("the queue's time-out")
 
@@ -273,7 +273,7 @@ def test_an_engine_that_hangs_is_given_up(tmp_path):
         assert caught.value.code == "SYSTEM_ENGINE"
 
 
-def test_a_full_engine_disk_is_our_fault(bench):  # noqa: F811
+def test_a_full_engine_disk_is_our_fault(bench):
     from submissions.runner.engine_words import engine_fault
 
     assert engine_fault(RuntimeError("write /var/lib/x: no space left on device")).code == "SYSTEM_DISK"
@@ -281,13 +281,13 @@ def test_a_full_engine_disk_is_our_fault(bench):  # noqa: F811
         bench.engine.load([b"not an archive"])
 
 
-def test_the_self_test_passes_here_with_the_production_flags(bench):  # noqa: F811
+def test_the_self_test_passes_here_with_the_production_flags(bench):
     failed = [check for check in self_test(bench.host, bench.folder) if not check.ok]
     assert failed == []
     assert bench.left_behind() == []
 
 
-def test_free_disk_is_the_same_from_outside_and_from_a_container(bench):  # noqa: F811
+def test_free_disk_is_the_same_from_outside_and_from_a_container(bench):
     outside, inside = engine_free_bytes(bench.host), _asked(bench.host)
     assert abs(outside - inside) < 2 << 30
 
@@ -298,7 +298,7 @@ def test_the_driver_image_is_the_same_whichever_process_builds_it():
     assert elsewhere.stdout.strip() == driver_image().image_id
 
 
-def test_an_upload_never_moves_a_tag_that_is_there(bench, serving):  # noqa: F811
+def test_an_upload_never_moves_a_tag_that_is_there(bench, serving):
     helper = f"{bench.instance}-helper:pinned"
     bench.engine.tag(bench.host.driver_image, *helper.split(":"))
     from submissions.intake.archive import scan_archive
@@ -318,7 +318,7 @@ def test_an_upload_never_moves_a_tag_that_is_there(bench, serving):  # noqa: F81
 
 
 @pytest.mark.parametrize("asked", [{"WorkingDir": "/opt/a"}, {"Volumes": {"/opt/a": {}}}], ids=["workdir", "volume"])
-def test_a_file_where_a_folder_is_asked_for_is_the_participants(bench, asked):  # noqa: F811
+def test_a_file_where_a_folder_is_asked_for_is_the_participants(bench, asked):
     contents = layer("opt/a")
     archive = docker_archive([contents], image=config([contents], **asked))
     image_id = scan_archive(io.BytesIO(archive)).image_id
@@ -330,7 +330,7 @@ def test_a_file_where_a_folder_is_asked_for_is_the_participants(bench, asked):  
     assert bench.left_behind() == []
 
 
-def test_a_slice_phase_posts_pictures_to_predict(bench):  # noqa: F811
+def test_a_slice_phase_posts_pictures_to_predict(bench):
     program = """
 import json
 from serving import message, read_request
