@@ -67,6 +67,42 @@ def test_classes_are_counted_by_the_largest_probability():
     assert confusion(label, FOUR).tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
 
 
+def test_macro_f1_leaves_out_a_class_that_neither_occurs_nor_is_called():
+    label = np.array([0, 1, 1])
+    probability = np.array([[0.9, 0.1, 0, 0], [0.2, 0.8, 0, 0], [0.6, 0.4, 0, 0]])
+    assert macro_f1(label, probability) == pytest.approx((2 / 3 + 2 / 3) / 2)
+
+
+def test_confusion_keeps_a_row_for_every_class():
+    assert confusion(np.array([1]), FOUR[:1]).tolist() == [[0] * 4, [1, 0, 0, 0], [0] * 4, [0] * 4]
+
+
+def test_log_loss_of_a_class_held_for_impossible_is_that_of_the_smallest_double():
+    assert log_loss(np.array([1]), np.array([[1.0, 0.0]])) == pytest.approx(-np.log(np.finfo(float).eps))
+
+
+def test_platt_is_not_penalised():
+    """At the maximum of the likelihood the residuals are orthogonal to 1 and to the logit."""
+    label, logit = sample(200)
+    residual = fit_platt(label, logit / 1000).probability(logit / 1000) - label
+    assert residual.sum() == pytest.approx(0, abs=1e-6)
+    assert residual @ logit == pytest.approx(0, abs=1e-6)
+
+
+def test_platt_of_one_class_is_refused():
+    with pytest.raises(ValueError, match="class"):
+        fit_platt(np.ones(3, dtype=int), np.arange(3.0))
+
+
+def test_a_calibration_line_moves_only_certainties():
+    label = np.array([0, 1, 0, 1, 1, 0])
+    probability = np.array([1e-9, 1e-9, 0.3, 0.6, 1 - 1e-9, 1 - 1e-9])
+    logit = np.log(probability / (1 - probability))
+    line, by_hand = calibration_line(label, probability), fit_platt(label, logit)
+    assert (line.slope, line.intercept) == pytest.approx((by_hand.slope, by_hand.intercept), rel=1e-6)
+    assert np.isfinite(calibration_line(label, np.array([0.0, 1.0, 0.5, 0.5, 1.0, 1.0])).slope)
+
+
 @pytest.mark.parametrize("slope", [0.5, 1.0, 2.0])
 def test_platt_finds_the_line_that_made_the_labels(slope):
     found = fit_platt(*sample(slope=slope))

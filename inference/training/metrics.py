@@ -1,14 +1,21 @@
-"""How good a model is, with intervals that respect patients. Values in, values out."""
+"""How good a model is, with intervals that respect patients. Values in, values out.
+
+Definitions are scikit-learn's, so that a card says what a leaderboard of the same answers would say.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 from scipy.stats import rankdata
+from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
 RESAMPLES = 2000
+# A probability of exactly 0 or 1 has no logit; this far away the fit no longer moves.
+LOGIT_CLIP = 1e-12
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
@@ -28,9 +35,11 @@ class Estimate:
 def estimate_by_group(
     metric: Callable[[NDArray[np.int64]], float], groups: NDArray[np.str_], seed: int = 0
 ) -> Estimate:
-    """Return `metric` of all rows, with percentiles of 2,000 bootstraps over groups (patients).
+    """Return `metric` of all rows with its 95 % interval: percentiles of 2,000 bootstraps over groups (patients).
 
-    metric: takes row numbers. A resample on which it is undefined (ValueError or nan) is skipped.
+    metric: takes row numbers (m,), a row as often as it was drawn. groups: (n,) the group of each row.
+    A resample on which the metric is undefined (ValueError or nan) is skipped.
+    Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; groups are drawn whole.
     """
     rng = np.random.default_rng(seed)
     _, number = np.unique(groups, return_inverse=True)
@@ -51,7 +60,12 @@ def _or_nan(metric: Callable[[NDArray[np.int64]], float], rows: NDArray[np.int64
 
 
 def auc(label: Labels, score: Floats) -> float:
-    """Return the area under the ROC curve, ties counting half. Raises ValueError with one class only."""
+    """Return the area under the ROC curve, ties counting half.
+
+    label: (n,) 0 or 1. score: (n,) in any unit, higher means 1.
+    By ranks (Mann & Whitney, 1947), which thousands of resamples need to be quick; equal to
+    sklearn.metrics.roc_auc_score. Raises ValueError with one class only.
+    """
     positive = int(label.sum())
     negative = len(label) - positive
     if positive == 0 or negative == 0:
@@ -61,6 +75,10 @@ def auc(label: Labels, score: Floats) -> float:
 
 
 def brier(label: Labels, probability: Floats) -> float:
+    """Return the mean squared distance of probability and label, 0 to 1 (Brier, 1950).
+
+    label: (n,) 0 or 1. probability: (n,) of 1.
+    """
     return float(np.mean((probability - label) ** 2))
 
 
@@ -71,50 +89,59 @@ class Platt:
     slope: float
     intercept: float
 
-    def probability(self, logit: Floats) -> Floats:
-        return np.asarray(1 / (1 + np.exp(-(self.slope * logit + self.intercept))))
+    def probability(self, logits: Floats) -> Floats:
+        """Return (n,) probabilities of logits (n,)."""
+        return np.asarray(expit(self.slope * logits + self.intercept))
 
 
-def fit_platt(label: Labels, logit: Floats) -> Platt:
-    """Return the line that makes `logit` a probability of `label`, by maximum likelihood."""
-    model = LogisticRegression(C=1e6, max_iter=1000).fit(logit[:, None], label)
+def fit_platt(label: Labels, logits: Floats) -> Platt:
+    """Return the line that makes `logits` a probability of `label`, by maximum likelihood without penalty.
+
+    label: (n,) 0 or 1. logits: (n,).
+    Source: Platt, Probabilistic Outputs for Support Vector Machines (1999), with the labels themselves as targets.
+    Raises ValueError with one class only.
+    """
+    model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(logits[:, None], label)
     return Platt(float(model.coef_[0, 0]), float(model.intercept_[0]))
 
 
-def cross_fitted(label: Labels, logit: Floats, fold: Labels) -> Floats:
-    """Return probabilities of each fold, calibrated on the other folds only."""
+def cross_fitted(label: Labels, logits: Floats, fold: Labels) -> Floats:
+    """Return (n,) probabilities of each fold, calibrated on the other folds only.
+
+    label: (n,) 0 or 1. logits: (n,). fold: (n,) number of the fold.
+    Raises ValueError where the other folds hold one class only.
+    """
     probability = np.zeros(len(label))
     for number in np.unique(fold):
         inside = fold == number
-        probability[inside] = fit_platt(label[~inside], logit[~inside]).probability(logit[inside])
+        probability[inside] = fit_platt(label[~inside], logits[~inside]).probability(logits[inside])
     return probability
 
 
 def calibration_line(label: Labels, probability: Floats) -> Platt:
-    """Return slope and intercept of the label on the predicted logit: 1 and 0 when calibrated."""
-    clipped = probability.clip(1e-6, 1 - 1e-6)
-    return fit_platt(label, np.log(clipped / (1 - clipped)))
+    """Return slope and intercept of the label on the predicted logit: 1 and 0 when calibrated (Cox, 1958).
+
+    label: (n,) 0 or 1. probability: (n,) of 1. Raises ValueError with one class only.
+    """
+    return fit_platt(label, logit(probability.clip(LOGIT_CLIP, 1 - LOGIT_CLIP)))
 
 
 def accuracy(label: Labels, probability: Floats) -> float:
-    """probability: (n, classes)."""
+    """Return the share of rows whose likeliest class is the true one. label: (n,). probability: (n, classes)."""
     return float(np.mean(probability.argmax(axis=1) == label))
 
 
 def macro_f1(label: Labels, probability: Floats) -> float:
-    """probability: (n, classes). Mean F1 over classes; 0 for a class that neither occurs nor is predicted."""
-    counts = confusion(label, probability)
-    occurring = counts.sum(axis=1) + counts.sum(axis=0)
-    return float(np.mean(2 * counts.diagonal() / np.maximum(occurring, 1)))
+    """Return the mean F1 over the classes that occur or are called. label: (n,). probability: (n, classes)."""
+    return float(metrics.f1_score(label, probability.argmax(axis=1), average="macro"))
 
 
 def log_loss(label: Labels, probability: Floats) -> float:
-    """probability: (n, classes)."""
-    return float(-np.mean(np.log(probability[np.arange(len(label)), label].clip(1e-12))))
+    """Return the mean of -ln p(true class), in nats. label: (n,). probability: (n, classes), rows summing to 1."""
+    return float(metrics.log_loss(label, probability, labels=np.arange(probability.shape[1])))
 
 
 def confusion(label: Labels, probability: Floats) -> NDArray[np.int64]:
-    """Return (true, predicted) counts."""
-    table = np.zeros((probability.shape[1],) * 2, dtype=np.int64)
-    np.add.at(table, (label, probability.argmax(axis=1)), 1)
-    return table
+    """Return (classes, classes) counts, true by row, called by column. label: (n,). probability: (n, classes)."""
+    classes = np.arange(probability.shape[1])
+    return np.asarray(metrics.confusion_matrix(label, probability.argmax(axis=1), labels=classes))
