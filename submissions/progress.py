@@ -6,15 +6,22 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from submissions.models import Evaluation
+from submissions.models import Evaluation, Split, Submission
 from submissions.queue import place_in_queue
 
-STEPS = ("received", "checked", "queued", "running", "scored")
+Type = Submission.Type
+TRIAL = "trial run"
+# A CSV is checked while it is sent, an image by the worker that loads it.
+STEPS: dict[str, tuple[str, ...]] = {
+    Type.CSV: ("received", "checked", "queued", "running", "scored"),
+    Type.DOCKER: ("received", "queued", "checked", TRIAL, "running", "scored"),
+}
+IMAGE_STEPS = {"started": "checked", "fetch": "checked", "intake": "checked", "load": "checked", "smoke": TRIAL}
 
 
 @dataclass(frozen=True)
 class Progress:
-    """step: the one of STEPS that is going on, or was the last. left_s: a guess, None without one."""
+    """step: the one of the type's STEPS that is going on, or was the last. left_s: a guess, None without one."""
 
     step: str
     sentence: str
@@ -38,12 +45,26 @@ def progress_of(evaluation: Evaluation, now: datetime) -> Progress:
         return _running(evaluation, now)
     if evaluation.status == status.COMPLETED:
         return Progress("scored", "Scored.", answered=evaluation.answered, total=evaluation.total)
-    if evaluation.status == status.CANCELLED:
-        return Progress("queued", "Cancelled.")
-    return Progress("running" if evaluation.attempt else "queued", failed_sentence(evaluation))
+    sentence = "Cancelled." if evaluation.status == status.CANCELLED else failed_sentence(evaluation)
+    return Progress(_step_reached(evaluation), sentence)
+
+
+def _step_reached(evaluation: Evaluation) -> str:
+    """Return the step that the newest attempt goes through, or went through last."""
+    if not evaluation.attempt or evaluation.stage == "queued":
+        return "queued"
+    return IMAGE_STEPS.get(evaluation.stage, "running") if evaluation.submission.is_docker else "running"
+
+
+def steps_of(submission: Submission) -> tuple[str, ...]:
+    """Return the steps a submission goes through; without sample cases no image is tried out."""
+    steps = STEPS[submission.submission_type]
+    has_trial = TRIAL in steps and submission.phase.dataset.cases.filter(split=Split.SAMPLE).exists()
+    return tuple(step for step in steps if step != TRIAL or has_trial)
 
 
 STAGES = {
+    "started": "A worker has started.",
     "fetch": "Fetching the image.",
     "intake": "Checking the image.",
     "load": "Loading the image into the engine.",
@@ -64,7 +85,8 @@ def _running(evaluation: Evaluation, now: datetime) -> Progress:
     if total:
         sentence = f"{answered} / {total} cases, {elapsed} s"
         sentence += f", about {left} s left." if left is not None else "."
-    return Progress("running", sentence, answered=answered, total=total, elapsed_s=elapsed, left_s=left)
+    step = _step_reached(evaluation)
+    return Progress(step, sentence, answered=answered, total=total, elapsed_s=elapsed, left_s=left)
 
 
 def _seconds(start: datetime | None, now: datetime) -> int:

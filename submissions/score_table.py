@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from submissions.models import Evaluation, Phase, Submission
-from submissions.progress import STEPS, Progress
+from submissions.progress import Progress, steps_of
 from submissions.scoring import METRICS, drawn_interval
 
 PAGE_DECIMALS = 4
@@ -67,8 +67,9 @@ def listed_score(submission: Submission) -> str:
 
 def step_states(evaluation: Evaluation, progress: Progress) -> list[tuple[str, str]]:
     """Return (step, CSS class) for the line of steps: done, now, bad, or nothing for what is still to come."""
+    steps = steps_of(evaluation.submission)
     if evaluation.status == Evaluation.Status.COMPLETED:
-        return [(step, "done") for step in STEPS]
-    here = STEPS.index(progress.step)
+        return [(step, "done") for step in steps]
+    here = steps.index(progress.step)
     mark = "bad" if evaluation.is_finished else "now"
-    return [(step, "done" if i < here else mark if i == here else "") for i, step in enumerate(STEPS)]
+    return [(step, "done" if i < here else mark if i == here else "") for i, step in enumerate(steps)]

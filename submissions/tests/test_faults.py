@@ -12,8 +12,17 @@ from django_q.models import OrmQ, Schedule
 from submissions import actions, retrying, tasks
 from submissions.actions.evaluate import claim
 from submissions.models import Evaluation, Standing
-from submissions.progress import progress_of, run_seconds
-from submissions.tests.factories import evaluated, make_member, make_phase, make_submission, make_user
+from submissions.progress import progress_of, run_seconds, steps_of
+from submissions.score_table import step_states
+from submissions.tests.factories import (
+    GOOD,
+    evaluated,
+    make_dataset,
+    make_member,
+    make_phase,
+    make_submission,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -119,6 +128,43 @@ def test_how_long_an_image_ran_is_told_its_team_in_steps_of_ten_seconds(submissi
     evaluation.submission.submission_type = submission_type
     evaluation.finished_at = evaluation.started_at + timedelta(seconds=41)
     assert run_seconds(evaluation, make_user(is_staff=is_staff)) == shown_s
+
+
+IMAGE_IS_AT = [
+    ("pending", 0, "", "queued", "now"),
+    ("running", 1, "started", "checked", "now"),
+    ("running", 1, "load", "checked", "now"),
+    ("failed", 1, "intake", "checked", "bad"),
+    ("running", 1, "smoke", "trial run", "now"),
+    ("failed", 1, "smoke", "trial run", "bad"),
+    ("running", 2, "start", "running", "now"),
+    ("cancelled", 2, "predicting", "running", "bad"),
+    ("pending", 2, "queued", "queued", "now"),
+    ("cancelled", 1, "queued", "queued", "bad"),
+    ("running", 1, "scoring", "running", "now"),
+]
+
+
+@pytest.mark.parametrize(("status", "attempt", "stage", "step", "mark"), IMAGE_IS_AT)
+def test_an_image_is_queued_before_it_is_checked(status, attempt, stage, step, mark):
+    submission = make_submission(
+        phase=make_phase(make_dataset(splits=["sample"] * 2 + ["public"] * 8)), values=GOOD[2:]
+    )
+    evaluation = submission.latest
+    submission.submission_type = evaluation.submission.submission_type = "docker"
+    evaluation.status, evaluation.attempt, evaluation.stage = status, attempt, stage
+    steps = step_states(evaluation, progress_of(evaluation, timezone.now()))
+    order = ["received", "queued", "checked", "trial run", "running", "scored"]
+    at = order.index(step)
+    assert steps == [(name, "done" if i < at else mark if i == at else "") for i, name in enumerate(order)]
+
+
+def test_a_csv_is_checked_before_it_is_queued_and_no_image_is_tried_without_sample_cases():
+    submission = make_submission()
+    steps = step_states(submission.latest, progress_of(submission.latest, timezone.now()))
+    assert steps == [("received", "done"), ("checked", "done"), ("queued", "now"), ("running", ""), ("scored", "")]
+    submission.submission_type = "docker"
+    assert steps_of(submission) == ("received", "queued", "checked", "running", "scored")
 
 
 @pytest.mark.parametrize("step", ["queued", "running", "scored", "failed", "cancelled"])
