@@ -57,7 +57,11 @@ class DriftReport:
 
 
 def compare(reference: Table, current: Table) -> DriftReport:
-    """Compare the columns of two tables, each a mapping from name to values."""
+    """Compare the columns of two tables, each a mapping from name to values (n,) of equal length.
+
+    Numbers are grey levels 0..255 (mean … p99), pixels (height, width) and a probability (pred_conf).
+    Raises KeyError for a column that is missing.
+    """
     rows = len(reference[CLASS_COLUMN]), len(current[CLASS_COLUMN])
     if min(rows) == 0:
         return DriftReport(*rows, ())
@@ -67,6 +71,11 @@ def compare(reference: Table, current: Table) -> DriftReport:
 
 
 def compare_numbers(name: str, reference: Values, current: Values) -> ColumnDrift:
+    """Compare a column of numbers: PSI over the reference's deciles, and the Kolmogorov-Smirnov test.
+
+    reference, current: (n,) and (m,), n and m at least 1, finite, in the column's own unit.
+    Drifted when PSI ≥ 0.1 (Siddiqi, 2006) and the test's p < 0.01, both with at least 20 rows.
+    """
     edges = bin_edges(reference)
     before, after = bin_counts(reference, edges), bin_counts(current, edges)
     index = psi(before, after)
@@ -76,6 +85,12 @@ def compare_numbers(name: str, reference: Values, current: Values) -> ColumnDrif
 
 
 def compare_classes(name: str, reference: Sequence[object], current: Sequence[object]) -> ColumnDrift:
+    """Compare a column of class names: PSI over the classes of both.
+
+    reference, current: (n,) and (m,) names, n and m at least 1.
+    Drifted when PSI ≥ 0.1 and more than chance gives once in a thousand, with at least 20 rows on both sides:
+    PSI / (1/n + 1/m) is about chi-squared with one degree less than classes (Yurdakul & Naranjo, 2020).
+    """
     names = tuple(sorted({str(value) for value in (*reference, *current)}))
     before, after = _class_counts(reference, names), _class_counts(current, names)
     index = psi(before, after)
@@ -84,7 +99,7 @@ def compare_classes(name: str, reference: Sequence[object], current: Sequence[ob
 
 
 def bin_edges(reference: Values) -> Values:
-    """Return the inner edges of up to ten bins that share the reference evenly; equal values share a bin."""
+    """Return the inner edges of up to ten bins that share the reference (n,) evenly; equal values share a bin."""
     edges = np.unique(np.quantile(reference, np.linspace(0, 1, BINS + 1)[1:-1]))
     if edges.size == 1 and np.ptp(reference) == 0:
         return np.array([np.nextafter(edges[0], -np.inf), edges[0]])
@@ -97,17 +112,27 @@ def bin_counts(values: Values, edges: Values) -> Values:
 
 
 def bin_names(edges: Values) -> tuple[str, ...]:
+    """Return what to call the bins that `bin_counts` counts: one more than edges."""
     return (*(f"≤ {edge:.4g}" for edge in edges), f"> {edges[-1]:.4g}")
 
 
 def psi(reference_counts: ArrayLike, current_counts: ArrayLike) -> float:
-    """Return Σ (a - e)·ln(a / e) over the shares e (reference) and a (current) of the bins; 0 when equal."""
+    """Return the population stability index of two sets of bins: Σ (a - e)·ln(a / e), 0 when equal.
+
+    reference_counts, current_counts: (bins,) rows in each bin, whose shares are e and a; an empty bin counts as half
+    a row. Source: Siddiqi, Credit Risk Scorecards (2006); the symmetric divergence of Kullback & Leibler (1951).
+    """
     expected, actual = (_smoothed(np.asarray(counts, float)) for counts in (reference_counts, current_counts))
     return float(np.sum((actual - expected) * np.log(actual / expected)))
 
 
 def kolmogorov_smirnov(reference: ArrayLike, current: ArrayLike) -> tuple[float, float]:
-    """Return the largest distance of the two distribution functions, and the asymptotic two-sided p-value."""
+    """Return the largest distance D of the two distribution functions, and the asymptotic two-sided p-value.
+
+    reference, current: (n,) and (m,) finite numbers, at least one each.
+    p = P(K > D·√(nm / (n + m))) of Kolmogorov's distribution.
+    Source: Smirnov, Table for estimating the goodness of fit of empirical distributions (1948).
+    """
     first, second = np.sort(np.asarray(reference, float)), np.sort(np.asarray(current, float))
     points = np.concatenate([first, second])
     below_first = np.searchsorted(first, points, side="right") / first.size
@@ -118,7 +143,7 @@ def kolmogorov_smirnov(reference: ArrayLike, current: ArrayLike) -> tuple[float,
 
 
 def kolmogorov_tail(x: float) -> float:
-    """Return P(K > x) of Kolmogorov's distribution: 2 Σ (-1)^(k-1) exp(-2 k² x²)."""
+    """Return P(K > x) of Kolmogorov's distribution: 2 Σ (-1)^(k-1) exp(-2 k² x²) (Smirnov, 1948)."""
     if x < 0.2:  # the series converges slowly there; the tail is 1 to twelve digits
         return 1.0
     k = np.arange(1, 101)

@@ -27,7 +27,7 @@ from .metrics import Platt, fit_platt
 
 
 def fit_all(nodules: NoduleSet, recipe: LesionRecipe, platt: Platt) -> LesionNet:
-    """Return the model that is shipped: members fitted on every nodule, calibrated by `platt`."""
+    """Return the model that is shipped: members fitted on every nodule, calibrated by `platt`, in eval mode."""
     network = LesionNet(recipe.members, recipe.spec.shape_zyx[0], recipe.fit.width)
     everything = np.arange(len(nodules.label))
     for member in range(recipe.members):

@@ -70,7 +70,11 @@ def _row(folder: Path, line: dict[str, str]) -> NoduleRow:
 
 
 def load_nodules(folder: Path, spec: CropSpec, variants: int, seed: int) -> NoduleSet:
-    """Read every nodule and crop it 1 + `variants` times; the same seed gives the same crops."""
+    """Read every nodule and crop it 1 + `variants` times; the same seed gives the same crops.
+
+    folder: with nodules.csv; a nodule whose point lies outside its file is left out.
+    Raises OSError for a file that is missing, Unreadable for one that is no scan.
+    """
     rng = np.random.default_rng(seed)
     wide = widened(spec)
     kept, crops = [], []
@@ -84,6 +88,7 @@ def load_nodules(folder: Path, spec: CropSpec, variants: int, seed: int) -> Nodu
 
 
 def nodule_set(rows: Sequence[NoduleRow], crops: NDArray[np.float16]) -> NoduleSet:
+    """Put rows (n) and their crops (n, 1 + variants, Z, Y, X) together, columns as arrays (n,)."""
     return NoduleSet(
         tuple(rows),
         crops,
@@ -115,7 +120,10 @@ def _crop(volume: CTVolume, point_xyz_mm: Sequence[float], spec: CropSpec) -> ND
 def vary_crop(
     volume: CTVolume, point_xyz_mm: Sequence[float], spec: CropSpec, rng: np.random.Generator
 ) -> NDArray[np.float16]:
-    """Return a crop as another scanner, another click or another way of cutting files would give it."""
+    """Return a crop (Z, Y, X) in 0..1 as another scanner, click or way of cutting files would give it.
+
+    Raises PointOutsideScan where no voxel of the volume contains the point.
+    """
     if rng.random() < 0.5:
         volume = thicker_slices(volume, point_xyz_mm)
     if rng.random() < 0.6:
@@ -142,9 +150,9 @@ def _random_reach(volume: CTVolume, point_xyz_mm: Sequence[float], rng: np.rando
 
 
 def cut_around(volume: CTVolume, point_xyz_mm: Sequence[float], reach_mm: NDArray[np.float64]) -> CTVolume:
-    """Return the part of an axis-aligned volume within (2, 3) mm below and above the point along z, y, x.
+    """Return the part of an axis-aligned volume around a point; the voxel that holds the point always stays.
 
-    The voxel that holds the point always stays.
+    reach_mm: (2, 3) how far below and above the point along z, y, x. Raises PointOutsideScan.
     """
     center_zyx = world_to_index(point_xyz_mm, volume.grid)
     voxels = reach_mm / volume.grid.spacing_xyz_mm[::-1]

@@ -42,6 +42,7 @@ class Targets:
 
 
 def targets_of(nodules: NoduleSet, recipe: FitRecipe) -> Targets:
+    """Return what is learnt of each nodule (n,): label mixed with vote, ln(diameter / mm) - 2, vote in -1..1."""
     label = torch.tensor(nodules.label, dtype=torch.float32)
     vote = torch.tensor(nodules.vote, dtype=torch.float32)
     malignancy = (1 - recipe.vote_share) * label + recipe.vote_share * (vote - 1) / 4
@@ -50,7 +51,13 @@ def targets_of(nodules: NoduleSet, recipe: FitRecipe) -> Targets:
 
 
 def fit_member(nodules: NoduleSet, chosen: NDArray[np.int64], recipe: FitRecipe, seed: int) -> LesionMember:
-    """Return a member fitted on the `chosen` nodules: the running average of its weights."""
+    """Return a member fitted on the `chosen` nodules, in eval mode: the running average of its weights.
+
+    chosen: (m,) row numbers; the last ones of an epoch that fill no batch wait for the next.
+    The same seed on the same machine gives the same member.
+    Sources: AdamW, Loshchilov & Hutter (2019); one cycle, Smith & Topin (2019); averaging, Polyak & Juditsky (1992),
+    here exponential.
+    """
     torch.manual_seed(seed)
     targets, crops = targets_of(nodules, recipe), torch.from_numpy(nodules.crops)
     # Channels last: the same numbers, half the time of a 3x3 convolution on a CPU.
@@ -92,7 +99,11 @@ def _follow(averaged: LesionMember, network: LesionMember, decay: float) -> None
 
 
 def augmented(crops: Tensor, batch: Tensor, recipe: FitRecipe) -> Tensor:
-    """Return (n, Z, Y, X) in -1..1: a random variant of each nodule, turned, shifted, mirrored, noisy."""
+    """Return (n, Z, Y, X) in -1..1: a random variant of each nodule, turned, shifted, mirrored, noisy.
+
+    crops: (nodules, 1 + variants, Z, Y + 2 margin, X + 2 margin) in 0..1, voxels of the recipe's crop.
+    batch: (n,) row numbers. Randomness is torch's own generator.
+    """
     variant = torch.randint(crops.shape[1], (len(batch),))
     wide = crops[batch, variant].float()
     upside_down = torch.rand(len(batch)) < 0.5
@@ -102,7 +113,10 @@ def augmented(crops: Tensor, batch: Tensor, recipe: FitRecipe) -> Tensor:
 
 
 def plain(crops: Tensor) -> Tensor:
-    """Return (n, Z, Y, X) in -1..1: the shipped crop of each nodule."""
+    """Return (n, Z, Y, X) in -1..1: the shipped crop of each nodule.
+
+    crops: (n, 1 + variants, Z, Y + 2 margin, X + 2 margin) in 0..1; the first variant counts.
+    """
     m = MARGIN_VOXELS
     return crops[:, 0, :, m:-m, m:-m].float() * 2 - 1
 

@@ -52,7 +52,10 @@ class OutOfFold:
 
 
 def fold_numbers(nodules: NoduleSet, folds: int, seed: int) -> NDArray[np.int64]:
-    """Return (n,) which fold holds each nodule out; a patient's nodules share it."""
+    """Return (n,) which fold, from 0, holds each nodule out; a patient's nodules share it.
+
+    Raises ValueError with fewer patients than folds.
+    """
     number = np.zeros(len(nodules.label), dtype=np.int64)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     splits = splitter.split(number, nodules.label, nodules.patient)

@@ -83,12 +83,16 @@ class Pictures:
 
 
 def read_part(folder: Path, split: str) -> Pictures:
+    """Return the pictures of one part, "train" or "valid". Raises OSError, and Unreadable for what is no picture."""
     rows = [row for row in read_rows(folder) if row.split == split]
     return Pictures(tuple(rows), tuple(read_greys(rows)))
 
 
 def vary_picture(grey: Grey, rng: np.random.Generator) -> Grey:
-    """Return the picture as another site would have published it: window, border, size, sharpness."""
+    """Return the picture (height, width) as another site would have published it: window, border, size, sharpness.
+
+    Height and width change. The same state of `rng` gives the same picture.
+    """
     picture = _rewindowed(grey, rng)
     picture = _reframed(picture, rng)
     image = Image.fromarray(picture)

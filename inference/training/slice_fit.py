@@ -57,7 +57,10 @@ def start_network(recipe: SliceRecipe) -> SliceNet:
 
 
 def features_of(network: SliceNet, greys: Sequence[Grey], recipe: SliceRecipe) -> Floats:
-    """Return (1 + variants, n, features): of the pictures as they are, and of variants of them."""
+    """Return (1 + variants, n, features): of the pictures as they are, and of variants of them.
+
+    greys: n pictures, each (height, width) uint8.
+    """
     passes = [_pooled(network, greys, recipe.side)]
     for variant in range(1, recipe.variants + 1):
         varied = [
@@ -81,7 +84,8 @@ def _pooled(network: SliceNet, greys: Sequence[Grey], side: int) -> Floats:
 def fit_linear(features: Floats, label: NDArray[np.int64], penalty: float) -> Linear:
     """Return the softmax regression of all passes together; standardised inside, and the scaling folded in.
 
-    features: (passes, n, features). label: (n,).
+    features: (passes, n, features). label: (n,) class numbers, the same in each pass.
+    penalty: weight of the squared weights, after standardising. Minimised by L-BFGS (Liu & Nocedal, 1989).
     """
     rows = features.reshape(-1, features.shape[-1])
     mean, spread = rows.mean(axis=0), rows.std(axis=0) + SMALLEST_SPREAD
@@ -120,7 +124,11 @@ class HeldOut:
 def cross_validate(
     features: Floats, label: NDArray[np.int64], groups: NDArray[np.str_], recipe: SliceRecipe, folds: int
 ) -> HeldOut:
-    """Fit without each fold in turn; pictures of one group share a fold."""
+    """Fit without each fold in turn and return what that says of it; pictures of one group share a fold.
+
+    features: (1 + variants, n, features). label: (n,) class numbers. groups: (n,).
+    Raises ValueError with fewer groups than folds.
+    """
     scores = np.zeros((*features.shape[:2], len(SLICE_CLASSES)), dtype=np.float32)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=recipe.seed)
     for seen, held_out in splitter.split(label, label, groups):
@@ -130,7 +138,11 @@ def cross_validate(
 
 
 def fit_temperature(scores: Floats, label: NDArray[np.int64]) -> float:
-    """Return the temperature of a fixed ladder with the least log loss on held-out scores."""
+    """Return the temperature of a fixed ladder with the least log loss on held-out scores.
+
+    scores: (n, classes) before softmax. label: (n,) class numbers.
+    Source: Guo et al., On Calibration of Modern Neural Networks (2017).
+    """
     ladder = np.geomspace(0.25, 4, 161)
     target, table = torch.from_numpy(label), torch.from_numpy(scores)
     losses = [float(functional.cross_entropy(table / float(step), target)) for step in ladder]
@@ -138,5 +150,6 @@ def fit_temperature(scores: Floats, label: NDArray[np.int64]) -> float:
 
 
 def softmax(scores: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
+    """Return probabilities of scores (..., classes), each row summing to 1."""
     shifted = np.exp((scores - scores.max(axis=-1, keepdims=True)).astype(np.float64) / temperature)
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))

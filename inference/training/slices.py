@@ -37,6 +37,7 @@ SERIES_FOLDS = 4
 
 
 def set_linear(network: SliceNet, linear: Linear, temperature: float) -> None:
+    """Put the fitted layer and the temperature into the network."""
     with torch.no_grad():
         network.classify.weight.copy_(torch.from_numpy(linear.weight.T))
         network.classify.bias.copy_(torch.from_numpy(linear.bias))
