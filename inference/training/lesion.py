@@ -1,12 +1,11 @@
 """Train the lesion model, from the nodules to weights and model card.
 
-    python -m inference.training.lesion --data ../shared/data
+    python -m inference.training.lesion --data DATA
 
 Five folds by patient, several members a fold; their out-of-fold answers give every figure of the card and the
 calibration. Then the same recipe on all nodules gives the weights that are shipped.
 """
 
-import argparse
 import logging
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import torch
 from inference.networks.architectures import LesionNet
 from inference.networks.weights import save_network
 
+from .arguments import options_of, parser_for
 from .lesion_card import write_lesion_card
 from .lesion_data import NoduleSet, load_nodules
 from .lesion_fit import fit_member
@@ -54,12 +54,9 @@ def train(data: Path, out: Path, recipe: LesionRecipe) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with lidc_nodules/")
-    parser.add_argument("--out", type=Path, default=Path("inference/weights"))
-    parser.add_argument("--threads", type=int, default=2)
+    parser = parser_for(__doc__, "folder with lidc_nodules/")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; learns next to nothing")
-    options = parser.parse_args(arguments)
+    options = options_of(parser, arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
     train(options.data, options.out, QUICK if options.quick else LesionRecipe())

@@ -58,7 +58,7 @@ def _what(config: ModelConfig, recipe: LesionRecipe) -> str:
         "voxel is repeated.",
         f"{recipe.members} small residual networks that differ by their seed, averaged, calibrated by "
         "Platt's method.",
-        "Made by `python -m inference.training.lesion --data ../shared/data`.",
+        "Made by `python -m inference.training.lesion --data DATA`.",
     ])  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def _what(config: ModelConfig, recipe: SliceRecipe) -> str:
         "EfficientNet-Lite0 with its ImageNet weights, averages of four inner blocks (two of them also by "
         "quarter of the picture) beside its own features, one regularised linear layer, one temperature. "
         "Weights as float16.",
-        "Made by `python -m inference.training.slices --data ../shared/data`.",
+        "Made by `python -m inference.training.slices --data DATA`.",
     ])  # fmt: skip
 
 

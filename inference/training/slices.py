@@ -1,13 +1,12 @@
 """Train the CT slice model, from the published pictures to weights, model card and drift reference.
 
-    python -m inference.training.slices --data ../shared/data
+    python -m inference.training.slices --data DATA
 
 The network's features are ImageNet's and stay as they are; what is fitted is one linear layer, on each picture
 and on variants of it. Near-duplicates share a fold. The published validation part decides nothing; it is judged
 at the end.
 """
 
-import argparse
 import logging
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from inference.networks.architectures import SliceNet
 from inference.networks.weights import save_network
 from inference.slice_classes import SLICE_CLASSES
 
+from .arguments import options_of, parser_for
 from .reference import write_reference
 from .slice_card import Judged, write_slice_card
 from .slice_data import read_part
@@ -65,11 +65,8 @@ def train(data: Path, out: Path, recipe: SliceRecipe) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with slices/")
-    parser.add_argument("--out", type=Path, default=Path("inference/weights"))
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args(arguments)
+    parser = parser_for(__doc__, "folder with slices/")
+    options = options_of(parser, arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
     train(options.data, options.out, SliceRecipe())
