@@ -14,15 +14,7 @@ from submissions.actions.evaluate import claim
 from submissions.models import Evaluation, Standing
 from submissions.progress import progress_of, run_seconds, steps_of
 from submissions.score_table import step_states
-from submissions.tests.factories import (
-    GOOD,
-    evaluated,
-    make_dataset,
-    make_member,
-    make_phase,
-    make_submission,
-    make_user,
-)
+from submissions.tests.factories import evaluated, make_member, make_phase, make_submission, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -147,9 +139,8 @@ IMAGE_IS_AT = [
 
 @pytest.mark.parametrize(("status", "attempt", "stage", "step", "mark"), IMAGE_IS_AT)
 def test_an_image_is_queued_before_it_is_checked(status, attempt, stage, step, mark):
-    submission = make_submission(
-        phase=make_phase(make_dataset(splits=["sample"] * 2 + ["public"] * 8)), values=GOOD[2:]
-    )
+    submission = make_submission()
+    submission.phase.dataset.cases.filter(position=0).update(split="sample")
     evaluation = submission.latest
     submission.submission_type = evaluation.submission.submission_type = "docker"
     evaluation.status, evaluation.attempt, evaluation.stage = status, attempt, stage
