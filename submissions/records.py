@@ -11,8 +11,13 @@ from django.utils.crypto import constant_time_compare
 
 from submissions.models import Submission
 from submissions.refusals import Refusal
+from submissions.strict_json import NotStrictJson, parse_strict
 
 SALT = "lunasite.evaluation-record"
+
+
+class BadRecord(Exception):
+    """Why a file is no record of this site; the rest of a sentence."""
 
 
 def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
@@ -42,5 +47,16 @@ def signature(record: dict[str, Any]) -> str:
     return signing.Signer(salt=SALT).signature(json.dumps(record, sort_keys=True, separators=(",", ":")))
 
 
-def is_genuine(record: dict[str, Any], given: str) -> bool:
-    return constant_time_compare(signature(record), given)
+def read_record(text: bytes) -> dict[str, Any]:
+    """Return the record in the JSON that the site once answered. Raises BadRecord unless it is as it was signed."""
+    try:
+        answer = parse_strict(text)
+    except NotStrictJson as error:
+        raise BadRecord(f"the file {error}") from error
+    if not isinstance(answer, dict) or not isinstance(record := answer.get("record"), dict):
+        raise BadRecord("it has no record")
+    if not isinstance(given := answer.get("signature"), str):
+        raise BadRecord("it has no signature")
+    if not constant_time_compare(signature(record), given):
+        raise BadRecord("the record was altered, or signed by another site or under another SECRET_KEY")
+    return record
