@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -21,7 +21,7 @@ from submissions.charts import charts_of
 from submissions.forms import CsvForm
 from submissions.guide_views import home_commands
 from submissions.image_forms import ImageForm
-from submissions.intake.csv import CsvProblems, template
+from submissions.intake.csv import CsvProblems
 from submissions.models import Evaluation, Phase, Submission
 from submissions.models.team import team_of
 from submissions.progress import progress_of, run_seconds
@@ -30,6 +30,7 @@ from submissions.report import report_of
 from submissions.score_table import listed_score, score_rows, step_states
 from submissions.scoring import METRICS, metrics_of
 from submissions.storage import StorageError
+from submissions.template_file import template_file
 
 PER_PAGE = 20
 
@@ -82,10 +83,10 @@ def phase_page(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def csv_template(request: HttpRequest, slug: str) -> HttpResponse:
     """Send a CSV with every id of the phase, to fill in."""
-    phase = phase_of(request, slug)
-    response = HttpResponse(template(phase.kind, phase.case_ids()), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{phase.slug}-template.csv"'
-    return response
+    try:
+        return template_file(phase_of(request, slug))
+    except Refusal as refusal:
+        raise Http404(refusal.message) from refusal
 
 
 @csrf_exempt  # checked by _take_csv: Django's check would store all of the body first, however long

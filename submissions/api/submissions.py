@@ -29,11 +29,12 @@ from submissions.api.serializers import (
     SubmissionSerializer,
 )
 from submissions.forms import given_key
-from submissions.intake.csv import CsvProblems, PredictionTable, template
+from submissions.intake.csv import CsvProblems, PredictionTable
 from submissions.models import Evaluation, Phase, Submission
 from submissions.records import signed_record
 from submissions.refusals import Refusal, refuse_long_body
 from submissions.report import report_of
+from submissions.template_file import template_file
 
 
 class SubmitThrottle(ScopedRateThrottle):
@@ -77,12 +78,7 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
     @action(detail=True)
     def template(self, request: Request, slug: str) -> HttpResponse:
         """Download a CSV with every id, to fill in."""
-        phase = self.get_object()
-        if not phase.accepts_csv:
-            raise Refusal(404, "NOT_FOUND", "This phase takes no CSV.")
-        response = HttpResponse(template(phase.kind, phase.case_ids()), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="{phase.slug}-template.csv"'
-        return response
+        return template_file(self.get_object())
 
 
 def checked_csv(phase: Phase, file: Any) -> PredictionTable:

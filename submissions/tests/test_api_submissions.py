@@ -370,6 +370,12 @@ def test_the_template_can_be_sent_back_as_it_is(client, phase):
     assert post(client, template).status_code == 201
 
 
+@pytest.mark.parametrize("address", ["/api/v1/phases/p1/template", "/phases/p1/template.csv"])
+def test_a_phase_of_images_has_no_template(client, address):
+    make_phase(slug="p1", accepts_csv=False)
+    assert client.get(address).status_code == 404
+
+
 def test_a_phase_tells_anybody_the_task_and_a_member_the_tries_left(client, user):
     make_phase(slug="p1", quotas=[(3, timedelta(days=1))])
     assert APIClient().get("/api/v1/phases/p1").json()["tries_left"] is None
