@@ -1,6 +1,7 @@
-"""The body of a request, counted: a connection that breaks must not pass for a short file.
+"""The body of an upload: a connection that breaks must not pass for a short file.
 
-Django's parser takes whatever arrived for the whole; so the stream itself says when it was cut.
+The server's stream raises OSError for a body that was cut or garbled. Django, where it reads a form for its CSRF
+token, takes that for a missing token and answers 403; so it becomes our refusal before anybody else sees it.
 """
 
 from __future__ import annotations
@@ -12,38 +13,28 @@ from django.http import HttpRequest
 
 from submissions.refusals import Refusal
 
-ALL_AT_ONCE_BYTES = 1 << 16
 
+class UploadStream:
+    """A request's stream that raises Refusal (UPLOAD_INCOMPLETE) where the server's raises OSError."""
 
-class WholeBody:
-    """A request's stream that raises Refusal (UPLOAD_INCOMPLETE) when it ends before `expected_bytes`."""
-
-    def __init__(self, stream: Any, expected_bytes: int) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._left_bytes = expected_bytes
 
-    def read(self, size: int = -1) -> bytes:
-        if size < 0:
-            return b"".join(iter(lambda: self.read(ALL_AT_ONCE_BYTES), b""))
-        return self._take(self._stream.read, size)
+    def read(self, *size: int) -> bytes:
+        return _taken(self._stream.read, *size)
 
-    def readline(self, size: int = -1) -> bytes:
-        return self._take(self._stream.readline, self._left_bytes if size < 0 else size)
-
-    def _take(self, read: Callable[[int], bytes], size: int) -> bytes:
-        wanted = min(size, self._left_bytes)
-        try:
-            piece = read(wanted) if wanted else b""
-        except OSError as error:
-            raise incomplete() from error
-        if wanted and not piece:
-            raise incomplete()
-        self._left_bytes -= len(piece)
-        return piece
+    def readline(self, *size: int) -> bytes:
+        return _taken(self._stream.readline, *size)
 
     def close(self) -> None:
-        """Stop reading; what is left is the server's to deal with."""
-        self._left_bytes = 0
+        """Nothing to do: what is left unread is the server's to deal with."""
+
+
+def _taken(take: Callable[..., bytes], *size: int) -> bytes:
+    try:
+        return take(*size)
+    except OSError as error:
+        raise incomplete() from error
 
 
 def incomplete() -> Refusal:
@@ -51,14 +42,13 @@ def incomplete() -> Refusal:
 
 
 def guard_body(request: HttpRequest, most_bytes: int) -> None:
-    """Replace the request's stream by one that notices a broken connection.
+    """Replace the request's stream by one that refuses a broken connection in our words.
 
     A body without a length (chunked) is read to its end, or to `most_bytes`, where the server says it can be.
     """
-    length = request.META.get("CONTENT_LENGTH") or ""
     stream = request._stream  # type: ignore[attr-defined]
-    if length.isdigit():
-        request._stream = WholeBody(stream, int(length))  # type: ignore[assignment]
-    elif request.META.get("wsgi.input_terminated"):
+    has_length = (request.META.get("CONTENT_LENGTH") or "").isdigit()
+    if not has_length and request.META.get("wsgi.input_terminated"):
         request.META["CONTENT_LENGTH"] = str(most_bytes)
-        request._stream = request.META["wsgi.input"]  # type: ignore[attr-defined]
+        stream = request.META["wsgi.input"]
+    request._stream = UploadStream(stream)  # type: ignore[assignment]
