@@ -11,7 +11,7 @@ from rest_framework.throttling import ScopedRateThrottle
 from inference import actions
 from inference.api_base import UploadViewSet
 from inference.api_docs import FEEDBACK_ERRORS, FeedbackResponse
-from inference.api_fields import NumberField, YesNoField
+from inference.api_fields import NumberField, OneOfField, StrictChoiceField, TextField, YesNoField
 from inference.api_requests import FormRequest, UploadField
 from inference.limits import OpenOrSignedIn
 from inference.refusals import ApiError
@@ -25,12 +25,12 @@ class FeedbackRequest(FormRequest):
     """The picture, what was answered, whether that is right, and if not, what is."""
 
     file = UploadField(help_text="PNG or JPEG, at most 20 MB and 4096 x 4096 pixels.")
-    predicted_class = serializers.ChoiceField(SLICE_CLASSES)
+    predicted_class = StrictChoiceField(SLICE_CLASSES)
     is_correct = YesNoField()
-    correct_class = serializers.ChoiceField(
+    correct_class = OneOfField(
         SLICE_CLASSES, required=False, allow_blank=True, help_text="Required when is_correct is false."
     )
-    note = serializers.CharField(required=False, allow_blank=True, max_length=NOTE_LENGTH)
+    note = TextField(required=False, allow_blank=True, max_length=NOTE_LENGTH)
     confidence = NumberField(low=0, high=1, required=False)
 
     def check_parts(self, data: Any) -> None:

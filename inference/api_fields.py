@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.core.validators import ProhibitNullCharactersValidator
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -41,11 +42,44 @@ class EmptyIsWrong:
         return dictionary.get(self.field_name, empty)
 
 
-class StrictChoiceField(EmptyIsWrong, serializers.ChoiceField):
+class OneOfField(serializers.ChoiceField):
     """One of the choices, in exactly this spelling."""
 
     def __init__(self, choices: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(choices, error_messages={"invalid_choice": f"send exactly {' or '.join(choices)}."}, **kwargs)
+        told = f"send exactly {', '.join(choices[:-1])} or {choices[-1]}."
+        super().__init__(choices, error_messages={"invalid_choice": told, "null": told}, **kwargs)
+
+
+class StrictChoiceField(EmptyIsWrong, OneOfField):
+    """One of the choices; an empty text is none of them."""
+
+
+class SaysWhatToSend(serializers.CharField):
+    """Text whose refusals say what to send instead of what was wrong."""
+
+    default_error_messages = {
+        "invalid": "send text.",
+        "blank": "it is empty; send a value.",
+        "max_length": "send at most {max_length} characters.",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for validator in self.validators:
+            if isinstance(validator, ProhibitNullCharactersValidator):
+                validator.message = "send it without null characters."
+
+
+class TextField(SaysWhatToSend):
+    """Any text."""
+
+
+class PatternField(SaysWhatToSend, serializers.RegexField):
+    """Text of one pattern; `told` says which, whatever of it is not kept."""
+
+    def __init__(self, regex: str, *, told: str, **kwargs: Any) -> None:
+        messages = dict.fromkeys(("invalid", "blank", "max_length"), told)
+        super().__init__(regex=regex, error_messages=messages, **kwargs)
 
 
 class StrictField(EmptyIsWrong, serializers.Field[Any, Any, Any, Any]):

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from inference.api_base import first_problem, only_once
-from inference.api_fields import DateField, NumberField, StrictChoiceField, WholeField
+from inference.api_fields import DateField, NumberField, PatternField, StrictChoiceField, TextField, WholeField
 from inference.refusals import ApiError
 
 SERIES_UID = r"^[A-Za-z0-9._-]{1,64}\Z"
@@ -53,8 +53,7 @@ class FormRequest(serializers.Serializer[Any]):
                 return self.file_refusal(name, first_problem({name: wrong[name]})[1])
         name, problem = first_problem(wrong)
         reason = str(problem.code).upper()
-        problem = "it is missing; send it." if reason == "REQUIRED" else problem
-        return ApiError(400, "VALIDATION_ERROR", f"{name}: {problem}", field=name, reason=reason)
+        return ApiError(400, "VALIDATION_ERROR", f"{name}: {told(problem)}", field=name, reason=reason)
 
     def file_refusal(self, name: str, problem: Any) -> ApiError:
         reason = self.file_codes.get(problem.code, problem.code)
@@ -67,14 +66,14 @@ class ScanRequest(FormRequest):
 
     file = UploadField(help_text="The volume: .mha, or .mhd with its data file as `rawFile`.")
     rawFile = UploadField(required=False, help_text="The data file that a .mhd points to.")
-    seriesInstanceUID = serializers.RegexField(
+    seriesInstanceUID = PatternField(
         SERIES_UID,
+        told="send 1 to 64 letters, digits, dots, underscores or hyphens.",
         max_length=64,
         trim_whitespace=False,
         help_text="Echoed in the answer.",
-        error_messages={"invalid": "send 1 to 64 letters, digits, dots, underscores or hyphens."},
     )
-    patientID = serializers.CharField(required=False, allow_blank=True, max_length=128, trim_whitespace=False)
+    patientID = TextField(required=False, allow_blank=True, max_length=128, trim_whitespace=False)
     studyDate = DateField(required=False)
     ageAtStudyDate = WholeField(high=130, required=False)
     gender = StrictChoiceField(["Male", "Female"], required=False)
@@ -103,7 +102,7 @@ class LesionPlace(serializers.Serializer[Any]):
 class LesionBatchRequest(ScanRequest):
     """Many lesions of one CT volume, which is read once."""
 
-    lesions = serializers.CharField(
+    lesions = TextField(
         max_length=100_000,
         help_text='JSON: [{"lesionID": 1, "coordX": -12.5, "coordY": 30, "coordZ": -101}, …], at most 100.',
     )
@@ -120,7 +119,7 @@ class LesionBatchRequest(ScanRequest):
         if not place.is_valid():
             name, problem = first_problem(place.errors)
             raise ApiError(
-                400, "VALIDATION_ERROR", f"lesions, row {position}: {name}: {problem}",
+                400, "VALIDATION_ERROR", f"lesions, row {position}: {name}: {told(problem)}",
                 field="lesions", row=position, column=name, reason=str(problem.code).upper(),
             )  # fmt: skip
         return place.validated_data
@@ -140,9 +139,15 @@ class SliceBatchRequest(FormRequest):
         min_length=1,
         max_length=MAX_SLICES,
         help_text="PNG or JPEG; repeat the part, at most 16.",
+        error_messages={"max_length": "Send at most {max_length} files."},
     )
     repeatable = ("file",)
     file_codes = {**FormRequest.file_codes, "min_length": "FILE_REQUIRED", "max_length": "TOO_MANY_FILES"}
+
+
+def told(problem: Any) -> str:
+    """Return what to send instead."""
+    return "it is missing; send it." if problem.code == "required" else str(problem)
 
 
 def check_file_set(data: Any) -> None:
@@ -164,9 +169,9 @@ def _bad_file(reason: str, message: str) -> ApiError:
     return ApiError(400, "INVALID_FILE_FORMAT", message, field="file", reason=reason)
 
 
-def json_text(value: Any) -> Any:
-    """Return a JSON number as the text it would be in a form; anything else is no number."""
-    return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def json_text(value: Any) -> str:
+    """Return a JSON number as the text it would be in a form; anything else becomes a text that is no number."""
+    return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def strict_json(text: str) -> Any:

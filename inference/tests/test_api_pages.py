@@ -121,10 +121,10 @@ def test_says_why_there_is_no_answer(browser, fake, error, status):
     ("changes", "sentence"),
     [
         ({"lesion-x": "1_0"}, "decimal number"),
-        ({"lesion-x": ""}, "required"),
+        ({"lesion-x": ""}, "decimal number"),
         ({"lesion-z": "500"}, "outside the volume"),
         ({"lesion-file": scan_file(mha(NDims="2"))}, "No answer"),
-        ({"lesion-file": ""}, "required"),
+        ({"lesion-file": ""}, "Choose the volume"),
     ],
 )
 def test_a_wrong_lesion_says_what_to_change(signed_in, changes, sentence):
