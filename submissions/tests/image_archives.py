@@ -1,4 +1,4 @@
-"""Tiny image archives, built member by member so that a test can bend any of them."""
+"""Tiny image archives, built member by member so that a test can bend any of them; what intake says of them."""
 
 import gzip
 import hashlib
@@ -8,6 +8,24 @@ import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
+
+from submissions.intake.archive import DEFAULT_LIMITS, scan_archive
+from submissions.intake.archive_errors import ArchiveError
+from submissions.intake.archive_limits import ArchiveLimits
+from submissions.intake.image_facts import ImageFacts
+
+
+def scan(data: bytes, limits: ArchiveLimits = DEFAULT_LIMITS) -> ImageFacts:
+    return scan_archive(io.BytesIO(data), limits)
+
+
+def code_of(data: bytes, limits: ArchiveLimits = DEFAULT_LIMITS) -> str:
+    """Return the code with which an archive is refused."""
+    with pytest.raises(ArchiveError) as caught:
+        scan(data, limits)
+    return caught.value.code
 
 
 @dataclass

@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import hashlib
-import io
 import lzma
 import os
 import random
@@ -16,21 +15,19 @@ from pathlib import Path
 import pytest
 
 from submissions.intake.archive import scan_archive
-from submissions.intake.archive_errors import ArchiveError
 from submissions.intake.archive_limits import ArchiveLimits
-from submissions.tests.image_archives import Member, docker_archive, docker_members, layer, oci_archive, tar
+from submissions.tests.image_archives import (
+    Member,
+    code_of,
+    docker_archive,
+    docker_members,
+    layer,
+    oci_archive,
+    scan,
+    tar,
+)
 
 LIMITS = ArchiveLimits()
-
-
-def scan(data: bytes, limits: ArchiveLimits = LIMITS):
-    return scan_archive(io.BytesIO(data), limits)
-
-
-def code_of(data: bytes, limits: ArchiveLimits = LIMITS) -> str:
-    with pytest.raises(ArchiveError) as caught:
-        scan(data, limits)
-    return caught.value.code
 
 
 def with_member(member: Member) -> bytes:
