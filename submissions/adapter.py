@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from submissions.kinds.lesion import OPTIONAL_FIELDS
+from submissions.kinds import KINDS
 from submissions.refusals import Refusal
 from submissions.strict_json import NotANumber, NotStrictJson, RepeatedKey, parse_strict
 
@@ -18,6 +18,7 @@ TOKEN = re.compile(r"[\x21-\x7e]{1,512}")
 DOTTED = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,7}")
 FILE_FIELDS = ("file", "image", "image_file")
 NAMINGS = ("camelCase", "csv")
+OPTIONAL_FIELDS = tuple(dict.fromkeys(name for kind in KINDS.values() for name in kind.optional_fields))
 MOST_JSON_CHARS = 4096
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from django import forms
 
-from submissions.adapter import FILE_FIELDS, checked_adapter, checked_endpoint
+from submissions.adapter import FILE_FIELDS, OPTIONAL_FIELDS, checked_adapter, checked_endpoint
 from submissions.forms import new_key, one_line
-from submissions.kinds.lesion import OPTIONAL_FIELDS
 from submissions.models import Phase, Submission
 from submissions.refusals import Refusal
 

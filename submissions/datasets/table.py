@@ -12,7 +12,6 @@ from pathlib import Path
 from submissions.kinds import Kind
 
 COORDINATES = ("coordx", "coordy", "coordz")
-KNOWN = {"patientid", "seriesinstanceuid", "lesionid", "annotationid", "id", "label", "file", *COORDINATES}
 CLINICAL = {"studydate": "StudyDate", "age_at_studydate": "Age_at_StudyDate", "gender": "Gender"}
 SHOWN = 10
 
@@ -116,7 +115,7 @@ def _row(line: int, record: Mapping[str, str], kind: Kind, split_column: str | N
         lesion_id=lesion,
         image=record.get("file") or (f"{series}.mha" if series else ""),
         patient=record.get("patientid") or record.get("near_dup_group", ""),
-        point_xyz_mm=_point(record) if kind.name == "lesion" else None,
+        point_xyz_mm=_point(record) if kind.has_points else None,
         split=_split(record, split_column),
         metadata={name: record[key] for key, name in CLINICAL.items() if record.get(key)},
     )

@@ -1,4 +1,4 @@
-"""The kinds of task. A new one is a file here and a line in KINDS.
+"""The kinds of task. A new one is a file here and its line below; nothing else branches on a kind.
 
 PURE: no Django, no settings, no clock. What a kind decides: CSV columns, the request to a container,
 how its answer is read, the shape of the predictions, the metric that ranks unless a phase says otherwise.

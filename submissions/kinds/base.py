@@ -39,11 +39,17 @@ class Kind(Protocol):
     name: str
     title: str
     class_names: tuple[str, ...]
+    # Whether each case is a point of its image, so that a table has to give coordinates.
+    has_points: bool
     id_columns: tuple[str, ...]
+    # The names one value column may have, of which the first present counts; none where each class has its column.
+    score_columns: tuple[str, ...]
     endpoint_path: str
     probability_path: str
     image_suffixes: tuple[str, ...]
     contracts: tuple[str, ...]
+    # Fields of a request that a participant may ask to leave out.
+    optional_fields: tuple[str, ...]
     ranking_metric: str
 
     @property
@@ -60,7 +66,10 @@ class Kind(Protocol):
         ...
 
     def shape(self, n_cases: int) -> tuple[int, ...]:
-        """Return the shape of the predictions of `n_cases` cases."""
+        """Return the shape of the predictions of `n_cases` cases: (n,) or (n, classes).
+
+        It decides which metrics fit and which curves are drawn.
+        """
         ...
 
     def template_header(self) -> list[str]: ...

@@ -6,8 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 from .base import BadAnswer, CaseFacts, metric_names, probability, value_at
 
-SCORE_COLUMNS = ("probability", "prob", "score", "prediction", "label_score", "label_pred")
-
 # The names of the HTTP contract, and LUNA25's own column names for containers that ask for those.
 FIELD_NAMES = {
     "seriesInstanceUID": "SeriesInstanceUID",
@@ -29,11 +27,14 @@ class LesionKind:
     name = "lesion"
     title = "Lung lesion malignancy"
     class_names: tuple[str, ...] = ("benign", "malignant")
+    has_points = True
     id_columns: tuple[str, ...] = ("annotationid", "id")
+    score_columns: tuple[str, ...] = ("probability", "prob", "score", "prediction", "label_score", "label_pred")
     endpoint_path = "/api/v1/predict/lesion"
     probability_path = "data.probability"
     image_suffixes: tuple[str, ...] = (".mha",)  # one file a call: a .mhd has its pixels elsewhere
     contracts: tuple[str, ...] = ("http", "batch")
+    optional_fields: tuple[str, ...] = OPTIONAL_FIELDS
     ranking_metric = "auc"
 
     @property
@@ -41,7 +42,7 @@ class LesionKind:
         return metric_names(self.name)
 
     def value_columns(self, header: Sequence[str]) -> tuple[list[str], list[str]]:
-        found = [name for name in SCORE_COLUMNS if name in header]
+        found = [name for name in self.score_columns if name in header]
         return found[:1], [] if found else ["probability"]
 
     def row_problem(self, values: Sequence[float]) -> str | None:

@@ -15,11 +15,14 @@ class SliceKind:
     name = "slice"
     title = "CT slice classification"
     class_names: tuple[str, ...] = CLASS_NAMES
+    has_points = False
     id_columns: tuple[str, ...] = ("id",)
+    score_columns: tuple[str, ...] = ()
     endpoint_path = "/predict"
     probability_path = "probabilities"
     image_suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg")
     contracts: tuple[str, ...] = ("http",)  # a batch is a CT with its points
+    optional_fields: tuple[str, ...] = ()
     ranking_metric = "macro_f1"
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from submissions.kinds.slice import CLASS_NAMES
+from submissions.kinds import KINDS
 
 from .calibration import quantile_bins
 from .resamples import Floats, Ints, Ranking
@@ -24,14 +25,15 @@ Points = list[list[float]]
 def curves(kind: str, truth: ArrayLike, predictions: ArrayLike) -> dict[str, Any]:
     """Return JSON of the curves of one split. Points are [x, y] in [0, 1], at most 101 a curve and one for 5 cases.
 
-    lesion: `roc` (FPR, TPR), `pr` (recall, precision), `reliability` (mean p, observed share) of ten bins of
-    equal mass. slice: `roc` by class, and `confusion`, rows the truth, each row's shares.
+    kind: its name. truth: (n,) class numbers. predictions: (n,) gives `roc` (FPR, TPR), `pr` (recall, precision)
+    and `reliability` (mean p, observed share) of ten bins of equal mass; (n, classes) gives `roc` by class, and
+    `confusion`, rows the truth, each row's shares.
     """
     y, p = np.asarray(truth, dtype=np.int64), np.asarray(predictions, dtype=np.float64)
-    return _slice_curves(y, p) if kind == "slice" else _lesion_curves(y, p)
+    return _binary_curves(y, p) if p.ndim == 1 else _class_curves(y, p, KINDS[kind].class_names)
 
 
-def _lesion_curves(truth: Ints, p: Floats) -> dict[str, Any]:
+def _binary_curves(truth: Ints, p: Floats) -> dict[str, Any]:
     return {
         "roc": roc_points(truth == 1, p),
         "pr": precision_recall_points(truth == 1, p),
@@ -39,9 +41,9 @@ def _lesion_curves(truth: Ints, p: Floats) -> dict[str, Any]:
     }
 
 
-def _slice_curves(truth: Ints, p: Floats) -> dict[str, Any]:
-    by_class = {name: roc_points(truth == k, p[:, k]) for k, name in enumerate(CLASS_NAMES)}
-    return {"roc": by_class, "confusion": confusion_shares(truth, p), "classes": list(CLASS_NAMES)}
+def _class_curves(truth: Ints, p: Floats, class_names: Sequence[str]) -> dict[str, Any]:
+    by_class = {name: roc_points(truth == k, p[:, k]) for k, name in enumerate(class_names)}
+    return {"roc": by_class, "confusion": confusion_shares(truth, p), "classes": list(class_names)}
 
 
 def most_points(n_cases: int) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from submissions.kinds.slice import CLASS_NAMES
+from submissions.kinds import KINDS
 
 from . import ranks
 from .calibration import calibration_line, expected_calibration_error
@@ -22,8 +22,9 @@ from .resamples import Floats, Ints, Resamples, Sample
 # Raise it when a number of an old submission would come out differently.
 METRIC_VERSION = "1"
 
-LESION = ("lesion",)
-SLICE = ("slice",)
+# The kinds that ask for one probability a case, and those that ask for one a class.
+BINARY = tuple(name for name, kind in KINDS.items() if len(kind.shape(1)) == 1)
+CLASSES = tuple(name for name in KINDS if name not in BINARY)
 
 Plain = Callable[[Ints, Floats], float | None]
 Counted = Callable[[Resamples], Floats]
@@ -82,7 +83,7 @@ METRICS: dict[str, Metric] = {}
 def metric(
     name: str,
     title: str,
-    kinds: tuple[str, ...] = LESION,
+    kinds: tuple[str, ...] = BINARY,
     *,
     higher_is_better: bool = True,
     can_rank: bool = True,
@@ -99,7 +100,7 @@ def metric(
 def counted(
     name: str,
     title: str,
-    kinds: tuple[str, ...] = LESION,
+    kinds: tuple[str, ...] = BINARY,
     *,
     higher_is_better: bool = True,
     may_be_undefined: bool = False,
@@ -139,7 +140,7 @@ def _finite(name: str, value: float) -> float:
     return value
 
 
-# Lesions: order of the scores.
+# One probability: order of the scores.
 
 
 @counted("auc", "AUC")
@@ -162,7 +163,7 @@ def average_precision(resamples: Resamples) -> Floats:
     return ranks.average_precision(resamples.ranked)
 
 
-# Lesions: the probabilities themselves.
+# One probability: how far it is off.
 
 
 @counted("brier", "Brier score", higher_is_better=False)
@@ -188,10 +189,10 @@ def calibration_intercept(truth: Ints, p: Floats) -> float | None:
     return line[1] if line else None
 
 
-# Both kinds.
+# Either.
 
 
-@counted("log_loss", "Log loss", LESION + SLICE, higher_is_better=False)
+@counted("log_loss", "Log loss", BINARY + CLASSES, higher_is_better=False)
 def log_loss(resamples: Resamples) -> Floats:
     """Return the mean of -log p(true class), rows normalised and clipped to the doubles next to 0 and 1."""
     sample = resamples.sample
@@ -202,13 +203,13 @@ def log_loss(resamples: Resamples) -> Floats:
     return resamples.sums(-np.log(of_truth)) / resamples.totals
 
 
-@counted("accuracy", "Accuracy", LESION + SLICE)
+@counted("accuracy", "Accuracy", BINARY + CLASSES)
 def accuracy(resamples: Resamples) -> Floats:
     sample = resamples.sample
     return resamples.sums((sample.truth == sample.predicted).astype(np.float64)) / resamples.totals
 
 
-# Lesions: at p ≥ 0.5. Where nothing is called positive, precision and F1 are 0, as in scikit-learn.
+# One probability: at p ≥ 0.5. Where nothing is called positive, precision and F1 are 0, as in scikit-learn.
 
 
 def _ratio_or_zero(over: Floats, under: Floats) -> Floats:
@@ -243,19 +244,19 @@ def f1_of_class(resamples: Resamples, k: int) -> Floats:
     return _ratio_or_zero(2 * both, 2 * both + false_alarm + missed)
 
 
-# Slices.
+# A probability a class.
 
 
-@counted("macro_f1", "Macro F1", SLICE)
+@counted("macro_f1", "Macro F1", CLASSES)
 def macro_f1(resamples: Resamples) -> Floats:
     """Return the mean F1 over the classes that occur in the truth or are called, as scikit-learn does."""
-    each = [resamples.confusion(k) for k in range(len(CLASS_NAMES))]
+    each = [resamples.confusion(k) for k in range(resamples.sample.predictions.shape[1])]
     scores = np.stack([_ratio_or_zero(2 * tp, 2 * tp + fp + fn) for tp, fp, fn, _ in each])
     occurs = np.stack([tp + fp + fn > 0 for tp, fp, fn, _ in each])
     return scores.sum(axis=0) / occurs.sum(axis=0)
 
 
-@counted("macro_auc_ovr", "Macro AUC (one against the rest)", SLICE, may_be_undefined=True)
+@counted("macro_auc_ovr", "Macro AUC (one against the rest)", CLASSES, may_be_undefined=True)
 def macro_auc_ovr(resamples: Resamples) -> Floats:
     """Return the mean AUC over the classes that have both positives and negatives."""
     areas = np.stack([ranks.area_under_roc(ranked) for ranked in resamples.class_ranked])
@@ -263,9 +264,11 @@ def macro_auc_ovr(resamples: Resamples) -> Floats:
     return ranks.divide(np.nan_to_num(areas).sum(axis=0), defined.sum(axis=0).astype(np.float64))
 
 
-def _register_class_f1(k: int, name: str) -> None:
-    counted(f"f1_{name}", f"F1 {name.replace('_', ' ')}", SLICE)(lambda resamples: f1_of_class(resamples, k))
+def _register_class_f1(k: int, name: str, kinds: tuple[str, ...]) -> None:
+    counted(f"f1_{name}", f"F1 {name.replace('_', ' ')}", kinds)(lambda resamples: f1_of_class(resamples, k))
 
 
-for _number, _name in enumerate(CLASS_NAMES):
-    _register_class_f1(_number, _name)
+for _kind in CLASSES:
+    for _number, _name in enumerate(KINDS[_kind].class_names):
+        assert f"f1_{_name}" not in METRICS, f"two kinds have a class {_name}: name one of them otherwise"
+        _register_class_f1(_number, _name, (_kind,))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from submissions.kinds import KINDS, LESION, SLICE, BadAnswer, pack, unpack
+from submissions.scoring import METRICS, curves, score
 
 CLASSES = ("adenocarcinoma", "large_cell_carcinoma", "squamous_cell_carcinoma", "normal")
 
@@ -170,3 +171,22 @@ def test_a_kind_ranks_by_a_metric_it_has(kind):
     assert kind.ranking_metric in kind.metrics
     assert kind.shape(3)[0] == 3
     assert kind.endpoint_path.startswith("/")
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_kind_is_scored_and_drawn_by_the_shape_of_its_predictions(kind):
+    truth = np.arange(40) % len(kind.class_names)
+    predictions = np.random.default_rng(1).random(kind.shape(40))
+    if predictions.ndim == 2:
+        predictions /= predictions.sum(axis=1, keepdims=True)
+    scores = score(kind.name, truth, predictions, ranking=kind.ranking_metric)
+    assert set(kind.metrics) <= set(scores)
+    assert f"{kind.ranking_metric}_ci" in scores
+    assert curves(kind.name, truth, predictions)["roc"]
+
+
+def test_a_metric_fits_every_kind_whose_predictions_have_its_shape():
+    one_probability = {name for name, kind in KINDS.items() if len(kind.shape(1)) == 1}
+    assert set(METRICS["auc"].kinds) == one_probability
+    assert set(METRICS["macro_f1"].kinds) == set(KINDS) - one_probability
+    assert set(METRICS["accuracy"].kinds) == set(KINDS)

@@ -40,7 +40,10 @@ class TestThePhasePage:
     def test_tells_the_task_the_tries_and_the_columns(self, client, ann):
         phase = make_phase(description="Say how likely.", quotas=[(3, timedelta(days=7)), (15, None)])
         text = text_of(client.get(f"/phases/{phase.slug}/"))
-        for words in ("Say how likely.", "3 of 3 left", "every 7 days", "15 of 15 left", "AnnotationID", "Memory"):
+        columns = (
+            "An id column, AnnotationID or id, and one score column: the first present of probability, prob, score"
+        )
+        for words in ("Say how likely.", "3 of 3 left", "every 7 days", "15 of 15 left", columns, "Memory"):
             assert words in text
 
     @pytest.mark.parametrize("has_private", [True, False])
