@@ -6,15 +6,17 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from submissions.models import Evaluation
+from submissions.models import Evaluation, Submission
 
+# The names of the queues, as django-q2's settings and `manage.py work` know them.
 CSV_CLUSTER = "evaluations"
 DOCKER_CLUSTER = "containers"
+# Images have workers of their own, so that a night of containers never delays a CSV.
+CLUSTERS: dict[str, str] = {Submission.Type.CSV: CSV_CLUSTER, Submission.Type.DOCKER: DOCKER_CLUSTER}
 
 
 def cluster_of(evaluation: Evaluation) -> str:
-    """Images have workers of their own, so that a night of containers never delays a CSV."""
-    return DOCKER_CLUSTER if evaluation.submission.is_docker else CSV_CLUSTER
+    return CLUSTERS[evaluation.submission.submission_type]
 
 
 def enqueue(evaluation: Evaluation) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from submissions.models import Submission
 from submissions.quota import Allowance
 
 # What the other fields of a form may add to its file.
@@ -40,7 +41,7 @@ def phase_closed(opens_at: datetime, now: datetime) -> Refusal:
 
 
 def type_not_accepted(submission_type: str) -> Refusal:
-    other = "a Docker image" if submission_type == "csv" else "predictions as CSV"
+    other = "a Docker image" if submission_type == Submission.Type.CSV else "predictions as CSV"
     return Refusal(400, "TYPE_NOT_ACCEPTED", f"This phase does not take that; send {other}.", field="phase")
 
 

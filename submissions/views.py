@@ -70,7 +70,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "home_commands": home_commands(phase) if phase.accepts_docker else [],
         "form": CsvForm(),
         "image_form": ImageForm(phase=phase),
-        "send_docker": request.GET.get("send") == "docker",
+        "send_docker": request.GET.get("send") == Submission.Type.DOCKER,
     } | more
 
 

@@ -19,6 +19,7 @@ from submissions.failures import FAILURES, PlatformError
 from submissions.kinds import pack
 from submissions.models import Evaluation, Split, Team
 from submissions.models.standing import refresh_standings
+from submissions.queue import CSV_CLUSTER
 from submissions.retrying import with_retries
 from submissions.scoring import METRIC_VERSION, MetricError, curves, score
 
@@ -113,7 +114,7 @@ def fail(evaluation: Evaluation, code: str, note: str = "", staff_note: str = ""
         if not failure.counts:
             evaluation.submission.give_try_back()
         if failure.is_ours:
-            async_task("submissions.tasks.alert_staff", evaluation.pk, cluster="evaluations")
+            async_task("submissions.tasks.alert_staff", evaluation.pk, cluster=CSV_CLUSTER)
     log.info("evaluation failed", evaluation=evaluation.pk, code=code)
 
 

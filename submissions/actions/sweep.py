@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from submissions.actions.finish import set_back
 from submissions.models import Evaluation, StatusConflict
-from submissions.queue import CSV_CLUSTER, DOCKER_CLUSTER, enqueue, messages_waiting
+from submissions.queue import CLUSTERS, enqueue, messages_waiting
 
 log = structlog.get_logger(__name__)
 LOST_MESSAGE_AFTER = timedelta(seconds=60)
@@ -18,7 +18,7 @@ LOST_MESSAGE_AFTER = timedelta(seconds=60)
 
 def sweep() -> tuple[int, int]:
     """Return (attempts whose worker was lost, waiting evaluations whose message was lost); both queued again."""
-    return _return_lost_attempts(), sum(map(_send_lost_messages, (CSV_CLUSTER, DOCKER_CLUSTER)))
+    return _return_lost_attempts(), sum(_send_lost_messages(*one) for one in CLUSTERS.items())
 
 
 def _return_lost_attempts() -> int:
@@ -38,11 +38,10 @@ def _return_lost_attempts() -> int:
     return lost
 
 
-def _send_lost_messages(cluster: str) -> int:
+def _send_lost_messages(submission_type: str, cluster: str) -> int:
     """Queue what waits without a message: set back just now, or its message was lost with a worker."""
     now = timezone.now()
-    kind = "docker" if cluster == DOCKER_CLUSTER else "csv"
-    waiting = Evaluation.objects.waiting().filter(submission__submission_type=kind, available_at__lte=now)
+    waiting = Evaluation.objects.waiting().filter(submission__submission_type=submission_type, available_at__lte=now)
     due = waiting.filter(enqueued_at=None)
     if messages_waiting(cluster) < waiting.count():
         due = waiting.filter(Q(enqueued_at=None) | Q(enqueued_at__lt=now - LOST_MESSAGE_AFTER))

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from submissions import actions
 from submissions.models import Housekeeping, Worker
-from submissions.queue import CSV_CLUSTER, DOCKER_CLUSTER
+from submissions.queue import CLUSTERS, CSV_CLUSTER, DOCKER_CLUSTER
 from submissions.uploads.resumable import drop_expired
 
 log = structlog.get_logger(__name__)
@@ -26,10 +26,10 @@ LOOK_EVERY_S = 0.5
 
 
 class Command(BaseCommand):
-    help = "Work through a queue until stopped: 'evaluations' scores CSVs, 'containers' runs images."
+    help = f"Work through a queue until stopped: '{CSV_CLUSTER}' scores CSVs, '{DOCKER_CLUSTER}' runs images."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("cluster", nargs="?", default=CSV_CLUSTER, choices=[CSV_CLUSTER, DOCKER_CLUSTER])
+        parser.add_argument("cluster", nargs="?", default=CSV_CLUSTER, choices=CLUSTERS.values())
 
     def handle(self, *args: Any, **options: Any) -> None:
         cluster = options["cluster"]
