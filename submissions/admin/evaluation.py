@@ -11,15 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from submissions import actions
+from submissions.admin import verbs
 from submissions.admin.base import Decided, ReadOnlyInline, fits
 from submissions.admin.export import evaluations_csv
 from submissions.admin.filters import AgeFilter, AttemptFilter, FailureCodeFilter, FaultFilter, WorkerFilter
 from submissions.admin.shown import NOTHING, age, block, change_link, duration, pretty
-from submissions.admin.verbs import CannotDo, do
+from submissions.admin.verbs import do
 from submissions.models import Evaluation, EvaluationEvent, Submission
-
-Status = Evaluation.Status
 
 
 class TimelineInline(ReadOnlyInline):
@@ -183,72 +181,38 @@ class EvaluationAdmin(Decided):
 
     @admin.action(description="Retry what failed", permissions=["change"])
     def retry(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, rows, _retry, "queued again")
+        return do(self, request, rows, verbs.retry, "queued again")
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, rows, _cancel, "cancelled")
+        return do(self, request, rows, verbs.cancel_evaluation, "cancelled")
 
     @admin.action(description="Evaluate the submission once more", permissions=["change"])
     def re_evaluate(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), lambda one: actions.re_evaluate(submission=one), "queued anew")
+        return do(self, request, _submissions(rows), verbs.re_evaluate, "queued anew")
 
     @admin.action(description="Give the try back", permissions=["change"])
     def refund(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), refund, "refunded")
+        return do(self, request, _submissions(rows), verbs.refund, "refunded")
 
     @admin.action(description="Mark the submission as baseline", permissions=["change"])
     def mark_baseline(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), mark_baseline, "marked as baseline")
+        return do(self, request, _submissions(rows), verbs.mark_baseline, "marked as baseline")
 
     @admin.action(description="Hide the submission from the board", permissions=["change"])
     def hide(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), hide, "hidden")
+        return do(self, request, _submissions(rows), verbs.hide, "hidden")
 
     @admin.action(description="Show the submission on the board again", permissions=["change"])
     def unhide(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), unhide, "shown again")
+        return do(self, request, _submissions(rows), verbs.unhide, "shown again")
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export_csv(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse:
         return evaluations_csv(rows)
 
 
-def _retry(evaluation: Evaluation) -> None:
-    if evaluation.status != Status.FAILED:
-        raise CannotDo(f"It is {evaluation.status}; only what failed can be retried.")
-    actions.retry(evaluation=evaluation)
-
-
-def _cancel(evaluation: Evaluation) -> None:
-    if evaluation.is_finished:
-        raise CannotDo(f"It is already {evaluation.status}.")
-    actions.cancel(submission=evaluation.submission)
-
-
 def _submissions(rows: QuerySet[Evaluation]) -> QuerySet[Submission]:
     """Return each submission once, however many of its evaluations were chosen."""
     chosen = Submission.objects.filter(pk__in=rows.order_by().values("submission"))
     return chosen.select_related("phase__dataset", "team")
-
-
-def refund(submission: Submission) -> None:
-    if not submission.try_counts:
-        raise CannotDo("Its try was given back before.")
-    actions.refund(submission=submission)
-
-
-def mark_baseline(submission: Submission) -> None:
-    actions.mark_baseline(submission=submission, is_baseline=True)
-
-
-def unmark_baseline(submission: Submission) -> None:
-    actions.mark_baseline(submission=submission, is_baseline=False)
-
-
-def hide(submission: Submission) -> None:
-    actions.set_hidden(submission=submission, is_hidden=True)
-
-
-def unhide(submission: Submission) -> None:
-    actions.set_hidden(submission=submission, is_hidden=False)

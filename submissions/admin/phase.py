@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django_q.tasks import async_task
 
-from submissions import actions
+from submissions.admin import verbs
 from submissions.admin.phase_form import PhaseForm, QuotaForm
 from submissions.admin.shown import NOTHING
 from submissions.admin.verbs import do
@@ -111,7 +111,7 @@ class PhaseAdmin(admin.ModelAdmin):
         finished = Submission.objects.filter(phase__in=rows, evaluations__is_counted=True)
         if "confirmed" in request.POST:
             chosen = finished.select_related("phase__dataset", "team").order_by("created_at")
-            return do(self, request, chosen, lambda one: actions.re_evaluate(submission=one), "queued anew")
+            return do(self, request, chosen, verbs.re_evaluate, "queued anew")
         context = self.admin_site.each_context(request) | {
             "title": "Evaluate every scored submission once more",
             "opts": self.opts,

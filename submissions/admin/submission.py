@@ -14,8 +14,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from submissions import actions, storage
-from submissions.admin import evaluation as verbs
+from submissions import storage
+from submissions.admin import verbs
 from submissions.admin.base import Decided, ReadOnlyInline, fits
 from submissions.admin.export import submissions_csv
 from submissions.admin.shown import change_link, pretty
@@ -141,11 +141,11 @@ class SubmissionAdmin(Decided):
 
     @admin.action(description="Evaluate once more", permissions=["change"])
     def re_evaluate(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, lambda one: actions.re_evaluate(submission=one), "queued anew")
+        return do(self, request, rows, verbs.re_evaluate, "queued anew")
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, lambda one: actions.cancel(submission=one), "cancelled")
+        return do(self, request, rows, verbs.cancel, "cancelled")
 
     @admin.action(description="Give the try back", permissions=["change"])
     def refund(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:

@@ -1,4 +1,4 @@
-"""Do one verb to each chosen row, say how many it moved and why others stayed, and keep who did it."""
+"""What staff decide about rows: each verb, done to all that were chosen, with how many moved and why others stayed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from submissions.models import StatusConflict
+from submissions import actions
+from submissions.models import Evaluation, StatusConflict, Submission
 from submissions.refusals import Refusal
 
 MOST_SHOWN = 5
@@ -66,3 +67,48 @@ def stay(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse | N
         return None
     meta = model_admin.opts
     return redirect(f"admin:{meta.app_label}_{meta.model_name}_change", request.POST["_selected_action"])
+
+
+# What may be decided about one row; each raises CannotDo, Refusal or StatusConflict when it does not fit.
+
+
+def retry(evaluation: Evaluation) -> None:
+    if evaluation.status != Evaluation.Status.FAILED:
+        raise CannotDo(f"It is {evaluation.status}; only what failed can be retried.")
+    actions.retry(evaluation=evaluation)
+
+
+def cancel_evaluation(evaluation: Evaluation) -> None:
+    if evaluation.is_finished:
+        raise CannotDo(f"It is already {evaluation.status}.")
+    actions.cancel(submission=evaluation.submission)
+
+
+def cancel(submission: Submission) -> None:
+    actions.cancel(submission=submission)
+
+
+def re_evaluate(submission: Submission) -> None:
+    actions.re_evaluate(submission=submission)
+
+
+def refund(submission: Submission) -> None:
+    if not submission.try_counts:
+        raise CannotDo("Its try was given back before.")
+    actions.refund(submission=submission)
+
+
+def mark_baseline(submission: Submission) -> None:
+    actions.mark_baseline(submission=submission, is_baseline=True)
+
+
+def unmark_baseline(submission: Submission) -> None:
+    actions.mark_baseline(submission=submission, is_baseline=False)
+
+
+def hide(submission: Submission) -> None:
+    actions.set_hidden(submission=submission, is_hidden=True)
+
+
+def unhide(submission: Submission) -> None:
+    actions.set_hidden(submission=submission, is_hidden=False)
