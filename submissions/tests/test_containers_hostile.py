@@ -9,6 +9,7 @@ from submissions.failures import FAILURES
 from submissions.tests.containers import (
     HOSTILE,
     TEST_LIMITS,
+    Bench,
     hostile_dockerfile,
     hostile_variants,
 )
@@ -17,12 +18,35 @@ pytestmark = pytest.mark.engine
 BASE = "FROM python:3.11-slim\nENV PYTHONPATH=/hostile PYTHONUNBUFFERED=1\nCOPY . /hostile\n"
 FILLERS = ("fills_disk", "fills_inodes", "floods_the_log")
 DISK_ALLOWANCE_BYTES = 100 << 20
+DISK_LOOKS = 3
 
 
 @pytest.fixture(scope="module")
 def base(bench):
     bench.build(BASE, HOSTILE)
     return bench.built[-1]
+
+
+def verdict_and_disk_taken(bench, request):
+    """Return the verdict, and how many bytes the engine's disk lost at most while the model ran."""
+    root = bench.engine.facts()["root"]
+    free = [shutil.disk_usage(root).free]
+    verdict = bench.verdict(request, lambda: free.append(shutil.disk_usage(root).free))
+    return verdict, free[0] - min(free)
+
+
+def verdict_of_filler(bench, request):
+    """Return the verdict on a model that tries to fill the disk, having seen that the disk stayed as it was.
+
+    Other programs write to that disk as well, so a loss is looked at again: a model that can fill it does so each time.
+    """
+    taken = []
+    for attempt in range(1, 1 + DISK_LOOKS):
+        verdict, lost = verdict_and_disk_taken(bench, replace(request, attempt=attempt))
+        taken.append(lost)
+        if lost < DISK_ALLOWANCE_BYTES:
+            return verdict
+    pytest.fail(f"the disk lost {taken} bytes in each of {DISK_LOOKS} runs")
 
 
 @pytest.mark.parametrize("hostile", hostile_variants(), ids=str)
@@ -37,15 +61,13 @@ def test_hostile_model_ends_in_its_verdict(hostile, base, bench):
         adapter=expected.get("adapter", {}),
         stage="smoke" if expected.get("is_smoke") else "run",
     )
-    free = [shutil.disk_usage("/").free]
+    judge = verdict_of_filler if hostile.name in FILLERS else Bench.verdict
 
-    code, outcome, seconds = bench.verdict(request, lambda: free.append(shutil.disk_usage("/").free))
+    code, outcome, seconds = judge(bench, request)
 
     bench.drop()
     assert code in (expected["code"], *expected.get("or", ())), outcome
     assert bench.left_behind() == []
-    if hostile.name in FILLERS:
-        assert free[0] - min(free) < DISK_ALLOWANCE_BYTES
     assert seconds < expected.get("within_s", 20)
     if code is None:
         assert len(outcome.answers) == len(request.cases)
