@@ -75,7 +75,7 @@ class TextField(SaysWhatToSend):
 
 
 class PatternField(SaysWhatToSend, serializers.RegexField):
-    """Text of one pattern; `told` says which, whatever of it is not kept."""
+    """Text of one pattern; `told` is the sentence for whatever breaks it."""
 
     def __init__(self, regex: str, *, told: str, **kwargs: Any) -> None:
         messages = dict.fromkeys(("invalid", "blank", "max_length"), told)
