@@ -1,10 +1,15 @@
 """Fixtures of this app's tests."""
 
+import gzip
+import time
+
 import pytest
 from django.core.management import call_command
 
 from submissions.tests.containers import bench_at
+from submissions.tests.evaluated_images import BY_COORDINATE, SERVE, archive_of
 from submissions.tests.stores import empty_buckets, use_s3
+from submissions.worker import engine_host
 
 LOCAL_AND_S3 = [pytest.param("local"), pytest.param("s3", marks=pytest.mark.s3)]
 
@@ -31,3 +36,25 @@ def bench(tmp_path_factory):
     """A real engine for one test module; what the module makes on it is gone afterwards."""
     with bench_at(tmp_path_factory.mktemp("containers")) as bench:
         yield bench
+
+
+@pytest.fixture
+def site_on_engine(bench, settings):
+    """Point the site at the test's engine, under an instance name that only this module uses."""
+    settings.INSTANCE = bench.instance
+    settings.DATA_DIR = bench.folder / "data"
+    settings.EVALUATION_CASES_DIR = bench.folder / "site-cases"
+    settings.EVALUATION_LEASE_SECONDS = 5
+    engine_host._tested_at.setdefault(bench.host.driver_image, time.monotonic())
+    yield
+    engine = engine_host.connect()
+    for image_id in engine_host.keeper(engine).least_recently_used():
+        engine_host.keeper(engine).forget(image_id)
+    engine.remove_image(f"{engine_host.driver_repository()}:pinned")
+    engine_host._pin_path(engine).unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def answering_image(bench):
+    """The archive of an image that answers the x coordinate as the probability."""
+    return gzip.compress(archive_of(bench, SERVE.format(BY_COORDINATE)), 1)
