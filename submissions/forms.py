@@ -8,6 +8,8 @@ from typing import Any
 
 from django import forms
 
+from submissions.plain_text import one_line
+
 LONGEST_KEY = 80
 
 
@@ -41,8 +43,3 @@ class CsvForm(forms.Form):
 
     def to_submit(self) -> dict[str, Any]:
         return dict(self.cleaned_data)
-
-
-def one_line(text: str) -> str:
-    """Return `text` trimmed, without control characters or direction overrides."""
-    return "".join(char for char in " ".join(text.split()) if char.isprintable())

@@ -7,8 +7,9 @@ from typing import Any
 from django import forms
 
 from submissions.adapter import FILE_FIELDS, OPTIONAL_FIELDS, checked_adapter, checked_endpoint
-from submissions.forms import new_key, one_line
+from submissions.forms import new_key
 from submissions.models import Phase, Submission
+from submissions.plain_text import one_line
 from submissions.refusals import Refusal
 
 ADAPTER_FIELDS = ("port", "bearer_token", "file_field", "field_names", "omit", "probability_path")

@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from submissions import quota, refusals, storage
 from submissions.intake.csv import PredictionTable, read_predictions
 from submissions.models import Evaluation, Phase, Submission, Team
+from submissions.plain_text import file_name
 from submissions.queue import enqueue
 from submissions.retrying import with_retries
 from submissions.teams.membership import team_for
@@ -93,12 +94,7 @@ def submit_or_drop(*, stored: StoredFile, **submitted: Any) -> Submission:
 
 def _store_csv(name: str, data: bytes) -> StoredFile:
     stored = storage.stream_in(storage.new_key("predictions.csv"), [data])
-    return StoredFile(stored.key, shown_name(name), stored.sha256, stored.size_bytes)
-
-
-def shown_name(name: str) -> str:
-    """Return a user's file name as it may be kept: no control characters, at most 255."""
-    return "".join(char for char in name if char.isprintable())[:255] or "unnamed"
+    return StoredFile(stored.key, file_name(name), stored.sha256, stored.size_bytes)
 
 
 def submitted_before(user: User, phase: Phase, idempotency_key: str, file_sha256: str) -> Submission | None:

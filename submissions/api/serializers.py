@@ -7,9 +7,9 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from submissions.forms import one_line
 from submissions.models import Phase, Submission
 from submissions.models.team import team_of
+from submissions.plain_text import one_line
 from submissions.progress import failed_sentence, progress_of, run_seconds
 from submissions.quota import allowances
 from submissions.scoring import METRICS, metrics_of

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 
-from submissions.likeness import BLANK_CHARACTERS, likeness
+from submissions.likeness import likeness
 from submissions.models import Membership, Team
 from submissions.models.team import team_of
+from submissions.plain_text import team_name
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-EMOJI_JOINER = "\u200d"
 
 
 class TeamError(Exception):
@@ -35,19 +34,9 @@ def _team_of_one(user: User) -> Team:
     raise TeamError("Your user name is taken as a team name; create a team with another name first.")
 
 
-def shown_name(name: str) -> str:
-    """Return a name as boards may show it: one line, no control characters or direction overrides.
-
-    The joiner inside emoji is the one invisible character that stays.
-    """
-    line = "".join(char for char in name if char not in BLANK_CHARACTERS)
-    visible = "".join(char for char in " ".join(line.split()) if char.isprintable() or char == EMOJI_JOINER)
-    return "" if visible.strip(f" {EMOJI_JOINER}") == "" else visible
-
-
 def create_team(*, user: User, name: str) -> Team:
     """Create a team with `user` as its owner. Raises TeamError when the name or the user is taken."""
-    name = shown_name(name)
+    name = team_name(name)
     if not name or len(name) > 80:
         raise TeamError("Give the team a name of 1 to 80 visible characters.")
     if team_of(user):

@@ -4,7 +4,8 @@ import pytest
 
 from submissions.likeness import likeness
 from submissions.models import Team
-from submissions.teams.membership import TeamError, create_team, shown_name
+from submissions.plain_text import team_name
+from submissions.teams.membership import TeamError, create_team
 from submissions.tests.factories import make_user
 
 
@@ -25,7 +26,7 @@ def test_what_reads_differently_is_another(name: str):
 
 @pytest.mark.parametrize("name", ["\u3164", "\u2800\u2800", "\u115f \u1160", "\u200b"])
 def test_a_name_nobody_sees_is_none(name: str):
-    assert shown_name(name) == ""
+    assert team_name(name) == ""
 
 
 @pytest.mark.django_db

@@ -13,8 +13,8 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from submissions import storage
-from submissions.actions.submit import shown_name
 from submissions.models.upload import LIFETIME, Upload
+from submissions.plain_text import LONGEST_FILE_NAME, file_name
 from submissions.refusals import Refusal
 from submissions.storage import MissingFile, StorageError, store
 from submissions.uploads import checks
@@ -33,8 +33,8 @@ MISSING_SHOWN = 20
 
 def begin(*, user: User, filename: str, size_bytes: int, sha256: str = "") -> Upload:
     """Open an upload. Raises Refusal: bad name or size, or too many uploads open already."""
-    name = shown_name(filename)
-    checks.check_ending(name if len(filename) <= 255 else filename)
+    name = file_name(filename)
+    checks.check_ending(name if len(filename) <= LONGEST_FILE_NAME else filename)
     checks.check_size(size_bytes)
     store().check_room(size_bytes)
     with transaction.atomic():
