@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from leaderboard.boards import Board
-from leaderboard.ranking import MISSING
 from leaderboard.standings import entries_of
 from submissions.models import Evaluation, Team
-from submissions.scoring import drawn_interval
+from submissions.scoring import MISSING, drawn_interval
 
 # How many entries are looked through for those that led.
 MOST_WATCHED = 200_000

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MISSING = float("-inf")
+from submissions.scoring import MISSING
 
 Keys = tuple[float, ...]
 

@@ -11,9 +11,9 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from leaderboard.boards import Board
-from leaderboard.ranking import MISSING, Contender, Place, places
+from leaderboard.ranking import Contender, Place, places
 from submissions.models import BoardEntry, Evaluation, Standing, Team
-from submissions.scoring import drawn_interval
+from submissions.scoring import MISSING, drawn_interval
 
 PAGE_ROWS = 50
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.ranking import MISSING, Contender, places
+from leaderboard.ranking import Contender, places
+from submissions.scoring import MISSING
 
 
 def ranks(*keys, better=0, baselines=()):

@@ -13,9 +13,8 @@ from submissions.models.evaluation import Evaluation
 from submissions.models.phase import Phase
 from submissions.models.submission import Submission
 from submissions.models.team import Team
-from submissions.scoring import METRICS, metrics_of
+from submissions.scoring import METRICS, MISSING, metrics_of
 
-MISSING = -math.inf
 WRITTEN_AT_ONCE = 2000
 
 

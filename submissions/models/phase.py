@@ -21,7 +21,7 @@ LONGEST_WINDOW = timedelta(days=3653)  # a longer one would reach back before th
 
 
 @dataclass(frozen=True)
-class Limits:
+class PhaseLimits:
     """What a container gets in this phase; frozen into each submission."""
 
     memory_mb: int
@@ -102,8 +102,8 @@ class Phase(models.Model):
     def has_ended(self, now: datetime) -> bool:
         return self.closes_at is not None and now >= self.closes_at
 
-    def limits(self) -> Limits:
-        return Limits(
+    def limits(self) -> PhaseLimits:
+        return PhaseLimits(
             memory_mb=self.memory_mb or settings.EVALUATION_MEMORY_MB,
             cpus=self.cpus or settings.EVALUATION_CPUS,
             timeout_s=float(self.timeout_s or settings.EVALUATION_TIMEOUT_SECONDS),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.db import models, transaction
 
-from submissions.models.board_entry import MISSING, BoardEntry, write_entries
+from submissions.models.board_entry import BoardEntry, write_entries
 from submissions.models.dataset import Split
 from submissions.models.evaluation import Evaluation
 from submissions.models.phase import Phase
 from submissions.models.submission import Submission
 from submissions.models.team import Team
+from submissions.scoring import MISSING
 
 
 class Standing(models.Model):

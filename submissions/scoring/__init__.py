@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from .curves import curves
 from .errors import MetricError
-from .metrics import METRIC_VERSION, METRICS, Metric, metrics_of
+from .metrics import METRIC_VERSION, METRICS, MISSING, Metric, metrics_of
 from .report import drawn_interval, score
 
 __all__ = [
     "METRICS",
     "METRIC_VERSION",
+    "MISSING",
     "Metric",
     "MetricError",
     "curves",

@@ -21,6 +21,8 @@ from .resamples import Floats, Ints, Resamples, Sample
 
 # Raise it when a number of an old submission would come out differently.
 METRIC_VERSION = "1"
+# What a score that is not there weighs wherever scores are compared: less than any.
+MISSING = float("-inf")
 
 # The kinds that ask for one probability a case, and those that ask for one a class.
 BINARY = tuple(name for name, kind in KINDS.items() if len(kind.shape(1)) == 1)

@@ -12,7 +12,8 @@ from submissions import actions
 from submissions.actions import finish
 from submissions.actions.evaluate import claim
 from submissions.models import BoardEntry, Phase, Standing
-from submissions.models.board_entry import MISSING, key_of
+from submissions.models.board_entry import key_of
+from submissions.scoring import MISSING
 
 from .factories import GOOD, evaluated, make_dataset, make_member, make_phase, make_submission
 
