@@ -11,13 +11,9 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-N_TEAMS = 2000
-N_ENTRIES = 100_000
-BATCH = 2000
 # The alternative: every evaluation's score in a column, the best of each team picked when asked.
 WINDOW = """
 SELECT team_id, score, submitted_at FROM (
@@ -40,7 +36,7 @@ SELECT team_id, score, submitted_at FROM (
 def main() -> None:
     from benchmarks.rounds import machine
 
-    print(f"bench-leaderboard, {machine()}, {N_ENTRIES} entries of {N_TEAMS} teams", flush=True)
+    print(f"bench-leaderboard, {machine()}, 100,000 entries of 2,000 teams", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         run_on("SQLite", f"sqlite:///{folder}/bench.sqlite3", folder)
         server = os.environ.get("LUNASITE_TEST_DATABASE_URL", "")
@@ -76,17 +72,28 @@ def measure(name: str) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "lunasite.settings"
     django.setup()
     from django.core.management import call_command
-    from django.db import connection, reset_queries
+    from django.db import connection
 
-    from benchmarks.rounds import compare, medians, milliseconds
-    from leaderboard import standings
-    from leaderboard.boards import board_of
+    from benchmarks.filled_board import fill
 
     call_command("migrate", verbosity=0)
     phase = fill()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+    measure_top(name, phase)
+    measure_pages(phase)
+    measure_every_entry(phase)
+    count_queries(phase)
+
+
+def measure_top(name: str, phase: Any) -> None:
+    """The first fifty of the best of each team, against window queries that give the same."""
     from django.contrib.auth.models import AnonymousUser
+    from django.db import connection
+
+    from benchmarks.rounds import compare
+    from leaderboard import standings
+    from leaderboard.boards import board_of
 
     board = board_of(phase, AnonymousUser())
 
@@ -105,22 +112,25 @@ def measure(name: str) -> None:
         {"window query": (window, 3), "window query over a narrow indexed copy": (lambda: window(NARROW), 3)},
         "20 on SQLite, 10 on PostgreSQL",
     )
+
+
+def measure_pages(phase: Any) -> None:
+    """Pages of the board of the best, as they are shown."""
+    from django.contrib.auth.models import AnonymousUser
+
+    from leaderboard import standings
+    from leaderboard.boards import board_of
+
+    board = board_of(phase, AnonymousUser())
     by_brier = board_of(phase, AnonymousUser(), metric="brier")
-    pages = {
-        "page 1, with its rows": (lambda: standings.page_of(board, 1, None), 10),
-        "page 20, with its rows": (lambda: standings.page_of(board, 20, None), 10),
-        "whole board of 2,000 (API)": (lambda: standings.all_rows(board, None, 5000), 2),
-        "page 1 by another metric": (lambda: standings.page_of(by_brier, 1, None), 2),
-    }
-    for title, taken in medians(pages).items():
-        print(f"  {title} {milliseconds(taken)}")
-    measure_every_entry(phase)
-    connection.force_debug_cursor = True
-    for title, shown in (("the best", board), ("all entries", board_of(phase, AnonymousUser(), every_entry=True))):
-        for number in (1, 20):
-            reset_queries()
-            standings.page_of(shown, number, None)
-            print(f"  queries of page {number} of {title}: {len(connection.queries)}", flush=True)
+    print_medians(
+        {
+            "page 1, with its rows": (lambda: standings.page_of(board, 1, None), 10),
+            "page 20, with its rows": (lambda: standings.page_of(board, 20, None), 10),
+            "whole board of 2,000 (API)": (lambda: standings.all_rows(board, None, 5000), 2),
+            "page 1 by another metric": (lambda: standings.page_of(by_brier, 1, None), 2),
+        }
+    )
 
 
 def measure_every_entry(phase: Any) -> None:
@@ -128,7 +138,6 @@ def measure_every_entry(phase: Any) -> None:
     from django.contrib.auth.models import AnonymousUser
     from django.db import transaction
 
-    from benchmarks.rounds import medians, milliseconds
     from leaderboard import standings
     from leaderboard.boards import board_of
     from leaderboard.history import history
@@ -143,84 +152,39 @@ def measure_every_entry(phase: Any) -> None:
     def finish() -> None:
         refresh_standings(phase, submission.team, submission)
 
-    pages = {
-        "page 1 of all 100,000 entries": (lambda: standings.page_of(every, 1, None), 10),
-        "page 1,000 of them": (lambda: standings.page_of(every, 1000, None), 3),
-        "page 2,000, the last": (lambda: standings.page_of(every, 2000, None), 3),
-        "page 1 by another metric, of which all are equal": (lambda: standings.page_of(every_brier, 1, None), 3),
-        "history of who led": (lambda: history(every, None), 1),
-        "what a finish writes, its team having 50": (finish, 5),
-    }
-    for title, taken in medians(pages).items():
+    print_medians(
+        {
+            "page 1 of all 100,000 entries": (lambda: standings.page_of(every, 1, None), 10),
+            "page 1,000 of them": (lambda: standings.page_of(every, 1000, None), 3),
+            "page 2,000, the last": (lambda: standings.page_of(every, 2000, None), 3),
+            "page 1 by another metric, of which all are equal": (lambda: standings.page_of(every_brier, 1, None), 3),
+            "history of who led": (lambda: history(every, None), 1),
+            "what a finish writes, its team having 50": (finish, 5),
+        }
+    )
+
+
+def print_medians(sides: dict[str, Any]) -> None:
+    from benchmarks.rounds import medians, milliseconds
+
+    for title, taken in medians(sides).items():
         print(f"  {title} {milliseconds(taken)}", flush=True)
 
 
-def fill() -> Any:
-    """Write the phase, its teams, entries with scores of the real form, and their standings."""
-    import numpy as np
-    from django.contrib.auth.models import User
-    from django.db import connection
-    from django.utils import timezone
+def count_queries(phase: Any) -> None:
+    from django.contrib.auth.models import AnonymousUser
+    from django.db import connection, reset_queries
 
-    from submissions.models import BoardEntry, Case, Dataset, Evaluation, Phase, Standing, Submission, Team
-    from submissions.models.board_entry import entries_of
-    from submissions.scoring import score
+    from leaderboard import standings
+    from leaderboard.boards import board_of
 
-    random = np.random.default_rng(1)
-    user = User.objects.create_user("bench")
-    dataset = Dataset.objects.create(kind="lesion", name="bench", content_hash="x")
-    Case.objects.create(dataset=dataset, position=0, public_id="a", truth=0)
-    phase = Phase.objects.create(slug="bench", title="Bench", dataset=dataset)
-    teams = Team.objects.bulk_create(Team(name=f"team {i}", code=f"code{i}") for i in range(N_TEAMS))
-    scores = score("lesion", random.integers(0, 2, 300), random.random(300), [str(i // 2) for i in range(300)])
-    start = timezone.now() - timedelta(days=100)
-    areas = random.uniform(0.5, 0.95, N_ENTRIES).round(12)
-    best: dict[int, tuple[float, Any, Any]] = {}
-    rows = []
-    for first in range(0, N_ENTRIES, BATCH):
-        submissions = [
-            Submission(
-                phase=phase, team=teams[i % N_TEAMS], user=user, submission_type="csv", file="x", original_name="x",
-                sha256="0" * 64, size_bytes=1, created_at=start + timedelta(seconds=i),
-            )
-            for i in range(first, first + BATCH)
-        ]  # fmt: skip
-        Submission.objects.bulk_create(submissions)
-        evaluations = Evaluation.objects.bulk_create(
-            Evaluation(
-                submission=submission, status="completed", is_counted=True,
-                scores={"public": scores | {"auc": float(areas[i])}},
-            )
-            for i, submission in enumerate(submissions, start=first)
-        )  # fmt: skip
-        BoardEntry.objects.bulk_create(
-            [row for evaluation in evaluations for row in entries_of(phase, evaluation)], batch_size=5000
-        )
-        for i, (submission, evaluation) in enumerate(zip(submissions, evaluations, strict=True), start=first):
-            rows.append((phase.pk, submission.team_id, float(areas[i]), submission.created_at))
-            if submission.team_id not in best or areas[i] > best[submission.team_id][0]:
-                best[submission.team_id] = (float(areas[i]), evaluation, submission)
-    Standing.objects.bulk_create(
-        Standing(
-            phase=phase, team_id=team, split="public", evaluation=evaluation, score=value, sort_key=round(value, 4),
-            submitted_at=submission.created_at,
-        )
-        for team, (value, evaluation, submission) in best.items()
-    )  # fmt: skip
-    first_pk = Evaluation.objects.order_by("pk").values_list("pk", flat=True)[0]
-    with connection.cursor() as cursor:
-        kind = "DOUBLE PRECISION" if connection.vendor == "postgresql" else "REAL"
-        moment = "TIMESTAMPTZ" if connection.vendor == "postgresql" else "TEXT"
-        cursor.execute(
-            f"CREATE TABLE plain_entries (phase_id INTEGER, team_id INTEGER, score {kind}, submitted_at {moment})"
-        )
-        texts = rows if connection.vendor == "postgresql" else [(*row[:3], str(row[3])) for row in rows]
-        cursor.executemany("INSERT INTO plain_entries VALUES (%s, %s, %s, %s)", texts)
-        cursor.execute(f"ALTER TABLE submissions_evaluation ADD COLUMN bench_score {kind}")
-        pairs = list(zip(areas.tolist(), range(first_pk, first_pk + N_ENTRIES), strict=True))
-        cursor.executemany("UPDATE submissions_evaluation SET bench_score = %s WHERE id = %s", pairs)
-        cursor.execute("CREATE INDEX plain_best ON plain_entries (phase_id, team_id, score DESC, submitted_at)")
-    return phase
+    connection.force_debug_cursor = True
+    for title, is_every in (("the best", False), ("all entries", True)):
+        board = board_of(phase, AnonymousUser(), every_entry=is_every)
+        for number in (1, 20):
+            reset_queries()
+            standings.page_of(board, number, None)
+            print(f"  queries of page {number} of {title}: {len(connection.queries)}", flush=True)
 
 
 if __name__ == "__main__":
