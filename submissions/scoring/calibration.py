@@ -14,25 +14,29 @@ MAX_SLOPE = 1e4
 
 
 def quantile_bins(p: Floats, n_bins: int) -> Ints:
-    """Return (n,) bin number of each score, bins of equal mass with edges at quantiles, ties together.
+    """Return (n,) the bin number of each score: bins of equal mass with edges at quantiles, ties together.
 
-    The edges are those of scikit-learn's calibration_curve(strategy="quantile").
+    p: (n,), not empty. The edges are those of scikit-learn's calibration_curve(strategy="quantile").
     """
     edges = np.percentile(p, np.linspace(0, 100, n_bins + 1))
     return np.searchsorted(edges[1:-1], p)
 
 
 def expected_calibration_error(truth: Ints, p: Floats, n_bins: int = 10) -> float:
-    """Return the mean over cases of |observed - predicted| of their bin."""
+    """Return the mean over cases of |observed share - mean p| of their bin (Naeini et al. 2015).
+
+    truth: (n,) of 0 and 1. p: (n,) in [0, 1], not empty: numpy raises IndexError on none.
+    """
     bins = quantile_bins(p, n_bins)
     gaps = np.bincount(bins, weights=p - truth, minlength=n_bins)
     return float(np.abs(gaps).sum() / len(p))
 
 
 def calibration_line(truth: Ints, p: Floats) -> tuple[float, float] | None:
-    """Return (slope, intercept) of the logistic regression of the truth on logit(p), unpenalised (Cox 1958).
+    """Return (slope, intercept) of the unpenalised logistic regression of the truth on logit(p) (Cox 1958).
 
-    Scores that are all equal carry no information: slope 0, intercept the logit of the prevalence.
+    truth: (n,) of 0 and 1. p: (n,) in [0, 1], not empty: numpy raises ValueError on none. p is kept LOGIT_CLIP away
+    from 0 and 1. Scores that are all equal carry no information: slope 0, intercept the logit of the prevalence.
     None where no finite line exists: one class only, or classes that a threshold separates.
     """
     if truth.min() == truth.max():

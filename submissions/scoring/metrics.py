@@ -147,21 +147,25 @@ def _finite(name: str, value: float) -> float:
 
 @counted("auc", "AUC")
 def auc(resamples: Resamples) -> Floats:
+    """Return (resamples,) the area under the ROC curve, ties counting half (Hanley and McNeil 1982)."""
     return ranks.area_under_roc(resamples.ranked)
 
 
 @counted("sensitivity_at_95_specificity", "Sensitivity at 95 % specificity")
 def sensitivity_at_95_specificity(resamples: Resamples) -> Floats:
+    """Return (resamples,) the sensitivity at 95 % specificity, as LUNA25's evaluation reads it off the ROC curve."""
     return ranks.sensitivity_at_specificity(resamples.ranked, 0.95)
 
 
 @counted("specificity_at_95_sensitivity", "Specificity at 95 % sensitivity")
 def specificity_at_95_sensitivity(resamples: Resamples) -> Floats:
+    """Return (resamples,) the specificity at 95 % sensitivity, as LUNA25's evaluation reads it off the ROC curve."""
     return ranks.specificity_at_sensitivity(resamples.ranked, 0.95)
 
 
 @counted("average_precision", "Average precision")
 def average_precision(resamples: Resamples) -> Floats:
+    """Return (resamples,) Σ (Rₙ − Rₙ₋₁) Pₙ over the thresholds, as scikit-learn does: no interpolation."""
     return ranks.average_precision(resamples.ranked)
 
 
@@ -170,23 +174,27 @@ def average_precision(resamples: Resamples) -> Floats:
 
 @counted("brier", "Brier score", higher_is_better=False)
 def brier(resamples: Resamples) -> Floats:
+    """Return (resamples,) the mean of (p − truth)² (Brier 1950)."""
     sample = resamples.sample
     return resamples.sums((sample.predictions - sample.truth) ** 2) / resamples.totals
 
 
 @metric("ece", "Expected calibration error", higher_is_better=False)
 def ece(truth: Ints, p: Floats) -> float:
+    """Return the expected calibration error over ten bins of equal mass. truth, p: (n,)."""
     return expected_calibration_error(truth, p)
 
 
 @metric("calibration_slope", "Calibration slope", can_rank=False)
 def calibration_slope(truth: Ints, p: Floats) -> float | None:
+    """Return the slope of the truth's logistic regression on logit(p) (Cox 1958), 1 is ideal. truth, p: (n,)."""
     line = calibration_line(truth, p)
     return line[0] if line else None
 
 
 @metric("calibration_intercept", "Calibration intercept", can_rank=False)
 def calibration_intercept(truth: Ints, p: Floats) -> float | None:
+    """Return the intercept of the same regression, 0 is ideal. truth, p: (n,)."""
     line = calibration_line(truth, p)
     return line[1] if line else None
 
@@ -196,7 +204,10 @@ def calibration_intercept(truth: Ints, p: Floats) -> float | None:
 
 @counted("log_loss", "Log loss", BINARY + CLASSES, higher_is_better=False)
 def log_loss(resamples: Resamples) -> Floats:
-    """Return the mean of -log p(true class), rows normalised and clipped to the doubles next to 0 and 1."""
+    """Return (resamples,) the mean of -log p(true class), as scikit-learn does.
+
+    Rows of classes are normalised; p is clipped to [eps, 1 - eps] with eps = 2.2e-16.
+    """
     sample = resamples.sample
     p = sample.predictions
     table = np.stack([1 - p, p], axis=1) if p.ndim == 1 else p / p.sum(axis=1, keepdims=True)
@@ -207,6 +218,7 @@ def log_loss(resamples: Resamples) -> Floats:
 
 @counted("accuracy", "Accuracy", BINARY + CLASSES)
 def accuracy(resamples: Resamples) -> Floats:
+    """Return (resamples,) the share of cases called right: at p ≥ 0.5, or by the likeliest class."""
     sample = resamples.sample
     return resamples.sums((sample.truth == sample.predicted).astype(np.float64)) / resamples.totals
 
@@ -220,28 +232,33 @@ def _ratio_or_zero(over: Floats, under: Floats) -> Floats:
 
 @counted("precision", "Precision")
 def precision(resamples: Resamples) -> Floats:
+    """Return (resamples,) TP / (TP + FP), 0 where nothing is called positive."""
     both, false_alarm, _, _ = resamples.confusion(1)
     return _ratio_or_zero(both, both + false_alarm)
 
 
 @counted("recall", "Recall")
 def recall(resamples: Resamples) -> Floats:
+    """Return (resamples,) TP / (TP + FN), the sensitivity; 0 where nothing is positive."""
     both, _, missed, _ = resamples.confusion(1)
     return _ratio_or_zero(both, both + missed)
 
 
 @counted("specificity", "Specificity", may_be_undefined=True)
 def specificity(resamples: Resamples) -> Floats:
+    """Return (resamples,) TN / (TN + FP), NaN where nothing is negative."""
     _, false_alarm, _, neither = resamples.confusion(1)
     return ranks.divide(neither, neither + false_alarm)
 
 
 @counted("f1", "F1")
 def f1(resamples: Resamples) -> Floats:
+    """Return (resamples,) 2 TP / (2 TP + FP + FN) of the positive class (van Rijsbergen 1979)."""
     return f1_of_class(resamples, 1)
 
 
 def f1_of_class(resamples: Resamples, k: int) -> Floats:
+    """Return (resamples,) F1 of class number `k` against the rest; 0 where it neither occurs nor is called."""
     both, false_alarm, missed, _ = resamples.confusion(k)
     return _ratio_or_zero(2 * both, 2 * both + false_alarm + missed)
 
@@ -251,7 +268,7 @@ def f1_of_class(resamples: Resamples, k: int) -> Floats:
 
 @counted("macro_f1", "Macro F1", CLASSES)
 def macro_f1(resamples: Resamples) -> Floats:
-    """Return the mean F1 over the classes that occur in the truth or are called, as scikit-learn does."""
+    """Return (resamples,) the mean F1 over the classes that occur in the truth or are called, as scikit-learn does."""
     each = [resamples.confusion(k) for k in range(resamples.sample.predictions.shape[1])]
     scores = np.stack([_ratio_or_zero(2 * tp, 2 * tp + fp + fn) for tp, fp, fn, _ in each])
     occurs = np.stack([tp + fp + fn > 0 for tp, fp, fn, _ in each])
@@ -260,7 +277,10 @@ def macro_f1(resamples: Resamples) -> Floats:
 
 @counted("macro_auc_ovr", "Macro AUC (one against the rest)", CLASSES, may_be_undefined=True)
 def macro_auc_ovr(resamples: Resamples) -> Floats:
-    """Return the mean AUC over the classes that have both positives and negatives."""
+    """Return (resamples,) the mean AUC of one class against the rest (Provost and Domingos 2001, unweighted).
+
+    A class without positives or without negatives is left out; NaN where all are.
+    """
     areas = np.stack([ranks.area_under_roc(ranked) for ranked in resamples.class_ranked])
     defined = ~np.isnan(areas)
     return ranks.divide(np.nan_to_num(areas).sum(axis=0), defined.sum(axis=0).astype(np.float64))
