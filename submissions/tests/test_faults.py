@@ -27,12 +27,17 @@ def database_away(monkeypatch):
     monkeypatch.setattr(connection, "cursor", refuse)
 
 
-@pytest.mark.parametrize("path", ["/", "/submissions/", "/api/v1/phases", "/api/v1/leaderboard?phase=p"])
-def test_without_the_database_the_answer_is_503_and_tells_nothing_of_it(database_away, path):
+@pytest.mark.parametrize(
+    ("path", "retry_after"), [("/", "5"), ("/api/v1/phases", "3"), ("/api/v1/leaderboard?phase=p", "3")]
+)
+def test_without_the_database_the_answer_is_503_and_tells_nothing_of_it(database_away, path, retry_after):
     answer = Client(raise_request_exception=False).get(path)
-    assert (answer.status_code, b"10.0.0.1" in answer.content) == (503 if path != "/submissions/" else 302, False)
-    if answer.status_code == 503:
-        assert answer["Retry-After"]
+    assert (answer.status_code, answer["Retry-After"], b"10.0.0.1" in answer.content) == (503, retry_after, False)
+
+
+def test_without_the_database_a_page_for_members_still_leads_to_the_login(database_away):
+    answer = Client(raise_request_exception=False).get("/submissions/")
+    assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/?next=/submissions/")
 
 
 def test_a_busy_database_is_asked_three_times(monkeypatch):
@@ -158,23 +163,32 @@ def test_a_csv_is_checked_before_it_is_queued_and_no_image_is_tried_without_samp
     assert steps_of(submission) == ("received", "queued", "checked", "running", "scored")
 
 
-@pytest.mark.parametrize("step", ["queued", "running", "scored", "failed", "cancelled"])
-def test_progress_says_in_one_sentence_where_it_stands(step, settings):
+def run_halfway(submission):
+    claim(submission.latest.pk, "w").save_progress(answered=37, total=120)
+
+
+def score(submission):
+    actions.evaluate(evaluation_id=submission.latest.pk, worker="w")
+
+
+def fail_as_ours(submission):
+    actions.fail(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_DISK")
+
+
+@pytest.mark.parametrize(
+    ("happen", "said"),
+    [
+        (lambda submission: None, "Waiting in the queue, place 1."),
+        (run_halfway, "37 / 120 cases, 0 s, about 0 s left."),
+        (score, "Scored."),
+        (fail_as_ours, "Our disk is full; the try was given back and staff were told. This was our fault."),
+        (lambda submission: actions.cancel(submission=submission), "Cancelled."),
+    ],
+    ids=["queued", "running", "scored", "failed", "cancelled"],
+)
+def test_progress_says_in_one_sentence_where_it_stands(happen, said):
     submission = make_submission(user=make_member(), phase=make_phase())
-    if step == "running":
-        claim(submission.latest.pk, "w").save_progress(answered=37, total=120)
-    elif step == "scored":
-        actions.evaluate(evaluation_id=submission.latest.pk, worker="w")
-    elif step == "failed":
-        actions.fail(claim(submission.latest.pk, "w"), "SYSTEM_DISK")
-    elif step == "cancelled":
-        actions.cancel(submission=submission)
-    sentence = progress_of(submission.latest, timezone.now()).sentence
-    expected = {
-        "queued": "place 1",
-        "running": "37 / 120 cases",
-        "scored": "Scored",
-        "failed": "our fault",
-        "cancelled": "Cancelled",
-    }
-    assert expected[step] in sentence
+    happen(submission)
+    submission.refresh_from_db()
+    evaluation = submission.latest
+    assert progress_of(evaluation, evaluation.started_at or timezone.now()).sentence == said
