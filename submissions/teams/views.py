@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -11,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from submissions.models import Membership
+from submissions.models import Membership, Team
 from submissions.models.team import team_of
 from submissions.teams.forms import JoinForm, TeamForm
 from submissions.teams.membership import TeamError, create_team, join_team, leave_team
@@ -40,29 +41,28 @@ def team(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def create(request: HttpRequest) -> HttpResponse:
-    form = TeamForm(request.POST)
-    try:
-        if form.is_valid():
-            made = create_team(user=request.user, name=form.cleaned_data["name"])  # type: ignore[arg-type]
-            messages.success(request, f"Team {made.name} is made. Give the code to those who should join.")
-            return redirect("team")
-    except TeamError as error:
-        form.add_error("name", str(error))
-    return _page(request, 400, create_form=form)
+    told = "Team {} is made. Give the code to those who should join."
+    return _take(request, "create_form", TeamForm(request.POST), create_team, told)
 
 
 @login_required
 @require_POST
 def join(request: HttpRequest) -> HttpResponse:
-    form = JoinForm(request.POST)
+    told = "You are in team {}; you share its tries and its row on the board."
+    return _take(request, "join_form", JoinForm(request.POST), join_team, told)
+
+
+def _take(
+    request: HttpRequest, shown_as: str, form: TeamForm | JoinForm, verb: Callable[..., Team], told: str
+) -> HttpResponse:
+    """Do the verb with what the form holds; what stands against it comes back beside the form's one field."""
     try:
         if form.is_valid():
-            joined = join_team(user=request.user, code=form.cleaned_data["code"])  # type: ignore[arg-type]
-            messages.success(request, f"You are in team {joined.name}; you share its tries and its row on the board.")
+            messages.success(request, told.format(verb(user=request.user, **form.cleaned_data).name))
             return redirect("team")
     except TeamError as error:
-        form.add_error("code", str(error))
-    return _page(request, 400, join_form=form)
+        form.add_error(next(iter(form.fields)), str(error))
+    return _page(request, 400, **{shown_as: form})
 
 
 @login_required
