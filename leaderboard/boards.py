@@ -78,6 +78,6 @@ def shown_splits(phase: Phase, user: Any, now: datetime) -> tuple[str, ...]:
 
 
 def default_split(phase: Phase, now: datetime, splits: tuple[str, ...]) -> str:
-    """Return the split that ranks: the private one once the phase has ended, where there is one."""
-    private = str(Split.PRIVATE)
-    return private if phase.has_ended(now) and private in splits else splits[0]
+    """Return the split that ranks, where it is among those that may be seen."""
+    ranking = str(phase.board_split(now))
+    return ranking if ranking in splits else splits[0]
