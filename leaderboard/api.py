@@ -168,7 +168,7 @@ class HistoryView(PublicView):
     @extend_schema(
         operation_id="leaderboard_history",
         parameters=[
-            PHASE, OpenApiParameter("team", str, description="name or number of a team"), METRIC, SPLIT,
+            PHASE, OpenApiParameter("team", str, description="number or name of a team on this board"), METRIC, SPLIT,
         ],
         responses=HistorySerializer,
     )  # fmt: skip
