@@ -14,7 +14,7 @@ from submissions.state_diagram import REASONS, filled_in, moves, states_diagram
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")]
-READERS = {"text", "flag", "whole", "number", "megabytes", "names", "choice", "path", "rate", "url", "label", "database"}
+READERS = set("text flag whole number megabytes names choice path rate url label database".split())
 
 
 def settings_read():

@@ -69,8 +69,8 @@ def engine_is_configured() -> bool:
 def _web(options: dict[str, Any]) -> Program:
     command = [
         sys.executable, "-m", "gunicorn", "lunasite.wsgi:application", "--config",
-        str(settings.BASE_DIR / "lunasite" / "serving" / "gunicorn.py"), "--bind", f"{options['bind']}:{options['port']}",
-        "--workers", str(options["workers"]),
+        str(settings.BASE_DIR / "lunasite" / "serving" / "gunicorn.py"),
+        "--bind", f"{options['bind']}:{options['port']}", "--workers", str(options["workers"]),
     ]  # fmt: skip
     # Web processes never hold the engine's socket (hostile-inputs rule 14).
     return Program("web", command, {"DOCKER_HOST": ""})
@@ -89,4 +89,6 @@ def _check_port_is_free(bind: str, port: int) -> None:
         try:
             probe.bind((bind, port))
         except OSError as error:
-            raise CommandError(f"Port {port} is taken ({error.strerror}); choose another: --port N, or make demo PORT=N.") from error
+            raise CommandError(
+                f"Port {port} is taken ({error.strerror}); choose another: --port N, or make demo PORT=N."
+            ) from error
