@@ -8,13 +8,14 @@ import pytest
 import yaml
 from django.core.management import get_commands
 
+from lunasite.env import Env
 from submissions.failures import FAILURES
 from submissions.models import Evaluation
 from submissions.state_diagram import REASONS, filled_in, moves, states_diagram
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")]
-READERS = set("text flag whole number megabytes names choice path rate url label database".split())
+READERS = {name for name in vars(Env) if not name.startswith("_")}
 
 
 def settings_read():
