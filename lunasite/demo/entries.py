@@ -164,7 +164,7 @@ def _fail_in_intake(user: User, phase: Phase, at: datetime) -> None:
     try:
         scan_archive(io.BytesIO(_archive()))
     except ArchiveError as error:
-        actions.fail(evaluation, error.code, error.note)
+        actions.fail(evaluation=evaluation, code=error.code, note=error.note)
     _backdate(evaluation, at)
 
 
@@ -181,7 +181,8 @@ def _fail_for_memory(user: User, phase: Phase, at: datetime) -> None:
         answered=total // 3,
         smoke_log="loading 10 networks\nlistening on 0.0.0.0:8000\n",
     )
-    actions.fail(evaluation, "OUT_OF_MEMORY", f"{total // 3} of {total} cases were answered.", "exit 137, OOMKilled")
+    answered = f"{total // 3} of {total} cases were answered."
+    actions.fail(evaluation=evaluation, code="OUT_OF_MEMORY", note=answered, staff_note="exit 137, OOMKilled")
     _backdate(evaluation, at)
 
 
@@ -190,7 +191,8 @@ def _fail_by_our_fault(user: User, phase: Phase, at: datetime) -> None:
     if _is_there("ours"):
         return
     evaluation = _begun(_send_image("ours", user, phase, at, "deep-net:0.2", title="Deeper network, as an image"))
-    actions.fail(evaluation, "SYSTEM_ENGINE", staff_note="the engine did not answer within 60 s (demo)")
+    staff_note = "the engine did not answer within 60 s (demo)"
+    actions.fail(evaluation=evaluation, code="SYSTEM_ENGINE", staff_note=staff_note)
     _backdate(evaluation, at)
 
 

@@ -99,7 +99,7 @@ def _score(
         raise PlatformError("SYSTEM_METRIC", str(error)) from error
 
 
-def fail(evaluation: Evaluation, code: str, note: str = "", staff_note: str = "") -> None:
+def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_note: str = "") -> None:
     """End an evaluation with a code of the table; only the participant's counted faults use up the try.
 
     Raises StatusConflict when the attempt is no longer ours.

@@ -126,7 +126,7 @@ def test_the_first_page_says_how_the_queue_does(client):
     Evaluation.objects.filter(pk=held.pk).update(available_at=now + timedelta(days=9))
     claim(make_submission(phase=phase).latest.pk, "tests")
     for code in ("SYSTEM_ENGINE", "TIMEOUT", "TIMEOUT"):
-        actions.fail(claim(make_submission(phase=phase).latest.pk, "tests"), code)
+        actions.fail(evaluation=claim(make_submission(phase=phase).latest.pk, "tests"), code=code)
     old = Evaluation.objects.filter(failure_code="TIMEOUT").first()
     Evaluation.objects.filter(pk=old.pk).update(finished_at=now - timedelta(hours=25))
     for name, seen_s, refusal in (("a", 2, ""), ("b", 3, "No engine."), ("c", 300, "")):

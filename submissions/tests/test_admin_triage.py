@@ -44,7 +44,7 @@ def failed(code="OUT_OF_MEMORY", submission=None, **fields):
     submission = submission or make_submission(**fields)
     evaluation = claim(submission.latest.pk, "tests")
     evaluation.note("running", "A worker has started.")
-    actions.fail(evaluation, code, "Our note.", "the engine's own words")
+    actions.fail(evaluation=evaluation, code=code, note="Our note.", staff_note="the engine's own words")
     return evaluation
 
 

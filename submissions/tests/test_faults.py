@@ -96,7 +96,7 @@ def test_all_staff_with_an_address_are_told_of_a_failure_that_is_ours(mailoutbox
     make_user("gone", is_staff=True, is_active=False, email="gone@example.org")
     make_user("ann", email="ann@example.org")
     submission = make_submission()
-    actions.fail(claim(submission.latest.pk, "w"), "SYSTEM_DISK", staff_note="/secret/path")
+    actions.fail(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_DISK", staff_note="/secret/path")
     message = OrmQ.objects.last().task
     assert message["func"] == "submissions.tasks.alert_staff"
     tasks.alert_staff(*message["args"])

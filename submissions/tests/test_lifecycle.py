@@ -229,7 +229,7 @@ def test_a_re_evaluation_that_comes_to_nothing_leaves_scores_and_try_as_they_wer
         actions.cancel(submission=submission)
     else:
         code = {"ours": "SYSTEM_METRIC", "theirs": "CSV_IDS"}[end]
-        finish.fail(claim(submission.latest.pk, "w"), code)
+        finish.fail(evaluation=claim(submission.latest.pk, "w"), code=code)
     submission.refresh_from_db()
     assert submission.try_counts is True
     assert "given back" not in progress_of(submission.latest, timezone.now()).sentence

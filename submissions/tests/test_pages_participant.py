@@ -178,7 +178,7 @@ class TestTheSubmissionPage:
     )
     def test_says_in_one_breath_what_whose_fault_and_what_it_cost(self, client, ann, code, fault, cost):
         submission = make_submission(user=ann, phase=make_phase())
-        fail(claim(submission.latest.pk, "w"), code, staff_note="engine said: /var/lib/docker")
+        fail(evaluation=claim(submission.latest.pk, "w"), code=code, staff_note="engine said: /var/lib/docker")
         page = text_of(client.get(f"/submissions/{submission.pk}/"))
         assert fault in page
         assert cost in page
@@ -187,7 +187,7 @@ class TestTheSubmissionPage:
 
     def test_does_not_say_twice_that_the_try_was_given_back(self, client, ann):
         submission = make_submission(user=ann, phase=make_phase())
-        fail(claim(submission.latest.pk, "w"), "SYSTEM_ENGINE")
+        fail(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_ENGINE")
         page = text_of(client.get(f"/submissions/{submission.pk}/"))
         assert "the try was given back and staff were told. This was our fault." in page
 

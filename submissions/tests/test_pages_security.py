@@ -226,7 +226,7 @@ class TestEscaping:
 
         user, _, submission = stage
         note = ParticipantError("BAD_RESPONSE", HOSTILE[0]).note
-        fail(claim(submission.latest.pk, HOSTILE[1]), "BAD_RESPONSE", note, HOSTILE[0])
+        fail(evaluation=claim(submission.latest.pk, HOSTILE[1]), code="BAD_RESPONSE", note=note, staff_note=HOSTILE[0])
         client.force_login(user)
         self.assert_escaped(client, f"/submissions/{submission.pk}/")
 

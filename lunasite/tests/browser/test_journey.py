@@ -96,7 +96,7 @@ def test_a_failed_evaluation_says_why_whose_fault_and_what_it_cost(open_page):
     submission = make_submission(user=user, phase=make_phase())
     page = open_page(user)
     page.goto(f"/submissions/{submission.pk}/")
-    fail(claim(submission.latest.pk, "w"), "OUT_OF_MEMORY")
+    fail(evaluation=claim(submission.latest.pk, "w"), code="OUT_OF_MEMORY")
     page.locator(".notice.bad").get_by_text("The container needed more memory than allowed").wait_for()
     text = page.get_by_role("main").inner_text()
     assert "the submission's fault; the try counted" in text
