@@ -93,7 +93,7 @@ class Bench:
         from django.utils import timezone
 
         from submissions import actions
-        from submissions.actions.submit import StoredFile
+        from submissions.storage import Stored
         from submissions.tests.factories import make_member
 
         key = f"submissions/{secrets.token_hex(8)}/image.tar"
@@ -102,10 +102,11 @@ class Bench:
         os.link(path, target)
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        stored = StoredFile(key, "image.tar", digest, path.stat().st_size)
+        stored = Stored(key, digest, path.stat().st_size)
         return actions.submit(
-            user=make_member(), phase=phase, submission_type="docker", stored=stored, received_at=timezone.now()
-        )
+            user=make_member(), phase=phase, submission_type="docker", stored=stored, original_name="image.tar",
+            received_at=timezone.now(),
+        )  # fmt: skip
 
     def evaluate(self, submission):
         """Return the seconds of one whole evaluation, scoring included, and its timings."""

@@ -76,11 +76,14 @@ def send(phase, data, user):
     from django.utils import timezone
 
     from submissions import actions
-    from submissions.actions.submit import StoredFile
+    from submissions.storage import Stored
 
     key = default_storage.save(f"submissions/{secrets.token_hex(8)}/image.tar.gz", ContentFile(data))
-    stored = StoredFile(key, "image.tar.gz", hashlib.sha256(data).hexdigest(), len(data))
-    return actions.submit(user=user, phase=phase, submission_type="docker", stored=stored, received_at=timezone.now())
+    stored = Stored(key, hashlib.sha256(data).hexdigest(), len(data))
+    return actions.submit(
+        user=user, phase=phase, submission_type="docker", stored=stored, original_name="image.tar.gz",
+        received_at=timezone.now(),
+    )  # fmt: skip
 
 
 def make_phase():

@@ -24,10 +24,10 @@ from django.db.models import F
 from lunasite.demo.phases import ENDED, OPEN, PICTURES
 from submissions import actions
 from submissions.actions.evaluate import claim
-from submissions.actions.submit import StoredFile
 from submissions.intake.archive import scan_archive
 from submissions.intake.archive_errors import ArchiveError
 from submissions.models import Evaluation, EvaluationEvent, Phase, Submission
+from submissions.storage import Stored
 
 WORKER = "demo-host/demo"
 FAR = timedelta(days=3650)
@@ -130,9 +130,10 @@ def _backdate(evaluation: Evaluation, to: datetime) -> None:
 def _send_image(key: str, user: User, phase: Phase, at: datetime, name: str, **fields: str) -> Evaluation:
     data = _archive()
     stored_key = default_storage.save(f"submissions/{uuid.uuid4()}/image.tar", ContentFile(data))
-    stored = StoredFile(stored_key, f"{name.partition(':')[0]}.tar", hashlib.sha256(data).hexdigest(), len(data))
+    stored = Stored(stored_key, hashlib.sha256(data).hexdigest(), len(data))
     submission = actions.submit(
         user=user, phase=phase, submission_type=Submission.Type.DOCKER, stored=stored, received_at=at,
+        original_name=f"{name.partition(':')[0]}.tar",
         docker_image_name=name, idempotency_key=f"demo-{key}", **fields,
     )  # fmt: skip
     return submission.latest

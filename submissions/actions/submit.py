@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -23,16 +22,6 @@ from submissions.teams.membership import team_for
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.core.files.uploadedfile import UploadedFile
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """A file that lies in the submissions storage already. key: `submissions/<uuid>/…`, never the user's name."""
-
-    key: str
-    original_name: str
-    sha256: str
-    size_bytes: int
 
 
 def check_may_submit(*, user: User, phase: Phase, submission_type: str, now: datetime) -> None:
@@ -73,14 +62,15 @@ def submit_csv(
         return earlier
     check_may_submit(user=user, phase=phase, submission_type=Submission.Type.CSV, now=received_at)
     table = read_csv(phase, data)
-    stored = _store_csv(file.name or "predictions.csv", data)
+    stored = storage.stream_in(storage.new_key("predictions.csv"), [data])
     return submit_or_drop(
-        user=user, phase=phase, submission_type=Submission.Type.CSV, stored=stored, received_at=received_at,
+        user=user, phase=phase, submission_type=Submission.Type.CSV, stored=stored,
+        original_name=file_name(file.name or "predictions.csv"), received_at=received_at,
         ignored_columns=list(table.ignored_columns), **fields,
     )  # fmt: skip
 
 
-def submit_or_drop(*, stored: StoredFile, **submitted: Any) -> Submission:
+def submit_or_drop(*, stored: storage.Stored, **submitted: Any) -> Submission:
     """Submit a file that was stored just now, and delete it when no submission has it in the end."""
     try:
         submission = submit(stored=stored, **submitted)
@@ -90,11 +80,6 @@ def submit_or_drop(*, stored: StoredFile, **submitted: Any) -> Submission:
     if submission.file != stored.key:  # the same key was used at the same time, and came first
         storage.delete(stored.key)
     return submission
-
-
-def _store_csv(name: str, data: bytes) -> StoredFile:
-    stored = storage.stream_in(storage.new_key("predictions.csv"), [data])
-    return StoredFile(stored.key, file_name(name), stored.sha256, stored.size_bytes)
 
 
 def submitted_before(user: User, phase: Phase, idempotency_key: str, file_sha256: str) -> Submission | None:
@@ -118,12 +103,14 @@ def submit(
     user: User,
     phase: Phase,
     submission_type: str,
-    stored: StoredFile,
+    stored: storage.Stored,
+    original_name: str,
     received_at: datetime,
     **fields: Any,
 ) -> Submission:
     """Record a submission and its first evaluation, and wake a worker, in one transaction.
 
+    stored: the file, which lies in the submissions storage already. original_name: what its user called it.
     Raises Refusal when the quota is used up; the caller then drops the stored file.
     """
     team = team_for(user)
@@ -134,7 +121,7 @@ def submit(
         _check_quota(phase, team, user, received_at)
         submission = Submission.objects.create(
             phase=phase, team=team, user=user, submission_type=submission_type, file=stored.key,
-            original_name=stored.original_name, sha256=stored.sha256, size_bytes=stored.size_bytes,
+            original_name=original_name, sha256=stored.sha256, size_bytes=stored.size_bytes,
             limits=phase.limits().as_dict(), created_at=received_at, **fields,
         )  # fmt: skip
         start_evaluation(submission)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from submissions.actions.submit import StoredFile, check_may_submit, submit, submit_or_drop, submitted_before
+from submissions.actions.submit import check_may_submit, submit, submit_or_drop, submitted_before
 from submissions.models import Phase, Submission
 from submissions.models.upload import Upload
 from submissions.refusals import Refusal
+from submissions.storage import Stored
 from submissions.uploads.checks import check_digest
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def submit_image(
     check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
     check_digest(sha256, image.sha256)
     stored = image.keep()
-    return submit_or_drop(**_submitted(user, phase, stored, received_at, fields))
+    return submit_or_drop(**_submitted(user, phase, stored, image.original_name, received_at, fields))
 
 
 def submit_upload(
@@ -46,11 +47,11 @@ def submit_upload(
     check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
     if upload.sha256:
         check_digest(sha256, upload.sha256)
-    stored = StoredFile(upload.key, upload.original_name, upload.sha256, upload.size_bytes)
+    stored = Stored(upload.key, upload.sha256, upload.size_bytes)
     with transaction.atomic():
         if Upload.objects.filter(pk=upload.pk).delete()[0] == 0:
             raise no_such_upload()
-        submission = submit(**_submitted(user, phase, stored, received_at, fields))
+        submission = submit(**_submitted(user, phase, stored, upload.original_name, received_at, fields))
         if submission.file != stored.key:
             transaction.set_rollback(True)  # another request with this key was first; keep the upload
     return submission
@@ -68,14 +69,15 @@ def no_such_upload() -> Refusal:
 
 
 def _submitted(
-    user: User, phase: Phase, stored: StoredFile, received_at: datetime, fields: dict[str, Any]
+    user: User, phase: Phase, stored: Stored, original_name: str, received_at: datetime, fields: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what an image is submitted with; an empty field leaves the model's default."""
-    sent = {"docker_image_name": stored.original_name} | {name: value for name, value in fields.items() if value != ""}
+    sent = {"docker_image_name": original_name} | {name: value for name, value in fields.items() if value != ""}
     return {
         "user": user,
         "phase": phase,
         "submission_type": DOCKER,
         "stored": stored,
+        "original_name": original_name,
         "received_at": received_at,
     } | sent

@@ -9,8 +9,8 @@ from django.core.files.storage import default_storage, storages
 from django.utils import timezone
 
 from submissions import actions
-from submissions.actions.submit import StoredFile
 from submissions.models import Case, Submission
+from submissions.storage import Stored
 from submissions.tests.containers import HOSTILE
 from submissions.tests.factories import make_member, make_phase
 
@@ -61,12 +61,13 @@ def make_lesions(samples=2, **fields):
 def send(phase, data, **fields):
     """Submit an archive that lies in the storage already."""
     key = default_storage.save(f"submissions/{time.monotonic_ns()}/image.tar", ContentFile(data))
-    stored = StoredFile(key, "image.tar", hashlib.sha256(data).hexdigest(), len(data))
+    stored = Stored(key, hashlib.sha256(data).hexdigest(), len(data))
     return actions.submit(
         user=make_member(),
         phase=phase,
         submission_type=Submission.Type.DOCKER,
         stored=stored,
+        original_name="image.tar",
         received_at=timezone.now(),
         **fields,
     )

@@ -11,7 +11,6 @@ from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpRequest
 
 from submissions import storage
-from submissions.actions.submit import StoredFile
 from submissions.plain_text import file_name
 from submissions.uploads import checks
 
@@ -29,10 +28,10 @@ class ReceivedImage(UploadedFile):
         self.key = key
         self._writer = writer
 
-    def keep(self) -> StoredFile:
+    def keep(self) -> storage.Stored:
         """Make the file lasting. Raises StorageError."""
         self._writer.finish()
-        return StoredFile(self.key, self.original_name, self.sha256, self.size or 0)
+        return storage.Stored(self.key, self.sha256, self.size or 0)
 
     def close(self) -> None:
         """Nothing to close: the writer is finished by `keep`, or dropped by its handler."""
