@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,10 @@ from django.views.decorators.http import require_safe
 from inference.engine import engine
 from inference.networks.answers import ServiceStatus
 from submissions.models import Evaluation, Worker
+from submissions.queue import DOCKER_CLUSTER
 
 log = structlog.get_logger(__name__)
 
-WORKER_SILENT_S = 30.0
 LEAST_FREE_BYTES = 256 * 2**20
 
 
@@ -99,7 +98,7 @@ def storage() -> Part:
 
 def queue() -> Part:
     waiting = Evaluation.objects.waiting().count()
-    alive = live_workers().count()
+    alive = Worker.objects.alive(timezone.now()).count()
     if alive == 0:
         return Part(False, f"no worker alive, {waiting} waiting; start one with `manage.py work`")
     return Part(True, f"{alive} worker{'s' * (alive != 1)}, {waiting} waiting")
@@ -107,7 +106,7 @@ def queue() -> Part:
 
 def evaluation_engine() -> Part:
     """Ask the workers, who alone hold an engine; a site without one takes CSVs only."""
-    container_workers = live_workers().filter(cluster="containers")
+    container_workers = Worker.objects.alive(timezone.now()).filter(cluster=DOCKER_CLUSTER)
     if not container_workers.exists():
         return Part(True, "no container worker, images wait")
     if container_workers.filter(takes_containers=True).exists():
@@ -124,10 +123,6 @@ def models() -> Part:
 
 def described(status: ServiceStatus) -> str:
     return ", ".join(f"{model.name} {model.state}" for model in status.models) or "none"
-
-
-def live_workers() -> Any:
-    return Worker.objects.filter(seen_at__gt=timezone.now() - timedelta(seconds=WORKER_SILENT_S))
 
 
 CHECKS: dict[str, Callable[[], Part]] = {

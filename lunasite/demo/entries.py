@@ -92,7 +92,7 @@ def predictions_csv(phase: Phase, skill: float, seed: int) -> bytes:
 
 
 def _values(phase: Phase, truth: int, skill: float, rng: np.random.Generator) -> str:
-    if phase.kind.name == "lesion":
+    if phase.kind.has_points:
         return f"{1 / (1 + np.exp(-(skill * (2 * truth - 1) + rng.normal()))):.6f}"
     names = phase.kind.class_names
     weights = np.exp(rng.normal(size=len(names)) + skill * (np.arange(len(names)) == truth))

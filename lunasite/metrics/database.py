@@ -21,11 +21,11 @@ from inference.models import Feedback
 from lunasite.metrics.durations import Durations, run_times, wait_times
 from submissions.failures import FAILURES
 from submissions.models import Evaluation, Worker
+from submissions.queue import CLUSTERS
 
 log = structlog.get_logger(__name__)
 
 NOTHING: dict[str, Any] = {"n": 0, "oldest": None}
-QUEUES = {"csv": "evaluations", "docker": "containers"}
 
 
 class DatabaseCollector(Collector):
@@ -47,7 +47,7 @@ def queue() -> Iterator[Metric]:
     by_type = Evaluation.objects.waiting().values("submission__submission_type").order_by()
     rows = by_type.annotate(n=Count("pk"), oldest=Min("created_at"))
     waiting = {row["submission__submission_type"]: row for row in rows}
-    for kind, name in QUEUES.items():
+    for kind, name in CLUSTERS.items():
         row = waiting.get(kind) or NOTHING
         depth.add_metric([name], row["n"])
         age.add_metric([name], seconds_since(row["oldest"]))

@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from lunasite.demo.accounts import close_accounts
 from lunasite.serving.start_lock import one_at_a_time
 from lunasite.serving.supervisor import Program, Supervisor
+from submissions.queue import CSV_CLUSTER, DOCKER_CLUSTER
 
 MANAGE = str(settings.BASE_DIR / "manage.py")
 
@@ -53,9 +54,9 @@ class Command(BaseCommand):
             raise SystemExit(status)
 
     def _programs(self, options: dict[str, Any]) -> list[Program]:
-        programs = [_web(options), _work("evaluations")]
+        programs = [_web(options), _work(CSV_CLUSTER)]
         if engine_is_configured():
-            programs.append(_work("containers"))
+            programs.append(_work(DOCKER_CLUSTER))
         else:
             self.stdout.write("No Docker engine here: images wait until a worker host with one joins.")
         self.stdout.write(f"lunasite at http://{options['bind']}:{options['port']}/ — Ctrl-C ends it.")
