@@ -118,9 +118,15 @@ def site(tmp_path_factory) -> Iterator[Site]:
     env = {
         **os.environ, "DATA_DIR": str(folder), "PROMETHEUS_MULTIPROC_DIR": str(folder / "counters"),
         "DATABASE_URL": f"sqlite:///{folder / 'site.sqlite3'}", "OMP_NUM_THREADS": "1",
-        "TMPDIR": str(folder / "uploads"), "THROTTLE_LESION": "100000/min", "THROTTLE_SLICE": "100000/min",
+        "STATIC_ROOT": str(folder / "static"), "TMPDIR": str(folder / "uploads"), "THROTTLE_LESION": "100000/min", "THROTTLE_SLICE": "100000/min",
     }  # fmt: skip
-    for words in (["migrate", "-v0"], ["createcachetable"], ["shell", "-v0", "-c", ROWS]):
+    setup = (
+        ["migrate", "-v0"],
+        ["collectstatic", "-v0", "--noinput"],
+        ["createcachetable"],
+        ["shell", "-v0", "-c", ROWS],
+    )
+    for words in setup:
         done = subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=env, check=True, capture_output=True)
     url = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "gunicorn", "lunasite.wsgi", "-c", "python:lunasite.serving.gunicorn"]
