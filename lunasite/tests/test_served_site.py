@@ -118,7 +118,8 @@ def site(tmp_path_factory) -> Iterator[Site]:
     env = {
         **os.environ, "DATA_DIR": str(folder), "PROMETHEUS_MULTIPROC_DIR": str(folder / "counters"),
         "DATABASE_URL": f"sqlite:///{folder / 'site.sqlite3'}", "OMP_NUM_THREADS": "1",
-        "STATIC_ROOT": str(folder / "static"), "TMPDIR": str(folder / "uploads"), "THROTTLE_LESION": "100000/min", "THROTTLE_SLICE": "100000/min",
+        "STATIC_ROOT": str(folder / "static"), "TMPDIR": str(folder / "uploads"),
+        "THROTTLE_LESION": "100000/min", "THROTTLE_SLICE": "100000/min",
     }  # fmt: skip
     setup = (
         ["migrate", "-v0"],
