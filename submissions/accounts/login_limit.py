@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.models import EmailAddress
+from allauth.account.utils import filter_users_by_email
 from axes.handlers.database import AxesDatabaseHandler
 from axes.models import AccessAttempt
 from django.conf import settings
@@ -28,16 +28,26 @@ def client_address(request: HttpRequest) -> str:
     return request.META.get("REMOTE_ADDR") or "0.0.0.0"  # noqa: S104  no address to bind: what an unknown client is called
 
 
-def account_key(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
-    """Return one name per account, whether it is tried by user name or by e-mail address, in any case."""
+def accounts_tried(credentials: dict[str, Any] | None) -> list[str]:
+    """Return one name for each account whose password is checked, by user name or e-mail address, in any case.
+
+    Several can claim one address while it is not confirmed, and a password is then checked against each: were only
+    one of them counted, somebody could claim the address of another, and win the tries back by signing in as himself.
+    """
     given = credentials or {}
     login = str(given.get("username") or given.get("login") or given.get("email") or "").strip()
-    user_model = get_user_model()
-    user = user_model.objects.filter(username__iexact=login).first()
-    if user is None:
-        address = EmailAddress.objects.filter(email__iexact=login).select_related("user").first()
-        user = address.user if address else user_model.objects.filter(email__iexact=login).first()
-    return f"user {user.pk}" if user else login.casefold()[:200]
+    users = [*get_user_model().objects.filter(username__iexact=login), *_users_by_email(login)]
+    return list(dict.fromkeys(f"user {user.pk}" for user in users)) or [login.casefold()[:200]]
+
+
+def _users_by_email(login: str) -> list[Any]:
+    """Return whom the backend of allauth tries by an address."""
+    return list(filter_users_by_email(login, prefer_verified=True)) if "@" in login else []
+
+
+def account_key(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
+    """Return the name of the account that a login means in the first place (AXES_USERNAME_CALLABLE)."""
+    return accounts_tried(credentials)[0]
 
 
 def take_a_try(account: str, address: str) -> bool:
@@ -59,14 +69,21 @@ def forget_tries(account: str, address: str) -> None:
 
 
 def forget_tries_of(request: HttpRequest, user: Any) -> None:
-    forget_tries(f"user {user.pk}", client_address(request))
+    """End the counting for whoever signed in; other accounts the login was tried on get this one try back."""
+    own, address = f"user {user.pk}", client_address(request)
+    forget_tries(own, address)
+    others = [account for account in request.__dict__.pop("accounts_tried", []) if account != own]
+    tried = AccessAttempt.objects.filter(username__in=others, ip_address=address, failures_since_start__gt=0)
+    tried.update(failures_since_start=F("failures_since_start") - 1)
 
 
 class CountFirst(AxesDatabaseHandler):
     """The axes handler of this site (AXES_HANDLER)."""
 
     def is_allowed(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
-        allowed = take_a_try(account_key(request, credentials), client_address(request))
+        request.accounts_tried = accounts_tried(credentials)
+        address = client_address(request)
+        allowed = all(take_a_try(account, address) for account in request.accounts_tried)
         if not allowed:
             # AxesMiddleware looks for this and answers 429 in place of the view.
             request.axes_locked_out = True

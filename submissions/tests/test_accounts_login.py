@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from axes.models import AccessAttempt
 from django.db import connections
 from django.test import Client
@@ -92,6 +93,21 @@ class TestTheEleventhTry:
             log_in(client, "ann", "wrong")
         assert token(client, "ann", PASSWORD).status_code == 200
         assert [log_in(client, "ann", "wrong").status_code for _ in range(10)] == [200] * 10
+
+    def test_nobody_wins_tries_back_by_claiming_the_address_of_another(self, client, ann, django_user_model):
+        eve = django_user_model.objects.create_user("eve", "eve@example.org", PASSWORD)
+        EmailAddress.objects.create(user=eve, email=ann.email, verified=False, primary=False)
+        ann.set_password("another-horse-battery")
+        ann.save()
+        for n in range(10):
+            log_in(client, ann.email, f"wrong {n}")
+            log_in(Client(), "eve", PASSWORD)
+        assert log_in(client, ann.email, "another-horse-battery").status_code == 429
+
+    def test_a_claimed_address_locks_nobody_out_who_knows_the_password(self, client, ann, django_user_model):
+        eve = django_user_model.objects.create_user("eve", "eve@example.org", "another-horse-battery")
+        EmailAddress.objects.create(user=eve, email=ann.email, verified=False, primary=False)
+        assert {token(client, ann.email, PASSWORD).status_code for _ in range(12)} == {200}
 
     def test_guards_the_admin_too(self, client, ann):
         answer = client.get("/admin/", follow=True)
