@@ -6,6 +6,7 @@ empty marker a finished part: joining is a rename, whatever the size.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import time
@@ -104,7 +105,9 @@ class LocalStore:
         if self.received(parts) != set(range(1, parts.count + 1)):
             raise MissingFile("parts are missing")
         with _typed():
-            _move(self._folder(parts) / "data", self._path(parts.key))
+            data = self._folder(parts) / "data"
+            with data.open("rb") as file, _locked(file.fileno(), fcntl.LOCK_EX):
+                _move(data, self._path(parts.key))
         self.drop_parts(parts)
 
     def drop_parts(self, parts: PartsRef) -> None:
@@ -158,16 +161,23 @@ class LocalWriter:
 
 
 class LocalPartWriter:
-    """One part, written at its place; marked whole at the end. A repeated part starts anew."""
+    """One part, written at its place; marked whole at the end. A repeated part starts anew.
+
+    Nothing is written once the parts are joined: a slow request for a part that another has sent meanwhile would
+    change a file whose digest is taken.
+    """
 
     def __init__(self, data: Path, offset: int, marker: Path) -> None:
         marker.unlink(missing_ok=True)
+        self._data = data
         self._file: Any = data.open("r+b", buffering=0)
         self._file.seek(offset)
         self._marker = marker
 
     def write(self, piece: bytes) -> None:
-        with _typed():
+        with _typed(), _locked(self._file.fileno(), fcntl.LOCK_SH):
+            if not self._data.exists():
+                raise MissingFile("the parts were joined or dropped meanwhile")
             _write_all(self._file.fileno(), piece)
 
     def finish(self) -> None:
@@ -177,6 +187,15 @@ class LocalPartWriter:
 
     def abort(self) -> None:
         self._file.close()
+
+
+@contextmanager
+def _locked(file: int, how: int) -> Iterator[None]:
+    fcntl.flock(file, how)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _write_all(file: int, piece: bytes) -> None:

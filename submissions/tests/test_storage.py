@@ -150,6 +150,21 @@ def test_parts_join_in_their_order_whatever_order_they_came_in(anywhere):
     assert storage.digest_of(parts.key).sha256 == sha256(data)
 
 
+def test_a_part_still_being_sent_changes_nothing_once_they_are_joined(settings):
+    data = os.urandom(2 << 20)
+    parts = parts_of(data)
+    late = storage.store().part_writer(parts, 1)
+    late.write(data[: 1 << 20])
+    put(parts, 1, data)
+    storage.store().join(parts)
+
+    with pytest.raises(MissingFile):
+        late.write(b"something else")
+    late.abort()
+
+    assert storage.digest_of(parts.key).sha256 == sha256(data)
+
+
 def test_received_parts_are_known_to_a_fresh_process(anywhere):
     data = os.urandom(2 * PART + 1000)
     parts = parts_of(data)
