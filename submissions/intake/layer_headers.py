@@ -14,6 +14,10 @@ _ZERO_BLOCK = bytes(BLOCK_BYTES)
 _MOST_EXTENSION_BYTES = 1 << 20  # what Go's reader takes
 _EXTENSIONS = b"LKxg"
 _WITHOUT_BYTES = b"123456"
+_XATTR = "SCHILY.xattr."
+# A file system keeps them in a block of 4 KiB, and calls the disk full where they are more; that would be our fault.
+_MOST_XATTR_BYTES = 2048
+_XATTR_ENTRY_BYTES = 16
 _SPARSE_KEY = re.compile(rb"(?:\A|\n)[0-9]+ GNU\.sparse\.")
 
 
@@ -93,6 +97,7 @@ class LayerHeaders:
             if _SPARSE_KEY.search(body):
                 raise _sparse()
             self._records = pax_records(body)
+            _check_xattrs(self._records)
         elif flag == b"L":
             self._records = self._records | {"path": body.split(b"\0", 1)[0]}
 
@@ -100,6 +105,13 @@ class LayerHeaders:
 def too_many_files(most: int) -> ArchiveError:
     """Return the error of an image with more than `most` files in its layers."""
     return ArchiveError("ARCHIVE_TOO_MANY_MEMBERS", f"The image holds more than {most:,} files; leave some out.")
+
+
+def _check_xattrs(records: dict[str, bytes]) -> None:
+    xattrs = {key: value for key, value in records.items() if key.startswith(_XATTR)}
+    taken = sum(len(key.encode()) + len(value) + _XATTR_ENTRY_BYTES for key, value in xattrs.items())
+    if taken > _MOST_XATTR_BYTES:
+        raise ArchiveError("ARCHIVE_BAD_MEMBER", "A file in a layer has more extended attributes than a disk keeps.")
 
 
 def _sparse() -> ArchiveError:

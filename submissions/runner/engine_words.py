@@ -36,6 +36,7 @@ _OF_THE_IMAGE = (
     "no command specified",
     "too many levels of symbolic links",
     "it is not of type proc",
+    "because it is inside /proc",
     "unable to find user",
     "unable to find groups",
     "environment variable name",

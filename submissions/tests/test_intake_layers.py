@@ -54,14 +54,25 @@ def test_a_layer_with_a_sparse_file_is_refused_in_every_layout(sparse: bytes):
 
 
 @pytest.mark.parametrize(
+    "attributes",
+    [{"SCHILY.xattr.user.a": "x" * 3000}, {f"SCHILY.xattr.user.a{number}": "x" for number in range(60)}],
+    ids=["long", "many"],
+)
+def test_attributes_that_no_file_system_keeps_are_refused(attributes: dict[str, str]):
+    attributed = pax_layer(Member("a", b"x", {"pax_headers": attributes}))
+    assert code_of(docker_archive([attributed])) == "ARCHIVE_BAD_MEMBER"
+
+
+@pytest.mark.parametrize(
     "members",
     [
         [Member("a", b"x" * 1000), Member("b", b""), Member("dir", b"", {"type": tarfile.DIRTYPE})],
         [Member("a", b"x", {"pax_headers": {"SCHILY.xattr.user.GNU.sparse.": "1", "mtime": "1.5"}})],
+        [Member("a", b"x", {"pax_headers": {"SCHILY.xattr.security.capability": "x" * 20, "comment": "y" * 5000}})],
         [Member("n" * 400, b"y" * 5000), Member("l", b"", {"type": tarfile.SYMTYPE, "linkname": "t" * 300})],
         [Member("null", b"", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3})],
     ],
-    ids=["plain", "attributes", "long names", "device"],
+    ids=["plain", "attributes", "capability", "long names", "device"],
 )
 @pytest.mark.parametrize("format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_what_builders_write_is_taken(members: list[Member], format: int):

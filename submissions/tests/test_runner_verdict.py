@@ -4,7 +4,7 @@ import pytest
 
 from submissions.runner.base import ContainerFault
 from submissions.runner.engine_answers import ContainerState
-from submissions.runner.engine_words import loaded_id, readable, start_fault
+from submissions.runner.engine_words import loaded_id, names_the_image, readable, start_fault
 from submissions.runner.verdict import ended, refined
 
 
@@ -55,6 +55,18 @@ def test_engine_texts_are_for_staff():
     fault = start_fault(RuntimeError("sha256:abc /var/lib/docker"))
     assert "sha256" not in fault.note
     assert "sha256" in fault.staff_detail
+
+
+@pytest.mark.parametrize(
+    ("said", "is_theirs"),
+    [
+        ('"/d/merged/proc/1/docker-init" cannot be mounted because it is inside /proc: unknown', True),
+        ("mkdir /d/merged/x: no space left on device: file exists", False),
+        ("driver failed programming external connectivity", False),
+    ],
+)
+def test_whom_the_engine_blames_for_a_start(said, is_theirs):
+    assert names_the_image(said) == is_theirs
 
 
 def test_logs_lose_control_characters():
