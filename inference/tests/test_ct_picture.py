@@ -63,6 +63,11 @@ def many_chunks() -> bytes:
     return data[:33] + (text + struct.pack(">I", zlib.crc32(text[4:]))) * 100_000 + data[33:]
 
 
+def many_segments(between: bytes) -> bytes:
+    data = encoded(ramp(), "JPEG")
+    return data[:2] + between * 100_000 + data[2:]
+
+
 def animated() -> bytes:
     return encoded(ramp(), save_all=True, append_images=[ramp().rotate(180)])
 
@@ -86,6 +91,9 @@ REFUSED = {
     "cut off jpeg": ("IMAGE_CORRUPT", encoded(noise(), "JPEG")[:-900]),
     "bad crc": ("IMAGE_CORRUPT", with_bad_crc()),
     "thousands of jpeg scans": ("IMAGE_CORRUPT", many_scans()),
+    "thousands of jpeg comments": ("IMAGE_CORRUPT", many_segments(b"\xff\xfe\0\3a")),
+    "thousands of bytes between jpeg segments": ("IMAGE_CORRUPT", many_segments(b"a")),
+    "thousands of jpeg fill bytes": ("IMAGE_CORRUPT", many_segments(b"\xff")),
     "thousands of png chunks": ("IMAGE_CORRUPT", many_chunks()),
     "no pixels": ("IMAGE_CORRUPT", png_of_size(100, 100)),
     "1 x 1": ("IMAGE_TOO_SMALL", encoded(ramp(1, 1))),
@@ -170,6 +178,11 @@ def test_a_clean_copy_keeps_pixels_and_nothing_else(tmp_path):
     with Image.open(io.BytesIO(clean)) as image:
         assert image.info == {}
         assert np.array_equal(np.asarray(image), np.asarray(ramp()))
+
+
+def test_a_jpeg_with_a_large_colour_profile_is_read(tmp_path):
+    profiled = encoded(ramp(), "JPEG", icc_profile=bytes(3 << 20), comment=b"made here")
+    assert read_picture(saved(tmp_path, profiled, "slice.jpg")).grey.shape == np.asarray(ramp()).shape
 
 
 def test_what_lies_behind_a_png_is_no_piece_of_it(tmp_path):
