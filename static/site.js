@@ -89,6 +89,8 @@
     const again = document.querySelector("main form[data-upload] input[type=file]");
     if (again && again.name === sent.name) again.files = sent.files;
     const problem = document.querySelector("main .notice, main .errorlist") || document.querySelector("main");
+    problem.tabIndex = -1; // else the keyboard would begin the page anew
+    problem.focus({ preventScroll: true });
     problem.scrollIntoView({ block: "center" });
   }
 

@@ -48,6 +48,7 @@ def test_from_sign_up_to_the_board(page):
     alert.wait_for()
     assert "No try was spent" in alert.inner_text()
     assert "11" in alert.inner_text()  # the line
+    assert alert.evaluate("one => one === document.activeElement")  # where the keyboard goes on
     assert not Submission.objects.exists()
 
     page.get_by_label("Drop the CSV here").set_input_files(csv())
