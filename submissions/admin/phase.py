@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin, messages
@@ -19,8 +18,9 @@ from submissions.admin import verbs
 from submissions.admin.phase_form import PhaseForm, QuotaForm
 from submissions.admin.shown import NOTHING
 from submissions.admin.verbs import do
-from submissions.models import Evaluation, Phase, Quota, Split, Submission
+from submissions.models import Evaluation, Phase, Quota, Submission
 from submissions.models.standing import rank_anew
+from submissions.phase_advice import advice_on
 from submissions.queue import CSV_CLUSTER
 
 RANKING = {"metric", "tie_breaks", "decimals"}
@@ -120,29 +120,3 @@ class PhaseAdmin(admin.ModelAdmin):
             "waiting": Evaluation.objects.waiting().count(),
         }
         return TemplateResponse(request, "admin/submissions/phase/re_evaluate_all.html", context)
-
-
-def advice_on(phase: Phase) -> list[str]:
-    """Return what an organiser may have overlooked, one sentence each."""
-    splits = dict(phase.dataset.cases.order_by().values_list("split").annotate(Count("pk")))
-    return [*_ranking_advice(phase, splits), *(_image_advice(phase, splits) if phase.accepts_docker else ())]
-
-
-def _ranking_advice(phase: Phase, splits: dict[str, int]) -> Iterator[str]:
-    if not phase.quotas.exists():
-        yield "No quota: a team may try as often as it likes, and climb by probing. Add one below."
-    if phase.decimals is None:
-        yield "Scores are shown in full; that helps probing. Four decimals are usual."
-    if not splits.get(Split.PRIVATE):
-        yield "There is no private split: the last ranking comes from cases whose scores were public all along."
-    elif phase.closes_at is None:
-        yield "It has a private split but no end: the private scores are never shown."
-    if not (phase.accepts_csv or phase.accepts_docker):
-        yield "It takes neither CSVs nor images."
-
-
-def _image_advice(phase: Phase, splits: dict[str, int]) -> Iterator[str]:
-    if without := phase.dataset.cases.filter(image="").count():
-        yield f"{without} cases have no image: no container can run. Import with --images, or take CSVs only."
-    if not splits.get(Split.SAMPLE):
-        yield "There are no sample cases: images are not tried out before they meet the hidden ones."

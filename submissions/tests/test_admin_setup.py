@@ -10,10 +10,10 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from submissions import tasks
-from submissions.admin.phase import advice_on
 from submissions.admin.phase_form import WindowField
 from submissions.admin.shown import duration, window
 from submissions.models import Evaluation, Membership, Phase, Quota, Standing, Team
+from submissions.phase_advice import advice_on
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
 
 pytestmark = pytest.mark.django_db

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from submissions.models import Dataset, Phase, Quota
+from submissions.phase_advice import advice_on
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -74,6 +75,8 @@ class Command(BaseCommand):
         self.stdout.write(f"Opened {phase.slug}: {dataset}, ranked by {phase.ranking_metric}.")
         if not phase.accepts_docker:
             self.stdout.write("It takes CSVs only: a container needs an image of every case (import_dataset --images).")
+        for line in advice_on(phase):
+            self.stdout.write(f"Worth knowing: {line}")
 
     @transaction.atomic
     def _save(self, phase: Phase, windows: list[tuple[int, timedelta | None]]) -> None:
