@@ -90,7 +90,6 @@ FAILURES: dict[str, Failure] = {
         True,
         {
             "CONTAINER_START": "The container could not be started; check its ENTRYPOINT, CMD and architecture.",
-            "CONTAINER_EXITED": "The container ended before all cases were answered; remember that only /tmp is writable and there is no network.",
             "NOT_READY": "The container answered nothing on its port in time; listen on 0.0.0.0 and load the model faster.",
         },
     ),
@@ -99,6 +98,7 @@ FAILURES: dict[str, Failure] = {
         PARTICIPANT,
         True,
         {
+            "CONTAINER_EXITED": "The container ended before all cases were answered; remember that only /tmp is writable and there is no network.",
             "PREDICT_TIMEOUT": "One prediction took longer than allowed; make the model faster.",
             "TIMEOUT": "The whole run took longer than allowed; make the model faster.",
             "OUT_OF_MEMORY": "The container needed more memory than allowed; use less.",
