@@ -13,6 +13,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from lunasite.authentication import REMEDY
 from submissions.refusals import Refusal
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,9 @@ def _known(error: Exception) -> Exception:
         return exceptions.NotFound("There is nothing here that you may see; check the address, and who you are.")
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
+    if isinstance(error, exceptions.NotAuthenticated):
+        error.detail = exceptions.ErrorDetail(f"Nobody is signed in. {REMEDY}", "not_authenticated")
+        return error
     if isinstance(error, RequestDataTooBig):
         return Refusal(413, "FILE_TOO_LARGE", "The request is larger than this site takes; send a smaller file.")
     if isinstance(error, TooManyFilesSent | TooManyFieldsSent):

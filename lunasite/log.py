@@ -36,5 +36,9 @@ def logging_config(style: str, level: str) -> dict[str, Any]:
         "formatters": {"structured": formatter},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": level},
-        "loggers": {"django.server": {"handlers": ["stderr"], "level": level, "propagate": False}},
+        # django-q tells of every start and every task by made-up names.
+        "loggers": {
+            "django-q": {"level": "WARNING"},
+            "django.server": {"handlers": ["stderr"], "level": level, "propagate": False},
+        },
     }

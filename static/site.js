@@ -6,7 +6,9 @@
   const all = (selector, root = document) => root.querySelectorAll(selector);
 
   // <time datetime="…" data-local> shows UTC from the server and the reader's own time here.
-  const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const clock = new Intl.DateTimeFormat(undefined, {
+    year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+  });
   function localTimes(root) {
     for (const node of all("time[data-local]", root)) {
       const moment = new Date(node.dateTime);

@@ -52,7 +52,7 @@ def _lines(facts: ImageFacts) -> list[tuple[str, str]]:
         ("command", ascii([*config.entrypoint, *config.cmd])),
         ("workdir", ascii(config.working_dir or "/")),
         ("user", f"{config.user or 'root'!a} (the platform runs it as 65534)"),
-        ("ports", _listed([str(port) for port in config.exposed_ports]) or "none; 8000 is expected"),
+        ("ports", _listed([str(port) for port in config.exposed_ports]) or "none; the HTTP contract expects 8000"),
         ("volumes", _listed(config.volumes) or "none"),
         ("variables", _listed(config.env_names) or "none"),
     ]
