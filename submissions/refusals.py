@@ -50,6 +50,10 @@ def key_used() -> Refusal:
     return Refusal(409, "IDEMPOTENCY_KEY_REUSED", message)
 
 
+def team_left() -> Refusal:
+    return Refusal(409, "TEAM_CHANGED", "You have left the team meanwhile; nothing was submitted. Send it again.")
+
+
 def email_not_verified() -> Refusal:
     return Refusal(
         403,

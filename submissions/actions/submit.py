@@ -85,7 +85,8 @@ def submit_or_drop(*, stored: storage.Stored, **submitted: Any) -> Submission:
 def submitted_before(user: User, phase: Phase, idempotency_key: str, file_sha256: str) -> Submission | None:
     """Return the submission that the same key made, so that a double click sends once.
 
-    file_sha256: "" where it is not known. Raises Refusal when the key came with another file or phase.
+    file_sha256: "" where it is not known.
+    Raises Refusal when the key came with another file or phase, or before a change of team.
     """
     if not idempotency_key:
         return None
@@ -93,7 +94,8 @@ def submitted_before(user: User, phase: Phase, idempotency_key: str, file_sha256
     if earlier is None:
         return None
     is_other_file = file_sha256 and earlier.sha256 and file_sha256 != earlier.sha256
-    if is_other_file or earlier.phase_id != phase.pk:  # type: ignore[attr-defined]
+    is_out_of_sight = not Submission.objects.visible_to(user).filter(pk=earlier.pk).exists()
+    if is_other_file or is_out_of_sight or earlier.phase_id != phase.pk:  # type: ignore[attr-defined]
         raise refusals.key_used()
     return earlier
 
@@ -117,7 +119,9 @@ def submit(
 
     @transaction.atomic
     def record() -> Submission:
-        Team.objects.select_for_update().get(pk=team.pk)
+        mine = Team.objects.select_for_update(of=("self",)).filter(pk=team.pk, memberships__user=user)
+        if mine.first() is None:
+            raise refusals.team_left()
         _check_quota(phase, team, user, received_at)
         submission = Submission.objects.create(
             phase=phase, team=team, user=user, submission_type=submission_type, file=stored.key,

@@ -75,7 +75,8 @@ def leave_team(*, user: User) -> None:
         membership = Membership.objects.select_for_update().filter(user=user).first()
         if membership is None:
             raise TeamError("You are in no team.")
-        team, was_owner = membership.team, membership.is_owner
+        # A submission on its way holds this lock: either it is there already, or it finds its sender gone.
+        team, was_owner = Team.objects.select_for_update().get(pk=membership.team_id), membership.is_owner
         membership.delete()
         heir = team.memberships.order_by("joined_at").first()
         if heir and was_owner:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from importlib import import_module
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -13,6 +14,7 @@ from submissions import actions
 from submissions.accounts.tokens import create_token
 from submissions.models import Submission, Team
 from submissions.models.team import team_of
+from submissions.teams.membership import leave_team
 from submissions.tests.factories import (
     GOOD,
     csv_bytes,
@@ -243,6 +245,16 @@ def test_a_key_stands_for_one_file_and_one_phase(client, phase, change):
     answer = send(**other)
     assert (answer.status_code, answer.json()["error_code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
     assert Submission.objects.count() == 1
+
+
+def test_a_key_says_nothing_of_a_team_that_was_left(client, phase):
+    user = get_user_model().objects.get()
+    form = {"phase": "p1", "file": csv_file()}
+    assert client.post(URL, form, format="multipart", HTTP_IDEMPOTENCY_KEY="k").status_code == 201
+    leave_team(user=user)
+    form = {"phase": "p1", "file": csv_file()}
+    answer = client.post(URL, form, format="multipart", HTTP_IDEMPOTENCY_KEY="k")
+    assert (answer.status_code, answer.json()["error_code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
 
 
 def test_a_key_that_loses_a_race_leaves_no_file(client, phase, monkeypatch):

@@ -11,6 +11,7 @@ from submissions import actions
 from submissions.accounts.tokens import create_token
 from submissions.actions.evaluate import claim
 from submissions.models import Evaluation, Housekeeping, Standing, Submission
+from submissions.teams.membership import leave_team
 from submissions.tests.factories import csv_file, make_member, make_phase, make_submission
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
@@ -110,3 +111,26 @@ def test_sweeping_at_once_returns_lost_work_once():
     Evaluation.objects.update(lease_until="2020-01-01T00:00Z")
     assert sum(lost for lost, _ in at_once(6, lambda i: actions.sweep())) == 1
     assert submission.latest.setbacks == 1
+
+
+def test_who_leaves_while_submitting_gets_a_clear_answer():
+    make_phase(slug="p")
+    for number in range(6):
+        user = make_member(f"leaver{number}")
+        token = create_token(user=user, name="t")[1]
+
+        def post(token):
+            client = APIClient()
+            client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+            return client.post(
+                "/api/v1/submissions", {"phase": "p", "file": csv_file()}, format="multipart"
+            ).status_code
+
+        def leave(user):
+            leave_team(user=user)
+            return 200
+
+        works = [(post, token), (leave, user)]
+        posted, left = at_once(2, lambda i, works=works: works[i][0](works[i][1]))
+        assert (posted in (201, 409), left) == (True, 200)
+        assert user.submissions.count() == (posted == 201)
