@@ -16,6 +16,7 @@ from django.utils import timezone
 from submissions import storage
 from submissions.management.commands.work import keep_house
 from submissions.models import Submission, Upload
+from submissions.refusals import Refusal
 from submissions.tests.factories import make_member, make_phase
 from submissions.tests.image_archives import docker_archive, layer
 from submissions.uploads import resumable
@@ -384,3 +385,18 @@ def test_workers_drop_what_expired(client):
     keep_house("evaluations")
 
     assert not Upload.objects.exists()
+
+
+def test_a_part_that_comes_after_the_joining_is_told_so(user):
+    upload = resumable.begin(user=user, filename="model.tar", size_bytes=len(IMAGE))
+    for number in (1, 2, 3):
+        resumable.put_part(upload, number, iter([part(number)]))
+
+    def slow_part():
+        yield part(1)[:1000]
+        storage.store().join(upload.parts)
+        yield part(1)[1000:]
+
+    with pytest.raises(Refusal) as refusal:
+        resumable.put_part(upload, 1, slow_part())
+    assert (refusal.value.status_code, refusal.value.error_code) == (409, "UPLOAD_COMPLETE")

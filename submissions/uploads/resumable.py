@@ -92,6 +92,11 @@ def put_part(upload: Upload, number: int, pieces: Iterator[bytes]) -> int:
         if size < expected:
             raise incomplete()
         writer.finish()
+    except MissingFile as error:
+        writer.abort()
+        raise Refusal(
+            409, "UPLOAD_COMPLETE", "The upload was completed or dropped meanwhile; this part changed nothing."
+        ) from error
     except BaseException:
         writer.abort()
         raise
