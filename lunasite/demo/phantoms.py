@@ -78,11 +78,11 @@ def _draw_pictures(images: Path) -> Iterator[Row]:
     splits = PICTURE_SPLITS * len(KINDS["slice"].class_names)
     for number, index in enumerate(rng.permutation(len(classes)), start=1):
         name = f"slice-{number:03d}.png"
-        _picture(classes[index], rng).save(images / name)
+        draw_picture(classes[index], rng).save(images / name)
         yield {"id": name.removesuffix(".png"), "file": name, "label": classes[index], "split": splits[index]}
 
 
-def _picture(class_name: str, rng: np.random.Generator) -> Image.Image:
+def draw_picture(class_name: str, rng: np.random.Generator) -> Image.Image:
     """Draw one axial slice; what tells the classes apart here is a rule of the demo, not of medicine."""
     shape, spacing = (1, PICTURE_PIXELS, PICTURE_PIXELS), (PICTURE_SPACING_MM, PICTURE_SPACING_MM, 2.5)
     edge = -(PICTURE_PIXELS - 1) * PICTURE_SPACING_MM / 2

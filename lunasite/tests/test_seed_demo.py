@@ -1,5 +1,6 @@
 """The demo: every state is there, real scores, once; and never beside real people."""
 
+import hashlib
 import io
 from datetime import timedelta
 
@@ -10,8 +11,13 @@ from django.db.models import Count
 from django.utils import timezone
 from PIL import Image
 
+from inference import drift_file, drift_log
+from inference.ct.reading.picture import read_picture
+from inference.models import DriftRow, Feedback
+from inference.slice_classes import SLICE_CLASSES
 from lunasite.demo import phantoms
 from lunasite.demo.accounts import ACCOUNTS, close_accounts, demo_password, open_accounts
+from lunasite.demo.inference import DRIFT_ROWS, VERDICTS, make_answers
 from submissions import actions
 from submissions.actions.evaluate import claim
 from submissions.actions.submit import read_csv
@@ -40,6 +46,8 @@ def small():
 def demo(settings, small, tmp_path):
     settings.DEMO = True
     settings.DATA_DIR = tmp_path
+    settings.FEEDBACK_DIR = tmp_path / "feedback"
+    settings.DRIFT_CURRENT_PATH = tmp_path / "drift.csv"
     return settings
 
 
@@ -55,7 +63,7 @@ def statuses():
 
 
 def counts():
-    models = (User, Team, Dataset, Case, Phase, Submission, Evaluation, Standing)
+    models = (User, Team, Dataset, Case, Phase, Submission, Evaluation, Standing, Feedback, DriftRow)
     return [model.objects.count() for model in models]
 
 
@@ -120,6 +128,50 @@ def test_the_same_seed_draws_the_same_data(demo):
     assert (phantoms.lesion_dataset().content_hash, phantoms.slice_dataset().content_hash) == first
 
 
+def test_review_statistics_and_drift_have_something_to_show(demo, client):
+    users = open_accounts()
+    make_answers(users, timezone.now())
+
+    rows = list(Feedback.objects.all())
+    assert len(rows) == len(VERDICTS) == 12
+    assert {row.state for row in rows} == set(Feedback.State.values)
+    assert {row.label for row in rows} == set(SLICE_CLASSES)
+    assert all(row.note for row in rows if not row.is_correct)
+    assert all((row.reviewer == users["organiser"]) == (row.state != "waiting") for row in rows)
+    for row in rows:
+        assert read_picture(row.picture_path).grey.shape == (row.height, row.width)
+        assert hashlib.sha256(row.picture_path.read_bytes()).hexdigest() == row.sha256
+
+    drifted = {column.column for column in drift_log.report().columns if column.is_drifted}
+    assert "mean" in drifted
+    assert not drifted & {"height", "width", "pred_class", "pred_conf"}
+
+    client.force_login(users["organiser"])
+    for page in ("/review", "/review/statistics", "/drift"):
+        assert 'class="empty"' not in client.get(page).content.decode()
+
+
+def test_made_up_answers_come_once_and_the_same_on_every_site(demo):
+    users, now = open_accounts(), timezone.now()
+    make_answers(users, now)
+    first = list(Feedback.objects.values_list("sha256", flat=True)), drift_log.recent()
+    make_answers(users, now)
+    assert (Feedback.objects.count(), DriftRow.objects.count()) == (len(VERDICTS), DRIFT_ROWS)
+    assert len(drift_file.read(demo.DRIFT_CURRENT_PATH)["mean"]) == DRIFT_ROWS
+
+    Feedback.objects.all().delete()
+    DriftRow.objects.all().delete()
+    make_answers(users, now)
+    assert (list(Feedback.objects.values_list("sha256", flat=True)), drift_log.recent()) == first
+
+
+def test_without_a_reference_there_are_no_drift_rows(demo, tmp_path):
+    demo.DRIFT_REFERENCE_PATH = tmp_path / "absent.csv"
+    make_answers(open_accounts(), timezone.now())
+    assert not DriftRow.objects.exists()
+    assert Feedback.objects.exists()
+
+
 def test_refuses_outside_demo_mode(settings):
     settings.DEMO = False
     with pytest.raises(CommandError, match="demo mode only"):
@@ -161,7 +213,7 @@ def test_each_site_has_its_own_demo_password(settings):
 def test_pictures_are_grey_slices(name):
     import numpy as np
 
-    picture = phantoms._picture(name, np.random.default_rng(1))
+    picture = phantoms.draw_picture(name, np.random.default_rng(1))
     assert isinstance(picture, Image.Image)
     assert picture.mode == "L"
     assert len(set(picture.tobytes())) > 50

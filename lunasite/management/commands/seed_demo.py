@@ -17,6 +17,7 @@ from lunasite.demo.accounts import (
     open_accounts,
 )
 from lunasite.demo.entries import make_entries, predictions_csv
+from lunasite.demo.inference import make_answers
 from lunasite.demo.phases import OPEN, open_phases
 from submissions.models import Phase
 
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         users = open_accounts()
         phases = open_phases(now)
         make_entries(users, phases, now)
+        make_answers(users, now)
         good, broken = write_samples(phases[OPEN])
         self.stdout.write(greeting(options["port"], good, broken))
 
