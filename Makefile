@@ -67,7 +67,7 @@ chaos: .venv/ready-dev ## kill workers at random moments: 200 times over CSVs, 5
 	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/chaos_containers.py --kills 50
 
 fuzz: .venv/ready-dev ## five minutes of broken CT headers
-	$(PY) -m inference.tests.fuzz_metaimage --seconds 300
+	$(PY) -m inference.tests.ct.fuzz_metaimage --seconds 300
 
 lock: .venv/ready-dev ## pin what the direct dependencies pull in
 	$(PY) .ci/lock

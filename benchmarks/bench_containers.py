@@ -207,7 +207,7 @@ def readiness(bench, rounds):
     from submissions.kinds import KINDS
     from submissions.runner.attempt import Host
     from submissions.runner.base import Limits, RunCase, RunRequest, Watcher
-    from submissions.runner.http import HttpRunner
+    from submissions.runner.contracts.http import HttpRunner
 
     path, image_id = bench.archive(0)
     docker("load", "-i", str(path))
@@ -246,8 +246,8 @@ def readiness(bench, rounds):
 
 def load_ratio(bench, rounds, gigabytes):
     """Check, rewrite and load of a large archive against a plain docker load."""
-    from submissions.intake.archive import scan_archive
-    from submissions.intake.rewrite import rewritten
+    from submissions.intake.image.rewrite import rewritten
+    from submissions.intake.image.scan import scan_archive
 
     path, image_id = bench.archive(0, int(gigabytes * (1 << 30)))
     ours, theirs, scans = [], [], []

@@ -109,8 +109,8 @@ def save_cube_model(folder: Path) -> None:
     """Write a lesion model of three members that takes a cube of 50 mm; it has learnt nothing."""
     import torch
 
-    from inference.networks.architectures import LesionNet
-    from inference.networks.weights import save_network
+    from inference.networks.model.architectures import LesionNet
+    from inference.networks.model.weights import save_network
 
     folder.mkdir()
     torch.manual_seed(0)

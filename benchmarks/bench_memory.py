@@ -19,8 +19,8 @@ import psutil
 from benchmarks.load import BOUNDARY, multipart
 from benchmarks.results import Result, show
 from benchmarks.servers import Server, site
-from inference import examples
 from inference.tests.samples import mha, picture
+from inference.web import examples
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "inference" / "weights"
 WARM_UP = 150

@@ -8,10 +8,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from inference import drift_log, feedback_files
-from inference.calls import Call
+from inference.call_log import Call
 from inference.ct.reading.errors import Unreadable
-from inference.engine import engine
+from inference.drift import log as drift_log
+from inference.feedback import files as feedback_files
+from inference.model_service import engine
 from inference.models import Feedback
 from inference.networks.answers import (
     LesionAnswer,

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 
 from leaderboard.boards import Board
 from leaderboard.standings import Row
-from submissions.spreadsheets import as_csv
+from submissions.text.csv_export import as_csv
 
 # The whole board is cut here; more than this is asked for in pages.
 MOST_ROWS = 5000

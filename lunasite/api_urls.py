@@ -7,10 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from lunasite import (
-    errors,
-    openapi,  # noqa: F401  registers how the schema describes the authentication
-)
+from lunasite.http import errors, openapi  # noqa: F401  registers how the schema describes the authentication
 
 
 class SchemaView(SpectacularAPIView):
@@ -30,8 +27,8 @@ api_urls = [
     path("api/v1/schema", schema, name="schema"),
     path("api/docs", docs, name="api_docs"),
     path("api/v1/", include("submissions.api.urls")),
-    path("api/v1/", include("leaderboard.api_urls")),
-    path("api/v1/", include("inference.api_urls")),
+    path("api/v1/", include("leaderboard.api.urls")),
+    path("api/v1/", include("inference.api.urls")),
     # Exempt, for a POST without a CSRF token must learn that the address is wrong, not that the token is.
     re_path(r"^(?:api|apitest)(?:/.*)?$", csrf_exempt(errors.not_found)),
 ]

@@ -15,8 +15,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from lunasite.env import Env
-from lunasite.log import LEVELS, logging_config
-from submissions.storage_address import parse_address, s3_storage
+from lunasite.logging import LEVELS, logging_config
+from submissions.storage.address import parse_address, s3_storage
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -93,8 +93,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "lunasite.api_paths.ApiPathMiddleware",
-    "lunasite.private_pages.PrivatePagesMiddleware",
+    "lunasite.middleware.trailing_slash.ApiPathMiddleware",
+    "lunasite.middleware.cache_control.PrivatePagesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -119,7 +119,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "lunasite.context.site",
+                "lunasite.context_processors.site",
             ],
         },
     },
@@ -175,7 +175,7 @@ def file_store(bucket: str) -> dict[str, Any]:
 STORAGES = {
     "default": file_store(MINIO_SUBMISSIONS_BUCKET),
     "datasets": file_store(MINIO_DATASETS_BUCKET),
-    "staticfiles": {"BACKEND": "lunasite.static_files.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "lunasite.staticfiles_storage.StaticFilesStorage"},
 }
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("STATIC_ROOT", BASE_DIR / "staticfiles")
@@ -188,7 +188,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 FILE_UPLOAD_PERMISSIONS = 0o640
 FILE_UPLOAD_HANDLERS = [
-    "lunasite.bounded_uploads.BoundedUploads",
+    "lunasite.http.upload_handlers.BoundedUploads",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
@@ -244,11 +244,11 @@ AXES_COOLOFF_TIME = timedelta(minutes=env.number("LOGIN_COOLOFF_MINUTES", 15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_HTTP_RESPONSE_CODE = 429
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_CALLABLE = "lunasite.errors.lockout_response"
+AXES_LOCKOUT_CALLABLE = "lunasite.http.errors.lockout_response"
 AXES_VERBOSE = False
-AXES_HANDLER = "submissions.accounts.login_limit.CountFirst"
-AXES_USERNAME_CALLABLE = "submissions.accounts.login_limit.account_key"
-AXES_CLIENT_IP_CALLABLE = "submissions.accounts.login_limit.client_address"
+AXES_HANDLER = "lunasite.http.lockout.CountFirst"
+AXES_USERNAME_CALLABLE = "lunasite.http.lockout.account_key"
+AXES_CLIENT_IP_CALLABLE = "lunasite.http.lockout.client_address"
 AXES_USERNAME_FORM_FIELD = "login"
 
 KNOX_TOKEN_MODEL = "submissions.ApiToken"  # noqa: S105 — a model, no password
@@ -263,19 +263,19 @@ REST_KNOX = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "lunasite.authentication.ApiTokenAuthentication",
-        "lunasite.authentication.ApiSessionAuthentication",
+        "lunasite.http.authentication.ApiTokenAuthentication",
+        "lunasite.http.authentication.ApiSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["lunasite.rendering.ExactJSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["lunasite.http.renderers.ExactJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
         "rest_framework.parsers.MultiPartParser",
         "rest_framework.parsers.FormParser",
-        "lunasite.parsers.BoundedJSONParser",
+        "lunasite.http.parsers.BoundedJSONParser",
     ],
-    "DEFAULT_PAGINATION_CLASS": "lunasite.pagination.Pages",
+    "DEFAULT_PAGINATION_CLASS": "lunasite.http.pagination.Pages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "lunasite.errors.exception_handler",
+    "EXCEPTION_HANDLER": "lunasite.http.errors.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_THROTTLE_RATES": {
         "token": env.rate("THROTTLE_TOKEN", "20/min"),

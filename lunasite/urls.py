@@ -4,10 +4,10 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from lunasite import errors
 from lunasite.api_urls import api_urls
-from lunasite.health import health, ready
-from lunasite.metrics.view import metrics
+from lunasite.http import errors
+from lunasite.monitoring.health import health, ready
+from lunasite.monitoring.metrics.view import metrics
 
 admin.site.site_header = "lunasite administration"
 admin.site.site_title = "lunasite"

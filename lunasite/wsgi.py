@@ -8,8 +8,8 @@ from typing import Any
 from django.core.exceptions import SuspiciousOperation
 from django.core.wsgi import get_wsgi_application
 
-from lunasite.serving.unread_body import Application, Environ, ThrowsAwayUnreadBodies
-from lunasite.serving.whole_body import telling_cut_bodies
+from lunasite.serving.content_length import telling_cut_bodies
+from lunasite.serving.drain_body import Application, Environ, ThrowsAwayUnreadBodies
 
 
 def refusing_strange_requests(application: Application) -> Application:
@@ -19,7 +19,7 @@ def refusing_strange_requests(application: Application) -> Application:
         try:
             return application(environ, start_response)
         except SuspiciousOperation:
-            from lunasite.errors import body
+            from lunasite.http.errors import body
 
             start_response("400 Bad Request", [("Content-Type", "application/json")])
             return [json.dumps(body("MALFORMED_REQUEST", "The request could not be read.")).encode()]

@@ -15,7 +15,7 @@ import SimpleITK
 import torch
 from fastapi import FastAPI, Form, UploadFile
 
-from inference.networks.weights import load_network, read_config
+from inference.networks.model.weights import load_network, read_config
 
 WEIGHTS_DIR = Path(os.environ["WEIGHTS_DIR"])
 LEAN = os.environ.get("LEAN") == "1"

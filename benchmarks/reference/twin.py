@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI, Form, UploadFile
 
 from inference.networks.config import ServiceConfig
-from inference.networks.loading import load_jobs, use_one_thread
+from inference.networks.worker.loading import load_jobs, use_one_thread
 
 use_one_thread()
 weights = Path(os.environ["WEIGHTS_DIR"])

@@ -15,10 +15,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
+from inference.networks.server.remote import RemoteService
+from inference.networks.worker.local import LocalService
+
 from .answers import CleanPicture, LesionAnswer, LesionViews, ServiceStatus, SliceAnswer, SliceExplanation
 from .config import ServiceConfig
-from .local import LocalService
-from .remote import RemoteService
 
 PointXYZ = tuple[float, float, float]
 

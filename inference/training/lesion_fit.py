@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from inference.networks.architectures import LesionMember
+from inference.networks.model.architectures import LesionMember
 
 from .lesion_data import MARGIN_VOXELS, NoduleSet
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from inference.ct.crop_spec import CropSpec
-from inference.networks.architectures import LesionMember
+from inference.networks.model.architectures import LesionMember
 
 from .lesion_data import NoduleSet
 from .lesion_fit import FitRecipe, fit_member, plain

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.networks.jobs import grey_statistics
+from inference.networks.worker.jobs import grey_statistics
 from inference.slice_classes import SLICE_CLASSES
 
 from .slice_data import Grey

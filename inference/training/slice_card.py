@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.networks.predictor import SlicePredictor, load_slice_predictor
-from inference.networks.weights import ModelConfig
+from inference.networks.model.predictor import SlicePredictor, load_slice_predictor
+from inference.networks.model.weights import ModelConfig
 from inference.slice_classes import SLICE_CLASSES
 
 from .cards import bullets, table, write_card

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 from torch.nn import functional
 
-from inference.networks.architectures import SliceNet
-from inference.networks.slice_input import prepare_slice
+from inference.networks.model.architectures import SliceNet
+from inference.networks.model.slice_input import prepare_slice
 from inference.slice_classes import SLICE_CLASSES
 
 from .imagenet import load_imagenet

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from inference.networks.architectures import SliceNet
-from inference.networks.weights import save_network
+from inference.networks.model.architectures import SliceNet
+from inference.networks.model.weights import save_network
 from inference.slice_classes import SLICE_CLASSES
 
 from .arguments import options_of, parser_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import template
 
 from leaderboard.standings import Row
-from submissions.score_table import PAGE_DECIMALS
+from submissions.presenters.score_table import PAGE_DECIMALS
 
 register = template.Library()
 

@@ -24,8 +24,8 @@ from django.db.models import F
 from lunasite.demo.phases import ENDED, OPEN, PICTURES
 from submissions import actions
 from submissions.actions.evaluate import claim
-from submissions.intake.archive import scan_archive
-from submissions.intake.archive_errors import ArchiveError
+from submissions.intake.image.errors import ArchiveError
+from submissions.intake.image.scan import scan_archive
 from submissions.models import Evaluation, EvaluationEvent, Phase, Submission
 from submissions.storage import Stored
 

@@ -16,8 +16,11 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from inference import actions, drift_file, drift_log, feedback_files
+from inference import actions
 from inference.ct.reading.picture import Picture
+from inference.drift import file as drift_file
+from inference.drift import log as drift_log
+from inference.feedback import files as feedback_files
 from inference.models import DriftRow, Feedback
 from lunasite.demo.phantoms import draw_picture
 

@@ -3,7 +3,7 @@
 import contextlib
 from typing import Any
 
-worker_class = "lunasite.serving.patience.PatientThreadWorker"
+worker_class = "lunasite.serving.slowloris.PatientThreadWorker"
 threads = 8
 timeout = 120
 graceful_timeout = 15
@@ -19,7 +19,7 @@ forwarded_allow_ips = "127.0.0.1"
 
 def post_worker_init(worker: Any) -> None:
     """Begin to load the models beside a new web process, so that nobody's first call waits for them."""
-    from inference.engine import engine
+    from inference.model_service import engine
 
     with contextlib.suppress(OSError):  # then the first call tries again
         engine().start()

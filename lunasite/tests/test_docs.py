@@ -10,8 +10,13 @@ from django.core.management import get_commands
 
 from lunasite.env import Env
 from submissions.failures import FAILURES
+from submissions.management.generated_docs.state_diagram import (
+    REASONS,
+    filled_in,
+    moves,
+    states_diagram,
+)
 from submissions.models import Evaluation
-from submissions.state_diagram import REASONS, filled_in, moves, states_diagram
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")]

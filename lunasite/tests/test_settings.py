@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from lunasite.env import Env
-from submissions.storage_address import parse_address
+from submissions.storage.address import parse_address
 
 ROOT = Path(__file__).resolve().parents[2]
 

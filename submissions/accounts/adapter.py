@@ -12,9 +12,9 @@ from django.core.mail import EmailMessage
 from django.http import HttpRequest
 from django.urls import reverse
 
-from submissions.accounts import login_limit
-from submissions.likeness import likeness
+from lunasite.http import lockout
 from submissions.mail import send_or_retry
+from submissions.text.confusables import likeness
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")  # where the port may be any
 RESERVED_NAMES = {"admin", "administrator", "organiser", "organizer", "staff", "root", "system", "lunasite"}
@@ -29,7 +29,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         user = super().authenticate(request, **credentials)
         if user is not None:
-            login_limit.forget_tries_of(request, user)
+            lockout.forget_tries_of(request, user)
         return user
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
@@ -43,7 +43,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(super().clean_username(username, shallow))
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return login_limit.client_address(request)
+        return lockout.client_address(request)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("account")

@@ -16,9 +16,9 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from submissions.accounts import login_limit
+from lunasite.http import lockout
 from submissions.accounts.tokens import create_token
-from submissions.refusals import Refusal
+from submissions.phases.errors import Refusal
 
 
 class CredentialsSerializer(serializers.Serializer):
@@ -63,7 +63,7 @@ def check_password(request: Request, username: str, password: str) -> Any:
     user = authenticate(request._request, username=username, password=password)
     if user is None:
         raise Refusal(401, "UNAUTHORIZED", "User name or password is wrong.")
-    login_limit.forget_tries_of(request._request, user)
+    lockout.forget_tries_of(request._request, user)
     return user
 
 

@@ -2,10 +2,18 @@
 
 from submissions.actions.evaluate import evaluate
 from submissions.actions.finish import complete, fail, set_back
-from submissions.actions.moves import cancel, mark_baseline, re_evaluate, refund, release, retry, set_hidden
 from submissions.actions.submit import check_may_submit, submit, submit_csv
 from submissions.actions.submit_image import submit_image, submit_upload
 from submissions.actions.sweep import sweep
+from submissions.actions.triage import (
+    cancel,
+    mark_baseline,
+    re_evaluate,
+    refund,
+    release,
+    retry,
+    set_hidden,
+)
 
 __all__ = [
     "cancel",

@@ -17,7 +17,7 @@ from submissions import storage
 from submissions.actions.finish import Outcome, complete, fail, set_back
 from submissions.actions.submit import read_csv
 from submissions.failures import ParticipantError, PlatformError
-from submissions.intake.csv import CsvProblems
+from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, StatusConflict
 from submissions.worker.heartbeat import Heartbeat
 

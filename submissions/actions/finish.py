@@ -15,12 +15,12 @@ from django.utils import timezone
 from django_q.tasks import async_task
 from numpy.typing import NDArray
 
+from submissions.actions.db_retry import with_retries
+from submissions.actions.queue import CSV_CLUSTER
 from submissions.failures import FAILURES, PlatformError
 from submissions.kinds import pack
 from submissions.models import Evaluation, Split, Team
 from submissions.models.standing import refresh_standings
-from submissions.queue import CSV_CLUSTER
-from submissions.retrying import with_retries
 from submissions.scoring import METRIC_VERSION, MetricError, curves, score
 
 log = structlog.get_logger(__name__)

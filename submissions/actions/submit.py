@@ -11,13 +11,15 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from submissions import quota, refusals, storage
-from submissions.intake.csv import PredictionTable, read_predictions
+from submissions import storage
+from submissions.actions.db_retry import with_retries
+from submissions.actions.queue import enqueue
+from submissions.intake.csv.predictions import PredictionTable, read_predictions
 from submissions.models import Evaluation, Phase, Submission, Team
-from submissions.plain_text import file_name
-from submissions.queue import enqueue
-from submissions.retrying import with_retries
+from submissions.phases import errors as phase_errors
+from submissions.phases import quota
 from submissions.teams.membership import team_for
+from submissions.text.sanitize import file_name
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
 def check_may_submit(*, user: User, phase: Phase, submission_type: str, now: datetime) -> None:
     """Raise Refusal when `user` may not submit to `phase` at `now`, before a byte is stored."""
     if not phase.is_open(now):
-        raise refusals.phase_closed(phase.opens_at, now)
+        raise phase_errors.phase_closed(phase.opens_at, now)
     if not (phase.accepts_csv if submission_type == Submission.Type.CSV else phase.accepts_docker):
-        raise refusals.type_not_accepted(submission_type)
+        raise phase_errors.type_not_accepted(submission_type)
     if settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory" and not has_verified_email(user):
-        raise refusals.email_not_verified()
+        raise phase_errors.email_not_verified()
     _check_quota(phase, team_for(user), user, now)
 
 
@@ -42,7 +44,7 @@ def has_verified_email(user: User) -> bool:
 def _check_quota(phase: Phase, team: Team, user: User, now: datetime) -> None:
     used_up = quota.first_used_up(quota.allowances(phase, team, user, now))
     if used_up:
-        raise refusals.quota_exceeded(used_up, now)
+        raise phase_errors.quota_exceeded(used_up, now)
 
 
 def read_csv(phase: Phase, data: bytes) -> PredictionTable:
@@ -96,7 +98,7 @@ def submitted_before(user: User, phase: Phase, idempotency_key: str, file_sha256
     is_other_file = file_sha256 and earlier.sha256 and file_sha256 != earlier.sha256
     is_out_of_sight = not Submission.objects.visible_to(user).filter(pk=earlier.pk).exists()
     if is_other_file or is_out_of_sight or earlier.phase_id != phase.pk:  # type: ignore[attr-defined]
-        raise refusals.key_used()
+        raise phase_errors.key_used()
     return earlier
 
 
@@ -121,7 +123,7 @@ def submit(
     def record() -> Submission:
         mine = Team.objects.select_for_update(of=("self",)).filter(pk=team.pk, memberships__user=user)
         if mine.first() is None:
-            raise refusals.team_left()
+            raise phase_errors.team_left()
         _check_quota(phase, team, user, received_at)
         submission = Submission.objects.create(
             phase=phase, team=team, user=user, submission_type=submission_type, file=stored.key,

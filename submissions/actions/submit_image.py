@@ -10,7 +10,7 @@ from django.db import transaction
 from submissions.actions.submit import check_may_submit, submit, submit_or_drop, submitted_before
 from submissions.models import Phase, Submission
 from submissions.models.upload import Upload
-from submissions.refusals import Refusal
+from submissions.phases.errors import Refusal
 from submissions.storage import Stored
 from submissions.uploads.checks import check_digest
 

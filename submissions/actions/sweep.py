@@ -9,8 +9,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from submissions.actions.finish import set_back
+from submissions.actions.queue import CLUSTERS, enqueue, messages_waiting
 from submissions.models import Evaluation, StatusConflict
-from submissions.queue import CLUSTERS, enqueue, messages_waiting
 
 log = structlog.get_logger(__name__)
 LOST_MESSAGE_AFTER = timedelta(seconds=60)

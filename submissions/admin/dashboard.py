@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
-from submissions.admin.shown import age
+from submissions.admin.display import age
 from submissions.failures import FAILURES
 from submissions.models import Evaluation, Worker
 from submissions.models.worker import seen_lately

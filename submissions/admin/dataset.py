@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from submissions.admin.base import ReadOnly
-from submissions.admin.shown import NOTHING, change_link
+from submissions.admin.display import NOTHING, change_link
 from submissions.models import Case, Dataset, Split
 
 SPLITS = ("public", "private", "sample")

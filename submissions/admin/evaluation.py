@@ -11,12 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from submissions.admin import verbs
+from submissions.admin import bulk_actions
 from submissions.admin.base import Decided, ReadOnlyInline, fits
+from submissions.admin.bulk_actions import do
+from submissions.admin.display import NOTHING, age, block, change_link, duration, pretty
 from submissions.admin.export import evaluations_csv
 from submissions.admin.filters import AgeFilter, AttemptFilter, FailureCodeFilter, FaultFilter, WorkerFilter
-from submissions.admin.shown import NOTHING, age, block, change_link, duration, pretty
-from submissions.admin.verbs import do
 from submissions.models import Evaluation, EvaluationEvent, Submission
 
 
@@ -181,31 +181,31 @@ class EvaluationAdmin(Decided):
 
     @admin.action(description="Retry what failed", permissions=["change"])
     def retry(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, rows, verbs.retry, "queued again")
+        return do(self, request, rows, bulk_actions.retry, "queued again")
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, rows, verbs.cancel_evaluation, "cancelled")
+        return do(self, request, rows, bulk_actions.cancel_evaluation, "cancelled")
 
     @admin.action(description="Evaluate the submission once more", permissions=["change"])
     def re_evaluate(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), verbs.re_evaluate, "queued anew")
+        return do(self, request, _submissions(rows), bulk_actions.re_evaluate, "queued anew")
 
     @admin.action(description="Give the try back", permissions=["change"])
     def refund(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), verbs.refund, "refunded")
+        return do(self, request, _submissions(rows), bulk_actions.refund, "refunded")
 
     @admin.action(description="Mark the submission as baseline", permissions=["change"])
     def mark_baseline(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), verbs.mark_baseline, "marked as baseline")
+        return do(self, request, _submissions(rows), bulk_actions.mark_baseline, "marked as baseline")
 
     @admin.action(description="Hide the submission from the board", permissions=["change"])
     def hide(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), verbs.hide, "hidden")
+        return do(self, request, _submissions(rows), bulk_actions.hide, "hidden")
 
     @admin.action(description="Show the submission on the board again", permissions=["change"])
     def unhide(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), verbs.unhide, "shown again")
+        return do(self, request, _submissions(rows), bulk_actions.unhide, "shown again")
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export_csv(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from submissions.models import Evaluation, Submission
-from submissions.spreadsheets import as_csv
+from submissions.text.csv_export import as_csv
 
 EVALUATION_COLUMNS = (
     "evaluation", "submission", "team", "phase", "type", "title", "status", "failure_code", "fault", "attempt",

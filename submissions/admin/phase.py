@@ -14,14 +14,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django_q.tasks import async_task
 
-from submissions.admin import verbs
+from submissions.actions.queue import CSV_CLUSTER
+from submissions.admin import bulk_actions
+from submissions.admin.bulk_actions import do
+from submissions.admin.display import NOTHING
 from submissions.admin.phase_form import PhaseForm, QuotaForm
-from submissions.admin.shown import NOTHING
-from submissions.admin.verbs import do
 from submissions.models import Evaluation, Phase, Quota, Submission
 from submissions.models.standing import rank_anew
-from submissions.phase_advice import advice_on
-from submissions.queue import CSV_CLUSTER
+from submissions.phases.warnings import advice_on
 
 RANKING = {"metric", "tie_breaks", "decimals"}
 # More entries than this take longer than a page may.
@@ -111,7 +111,7 @@ class PhaseAdmin(admin.ModelAdmin):
         finished = Submission.objects.filter(phase__in=rows, evaluations__is_counted=True)
         if "confirmed" in request.POST:
             chosen = finished.select_related("phase__dataset", "team").order_by("created_at")
-            return do(self, request, chosen, verbs.re_evaluate, "queued anew")
+            return do(self, request, chosen, bulk_actions.re_evaluate, "queued anew")
         context = self.admin_site.each_context(request) | {
             "title": "Evaluate every scored submission once more",
             "opts": self.opts,

@@ -15,11 +15,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from submissions import storage
-from submissions.admin import verbs
+from submissions.admin import bulk_actions
 from submissions.admin.base import Decided, ReadOnlyInline, fits
+from submissions.admin.bulk_actions import do
+from submissions.admin.display import change_link, pretty
 from submissions.admin.export import submissions_csv
-from submissions.admin.shown import change_link, pretty
-from submissions.admin.verbs import do
 from submissions.models import Evaluation, Submission
 
 
@@ -141,31 +141,31 @@ class SubmissionAdmin(Decided):
 
     @admin.action(description="Evaluate once more", permissions=["change"])
     def re_evaluate(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, verbs.re_evaluate, "queued anew")
+        return do(self, request, rows, bulk_actions.re_evaluate, "queued anew")
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, verbs.cancel, "cancelled")
+        return do(self, request, rows, bulk_actions.cancel, "cancelled")
 
     @admin.action(description="Give the try back", permissions=["change"])
     def refund(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, verbs.refund, "refunded")
+        return do(self, request, rows, bulk_actions.refund, "refunded")
 
     @admin.action(description="Mark as baseline", permissions=["change"])
     def mark_baseline(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, verbs.mark_baseline, "marked as baseline")
+        return do(self, request, rows, bulk_actions.mark_baseline, "marked as baseline")
 
     @admin.action(description="Mark as no baseline", permissions=["change"])
     def unmark_baseline(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, verbs.unmark_baseline, "no longer a baseline")
+        return do(self, request, rows, bulk_actions.unmark_baseline, "no longer a baseline")
 
     @admin.action(description="Hide from the board", permissions=["change"])
     def hide(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, verbs.hide, "hidden")
+        return do(self, request, rows, bulk_actions.hide, "hidden")
 
     @admin.action(description="Show on the board again", permissions=["change"])
     def unhide(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, verbs.unhide, "shown again")
+        return do(self, request, rows, bulk_actions.unhide, "shown again")
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export_csv(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from submissions.admin.verbs import do
+from submissions.admin.bulk_actions import do
 from submissions.models import Membership, Team
 from submissions.models.team import new_code
 

@@ -16,15 +16,15 @@ from rest_framework.views import APIView
 
 from submissions import actions
 from submissions.actions.submit_image import no_such_upload
-from submissions.adapter import checked_adapter, checked_endpoint
 from submissions.api.serializers import OneLine, SentWith, SubmissionSerializer
 from submissions.api.submissions import SubmitThrottle
-from submissions.forms import given_key
 from submissions.models import Submission, Upload
-from submissions.refusals import Refusal
+from submissions.phases.errors import Refusal
+from submissions.phases.http_adapter import checked_adapter, checked_endpoint
 from submissions.uploads.body import guard_body
 from submissions.uploads.checks import declared_digest
 from submissions.uploads.handler import FILE_FIELD, FORM_BYTES, ImageUploadHandler, ReceivedImage
+from submissions.web.forms import given_key
 
 
 @extend_schema_field(OpenApiTypes.STR)

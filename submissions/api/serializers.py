@@ -9,10 +9,10 @@ from rest_framework import serializers
 
 from submissions.models import Phase, Submission
 from submissions.models.team import team_of
-from submissions.plain_text import one_line
-from submissions.progress import failed_sentence, progress_of, run_seconds
-from submissions.quota import allowances
+from submissions.phases.quota import allowances
+from submissions.presenters.progress import failed_sentence, progress_of, run_seconds
 from submissions.scoring import METRICS, metrics_of
+from submissions.text.sanitize import one_line
 
 
 class PhaseSerializer(serializers.ModelSerializer[Phase]):

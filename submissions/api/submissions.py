@@ -28,13 +28,13 @@ from submissions.api.serializers import (
     SubmissionDetailSerializer,
     SubmissionSerializer,
 )
-from submissions.forms import given_key
-from submissions.intake.csv import CsvProblems, PredictionTable
+from submissions.intake.csv.predictions import CsvProblems, PredictionTable
 from submissions.models import Evaluation, Phase, Submission
-from submissions.records import signed_record
-from submissions.refusals import Refusal, refuse_long_body
-from submissions.report import report_of
-from submissions.template_file import template_file
+from submissions.phases.errors import Refusal, refuse_long_body
+from submissions.presenters.csv_template import template_file
+from submissions.presenters.report import report_of
+from submissions.presenters.signed_record import signed_record
+from submissions.web.forms import given_key
 
 
 class SubmitThrottle(ScopedRateThrottle):

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from submissions.api.submissions import SubmitThrottle
 from submissions.models import Upload
-from submissions.refusals import Refusal
+from submissions.phases.errors import Refusal
 from submissions.storage import PART_URL_SECONDS, PIECE_BYTES
 from submissions.uploads import resumable
 from submissions.uploads.body import guard_body

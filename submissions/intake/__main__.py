@@ -10,9 +10,9 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from submissions.intake.archive import scan_archive
-from submissions.intake.archive_errors import ArchiveError
-from submissions.intake.image_facts import ImageFacts
+from submissions.intake.image.errors import ArchiveError
+from submissions.intake.image.facts import ImageFacts
+from submissions.intake.image.scan import scan_archive
 
 
 def main(arguments: list[str] | None = None) -> int:

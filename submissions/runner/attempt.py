@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from submissions.runner.account_files import check_accounts
 from submissions.runner.base import AttemptTaken, ContainerFault, EngineFault, RunCancelled, Watcher
-from submissions.runner.docker import Engine
-from submissions.runner.engine_answers import ContainerState
+from submissions.runner.engine.docker import Engine
+from submissions.runner.engine.passwd_check import check_accounts
+from submissions.runner.engine.responses import ContainerState
 from submissions.runner.sandbox import ContainerSpec, Labels, OutputVolume
 
 LAST_WORDS_S = 1.0

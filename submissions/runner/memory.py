@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from submissions.runner.base import EngineFault
-from submissions.runner.docker import Engine
+from submissions.runner.engine.docker import Engine
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 ASK_EVERY_S = 2.0

@@ -11,7 +11,7 @@ from math import ceil
 from posixpath import normpath
 
 from submissions.runner.base import Limits
-from submissions.runner.engine_answers import EngineImage
+from submissions.runner.engine.responses import EngineImage
 
 MIB = 1 << 20
 NOBODY = "65534:65534"

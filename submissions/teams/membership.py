@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 
-from submissions.likeness import likeness
 from submissions.models import Membership, Team
 from submissions.models.team import team_of
-from submissions.plain_text import team_name
+from submissions.text.confusables import likeness
+from submissions.text.sanitize import team_name
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -12,10 +12,10 @@ from pathlib import Path
 from submissions.kinds import KINDS
 from submissions.runner.attempt import Host
 from submissions.runner.base import Limits, RunCase, RunError, RunRequest, RunResult, Watcher
-from submissions.runner.batch import BatchRunner
-from submissions.runner.docker import Engine
-from submissions.runner.driver_image import driver_image
-from submissions.runner.http import HttpRunner
+from submissions.runner.contracts.batch import BatchRunner
+from submissions.runner.contracts.http import HttpRunner
+from submissions.runner.engine.docker import Engine
+from submissions.runner.host.driver_image import driver_image
 
 HOSTILE = Path(__file__).parent / "hostile"
 PREFIX = "luna"

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from submissions.intake.archive import DEFAULT_LIMITS, scan_archive
-from submissions.intake.archive_errors import ArchiveError
-from submissions.intake.archive_limits import ArchiveLimits
-from submissions.intake.image_facts import ImageFacts
+from submissions.intake.image.errors import ArchiveError
+from submissions.intake.image.facts import ImageFacts
+from submissions.intake.image.limits import ArchiveLimits
+from submissions.intake.image.scan import DEFAULT_LIMITS, scan_archive
 
 
 def scan(data: bytes, limits: ArchiveLimits = DEFAULT_LIMITS) -> ImageFacts:

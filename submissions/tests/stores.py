@@ -3,7 +3,7 @@
 import os
 import uuid
 
-from submissions.storage_address import parse_address, s3_storage
+from submissions.storage.address import parse_address, s3_storage
 
 
 def use_s3(settings, endpoint: str | None = None, secret: str | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from submissions.refusals import Refusal
+from submissions.phases.errors import Refusal
 
 
 class UploadStream:

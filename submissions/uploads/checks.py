@@ -7,9 +7,9 @@ from typing import Any
 
 from django.conf import settings
 
-from submissions.intake.archive import HEAD_BYTES, check_head
-from submissions.intake.archive_errors import ArchiveError
-from submissions.refusals import Refusal
+from submissions.intake.image.errors import ArchiveError
+from submissions.intake.image.scan import HEAD_BYTES, check_head
+from submissions.phases.errors import Refusal
 
 ENDINGS = (".tar", ".tar.gz", ".tgz")
 SHA256 = re.compile("[0-9a-fA-F]{64}")

@@ -11,7 +11,7 @@ from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpRequest
 
 from submissions import storage
-from submissions.plain_text import file_name
+from submissions.text.sanitize import file_name
 from submissions.uploads import checks
 
 FORM_BYTES = 1 << 20  # what the other fields of a form may add to the file

@@ -14,9 +14,9 @@ from django.db import transaction
 
 from submissions import storage
 from submissions.models.upload import LIFETIME, Upload
-from submissions.plain_text import LONGEST_FILE_NAME, file_name
-from submissions.refusals import Refusal
+from submissions.phases.errors import Refusal
 from submissions.storage import MissingFile, StorageError, store
+from submissions.text.sanitize import LONGEST_FILE_NAME, file_name
 from submissions.uploads import checks
 from submissions.uploads.body import incomplete
 

@@ -30,9 +30,9 @@ from submissions.runner.base import (
     Watcher,
     limits_with,
 )
-from submissions.runner.batch import BatchRunner
-from submissions.runner.docker import Engine
-from submissions.runner.http import HttpRunner
+from submissions.runner.contracts.batch import BatchRunner
+from submissions.runner.contracts.http import HttpRunner
+from submissions.runner.engine.docker import Engine
 from submissions.worker import engine_host
 from submissions.worker.case_files import run_cases
 from submissions.worker.heartbeat import Heartbeat

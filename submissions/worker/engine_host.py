@@ -17,12 +17,12 @@ from django.conf import settings
 from submissions.models import Evaluation
 from submissions.runner.attempt import Host
 from submissions.runner.base import EngineFault
-from submissions.runner.docker import Engine
-from submissions.runner.driver_image import DRIVER_DIR, driver_image
-from submissions.runner.engine_disk import engine_free_bytes
-from submissions.runner.keeper import DiskKeeper
-from submissions.runner.reaper import reap
-from submissions.runner.selftest import Check, self_test, version_checks
+from submissions.runner.engine.docker import Engine
+from submissions.runner.host.disk import engine_free_bytes
+from submissions.runner.host.driver_image import DRIVER_DIR, driver_image
+from submissions.runner.host.image_cache import DiskKeeper
+from submissions.runner.host.reaper import reap
+from submissions.runner.host.selftest import Check, self_test, version_checks
 
 log = structlog.get_logger(__name__)
 PREFIX = "luna"

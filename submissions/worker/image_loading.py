@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from submissions.failures import ParticipantError, PlatformError
-from submissions.intake.archive import scan_archive
-from submissions.intake.archive_errors import ArchiveError
-from submissions.intake.image_facts import ImageFacts
-from submissions.intake.rewrite import rewritten
+from submissions.intake.image.errors import ArchiveError
+from submissions.intake.image.facts import ImageFacts
+from submissions.intake.image.rewrite import rewritten
+from submissions.intake.image.scan import scan_archive
 from submissions.models import Submission
 from submissions.runner.attempt import Host
 from submissions.runner.base import EngineFault
-from submissions.storage.archive import stored_archive
 from submissions.worker import engine_host
 from submissions.worker.heartbeat import Heartbeat
 from submissions.worker.progress_recorder import ProgressRecorder
+from submissions.worker.stored_archive import stored_archive
 
 DISK_FACTOR = 3
 LOAD_CHECK_EVERY_S = 0.5

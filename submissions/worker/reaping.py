@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection
 
 from submissions.models import Worker
 from submissions.runner.base import EngineFault
-from submissions.runner.engine_disk import engine_free_bytes
+from submissions.runner.host.disk import engine_free_bytes
 from submissions.worker import engine_host
 
 log = structlog.get_logger(__name__)

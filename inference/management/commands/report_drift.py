@@ -7,7 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from inference import drift, drift_file, drift_log
+from inference.drift import file as drift_file
+from inference.drift import log as drift_log
+from inference.drift import statistics as drift
 
 BAR = "█"
 BAR_LENGTH = 24

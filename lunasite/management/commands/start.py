@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from lunasite.demo.accounts import close_accounts
 from lunasite.serving.start_lock import one_at_a_time
 from lunasite.serving.supervisor import Program, Supervisor
-from submissions.queue import CSV_CLUSTER, DOCKER_CLUSTER
+from submissions.actions.queue import CSV_CLUSTER, DOCKER_CLUSTER
 
 MANAGE = str(settings.BASE_DIR / "manage.py")
 

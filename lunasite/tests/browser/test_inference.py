@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from inference.feedback_files import store
+from inference.feedback.files import store
 from inference.models import Feedback
 from inference.tests.fake_engine import FakeEngine
 from inference.tests.samples import mha, picture

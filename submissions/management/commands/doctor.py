@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand
 
 from submissions.runner.attempt import Host
 from submissions.runner.base import EngineFault
-from submissions.runner.engine_disk import engine_free_bytes
-from submissions.runner.selftest import Check
+from submissions.runner.host.disk import engine_free_bytes
+from submissions.runner.host.selftest import Check
 from submissions.worker import engine_host
 
 ENOUGH_FREE_BYTES = 20 << 30

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from submissions.models import Dataset, Phase, Quota
-from submissions.phase_advice import advice_on
+from submissions.phases.warnings import advice_on
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

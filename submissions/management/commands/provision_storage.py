@@ -16,7 +16,7 @@ from minio.lifecycleconfig import AbortIncompleteMultipartUpload, LifecycleConfi
 from urllib3 import PoolManager, Retry
 from urllib3.exceptions import HTTPError
 
-from submissions.storage_address import StorageAddress
+from submissions.storage.address import StorageAddress
 
 UNFINISHED_DAYS = 3
 

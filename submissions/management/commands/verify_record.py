@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from submissions.records import BadRecord, read_record
+from submissions.presenters.signed_record import BadRecord, read_record
 
 
 class Command(BaseCommand):

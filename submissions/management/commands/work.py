@@ -16,8 +16,8 @@ from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from submissions import actions
+from submissions.actions.queue import CLUSTERS, CSV_CLUSTER, DOCKER_CLUSTER
 from submissions.models import Housekeeping, Worker
-from submissions.queue import CLUSTERS, CSV_CLUSTER, DOCKER_CLUSTER
 from submissions.uploads.resumable import drop_expired
 
 log = structlog.get_logger(__name__)

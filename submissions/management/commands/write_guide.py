@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from submissions import participant_guide, state_diagram
+from submissions.management.generated_docs import participant_guide, state_diagram
 
 
 class Command(BaseCommand):

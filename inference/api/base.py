@@ -1,0 +1,126 @@
+"""What the inference endpoints share: who may call, how the body is read, and that every call is logged.
+
+The order matters: who calls, may they, how often, how much do they send; only then is the body read.
+"""
+
+import errno
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, QueryDict
+from django.http.request import UnreadablePostError
+from rest_framework import exceptions
+from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from inference.api import error_mapping, throttling
+from inference.api.errors import ApiError
+from inference.api.uploads import cap_body, close_uploads, refuse_large_body
+from inference.call_log import Call
+from inference.ct.geometry import PointOutsideScan
+from inference.ct.reading.errors import Unreadable
+from inference.models import Prediction
+from inference.networks.answers import ServiceError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NoFileParser(BaseParser):
+    """What clients send who were given fields and no file: there is no file in it, so it stays unread."""
+
+    media_type = "application/x-www-form-urlencoded"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> QueryDict:
+        return QueryDict()
+
+
+class UploadViewSet(ViewSet):
+    """A view set that takes files of at most `max_bytes()` together, as multipart."""
+
+    parser_classes = [MultiPartParser, NoFileParser]
+
+    def max_bytes(self) -> int:
+        return settings.MAX_PICTURE_BYTES
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        wrapped = super().initialize_request(request, *args, **kwargs)
+        cap_body(request, self.max_bytes())
+        return wrapped
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        refuse_large_body(request._request, self.max_bytes())
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Answer JSON whatever Accept says: an error in JSON helps more than a 406."""
+        return super().perform_content_negotiation(request, force=True)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        close_uploads(self.request._request)
+        return super().handle_exception(known(exc))
+
+
+def known(error: Exception) -> Exception:
+    """Return what the API answers for errors of the body, the disk and the model service."""
+    if isinstance(error, UnreadablePostError):
+        return ApiError(400, "VALIDATION_ERROR", "The request ended before its body did; send it again.")
+    if isinstance(error, exceptions.ParseError):
+        return ApiError(400, "VALIDATION_ERROR", "The body is not valid multipart/form-data.")
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return ApiError(503, "TRY_AGAIN", "The site is out of space; try again later.", retry_after_s=60)
+    if isinstance(error, Unreadable | PointOutsideScan | ServiceError):
+        return error_mapping.answer_for(error)
+    return error
+
+
+class PredictionViewSet(UploadViewSet):
+    """Calls that ask a model: limited by caller, logged when they passed authentication."""
+
+    endpoints: dict[str, Prediction.Endpoint] = {}
+    scope: tuple[str, ...] = ()
+    call: Call | None = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        endpoint = self.endpoints.get(self.action or "")
+        if endpoint is not None:
+            self.perform_authentication(request)
+            self.call = Call.of(request, endpoint)
+        super().initial(request, *args, **kwargs)
+
+    def running_call(self) -> Call:
+        """Return the call; there is one whenever a handler runs."""
+        if self.call is None:
+            raise RuntimeError("no call has begun")
+        return self.call
+
+    def check_throttles(self, request: Request) -> None:
+        wait = throttling.wait_s(request, self.scope)
+        if wait is not None:
+            self.over_limit(wait)
+
+    def over_limit(self, wait_s: float) -> None:
+        raise exceptions.Throttled(wait_s)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Response:
+        if self.call is not None and response.status_code not in (401, 405):
+            data = response.data if isinstance(response.data, dict) else {}
+            reason = (data.get("details") or {}).get("reason", "")
+            self.call.save(response.status_code, data.get("error_code", ""), str(reason))
+        return super().finalize_response(request, response, *args, **kwargs)
+
+
+def only_once(data: Any, names: tuple[str, ...]) -> None:
+    """Raise ApiError 400 if a parameter of `names` comes more than once: which one would count?"""
+    for name in names:
+        if len(data.getlist(name)) > 1:
+            raise ApiError(400, "VALIDATION_ERROR", f"{name}: send it once.", field=name, reason="REPEATED")
+
+
+def first_problem(errors: dict[str, Any]) -> tuple[str, Any]:
+    """Return the first field that is wrong and its first message (with `.code`)."""
+    name, problems = next(iter(errors.items()))
+    while isinstance(problems, list | dict) and problems:
+        problems = next(iter(problems.values())) if isinstance(problems, dict) else problems[0]
+    return name, problems

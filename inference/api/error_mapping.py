@@ -1,0 +1,34 @@
+"""What went wrong with a prediction, as an answer of the API."""
+
+from inference.api.errors import ApiError
+from inference.ct.geometry import PointOutsideScan
+from inference.ct.reading.errors import Unreadable
+from inference.networks.answers import Busy, ModelFailed, ModelUnavailable, ServiceError, TimedOut
+
+HTTP_STATUS: dict[type[ServiceError], int] = {
+    ModelUnavailable: 503,
+    Busy: 503,
+    TimedOut: 504,
+    ModelFailed: 422,
+}
+TOO_LARGE = ("FILE_TOO_LARGE",)
+# A model that is loading or gone is worth asking again, but not at once.
+RETRY_LATER_S = 30
+
+
+def answer_for(error: Exception) -> ApiError:
+    """Return the answer for an error of the service; an unknown one is raised again and becomes a 500."""
+    if isinstance(error, Unreadable):
+        status, code = (413, "FILE_TOO_LARGE") if error.code in TOO_LARGE else (400, "INVALID_FILE_FORMAT")
+        return ApiError(status, code, error.note, field="file", reason=error.code)
+    if isinstance(error, PointOutsideScan):
+        return ApiError(400, "VALIDATION_ERROR", error.note, field="coordX", reason=error.code)
+    if isinstance(error, ServiceError):
+        return _service_answer(error)
+    raise error
+
+
+def _service_answer(error: ServiceError) -> ApiError:
+    status = next((http for kind, http in HTTP_STATUS.items() if isinstance(error, kind)), 500)
+    wait = error.retry_after_s if isinstance(error, Busy) else RETRY_LATER_S if status == 503 else None
+    return ApiError(status, error.code, error.note, retry_after_s=wait)

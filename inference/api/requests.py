@@ -1,0 +1,200 @@
+"""What the prediction endpoints take: each serializer is the contract of one body."""
+# ruff: noqa: N815  the contract spells its parameters so
+
+import json
+from typing import Any
+
+from rest_framework import serializers
+
+from inference.api.base import first_problem, only_once
+from inference.api.errors import ApiError
+from inference.api.fields import (
+    DateField,
+    NumberField,
+    PatternField,
+    StrictChoiceField,
+    TextField,
+    WholeField,
+)
+
+SERIES_UID = r"^[A-Za-z0-9._-]{1,64}\Z"
+MAX_LESIONS = 100
+MAX_SLICES = 16
+MHA, MHD = ".mha", ".mhd"
+FILE_FIELDS = ("file", "rawFile")
+AXES = ("coordX", "coordY", "coordZ")
+
+
+class UploadField(serializers.FileField):
+    """A file part; an empty one is a file too, and its reader says what is wrong with it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_empty_file=True, max_length=None, **kwargs)
+
+
+class FormRequest(serializers.Serializer[Any]):
+    """A multipart body, read strictly: each part once, files before parameters."""
+
+    file_codes = {"required": "FILE_REQUIRED", "invalid": "FILE_REQUIRED", "no_name": "FILE_REQUIRED"}
+    repeatable: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, data: Any) -> dict[str, Any]:
+        """Return the values of a body. Raises ApiError 400 for the first that is wrong."""
+        form = cls(data=data)
+        form.check_parts(data)
+        if not form.is_valid():
+            raise form.refusal()
+        return form.validated_data
+
+    def check_parts(self, data: Any) -> None:
+        """Raise ApiError 400 if a parameter is repeated."""
+        if hasattr(data, "getlist"):
+            names: Any = self.fields
+            only_once(data, tuple(name for name in names if name not in self.repeatable))
+
+    def refusal(self) -> ApiError:
+        wrong = self.errors
+        for name in FILE_FIELDS:
+            if name in wrong:
+                return self.file_refusal(name, first_problem({name: wrong[name]})[1])
+        name, problem = first_problem(wrong)
+        reason = str(problem.code).upper()
+        return ApiError(400, "VALIDATION_ERROR", f"{name}: {told(problem)}", field=name, reason=reason)
+
+    def file_refusal(self, name: str, problem: Any) -> ApiError:
+        reason = self.file_codes.get(problem.code, problem.code)
+        message = f"{name}: send a file." if reason == "FILE_REQUIRED" else str(problem)
+        return ApiError(400, "INVALID_FILE_FORMAT", message, field=name, reason=reason)
+
+
+class ScanRequest(FormRequest):
+    """A CT volume as MetaImage, and what is known of its patient (read, checked, never kept)."""
+
+    file = UploadField(help_text="The volume: .mha, or .mhd with its data file as `rawFile`.")
+    rawFile = UploadField(required=False, help_text="The data file that a .mhd points to.")
+    seriesInstanceUID = PatternField(
+        SERIES_UID,
+        told="send 1 to 64 letters, digits, dots, underscores or hyphens.",
+        max_length=64,
+        trim_whitespace=False,
+        help_text="Echoed in the answer.",
+    )
+    patientID = TextField(required=False, allow_blank=True, max_length=128, trim_whitespace=False)
+    studyDate = DateField(required=False)
+    ageAtStudyDate = WholeField(high=130, required=False)
+    gender = StrictChoiceField(["Male", "Female"], required=False)
+
+    def check_parts(self, data: Any) -> None:
+        check_file_set(data)
+        super().check_parts(data)
+
+
+class LesionRequest(ScanRequest):
+    """One lesion of a CT volume."""
+
+    lesionID = WholeField()
+    coordX = NumberField(help_text="World millimetres, LPS as in ITK.")
+    coordY = NumberField()
+    coordZ = NumberField()
+
+
+class LesionPlace(serializers.Serializer[Any]):
+    lesionID = WholeField()
+    coordX = NumberField(help_text="World millimetres, LPS as in ITK.")
+    coordY = NumberField()
+    coordZ = NumberField()
+
+
+class LesionBatchRequest(ScanRequest):
+    """Many lesions of one CT volume, which is read once."""
+
+    lesions = TextField(
+        max_length=100_000,
+        help_text='JSON: [{"lesionID": 1, "coordX": -12.5, "coordY": 30, "coordZ": -101}, …], at most 100.',
+    )
+
+    def validate_lesions(self, text: str) -> list[dict[str, Any]]:
+        rows = strict_json(text)
+        if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_LESIONS:
+            raise serializers.ValidationError(f"send a JSON list of 1 to {MAX_LESIONS} lesions.", "lesions")
+        return [self._place(position, row) for position, row in enumerate(rows)]
+
+    def _place(self, position: int, row: Any) -> dict[str, Any]:
+        texts = {key: json_text(value) for key, value in row.items()} if isinstance(row, dict) else {}
+        place = LesionPlace(data=texts)
+        if not place.is_valid():
+            name, problem = first_problem(place.errors)
+            raise ApiError(
+                400, "VALIDATION_ERROR", f"lesions, row {position}: {name}: {told(problem)}",
+                field="lesions", row=position, column=name, reason=str(problem.code).upper(),
+            )  # fmt: skip
+        return place.validated_data
+
+
+class SliceRequest(FormRequest):
+    """One CT slice."""
+
+    file = UploadField(help_text="PNG or JPEG, at most 20 MB and 4096 x 4096 pixels.")
+
+
+class SliceBatchRequest(FormRequest):
+    """Several CT slices: the part `file` repeated."""
+
+    file = serializers.ListField(
+        child=UploadField(),
+        min_length=1,
+        max_length=MAX_SLICES,
+        help_text="PNG or JPEG; repeat the part, at most 16.",
+        error_messages={"max_length": "Send at most {max_length} files."},
+    )
+    repeatable = ("file",)
+    file_codes = {**FormRequest.file_codes, "min_length": "FILE_REQUIRED", "max_length": "TOO_MANY_FILES"}
+
+
+def told(problem: Any) -> str:
+    """Return what to send instead."""
+    return "it is missing; send it." if problem.code == "required" else str(problem)
+
+
+def check_file_set(data: Any) -> None:
+    """Raise ApiError 400 unless the files are one .mha, or one .mhd and at most its data file."""
+    files = {name: data.getlist(name) for name in data if hasattr(data.get(name), "chunks")}
+    main, raw = files.get("file", []), files.get("rawFile", [])
+    name = (main[0].name or "").lower() if main else ""
+    if not main and not raw and not files:
+        raise _bad_file("FILE_REQUIRED", "Send the volume as the part `file`.")
+    if set(files) - set(FILE_FIELDS) or len(main) != 1 or len(raw) > 1:
+        raise _bad_file("FILE_SET", "Send one .mha, or one .mhd as `file` with its data file as `rawFile`.")
+    if name.endswith((".raw", ".zraw")) or (raw and name.endswith(MHA)):
+        raise _bad_file("FILE_SET", "Send a .mhd as `file` with its data file as `rawFile`, or a .mha alone.")
+    if not name.endswith((MHA, MHD)):
+        raise _bad_file("FILE_ENDING", "The volume must be a MetaImage file: its name ends in .mha or .mhd.")
+
+
+def _bad_file(reason: str, message: str) -> ApiError:
+    return ApiError(400, "INVALID_FILE_FORMAT", message, field="file", reason=reason)
+
+
+def json_text(value: Any) -> str:
+    """Return a JSON number as the text it would be in a form; anything else becomes a text that is no number."""
+    return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def strict_json(text: str) -> Any:
+    """Return the value of a JSON text, or None if it is none or holds NaN, Infinity or a key twice."""
+    try:
+        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("repeated key")
+    return result

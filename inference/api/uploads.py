@@ -1,0 +1,84 @@
+"""How a request body reaches the disk: in large chunks, and never more of it than may be."""
+
+import os
+from typing import Any
+
+from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.core.handlers.wsgi import LimitedStream
+from django.http import HttpRequest
+
+from inference.api.errors import ApiError
+
+CHUNK_BYTES = 2**20
+ENDING_LENGTH = 20
+FORM_BYTES = 2**20  # what names, boundaries and text fields may add to the files
+
+
+class CappedUpload(TemporaryFileUploadHandler):
+    """Write each file to a temporary file, and stop at `max_bytes` of all files together.
+
+    Raises ApiError 413 FILE_TOO_LARGE; the file begun is gone by then.
+    """
+
+    chunk_size = CHUNK_BYTES
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__()
+        self.max_bytes = max_bytes
+        self.received_bytes = 0
+
+    def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
+        """Cut an ending that is none: it becomes part of the temporary file's name, which must not be too long."""
+        stem, ending = os.path.splitext(file_name)
+        super().new_file(field_name, stem + ending[:ENDING_LENGTH], *args, **kwargs)
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        self.received_bytes += len(raw_data)
+        if self.received_bytes > self.max_bytes:
+            self.file.close()
+            raise too_large(self.max_bytes)
+        super().receive_data_chunk(raw_data, start)
+
+
+def too_large(max_bytes: int) -> ApiError:
+    message = f"The file is larger than the {max_bytes // 2**20} MB this address takes; send a smaller one."
+    return ApiError(413, "FILE_TOO_LARGE", message, field="file", reason="FILE_TOO_LARGE")
+
+
+def cap_body(request: HttpRequest, max_bytes: int) -> None:
+    """Let the body of `request` hold files of at most `max_bytes`; to be called before anything reads it."""
+    request.upload_handlers = [CappedUpload(max_bytes)]
+    if "HTTP_TRANSFER_ENCODING" in request.META and request.META.get("wsgi.input_terminated"):
+        read_to_its_end(request, max_bytes + FORM_BYTES)
+
+
+def read_to_its_end(request: HttpRequest, most_bytes: int) -> None:
+    """Let a body that comes in pieces, without a length, be read until the server says it has ended."""
+    request.META["CONTENT_LENGTH"] = str(most_bytes)
+    request._stream = LimitedStream(request.META["wsgi.input"], most_bytes)  # type: ignore[assignment]
+
+
+def refuse_large_body(request: HttpRequest, max_bytes: int) -> None:
+    """Raise ApiError 413 for a body that says itself that it is too large, unread."""
+    if content_length(request) > max_bytes + FORM_BYTES:
+        raise too_large(max_bytes)
+
+
+def close_uploads(request: HttpRequest) -> None:
+    """Remove what is left of a file that was being received when the request was given up."""
+    for handler in request.upload_handlers:
+        if isinstance(handler, CappedUpload) and hasattr(handler, "file"):
+            handler.file.close()
+
+
+def content_length(request: HttpRequest) -> int:
+    text: Any = request.META.get("CONTENT_LENGTH") or "0"
+    return int(text) if str(text).isascii() and str(text).isdigit() else 0
+
+
+def path_of(upload: Any) -> str:
+    """Return where an upload lies on the disk; every view here takes them through CappedUpload."""
+    if not isinstance(upload, TemporaryUploadedFile):
+        raise TypeError("uploads of this view must go through CappedUpload")
+    return upload.temporary_file_path()

@@ -1,0 +1,163 @@
+"""Predictions as JSON: /api/v1/predict/lesion and /api/v1/predict/ct, one and many (contracts.md 2, 3)."""
+
+import math
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from inference import actions
+from inference.api import error_mapping
+from inference.api.base import PredictionViewSet
+from inference.api.errors import ApiError
+from inference.api.permissions import NotLocked, OpenOrSignedIn
+from inference.api.requests import (
+    AXES,
+    LesionBatchRequest,
+    LesionRequest,
+    SliceBatchRequest,
+    SliceRequest,
+)
+from inference.api.responses import (
+    LESION_ERRORS,
+    SLICE_ERRORS,
+    LesionBatchResponse,
+    LesionResponse,
+    SliceBatchResponse,
+    SliceResponse,
+)
+from inference.api.throttling import LESION_ENDPOINTS, SLICE_ENDPOINTS
+from inference.api.uploads import path_of
+from inference.call_log import Call
+from inference.ct.reading.errors import Unreadable
+from inference.models import Prediction
+from inference.networks.answers import LesionAnswer, SliceAnswer
+
+LABEL_THRESHOLD = 0.5
+BATCH_BYTES = 100 * 2**20
+
+
+class LesionViewSet(PredictionViewSet):
+    """Malignancy of lesions in a CT volume."""
+
+    permission_classes = [IsAuthenticated, NotLocked]
+    endpoints = {"create": Prediction.Endpoint.LESION, "batch": Prediction.Endpoint.LESION_BATCH}
+    scope = LESION_ENDPOINTS
+
+    def max_bytes(self) -> int:
+        return settings.MAX_VOLUME_BYTES
+
+    def over_limit(self, wait_s: float) -> None:
+        message = f"Over the rate limit; try again in {math.ceil(wait_s)} seconds."
+        raise ApiError(403, "FORBIDDEN", message, retry_after_s=wait_s, reason="RATE_LIMIT")
+
+    @extend_schema(
+        operation_id="predict_lesion",
+        tags=["inference"],
+        request={"multipart/form-data": LesionRequest},
+        responses={200: LesionResponse, **LESION_ERRORS},
+    )
+    def create(self, request: Request) -> Response:
+        """Return the malignancy probability of one lesion."""
+        sent = LesionRequest.read(request.data)
+        call = self.running_call()
+        answer = self._predict(sent, [sent])
+        data = lesion_data(sent, sent, answer.probabilities[0], call)
+        return Response({"status": "success", "data": data, **trace(call, answer)})
+
+    @extend_schema(
+        operation_id="predict_lesion_batch",
+        tags=["inference"],
+        request={"multipart/form-data": LesionBatchRequest},
+        responses={200: LesionBatchResponse, **LESION_ERRORS},
+    )
+    def batch(self, request: Request) -> Response:
+        """Return the malignancy probability of up to 100 lesions of one volume, which is read once."""
+        sent = LesionBatchRequest.read(request.data)
+        call = self.running_call()
+        answer = self._predict(sent, sent["lesions"])
+        pairs = zip(sent["lesions"], answer.probabilities, strict=True)
+        data = [lesion_data(sent, lesion, probability, call) for lesion, probability in pairs]
+        return Response({"status": "success", "data": data, **trace(call, answer)})
+
+    def _predict(self, sent: dict[str, Any], lesions: list[dict[str, Any]]) -> LesionAnswer:
+        raw = sent.get("rawFile")
+        return actions.predict_lesions(
+            call=self.running_call(),
+            path=path_of(sent["file"]),
+            raw_path=path_of(raw) if raw is not None else None,
+            points_xyz_mm=[(lesion[AXES[0]], lesion[AXES[1]], lesion[AXES[2]]) for lesion in lesions],
+        )
+
+
+def lesion_data(sent: dict[str, Any], lesion: dict[str, Any], probability: float, call: Call) -> dict[str, Any]:
+    return {
+        "seriesInstanceUID": sent["seriesInstanceUID"],
+        "lesionID": lesion["lesionID"],
+        "probability": probability,
+        "predictionLabel": int(probability >= LABEL_THRESHOLD),
+        "processingTimeMs": call.milliseconds,
+    }
+
+
+def trace(call: Call, answer: LesionAnswer) -> dict[str, str]:
+    return {"modelVersion": answer.model_version, "requestId": call.request_id}
+
+
+class SliceViewSet(OpenOrSignedIn, PredictionViewSet):
+    """The class of CT slices."""
+
+    endpoints = {"create": Prediction.Endpoint.SLICE, "batch": Prediction.Endpoint.SLICE_BATCH}
+    scope = SLICE_ENDPOINTS
+
+    def max_bytes(self) -> int:
+        return BATCH_BYTES if self.action == "batch" else settings.MAX_PICTURE_BYTES
+
+    @extend_schema(
+        operation_id="predict_ct",
+        tags=["inference"],
+        request={"multipart/form-data": SliceRequest},
+        responses={200: SliceResponse, **SLICE_ERRORS},
+    )
+    def create(self, request: Request) -> Response:
+        """Return the class of one CT slice."""
+        sent = SliceRequest.read(request.data)
+        answer = actions.classify_slice(call=self.running_call(), path=path_of(sent["file"]))
+        return Response(slice_data(answer))
+
+    @extend_schema(
+        operation_id="predict_ct_batch",
+        tags=["inference"],
+        request={"multipart/form-data": SliceBatchRequest},
+        responses={200: SliceBatchResponse, **SLICE_ERRORS},
+    )
+    def batch(self, request: Request) -> Response:
+        """Return the class of up to 16 CT slices, in the order sent; one that cannot be read fails alone."""
+        sent = SliceBatchRequest.read(request.data)
+        paths = [path_of(file) for file in sent["file"]]
+        results = actions.classify_slices(call=self.running_call(), paths=paths)
+        return Response({"status": "success", "results": [slice_result(result) for result in results]})
+
+
+def slice_data(answer: SliceAnswer) -> dict[str, Any]:
+    return {
+        "pred_index": answer.pred_index,
+        "pred_class": answer.pred_class,
+        "confidence": answer.confidence,
+        "probabilities": answer.probabilities,
+    }
+
+
+def slice_result(result: SliceAnswer | Unreadable) -> dict[str, Any]:
+    if isinstance(result, SliceAnswer):
+        return {"status": "success", "data": slice_data(result)}
+    error = error_mapping.answer_for(result)
+    return {
+        "status": "error",
+        "error_code": error.error_code,
+        "message": str(error.detail),
+        "details": error.details,
+    }

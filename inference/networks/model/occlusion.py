@@ -1,0 +1,36 @@
+"""Where a slice's answer comes from: cover one patch after the other and see the confidence drop."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inference.networks.model.predictor import SlicePredictor
+from inference.networks.model.slice_input import prepare_slice
+
+PATCHES = 8
+BATCH = 16
+
+
+def confidence_drops(model: SlicePredictor, grey: NDArray[np.uint8], class_index: int) -> NDArray[np.float64]:
+    """Return (PATCHES, PATCHES): how far the class's probability falls when a patch is covered; 0 if it rises.
+
+    grey: (height, width). Each patch is covered with the picture's mean, half overlapping its neighbours,
+    so that nothing important falls between two.
+    """
+    picture = prepare_slice(grey, model.side)
+    covered = np.stack([_covered(picture, row, column) for row in range(PATCHES) for column in range(PATCHES)])
+    batches = np.split(covered, range(BATCH, len(covered), BATCH))
+    whole = model.forward(torch.from_numpy(picture)[None])[0, class_index]
+    answers = torch.cat([model.forward(torch.from_numpy(batch))[:, class_index] for batch in batches])
+    return (whole - answers).clamp(min=0).double().numpy().reshape(PATCHES, PATCHES)
+
+
+def _covered(picture: NDArray[np.float32], row: int, column: int) -> NDArray[np.float32]:
+    """Return a copy of (1, side, side) with one patch and half a patch around it at the mean."""
+    step = picture.shape[-1] / PATCHES
+    copy = picture.copy()
+    rows, columns = (
+        slice(max(round((index - 0.25) * step), 0), round((index + 1.25) * step)) for index in (row, column)
+    )
+    copy[:, rows, columns] = picture.mean()
+    return copy

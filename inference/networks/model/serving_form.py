@@ -1,0 +1,95 @@
+"""Networks in a form that computes the same with fewer and larger steps; forward.py checks that it is the same."""
+
+import copy
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from inference.networks.model.architectures import ConvNorm, LesionMember, LesionNet, Residual
+
+
+def serving_form(network: nn.Module) -> nn.Module:
+    """Return a copy of `network` that answers the same: even padding everywhere, members side by side."""
+    served = copy.deepcopy(network).eval()
+    pad_evenly(served)
+    return SideBySide(served).eval() if isinstance(served, LesionNet) else served
+
+
+def pad_evenly(network: nn.Module) -> None:
+    """Take ConvNorm's uneven padding into its convolution.
+
+    A kernel one row and column larger, those zero, with even padding: the separate padding would make an optimised
+    graph leave and enter its own memory layout each time.
+    """
+    for module in network.modules():
+        if isinstance(module, ConvNorm) and isinstance(module[0], nn.ZeroPad2d):
+            module[0], module[1] = nn.Identity(), _evenly_padded(module[0], module[1])
+
+
+def _evenly_padded(padding: nn.ZeroPad2d, conv: nn.Module) -> nn.Conv2d:
+    """Return the convolution with its uneven padding taken in; near side one less than the far side."""
+    if not isinstance(conv, nn.Conv2d):
+        raise TypeError("ConvNorm pads for a convolution")
+    size, near = conv.kernel_size[0] + 1, int(padding.padding[0]) + 1
+    wide = nn.Conv2d(conv.in_channels, conv.out_channels, size, conv.stride[0], near, groups=conv.groups, bias=False)
+    with torch.no_grad():
+        wide.weight.zero_()[:, :, 1:, 1:] = conv.weight
+    return wide
+
+
+class SideBySide(nn.Module):
+    """A LesionNet whose members' channels lie beside each other in grouped convolutions, norms folded in.
+
+    A quarter of the steps for four members; on maps this small, a step costs more than its arithmetic.
+    """
+
+    def __init__(self, network: LesionNet) -> None:
+        super().__init__()
+        members = [cast(LesionMember, member) for member in network.members]
+        self.members = len(members)
+        self.first = _beside([member.features for member in members], 0, shares_input=True)
+        depths = range(3, len(members[0].features))
+        self.blocks = nn.Sequential(
+            *(ResidualsBeside([cast(Residual, member.features[depth]) for member in members]) for depth in depths)
+        )
+        # Of a member's three answers only the malignancy logit is asked for.
+        self.weight = nn.Parameter(torch.stack([member.heads.weight[0] for member in members]) / self.members)
+        self.bias = nn.Parameter(torch.stack([member.heads.bias[0] for member in members]).mean())
+        self.slope, self.intercept = network.slope, network.intercept
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (n, 1, slices, y, x) in 0..1. Returns (n,) probabilities of malignancy."""
+        maps = self.blocks(torch.relu(self.first(crops[:, 0] * 2 - 1)))
+        pools = [
+            pool.reshape(maps.shape[0], self.members, -1) for pool in (maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3)))
+        ]
+        logits = (torch.cat(pools, dim=2) * self.weight).sum(dim=(1, 2)) + self.bias
+        return torch.sigmoid(self.slope * logits + self.intercept)
+
+
+class ResidualsBeside(nn.Module):
+    """The same Residual block of each member, side by side."""
+
+    def __init__(self, blocks: Sequence[Residual]) -> None:
+        super().__init__()
+        self.widen = _beside([block.steps for block in blocks], 0)
+        self.filter = _beside([block.steps for block in blocks], 3)
+        is_plain = len(blocks[0].shortcut) == 0
+        self.shortcut = nn.Identity() if is_plain else _beside([block.shortcut for block in blocks], 0)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.relu(self.filter(torch.relu(self.widen(maps))) + self.shortcut(maps))
+
+
+def _beside(steps: Sequence[nn.Sequential], at: int, *, shares_input: bool = False) -> nn.Conv2d:
+    """Return one convolution for each member's convolution `at` and the norm after it; all may see the same input."""
+    folded = [fuse_conv_bn_eval(cast(nn.Conv2d, own[at]), cast(nn.BatchNorm2d, own[at + 1])) for own in steps]
+    one, groups = folded[0], 1 if shares_input else len(steps)
+    inputs, outputs = one.in_channels * groups, one.out_channels * len(steps)
+    beside = nn.Conv2d(inputs, outputs, one.kernel_size, one.stride, one.padding, groups=groups)  # type: ignore[arg-type]
+    beside.weight = nn.Parameter(torch.cat([conv.weight for conv in folded]))
+    beside.bias = nn.Parameter(torch.cat([cast(Tensor, conv.bias) for conv in folded]))
+    return beside

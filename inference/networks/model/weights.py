@@ -1,0 +1,142 @@
+"""Weights on disk: safetensors beside a JSON that says what they are.
+
+WeightsError
+  WeightsMissing   a file is not there
+  WeightsDamaged   a file is not what its JSON says: unreadable, another digest, other layers
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from inference.ct.crop_spec import CropSpec
+from inference.networks.model.architectures import LesionNet, SliceNet
+
+MAX_WEIGHTS_BYTES = 64 * 1024**2
+
+
+class WeightsError(Exception):
+    """The model cannot be loaded."""
+
+
+class WeightsMissing(WeightsError):
+    """A file is not there."""
+
+
+class WeightsDamaged(WeightsError):
+    """A file is not what its JSON says."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What the JSON beside the weights says.
+
+    kind: "lesion" or "slice". version: name of this very model. architecture: arguments of its class.
+    input: how a crop or picture is made for it. sha256: digest of the weights file.
+    classes: names in the order of the outputs; empty for a lone probability.
+    """
+
+    kind: str
+    version: str
+    architecture: dict[str, Any]
+    input: dict[str, Any]
+    sha256: str
+    classes: tuple[str, ...] = ()
+
+    def crop_spec(self) -> CropSpec:
+        """Return how the lesion model wants its crops. Raises WeightsDamaged."""
+        try:
+            named: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in self.input.items()
+            }
+            return CropSpec(**named)
+        except (TypeError, AttributeError) as error:
+            raise WeightsDamaged(f"{self.version} does not say how to crop") from error
+
+    def picture_side(self) -> int:
+        """Return the side in pixels the slice model wants. Raises WeightsDamaged."""
+        try:
+            return int(self.input["side"])
+        except (TypeError, KeyError, ValueError) as error:
+            raise WeightsDamaged(f"{self.version} does not say how large a picture is") from error
+
+
+NETWORKS: Mapping[str, Callable[..., nn.Module]] = {"lesion": LesionNet, "slice": SliceNet}
+
+
+def read_config(path: Path) -> ModelConfig:
+    """Return the config of a model. Raises WeightsMissing, WeightsDamaged."""
+    try:
+        values = json.loads(_bytes_of(path))
+        return ModelConfig(**{**values, "classes": tuple(values.get("classes", ()))})
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise WeightsDamaged(f"{path.name} is not a model config") from error
+
+
+def load_network(config: ModelConfig, path: Path) -> nn.Module:
+    """Return the network of `config` with the weights of `path`, in eval mode.
+
+    Raises WeightsMissing, WeightsDamaged.
+    """
+    content = _bytes_of(path)
+    if hashlib.sha256(content).hexdigest() != config.sha256:
+        raise WeightsDamaged(f"{path.name} is not the file its config was written for")
+    try:
+        network = NETWORKS[config.kind](**config.architecture)
+        network.load_state_dict(_as_float32(load(content)))
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise WeightsDamaged(f"{path.name} does not fit {config.kind}") from error
+    return network.eval()
+
+
+def save_network(
+    network: nn.Module,
+    weights_path: Path,
+    *,
+    kind: str,
+    name: str,
+    architecture: dict[str, Any],
+    input: dict[str, Any],
+    classes: tuple[str, ...] = (),
+    half: bool = False,
+) -> ModelConfig:
+    """Write weights and, beside them, the JSON; return what the JSON says.
+
+    half: store float16. Whoever saves so must judge the network as it comes back.
+    """
+    state = {
+        key: value.half() if half and value.is_floating_point() else value
+        for key, value in network.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    content = save({key: value.contiguous() for key, value in state.items()})
+    weights_path.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    config = ModelConfig(kind, f"{name}-{digest[:8]}", architecture, input, digest, classes)
+    weights_path.with_suffix(".json").write_text(json.dumps(vars(config), indent=1) + "\n")
+    return config
+
+
+def _as_float32(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors as float32, with the step counters of batch norm that are not stored."""
+    restored = {key: value.float() for key, value in state.items()}
+    for key in [key for key in state if key.endswith("running_mean")]:
+        restored[key.replace("running_mean", "num_batches_tracked")] = torch.zeros((), dtype=torch.long)
+    return restored
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_WEIGHTS_BYTES:
+            raise WeightsDamaged(f"{path.name} is larger than any model here")
+        return path.read_bytes()
+    except OSError as error:
+        raise WeightsMissing(f"{path.name} cannot be read") from error

@@ -1,0 +1,134 @@
+"""What the model process does for each call: the only code that sees both strangers' pixels and the networks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.ct.crop_spec import window
+from inference.ct.cropping import crop_around, crop_each_hu
+from inference.ct.reading.metaimage import ScanFile, open_scan
+from inference.ct.reading.picture import read_picture
+from inference.networks.answers import (
+    CleanPicture,
+    LesionAnswer,
+    LesionViews,
+    ModelUnavailable,
+    PictureStatistics,
+    SliceAnswer,
+    SliceExplanation,
+)
+from inference.networks.model.rendering import FIELD_MM, VIEW_SPEC, heat_over, planes
+from inference.networks.model.slice_input import body_box
+
+if TYPE_CHECKING:  # a process that only cleans pictures has no torch to import
+    from inference.networks.model.predictor import LesionPredictor, SlicePredictor
+
+Request = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The loaded models; None for one that could not be loaded."""
+
+    lesion: LesionPredictor | None
+    slices: SlicePredictor | None
+
+    def run(self, request: Request) -> Any:
+        """Return the answer to a request of calls.py. Raises what answers.py lists."""
+        began = time.monotonic()
+        return getattr(self, f"_{request['call']}")(request, began)
+
+    def _lesion_probability(self, request: Request, began: float) -> LesionAnswer:
+        model = _loaded(self.lesion)
+        with open_scan(*request["files"]) as scan:
+            cubes = crop_each_hu(request["points"], scan, model.spec)
+            probabilities = model.probabilities([window(cube, model.spec)[None] for cube in cubes])
+            return LesionAnswer(probabilities, model.version, _ms(began), _scan_statistics(scan, cubes))
+
+    def _lesion_views(self, request: Request, began: float) -> LesionViews:
+        answer = self._lesion_probability(request, began)
+        with open_scan(*request["files"]) as scan:
+            axial, coronal, sagittal = planes(crop_around(request["points"][0], scan, VIEW_SPEC))
+        return LesionViews(answer, axial, coronal, sagittal, FIELD_MM)
+
+    def _slice_probabilities(self, request: Request, began: float) -> SliceAnswer:
+        model = _loaded(self.slices)
+        return self._slice_answer(model, read_picture(request["files"][0]).grey, began)
+
+    def _slice_explanation(self, request: Request, began: float) -> SliceExplanation:
+        from inference.networks.model.occlusion import confidence_drops
+
+        model = _loaded(self.slices)
+        picture = read_picture(request["files"][0])
+        answer = self._slice_answer(model, picture.grey, began)
+        drops = confidence_drops(model, picture.grey, answer.pred_index)
+        height, width = picture.grey.shape
+        overlay = heat_over(drops, body_box(picture.grey), (height, width))
+        return SliceExplanation(answer, picture.as_png(), overlay, drops.tolist())
+
+    def _clean_picture(self, request: Request, began: float) -> CleanPicture:
+        picture = read_picture(request["files"][0])
+        return CleanPicture(picture.as_png(), grey_statistics(picture.grey))
+
+    def _slice_answer(self, model: SlicePredictor, grey: NDArray[np.uint8], began: float) -> SliceAnswer:
+        [row] = model.probabilities([grey])
+        index = int(np.argmax(row))
+        return SliceAnswer(
+            pred_index=index,
+            pred_class=model.classes[index],
+            confidence=row[index],
+            probabilities=dict(zip(model.classes, row, strict=True)),
+            statistics=grey_statistics(grey),
+            model_version=model.version,
+            processing_ms=_ms(began),
+        )
+
+
+def grey_statistics(grey: NDArray[np.uint8]) -> PictureStatistics:
+    """Return what drift watches, from the counts of the 256 grey levels."""
+    counts = np.bincount(grey.ravel(), minlength=256)
+    levels = np.arange(256)
+    mean = float(counts @ levels / grey.size)
+    p01, p50, p99 = np.percentile(grey, (1, 50, 99))
+    height, width = grey.shape
+    return PictureStatistics(
+        mean=mean,
+        std=float(np.sqrt(counts @ (levels - mean) ** 2 / grey.size)),
+        min=float(grey.min()),
+        max=float(grey.max()),
+        p01=float(p01),
+        p50=float(p50),
+        p99=float(p99),
+        height=height,
+        width=width,
+    )
+
+
+def _scan_statistics(scan: ScanFile, cubes: Sequence[NDArray[np.float32]]) -> dict[str, float]:
+    size_z, size_y, size_x = scan.grid.shape_zyx
+    spacing_x, spacing_y, spacing_z = scan.grid.spacing_xyz_mm.tolist()
+    statistics: dict[str, float] = {
+        "size_x": size_x, "size_y": size_y, "size_z": size_z,
+        "spacing_x_mm": spacing_x, "spacing_y_mm": spacing_y, "spacing_z_mm": spacing_z,
+    }  # fmt: skip
+    if cubes:
+        first = cubes[0]
+        values = (first.mean(), first.std(), first.min(), first.max())
+        statistics |= dict(zip(("hu_mean", "hu_std", "hu_min", "hu_max"), map(float, values), strict=True))
+    return statistics
+
+
+def _loaded(model: Any) -> Any:
+    if model is None:
+        raise ModelUnavailable
+    return model
+
+
+def _ms(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

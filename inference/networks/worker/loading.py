@@ -1,0 +1,50 @@
+"""Load both models, one missing or damaged never keeping the other from work."""
+
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from inference.networks.answers import ModelStatus
+from inference.networks.model.predictor import (
+    LesionPredictor,
+    SlicePredictor,
+    load_lesion_predictor,
+    load_slice_predictor,
+)
+from inference.networks.model.weights import WeightsError, WeightsMissing
+from inference.networks.worker.jobs import Jobs
+
+log = logging.getLogger("inference.loading")
+Predictor = TypeVar("Predictor", LesionPredictor, SlicePredictor)
+
+
+def use_one_thread() -> None:
+    """One thread a process answers soonest under load; to be called once, before torch has worked."""
+    torch.set_num_threads(1)
+    torch.set_num_interop_threads(1)
+    warnings.filterwarnings("ignore", module="torch")
+
+
+def load_jobs(*, lesion: tuple[Path, Path], slices: tuple[Path, Path]) -> tuple[Jobs, list[ModelStatus]]:
+    """Return the models at (config, weights), warm, with what became of each."""
+    lesion_model, lesion_status = _loaded("lesion", load_lesion_predictor, lesion)
+    slice_model, slice_status = _loaded("slice", load_slice_predictor, slices)
+    return Jobs(lesion_model, slice_model), [lesion_status, slice_status]
+
+
+def _loaded(
+    name: str, load: Callable[[Path, Path], Predictor], paths: tuple[Path, Path]
+) -> tuple[Predictor | None, ModelStatus]:
+    try:
+        model = load(*paths)
+    except WeightsError as error:
+        log.error("the %s model is not loaded: %s", name, error)
+        return None, ModelStatus(name, "missing" if isinstance(error, WeightsMissing) else "damaged")
+    except Exception:  # a model that cannot start must not take the other with it
+        log.exception("the %s model is not loaded", name)
+        return None, ModelStatus(name, "failed")
+    return model, ModelStatus(name, "loaded", model.version)

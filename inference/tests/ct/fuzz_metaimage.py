@@ -1,0 +1,357 @@
+# ruff: noqa: T201
+"""Throw broken MetaImage files at the reader, and hold every one it accepts against ITK.
+
+    python -m inference.tests.ct.fuzz_metaimage --seconds 300
+
+Fails, and keeps the file, on a crash (any exception but Unreadable),
+a hang (over two seconds for a small file),
+or an accepted lie (voxels or geometry other than ITK's). ITK runs in a process of its own,
+since these files crash
+it and hang it; where it refuses what we accept, an oracle of ten lines decides.
+"""
+
+import argparse
+import itertools
+import multiprocessing
+import os
+import random
+import re
+import signal
+import sys
+import time
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import Any
+
+import numpy as np
+
+from inference.ct.crop_spec import CropSpec
+from inference.ct.cropping import crop_around
+from inference.ct.geometry import PointOutsideScan, index_to_world
+from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.header import NUMBER_TYPES
+from inference.ct.reading.metaimage import open_scan
+from inference.ct.volume import CTVolume
+from inference.tests.metaimages import fields_of
+
+HANG_S = 2
+ORACLE_S = 5.0
+SPEC = CropSpec((3, 4, 4), (2, 1, 1))
+TOKENS = [
+    "", "0", "1", "-1", "2", "3", "4", "4096", "4097", "65536", "4294967296", "99999999999999999999",
+    "1e3", "1e300",
+    "1e-300", "nan", "inf", "-inf", "0x10", "1_0", "٣", "True", "False", "true", "T", "Yes", "LOCAL", "LIST",
+    "/etc/passwd", "../x.raw", "x.raw", "%d", "MET_SHORT", "MET_USHORT", "MET_CHAR", "MET_UCHAR",
+    "MET_INT", "MET_FLOAT",
+    "MET_DOUBLE", "MET_LONG", "MET_LONG_LONG", "MET_STRING", "1 1 1", "0 0 0", "1 2 3", "3 4 5",
+    "1 0 0 0 1 0 0 0 1",
+    "0 1 0 1 0 0 0 0 1", "0 1 0 0 0 1 1 0 0", "-1 0 0 0 -1 0 0 0 1", "RAI", "A" * 300, "\x00", "\t", "=", "#",
+]  # fmt: skip
+EXTRA_KEYS = [
+    "HeaderSize", "ElementNumberOfChannels", "Position", "Origin", "Rotation", "Orientation",
+    "ElementSize", "Comment",
+    "ElementByteOrderMSB", "ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset", "ITK_x",
+    "0008|0060",
+    "CompressedDataSize", "Modality", "NDims", "dimsize", "ElementDataFile", "Unknown", "TransformMatrix",
+    "Color",
+]  # fmt: skip
+
+
+def random_file(rng: random.Random) -> bytes:
+    """Return a small scan, mostly broken in up to four ways."""
+    shape = (rng.randint(1, 5), rng.randint(1, 6), rng.randint(1, 6))
+    code = rng.choice(list(NUMBER_TYPES.values()))
+    dtype = np.dtype(rng.choice("<>") + code)
+    array = (np.random.default_rng(rng.getrandbits(32)).normal(0, 400, shape)).astype("f8")
+    array = np.clip(array, 0 if dtype.kind == "u" else -120, 120).astype(dtype)
+    fields = fields_of(array, BinaryDataByteOrderMSB=dtype.byteorder == ">")
+    data = array.tobytes()
+    if rng.random() < 0.5:
+        data = zlib.compress(data, rng.randint(0, 9))
+        fields["CompressedData"] = "True"
+        if rng.random() < 0.9:
+            fields["CompressedDataSize"] = str(len(data))
+    lines = [(key, value) for key, value in fields.items() if key != "ElementDataFile"]
+    lines.append(("ElementDataFile", "LOCAL"))
+    for _ in range(rng.choice([0, 1, 1, 1, 2, 3, 4])):
+        lines, data = rng.choice(MUTATIONS)(rng, lines, data)
+    newline = rng.choice(["\n"] * 8 + ["\r\n", "\r"])
+    equals = rng.choice([" = "] * 8 + ["=", " : ", "  =\t"])
+    head = "".join(f"{key}{equals}{value}{newline}" for key, value in lines)
+    content = head.encode("utf-8") + data
+    return flip_bytes(rng, content) if rng.random() < 0.15 else content
+
+
+Lines = list[tuple[str, str]]
+
+
+def change_value(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    lines = list(lines)
+    at = rng.randrange(len(lines)) if lines else 0
+    if lines:
+        lines[at] = (lines[at][0], rng.choice(TOKENS))
+    return lines, data
+
+
+def change_word(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    lines = list(lines)
+    if lines:
+        at = rng.randrange(len(lines))
+        words = lines[at][1].split(" ")
+        words[rng.randrange(len(words))] = rng.choice(TOKENS)
+        lines[at] = (lines[at][0], " ".join(words))
+    return lines, data
+
+
+def drop_line(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    return [line for at, line in enumerate(lines) if at != rng.randrange(len(lines) or 1)], data
+
+
+def add_line(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    known = [key for key, _ in lines]
+    extra = (rng.choice(EXTRA_KEYS + known), rng.choice(TOKENS))
+    at = rng.randint(0, max(len(lines) - 1, 0))
+    return [*lines[:at], extra, *lines[at:]], data
+
+
+def shuffle_lines(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    first = lines[:-1]
+    rng.shuffle(first)
+    return first + lines[-1:], data
+
+
+def rotate_axes(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    axes = np.eye(3)[list(rng.choice(list(itertools.permutations(range(3)))))] * rng.choice([1, -1])
+    if rng.random() < 0.5:
+        angle = rng.uniform(0, 6)
+        turn = [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+        axes = axes @ np.array(turn)
+    text = " ".join(f"{value:.{rng.randint(2, 12)}g}" for value in axes.ravel())
+    return [(key, text if key == "TransformMatrix" else value) for key, value in lines], data
+
+
+def cut_data(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    return lines, data[: rng.randint(0, len(data))]
+
+
+def add_data(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    return lines, data + rng.randbytes(rng.randint(1, 20))
+
+
+def damage_data(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    return lines, flip_bytes(rng, data)
+
+
+MUTATIONS = [
+    change_value, change_word, drop_line, add_line, shuffle_lines, rotate_axes, cut_data, add_data,
+    damage_data,
+]  # fmt: skip
+
+
+def flip_bytes(rng: random.Random, content: bytes) -> bytes:
+    damaged = bytearray(content)
+    for _ in range(rng.randint(1, 4)):
+        if damaged:
+            damaged[rng.randrange(len(damaged))] = rng.getrandbits(8)
+    return bytes(damaged)
+
+
+class Itk:
+    """SimpleITK in a process that may crash or hang; `read` answers None when it did not read the file."""
+
+    def __init__(self) -> None:
+        self._process: multiprocessing.process.BaseProcess | None = None
+
+    def read(self, path: Path) -> dict[str, Any] | None:
+        if self._process is None or not self._process.is_alive():
+            context = multiprocessing.get_context("spawn")
+            self._ours, theirs = context.Pipe()
+            self._process = context.Process(target=_itk_loop, args=(theirs,), daemon=True)
+            self._process.start()
+            theirs.close()
+            self._ours.recv()
+        try:
+            self._ours.send(str(path))
+            if self._ours.poll(ORACLE_S):
+                return self._ours.recv()
+        except (EOFError, OSError):
+            pass
+        self.close()
+        return None
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process = None
+
+
+def _itk_loop(connection: Any) -> None:
+    """Answer paths with what ITK reads; None where it refuses, or fails without saying so to its caller."""
+    import SimpleITK
+
+    with TemporaryFile() as words:
+        os.dup2(words.fileno(), 2)
+        connection.send("ready")
+        while True:
+            answer = _read_by_itk(SimpleITK, connection.recv())
+            connection.send(None if words.seek(0, os.SEEK_END) else answer)
+            words.truncate(0)
+
+
+def _read_by_itk(itk: Any, path: str) -> dict[str, Any] | None:
+    try:
+        image = itk.ReadImage(path)
+    except Exception:  # ITK refuses in its own words
+        return None
+    return {
+        "voxels": itk.GetArrayFromImage(image),
+        "origin": image.GetOrigin(),
+        "spacing": image.GetSpacing(),
+        "direction": image.GetDirection(),
+    }
+
+
+DATA_LINE = re.compile(rb"ElementDataFile[ \t]*=[ \t]*LOCAL[ \t]*\r?\n")
+
+
+def plain_oracle(content: bytes) -> dict[str, Any]:
+    """Read a file that was accepted, in the plainest way there is."""
+    end = DATA_LINE.search(content)
+    assert end is not None
+    lines = [line.partition("=") for line in content[: end.start()].decode().splitlines()]
+    fields = {key.strip(): value.strip() for key, _, value in lines}
+    big_endian = is_true(fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "")))
+    dtype = np.dtype((">" if big_endian else "<") + NUMBER_TYPES[fields["ElementType"]])
+    data = content[end.end() :]
+    raw = zlib.decompress(data) if is_true(fields.get("CompressedData", "")) else data
+    shape = [int(size) for size in fields["DimSize"].split()][::-1]
+    return {"voxels": np.frombuffer(raw, dtype).reshape(shape)}
+
+
+def is_true(word: str) -> bool:
+    return word.lower() in ("true", "1")
+
+
+@dataclass
+class Tally:
+    verdicts: Counter[str] = field(default_factory=Counter)
+    itk_refused: list[bytes] = field(default_factory=list)
+
+
+class Found(Exception):
+    """The reader did something it must not."""
+
+
+def check(content: bytes, path: Path, itk: Itk, tally: Tally) -> None:
+    """Read one file. Raises Found."""
+    path.write_bytes(content)
+    volume = read_in_time(path, tally)
+    if volume is None:
+        return
+    compare(volume, plain_oracle(content))
+    if truth := itk.read(path):
+        compare(volume, truth)
+    else:
+        tally.itk_refused.append(content)
+
+
+def read_in_time(path: Path, tally: Tally) -> CTVolume | None:
+    """Return the volume, None if it was refused. Raises Found on any other exception and on a hang."""
+
+    def hang(*_: object) -> None:
+        raise Found("hang")
+
+    signal.signal(signal.SIGALRM, hang)
+    signal.alarm(HANG_S)
+    try:
+        with open_scan(path) as scan:
+            volume = scan.read_volume()
+            corner = index_to_world((0, 0, 0), scan.grid)
+            if not np.array_equal(crop_around(corner, scan, SPEC), crop_around(corner, volume, SPEC)):
+                raise Found("the crop of the file differs from the crop of its volume")
+    except Unreadable as refusal:
+        tally.verdicts[refusal.code] += 1
+        return None
+    except PointOutsideScan as error:
+        raise Found("the first voxel lies outside the scan") from error
+    except Found:
+        raise
+    except Exception as error:
+        raise Found(f"crash: {error!r}") from error
+    finally:
+        signal.alarm(0)
+    tally.verdicts["accepted"] += 1
+    return volume
+
+
+def compare(volume: CTVolume, truth: dict[str, Any]) -> None:
+    if not np.array_equal(volume.hu, truth["voxels"]):
+        raise Found("voxels differ")
+    ours = {
+        "origin": volume.grid.origin_xyz_mm, "spacing": volume.grid.spacing_xyz_mm,
+        "direction": volume.grid.direction.ravel(),
+    }  # fmt: skip
+    for name, value in ours.items():
+        if name in truth and not np.allclose(value, truth[name], atol=1e-6):
+            raise Found(f"{name} differs: {value} and {truth[name]}")
+
+
+def fuzz(seconds: float, seed: int, keep_in: Path) -> Tally:
+    """Run for a time. Raises Found with the seed and keeps the file."""
+    tally, itk = Tally(), Itk()
+    deadline = time.monotonic() + seconds
+    try:
+        with TemporaryDirectory() as folder:
+            for content in files(seed):
+                if time.monotonic() > deadline:
+                    return tally
+                check_or_keep(content, Path(folder) / "fuzz.mha", itk, tally, keep_in)
+    finally:
+        itk.close()
+    return tally
+
+
+def files(seed: int) -> Iterator[bytes]:
+    rng = random.Random(seed)
+    while True:
+        yield random_file(rng)
+
+
+def check_or_keep(content: bytes, path: Path, itk: Itk, tally: Tally, keep_in: Path) -> None:
+    try:
+        check(content, path, itk, tally)
+    except Found:
+        keep_in.mkdir(parents=True, exist_ok=True)
+        (keep_in / f"{zlib.crc32(content):08x}.mha").write_bytes(content)
+        raise
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--keep-in", type=Path, default=Path("var/fuzz"))
+    arguments = parser.parse_args()
+    print(f"seed {arguments.seed}")
+    try:
+        tally = fuzz(arguments.seconds, arguments.seed, arguments.keep_in)
+    except Found as found:
+        print(f"FOUND {found}; the file is in {arguments.keep_in}")
+        return 1
+    for verdict, count in tally.verdicts.most_common():
+        print(f"{count:8} {verdict}")
+    print(f"{len(tally.itk_refused):8} accepted by us (and the plain oracle), refused by ITK")
+    for content in [
+        odd for odd in tally.itk_refused if b"CompressedDataSize" in odd or b"CompressedData = False" in odd
+    ][:5]:
+        print("         e.g.", content[: content.find(b"LOCAL")][:400])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Drift numbers are those of the textbook and of scipy."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from inference.drift import statistics as drift
+
+
+def table(rows: int, seed: int = 0, shift: float = 0.0, classes=("a", "b")) -> dict[str, list]:
+    rng = np.random.default_rng(seed)
+    columns = {name: list(rng.normal(shift, 1, rows)) for name in drift.NUMBER_COLUMNS}
+    return {**columns, "pred_class": list(rng.choice(classes, rows))}
+
+
+KNOWN_PSI = [
+    ([50, 50], [50, 50], 0.0),
+    ([1, 2, 7], [10, 20, 70], 0.0),
+    ([50, 50], [75, 25], 0.25 * math.log(1.5) + -0.25 * math.log(0.5)),
+    ([10, 90], [90, 10], 2 * 0.8 * math.log(9)),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "expected"), KNOWN_PSI)
+def test_psi_has_its_known_values(before, after, expected):
+    assert drift.psi(before, after) == pytest.approx(expected, abs=1e-12)
+
+
+def test_psi_is_symmetric_and_finite_with_empty_bins():
+    assert drift.psi([10, 0], [0, 10]) == pytest.approx(drift.psi([0, 10], [10, 0]))
+    assert math.isfinite(drift.psi([10, 0, 0], [0, 0, 10]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("n", "m", "shift"), [(30, 50, 0.0), (200, 40, 0.5), (500, 500, 0.1), (20, 20, 3.0)])
+def test_kolmogorov_smirnov_is_scipys(seed, n, m, shift):
+    rng = np.random.default_rng(seed)
+    first, second = rng.normal(size=n), rng.normal(shift, size=m).round(1)
+    statistic, p_value = drift.kolmogorov_smirnov(first, second)
+    assert statistic == pytest.approx(stats.ks_2samp(first, second).statistic, abs=1e-12)
+    assert p_value == pytest.approx(special.kolmogorov(statistic * math.sqrt(n * m / (n + m))), abs=1e-9)
+
+
+@pytest.mark.parametrize("x", [0.0, 0.1, 0.19, 0.21, 0.5, 1.0, 1.36, 2.0, 5.0])
+def test_kolmogorovs_tail_is_scipys(x):
+    assert drift.kolmogorov_tail(x) == pytest.approx(special.kolmogorov(x), abs=1e-10)
+
+
+def test_bins_hold_a_tenth_of_the_reference_each():
+    values = np.arange(1000.0)
+    counts = drift.bin_counts(values, drift.bin_edges(values))
+    assert counts.tolist() == pytest.approx([100.0] * 10, abs=1)
+
+
+@pytest.mark.parametrize("value", [0.0, 255.0, -3.5])
+def test_a_constant_column_drifts_when_it_changes_and_only_then(value):
+    reference = np.full(100, value)
+    assert not drift.compare_numbers("min", reference, np.full(50, value)).is_drifted
+    assert drift.compare_numbers("min", reference, np.full(50, value + 1)).is_drifted
+    assert drift.compare_numbers("min", reference, np.full(50, value - 1)).is_drifted
+
+
+@pytest.mark.parametrize("rows", [20, 60, 500])
+def test_the_same_source_seldom_drifts(rows):
+    shares = [drift.compare(table(600, 1), table(rows, seed)).share_drifted for seed in range(2, 42)]
+    assert np.mean(shares) < 0.02
+
+
+@pytest.mark.parametrize("rows", [60, 500])
+def test_another_source_drifts_in_each_number(rows):
+    report = drift.compare(table(600, 1), table(rows, 2, shift=1.5))
+    assert all(column.is_drifted for column in report.columns if column.ks is not None)
+
+
+def test_classes_drift_when_their_shares_change():
+    reference = table(400, 1)
+    assert drift.compare(reference, table(200, 2, classes=("a", "a", "a", "b"))).columns[-1].is_drifted
+    assert drift.compare(reference, table(200, 2, classes=("c",))).columns[-1].is_drifted
+    assert not drift.compare(reference, table(200, 2)).columns[-1].is_drifted
+
+
+def test_few_rows_are_not_judged():
+    report = drift.compare(table(600, 1), table(19, 2, shift=5))
+    assert not report.is_judged
+    assert report.share_drifted == 0.0
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (0, 30), (30, 0)])
+def test_nothing_to_compare_is_no_drift(before, after):
+    report = drift.compare(table(before), table(after))
+    assert (report.columns, report.share_drifted, report.is_judged) == ((), 0.0, False)
+
+
+def test_shares_of_the_bins_sum_to_one():
+    for column in drift.compare(table(100, 1), table(50, 2)).columns:
+        assert sum(column.reference_shares) == pytest.approx(1)
+        assert sum(column.current_shares) == pytest.approx(1)
+        assert len(column.bins) == len(column.current_shares)

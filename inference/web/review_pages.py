@@ -1,0 +1,112 @@
+"""Staff decide about feedback: look, accept, reject or doubt, and take it away for retraining."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from inference import actions
+from inference.feedback import export
+from inference.feedback.statistics import confusion
+from inference.models import Feedback
+from inference.slice_classes import SLICE_CLASSES
+from inference.web.forms import ReviewForm
+from inference.web.review_queue import Queue, progress
+from inference.web.staff import for_staff
+
+PAGE_SIZE = 48
+PICTURE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "private, max-age=3600",
+}
+
+
+@for_staff
+@require_safe
+def review(request: HttpRequest) -> HttpResponse:
+    """Show the queue as pictures."""
+    queue = Queue(request.GET)
+    page = Paginator(queue.rows(), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"queue": queue, "page": page, "progress": progress(), "first": queue.rows().first()}
+    return render(request, "inference/review.html", context)
+
+
+@for_staff
+@require_http_methods(["GET", "HEAD", "POST"])
+def review_one(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one picture with the model's answer and the user's correction; take the decision."""
+    feedback = get_object_or_404(Feedback.objects.select_related("user", "reviewer"), pk=pk)
+    queue = Queue(request.GET)
+    form = ReviewForm(request.POST or None, initial={"note": feedback.review_note})
+    if request.method == "POST" and form.is_valid():
+        return decided(request, queue, feedback, form.cleaned_data)
+    return render(request, "inference/review_one.html", one_context(queue, feedback, form))
+
+
+def decided(request: HttpRequest, queue: Queue, feedback: Feedback, values: dict[str, Any]) -> HttpResponse:
+    actions.review(feedback=feedback, reviewer=request.user, **values)
+    following = queue.after(feedback)
+    if following is None:
+        messages.success(request, "That was the last one of this list.")
+        return redirect(f"{reverse('review')}?{queue.query}")
+    return redirect(f"{reverse('review_one', args=[following.pk])}?{queue.query}")
+
+
+def one_context(queue: Queue, feedback: Feedback, form: ReviewForm) -> dict[str, Any]:
+    same = Feedback.objects.filter(sha256=feedback.sha256).exclude(pk=feedback.pk)
+    return {
+        "feedback": feedback,
+        "form": form,
+        "queue": queue,
+        "progress": progress(),
+        "following": queue.after(feedback),
+        "previous": queue.before(feedback),
+        "same": same[:5],
+    }
+
+
+@for_staff
+@require_safe
+def review_picture(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Serve a re-encoded picture so that it can be nothing but a picture."""
+    feedback = get_object_or_404(Feedback, pk=pk)
+    try:
+        file = feedback.picture_path.open("rb")
+    except OSError:
+        raise Http404("The picture is gone.") from None
+    name = feedback.picture_name
+    return FileResponse(file, as_attachment=True, filename=name, content_type="image/png", headers=PICTURE_HEADERS)
+
+
+@for_staff
+@require_safe
+def review_statistics(request: HttpRequest) -> HttpResponse:
+    """Show accuracy by class and confusion, over accepted feedback."""
+    pairs = Feedback.objects.accepted().values_list("label", "predicted_class")
+    table = confusion(pairs, SLICE_CLASSES)
+    rows = [
+        {"accuracy": accuracy, "counts": counts} for accuracy, counts in zip(table.classes, table.counts, strict=True)
+    ]
+    context = {"table": table, "rows": rows, "names": SLICE_CLASSES, "progress": progress()}
+    return render(request, "inference/review_statistics.html", context)
+
+
+@for_staff
+@require_safe
+def review_csv(request: HttpRequest) -> HttpResponseBase:
+    rows = Queue(request.GET or {"state": "all"}).rows().iterator(chunk_size=500)
+    answer = StreamingHttpResponse(export.csv_lines(rows), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = 'attachment; filename="feedback.csv"'
+    return answer
+
+
+@for_staff
+@require_safe
+def review_zip(request: HttpRequest) -> HttpResponseBase:
+    folder = export.training_folder(Feedback.objects.accepted())
+    return FileResponse(folder, as_attachment=True, filename="feedback.zip", content_type="application/zip")

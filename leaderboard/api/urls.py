@@ -1,0 +1,10 @@
+"""The leaderboard's part of /api/v1/."""
+
+from django.urls import path
+
+from leaderboard.api.views import BoardView, HistoryView
+
+urlpatterns = [
+    path("leaderboard", BoardView.as_view(), name="api_leaderboard"),
+    path("leaderboard/history", HistoryView.as_view(), name="api_leaderboard_history"),
+]

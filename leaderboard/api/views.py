@@ -1,0 +1,183 @@
+"""The boards as JSON and CSV (contracts.md section 1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from leaderboard.boards import Board, board_of, visible_phase
+from leaderboard.export import MOST_ROWS, csv_response
+from leaderboard.history import history
+from leaderboard.standings import Row, all_rows, count_of, page_of, team_on_board
+from submissions.api.negotiation import AddressDecides
+from submissions.models import Phase
+from submissions.models.team import team_of
+from submissions.phases.errors import Refusal
+
+MOST_PAGE_ROWS = 100
+
+
+class RowSerializer(serializers.Serializer[Any]):
+    """One line of a board; numbers as the phase shows them."""
+
+    rank = serializers.IntegerField(allow_null=True)
+    team = serializers.CharField()
+    submission = serializers.UUIDField()
+    score = serializers.FloatField(allow_null=True)
+    ci_low = serializers.FloatField(source="low", allow_null=True)
+    ci_high = serializers.FloatField(source="high", allow_null=True)
+    metrics = serializers.DictField(child=serializers.FloatField())
+    submitted_at = serializers.DateTimeField()
+    baseline = serializers.BooleanField(source="is_baseline")
+
+
+class BoardSerializer(serializers.Serializer[Any]):
+    """A board: `direction` says whether higher or lower is better, `split` which cases were counted."""
+
+    phase = serializers.CharField()
+    metric = serializers.CharField()
+    direction = serializers.ChoiceField(choices=["higher", "lower"])
+    split = serializers.ChoiceField(choices=["public", "private"])
+    count = serializers.IntegerField()
+    rows = RowSerializer(many=True)
+
+
+class MomentSerializer(serializers.Serializer[Any]):
+    """One entry of a history; `best` is the best score up to then."""
+
+    submitted_at = serializers.DateTimeField()
+    submission = serializers.UUIDField()
+    team = serializers.CharField()
+    score = serializers.FloatField()
+    ci_low = serializers.FloatField(source="low", allow_null=True)
+    ci_high = serializers.FloatField(source="high", allow_null=True)
+    best = serializers.FloatField()
+
+
+class HistorySerializer(serializers.Serializer[Any]):
+    """A team's entries in the order of time; without a team, those that led the board when they came."""
+
+    phase = serializers.CharField()
+    team = serializers.CharField(allow_null=True)
+    metric = serializers.CharField()
+    direction = serializers.ChoiceField(choices=["higher", "lower"])
+    split = serializers.ChoiceField(choices=["public", "private"])
+    rows = MomentSerializer(many=True)
+
+
+PHASE = OpenApiParameter("phase", str, required=True, description="slug of the phase")
+METRIC = OpenApiParameter("metric", str, description="default: the one that ranks")
+SPLIT = OpenApiParameter("split", str, enum=["public", "private"], description="private: after the phase's end")
+FORMAT = OpenApiParameter("format", str, enum=["json", "csv"])
+SHOW = OpenApiParameter("show", str, enum=["best", "all"], description="all: every entry of each team")
+PAGE = OpenApiParameter(
+    "page",
+    int,
+    description=f"from 1; without it the whole board, cut at {MOST_ROWS} rows: `count` says how many there are",
+)
+PAGE_SIZE = OpenApiParameter("page_size", int, description="at most 100")
+
+
+def asked_board(request: Request) -> Board:
+    """Return the board that a request's parameters name. Raises Http404 and Refusal."""
+    asked = request.query_params
+    if not asked.get("phase"):
+        raise Refusal(400, "VALIDATION_ERROR", "Say which phase: add ?phase= and its slug.", field="phase")
+    phase = visible_phase(request.user, asked["phase"])
+    every_entry = _one_of(request, "show", ("best", "all")) == "all"
+    metric, split = asked.get("metric", ""), asked.get("split", "")
+    try:
+        return board_of(phase, request.user, metric=metric, split=split, every_entry=every_entry)
+    except ValueError as error:
+        raise _unknown(str(error), phase) from error
+
+
+def _unknown(field: str, phase: Phase) -> Refusal:
+    sentences = {
+        "metric": f"This phase has no such metric; choose from {', '.join(phase.kind.metrics)}.",
+        "split": "The scores of that split are not shown; leave the parameter out.",
+    }
+    return Refusal(400, "VALIDATION_ERROR", sentences[field], field=field)
+
+
+def _one_of(request: Request, name: str, choices: tuple[str, ...]) -> str:
+    """Return a parameter that has few values, the first by default."""
+    value = request.query_params.get(name, choices[0])
+    if value not in choices:
+        message = f"{name} is one of {', '.join(choices)}."
+        raise Refusal(400, "VALIDATION_ERROR", message, field=name)
+    return value
+
+
+def _number(request: Request, name: str, default: int, most: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise Refusal(400, "VALIDATION_ERROR", f"{name} is a whole number from 1.", field=name)
+    return min(int(text), most)
+
+
+class PublicView(APIView):
+    permission_classes = [AllowAny]
+
+
+class BoardView(PublicView):
+    content_negotiation_class = AddressDecides
+
+    @extend_schema(
+        operation_id="leaderboard",
+        parameters=[PHASE, METRIC, FORMAT, SPLIT, SHOW, PAGE, PAGE_SIZE],
+        responses={(200, "application/json"): BoardSerializer, (200, "text/csv"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request) -> Response | HttpResponse:
+        """The ranks of a phase. Scores are those of the public cases until the phase ends."""
+        as_csv = _one_of(request, "format", ("json", "csv")) == "csv"
+        board = asked_board(request)
+        rows, count = _asked_rows(request, board)
+        if as_csv:
+            return csv_response(board, rows)
+        return Response(_described(board) | {"count": count, "rows": RowSerializer(rows, many=True).data})
+
+
+def _asked_rows(request: Request, board: Board) -> tuple[list[Row], int]:
+    own = team_of(request.user)
+    if "page" not in request.query_params and "page_size" not in request.query_params:
+        return all_rows(board, own, MOST_ROWS), count_of(board)
+    size = _number(request, "page_size", 50, MOST_PAGE_ROWS)
+    page = page_of(board, _number(request, "page", 1, 10**9), own, size=size)
+    return page.rows, page.n_entries
+
+
+def _described(board: Board) -> dict[str, Any]:
+    return {
+        "phase": board.phase.slug,
+        "metric": board.metric.name,
+        "direction": board.metric.direction,
+        "split": board.split,
+    }
+
+
+class HistoryView(PublicView):
+    @extend_schema(
+        operation_id="leaderboard_history",
+        parameters=[
+            PHASE, OpenApiParameter("team", str, description="number or name of a team on this board"), METRIC, SPLIT,
+        ],
+        responses=HistorySerializer,
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        """The entries of a team over time, or of whoever led."""
+        board = asked_board(request)
+        asked = request.query_params.get("team", "")
+        team = team_on_board(board, asked)
+        if asked and team is None:
+            raise Refusal(404, "NOT_FOUND", "There is no such team on this leaderboard.", field="team")
+        rows = MomentSerializer(history(board, team), many=True).data
+        return Response(_described(board) | {"team": team.name if team else None, "rows": rows})

@@ -1,0 +1,191 @@
+"""Every error of the API in one shape: status, error_code, message, details (contracts.md section 1)."""
+
+import math
+import uuid
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.db import DataError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.shortcuts import render
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from lunasite.http.authentication import REMEDY
+from submissions.phases.errors import Refusal
+
+log = structlog.get_logger(__name__)
+
+CODES: dict[type[Exception], str] = {
+    exceptions.NotAuthenticated: "UNAUTHORIZED",
+    exceptions.AuthenticationFailed: "UNAUTHORIZED",
+    exceptions.PermissionDenied: "FORBIDDEN",
+    exceptions.NotFound: "NOT_FOUND",
+    exceptions.MethodNotAllowed: "METHOD_NOT_ALLOWED",
+    exceptions.UnsupportedMediaType: "UNSUPPORTED_MEDIA_TYPE",
+    exceptions.NotAcceptable: "NOT_ACCEPTABLE",
+    exceptions.Throttled: "TOO_MANY_REQUESTS",
+    exceptions.ParseError: "MALFORMED_REQUEST",
+    exceptions.ValidationError: "VALIDATION_ERROR",
+}
+
+
+def body(error_code: str, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
+    """`detail` repeats the message for older clients (contracts.md section 3)."""
+    return {
+        "status": "error",
+        "error_code": error_code,
+        "message": message,
+        "details": details or {},
+        "detail": message,
+    }
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    """Turn whatever an API view raised into the one error shape."""
+    error = _known(error)
+    set_rollback()
+    if not isinstance(error, exceptions.APIException) and not hasattr(error, "error_code"):
+        return _server_error(error)
+    headers = {}
+    if (wait := getattr(error, "wait", None)) is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(wait)))
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    message, details = _message_and_details(error)
+    status_code = getattr(error, "status_code", 500)
+    return Response(body(_code(error), message, details), status_code, headers=headers)
+
+
+def _known(error: Exception) -> Exception:
+    if isinstance(error, Http404):
+        return exceptions.NotFound("There is nothing here that you may see; check the address, and who you are.")
+    if isinstance(error, PermissionDenied):
+        return exceptions.PermissionDenied()
+    if isinstance(error, exceptions.NotAuthenticated):
+        error.detail = exceptions.ErrorDetail(f"Nobody is signed in. {REMEDY}", "not_authenticated")
+        return error
+    if isinstance(error, RequestDataTooBig):
+        return Refusal(413, "FILE_TOO_LARGE", "The request is larger than this site takes; send a smaller file.")
+    if isinstance(error, TooManyFilesSent | TooManyFieldsSent):
+        return Refusal(400, "VALIDATION_ERROR", "The request holds too many parts; send only the named ones.")
+    if isinstance(error, UnreadablePostError):
+        return Refusal(400, "UPLOAD_INCOMPLETE", "The connection broke before all of the request arrived; try again.")
+    if isinstance(error, DataError):  # PostgreSQL takes no NUL in a text, SQLite does
+        return Refusal(400, "MALFORMED_REQUEST", "A value in the request cannot be used; send plain text.")
+    if isinstance(error, OperationalError):
+        log.warning("database busy", error=type(error).__name__)
+        return Refusal(503, "TRY_AGAIN", "The site is busy; try again in a few seconds.", wait=3)
+    return error
+
+
+def _code(error: Exception) -> str:
+    """An error that names its code (an app's refusal) keeps it."""
+    if given := getattr(error, "error_code", None):
+        return str(given)
+    return next((code for kind, code in CODES.items() if isinstance(error, kind)), "ERROR")
+
+
+def _message_and_details(error: Exception) -> tuple[str, dict[str, Any]]:
+    if isinstance(error, exceptions.ValidationError):
+        return _first_problem(error.detail)
+    message = str(getattr(error, "detail", error))
+    return message, getattr(error, "details", {})
+
+
+def _first_problem(detail: Any) -> tuple[str, dict[str, Any]]:
+    """Return the first field's sentence, and all of them in details."""
+    if not isinstance(detail, dict):
+        return str(detail[0] if isinstance(detail, list) and detail else detail), {}
+    field, problems = next(iter(detail.items()))
+    problem = problems[0] if isinstance(problems, list) and problems else problems
+    everything = {name: _texts(value) for name, value in detail.items()}
+    if field == "non_field_errors":
+        return str(problem), {"problems": everything}
+    return f"{field}: {problem}", {"field": field, "problems": everything}
+
+
+def _texts(value: Any) -> Any:
+    return [str(one) for one in value] if isinstance(value, list) else str(value)
+
+
+def _server_error(error: Exception) -> Response:
+    request_id = uuid.uuid4().hex
+    log.error("request failed", request_id=request_id, exc_info=error)
+    message = "Something went wrong on our side; try again, and send us the request id if it stays."
+    return Response(body("INTERNAL_SERVER_ERROR", message, {"requestId": request_id}), 500)
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith(("/api/", "/apitest/", "/predict", "/feedback"))
+
+
+def lockout_response(request: HttpRequest, credentials: Any = None, *args: Any, **kwargs: Any) -> HttpResponse:
+    """Answer a login that axes refuses: JSON to the API, a page to a browser."""
+    from django.conf import settings
+
+    wait_s = int(settings.AXES_COOLOFF_TIME.total_seconds())
+    message = f"Too many failed logins. Wait {wait_s // 60} minutes, or reset your password."
+    response: HttpResponse
+    if is_api(request):
+        response = JsonResponse(body("TOO_MANY_ATTEMPTS", message), status=status.HTTP_429_TOO_MANY_REQUESTS)
+    else:
+        response = render(request, "429.html", {"message": message}, status=429)
+    response["Retry-After"] = str(wait_s)
+    return response
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if is_api(request):
+        message = "There is no such address; /api/docs/ lists them all."
+        return JsonResponse(body("NOT_FOUND", message), status=404)
+    return render(request, "404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 503 when the database is away (F13), else 500; both without a context that needs it.
+
+    PostgreSQL takes no NUL in a text, nor a number without end: that is the request's fault. So is a body cut short.
+    """
+    import sys
+
+    error = sys.exc_info()[1]
+    if isinstance(error, DataError | UnreadablePostError):
+        return bad_request(request, error)
+    away = isinstance(error, OperationalError)
+    code, http = ("TRY_AGAIN", 503) if away else ("INTERNAL_SERVER_ERROR", 500)
+    message = "The site is busy; try again in a few seconds." if away else "Something went wrong on our side."
+    response: HttpResponse
+    if is_api(request):
+        response = JsonResponse(body(code, message), status=http)
+    else:
+        response = HttpResponse(_page(http), status=http)
+    if away:
+        response["Retry-After"] = "5"
+    return response
+
+
+def _page(http: int) -> str:
+    from django.template.loader import render_to_string
+
+    return render_to_string(f"{http}.html")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    is_too_large = isinstance(exception, RequestDataTooBig)
+    status_code = 413 if is_too_large else 400
+    if is_api(request):
+        code = "FILE_TOO_LARGE" if is_too_large else "MALFORMED_REQUEST"
+        sentence = (
+            "The request is larger than this address takes." if is_too_large else "The request could not be read."
+        )
+        return JsonResponse(body(code, sentence), status=status_code)
+    return HttpResponse(_page(status_code), status=status_code)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_api(request):
+        return JsonResponse(body("FORBIDDEN", "You may not do this."), status=403)
+    return render(request, "403.html", status=403)

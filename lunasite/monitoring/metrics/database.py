@@ -1,0 +1,139 @@
+"""What all hosts share, read from the database at a scrape: queue, evaluations, workers, feedback, drift.
+
+No label holds a user, team or file name; workers are labelled by their queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import DatabaseError
+from django.db.models import Count, Max, Min, Sum
+from django.utils import timezone
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from inference.drift import log as drift_log
+from inference.models import Feedback
+from lunasite.monitoring.metrics.durations import Durations, run_times, wait_times
+from submissions.actions.queue import CLUSTERS
+from submissions.failures import FAILURES
+from submissions.models import Evaluation, Worker
+
+log = structlog.get_logger(__name__)
+
+NOTHING: dict[str, Any] = {"n": 0, "oldest": None}
+
+
+class DatabaseCollector(Collector):
+    """Yields nothing while the database is away, but `database_up 0`."""
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            families = [family for read in READERS for family in read()]
+        except DatabaseError as error:
+            log.warning("no metrics from the database", error=type(error).__name__)
+            families = []
+        yield GaugeMetricFamily("database_up", "1 when the database answers.", float(bool(families)))
+        yield from families
+
+
+def queue() -> Iterator[Metric]:
+    depth = GaugeMetricFamily("queue_depth", "Evaluations waiting, by queue.", labels=["queue"])
+    age = GaugeMetricFamily("queue_oldest_seconds", "Age of the oldest waiting evaluation.", labels=["queue"])
+    by_type = Evaluation.objects.waiting().values("submission__submission_type").order_by()
+    rows = by_type.annotate(n=Count("pk"), oldest=Min("created_at"))
+    waiting = {row["submission__submission_type"]: row for row in rows}
+    for kind, name in CLUSTERS.items():
+        row = waiting.get(kind) or NOTHING
+        depth.add_metric([name], row["n"])
+        age.add_metric([name], seconds_since(row["oldest"]))
+    yield from (depth, age)
+
+
+def evaluations() -> Iterator[Metric]:
+    states = GaugeMetricFamily("evaluations", "Evaluations by state.", labels=["state"])
+    counts = dict(Evaluation.objects.values_list("status").order_by().annotate(Count("pk")))
+    for state in Evaluation.Status.values:
+        states.add_metric([state], counts.get(state, 0))
+    failures = GaugeMetricFamily("evaluation_failures", "Failed evaluations by failure code.", labels=["code"])
+    failed = Evaluation.objects.filter(status=Evaluation.Status.FAILED)
+    by_code = dict(failed.values_list("failure_code").order_by().annotate(Count("pk")))
+    for code in FAILURES:
+        failures.add_metric([code], by_code.get(code, 0))
+    yield from (states, failures)
+
+
+def leases() -> Iterator[Metric]:
+    late = Evaluation.objects.lease_expired().count()
+    yield GaugeMetricFamily("leases_expired", "Running evaluations whose lease has run out.", late)
+    lost = Evaluation.objects.aggregate(n=Sum("setbacks"))["n"] or 0
+    yield CounterMetricFamily("evaluation_setbacks", "Attempts lost by our fault, expired leases included.", lost)
+
+
+def durations() -> Iterator[Metric]:
+    yield histogram("evaluation_wait_seconds", "From creation to the start of the latest attempt.", wait_times())
+    yield histogram("evaluation_run_seconds", "From the start of the latest attempt to its end.", run_times())
+
+
+def workers() -> Iterator[Metric]:
+    number = GaugeMetricFamily("workers", "Workers that have reported within a day, by queue.", labels=["queue"])
+    age = GaugeMetricFamily(
+        "worker_heartbeat_age_seconds", "Since the newest worker of a queue reported.", labels=["queue"]
+    )
+    oldest = GaugeMetricFamily(
+        "worker_heartbeat_age_max_seconds",
+        "Since the most silent worker of a queue reported.",
+        labels=["queue"],
+    )
+    free = GaugeMetricFamily("engine_free_bytes", "Free bytes of the fullest engine.", labels=["queue"])
+    seen = Worker.objects.values("cluster").order_by()
+    for row in seen.annotate(
+        n=Count("pk"), newest=Max("seen_at"), silent=Min("seen_at"), free=Min("engine_free_bytes")
+    ):
+        label = [row["cluster"]]
+        number.add_metric(label, row["n"])
+        age.add_metric(label, seconds_since(row["newest"]))
+        oldest.add_metric(label, seconds_since(row["silent"]))
+        if row["free"] is not None:
+            free.add_metric(label, row["free"])
+    yield from (number, age, oldest, free)
+
+
+def feedback() -> Iterator[Metric]:
+    wrong = Feedback.objects.wrong().count()
+    yield CounterMetricFamily("prediction_error", "Wrong predictions reported by feedback.", wrong)
+    waiting = Feedback.objects.waiting().count()
+    yield GaugeMetricFamily("feedback_waiting", "Feedback nobody has reviewed yet.", waiting)
+
+
+def drift() -> Iterator[Metric]:
+    report = drift_log.report()
+    yield GaugeMetricFamily("drift_rows", "Classifications compared with the reference.", report.current_rows)
+    yield GaugeMetricFamily("drift_share", "Share of columns that have drifted (0 to 1).", report.share_drifted)
+    psi = GaugeMetricFamily("drift_psi", "Population stability index, by column.", labels=["column"])
+    for column in report.columns:
+        psi.add_metric([column.column], column.psi)
+    yield psi
+
+
+READERS: tuple[Callable[[], Iterator[Metric]], ...] = (
+    queue,
+    evaluations,
+    leases,
+    durations,
+    workers,
+    feedback,
+    drift,
+)
+
+
+def histogram(name: str, text: str, durations: Durations) -> HistogramMetricFamily:
+    return HistogramMetricFamily(name, text, buckets=durations.buckets, sum_value=durations.sum_s)
+
+
+def seconds_since(moment: datetime | None) -> float:
+    return max(0.0, (timezone.now() - moment).total_seconds()) if moment else 0.0

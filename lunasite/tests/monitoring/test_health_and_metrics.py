@@ -1,0 +1,162 @@
+"""/health always answers, /ready says which part cannot work, /metrics names what contracts.md section 3 promises."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from inference import prometheus
+from inference.networks.answers import ModelStatus, ServiceStatus
+from inference.tests.fake_engine import FakeEngine
+from lunasite.monitoring import health
+from submissions.models import Worker
+
+NAMES = [
+    "prediction_error_total", "system_cpu_percent", "system_memory_percent", "process_rss_bytes",
+    "django_http_requests_total_by_method_total", "django_http_requests_latency_seconds_by_view_method_bucket",
+    "queue_depth", "queue_oldest_seconds", "evaluations", "evaluation_wait_seconds_bucket",
+    "evaluation_run_seconds_bucket", "leases_expired", "evaluation_setbacks_total", "predictions_total",
+    "prediction_seconds_bucket", "drift_share", "drift_rows", "database_up", "feedback_waiting",
+]  # fmt: skip
+WITH_LABELS = ["evaluation_failures", "worker_heartbeat_age_seconds", "workers", "engine_free_bytes", "drift_psi"]
+
+
+@pytest.fixture
+def site(monkeypatch) -> FakeEngine:
+    """A fake model behind health and readiness."""
+    fake = FakeEngine()
+    monkeypatch.setattr("lunasite.monitoring.health.engine", lambda: fake)
+    return fake
+
+
+def worker(cluster: str = "evaluations", **facts) -> Worker:
+    now = timezone.now()
+    return Worker.objects.create(
+        **{"name": f"host/{cluster}", "host": "host", "cluster": cluster, "pid": 1, "started_at": now, "seen_at": now}
+        | facts
+    )
+
+
+@pytest.mark.parametrize("url", ["/health", "/health/"])
+def test_health_has_the_promised_keys_and_needs_no_database(client, site, url):
+    answer = client.get(url)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert {"ok", "device", "model_loaded", "config_path", "model_path"} <= set(body)
+    assert (body["ok"], body["device"], body["model_loaded"]) == (True, "cpu", True)
+    assert body["lesion"] == {"loaded": True, "state": "loaded", "version": "fake-1"}
+
+
+def test_health_shows_no_path_of_the_server(client, site, settings, tmp_path):
+    settings.MODEL_PATH = tmp_path / "other.safetensors"
+    body = client.get("/health").json()
+    assert body["model_path"] == "other.safetensors"
+    assert body["config_path"] == "inference/weights/slice.json"
+
+
+def test_health_is_200_without_a_model(client, site):
+    site.status = lambda: ServiceStatus("cpu", [ModelStatus("lesion", "missing"), ModelStatus("slice", "loaded")])
+    answer = client.get("/health")
+    assert answer.status_code == 200
+    assert answer.json()["model_loaded"] is False
+    assert answer.json()["lesion"]["state"] == "missing"
+
+
+@pytest.mark.django_db
+def test_ready_when_every_part_is(client, site):
+    worker()
+    answer = client.get("/ready")
+    lines = answer.content.decode().splitlines()
+    assert answer.status_code == 200, lines
+    assert [line.split(":")[0] for line in lines] == ["database", "storage", "queue", "engine", "models"]
+
+
+def broken() -> None:
+    raise OperationalError("secret of the database")
+
+
+BROKEN_PARTS = [
+    ("queue", lambda site: Worker.objects.all().delete()),
+    ("queue", lambda site: Worker.objects.update(seen_at=timezone.now() - timedelta(minutes=5))),
+    ("engine", lambda site: worker("containers", takes_containers=False)),
+    ("models", lambda site: setattr(site, "status", lambda: ServiceStatus("cpu", [ModelStatus("lesion", "failed")]))),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("part", "break_it"), BROKEN_PARTS)
+def test_not_ready_when_a_part_is_not(client, site, part, break_it):
+    worker()
+    break_it(site)
+    answer = client.get("/ready")
+    failed = [line.split(":")[0] for line in answer.content.decode().splitlines() if "FAILED" in line]
+    assert (answer.status_code, failed) == (503, [part])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("part", ["database", "storage"])
+def test_a_part_that_raises_is_not_ready_and_says_nothing_more(client, site, monkeypatch, part):
+    worker()
+    monkeypatch.setitem(health.CHECKS, part, broken)
+    answer = client.get("/ready")
+    assert answer.status_code == 503
+    assert f"{part}: FAILED" in answer.content.decode()
+    assert "secret" not in answer.content.decode()
+
+
+def values(text: str) -> dict[str, float]:
+    pairs = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: float(value) for name, value in pairs}
+
+
+@pytest.mark.django_db
+def test_metrics_name_everything(client, site):
+    worker(engine_free_bytes=123)
+    prometheus.observe("lesion", 200, 0.2, "v1")
+    text = client.get("/metrics").content.decode()
+    found = {name.partition("{")[0] for name in values(text)}
+    assert set(NAMES) <= found, set(NAMES) - found
+    for name in set(WITH_LABELS) - found:
+        assert f"# TYPE {name} " in text
+
+
+@pytest.mark.django_db
+def test_metrics_count_workers_of_several_hosts(client, site):
+    worker(name="a", engine_free_bytes=50, seen_at=timezone.now() - timedelta(seconds=90))
+    worker(name="b", engine_free_bytes=40)
+    figures = values(client.get("/metrics").content.decode())
+    assert figures['workers{queue="evaluations"}'] == 2
+    assert figures['engine_free_bytes{queue="evaluations"}'] == 40
+    assert figures['worker_heartbeat_age_seconds{queue="evaluations"}'] < 60
+    assert 89 < figures['worker_heartbeat_age_max_seconds{queue="evaluations"}'] < 150
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("token", "headers", "address", "status"),
+    [
+        ("", {}, "127.0.0.1", 200),
+        ("", {}, "192.0.2.7", 401),
+        ("", {"X-Forwarded-For": "192.0.2.7"}, "127.0.0.1", 401),
+        ("s3cret", {}, "127.0.0.1", 401),
+        ("s3cret", {"Authorization": "Bearer wrong"}, "127.0.0.1", 401),
+        ("s3cret", {"Authorization": "Bearer s3cret"}, "192.0.2.7", 200),
+    ],
+)
+def test_metrics_are_for_the_token_or_this_machine(client, site, settings, token, headers, address, status):
+    settings.METRICS_TOKEN = token
+    assert client.get("/metrics", headers=headers, REMOTE_ADDR=address).status_code == status
+
+
+@pytest.mark.django_db
+def test_metrics_answer_while_the_database_is_away(client, site, monkeypatch):
+    monkeypatch.setattr("lunasite.monitoring.metrics.database.READERS", (broken,))
+    text = client.get("/metrics").content.decode()
+    assert values(text)["database_up"] == 0
+    assert "system_cpu_percent" in text
+
+
+@pytest.mark.parametrize("url", ["/health", "/ready", "/metrics"])
+def test_only_reading_is_allowed(client, url):
+    assert client.post(url).status_code == 405

@@ -1,0 +1,110 @@
+"""What people decide about an evaluation: cancel, retry, re-evaluate, refund, hide, mark as baseline."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from submissions.actions.queue import enqueue
+from submissions.actions.submit import start_evaluation
+from submissions.models import Evaluation, StatusConflict, Submission, Team
+from submissions.models.standing import refresh_standings
+from submissions.phases import errors as phase_errors
+
+
+def cancel(*, submission: Submission) -> Evaluation:
+    """Stop whatever goes on for a submission; a try that had not started is given back.
+
+    A running worker notices within a second and removes its containers. Raises Refusal when it is over already.
+    """
+    for _ in range(3):
+        evaluation = submission.evaluations.order_by("-pk")[0]
+        if evaluation.is_finished:
+            raise phase_errors.already_finished(evaluation.status)
+        try:
+            return _cancel(evaluation, submission)
+        except StatusConflict:
+            continue  # it moved between the look and the UPDATE: look again
+    raise phase_errors.still_active()
+
+
+@transaction.atomic
+def _cancel(evaluation: Evaluation, submission: Submission) -> Evaluation:
+    had_started = evaluation.attempt > 0
+    evaluation.move_to(Evaluation.Status.CANCELLED, lease_until=None, finished_at=timezone.now())
+    if not had_started:
+        submission.give_try_back()
+    submission.refresh_from_db(fields=["try_counts"])
+    is_given_back = not had_started and not submission.try_counts
+    told = "Cancelled before it started; the try was given back." if is_given_back else "Cancelled."
+    evaluation.note("cancelled", told)
+    return evaluation
+
+
+@transaction.atomic
+def retry(*, evaluation: Evaluation) -> None:
+    """Queue a failed evaluation again, with fresh attempts; its try counts again if it succeeds.
+
+    Raises StatusConflict unless it has failed.
+    """
+    evaluation.move_to(
+        Evaluation.Status.PENDING, setbacks=0, failure_code="", failure_note="", staff_note="", finished_at=None,
+        available_at=timezone.now(), stage="queued",
+    )  # fmt: skip
+    evaluation.note("queued", "Queued again by the organisers.")
+    Submission.objects.filter(pk=evaluation.submission_id).update(try_counts=True)
+    enqueue(evaluation)
+
+
+@transaction.atomic
+def re_evaluate(*, submission: Submission) -> Evaluation:
+    """Run a finished submission once more; the old scores stand until the new ones are there. Costs no try.
+
+    Raises Refusal while an evaluation is still going on.
+    """
+    Team.objects.select_for_update().get(pk=submission.team_id)
+    if not submission.evaluations.order_by("-pk")[0].is_finished:
+        raise phase_errors.still_active()
+    return start_evaluation(submission)
+
+
+@transaction.atomic
+def refund(*, submission: Submission) -> None:
+    """Give the try back whatever came of it."""
+    Submission.objects.filter(pk=submission.pk).update(try_counts=False)
+    submission.latest.note("refunded", "The organisers gave the try back.")
+
+
+@transaction.atomic
+def release(*, worker: str) -> int:
+    """Give back what a worker that is being stopped was running, without counting it as a setback.
+
+    Returns how many; the worker's own processes notice and remove their containers.
+    """
+    count = 0
+    for evaluation in Evaluation.objects.filter(status=Evaluation.Status.RUNNING, worker__startswith=f"{worker}:"):
+        try:
+            evaluation.move_to(Evaluation.Status.PENDING, lease_until=None, stage="queued", available_at=timezone.now())
+        except StatusConflict:
+            continue
+        evaluation.note("queued", "The worker was restarted; it goes on elsewhere.", worker)
+        enqueue(evaluation)
+        count += 1
+    return count
+
+
+@transaction.atomic
+def mark_baseline(*, submission: Submission, is_baseline: bool) -> None:
+    Submission.objects.filter(pk=submission.pk).update(is_baseline=is_baseline)
+    _refresh(submission)
+
+
+@transaction.atomic
+def set_hidden(*, submission: Submission, is_hidden: bool) -> None:
+    Submission.objects.filter(pk=submission.pk).update(is_hidden=is_hidden)
+    _refresh(submission)
+
+
+def _refresh(submission: Submission) -> None:
+    team = Team.objects.select_for_update().get(pk=submission.team_id)
+    refresh_standings(submission.phase, team, submission)

@@ -1,0 +1,114 @@
+"""What staff decide about rows: each verb, done to all that were chosen, with how many moved and why others stayed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from submissions import actions
+from submissions.models import Evaluation, StatusConflict, Submission
+from submissions.phases.errors import Refusal
+
+MOST_SHOWN = 5
+
+
+class CannotDo(Exception):
+    """Why a verb does not fit a row; a sentence for staff."""
+
+
+def do(
+    model_admin: ModelAdmin[Any], request: HttpRequest, rows: Iterable[Any], verb: Callable[[Any], object], done: str
+) -> HttpResponse | None:
+    """Call `verb` with each row. done: what then was, such as `queued again`.
+
+    Each row is a transaction of its own: what one row refuses does not undo another.
+    """
+    moved, refused = 0, []
+    for row in rows:
+        try:
+            verb(row)
+        except (CannotDo, Refusal, StatusConflict, IntegrityError) as error:
+            refused.append(f"{row}: {_reason(error)}")
+            continue
+        model_admin.log_change(request, row, f"{done.capitalize()}.")
+        moved += 1
+    _report(request, moved, done, refused)
+    return stay(model_admin, request)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Refusal):
+        return error.message
+    if isinstance(error, IntegrityError):
+        return "Another evaluation of the submission is waiting or running."
+    if isinstance(error, StatusConflict):
+        return "Its state does not allow that, or it moved just now."
+    return str(error)
+
+
+def _report(request: HttpRequest, moved: int, done: str, refused: list[str]) -> None:
+    if moved:
+        messages.success(request, f"{moved} {done}.")
+    if refused:
+        shown = " ".join(refused[:MOST_SHOWN])
+        more = f" … and {len(refused) - MOST_SHOWN} more." if len(refused) > MOST_SHOWN else ""
+        messages.warning(request, f"{len(refused)} could not be {done}. {shown}{more}")
+
+
+def stay(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse | None:
+    """Lead back to the row's own page when the button was there; None leads to the list."""
+    if "stay" not in request.POST:
+        return None
+    meta = model_admin.opts
+    return redirect(f"admin:{meta.app_label}_{meta.model_name}_change", request.POST["_selected_action"])
+
+
+# What may be decided about one row; each raises CannotDo, Refusal or StatusConflict when it does not fit.
+
+
+def retry(evaluation: Evaluation) -> None:
+    if evaluation.status != Evaluation.Status.FAILED:
+        raise CannotDo(f"It is {evaluation.status}; only what failed can be retried.")
+    actions.retry(evaluation=evaluation)
+
+
+def cancel_evaluation(evaluation: Evaluation) -> None:
+    if evaluation.is_finished:
+        raise CannotDo(f"It is already {evaluation.status}.")
+    actions.cancel(submission=evaluation.submission)
+
+
+def cancel(submission: Submission) -> None:
+    actions.cancel(submission=submission)
+
+
+def re_evaluate(submission: Submission) -> None:
+    actions.re_evaluate(submission=submission)
+
+
+def refund(submission: Submission) -> None:
+    if not submission.try_counts:
+        raise CannotDo("Its try was given back before.")
+    actions.refund(submission=submission)
+
+
+def mark_baseline(submission: Submission) -> None:
+    actions.mark_baseline(submission=submission, is_baseline=True)
+
+
+def unmark_baseline(submission: Submission) -> None:
+    actions.mark_baseline(submission=submission, is_baseline=False)
+
+
+def hide(submission: Submission) -> None:
+    actions.set_hidden(submission=submission, is_hidden=True)
+
+
+def unhide(submission: Submission) -> None:
+    actions.set_hidden(submission=submission, is_hidden=False)

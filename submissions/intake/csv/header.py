@@ -1,0 +1,71 @@
+"""Which columns of a CSV hold the ids and the values."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from submissions.intake.csv.problems import CsvProblem, CsvProblems, shown, shown_columns
+from submissions.kinds.base import Kind
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where things stand in a row. values: (name as written, index) in the order of the predictions."""
+
+    width: int
+    id_name: str
+    id_index: int
+    values: tuple[tuple[str, int], ...]
+    ignored: tuple[str, ...]
+
+
+def read_header(header: Sequence[str], kind: Kind) -> Columns:
+    """Return the columns a kind needs, case of names ignored. Raises CsvProblems (CSV_COLUMNS)."""
+    names = [name.strip().lower() for name in header]
+    id_names = [name for name in kind.id_columns if name in names][:1]
+    value_names, missing = kind.value_columns(names)
+    if not id_names:
+        missing = [kind.template_header()[0], *missing]
+    if missing:
+        raise _missing(missing, header, kind)
+    used = [*id_names, *value_names]
+    _refuse_repeated(used, names)
+    at = [names.index(name) for name in used]
+    ignored = [name for index, name in enumerate(header) if index not in at and name.strip()]
+    values = tuple((shown(header[index].strip(), 40)[1:-1], index) for index in at[1:])
+    return Columns(len(header), header[at[0]].strip(), at[0], values, shown_columns(ignored))
+
+
+def _refuse_repeated(used: Sequence[str], names: Sequence[str]) -> None:
+    repeated = [name for name in used if names.count(name) > 1]
+    if repeated:
+        problems = [CsvProblem("CSV_COLUMNS", 1, name, "the column is there twice") for name in repeated]
+        raise CsvProblems("CSV_COLUMNS", f"The column {repeated[0]} is there twice. Keep one of them.", problems)
+
+
+def _missing(missing: Sequence[str], header: Sequence[str], kind: Kind) -> CsvProblems:
+    problems = [CsvProblem("CSV_COLUMNS", 1, name, _column_reason(name, header)) for name in missing]
+    expected = ",".join(kind.template_header())
+    names = ", ".join(missing)
+    subject = f"columns {names} are" if len(missing) > 1 else f"column {names} is"
+    note = f"The {subject} missing. The first line must name the columns: {expected}."
+    return CsvProblems("CSV_COLUMNS", note, problems, {"columns": len(missing)}, _separator_hints(header))
+
+
+def _column_reason(name: str, header: Sequence[str]) -> str:
+    similar = difflib.get_close_matches(name.lower(), [text.strip().lower()[:64] for text in header[:50]], n=1)
+    return f"the column is missing; did you mean {shown(similar[0])}?" if similar else "the column is missing"
+
+
+def _separator_hints(header: Sequence[str]) -> list[str]:
+    text = header[0] if len(header) == 1 else ""
+    if [part.strip().lower() for part in header][:1] == ["sep="]:
+        return ["The first line is an instruction to Excel (sep=): delete it."]
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        if mark in text:
+            return [f"The columns are separated by {name}: export the file with commas."]
+    if header and all(part.replace(".", "").replace("-", "").isdigit() for part in header if part.strip()):
+        return ["The first line looks like data: add a header."]
+    return []

@@ -1,0 +1,84 @@
+"""From untrusted bytes to text of a bounded size."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from submissions.intake.csv.problems import CsvProblem, CsvProblems
+
+# A line of predictions has some tens of characters; other columns may hold a comment.
+MAX_LINE_BYTES = 100_000
+# What people send in place of a CSV, by its first bytes, and what they should do.
+PACKED = {
+    b"\x1f\x8b": "compressed with gzip. Unpack it and send the CSV itself.",
+    b"PK\x03\x04": "an Excel workbook or a zip archive. Save it as CSV UTF-8, or unpack it, and send the CSV itself.",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook. Save it as CSV UTF-8.",
+    b"PAR1": "in Parquet format. Save it as CSV.",
+    b"%PDF": "a PDF. Send the predictions as CSV.",
+}
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def read_bytes(data: bytes | BinaryIO, max_bytes: int) -> bytes:
+    """Return the whole file. Raises CsvProblems past `max_bytes`, having read no more than that."""
+    content = data if isinstance(data, bytes) else data.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        limit_mb = max_bytes // 1_000_000
+        raise CsvProblems("CSV_TOO_LARGE", f"The file is larger than {limit_mb} MB, the most a CSV may have.")
+    return content
+
+
+def as_text(content: bytes, *, max_rows: int) -> str:
+    """Return the text of a UTF-8 file, without its byte-order mark. Raises CsvProblems."""
+    if not content.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise CsvProblems("CSV_EMPTY", "The file is empty. Fill in the template of the phase.")
+    _refuse_other_encodings(content)
+    _refuse_too_many_lines(content, max_rows)
+    _refuse_long_lines(content)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _not_utf8(content, error.start) from error
+
+
+def _refuse_other_encodings(content: bytes) -> None:
+    for mark, what in PACKED.items():
+        if content.startswith(mark):
+            raise CsvProblems("CSV_ENCODING", f"The file is {what}")
+    if content.startswith(UTF16_MARKS):
+        raise CsvProblems("CSV_ENCODING", "The file is UTF-16. Save it as CSV UTF-8.")
+    if b"\0" in content:
+        line = _line_of(content, content.index(b"\0"))
+        problem = CsvProblem("CSV_ENCODING", line, None, "a NUL byte")
+        raise CsvProblems("CSV_ENCODING", f"Line {line} holds a NUL byte. Save the file as CSV UTF-8.", [problem])
+
+
+def _not_utf8(content: bytes, at: int) -> CsvProblems:
+    line = _line_of(content, at)
+    problem = CsvProblem("CSV_ENCODING", line, None, "a character that is not UTF-8")
+    return CsvProblems("CSV_ENCODING", f"Line {line} is not UTF-8. Save the file as CSV UTF-8.", [problem])
+
+
+def _line_of(content: bytes, at: int) -> int:
+    return content.count(_line_end(content), 0, at) + 1
+
+
+def _line_end(content: bytes) -> bytes:
+    return b"\n" if b"\n" in content else b"\r"
+
+
+def _refuse_too_many_lines(content: bytes, max_rows: int) -> None:
+    """Refuse before anything is parsed: millions of short rows are few bytes but gigabytes of objects."""
+    if max(content.count(b"\n"), content.count(b"\r")) > max_rows + 1:
+        note = f"The file has more than {max_rows} rows. Send one row for each of the phase's cases."
+        raise CsvProblems("CSV_TOO_MANY_ROWS", note)
+
+
+def _refuse_long_lines(content: bytes) -> None:
+    end = _line_end(content)
+    if len(content) <= MAX_LINE_BYTES:
+        return
+    for line, text in enumerate(content.split(end), start=1):
+        if len(text) > MAX_LINE_BYTES:
+            problem = CsvProblem("CSV_FORMAT", line, None, f"longer than {MAX_LINE_BYTES} bytes")
+            raise CsvProblems("CSV_FORMAT", f"Line {line} is too long to be a row of predictions.", [problem])

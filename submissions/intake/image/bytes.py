@@ -1,0 +1,198 @@
+"""Bytes of an upload: what they are, unpacked within bounds, and counted off exactly.
+
+gzip is read by isal where it is installed (about twice as fast), by zlib elsewhere. Whole files
+never sit in memory; pieces are at most PIECE_BYTES long.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from os import PathLike
+from typing import Any, BinaryIO, cast
+
+from submissions.intake.image.errors import ArchiveError, BrokenGzip
+from submissions.intake.image.limits import ArchiveLimits
+
+_inflate: Any = zlib  # at a participant's home the standard library does
+with suppress(ImportError):
+    from isal import isal_zlib as _inflate
+
+PIECE_BYTES = 1 << 20
+_FEED_BYTES = 128 << 10  # what is not consumed at once is copied, so feed little
+_GZIP_WBITS = 31
+GZIP_MAGIC = b"\x1f\x8b"
+_OTHER_COMPRESSION = {
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xfd7zXZ\x00": "xz",
+    b"BZh": "bzip2",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"LZIP": "lzip",
+}
+
+
+def is_gzip(head: bytes) -> bool:
+    """Say whether `head` begins a gzip stream."""
+    return head.startswith(GZIP_MAGIC)
+
+
+def other_compression(head: bytes) -> str | None:
+    """Return the name of a compression we do not take, if `head` begins such a stream."""
+    return next((name for magic, name in _OTHER_COMPRESSION.items() if head.startswith(magic)), None)
+
+
+@contextmanager
+def opened(file: str | PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
+    """Give a binary file at its start; closes it only if it was opened here."""
+    if hasattr(file, "read"):
+        source = cast(BinaryIO, file)
+        source.seek(0)
+        yield source
+        return
+    with open(cast(str, file), "rb", buffering=0) as source:
+        yield source
+
+
+def size_of(source: BinaryIO) -> int:
+    """Return the length of a seekable file in bytes, leaving it at its start."""
+    size = source.seek(0, 2)
+    source.seek(0)
+    return size
+
+
+def pieces_of(source: BinaryIO) -> Iterator[bytes]:
+    """Yield the rest of a file in pieces."""
+    while piece := source.read(PIECE_BYTES):
+        yield piece
+
+
+class Inflater:
+    """Unpack one gzip stream of one or more members (pigz and eStargz write many)."""
+
+    def __init__(self) -> None:
+        self._member: Any = None
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield what `data` unpacks to. Raises BrokenGzip."""
+        for start in range(0, len(data), _FEED_BYTES):
+            yield from self._feed_little(data[start : start + _FEED_BYTES])
+
+    def finish(self) -> None:
+        """Say that the stream ends here. Raises BrokenGzip if it was cut short."""
+        if self._member is not None:
+            raise BrokenGzip
+
+    def _feed_little(self, data: bytes) -> Iterator[bytes]:
+        is_full = False
+        while data or is_full:
+            if self._member is None:
+                data = data.lstrip(b"\0")  # padding between or after members, as gzip itself allows
+                if not data:
+                    return
+                self._member = _inflate.decompressobj(_GZIP_WBITS)
+            piece = self._unpack(data)
+            is_full = len(piece) == PIECE_BYTES
+            if piece:
+                yield piece
+            data = self._what_is_left()
+
+    def _unpack(self, data: bytes) -> bytes:
+        try:
+            return cast(bytes, self._member.decompress(data, PIECE_BYTES))
+        except (_inflate.error, zlib.error) as error:
+            raise BrokenGzip from error
+
+    def _what_is_left(self) -> bytes:
+        if not self._member.eof:
+            return cast(bytes, self._member.unconsumed_tail)
+        left = self._member.unused_data
+        self._member = None
+        return cast(bytes, left)
+
+
+def inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what a whole gzip stream unpacks to. Raises BrokenGzip."""
+    inflater = Inflater()
+    for piece in pieces:
+        yield from inflater.feed(piece)
+    inflater.finish()
+
+
+class ExpansionBudget:
+    """Count unpacked bytes against what a file of this size may become."""
+
+    def __init__(self, file_bytes: int, limits: ArchiveLimits) -> None:
+        self.spent_bytes = 0
+        self._most_bytes = limits.max_expanded_bytes
+        self._bomb_bytes = limits.expanded_cap(file_bytes)
+        self._ratio = limits.max_ratio
+
+    def spend(self, count: int) -> None:
+        """Count `count` more bytes. Raises ArchiveError (IMAGE_TOO_LARGE, ARCHIVE_BOMB)."""
+        self.spent_bytes += count
+        if self.spent_bytes > self._most_bytes:
+            raise ArchiveError(
+                "IMAGE_TOO_LARGE",
+                f"The image unpacks to more than {self._most_bytes:,} bytes. Make it smaller.",
+            )
+        if self.spent_bytes > self._bomb_bytes:
+            raise ArchiveError("ARCHIVE_BOMB", f"The archive unpacks to more than {self._ratio} times its size.")
+
+    def spend_up_to(self, total: int) -> None:
+        """Count what is missing to `total` bytes. Raises as `spend`."""
+        self.spend(max(0, total - self.spent_bytes))
+
+    def watch(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass pieces on, each counted before it is handed out."""
+        for piece in pieces:
+            self.spend(len(piece))
+            yield piece
+
+
+class ByteCursor:
+    """Take exact numbers of bytes off a stream of pieces."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._piece = b""
+        self._at = 0
+        self.offset = 0
+
+    def take(self, count: int) -> bytes:
+        """Return exactly `count` bytes. Raises ArchiveError (ARCHIVE_CORRUPT) when fewer are left."""
+        return b"".join(self.pieces(count))
+
+    def peek(self, count: int) -> bytes:
+        """Return up to `count` bytes without taking them."""
+        while len(self._piece) - self._at < count:
+            more = next(self._pieces, b"")
+            if not more:
+                break
+            self._piece, self._at = self._piece[self._at :] + more, 0
+        return self._piece[self._at : self._at + count]
+
+    def pieces(self, count: int) -> Iterator[bytes]:
+        """Yield exactly `count` bytes. Raises ArchiveError (ARCHIVE_CORRUPT) when fewer are left."""
+        while count:
+            part = self._part(count)
+            if not part:
+                raise ArchiveError("ARCHIVE_CORRUPT", "The archive ends too early: the file was cut short.")
+            count -= len(part)
+            yield part
+
+    def rest(self) -> Iterator[bytes]:
+        """Yield everything that is left."""
+        while part := self._part(PIECE_BYTES):
+            yield part
+
+    def skip(self, count: int) -> None:
+        """Drop exactly `count` bytes. Raises ArchiveError (ARCHIVE_CORRUPT) when fewer are left."""
+        for _ in self.pieces(count):
+            pass
+
+    def _part(self, most: int) -> bytes:
+        if self._at == len(self._piece):
+            self._piece, self._at = next(self._pieces, b""), 0
+        part = self._piece[self._at : self._at + most]
+        self._at += len(part)
+        self.offset += len(part)
+        return part

@@ -1,0 +1,187 @@
+"""Everything in an archive, hashed in one pass: small JSON kept, the rest only measured."""
+
+from dataclasses import dataclass, field
+from posixpath import dirname, normpath
+
+from submissions.intake.image.bytes import ByteCursor, ExpansionBudget, Inflater, is_gzip
+from submissions.intake.image.errors import ArchiveError, BrokenGzip, shown
+from submissions.intake.image.hashing import Digest, HashLane
+from submissions.intake.image.layer_headers import LayerHeaders
+from submissions.intake.image.limits import ArchiveLimits
+from submissions.intake.image.tar import BLOCK_BYTES, TarEntry, entries
+
+
+@dataclass
+class Unpacked:
+    """What a gzip-compressed member unpacks to; `broken` says why it does not."""
+
+    digest: Digest
+    head: bytes = b""
+    size: int = 0
+    broken: BrokenGzip | None = None
+
+
+@dataclass
+class ArchiveMember:
+    """One regular member.
+
+    offset, size: in the tar, in bytes. head: its first block or less.
+    text: its bytes, kept where they look like JSON and are small.
+    headers: what they say if the member is a layer, that is, a tar itself.
+    """
+
+    name: str
+    offset: int
+    size: int
+    head: bytes
+    digest: Digest
+    headers: LayerHeaders
+    unpacked: Unpacked | None = None
+    text: bytes | None = None
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the stored bytes, hexadecimal."""
+        return self.digest.hexdigest()
+
+
+@dataclass
+class Contents:
+    """The members of an archive by normalised name."""
+
+    files: dict[str, ArchiveMember] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    directories: set[str] = field(default_factory=set)
+
+    def file(self, name: str) -> ArchiveMember | None:
+        """Return a regular member, through one link if `name` is one."""
+        return self.files.get(self.links.get(name, name))
+
+    def check_links(self) -> None:
+        """Raise ArchiveError (ARCHIVE_BAD_MEMBER) unless every link leads to a regular member."""
+        for name, target in self.links.items():
+            if target not in self.files:
+                raise ArchiveError(
+                    "ARCHIVE_BAD_MEMBER", f"The link {shown(name)} does not lead to a file of the archive."
+                )
+
+
+def read_contents(cursor: ByteCursor, limits: ArchiveLimits, budget: ExpansionBudget, lane: HashLane) -> Contents:
+    """Read a tar to its end and return its members; digests are complete once `lane` is closed."""
+    contents = Contents()
+    kept = _KeptText(limits)
+    for entry in entries(cursor, limits):
+        _refuse_duplicate(entry, contents)
+        if entry.kind == "file":
+            headers = LayerHeaders(limits.max_layer_members)
+            contents.files[entry.name] = _read_file(entry, cursor, kept, budget, lane, headers)
+        elif entry.kind == "directory":
+            contents.directories.add(entry.name)
+        else:
+            contents.links[entry.name] = _link_target(entry)
+    return contents
+
+
+def _refuse_duplicate(entry: TarEntry, contents: Contents) -> None:
+    """Raise on a second member of one name; a directory may be listed again."""
+    is_taken = entry.name in contents.files or entry.name in contents.links
+    was_directory = entry.name in contents.directories
+    if is_taken or (was_directory and entry.kind != "directory"):
+        raise ArchiveError("ARCHIVE_DUPLICATE_MEMBER", f"The archive holds {shown(entry.name)} twice.")
+
+
+def _link_target(entry: TarEntry) -> str:
+    """Return the member a link names; a symlink counts from its folder, a hard link from the root.
+
+    What leaves the archive stays recognisable as no member's name.
+    """
+    base = dirname(entry.name) if entry.kind == "symlink" else ""
+    return normpath(f"{base}/{entry.target}" if base and not entry.target.startswith("/") else entry.target)
+
+
+class _KeptText:
+    """Decide which members are small JSON worth keeping, within a total."""
+
+    def __init__(self, limits: ArchiveLimits) -> None:
+        self._left = limits.max_kept_json_bytes
+        self._most = limits.max_json_bytes
+
+    def wants(self, entry: TarEntry, head: bytes) -> bool:
+        """Say whether the member may be one of the image's JSON files, and book its bytes."""
+        looks_like_json = head.lstrip()[:1] in (b"{", b"[", b"")
+        if not looks_like_json or entry.size > min(self._left, self._most):
+            return False
+        self._left -= entry.size
+        return True
+
+
+def _read_file(
+    entry: TarEntry,
+    cursor: ByteCursor,
+    kept: _KeptText,
+    budget: ExpansionBudget,
+    lane: HashLane,
+    headers: LayerHeaders,
+) -> ArchiveMember:
+    offset = cursor.offset
+    head = cursor.take(min(entry.size, BLOCK_BYTES))
+    file = ArchiveMember(entry.name, offset, entry.size, head, lane.begin(), headers)
+    text: list[bytes] | None = [] if kept.wants(entry, head) else None
+    inflating = _Inflating(file, budget, lane) if is_gzip(head) else None
+    lane.update(file.digest, head)
+    if inflating:
+        inflating.feed(head)
+    else:
+        file.headers.feed(head)
+    for piece in cursor.pieces(entry.size - len(head)):
+        lane.update(file.digest, piece)
+        if inflating:
+            inflating.feed(piece)
+        else:
+            file.headers.feed(piece)
+        if text is not None:
+            text.append(piece)
+    if inflating:
+        inflating.finish()
+    file.text = None if text is None else b"".join([head, *text])
+    return file
+
+
+class _Inflating:
+    """Unpack a compressed member beside hashing it.
+
+    Damage is noted, not raised: only if the member turns out to be a layer does it matter.
+    """
+
+    def __init__(self, file: ArchiveMember, budget: ExpansionBudget, lane: HashLane) -> None:
+        self._unpacked = file.unpacked = Unpacked(lane.begin())
+        self._headers = file.headers
+        self._inflater = Inflater()
+        self._budget = budget
+        self._lane = lane
+
+    def feed(self, piece: bytes) -> None:
+        """Unpack one more piece. Raises ArchiveError when the budget is spent."""
+        if self._unpacked.broken:
+            return
+        try:
+            for out in self._inflater.feed(piece):
+                self._take(out)
+        except BrokenGzip as error:
+            self._unpacked.broken = error
+
+    def finish(self) -> None:
+        """Note whether the stream was whole."""
+        try:
+            self._inflater.finish()
+        except BrokenGzip as error:
+            self._unpacked.broken = self._unpacked.broken or error
+
+    def _take(self, out: bytes) -> None:
+        self._budget.spend(len(out))
+        unpacked = self._unpacked
+        unpacked.size += len(out)
+        if len(unpacked.head) < BLOCK_BYTES:
+            unpacked.head += out[: BLOCK_BYTES - len(unpacked.head)]
+        self._lane.update(unpacked.digest, out)
+        self._headers.feed(out)

@@ -1,0 +1,118 @@
+"""Follow the tar headers inside a layer while its bytes pass by.
+
+An engine writes a sparse member out in full: 20 KB of archive became 200 MB on its disk, and the
+size is whatever the header says. No builder of images writes one, so a layer with one is refused.
+Sizes are read as the engine (Go's archive/tar) reads them; where that could differ, we refuse.
+"""
+
+import re
+
+from submissions.intake.image.errors import ArchiveError
+from submissions.intake.image.tar import BLOCK_BYTES, decimal, header_number, pax_records
+
+_ZERO_BLOCK = bytes(BLOCK_BYTES)
+_MOST_EXTENSION_BYTES = 1 << 20  # what Go's reader takes
+_EXTENSIONS = b"LKxg"
+_WITHOUT_BYTES = b"123456"
+_XATTR = "SCHILY.xattr."
+# A file system keeps them in a block of 4 KiB, and calls the disk full where they are more; that would be our fault.
+_MOST_XATTR_BYTES = 2048
+_XATTR_ENTRY_BYTES = 16
+_SPARSE_KEY = re.compile(rb"(?:\A|\n)[0-9]+ GNU\.sparse\.")
+
+
+class LayerHeaders:
+    """Reads headers from pieces of any length; `fault` says why the layer cannot be taken."""
+
+    def __init__(self, most_members: int) -> None:
+        self.fault: ArchiveError | None = None
+        self.members = 0
+        self._most_members = most_members
+        self._held = bytearray()
+        self._wanted = BLOCK_BYTES
+        self._skip = 0
+        self._extension = b""
+        self._padding = 0
+        self._records: dict[str, bytes] = {}
+        self._zero_blocks = 0
+
+    def feed(self, piece: bytes) -> None:
+        """Look at the next bytes of the layer's own tar."""
+        at = 0
+        while at < len(piece) and self.fault is None and self._zero_blocks < 2:
+            if self._skip:
+                step = min(self._skip, len(piece) - at)
+                self._skip -= step
+            else:
+                step = min(self._wanted - len(self._held), len(piece) - at)
+                self._held += piece[at : at + step]
+                self._read_held()
+            at += step
+
+    def _read_held(self) -> None:
+        if len(self._held) < self._wanted:
+            return
+        whole, self._held, self._wanted = bytes(self._held), bytearray(), BLOCK_BYTES
+        try:
+            if self._extension:
+                self._read_extension(whole)
+            else:
+                self._read_header(whole)
+        except ArchiveError as error:
+            self.fault = error
+
+    def _read_header(self, block: bytes) -> None:
+        if block == _ZERO_BLOCK:
+            self._zero_blocks += 1
+            return
+        flag, size = block[156:157], header_number(block[124:136])
+        if flag == b"S":
+            raise _sparse()
+        if flag in _EXTENSIONS:
+            self._expect_extension(flag, size)
+            return
+        self.members += 1
+        if self.members > self._most_members:
+            raise too_many_files(self._most_members)
+        size = decimal(self._records["size"]) if "size" in self._records else size
+        if size and self._is_without_bytes(flag, block):
+            raise ArchiveError("ARCHIVE_CORRUPT", "A layer holds a link or directory with bytes. Build the image anew.")
+        self._records = {}
+        self._skip = size + -size % BLOCK_BYTES
+
+    def _is_without_bytes(self, flag: bytes, block: bytes) -> bool:
+        """Say whether an engine takes the member for one that no bytes follow, whatever its size."""
+        name = self._records.get("path", block[:100].split(b"\0", 1)[0])
+        return flag in _WITHOUT_BYTES or (flag == b"\0" and name.endswith(b"/"))
+
+    def _expect_extension(self, flag: bytes, size: int) -> None:
+        if not 0 < size <= _MOST_EXTENSION_BYTES:
+            raise ArchiveError("ARCHIVE_CORRUPT", "A layer holds a damaged extension header. Build the image anew.")
+        self._extension, self._wanted = flag, size
+        self._padding = -size % BLOCK_BYTES
+
+    def _read_extension(self, body: bytes) -> None:
+        flag, self._extension, self._skip = self._extension, b"", self._padding
+        if flag == b"x":
+            if _SPARSE_KEY.search(body):
+                raise _sparse()
+            self._records = pax_records(body)
+            _check_xattrs(self._records)
+        elif flag == b"L":
+            self._records = self._records | {"path": body.split(b"\0", 1)[0]}
+
+
+def too_many_files(most: int) -> ArchiveError:
+    """Return the error of an image with more than `most` files in its layers."""
+    return ArchiveError("ARCHIVE_TOO_MANY_MEMBERS", f"The image holds more than {most:,} files; leave some out.")
+
+
+def _check_xattrs(records: dict[str, bytes]) -> None:
+    xattrs = {key: value for key, value in records.items() if key.startswith(_XATTR)}
+    taken = sum(len(key.encode()) + len(value) + _XATTR_ENTRY_BYTES for key, value in xattrs.items())
+    if taken > _MOST_XATTR_BYTES:
+        raise ArchiveError("ARCHIVE_BAD_MEMBER", "A file in a layer has more extended attributes than a disk keeps.")
+
+
+def _sparse() -> ArchiveError:
+    return ArchiveError("ARCHIVE_BAD_MEMBER", "A layer holds a sparse file. Build the image with docker build.")

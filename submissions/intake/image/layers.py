@@ -1,0 +1,69 @@
+"""Prove that an archive's layers are the ones its config names.
+
+An engine that already holds a layer of some digest does not look at the bytes that came with
+the name, so a config naming other people's layers would be given their files (threat T12).
+"""
+
+from submissions.intake.image.bytes import other_compression
+from submissions.intake.image.contents import ArchiveMember
+from submissions.intake.image.errors import ArchiveError
+from submissions.intake.image.facts import LayerSource
+from submissions.intake.image.layer_headers import too_many_files
+from submissions.intake.image.layout import bad_manifest
+from submissions.intake.image.limits import ArchiveLimits
+from submissions.intake.image.tar import begins_tar
+
+
+def verified_layers(
+    files: tuple[ArchiveMember, ...], diff_ids: tuple[str, ...], limits: ArchiveLimits
+) -> tuple[LayerSource, ...]:
+    """Return where the distinct layers lie, in the order of the archive.
+
+    files, diff_ids: bottom first, to be pairwise equal.
+    Raises ArchiveError: IMAGE_BAD_MANIFEST, IMAGE_LAYER_MISMATCH, COMPRESSION_NOT_SUPPORTED, ARCHIVE_CORRUPT,
+    ARCHIVE_BAD_MEMBER, ARCHIVE_TOO_MANY_MEMBERS.
+    """
+    if len(files) != len(diff_ids):
+        raise bad_manifest(f"The image lists {len(files)} layers, its config {len(diff_ids)}.")
+    layers: dict[str, LayerSource] = {}
+    for number, (file, diff_id) in enumerate(zip(files, diff_ids, strict=True), start=1):
+        layers.setdefault(diff_id, _verified(file, diff_id, number))
+    if sum(file.headers.members for file in files) > limits.max_layer_members:
+        raise too_many_files(limits.max_layer_members)
+    return tuple(sorted(layers.values(), key=lambda layer: layer.offset))
+
+
+def unpacked_bytes(layers: tuple[LayerSource, ...], diff_ids: tuple[str, ...]) -> int:
+    """Return what an engine writes: it unpacks a layer once for every time the image names it."""
+    sizes = {layer.diff_id: layer.expanded_bytes for layer in layers}
+    return sum(sizes[diff_id] for diff_id in diff_ids)
+
+
+def _verified(file: ArchiveMember, diff_id: str, number: int) -> LayerSource:
+    layer = _source(file, diff_id, number)
+    digest = file.unpacked.digest.hexdigest() if file.unpacked else file.sha256
+    if f"sha256:{digest}" != diff_id:
+        raise ArchiveError(
+            "IMAGE_LAYER_MISMATCH",
+            f"Layer {number} is not the one the image's config names. Save the image again.",
+        )
+    head = file.unpacked.head if file.unpacked else file.head
+    if layer.expanded_bytes and not begins_tar(head):
+        raise ArchiveError("ARCHIVE_CORRUPT", f"Layer {number} is not a tar file.")
+    if file.headers.fault:
+        raise file.headers.fault
+    return layer
+
+
+def _source(file: ArchiveMember, diff_id: str, number: int) -> LayerSource:
+    compression = other_compression(file.head)
+    if compression:
+        raise ArchiveError(
+            "COMPRESSION_NOT_SUPPORTED",
+            f"Layer {number} is compressed with {compression}; save it with gzip or uncompressed layers.",
+        )
+    if file.unpacked is None:
+        return LayerSource(diff_id, file.offset, file.size, file.size, is_gzip=False)
+    if file.unpacked.broken:
+        raise file.unpacked.broken
+    return LayerSource(diff_id, file.offset, file.size, file.unpacked.size, is_gzip=True)

@@ -1,0 +1,207 @@
+"""A strict reader of tar headers, for archives nobody may be trusted to have written.
+
+Why not `tarfile`: in a stream it stops silently at a damaged header, takes a cut file for a whole
+one, and reads extension headers of any declared size into memory. This one takes ustar, GNU
+long names and pax, and refuses whatever it does not fully understand.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from submissions.intake.image.bytes import ByteCursor
+from submissions.intake.image.errors import ArchiveError, shown
+from submissions.intake.image.limits import ArchiveLimits
+
+BLOCK_BYTES = 512
+_ZERO_BLOCK = bytes(BLOCK_BYTES)
+_MAX_EXTENSION_BYTES = 64 << 10
+_MAX_EXTENSIONS_A_MEMBER = 4
+_KINDS = {b"0": "file", b"\0": "file", b"1": "hardlink", b"2": "symlink", b"5": "directory"}
+
+
+@dataclass(frozen=True)
+class TarEntry:
+    """One member: `name` normalised; `target` as written, for links; `size` in bytes."""
+
+    name: str
+    kind: str
+    size: int
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class _Header:
+    """A header block as it stands; names still bytes, because encodings come later."""
+
+    type_flag: bytes
+    name: bytes
+    link: bytes
+    size: int
+
+
+def begins_tar(block: bytes) -> bool:
+    """Say whether a block is a tar header, or the zeros an empty tar begins with."""
+    return len(block) == BLOCK_BYTES and (block == _ZERO_BLOCK or _checksum_holds(block))
+
+
+def entries(cursor: ByteCursor, limits: ArchiveLimits) -> Iterator[TarEntry]:
+    """Yield the members one by one, to the end of the stream.
+
+    The caller takes exactly `entry.size` bytes from the cursor before asking for the next.
+    Raises ArchiveError (ARCHIVE_CORRUPT, ARCHIVE_BAD_MEMBER, ARCHIVE_TOO_MANY_MEMBERS).
+    """
+    count = 0
+    while (header := _next_header(cursor, limits)) is not None:
+        count += 1
+        if count > limits.max_members:
+            raise ArchiveError(
+                "ARCHIVE_TOO_MANY_MEMBERS", f"The archive holds more than {limits.max_members:,} members."
+            )
+        yield _entry(header, limits)
+        cursor.skip(-header.size % BLOCK_BYTES)
+    _expect_zeros(cursor)
+
+
+def normalised(name: str, limits: ArchiveLimits) -> str:
+    """Return a member's name without `.` and doubled slashes; "" is the root itself.
+
+    Raises ArchiveError (ARCHIVE_BAD_MEMBER) if it is absolute, climbs, or is too long.
+    """
+    if len(name.encode("utf-8", "surrogatepass")) > limits.max_name_bytes:
+        raise ArchiveError("ARCHIVE_BAD_MEMBER", f"A member's name is longer than {limits.max_name_bytes} bytes.")
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in parts or "\0" in name or not name:
+        raise ArchiveError("ARCHIVE_BAD_MEMBER", f"The member {shown(name)} has a name that leaves the archive.")
+    return "/".join(parts)
+
+
+def _entry(header: _Header, limits: ArchiveLimits) -> TarEntry:
+    raw_name = _text(header.name)
+    kind = _KINDS.get(header.type_flag)
+    if kind == "file" and raw_name.endswith("/"):
+        kind = "directory"  # how the oldest tars write one
+    if kind is None:
+        raise ArchiveError(
+            "ARCHIVE_BAD_MEMBER", f"The member {shown(raw_name)} is neither a file, a directory nor a link."
+        )
+    if kind != "file" and header.size:
+        raise ArchiveError("ARCHIVE_BAD_MEMBER", f"The member {shown(raw_name)} is no file but holds bytes.")
+    return TarEntry(normalised(raw_name, limits), kind, header.size, _text(header.link))
+
+
+def _next_header(cursor: ByteCursor, limits: ArchiveLimits) -> _Header | None:
+    """Return the next member's header with its extension headers applied; None at the end."""
+    overrides: dict[str, bytes] = {}
+    for _ in range(_MAX_EXTENSIONS_A_MEMBER + 1):
+        block = cursor.take(BLOCK_BYTES)
+        if block == _ZERO_BLOCK:
+            _expect_end(cursor, overrides)
+            return None
+        header = _header(block)
+        if header.type_flag not in b"LKxg" or not header.type_flag:
+            return _overridden(header, overrides)
+        overrides |= _extension(header, cursor, limits)
+    raise ArchiveError("ARCHIVE_CORRUPT", "A member has too many extension headers.")
+
+
+def _expect_end(cursor: ByteCursor, overrides: dict[str, bytes]) -> None:
+    if overrides or cursor.take(BLOCK_BYTES) != _ZERO_BLOCK:
+        raise ArchiveError("ARCHIVE_CORRUPT", "The archive's end marker is damaged.")
+
+
+def _expect_zeros(cursor: ByteCursor) -> None:
+    """Read to the end: only padding may follow. This also makes gzip check its last checksum."""
+    for piece in cursor.rest():
+        if piece.count(0) != len(piece):
+            raise ArchiveError("ARCHIVE_CORRUPT", "Something follows the end of the archive.")
+    if cursor.offset % BLOCK_BYTES:
+        raise ArchiveError("ARCHIVE_CORRUPT", "The archive ends in the middle of a block.")
+
+
+def _header(block: bytes) -> _Header:
+    if not _checksum_holds(block):
+        raise ArchiveError("ARCHIVE_CORRUPT", "A member's header is damaged. Save and upload the image again.")
+    name = _until_nul(block[:100])
+    prefix = _until_nul(block[345:500]) if block[257:263] == b"ustar\0" else b""
+    return _Header(
+        type_flag=block[156:157],
+        name=prefix + b"/" + name if prefix else name,
+        link=_until_nul(block[157:257]),
+        size=header_number(block[124:136]),
+    )
+
+
+def _extension(header: _Header, cursor: ByteCursor, limits: ArchiveLimits) -> dict[str, bytes]:
+    if header.size > _MAX_EXTENSION_BYTES:
+        raise ArchiveError("ARCHIVE_BAD_MEMBER", f"A member's name is longer than {limits.max_name_bytes} bytes.")
+    data = cursor.take(header.size)
+    cursor.skip(-header.size % BLOCK_BYTES)
+    if header.type_flag in b"LK":
+        return {"path" if header.type_flag == b"L" else "linkpath": _until_nul(data)}
+    records = pax_records(data)
+    if any(key.startswith("GNU.sparse.") for key in records):
+        raise ArchiveError("ARCHIVE_BAD_MEMBER", "The archive holds a sparse member. Save the image again.")
+    if header.type_flag == b"g" and records.keys() & {"path", "linkpath", "size"}:
+        raise ArchiveError("ARCHIVE_BAD_MEMBER", "A global header names or sizes members.")
+    return {key: value for key, value in records.items() if key in ("path", "linkpath", "size")}
+
+
+def _overridden(header: _Header, overrides: dict[str, bytes]) -> _Header:
+    if "path" in overrides:
+        header = replace(header, name=overrides["path"])
+    if "linkpath" in overrides:
+        header = replace(header, link=overrides["linkpath"])
+    if "size" in overrides:
+        header = replace(header, size=decimal(overrides["size"]))
+    return header
+
+
+def pax_records(data: bytes) -> dict[str, bytes]:
+    """Return the `length key=value` lines of a pax header."""
+    records: dict[str, bytes] = {}
+    while data:
+        length_text, space, _ = data[:20].partition(b" ")
+        length = decimal(length_text)
+        record, data = data[:length], data[length:]
+        key, equals, value = record[len(length_text) + 1 : -1].partition(b"=")
+        if not space or not equals or len(record) != length or record[-1:] != b"\n":
+            raise ArchiveError("ARCHIVE_CORRUPT", "A member's extension header is damaged.")
+        records[_text(key)] = value
+    return records
+
+
+def _checksum_holds(block: bytes) -> bool:
+    """Compare the header's sum, taken with the checksum field as blanks; old tars sum signed bytes."""
+    try:
+        expected = header_number(block[148:156])
+    except ArchiveError:
+        return False
+    summed = block[:148] + b" " * 8 + block[156:]
+    return expected == sum(summed) or expected == sum(memoryview(summed).cast("b"))
+
+
+def header_number(field: bytes) -> int:
+    """Return a header's number: octal text, or GNU's base 256 for what does not fit."""
+    if field[0] == 0x80:
+        return int.from_bytes(field[1:], "big")
+    digits = field.split(b"\0")[0].strip(b" ")
+    if digits.strip(b"01234567"):
+        raise ArchiveError("ARCHIVE_CORRUPT", "A member's header holds a number that is none.")
+    return int(digits or b"0", 8)
+
+
+def decimal(digits: bytes) -> int:
+    if not digits.isdigit() or len(digits) > 19:
+        raise ArchiveError("ARCHIVE_CORRUPT", "A member's extension header is damaged.")
+    return int(digits)
+
+
+def _until_nul(field: bytes) -> bytes:
+    return field.split(b"\0", 1)[0]
+
+
+def _text(name: bytes) -> str:
+    try:
+        return name.decode()
+    except UnicodeDecodeError as error:
+        raise ArchiveError("ARCHIVE_BAD_MEMBER", "A member's name is not UTF-8.") from error

@@ -1,0 +1,307 @@
+"""The Grand Challenge batch contract: one start a CT, files in, one file out."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import tarfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lunasite.http.strict_json import NotANumber, NotStrictJson, parse_strict
+from submissions.kinds import BadAnswer
+from submissions.runner.attempt import Attempt, Clock, Host, attempt_on
+from submissions.runner.base import Call, ContainerFault, RunError, RunRequest, RunResult, Watcher
+from submissions.runner.contracts.http import known_image
+from submissions.runner.engine.responses import ContainerState, EngineImage
+from submissions.runner.exit_diagnosis import ended, with_count
+from submissions.runner.memory import MemoryWatch
+from submissions.runner.pseudonymize import neutral_calls
+from submissions.runner.sandbox import (
+    INPUT_AT,
+    MIB,
+    OUTPUT_AT,
+    Bind,
+    Labels,
+    OutputVolume,
+    holder_spec,
+    model_spec,
+)
+
+# The published spelling first; the right one is accepted too.
+ANSWER_FILES = ("lung-nodule-malginancy-likelihoods.json", "lung-nodule-malignancy-likelihoods.json")
+VERSION = {"major": 1, "minor": 0}
+SLOTS = 16
+TICK_S = 0.05
+CLEANUP_S = 60.0
+COUNT_FREE = "import os; s = os.statvfs('{}'); print(s.f_bavail, s.f_ffree)"
+
+
+class BatchRunner:
+    """Runs a request as a batch: a fresh container a CT, its output read from the holder."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def run(self, request: RunRequest, watcher: Watcher) -> RunResult:
+        image = known_image(self.host, request.image_id)
+        pending = [case for case in request.cases if case.case_id not in request.done]
+        calls = neutral_calls(pending, request.seed, one_uid_an_image=True)
+        result = RunResult(answers=dict(request.done))
+        _BatchRun(self.host, request, watcher, result, image).run(calls)
+        return result
+
+
+class _BatchRun:
+    def __init__(
+        self, host: Host, request: RunRequest, watcher: Watcher, result: RunResult, image: EngineImage
+    ) -> None:
+        self.host, self.request, self.watcher, self.result, self.image = host, request, watcher, result, image
+        self.clock = Clock(request.limits.timeout_s, watcher)
+
+    def run(self, calls: Sequence[Call]) -> None:
+        scans = [list(group) for _, group in itertools.groupby(calls, key=lambda call: call.series_uid)]
+        try:
+            for first in range(0, len(scans), SLOTS):
+                self._run_some(scans[first : first + SLOTS])
+        except RunError as error:
+            raise with_count(error, len(self.result.answers), len(self.request.cases)) from error
+        self.result.predict_s = self.clock.elapsed()
+
+    def _run_some(self, scans: list[list[Call]]) -> None:
+        """Run a few CTs beside one holder, which keeps an output volume for each."""
+        lifetime_s = self.request.limits.timeout_s - self.clock.elapsed() + CLEANUP_S
+        labels = self.host.labels(self.request.evaluation, self.request.attempt, lifetime_s)
+        limits = self.request.limits
+        with attempt_on(self.host.engine) as attempt:
+            volumes = [
+                OutputVolume(labels.name(f"output-{slot}"), f"/out/{slot}", read_only=True)
+                for slot in range(len(scans))
+            ]
+            for volume in volumes:
+                attempt.create_volume(volume, labels, limits.output_mib, limits.output_files)
+            holder = attempt.create(holder_spec(labels, self.host.driver_image, tuple(volumes)))
+            self.host.engine.start(holder)
+            for slot, scan in enumerate(scans):
+                _Scan(self, attempt, labels, holder, volumes[slot], scan).run()
+
+
+class _Scan:
+    """One CT with its points: one start of the model."""
+
+    def __init__(
+        self,
+        run: _BatchRun,
+        attempt: Attempt,
+        labels: Labels,
+        holder: str,
+        volume: OutputVolume,
+        calls: list[Call],
+    ) -> None:
+        self.owner, self.attempt, self.labels, self.holder = run, attempt, labels, holder
+        self.volume, self.calls = volume, calls
+        self.engine = run.host.engine
+        self.model = ""
+
+    def run(self) -> None:
+        request = self.owner.request
+        input_dir = write_input(request.run_dir / "input", self.calls)
+        try:
+            state = self._run_model(input_dir)
+            self._judge(state)
+            self._take_answers(self._output())
+            self.owner.result.logs = self._logs()
+        except RunError as error:
+            error.logs = self._last_words()
+            raise
+        finally:
+            shutil.rmtree(input_dir, ignore_errors=True)
+        self.attempt.remove(self.model)
+
+    def _run_model(self, input_dir: Path) -> ContainerState:
+        """Start the model and wait until it ends; a late one is killed."""
+        owner, limits = self.owner, self.owner.request.limits
+        output = OutputVolume(self.volume.name, OUTPUT_AT, read_only=False)
+        spec = model_spec(
+            self.labels,
+            owner.image,
+            limits,
+            runtime=owner.host.runtime,
+            binds=(Bind(str(input_dir), INPUT_AT),),
+            volumes=(output,),
+        )
+        self.model = self.attempt.create_theirs(spec)
+        self.started = time.monotonic()
+        self.engine.start(self.model, is_theirs=True)
+        owner.watcher.stage("predicting")
+        memory = MemoryWatch(self.engine, self.model)
+        try:
+            return self._wait(memory)
+        finally:
+            memory.close()
+
+    def _wait(self, memory: MemoryWatch) -> ContainerState:
+        owner, limits = self.owner, self.owner.request.limits
+        while (state := self.engine.state(self.model)).running:
+            owner.clock.check()
+            owner.result.peak_memory_bytes = max(owner.result.peak_memory_bytes, memory.look())
+            if time.monotonic() - self.started > limits.predict_timeout_s:
+                raise ContainerFault("PREDICT_TIMEOUT", f"The limit is {limits.predict_timeout_s:g} s a CT.")
+            time.sleep(TICK_S)
+        return state
+
+    def _judge(self, state: ContainerState) -> None:
+        if state.exit_code != 0:
+            if self._output_is_full():
+                raise ContainerFault("OUTPUT_TOO_LARGE", self._limit_note())
+            raise ended(
+                state,
+                self._logs(),
+                may_name_exit_code=self.owner.request.stage == "smoke",
+                while_doing="while predicting",
+                has_answered=bool(self.owner.result.answers),
+            )
+        self.owner.result.oom_killed |= state.oom_killed
+
+    def _output(self) -> bytes:
+        """Return the bytes of the answer file; regular files only, bounded."""
+        limits = self.owner.request.limits
+        archive = self.engine.read_archive(self.holder, self.volume.target, (limits.output_mib + 1) * MIB)
+        try:
+            return answer_in(archive)
+        except ContainerFault as fault:
+            if self._output_is_full():
+                raise ContainerFault("OUTPUT_TOO_LARGE", self._limit_note()) from fault
+            raise
+
+    def _take_answers(self, body: bytes) -> None:
+        request, seconds = self.owner.request, time.monotonic() - self.started
+        for call, answer in read_points(body, self.calls, request):
+            self.owner.result.answers[call.case.case_id] = answer
+            self.owner.result.latency_s[call.case.case_id] = seconds / len(self.calls)
+            self.owner.watcher.answered(call.case.case_id, answer, seconds / len(self.calls))
+
+    def _output_is_full(self) -> bool:
+        command = ["/usr/bin/python3", "-I", "-S", "-c", COUNT_FREE.format(self.volume.target)]
+        exit_code, output = self.engine.run_in(self.holder, command)
+        return exit_code == 0 and "0" in output.split()
+
+    def _limit_note(self) -> str:
+        limits = self.owner.request.limits
+        return f"/output takes {limits.output_mib} MiB and {limits.output_files} files."
+
+    def _logs(self) -> str:
+        return self.engine.logs(self.model)
+
+    def _last_words(self) -> str:
+        if not self.model:
+            return ""
+        try:
+            self.engine.kill(self.model)
+            return self._logs()
+        except RunError:
+            return ""
+
+
+def write_input(folder: Path, calls: Sequence[Call]) -> Path:
+    """Lay out /input for one CT and return its folder.
+
+    The image is linked as it is, so it must be readable for everybody, or copied where it cannot be linked.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    images = folder / "images" / "chest-ct"
+    images.mkdir(parents=True)
+    source = calls[0].case.image_path
+    target = images / f"{calls[0].series_uid}{source.suffix.lower()}"
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        target.chmod(0o644)
+    _write_json(folder / "nodule-locations.json", points_of_interest(calls))
+    _write_json(folder / "clinical-information-lung-ct.json", clinical_information(calls[0].case.metadata))
+    for path in (folder.parent, folder, folder / "images", images):
+        path.chmod(0o755)
+    return folder
+
+
+def points_of_interest(calls: Sequence[Call]) -> dict[str, Any]:
+    points = [
+        {"name": str(call.lesion_id), "point": [call.case.x_mm, call.case.y_mm, call.case.z_mm]} for call in calls
+    ]
+    return {"name": "Points of interest", "type": "Multiple points", "points": points, "version": VERSION}
+
+
+def clinical_information(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    age = str(metadata.get("Age_at_StudyDate", metadata.get("ageAtStudyDate", "")) or "").strip()
+    gender = str(metadata.get("Gender", metadata.get("gender", "")) or "").strip().upper()
+    return {
+        "age": int(float(age)) if age.replace(".", "", 1).isdigit() else None,
+        "gender": gender if gender in ("MALE", "FEMALE") else None,
+        "smoking_status": "Unknown",
+        "clinical_category": None,
+        "regional_nodes_category": None,
+        "metastasis_category": None,
+    }
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2), encoding="utf-8")
+    path.chmod(0o644)
+
+
+def answer_in(archive: tarfile.TarFile | None) -> bytes:
+    """Return the answer file of an output folder. Raises ContainerFault(OUTPUT_…)."""
+    members = {member.name.partition("/")[2]: member for member in archive or ()}
+    member = next((members[name] for name in ANSWER_FILES if name in members), None)
+    if archive is None or member is None:
+        raise ContainerFault("OUTPUT_MISSING", f"No {ANSWER_FILES[0]} was in /output.")
+    if not member.isreg():
+        raise ContainerFault("OUTPUT_NOT_REGULAR", f"{member.name.partition('/')[2]} is no regular file.")
+    content = archive.extractfile(member)
+    body = content.read() if content else b""
+    if not body.strip():
+        raise ContainerFault("OUTPUT_SCHEMA", "The output file is empty.")
+    return body
+
+
+def read_points(body: bytes, calls: Sequence[Call], request: RunRequest) -> Iterator[tuple[Call, Any]]:
+    """Give each call its answer. Raises ContainerFault unless exactly the points sent came back."""
+    answers = {point["name"]: point for point in _points(body)}
+    sent = {str(call.lesion_id): call for call in calls}
+    if answers.keys() != sent.keys() or len(_points(body)) != len(sent):
+        raise ContainerFault("OUTPUT_SCHEMA", "The output does not name exactly the points that were sent.")
+    for name, call in sent.items():
+        try:
+            yield call, request.kind.read_answer(answers[name], "probability")
+        except BadAnswer as error:
+            raise ContainerFault("BAD_PREDICTION", error.note) from error
+
+
+def _points(body: bytes) -> list[dict[str, Any]]:
+    try:
+        value = parse_strict(body, may_begin_with_bom=True)
+    except NotANumber as error:
+        raise ContainerFault("BAD_PREDICTION", f"The answer {error}.") from error
+    except NotStrictJson as error:
+        raise ContainerFault("OUTPUT_SCHEMA", f"The answer {error}.") from error
+    points = value.get("points") if isinstance(value, dict) else None
+    if not isinstance(points, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("name"), str) for one in points
+    ):
+        raise ContainerFault("OUTPUT_SCHEMA", "The output has no list of named points.")
+    return points
+
+
+__all__ = [
+    "BatchRunner",
+    "answer_in",
+    "clinical_information",
+    "points_of_interest",
+    "read_points",
+    "write_input",
+]

@@ -1,0 +1,275 @@
+"""The HTTP contract: the model serves, our driver calls it inside an empty network."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from binascii import a2b_base64
+from collections.abc import Sequence
+from typing import Any
+
+from lunasite.http.strict_json import NotStrictJson, parse_strict
+from submissions.kinds import BadAnswer
+from submissions.runner.attempt import Attempt, Clock, Host, attempt_on, settled_state
+from submissions.runner.base import (
+    Call,
+    ContainerFault,
+    EngineFault,
+    RunError,
+    RunRequest,
+    RunResult,
+    Watcher,
+)
+from submissions.runner.engine.output_stream import OutputStream
+from submissions.runner.engine.responses import ContainerState, EngineImage
+from submissions.runner.exit_diagnosis import ended, refined, with_count
+from submissions.runner.memory import MemoryWatch
+from submissions.runner.pseudonymize import neutral_calls
+from submissions.runner.sandbox import CASES_AT, driver_spec, holder_spec, model_spec
+
+DEFAULT_PORT = 8000
+TICK_S = 0.1
+LOOK_S = 0.25
+STARTUP_SLACK_S = 5.0
+CLEANUP_S = 60.0
+CONTENT_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+
+
+class HttpRunner:
+    """Runs a request over HTTP. Answers are counted as they come; the first bad one ends the run."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def run(self, request: RunRequest, watcher: Watcher) -> RunResult:
+        image = known_image(self.host, request.image_id)
+        calls = neutral_calls([case for case in request.cases if case.case_id not in request.done], request.seed)
+        result = RunResult(answers=dict(request.done))
+        if calls:
+            write_plan(request, calls, image)
+            _HttpRun(self.host, request, watcher, calls, result).run(image)
+        return result
+
+
+def known_image(host: Host, image_id: str) -> EngineImage:
+    """Return the facts of the loaded image. Raises EngineFault when it is not there."""
+    image = host.engine.image(image_id)
+    if image is None:
+        raise EngineFault("The image is not on the engine.", staff_detail=image_id)
+    return image
+
+
+class _HttpRun:
+    """One run while it goes on."""
+
+    def __init__(
+        self, host: Host, request: RunRequest, watcher: Watcher, calls: Sequence[Call], result: RunResult
+    ) -> None:
+        self.host, self.request, self.watcher, self.result = host, request, watcher, result
+        self.calls = {call.number: call for call in calls}
+        self.model = ""
+        self.clock = Clock(request.limits.timeout_s, watcher)
+        self.ready_at: float | None = None
+        self.is_done = False
+        self.memory: MemoryWatch | None = None
+        self._next_look = 0.0
+
+    def run(self, image: EngineImage) -> None:
+        with attempt_on(self.host.engine) as attempt:
+            try:
+                self._drive(attempt, image)
+                self._finish()
+            except RunError as error:
+                error.logs = self._last_words()
+                raise with_count(error, len(self.result.answers), len(self.request.cases)) from error
+
+    def _drive(self, attempt: Attempt, image: EngineImage) -> None:
+        engine, request, limits = self.host.engine, self.request, self.request.limits
+        labels = self.host.labels(request.evaluation, request.attempt, limits.timeout_s + CLEANUP_S)
+        holder = attempt.create(holder_spec(labels, self.host.driver_image))
+        engine.start(holder)
+        self.model = attempt.create_theirs(model_spec(labels, image, limits, runtime=self.host.runtime))
+        spec = driver_spec(labels, self.host.driver_image, str(request.cases_root), str(request.run_dir))
+        driver = attempt.create(spec)
+        with engine.attached(driver) as stream:
+            # The driver first: it looks out already when the model begins to listen.
+            engine.start(driver)
+            self.clock = Clock(limits.timeout_s, self.watcher)
+            engine.start(self.model, is_theirs=True)
+            self.memory = MemoryWatch(engine, self.model)
+            try:
+                self._follow(stream)
+            finally:
+                self.memory.close()
+
+    def _follow(self, stream: OutputStream) -> None:
+        while not self.is_done:
+            for line in stream.lines(TICK_S):
+                self._handle(json.loads(line))
+            self.clock.check()
+            self._look_at_model()
+            if stream.ended and not self.is_done:
+                raise EngineFault("The driver ended before its work was done.")
+
+    def _handle(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "ready":
+                self.ready_at = self.clock.elapsed()
+                self.result.start_s = self.ready_at
+                self.watcher.stage("predicting")
+            case "answer":
+                self._take(self.calls[event["number"]], event)
+            case "fault":
+                raise self._fault(event)
+            case "done":
+                self.is_done = True
+
+    def _take(self, call: Call, event: dict[str, Any]) -> None:
+        try:
+            answer = read_body(a2b_base64(event["body"]), call, self.request)
+        except ContainerFault as fault:
+            raise refined(fault, self._stopped_state(), self._logs()) from fault
+        self.result.answers[call.case.case_id] = answer
+        self.result.latency_s[call.case.case_id] = event["seconds"]
+        self.watcher.answered(call.case.case_id, answer, event["seconds"])
+
+    def _fault(self, event: dict[str, Any]) -> RunError:
+        """Return the verdict on a call that failed; a model that died explains it best."""
+        code, limits = event["code"], self.request.limits
+        if code.startswith("SYSTEM_"):
+            return EngineFault("A case could not be read.", code=code, staff_detail=event["detail"])
+        state = settled_state(self.host.engine, self.model)
+        if not state.running:
+            return self._ended(state)
+        status = event.get("status", 0)
+        notes = {
+            "NOT_READY": f"No HTTP answer within {limits.startup_s:g} s.",
+            "PREDICT_TIMEOUT": f"No whole answer within {limits.predict_timeout_s:g} s.",
+            "RESPONSE_TOO_LARGE": f"An answer may have {limits.response_bytes >> 10} KiB.",
+            "BAD_RESPONSE": f"It answered with status {status // 100}xx, not 200." if status else "",
+        }
+        fault = ContainerFault(code, notes.get(code, ""), staff_detail=event["detail"])
+        return refined(fault, self._stopped_state(), self._logs())
+
+    def _look_at_model(self) -> None:
+        now = self.clock.elapsed()
+        if now >= self._next_look:
+            self._next_look = now + (LOOK_S if self.ready_at is None else 4 * LOOK_S)
+            state = self._state()
+            if not state.running:
+                raise self._ended(state)
+            self._measure_memory()
+        if self.ready_at is None and now > self.request.limits.startup_s:
+            raise ContainerFault("NOT_READY", f"No HTTP answer within {self.request.limits.startup_s:g} s.")
+
+    def _ended(self, state: ContainerState) -> ContainerFault:
+        doing = "while starting" if self.ready_at is None else "while predicting"
+        return ended(
+            state,
+            self._logs(),
+            may_name_exit_code=self.request.stage == "smoke",
+            while_doing=doing,
+            has_answered=self.ready_at is not None,
+        )
+
+    def _finish(self) -> None:
+        missing = len(self.request.cases) - len(self.result.answers)
+        if missing:
+            raise EngineFault("The driver left cases out.", staff_detail=f"{missing} without an answer")
+        self.result.predict_s = self.clock.elapsed() - (self.ready_at or 0.0)
+        self._measure_memory()
+        # Stopped first: only then are its state and its log complete.
+        self.result.oom_killed = self._stopped_state().oom_killed
+        self.result.logs = self._logs()
+
+    def _state(self) -> ContainerState:
+        return self.host.engine.state(self.model)
+
+    def _stopped_state(self) -> ContainerState:
+        """Stop the model; only then does the engine say whether one of its processes ran out of memory."""
+        self.host.engine.kill(self.model)
+        return settled_state(self.host.engine, self.model)
+
+    def _logs(self) -> str:
+        return self.host.engine.logs(self.model)
+
+    def _measure_memory(self) -> None:
+        if self.memory:
+            self.result.peak_memory_bytes = self.memory.look()
+
+    def _last_words(self) -> str:
+        """Stop the model and return what it printed; nothing where it never was."""
+        if not self.model:
+            return ""
+        try:
+            self.host.engine.kill(self.model)
+            return self._logs()
+        except EngineFault:
+            return ""
+
+
+def read_body(body: bytes, call: Call, request: RunRequest) -> Any:
+    """Return the answer in a response body. Raises ContainerFault(BAD_PREDICTION)."""
+    path = request.adapter.get("probability_path")
+    try:
+        value = parse_strict(body, may_begin_with_bom=True)
+        return request.kind.read_answer(value, path, series=call.series_uid, lesion=call.lesion_id)
+    except NotStrictJson as error:
+        raise ContainerFault("BAD_PREDICTION", f"The answer {error}.") from error
+    except BadAnswer as error:
+        raise ContainerFault("BAD_PREDICTION", error.note) from error
+
+
+def write_plan(request: RunRequest, calls: Sequence[Call], image: EngineImage) -> None:
+    """Write what the driver is to do; nothing in it names a case as we name it."""
+    plan_dir = request.run_dir
+    plan_dir.mkdir(parents=True, exist_ok=True)
+    path = plan_dir / "plan.json"
+    path.write_text(json.dumps(plan_of(request, calls, image)), encoding="utf-8")
+    path.chmod(0o644)
+    plan_dir.chmod(0o755)
+
+
+def plan_of(request: RunRequest, calls: Sequence[Call], image: EngineImage) -> dict[str, Any]:
+    adapter, limits = request.adapter, request.limits
+    token = adapter.get("bearer_token")
+    return {
+        "port": adapter.get("port") or (image.ports[0] if len(image.ports) == 1 else DEFAULT_PORT),
+        "path": request.endpoint or adapter.get("path") or request.kind.endpoint_path,
+        "authorization": f"Authorization: Bearer {token}\r\n" if token else "",
+        "file_field": adapter.get("file_field") or "file",
+        "boundary": f"lunasite{random.getrandbits(128):032x}",
+        "startup_s": limits.startup_s + STARTUP_SLACK_S,
+        "predict_timeout_s": limits.predict_timeout_s,
+        "parallel": max(1, limits.parallel),
+        "response_bytes": limits.response_bytes,
+        "groups": _groups(request, calls),
+    }
+
+
+def _groups(request: RunRequest, calls: Sequence[Call]) -> list[dict[str, Any]]:
+    """Return the calls by image file: neighbours that share one are made one after the other."""
+    root = request.cases_root
+    by_file = itertools.groupby(calls, key=lambda call: (call.case.series_key, call.case.image_path))
+    return [
+        {"file": f"{CASES_AT}/{path.relative_to(root)}", "calls": [_planned(request, call) for call in group]}
+        for (_, path), group in by_file
+    ]
+
+
+def _planned(request: RunRequest, call: Call) -> dict[str, Any]:
+    fields = request.kind.request_fields(
+        call.case,
+        series=call.series_uid,
+        lesion=call.lesion_id,
+        naming=request.adapter.get("field_names") or "camelCase",
+        omit=request.adapter.get("omit") or (),
+    )
+    suffix = call.case.image_path.suffix.lower()
+    content_type = CONTENT_TYPES.get(suffix, "application/octet-stream")
+    name = f"{call.series_uid}{suffix}"
+    return {"number": call.number, "file_name": name, "content_type": content_type, "fields": fields}
+
+
+__all__ = ["HttpRunner", "known_image", "plan_of", "read_body", "write_plan"]

@@ -1,0 +1,306 @@
+"""The gateway to a container engine: the only module that imports `docker`.
+
+Every call has a time-out, and everything that can go wrong on the engine's side is an EngineFault
+whose text is for staff only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import json
+import struct
+import tarfile
+import time
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from submissions.runner.base import AttemptTaken, ContainerFault
+from submissions.runner.engine.container_spec import container_options
+from submissions.runner.engine.errors import (
+    engine_fault,
+    load_fault,
+    loaded_id,
+    names_the_image,
+    readable,
+    start_fault,
+)
+from submissions.runner.engine.output_stream import OutputStream
+from submissions.runner.engine.responses import (
+    ContainerState,
+    EngineImage,
+    OwnContainer,
+    container_state,
+    engine_facts,
+    engine_image,
+    memory_bytes,
+    own_container,
+)
+from submissions.runner.sandbox import ContainerSpec, OutputVolume
+
+CALL_TIMEOUT_S = 60
+LOAD_TIMEOUT_S = 3600
+LOAD_WORDS = 10_000
+LOG_TAIL_BYTES = 64 * 1024
+Result = TypeVar("Result")
+
+
+def _guarded(call: Callable[..., Result]) -> Callable[..., Result]:
+    @functools.wraps(call)
+    def guarded(*args: Any, **kwargs: Any) -> Result:
+        try:
+            return call(*args, **kwargs)
+        except (DockerException, requests.exceptions.RequestException, OSError, struct.error) as error:
+            raise engine_fault(error) from error
+
+    return guarded
+
+
+class Engine:
+    """One container engine, spoken to with time-outs. Not shared between threads."""
+
+    def __init__(self, base_url: str | None = None, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        self._base_url = base_url
+        self._timeout_s = timeout_s
+        self._client = self._connect(timeout_s)
+
+    def _connect(self, timeout_s: float) -> Any:
+        try:
+            if self._base_url:
+                return docker.DockerClient(base_url=self._base_url, version="auto", timeout=timeout_s)
+            return docker.from_env(version="auto", timeout=timeout_s)
+        except (DockerException, requests.exceptions.RequestException, OSError) as error:
+            raise engine_fault(error) from error
+
+    def close(self) -> None:
+        self._client.close()
+
+    def twin(self) -> Engine:
+        """Return a connection of its own to the same engine, for another thread."""
+        return Engine(self._base_url, timeout_s=self._timeout_s)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the engine is reached by a socket of this machine."""
+        return str(self._client.api.base_url).startswith("http+docker://")
+
+    # Facts
+
+    @_guarded
+    def facts(self) -> dict[str, Any]:
+        """Return versions, runtimes, storage driver and root of the engine."""
+        return engine_facts(self._client.info(), self._client.version())
+
+    # Images
+
+    @_guarded
+    def image(self, reference: str) -> EngineImage | None:
+        """Return what is known of an image, or None if the engine has none by that name."""
+        try:
+            return engine_image(self._client.api.inspect_image(reference))
+        except ImageNotFound:
+            return None
+
+    @_guarded
+    def load(self, archive: Iterable[bytes]) -> str:
+        """Load an archive that intake wrote; return the ID the engine gave the image, "" if it does not say.
+
+        An engine with containerd's image store calls an image by its manifest's digest, not its config's.
+        Raises ContainerFault when the engine blames the archive, EngineFault for any other refusal.
+        """
+        said = ""
+        client = self._connect(LOAD_TIMEOUT_S)
+        try:
+            for line in client.api.load_image(iter(archive), quiet=True):
+                if "error" in line:
+                    raise load_fault(str(line["error"]))
+                said = f"{said}{line.get('stream', '')}"[-LOAD_WORDS:]
+        except APIError as error:
+            raise load_fault(str(error)) from error
+        finally:
+            client.close()
+        return loaded_id(said)
+
+    @_guarded
+    def tags(self, repository: str) -> dict[str, list[str]]:
+        """Return the tags below a repository name, by image ID."""
+        found: dict[str, list[str]] = {}
+        for image in self._client.api.images(name=repository):
+            own = [tag for tag in image.get("RepoTags") or [] if tag.startswith(f"{repository}:")]
+            found.setdefault(image["Id"], []).extend(own)
+        return found
+
+    @_guarded
+    def tag(self, image_id: str, repository: str, version: str) -> None:
+        self._client.api.tag(image_id, repository, version, force=True)
+
+    @_guarded
+    def remove_image(self, reference: str) -> bool:
+        """Remove a tag or an image; False where it is in use, or gone already."""
+        try:
+            self._client.api.remove_image(reference, force=False, noprune=False)
+        except APIError as error:
+            if error.status_code in (404, 409):
+                return False
+            raise
+        return True
+
+    # Containers
+
+    @_guarded
+    def create(self, spec: ContainerSpec, *, is_theirs: bool = False) -> str:
+        """Create a container and return its id.
+
+        Raises AttemptTaken if its name is in use, ContainerFault(CONTAINER_START) when their image does not allow it.
+        """
+        try:
+            return str(self._client.containers.create(spec.image_id, spec.command, **container_options(spec)).id)
+        except APIError as error:
+            if error.status_code == 409:
+                raise AttemptTaken("Another worker runs this attempt.", staff_detail=str(error)) from error
+            if is_theirs and names_the_image(str(error), at_create=True):
+                raise start_fault(error) from error
+            raise
+
+    @_guarded
+    def stat(self, container_id: str, path: str) -> tuple[int, str]:
+        """Return (mode as Go has it, where a link leads in the end); (0, "") where nothing is. Opens no file."""
+        api = self._client.api
+        url = f"{api.base_url}/v{api.api_version}/containers/{container_id}/archive"
+        answer = api.head(url, params={"path": path}, timeout=self._timeout_s)
+        if not answer.ok:
+            return 0, ""  # nothing is there, or nothing that can be reached: the start will say so
+        stat = json.loads(b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+        return int(stat["mode"]), str(stat.get("linkTarget", ""))
+
+    @_guarded
+    def start(self, container_id: str, *, is_theirs: bool = False) -> None:
+        """Start it. Raises ContainerFault(CONTAINER_START) when their image's command cannot be run."""
+        try:
+            self._client.api.start(container_id)
+        except APIError as error:
+            if is_theirs and names_the_image(str(error)):
+                raise start_fault(error) from error
+            raise
+
+    @_guarded
+    def state(self, container_id: str) -> ContainerState:
+        """Return how it is; a container that was taken away reads as an engine fault."""
+        return container_state(self._client.api.inspect_container(container_id)["State"])
+
+    @_guarded
+    def inspect(self, container_id: str) -> dict[str, Any]:
+        return cast(dict[str, Any], self._client.api.inspect_container(container_id))
+
+    @_guarded
+    def memory(self, container_id: str) -> int:
+        """Return the highest memory use known in bytes: the peak on cgroup v1, the present on v2."""
+        return memory_bytes(self._client.api.stats(container_id, stream=False, one_shot=True))
+
+    @_guarded
+    def kill(self, container_id: str) -> None:
+        """End it at once; one that has ended already is fine."""
+        try:
+            self._client.api.kill(container_id)
+        except APIError as error:
+            if error.status_code not in (404, 409):
+                raise
+
+    @_guarded
+    def remove(self, container_id: str) -> None:
+        """Remove it with its anonymous volumes; one that is gone already is fine."""
+        for last_try in (False, False, True):
+            try:
+                self._client.api.remove_container(container_id, force=True, v=True)
+                return
+            except NotFound:
+                return
+            except APIError as error:
+                if last_try or error.status_code not in (409, 500):
+                    raise
+                time.sleep(0.2)
+
+    @_guarded
+    def logs(self, container_id: str, limit: int = LOG_TAIL_BYTES) -> str:
+        """Return the end of what it printed, as text without control characters."""
+        raw = self._client.api.logs(container_id, stdout=True, stderr=True, tail=2000)
+        return readable(raw[-limit:])
+
+    @_guarded
+    def run_in(self, container_id: str, command: list[str]) -> tuple[int, str]:
+        """Run a command in one of our own containers; return its exit code and output."""
+        exit_code, output = self._client.containers.get(container_id).exec_run(command)
+        return int(exit_code or 0), readable(output or b"")
+
+    @contextlib.contextmanager
+    def attached(self, container_id: str) -> Iterator[OutputStream]:
+        """Give the standard output of a container as it comes. Attach before start."""
+        try:
+            params = {"stdout": 1, "stderr": 0, "stream": 1, "logs": 1}
+            socket = self._client.api.attach_socket(container_id, params=params)
+        except (DockerException, requests.exceptions.RequestException, OSError) as error:
+            raise engine_fault(error) from error
+        try:
+            yield OutputStream(getattr(socket, "_sock", socket))
+        finally:
+            socket.close()
+
+    @_guarded
+    def read_archive(self, container_id: str, path: str, limit_bytes: int) -> tarfile.TarFile | None:
+        """Return a folder or file of a container as a tar in memory; None if there is none.
+
+        Raises ContainerFault(OUTPUT_TOO_LARGE) at `limit_bytes`, whatever the engine announced.
+        """
+        try:
+            chunks, _ = self._client.api.get_archive(container_id, path)
+        except NotFound:
+            return None
+        held = io.BytesIO()
+        for chunk in chunks:
+            if held.tell() + len(chunk) > limit_bytes:
+                chunks.close()
+                raise ContainerFault("OUTPUT_TOO_LARGE", f"/output held more than {limit_bytes >> 20} MiB.")
+            held.write(chunk)
+        held.seek(0)
+        return tarfile.open(fileobj=held, mode="r:")
+
+    # Volumes and what is ours
+
+    @_guarded
+    def create_volume(self, volume: OutputVolume, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:
+        """Make a tmpfs volume bounded in bytes and in files."""
+        options = f"size={size_mib}m,nr_inodes={inodes},uid=65534,gid=65534,mode=0777,nosuid,nodev,noexec"
+        self._client.api.create_volume(
+            volume.name,
+            driver="local",
+            labels=dict(labels),
+            driver_opts={"type": "tmpfs", "device": "tmpfs", "o": options},
+        )
+
+    @_guarded
+    def remove_volume(self, name: str) -> None:
+        try:
+            self._client.api.remove_volume(name, force=True)
+        except APIError as error:
+            if error.status_code not in (404, 409):
+                raise
+
+    @_guarded
+    def own_containers(self, labels: Mapping[str, str]) -> list[OwnContainer]:
+        """Return the containers that carry all of `labels`."""
+        wanted = [f"{key}={value}" for key, value in labels.items()]
+        rows = self._client.api.containers(all=True, filters={"label": wanted})
+        return [own_container(row) for row in rows]
+
+    @_guarded
+    def own_volumes(self, labels: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+        """Return the labels of the volumes that carry all of `labels`, by volume name."""
+        wanted = [f"{key}={value}" for key, value in labels.items()]
+        rows = self._client.api.volumes(filters={"label": wanted}).get("Volumes") or []
+        return {row["Name"]: row.get("Labels") or {} for row in rows}

@@ -1,0 +1,127 @@
+"""Prove that the sandbox holds on this engine, with the very configuration participants get."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from submissions.runner.attempt import Attempt, Host, attempt_on, settled_state
+from submissions.runner.base import EngineFault, Limits
+from submissions.runner.host.reaper import ROWLESS
+from submissions.runner.sandbox import CASES_AT, MIB, Bind, holder_spec, model_spec
+
+PROBE_LIMITS = Limits(memory_mib=128, cpus=0.5, tmp_mib=8, shm_mib=4, pids=64)
+LIFETIME_S = 60.0
+# CVE-2024-21626, and the three of 2025: CVE-2025-31133, -52565, -52881.
+SAFE_RUNC = ((1, 2, 8), (1, 3, 3), (1, 4, 0))
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's report. is_fatal: no container may run while this fails."""
+
+    name: str
+    ok: bool
+    detail: str
+    is_fatal: bool = True
+
+
+def self_test(host: Host, cases_dir: Path) -> list[Check]:
+    """Run the probe under a model's flags and judge what it saw. Raises EngineFault."""
+    witness_dir = cases_dir / f"{ROWLESS}-{os.getpid()}"
+    witness_dir.mkdir(parents=True, exist_ok=True)
+    nonce = secrets.token_hex(16)
+    witness = witness_dir / "witness"
+    try:
+        witness.write_text(nonce)
+        witness.chmod(0o644)
+        witness_dir.chmod(0o755)
+        with attempt_on(host.engine) as attempt:
+            seen = _probe(host, attempt, witness_dir)
+    finally:
+        witness.unlink(missing_ok=True)
+        witness_dir.rmdir()
+    return judge(seen, nonce)
+
+
+def _probe(host: Host, attempt: Attempt, witness_dir: Path) -> dict[str, Any]:
+    labels = host.labels(f"{ROWLESS}-{os.getpid()}-{secrets.token_hex(3)}", 0, LIFETIME_S)
+    image = host.engine.image(host.driver_image)
+    if image is None:
+        raise EngineFault("The driver image is missing.", staff_detail=f"driver image {host.driver_image}")
+    holder = attempt.create(holder_spec(labels, host.driver_image))
+    host.engine.start(holder)
+    binds = (Bind(str(witness_dir), CASES_AT),)
+    spec = model_spec(labels, image, PROBE_LIMITS, runtime=host.runtime, binds=binds)
+    model = attempt.create(dataclasses.replace(spec, command=["probe", f"{CASES_AT}/witness"]))
+    host.engine.start(model)
+    state = settled_state(host.engine, model, patience_s=20)
+    text = host.engine.logs(model)
+    try:
+        return dict(json.loads(text))
+    except ValueError as error:
+        detail = f"exit code {state.exit_code}: {text[-500:]}"
+        raise EngineFault("The self-test of the sandbox gave no answer.", staff_detail=detail) from error
+
+
+def judge(seen: dict[str, Any], nonce: str) -> list[Check]:
+    """Return a check for each promise of the sandbox."""
+    interfaces = seen["interfaces"]
+    secrets_inside = [name for name in seen["environment"] if re.search("SECRET|PASSWORD|DATABASE|MINIO|TOKEN", name)]
+    return [
+        Check("user", seen["uid"] == 65534 and seen["gid"] == 65534, f"uid {seen['uid']}, gid {seen['gid']}"),
+        Check("capabilities", seen["capabilities"] == 0, f"effective {seen['capabilities']:#x}"),
+        Check("no new privileges", seen["no_new_privileges"], str(seen["no_new_privileges"])),
+        Check("seccomp", seen["seccomp"], "filter on" if seen["seccomp"] else "no filter", is_fatal=False),
+        Check(
+            "network",
+            interfaces == ["lo"] and seen["outside"] != "done",
+            f"{interfaces}, outside: {seen['outside']}",
+        ),
+        Check("read-only root", seen["root_write"] != "done", seen["root_write"]),
+        Check("read-only mounts", seen["mount_write"] != "done", seen["mount_write"]),
+        Check("writable /tmp", seen["tmp_write"] == "done", seen["tmp_write"]),
+        Check("size of /tmp", seen["tmp_bytes"] <= PROBE_LIMITS.tmp_mib * MIB, f"{seen['tmp_bytes']} bytes"),
+        Check("size of /dev/shm", seen["shm_bytes"] <= PROBE_LIMITS.shm_mib * MIB, f"{seen['shm_bytes']} bytes"),
+        Check(
+            "mounts arrive",
+            seen["witness"] == nonce,
+            "" if seen["witness"] == nonce else "EVALUATION_CASES_DIR is not this engine's",
+        ),
+        Check("no engine socket", not seen["engine_socket"], str(seen["engine_socket"])),
+        Check("no secrets inside", not secrets_inside, ", ".join(secrets_inside)),
+    ]
+
+
+def version_checks(facts: dict[str, Any], runtime: str | None) -> list[Check]:
+    """Return what the engine's own versions say; an old one is an alert, not a stop."""
+    runc = str(facts.get("runc", ""))
+    engine = version_of(str(facts.get("engine", "")))
+    checks = [
+        Check("engine version", engine >= (20, 10, 0), str(facts.get("engine", "")), is_fatal=False),
+        Check("runc version", is_safe_runc(runc), f"{runc}; wanted 1.2.8, 1.3.3, 1.4.0 or later", is_fatal=False),
+    ]
+    if runtime:
+        known = facts.get("runtimes", [])
+        checks.append(
+            Check("runtime", runtime in known, f"EVALUATION_RUNTIME={runtime}, engine has {', '.join(known)}")
+        )
+    return checks
+
+
+def is_safe_runc(text: str) -> bool:
+    """Say whether a runc version carries the fixes; each maintained branch got them in its own release."""
+    version = version_of(text)
+    newest = SAFE_RUNC[-1]
+    return version >= newest or any(version[:2] == safe[:2] and version >= safe for safe in SAFE_RUNC)
+
+
+def version_of(text: str) -> tuple[int, int, int]:
+    match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else (0, 0, 0)

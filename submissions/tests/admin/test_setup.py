@@ -1,0 +1,251 @@
+"""Organisers set up phases: checks explain, limits and windows are readable, the board follows a change."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from submissions import tasks
+from submissions.admin.display import duration, window
+from submissions.admin.phase_form import WindowField
+from submissions.models import Evaluation, Membership, Phase, Quota, Standing, Team
+from submissions.phases.warnings import advice_on
+from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
+
+pytestmark = pytest.mark.django_db
+PHASES = reverse("admin:submissions_phase_changelist")
+SPLIT = ["public"] * 4 + ["private"] * 4 + ["sample"] * 2
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(make_user("boss", is_staff=True, is_superuser=True))
+    return client
+
+
+def form(dataset=None, quotas=(), **changed):
+    """Return what the browser sends from a filled-in phase page."""
+    fields = {
+        "title": "Lesions", "slug": "lesions", "opens_at_0": "2027-01-01", "opens_at_1": "00:00:00", "closes_at_0": "",
+        "closes_at_1": "", "description": "", "accepts_csv": "on", "board_is_public": "on", "metric": "",
+        "tie_breaks": "", "decimals": "4", "predict_timeout_s": "300", "parallel": "1",
+        "quotas-TOTAL_FORMS": str(len(quotas)), "quotas-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    if dataset:
+        fields["dataset"] = dataset.pk
+    for number, (tries, span) in enumerate(quotas):
+        fields |= {f"quotas-{number}-tries": tries, f"quotas-{number}-window": span}
+    return fields | changed
+
+
+def problems(response):
+    return " ".join(str(error) for errors in response.context["adminform"].form.errors.values() for error in errors)
+
+
+def add(staff, **fields):
+    return staff.post(reverse("admin:submissions_phase_add"), form(**fields), follow=True)
+
+
+def test_a_phase_is_opened_with_quotas_typed_as_people_say_them(staff):
+    add(
+        staff,
+        dataset=make_dataset(),
+        quotas=[(2, "7d"), (5, "12 hours"), (30, "")],
+        tie_breaks="average_precision, brier",
+    )
+    phase = Phase.objects.get()
+    assert phase.tie_breaks == ["average_precision", "brier"]
+    spans = {quota.tries: quota.window for quota in phase.quotas.all()}
+    assert spans == {2: timedelta(days=7), 5: timedelta(hours=12), 30: None}
+    page = staff.get(reverse("admin:submissions_phase_change", args=[phase.pk])).content.decode()
+    assert 'value="7d"' in page
+    assert 'value="average_precision, brier"' in page
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"closes_at_0": "2026-01-01", "closes_at_1": "00:00:00"}, "must close after it opens"),
+        ({"metric": "macro_f1"}, "is no metric of lesion phases. Choose from: auc"),
+        ({"tie_breaks": "nonsense"}, "Give a list of metrics. Choose from: auc"),
+        ({"decimals": "16"}, "Give 0 to 15"),
+        ({"slug": "no slug"}, "valid"),
+        ({"cpus": "-1"}, "Give 0.1 or more"),
+        ({"parallel": "0"}, "Give 1 or more"),
+        ({"memory_mb": "3"}, "Give 64 or more"),
+    ],
+)
+def test_checks_explain_what_to_do(staff, changed, sentence):
+    response = add(staff, dataset=make_dataset(), **changed)
+    assert sentence in problems(response)
+    assert not Phase.objects.exists()
+
+
+@pytest.mark.parametrize("text", ["week", "7", "-1d", "0d", "1.5h", "7x"])
+def test_a_window_that_cannot_be_read_says_what_can(staff, text):
+    page = add(staff, dataset=make_dataset(), quotas=[(1, text)]).content.decode()
+    assert "Give a number and a unit: 7d, 12h, 90m, 2w" in page
+    assert not Quota.objects.exists()
+
+
+def test_a_window_longer_than_the_calendar_is_refused(staff):
+    page = add(staff, dataset=make_dataset(), quotas=[(1, "99999w")]).content.decode()
+    assert "one second to ten years" in page
+    assert not Quota.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("7d", timedelta(days=7)), ("2 weeks", timedelta(days=14)), ("12H", timedelta(hours=12)), ("", None),
+        ("90 min", timedelta(minutes=90)), ("30s", timedelta(seconds=30)), ("all", None),
+    ],
+)  # fmt: skip
+def test_windows_are_read(text, span):
+    assert WindowField().clean(text) == span
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (timedelta(days=7), "7d"),
+        (timedelta(hours=36), "36h"),
+        (timedelta(minutes=90), "90m"),
+        (timedelta(seconds=5), "5s"),
+    ],
+)
+def test_windows_are_written_as_they_are_typed(span, text):
+    assert window(span) == text
+    assert WindowField().clean(text) == span
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(-5, "0 s"), (59, "59 s"), (7500, "2 h 5 min"), (90061, "1 d 1 h")])
+def test_ages_are_short_and_never_negative(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_a_limit_left_empty_says_what_the_site_gives(staff, settings):
+    settings.EVALUATION_MEMORY_MB, settings.DOCKER_STARTUP_WAIT_SECONDS = 1234, 56
+    page = staff.get(reverse("admin:submissions_phase_add")).content.decode()
+    assert "Empty: the site's own, 1234 MB." in page
+    assert "memory (MB)" in page.replace("Memory (MB)", "memory (MB)")
+    assert "Until it answers. Empty: the site's own, 56 s." in page
+
+
+def test_the_dataset_of_a_used_phase_stays(staff):
+    submission = make_submission()
+    page = staff.get(reverse("admin:submissions_phase_change", args=[submission.phase_id])).content.decode()
+    assert 'name="dataset"' not in page
+    assert 'name="metric"' in page
+
+
+def test_another_metric_ranks_the_board_anew(staff):
+    submission = evaluated()
+    phase, scores = submission.phase, submission.latest.scores["public"]
+    assert Standing.objects.get().score == scores["auc"]
+    url = reverse("admin:submissions_phase_change", args=[phase.pk])
+    changed = form(title=phase.title, slug=phase.slug, metric="brier", opens_at_0="2026-01-01")
+    response = staff.post(url, changed, follow=True)
+    assert "ranked anew: 1 team." in response.content.decode()
+    assert Standing.objects.get().score == scores["brier"]
+    assert Standing.objects.get().sort_key < 0  # lower is better
+
+
+def test_a_long_board_is_ranked_anew_by_a_worker(staff, monkeypatch):
+    monkeypatch.setattr("submissions.admin.phase.RANKED_AT_ONCE", 0)
+    submission = evaluated()
+    phase, scores = submission.phase, submission.latest.scores["public"]
+    changed = form(title=phase.title, slug=phase.slug, metric="brier", opens_at_0="2026-01-01")
+    response = staff.post(reverse("admin:submissions_phase_change", args=[phase.pk]), changed, follow=True)
+    assert "A worker is ranking the leaderboard anew: 1 entries" in response.content.decode()
+    assert Standing.objects.get().score == scores["auc"]
+    message = OrmQ.objects.last().task
+    assert message["func"] == "submissions.tasks.rank_anew"
+    tasks.rank_anew(*message["args"])
+    assert Standing.objects.get().score == scores["brier"]
+
+
+def test_what_was_overlooked_is_said(staff):
+    bare = make_phase(decimals=None)
+    said = " ".join(advice_on(bare))
+    for text in ("No quota", "shown in full", "no private split", "10 cases have no image", "no sample cases"):
+        assert text in said, text
+    page = staff.get(reverse("admin:submissions_phase_change", args=[bare.pk])).content.decode()
+    assert "No quota" in page
+
+    dataset = make_dataset(splits=SPLIT)
+    dataset.cases.update(image="data/v1/x.mha")
+    closes_at = timezone.now() + timedelta(days=1)
+    assert advice_on(make_phase(dataset, quotas=[(1, None)], closes_at=closes_at)) == []
+    assert "no end" in " ".join(advice_on(make_phase(dataset, quotas=[(1, None)])))
+
+
+def test_a_phase_with_submissions_cannot_be_deleted(staff):
+    submission = make_submission()
+    staff.post(reverse("admin:submissions_phase_delete", args=[submission.phase_id]), {"post": "yes"})
+    assert Phase.objects.filter(pk=submission.phase_id).exists()
+
+
+def test_re_evaluating_all_asks_first(staff):
+    phase = make_phase()
+    for _ in range(2):
+        evaluated(phase=phase)
+    make_submission(phase=phase)
+    data = {"action": "re_evaluate_all", "_selected_action": [phase.pk]}
+    page = staff.post(PHASES, data).content.decode()
+    assert "Evaluate 2 once more" in page
+    assert Evaluation.objects.waiting().count() == 1
+    response = staff.post(PHASES, data | {"confirmed": "yes"}, follow=True)
+    assert "2 queued anew" in response.content.decode()
+    assert Evaluation.objects.waiting().count() == 3
+
+
+def test_datasets_count_their_cases_and_say_how_to_import(staff):
+    dataset = make_dataset(splits=SPLIT)
+    page = staff.get(reverse("admin:submissions_dataset_changelist")).content.decode()
+    for field, count in {"public": 4, "private": 4, "sample": 2, "with_image": 0}.items():
+        assert f'class="field-{field}">{count}<' in page
+    assert "import_dataset --kind lesion" in page
+    assert dataset.content_hash[:12] in page
+    assert staff.get(reverse("admin:submissions_dataset_add")).status_code == 403
+    cases = staff.get(reverse("admin:submissions_case_changelist") + f"?dataset__id__exact={dataset.pk}")
+    assert len(cases.context["cl"].result_list) == 10
+
+
+@pytest.mark.parametrize("name", ["dataset", "phase", "team", "case"])
+def test_longer_lists_cost_no_more_queries(staff, name):
+    def page():
+        with CaptureQueriesContext(connection) as queries:
+            staff.get(reverse(f"admin:submissions_{name}_changelist"))
+        return len(queries)
+
+    make_submission(phase=make_phase(quotas=[(3, None)]))
+    few = page()
+    for _ in range(5):
+        make_submission(phase=make_phase(quotas=[(3, None), (2, timedelta(days=1))]))
+    assert page() == few
+
+
+def test_a_team_shows_its_members_and_takes_a_new_code(staff):
+    team = Membership.objects.get(user=make_member("ada")).team
+    page = staff.get(reverse("admin:submissions_team_change", args=[team.pk])).content.decode()
+    assert "ada" in page
+    staff.post(reverse("admin:submissions_team_changelist"), {"action": "new_code", "_selected_action": [team.pk]})
+    assert Team.objects.get(pk=team.pk).code != team.code
+
+
+def test_a_user_cannot_be_put_into_a_second_team(staff):
+    member, other = make_member(), Membership.objects.get(user=make_member()).team
+    mine = other.memberships.get()
+    data = {
+        "name": other.name, "memberships-TOTAL_FORMS": "2", "memberships-INITIAL_FORMS": "1",
+        "memberships-0-id": mine.pk, "memberships-0-team": other.pk, "memberships-0-user": mine.user_id,
+        "memberships-1-team": other.pk, "memberships-1-user": member.pk,
+    }  # fmt: skip
+    page = staff.post(reverse("admin:submissions_team_change", args=[other.pk]), data).content.decode()
+    assert "already exists" in page
+    assert other.memberships.count() == 1

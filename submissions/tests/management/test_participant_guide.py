@@ -1,0 +1,56 @@
+"""The guide says what the code does."""
+
+import re
+import shlex
+from pathlib import Path
+
+from submissions.failures import FAILURES
+from submissions.management.generated_docs.participant_guide import filled_in, sections
+from submissions.runner.base import Limits
+from submissions.runner.docker_run_command import home_command
+
+GUIDE = Path(__file__).parents[3] / "docs" / "participant-guide.md"
+
+
+def test_generated_sections_are_up_to_date():
+    guide = GUIDE.read_text()
+    assert filled_in(guide) == guide, "run `python manage.py write_guide`"
+
+
+def test_every_generated_section_has_its_place_in_the_guide():
+    guide = GUIDE.read_text()
+    assert [name for name, text in sections().items() if text not in guide] == []
+
+
+def test_an_empty_section_is_filled_and_the_next_one_kept():
+    empty = "<!-- generated: run-http -->\n<!-- end -->\nbetween\n<!-- generated: failures -->\n<!-- end -->\n"
+    guide = filled_in(empty)
+    assert "between" in guide
+    assert sections()["run-http"] in guide
+    assert sections()["failures"] in guide
+
+
+def test_every_code_has_a_row_with_its_sentence():
+    rows = sections()["failures"].splitlines()[2:]
+    for row, failure in zip(rows, FAILURES.values(), strict=True):
+        _, code, stage, _, _, sentence, _ = re.split(r"(?<!\\)\|", row)
+        assert (code.strip(), stage.strip()) == (f"`{failure.code}`", failure.stage)
+        assert sentence.strip().replace("\\|", "|") == failure.sentence
+
+
+def test_the_line_for_home_carries_the_sandbox():
+    words = shlex.split(home_command(Limits(memory_mib=4096, cpus=2)).replace("\\\n", " "))
+    line = " ".join(words)
+    for flag in (
+        "--network none",
+        "--read-only",
+        "--user 65534:65534",
+        "--cap-drop ALL",
+        "--memory 4096m --memory-swap 4096m",
+    ):
+        assert flag in line
+    assert words[-1] == "IMAGE"
+
+
+def test_the_batch_line_makes_a_folder_its_container_may_write_to():
+    assert home_command(Limits(), contract="batch").startswith("mkdir -p output && chmod 777 output\ndocker run ")

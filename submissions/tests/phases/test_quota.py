@@ -1,0 +1,121 @@
+"""Tries: rolling windows, half-open, per team, and none lost to faults that do not count."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from submissions import actions
+from submissions.models import Submission
+from submissions.models.team import team_of
+from submissions.phases import quota
+from submissions.phases.errors import Refusal
+from submissions.teams.membership import create_team, join_team, leave_team
+from submissions.tests.factories import make_member, make_phase, make_submission, make_user
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)  # the day European clocks jump
+WEEK = timedelta(days=7)
+
+
+def tries(phase, user, now):
+    return quota.allowances(phase, team_of(user), user, now)
+
+
+def open_phase(**fields):
+    return make_phase(opens_at=NOON - timedelta(days=400), **fields)
+
+
+def test_the_window_rolls_and_frees_a_try_exactly_after_it():
+    user, phase = make_member(), open_phase(quotas=[(1, WEEK)])
+    make_submission(user=user, phase=phase, received_at=NOON)
+    almost = NOON + WEEK - timedelta(microseconds=1)
+    assert tries(phase, user, almost)[0].next_free_at == NOON + WEEK
+    assert tries(phase, user, NOON + WEEK)[0].left == 1
+
+
+def test_a_used_up_quota_names_the_time_of_the_next_try():
+    user, phase = make_member(), open_phase(quotas=[(1, WEEK)])
+    make_submission(user=user, phase=phase, received_at=NOON)
+    with pytest.raises(Refusal) as refused:
+        make_submission(user=user, phase=phase, received_at=NOON + timedelta(hours=1))
+    assert refused.value.status_code == 429
+    assert refused.value.details["next_try_at"] == (NOON + WEEK).isoformat()
+
+
+def test_of_several_windows_the_one_that_ends_last_decides():
+    user, phase = make_member(), open_phase(quotas=[(1, timedelta(hours=1)), (1, WEEK)])
+    make_submission(user=user, phase=phase, received_at=NOON)
+    used_up = quota.first_used_up(tries(phase, user, NOON + timedelta(minutes=1)))
+    assert used_up.next_free_at == NOON + WEEK
+
+
+def test_a_quota_for_the_whole_phase_never_comes_free():
+    user, phase = make_member(), open_phase(quotas=[(1, None), (1, WEEK)])
+    make_submission(user=user, phase=phase, received_at=NOON)
+    assert quota.first_used_up(tries(phase, user, NOON + 2 * WEEK)).next_free_at is None
+
+
+def test_the_next_try_is_that_of_the_oldest_of_the_last_n():
+    user, phase = make_member(), open_phase(quotas=[(2, WEEK)])
+    for hours in (0, 5):
+        make_submission(user=user, phase=phase, received_at=NOON + timedelta(hours=hours))
+    assert tries(phase, user, NOON + timedelta(days=1))[0].next_free_at == NOON + WEEK
+
+
+def test_a_team_shares_its_tries():
+    owner, mate, phase = make_member(), make_user(), open_phase(quotas=[(1, None)])
+    join_team(user=mate, code=team_of(owner).code)
+    make_submission(user=owner, phase=phase, received_at=NOON)
+    with pytest.raises(Refusal):
+        make_submission(user=mate, phase=phase, received_at=NOON)
+
+
+def test_changing_the_team_brings_no_new_tries():
+    user, phase = make_member(), open_phase(quotas=[(1, None)])
+    make_submission(user=user, phase=phase, received_at=NOON)
+    leave_team(user=user)
+    create_team(user=user, name="fresh")
+    with pytest.raises(Refusal):
+        make_submission(user=user, phase=phase, received_at=NOON)
+
+
+def test_a_refunded_try_is_free_again():
+    user, phase = make_member(), open_phase(quotas=[(1, None)])
+    actions.refund(submission=make_submission(user=user, phase=phase, received_at=NOON))
+    assert make_submission(user=user, phase=phase, received_at=NOON)
+
+
+def test_just_before_the_closing_instant_a_submission_is_taken():
+    sent_at = NOON - timedelta(microseconds=1)
+    assert make_submission(phase=open_phase(closes_at=NOON), received_at=sent_at).created_at == sent_at
+
+
+def test_the_closing_instant_is_out():
+    with pytest.raises(Refusal, match="ended"):
+        make_submission(phase=open_phase(closes_at=NOON), received_at=NOON)
+
+
+def test_before_the_opening_nothing_is_taken():
+    with pytest.raises(Refusal, match="opens on"):
+        make_submission(phase=make_phase(opens_at=NOON), received_at=NOON - timedelta(seconds=1))
+
+
+def test_the_same_key_submits_once():
+    user, phase = make_member(), open_phase(quotas=[(1, None)])
+    first = make_submission(user=user, phase=phase, received_at=NOON, idempotency_key="k")
+    second = make_submission(user=user, phase=phase, received_at=NOON, idempotency_key="k")
+    assert first == second
+    assert Submission.objects.count() == 1
+
+
+def test_a_lone_user_becomes_a_team_of_one():
+    user = make_user("solo")
+    assert make_submission(user=user, phase=open_phase(), received_at=NOON).team.name == "solo"
+
+
+def test_a_refused_submission_leaves_no_file(own_files):
+    user, phase = make_member(), open_phase(quotas=[(1, None)])
+    make_submission(user=user, phase=phase, received_at=NOON)
+    with pytest.raises(Refusal):
+        make_submission(user=user, phase=phase, received_at=NOON)
+    assert len(list((own_files / "files").rglob("*.csv"))) == 1

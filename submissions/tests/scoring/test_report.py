@@ -1,0 +1,156 @@
+"""The scores of one split as they are stored, and the real entry's known answers."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from submissions.scoring import MetricError, curves, drawn_interval, score
+from submissions.scoring.curves import MAX_POINTS
+from submissions.tests.scoring.test_metrics import lesions, slices
+
+# data/README.md: hiera3d_all_folds_predictions.csv against the LUNA25 table.
+KNOWN = {
+    "auc": 0.8909196643,
+    "sensitivity_at_95_specificity": 0.4738738739,
+    "specificity_at_95_sensitivity": 0.5690085592,
+    "average_precision": 0.4934904245,
+    "accuracy": 0.8140515982,
+    "precision": 0.3031312458,
+    "recall": 0.8198198198,
+    "f1": 0.4426070039,
+}
+KNOWN_INTERVAL = [0.8776601529, 0.9031964169]
+KNOWN_FOLDS = {"1": 0.9146, "2": 0.8938, "3": 0.8746, "4": 0.8839, "5": 0.9240}
+
+
+@pytest.fixture(scope="session")
+def luna25(real_data):
+    """(truth, predictions, patients, folds) in the order of the LUNA25 table."""
+    with (real_data / "luna25/LUNA25_Public_Training_Development_Data.csv").open() as file:
+        table = list(csv.DictReader(file))
+    with (real_data / "luna25/hiera3d_all_folds_predictions.csv").open() as file:
+        entry = {row["AnnotationID"]: row for row in csv.DictReader(file)}
+    rows = [entry[case["AnnotationID"]] for case in table]
+    truth = np.array([int(case["label"]) for case in table])
+    predictions = np.array([float(row["probability"]) for row in rows])
+    return truth, predictions, [case["PatientID"] for case in table], np.array([row["fold"] for row in rows])
+
+
+@pytest.mark.realdata
+def test_the_real_entry_gets_its_published_numbers(luna25):
+    truth, predictions, patients, _ = luna25
+    scores = score("lesion", truth, predictions, patients, seed=1, ranking="auc")
+    assert {name: scores[name] for name in KNOWN} == pytest.approx(KNOWN, abs=1e-9)
+    assert scores["auc_ci"]["luna25"] == pytest.approx(KNOWN_INTERVAL, abs=1e-9)
+    assert scores["n"] == 6163
+    # Lesions of one patient look alike, so the honest interval is the wider one.
+    assert np.diff(scores["auc_ci"]["patient"]) > np.diff(scores["auc_ci"]["delong"])
+
+
+@pytest.mark.realdata
+def test_the_real_entrys_folds_get_their_published_areas(luna25):
+    truth, predictions, _, folds = luna25
+    for fold, expected in KNOWN_FOLDS.items():
+        chosen = folds == fold
+        found = score("lesion", truth[chosen], predictions[chosen], metrics=["auc"])
+        assert found["auc"] == pytest.approx(expected, abs=5e-5)
+
+
+def test_scores_are_plain_json():
+    truth, p = lesions(1, n=60)
+    scores = score("lesion", truth, p, [str(i // 2) for i in range(60)], seed=3, ranking="auc")
+    assert json.loads(json.dumps(scores, allow_nan=False)) == scores
+    assert set(scores["auc_ci"]) == {"luna25", "delong", "patient"}
+    assert set(scores["brier_ci"]) == {"cases", "patient"}
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    truth, p = lesions(1, n=60)
+    patients = [str(i // 2) for i in range(60)]
+    first, again, other = (score("lesion", truth, p, patients, seed=seed) for seed in (3, 3, 4))
+    assert first == again
+    assert first["auc_ci"]["patient"] != other["auc_ci"]["patient"]
+    assert first["auc_ci"]["luna25"] == other["auc_ci"]["luna25"]
+
+
+def test_without_patients_there_is_no_patient_interval():
+    truth, p = slices(1)
+    scores = score("slice", truth, p, None, ranking="macro_f1")
+    assert set(scores["macro_f1_ci"]) == {"cases"}
+    assert "auc_ci" not in scores
+
+
+@pytest.mark.parametrize(
+    ("intervals", "drawn"),
+    [
+        ({"luna25": [1, 2], "delong": [3, 4], "patient": [5, 6]}, (5, 6)),
+        ({"luna25": [1, 2], "delong": [3, 4]}, (1, 2)),
+        ({"cases": [1, 2]}, (1, 2)),
+        ({}, None),
+    ],
+)
+def test_the_honest_interval_is_the_one_drawn(intervals, drawn):
+    assert drawn_interval({"auc": 0.5, "auc_ci": intervals}, "auc") == drawn
+
+
+def test_a_number_without_interval_is_drawn_without():
+    assert drawn_interval({"ece": 0.1}, "ece") is None
+
+
+@pytest.mark.parametrize(
+    ("truth", "predictions"),
+    [([], []), ([0, 1], [0.5]), ([0, 1], [0.5, np.nan]), ([0, 0], [0.1, 0.2]), ([1, 1], [0.1, 0.2])],
+)
+def test_what_should_never_have_come_this_far_is_a_metric_error(truth, predictions):
+    with pytest.raises(MetricError):
+        score("lesion", truth, predictions, ranking="auc")
+
+
+def test_the_metric_that_ranks_must_be_defined():
+    with pytest.raises(MetricError, match="undefined"):
+        score("lesion", [0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], ranking="calibration_slope")
+
+
+def test_curves_are_bounded_and_run_from_end_to_end():
+    truth, p = lesions(1, n=5000, decimals=9)
+    drawn = curves("lesion", truth, p)
+    assert drawn["roc"][0] == [0.0, 0.0]
+    assert drawn["roc"][-1] == [1.0, 1.0]
+    assert max(len(drawn["roc"]), len(drawn["pr"])) <= MAX_POINTS
+    assert all(0 <= number <= 1 for points in drawn.values() for point in points for number in point)
+    assert len(drawn["reliability"]) == 10
+
+
+def test_the_area_under_the_drawn_curve_is_the_auc():
+    truth, p = lesions(1, n=5000, decimals=9)
+    x, y = np.array(curves("lesion", truth, p)["roc"]).T
+    assert np.trapezoid(y, x) == pytest.approx(score("lesion", truth, p, metrics=["auc"])["auc"], abs=5e-3)
+
+
+# T29: each case with a score of its own, so that a point a case would list the labels.
+@pytest.mark.parametrize("n", [10, 48, 200])
+def test_a_curve_over_few_cases_has_far_fewer_points_than_cases(n):
+    truth, p = np.arange(n) % 3 == 0, np.linspace(0.01, 0.99, n)
+    drawn = curves("lesion", truth, p)
+    assert all(2 <= len(points) <= n // 5 for points in drawn.values())
+    assert drawn["roc"][0] == [0.0, 0.0]
+    assert drawn["roc"][-1] == [1.0, 1.0]
+
+
+def test_curves_of_equal_scores_are_a_straight_line():
+    drawn = curves("lesion", [0, 1, 0, 1], [0.5] * 4)
+    assert drawn["roc"] == [[0.0, 0.0], [1.0, 1.0]]
+    assert drawn["reliability"] == [[0.5, 0.5]]
+
+
+def test_one_class_has_no_roc():
+    assert curves("lesion", [0, 0], [0.1, 0.2])["roc"] == []
+
+
+def test_slices_have_a_curve_a_class_and_a_confusion_table():
+    truth, p = slices(2)
+    drawn = curves("slice", truth, p)
+    assert list(drawn["roc"]) == drawn["classes"]
+    assert np.sum(drawn["confusion"], axis=1) == pytest.approx(np.ones(4), abs=2e-3)

@@ -1,0 +1,216 @@
+"""From a stored archive to scores and back to an empty engine, through the real worker code."""
+
+import contextlib
+import time
+from threading import Thread
+
+import pytest
+from django.utils import timezone
+
+from submissions import actions
+from submissions.models import Evaluation, Submission
+from submissions.runner.base import EngineFault
+from submissions.runner.contracts.http import HttpRunner
+from submissions.runner.engine.docker import Engine
+from submissions.tests.evaluated_images import BY_COORDINATE, archive_of, make_lesions, run, send
+from submissions.worker import container_evaluation, engine_host, image_loading
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("site_on_engine"),
+]
+BATCH = """
+import json, time
+given = json.load(open("/input/nodule-locations.json"))
+for point in given["points"]:
+    point["probability"] = point["point"][0] / 100
+time.sleep(0)
+json.dump(given, open("/output/lung-nodule-malginancy-likelihoods.json", "w"))
+"""
+
+
+def test_an_image_is_checked_tried_run_and_scored(bench, answering_image):
+    submission = send(make_lesions(), answering_image)
+
+    evaluation = run(submission)
+
+    assert evaluation.status == "completed", (evaluation.failure_code, evaluation.staff_note)
+    assert evaluation.scores["public"]["auc"] == pytest.approx(1.0)
+    assert evaluation.answered == evaluation.total == 10
+    assert {"load_s", "smoke_s", "start_s", "predict_s", "latency_median_s", "peak_memory_bytes"} <= set(
+        evaluation.timings
+    )
+    assert evaluation.timings["peak_memory_bytes"] > 1 << 20
+    assert [event.stage for event in evaluation.events.all()] == [
+        "received",
+        "running",
+        "intake",
+        "load",
+        "smoke",
+        "run",
+        "scored",
+    ]
+    assert bench.left_behind() == []
+
+
+def test_a_second_run_of_the_same_image_loads_nothing(bench, answering_image, monkeypatch):
+    submission = send(make_lesions(), answering_image)
+    run(submission)
+    monkeypatch.setattr(Engine, "load", lambda *_: pytest.fail("loaded again"))
+    monkeypatch.setattr(image_loading, "scan_archive", lambda *_: pytest.fail("scanned again"))
+
+    again = actions.re_evaluate(submission=submission)
+    actions.evaluate(evaluation_id=again.pk, worker="tests")
+    again.refresh_from_db()
+
+    assert again.status == "completed"
+    assert again.timings["load_s"] == 0
+
+
+def test_a_batch_image_is_scored(bench):
+    data = archive_of(bench, BATCH)
+    evaluation = run(send(make_lesions(), data, contract="batch"))
+    assert evaluation.status == "completed", (evaluation.failure_code, evaluation.failure_note, evaluation.staff_note)
+    assert evaluation.scores["public"]["auc"] == pytest.approx(1.0)
+
+
+def test_a_model_that_fails_the_smoke_run_sees_no_hidden_case(bench, monkeypatch):
+    data = archive_of(bench, "import sys\nprint('my own words')\nsys.exit(3)\n")
+    monkeypatch.setattr(
+        container_evaluation._ContainerEvaluation, "_hidden", lambda *_: pytest.fail("hidden data touched")
+    )
+
+    evaluation = run(send(make_lesions(), data))
+
+    assert (evaluation.status, evaluation.failure_code) == ("failed", "CONTAINER_EXITED")
+    assert "exit code 3" in evaluation.failure_note
+    assert "public sample cases" in evaluation.failure_note
+    assert "my own words" in evaluation.smoke_log
+    assert evaluation.run_log == ""
+
+
+def test_words_of_the_hidden_run_reach_staff_only(bench):
+    data = archive_of(
+        bench, "print('secret voxels')\nfrom serving import serve\nserve(lambda b, n: (500, b'secret voxels'))\n"
+    )
+    evaluation = run(send(make_lesions(samples=0), data))
+    shown = evaluation.failure_note + evaluation.smoke_log + "".join(event.note for event in evaluation.events.all())
+    assert evaluation.failure_code == "BAD_RESPONSE"
+    assert "0 of 10 cases" in evaluation.failure_note
+    assert "secret voxels" not in shown
+    assert "secret voxels" in evaluation.run_log
+
+
+def test_a_bad_archive_costs_no_try(bench):
+    submission = send(make_lesions(), b"not an archive at all")
+    evaluation = run(submission)
+    submission.refresh_from_db()
+    assert (evaluation.status, evaluation.failure_code) == ("failed", "UPLOAD_NOT_ARCHIVE")
+    assert not submission.try_counts
+
+
+def test_a_stored_archive_that_changed_is_never_run(bench, answering_image):
+    submission = send(make_lesions(), answering_image)
+    Submission.objects.filter(pk=submission.pk).update(sha256="0" * 64)
+    evaluation = run(submission)
+    assert evaluation.status == "pending"
+    assert "SYSTEM_STORAGE" in evaluation.staff_note
+
+
+class BreakingStream:
+    """The output of a driver, of which the connection breaks once so many answers were read."""
+
+    ended = False
+
+    def __init__(self, stream, after):
+        self.stream, self.left = stream, after
+
+    def lines(self, wait_s):
+        lines = self.stream.lines(wait_s)
+        self.left -= sum(b'"answer"' in line for line in lines)
+        if self.left <= 0:
+            raise EngineFault("broken", staff_detail="stream")
+        return lines
+
+
+@pytest.fixture
+def mend_engine(monkeypatch):
+    """Let the engine's stream break after four answers; calling it mends the engine."""
+    whole = Engine.attached
+
+    @contextlib.contextmanager
+    def attached(self, container_id):
+        with whole(self, container_id) as stream:
+            yield BreakingStream(stream, after=4)
+
+    monkeypatch.setattr(Engine, "attached", attached)
+    return lambda: monkeypatch.setattr(Engine, "attached", whole)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The requests of the HTTP runner, as they are made."""
+    requests, run = [], HttpRunner.run
+    monkeypatch.setattr(
+        HttpRunner, "run", lambda self, request, watcher: (requests.append(request), run(self, request, watcher))[1]
+    )
+    return requests
+
+
+SLOW = f"""
+import time
+from serving import good, serve, field
+serve(lambda body, number: (time.sleep(0.15), (200, good(body, {BY_COORDINATE})))[1])
+"""
+
+
+def test_a_retry_for_our_fault_goes_on_where_it_stopped(bench, mend_engine, asked):
+    submission = send(make_lesions(samples=0), archive_of(bench, SLOW))
+
+    first = run(submission)
+
+    answered = len(first.partial_answers)
+    assert (first.status, first.setbacks) == ("pending", 1), first.failure_code
+    assert 0 < answered < 10
+    assert bench.left_behind() == []
+
+    mend_engine()
+    Evaluation.objects.filter(pk=first.pk).update(available_at=timezone.now())
+    second = run(submission)
+
+    assert second.status == "completed", (second.failure_code, second.staff_note)
+    assert [len(request.done) for request in asked] == [0, answered]
+    assert second.scores["public"]["auc"] == pytest.approx(1.0)
+
+
+def test_cancel_ends_the_container_within_two_seconds(bench):
+    data = archive_of(bench, "import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(3600)\n")
+    submission = send(make_lesions(samples=0), data)
+    worker = Thread(target=actions.evaluate, kwargs={"evaluation_id": submission.latest.pk, "worker": "tests"})
+    worker.start()
+    while not any(name.endswith("-driver") for name in bench.left_behind()):
+        time.sleep(0.05)
+        assert worker.is_alive()
+    time.sleep(0.3)
+
+    actions.cancel(submission=submission)
+    cancelled = time.monotonic()
+    while any("-model" in name for name in bench.left_behind()):
+        time.sleep(0.02)
+    seconds = time.monotonic() - cancelled
+    worker.join(timeout=20)
+
+    assert seconds < 2
+    assert submission.latest.status == "cancelled"
+    assert bench.left_behind() == []
+
+
+def test_nothing_of_the_patient_is_in_the_files_a_container_gets(bench, answering_image):
+    phase = make_lesions()
+    laid_out = container_evaluation.run_cases(
+        phase.dataset, list(phase.dataset.scored_cases()), engine_host.cases_dir()
+    )
+    contents = {case.image_path.read_bytes() for case in laid_out}
+    assert contents == {b"ObjectType = Image\nElementDataFile = LOCAL\nvoxels"}
+    assert not any("case" in case.image_path.name for case in laid_out)

@@ -1,0 +1,28 @@
+"""Names and titles from outside, as they may be kept and shown: nothing unseen, nothing that turns the line round."""
+
+from __future__ import annotations
+
+from submissions.text.confusables import BLANK_CHARACTERS
+
+LONGEST_FILE_NAME = 255
+EMOJI_JOINER = "\u200d"
+
+
+def one_line(text: str) -> str:
+    """Return `text` trimmed, as one line without control characters or direction overrides."""
+    return "".join(char for char in " ".join(text.split()) if char.isprintable())
+
+
+def file_name(text: str) -> str:
+    """Return the name a user gave a file: its printable characters, at most 255, never none."""
+    return "".join(char for char in text if char.isprintable())[:LONGEST_FILE_NAME] or "unnamed"
+
+
+def team_name(text: str) -> str:
+    """Return a name as boards may show it: one line that is seen, or "".
+
+    The joiner inside emoji is the one invisible character that stays.
+    """
+    line = "".join(char for char in text if char not in BLANK_CHARACTERS)
+    visible = "".join(char for char in " ".join(line.split()) if char.isprintable() or char == EMOJI_JOINER)
+    return "" if visible.strip(f" {EMOJI_JOINER}") == "" else visible

@@ -1,0 +1,102 @@
+"""What comes with a Docker image: the adapter as plain fields, with its JSON for experts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from submissions.models import Phase, Submission
+from submissions.phases.errors import Refusal
+from submissions.phases.http_adapter import (
+    FILE_FIELDS,
+    OPTIONAL_FIELDS,
+    checked_adapter,
+    checked_endpoint,
+)
+from submissions.text.sanitize import one_line
+from submissions.web.forms import new_key
+
+ADAPTER_FIELDS = ("port", "bearer_token", "file_field", "field_names", "omit", "probability_path")
+
+
+class ImageForm(forms.Form):
+    """Everything but the image itself, which the view streams to storage, or finds as a finished `upload`."""
+
+    title = forms.CharField(max_length=120, required=False, help_text="To tell it from your others.")
+    model_version = forms.CharField(max_length=60, required=False, help_text="To compare versions later.")
+    comment = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    contract = forms.ChoiceField(
+        choices=Submission.Contract.choices, initial=Submission.Contract.HTTP, widget=forms.RadioSelect
+    )
+    model_endpoint = forms.CharField(
+        label="Path", max_length=201, required=False, help_text="Where it answers, if not at the contract's own path."
+    )
+    port = forms.IntegerField(
+        min_value=1, max_value=65535, required=False, help_text="Empty: 8000, or the only port the image exposes."
+    )
+    file_field = forms.ChoiceField(
+        label="Name of the file part",
+        required=False,
+        choices=[("", "file"), *((name, name) for name in FILE_FIELDS[1:])],
+    )
+    field_names = forms.ChoiceField(
+        label="Names of the fields", required=False,
+        choices=[("", "coordX, lesionID, …"), ("csv", "CoordX, LesionID, … as in LUNA25's table")],
+    )  # fmt: skip
+    omit = forms.MultipleChoiceField(
+        label="Do not send", required=False, choices=[(name, name) for name in OPTIONAL_FIELDS],
+        widget=forms.CheckboxSelectMultiple,
+    )  # fmt: skip
+    probability_path = forms.CharField(
+        label="Where the probability is", max_length=520, required=False,
+        help_text="Keys joined by dots, such as data.probability or data.2.probability.",
+    )  # fmt: skip
+    bearer_token = forms.CharField(
+        max_length=512, required=False, help_text="If your service wants one.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )  # fmt: skip
+    adapter = forms.CharField(
+        label="The adapter as JSON", max_length=4096, required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
+        help_text='For experts: {"port": 9000}. The fields above win.',
+    )  # fmt: skip
+    upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    idempotency_key = forms.CharField(max_length=80, required=False, widget=forms.HiddenInput, initial=new_key)
+
+    def __init__(self, *args: Any, phase: Phase, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        contract: Any = self.fields["contract"]
+        contract.choices = [choice for choice in Submission.Contract.choices if choice[0] in phase.kind.contracts]
+
+    def clean_title(self) -> str:
+        return one_line(self.cleaned_data["title"])
+
+    def clean_model_version(self) -> str:
+        return one_line(self.cleaned_data["model_version"])
+
+    def clean_model_endpoint(self) -> str:
+        try:
+            return checked_endpoint(self.cleaned_data["model_endpoint"])
+        except Refusal as refusal:
+            raise forms.ValidationError(refusal.message) from refusal
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        try:
+            written = checked_adapter(cleaned.get("adapter", ""))
+            fields = {name: cleaned.get(name) for name in ADAPTER_FIELDS}
+            cleaned["adapter"] = written | checked_adapter(fields)
+        except Refusal as refusal:
+            self.add_error(field_of(refusal), refusal.message)
+        return cleaned
+
+    def to_submit(self) -> dict[str, Any]:
+        names = ("title", "model_version", "comment", "contract", "model_endpoint", "adapter", "idempotency_key")
+        return {name: self.cleaned_data[name] for name in names}
+
+
+def field_of(refusal: Refusal) -> str:
+    """Return the form's field that a refusal of the adapter is about."""
+    name = str(refusal.details.get("field", "")).removeprefix("adapter.")
+    return name if name in ADAPTER_FIELDS else "adapter"

@@ -1,0 +1,67 @@
+"""Submit a Docker image by form: streamed to storage as it arrives, or sent before as a resumable upload."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from submissions import actions
+from submissions.actions.submit_image import no_such_upload
+from submissions.models import Phase, Submission, Upload
+from submissions.phases.errors import Refusal
+from submissions.storage import StorageError
+from submissions.uploads.body import guard_body
+from submissions.uploads.handler import FILE_FIELD, FORM_BYTES, ImageUploadHandler, ReceivedImage
+from submissions.web.image_forms import ImageForm
+from submissions.web.views import phase_context, phase_of
+
+
+@csrf_exempt  # only until the handler is in place: checking the token reads the body, so it comes after
+@login_required
+def submit_docker(request: HttpRequest, slug: str) -> HttpResponse:
+    """Take an image and submit it; problems come back on the phase page, and cost no try."""
+    phase = phase_of(request, slug)
+    if request.method != "POST":
+        return redirect("phase", slug=slug)
+    request.received_at = timezone.now()  # type: ignore[attr-defined]
+    handler = ImageUploadHandler(request)
+    request.upload_handlers = [handler]
+    guard_body(request, settings.MAX_IMAGE_BYTES + FORM_BYTES)
+    try:
+        return _take(request, phase)
+    except (Refusal, StorageError) as refusal:
+        return _phase_again(request, phase, ImageForm(phase=phase), status=refusal.status_code, refusal=refusal)
+    finally:
+        handler.close()
+
+
+@csrf_protect
+def _take(request: HttpRequest, phase: Phase) -> HttpResponse:
+    form = ImageForm(request.POST, phase=phase)
+    if not form.is_valid():
+        return _phase_again(request, phase, form, status=400)
+    return redirect("submission", pk=_submit(request, phase, form).pk)
+
+
+def _submit(request: HttpRequest, phase: Phase, form: ImageForm) -> Submission:
+    common: dict[str, Any] = {"user": request.user, "phase": phase, "received_at": request.received_at}  # type: ignore[attr-defined]
+    if wanted := form.cleaned_data["upload"]:
+        upload = Upload.objects.visible_to(request.user).filter(pk=wanted).first()
+        if upload is None:
+            raise no_such_upload()
+        return actions.submit_upload(upload=upload, **common, **form.to_submit())
+    image = request.FILES.get(FILE_FIELD)
+    if not isinstance(image, ReceivedImage):
+        raise Refusal(400, "FILE_REQUIRED", "Choose the image archive first.", field="file")
+    return actions.submit_image(image=image, **common, **form.to_submit())
+
+
+def _phase_again(request: HttpRequest, phase: Phase, form: ImageForm, *, status: int, **more: Any) -> HttpResponse:
+    context = phase_context(request, phase, image_form=form, send_docker=True, **more)
+    return render(request, "submissions/phase.html", context, status=status)

@@ -1,0 +1,195 @@
+"""The participant's pages. Each view parses, calls one action or query, and answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Prefetch
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_GET, require_POST
+
+from submissions import actions
+from submissions.actions.submit import read_csv
+from submissions.intake.csv.predictions import CsvProblems
+from submissions.models import Evaluation, Phase, Submission
+from submissions.models.team import team_of
+from submissions.phases import quota
+from submissions.phases.errors import Refusal, refuse_long_body
+from submissions.presenters.charts import charts_of
+from submissions.presenters.csv_template import template_file
+from submissions.presenters.progress import progress_of, run_seconds
+from submissions.presenters.report import report_of
+from submissions.presenters.score_table import listed_score, score_rows, step_states
+from submissions.scoring import METRICS, metrics_of
+from submissions.storage import StorageError
+from submissions.web.forms import CsvForm
+from submissions.web.guide import home_commands
+from submissions.web.image_forms import ImageForm
+
+PER_PAGE = 20
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """Say what the site is and which phases there are."""
+    now = timezone.now()
+    phases = list(Phase.objects.visible_to(request.user).select_related("dataset"))
+    context = {
+        "open_phases": [phase for phase in phases if phase.is_open(now)],
+        "coming_phases": [phase for phase in phases if phase.opens_at > now],
+        "ended_phases": [phase for phase in phases if phase.has_ended(now)],
+    }
+    return render(request, "submissions/home.html", context)
+
+
+def phase_of(request: HttpRequest, slug: str) -> Phase:
+    return get_object_or_404(Phase.objects.visible_to(request.user).select_related("dataset"), slug=slug)
+
+
+def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, Any]:
+    """Return what the phase page shows: the task, the tries left, the forms."""
+    now, user = timezone.now(), request.user
+    tries = quota.allowances(phase, team_of(user), user, now) if user.is_authenticated else []  # type: ignore[arg-type]
+    return {
+        "phase": phase,
+        "now": now,
+        "is_open": phase.is_open(now),
+        "has_ended": phase.has_ended(now),
+        "allowances": tries,
+        "used_up": quota.first_used_up(tries),
+        "has_private": phase.has_private_cases(),
+        "n_cases": phase.dataset.scored_cases().count(),
+        "ranking": METRICS[phase.ranking_metric],
+        "metrics": metrics_of(phase.kind.name),
+        "limits": phase.limits(),
+        "home_commands": home_commands(phase) if phase.accepts_docker else [],
+        "form": CsvForm(),
+        "image_form": ImageForm(phase=phase),
+        "send_docker": request.GET.get("send") == Submission.Type.DOCKER,
+    } | more
+
+
+@require_GET
+def phase_page(request: HttpRequest, slug: str) -> HttpResponse:
+    phase = phase_of(request, slug)
+    return render(request, "submissions/phase.html", phase_context(request, phase))
+
+
+@require_GET
+def csv_template(request: HttpRequest, slug: str) -> HttpResponse:
+    """Send a CSV with every id of the phase, to fill in."""
+    try:
+        return template_file(phase_of(request, slug))
+    except Refusal as refusal:
+        raise Http404(refusal.message) from refusal
+
+
+@csrf_exempt  # checked by _take_csv: Django's check would store all of the body first, however long
+@login_required
+def submit_csv(request: HttpRequest, slug: str) -> HttpResponse:
+    """Check a CSV (button `check`) or submit it; problems come back on the phase page, and cost no try."""
+    request.received_at = timezone.now()  # type: ignore[attr-defined]
+    phase = phase_of(request, slug)
+    if request.method != "POST":  # the address of a refused file, opened again
+        return redirect("phase", slug=slug)
+    try:
+        refuse_long_body(request, settings.MAX_CSV_BYTES)
+    except Refusal as refusal:
+        return _phase_again(request, phase, CsvForm(), status=413, refusal=refusal)
+    return _take_csv(request, phase)
+
+
+@csrf_protect
+def _take_csv(request: HttpRequest, phase: Phase) -> HttpResponse:
+    received_at = request.received_at  # type: ignore[attr-defined]
+    form = CsvForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _phase_again(request, phase, form)
+    try:
+        if "check" in request.POST:
+            table = read_csv(phase, form.cleaned_data["file"].read(settings.MAX_CSV_BYTES + 1))
+            return _phase_again(request, phase, CsvForm(initial=form.to_submit()), status=200, checked=table)
+        submission = actions.submit_csv(user=request.user, phase=phase, received_at=received_at, **form.to_submit())  # type: ignore[arg-type]
+    except CsvProblems as problems:
+        return _phase_again(request, phase, form, problems=problems)
+    except (Refusal, StorageError) as refusal:
+        return _phase_again(request, phase, form, status=refusal.status_code, refusal=refusal)
+    return redirect("submission", pk=submission.pk)
+
+
+def _phase_again(request: HttpRequest, phase: Phase, form: CsvForm, *, status: int = 400, **more: Any) -> HttpResponse:
+    context = phase_context(request, phase, form=form, **more)
+    return render(request, "submissions/phase.html", context, status=status)
+
+
+@login_required
+def submission_list(request: HttpRequest) -> HttpResponse:
+    rows = Submission.objects.visible_to(request.user).select_related("phase__dataset", "team", "user")
+    if slug := request.GET.get("phase"):
+        rows = rows.filter(phase__slug=slug)
+    light = Prefetch("evaluations", Evaluation.objects.light())
+    page = Paginator(rows.prefetch_related(light), PER_PAGE).get_page(request.GET.get("page"))
+    listed = [{"submission": one, "evaluation": one.latest, "score": listed_score(one)} for one in page]
+    context = {"page": page, "rows": listed, "team": team_of(request.user)}  # type: ignore[arg-type]
+    return render(request, "submissions/list.html", context)
+
+
+def submission_of(request: HttpRequest, pk: Any) -> Submission:
+    """Return a submission the user may see; for anybody else there is none (404)."""
+    rows = Submission.objects.visible_to(request.user).select_related("phase__dataset", "team", "user")
+    return get_object_or_404(rows, pk=pk)
+
+
+def submission_context(request: HttpRequest, submission: Submission) -> dict[str, Any]:
+    """Return what the page and its moving fragment show."""
+    evaluation = submission.latest
+    progress = progress_of(evaluation, timezone.now())
+    report = report_of(submission, request.user)
+    return {
+        "submission": submission,
+        "evaluation": evaluation,
+        "progress": progress,
+        "steps": step_states(evaluation, progress),
+        "failure": evaluation.failure,
+        "events": evaluation.events.all(),
+        "splits": list(report["scores"]),
+        "score_rows": score_rows(submission.phase, report["scores"]),
+        "charts": charts_of(report["curves"]),
+        "seconds": run_seconds(evaluation, request.user),
+        "seconds_are_exact": submission.shows_seconds_to(request.user),
+    }
+
+
+@login_required
+@require_GET
+def submission_page(request: HttpRequest, pk: Any) -> HttpResponse:
+    submission = submission_of(request, pk)
+    return render(request, "submissions/submission.html", submission_context(request, submission))
+
+
+@login_required
+@require_GET
+def submission_progress(request: HttpRequest, pk: Any) -> HttpResponse:
+    """Answer the fragment that htmx asks for while an evaluation goes on; 286 tells it to stop asking."""
+    submission = submission_of(request, pk)
+    context = submission_context(request, submission)
+    status = 286 if context["evaluation"].is_finished else 200
+    return render(request, "submissions/_evaluation.html", context, status=status)
+
+
+@login_required
+@require_POST
+def cancel(request: HttpRequest, pk: Any) -> HttpResponse:
+    submission = submission_of(request, pk)
+    try:
+        actions.cancel(submission=submission)
+        messages.success(request, "The evaluation was cancelled.")
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
+    return redirect("submission", pk=submission.pk)
