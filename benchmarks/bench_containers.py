@@ -119,11 +119,11 @@ class Bench:
         actions.evaluate(evaluation_id=evaluation.pk, worker="bench")
         seconds = time.perf_counter() - started
         evaluation.refresh_from_db()
-        assert evaluation.status == "completed", (evaluation.status, evaluation.failure_code, evaluation.staff_note)
+        assert evaluation.status == "completed", (evaluation.status, evaluation.failure_code, evaluation.staff_detail)
         return seconds, evaluation.timings
 
     def forget(self, image_id):
-        self.hosts.keeper(self.engine).forget(image_id)
+        self.hosts.image_cache(self.engine).forget(image_id)
         subprocess.run(["docker", "rmi", "-f", image_id], capture_output=True)
 
 
@@ -206,7 +206,7 @@ def readiness(bench, rounds):
     """P9: how soon after it listens a model is noticed, and what a call costs that takes no time."""
     from submissions.kinds import KINDS
     from submissions.runner.attempt import Host
-    from submissions.runner.base import Limits, RunCase, RunRequest, Watcher
+    from submissions.runner.base import Limits, RunCallbacks, RunCase, RunRequest
     from submissions.runner.contracts.http import HttpRunner
 
     path, image_id = bench.archive(0)
@@ -226,7 +226,9 @@ def readiness(bench, rounds):
             f"ready{number}", 1, image_id, "http", cases, Limits(memory_mib=256, cpus=2), KINDS["lesion"], root,
             bench.folder / "run", number,
         )  # fmt: skip
-        result = HttpRunner(host).run(request, Watcher(stage=lambda name, ready=ready: ready.append(time.monotonic())))
+        result = HttpRunner(host).run(
+            request, RunCallbacks(stage=lambda name, ready=ready: ready.append(time.monotonic()))
+        )
         noticed.append(ready[0] - float(result.logs.split()[0]))
         calls.append(statistics.median(result.latency_s.values()))
     bench.forget(image_id)

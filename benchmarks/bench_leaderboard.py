@@ -20,7 +20,7 @@ SELECT team_id, score, submitted_at FROM (
     SELECT team_id, bench_score AS score, s.created_at AS submitted_at,
            ROW_NUMBER() OVER (PARTITION BY team_id ORDER BY bench_score DESC, s.created_at) AS place
     FROM submissions_evaluation e JOIN submissions_submission s ON s.id = e.submission_id
-    WHERE phase_id = %s AND is_counted AND NOT is_hidden AND NOT is_baseline
+    WHERE phase_id = %s AND is_current AND NOT is_hidden AND NOT is_baseline
 ) AS best WHERE place = 1 ORDER BY score DESC, submitted_at LIMIT 50
 """
 # The same over a narrow copy of the entries with an index made for it: the best that a window query can do.
@@ -103,7 +103,7 @@ def measure_top(name: str, phase: Any) -> None:
             return list(cursor.fetchall())
 
     def top_50() -> list[Any]:
-        return standings._places(board, 0, 50)
+        return standings._ranked_slice(board, 0, 50)
 
     assert [place.contender.keys[0] for place in top_50()] == [round(row[1], 4) for row in window()]
     compare(
@@ -142,7 +142,7 @@ def measure_every_entry(phase: Any) -> None:
     from leaderboard.boards import board_of
     from leaderboard.history import history
     from submissions.models import Submission
-    from submissions.models.standing import refresh_standings
+    from submissions.models.standing import recompute_team_standings
 
     every = board_of(phase, AnonymousUser(), every_entry=True)
     every_brier = board_of(phase, AnonymousUser(), metric="brier", every_entry=True)
@@ -150,7 +150,7 @@ def measure_every_entry(phase: Any) -> None:
 
     @transaction.atomic
     def finish() -> None:
-        refresh_standings(phase, submission.team, submission)
+        recompute_team_standings(phase, submission.team, submission)
 
     print_medians(
         {

@@ -221,7 +221,7 @@ def main():
             worker.terminate()
             worker.wait(timeout=60)
         wrong = verdict(sent)
-        images = engine_host.keeper(engine).least_recently_used()
+        images = engine_host.image_cache(engine).least_recently_used()
         attempts = [one.attempt for submission in sent for one in submission.evaluations.all()]
         print(f"{options.kills} kills, {len(sent)} evaluations, {sum(attempts)} attempts; not right: {wrong or 'none'}")
         print(f"left after {seconds:.0f} s: {left or 'nothing'}; images known to the keeper: {len(images)}")
@@ -234,8 +234,8 @@ def main():
             print((folder / "worker.log").read_text()[-5000:])
     finally:
         subprocess.run(["docker", "rm", "-f", foreign], capture_output=True)
-        for image_id in engine_host.keeper(engine).least_recently_used():
-            engine_host.keeper(engine).forget(image_id)
+        for image_id in engine_host.image_cache(engine).least_recently_used():
+            engine_host.image_cache(engine).forget(image_id)
         engine.remove_image(f"{engine_host.driver_repository()}:pinned")
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(0 if ok else 1)

@@ -138,7 +138,7 @@ def attempts() -> dict[str, int]:
 
     from submissions.models import Evaluation, Standing
 
-    found = Evaluation.objects.aggregate(most=Max("attempt"), lost=Sum("setbacks"))
+    found = Evaluation.objects.aggregate(most=Max("attempt"), lost=Sum("failed_attempts"))
     return {"attempts lost and repeated": found["lost"], "most attempts of a job": found["most"],
             "standings": Standing.objects.count()}  # fmt: skip
 

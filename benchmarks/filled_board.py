@@ -71,7 +71,7 @@ def _written(
         batch = Submission.objects.bulk_create(next(submissions) for _ in taken)
         evaluations = Evaluation.objects.bulk_create(
             Evaluation(
-                submission=submission, status="completed", is_counted=True, scores={"public": scores | {"auc": area}}
+                submission=submission, status="completed", is_current=True, scores={"public": scores | {"auc": area}}
             )
             for submission, area in zip(batch, taken, strict=True)
         )

@@ -31,7 +31,7 @@ def log_in(page: Page, url: str, user: str, password: str) -> None:
     page.wait_for_load_state()
 
 
-def file_name(path: str, look: str) -> str:
+def sanitize_filename(path: str, look: str) -> str:
     return f"{path.strip('/').replace('/', '_').replace('?', '_') or 'home'}-{look}.png"
 
 
@@ -43,7 +43,7 @@ def take(browser: Browser, options: argparse.Namespace, look: str) -> None:
         log_in(page, options.url, options.user, options.password)
     for path in options.pages or PAGES:
         page.goto(options.url + path)
-        page.screenshot(path=options.out / file_name(path, look), full_page=not options.fold)
+        page.screenshot(path=options.out / sanitize_filename(path, look), full_page=not options.fold)
     context.close()
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from inference.call_log import Call
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.drift import log as drift_log
 from inference.feedback import files as feedback_files
 from inference.model_service import engine
@@ -49,17 +49,17 @@ def classify_slice(*, call: Call, path: str, timeout_s: float | None = None) -> 
     return answer
 
 
-def classify_slices(*, call: Call, paths: Iterable[str]) -> list[SliceAnswer | Unreadable]:
+def classify_slices(*, call: Call, paths: Iterable[str]) -> list[SliceAnswer | InvalidImageFile]:
     """Return for each picture its answer or why it cannot be read; one time-out holds for all."""
     deadline = time.monotonic() + settings.PREDICT_TIMEOUT_SECONDS
-    results: list[SliceAnswer | Unreadable] = []
+    results: list[SliceAnswer | InvalidImageFile] = []
     for path in paths:
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise TimedOut
         try:
             results.append(classify_slice(call=call, path=path, timeout_s=left_s))
-        except Unreadable as error:
+        except InvalidImageFile as error:
             results.append(error)
     call.items = len(results)
     return results

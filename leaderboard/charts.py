@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leaderboard.history import Moment
+from leaderboard.history import HistoryPoint
 
 WIDTH, HEIGHT = 640, 240
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 12, 28
@@ -26,7 +26,7 @@ class Chart:
     bottom: int = HEIGHT - BOTTOM
 
 
-def history_chart(moments: list[Moment]) -> Chart | None:
+def history_chart(moments: list[HistoryPoint]) -> Chart | None:
     """Return the picture of a history, oldest first; None for fewer than two entries."""
     if len(moments) < 2:
         return None

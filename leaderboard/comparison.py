@@ -26,7 +26,7 @@ from submissions.scoring.uncertainty import (
 
 # Both entries see the same draws whenever they are compared.
 SEED = 20250101
-MOST_CHOICES = 200
+MAX_CHOICES = 200
 
 METHODS = {
     "delong": "DeLong's test for two correlated ROC curves, over cases",
@@ -69,10 +69,10 @@ def comparable(board: Board, user: Any) -> Any:
     """Return the evaluations that `user` may compare: those on the board, and the team's own."""
     own = Submission.objects.visible_to(user).filter(phase=board.phase)
     on_board = Standing.objects.filter(phase=board.phase, split=board.split).values("evaluation")
-    counted = Evaluation.objects.filter(is_counted=True, submission__phase=board.phase)
+    counted = Evaluation.objects.filter(is_current=True, submission__phase=board.phase)
     mine = Q(submission__in=own)
     visible = counted.filter(mine | Q(pk__in=on_board, submission__is_hidden=False))
-    return visible.select_related("submission__team").light()
+    return visible.select_related("submission__team").without_blobs()
 
 
 def compare(board: Board, first: Evaluation, second: Evaluation) -> Comparison:
@@ -83,7 +83,7 @@ def compare(board: Board, first: Evaluation, second: Evaluation) -> Comparison:
     method = "cases" if groups is None else "patient"
     metrics = [METRICS[name] for name in board.phase.kind.metrics]
     differences = bootstrap_differences(
-        [metric for metric in metrics if metric.counted], *samples, _resamples(groups, len(truth)), method
+        [metric for metric in metrics if metric.from_resamples], *samples, _resamples(groups, len(truth)), method
     )
     scores = first.scores[board.split], second.scores[board.split]
     lines = [

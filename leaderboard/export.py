@@ -11,7 +11,7 @@ from leaderboard.standings import Row
 from submissions.text.csv_export import as_csv
 
 # The whole board is cut here; more than this is asked for in pages.
-MOST_ROWS = 5000
+MAX_ROWS = 5000
 COLUMNS = ("rank", "team", "submission", "score", "ci_low", "ci_high")
 
 

@@ -10,14 +10,14 @@ from typing import Any
 from leaderboard.boards import Board
 from leaderboard.standings import entries_of
 from submissions.models import Evaluation, Team
-from submissions.scoring import MISSING, drawn_interval
+from submissions.scoring import MISSING, preferred_interval
 
 # How many entries are looked through for those that led.
-MOST_WATCHED = 200_000
+MAX_WATCHED = 200_000
 
 
 @dataclass(frozen=True)
-class Moment:
+class HistoryPoint:
     """An entry in the order of time, and the best score up to it."""
 
     submitted_at: datetime
@@ -29,13 +29,13 @@ class Moment:
     best: float
 
 
-def history(board: Board, team: Team | None, most: int = 1000) -> list[Moment]:
+def history(board: Board, team: Team | None, most: int = 1000) -> list[HistoryPoint]:
     """Return the latest entries of a team, oldest first; without a team, those that led when they came."""
     entries = entries_of(board).filter(is_baseline=False)
     if team is not None:
         entries = entries.filter(team=team)
     rows = entries.order_by("-submitted_at", "-evaluation_id").values_list("evaluation_id", "sort_key")
-    latest = list(rows[: most if team else MOST_WATCHED])
+    latest = list(rows[: most if team else MAX_WATCHED])
     moments = _with_best(board, latest[::-1], leaders_only=team is None)
     details = _details([evaluation for evaluation, _ in moments])
     return [_moment(board, details[key], best) for key, best in moments if key in details]
@@ -57,11 +57,11 @@ def _details(evaluations: Sequence[int]) -> dict[int, dict[str, Any]]:
     return {row["id"]: row for row in Evaluation.objects.filter(pk__in=evaluations).values(*fields)}
 
 
-def _moment(board: Board, row: dict[str, Any], best: float) -> Moment:
+def _moment(board: Board, row: dict[str, Any], best: float) -> HistoryPoint:
     scores = row["scores"][board.split]
-    low, high = drawn_interval(scores, board.metric.name) or (None, None)
-    shown = board.phase.shown
-    return Moment(
+    low, high = preferred_interval(scores, board.metric.name) or (None, None)
+    shown = board.phase.rounded
+    return HistoryPoint(
         submitted_at=row["submission__created_at"],
         submission=str(row["submission_id"]),
         team=row["submission__team__name"],

@@ -12,7 +12,7 @@ Keys = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Contender:
+class RankInput:
     """What decides a place. keys: ranking score, then tie-breaks, each turned so that higher is better.
 
     A ranking score of -inf is missing. since: of equals the earlier is listed first, on the same place.
@@ -29,32 +29,32 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Place:
+class RankedEntry:
     """A contender's row. rank is None for baselines and missing scores."""
 
     rank: int | None
-    contender: Contender
+    contender: RankInput
 
 
-def places(contenders: Sequence[Contender], *, better: int = 0) -> list[Place]:
+def rank_entries(contenders: Sequence[RankInput], *, better: int = 0) -> list[RankedEntry]:
     """Return the contenders best first, placed 1, 2, 2, 4; baselines stand among them without a rank.
 
     better: how many ranked contenders, not given here, are above all of these.
     """
     listed = sorted(contenders, key=_order)
-    found: list[Place] = []
-    n_ranked, last = better, Place(None, Contender(None, (), 0))
+    found: list[RankedEntry] = []
+    n_ranked, last = better, RankedEntry(None, RankInput(None, (), 0))
     for contender in listed:
         if contender.is_baseline or contender.is_missing:
-            found.append(Place(None, contender))
+            found.append(RankedEntry(None, contender))
             continue
         n_ranked += 1
         is_tie = last.rank is not None and last.contender.keys == contender.keys
-        last = Place(last.rank if is_tie else n_ranked, contender)
+        last = RankedEntry(last.rank if is_tie else n_ranked, contender)
         found.append(last)
     return found
 
 
-def _order(contender: Contender) -> tuple[bool, Keys, float, Any]:
+def _order(contender: RankInput) -> tuple[bool, Keys, float, Any]:
     falling = tuple(-key for key in contender.keys)
     return (contender.is_missing, falling, contender.since, contender.identity)

@@ -11,9 +11,9 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from leaderboard.boards import Board
-from leaderboard.ranking import Contender, Place, places
+from leaderboard.ranking import RankedEntry, RankInput, rank_entries
 from submissions.models import BoardEntry, Evaluation, Standing, Team
-from submissions.scoring import MISSING, drawn_interval
+from submissions.scoring import MISSING, preferred_interval
 
 PAGE_ROWS = 50
 
@@ -51,7 +51,7 @@ def page_of(board: Board, number: int, own: Team | None, *, size: int = PAGE_ROW
     n_entries = count_of(board)
     n_pages = max(1, math.ceil(n_entries / size))
     number = min(max(number, 1), n_pages)
-    found = _places(board, (number - 1) * size, size)
+    found = _ranked_slice(board, (number - 1) * size, size)
     return Page(rows_of(board, found, own), number, n_pages, n_entries)
 
 
@@ -62,10 +62,10 @@ def count_of(board: Board) -> int:
 
 def all_rows(board: Board, own: Team | None, most: int) -> list[Row]:
     """Return the board from its top, at most `most` rows."""
-    return rows_of(board, _places(board, 0, most), own)
+    return rows_of(board, _ranked_slice(board, 0, most), own)
 
 
-def own_place(board: Board, own: Team | None) -> int | None:
+def own_rank(board: Board, own: Team | None) -> int | None:
     """Return the rank of a team's best entry on the ranking board, or None."""
     if own is None or not board.is_ranking:
         return None
@@ -73,11 +73,11 @@ def own_place(board: Board, own: Team | None) -> int | None:
     if mine is None:
         return None
     tied = _entries(board).filter(sort_key=mine).order_by().values_list(*LIGHT)
-    found = _placed(tied, _above(board, mine)[1])
+    found = _ranked(tied, _above(board, mine)[1])
     return next((place.rank for place in found if _team_of(place) == own.pk), None)
 
 
-def _team_of(place: Place) -> int | None:
+def _team_of(place: RankedEntry) -> int | None:
     identity = place.contender.identity
     return None if place.contender.is_baseline or not isinstance(identity, tuple) else identity[1]
 
@@ -109,7 +109,7 @@ def team_on_board(board: Board, text: str) -> Team | None:
     return by_number or (teams.filter(name=text).first() if text and "\0" not in text else None)
 
 
-def _places(board: Board, start: int, count: int) -> list[Place]:
+def _ranked_slice(board: Board, start: int, count: int) -> list[RankedEntry]:
     """Return a slice of the board.
 
     The index sorts by score alone. A tie that the slice cuts is read whole, since further metrics decide its
@@ -127,7 +127,7 @@ def _places(board: Board, start: int, count: int) -> list[Place]:
         tied = entries.filter(sort_key__in=cut).order_by().values_list(*LIGHT)
         rows |= {row[0]: row for row in tied}
     above, better = _above(board, highest) if start else (0, 0)
-    return _placed(rows.values(), better)[start - above : start - above + count]
+    return _ranked(rows.values(), better)[start - above : start - above + count]
 
 
 LIGHT = ("evaluation_id", "team_id", "sort_key", "tie_keys", "submitted_at", "is_baseline")
@@ -140,12 +140,12 @@ def _above(board: Board, key: float) -> tuple[int, int]:
     return found["all"], found["ranked"]
 
 
-def _placed(rows: Iterable[tuple[Any, ...]], better: int) -> list[Place]:
+def _ranked(rows: Iterable[tuple[Any, ...]], better: int) -> list[RankedEntry]:
     contenders = [
-        Contender((evaluation, team), (key, *_ties(ties)), since.timestamp(), is_baseline)
+        RankInput((evaluation, team), (key, *_ties(ties)), since.timestamp(), is_baseline)
         for evaluation, team, key, ties, since, is_baseline in rows
     ]
-    return places(contenders, better=better)
+    return rank_entries(contenders, better=better)
 
 
 def _ties(keys: Sequence[float | None]) -> tuple[float, ...]:
@@ -155,7 +155,7 @@ def _ties(keys: Sequence[float | None]) -> tuple[float, ...]:
 # The rows that are shown: heavy, but few.
 
 
-def rows_of(board: Board, found: Sequence[Place], own: Team | None) -> list[Row]:
+def rows_of(board: Board, found: Sequence[RankedEntry], own: Team | None) -> list[Row]:
     """Return the rows of places, read in one query."""
     wanted = [place.contender.identity[0] for place in found if isinstance(place.contender.identity, tuple)]
     fields = ("id", "scores", "timings", "submission_id", "submission__created_at", "submission__is_baseline")
@@ -168,8 +168,8 @@ def rows_of(board: Board, found: Sequence[Place], own: Team | None) -> list[Row]
 
 def _row(board: Board, rank: int | None, row: dict[str, Any], own: Team | None) -> Row:
     scores = row["scores"].get(board.split, {})
-    low, high = drawn_interval(scores, board.metric.name) or (None, None)
-    shown = board.phase.shown
+    low, high = preferred_interval(scores, board.metric.name) or (None, None)
+    shown = board.phase.rounded
     return Row(
         rank=rank,
         team=row["submission__team__name"],

@@ -14,10 +14,10 @@ from django.views.decorators.http import require_GET
 
 from leaderboard.boards import Board, board_of, visible_phase
 from leaderboard.charts import history_chart
-from leaderboard.comparison import MOST_CHOICES, NotComparable, comparable, compare
-from leaderboard.export import MOST_ROWS, csv_response
+from leaderboard.comparison import MAX_CHOICES, NotComparable, comparable, compare
+from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
-from leaderboard.standings import Row, all_rows, own_place, page_of, team_on_board
+from leaderboard.standings import Row, all_rows, own_rank, page_of, team_on_board
 from submissions.models import Evaluation, Phase, Split, Team
 from submissions.models.team import team_of
 
@@ -45,8 +45,8 @@ def board(request: HttpRequest, slug: str) -> HttpResponse:
         "phase": chosen.phase,
         "page": page,
         "scale": scale_of(page.rows),
-        "own_place": own_place(chosen, own),
-        "most_rows": MOST_ROWS,
+        "own_place": own_rank(chosen, own),
+        "most_rows": MAX_ROWS,
         "query": _query(request, "page"),
         "has_latency": any(row.seconds_per_case is not None for row in page.rows),
         "is_open": chosen.phase.is_open(chosen.now),
@@ -65,7 +65,7 @@ def _template(request: HttpRequest) -> str:
 def board_export(request: HttpRequest, slug: str) -> HttpResponse:
     """Download the whole board as CSV."""
     chosen = _asked_board(request, slug)
-    return csv_response(chosen, all_rows(chosen, team_of(request.user), MOST_ROWS))
+    return csv_response(chosen, all_rows(chosen, team_of(request.user), MAX_ROWS))
 
 
 @require_GET
@@ -92,7 +92,7 @@ def board_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     chosen = _asked_board(request, slug)
     entries = comparable(chosen, request.user)
     first, second = (_asked_entry(request, entries, name) for name in ("a", "b"))
-    choices = entries.defer("scores").order_by("-submission__created_at")[:MOST_CHOICES]
+    choices = entries.defer("scores").order_by("-submission__created_at")[:MAX_CHOICES]
     shown: dict[str, Any] = {"board": chosen, "phase": chosen.phase, "first": first, "second": second}
     shown |= {"choices": choices, "own": team_of(request.user)}
     if first and second:

@@ -93,8 +93,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "lunasite.middleware.trailing_slash.ApiPathMiddleware",
-    "lunasite.middleware.cache_control.PrivatePagesMiddleware",
+    "lunasite.middleware.trailing_slash.TrailingSlashMiddleware",
+    "lunasite.middleware.cache_control.NoStoreMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -188,7 +188,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 FILE_UPLOAD_PERMISSIONS = 0o640
 FILE_UPLOAD_HANDLERS = [
-    "lunasite.http.upload_handlers.BoundedUploads",
+    "lunasite.http.upload_handlers.MaxFormSizeUploadHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
@@ -231,7 +231,7 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
 ACCOUNT_USERNAME_MIN_LENGTH = 2
-# Wrong passwords are counted by submissions.accounts.login_limit; "login_failed" is left for wrong second-factor codes.
+# Wrong passwords are counted by lunasite.http.lockout; "login_failed" is left for wrong second-factor codes.
 ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "login_failed": "10/15m/key"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -246,7 +246,7 @@ AXES_HTTP_RESPONSE_CODE = 429
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "lunasite.http.errors.lockout_response"
 AXES_VERBOSE = False
-AXES_HANDLER = "lunasite.http.lockout.CountFirst"
+AXES_HANDLER = "lunasite.http.lockout.AtomicAttemptHandler"
 AXES_USERNAME_CALLABLE = "lunasite.http.lockout.account_key"
 AXES_CLIENT_IP_CALLABLE = "lunasite.http.lockout.client_address"
 AXES_USERNAME_FORM_FIELD = "login"
@@ -308,7 +308,7 @@ CONTAINER_WORKERS = env.whole("CONTAINER_WORKERS", 1, least=1, most=64)
 DOCKER_HOST = env.text("DOCKER_HOST")
 DOCKER_STARTUP_WAIT_SECONDS = env.number("DOCKER_STARTUP_WAIT_SECONDS", 60, least=1, most=3600)
 EVALUATION_RUNTIME = env.text("EVALUATION_RUNTIME", "runc")
-EVALUATION_MEMORY_MB = env.megabytes("EVALUATION_MEMORY", "4g")
+EVALUATION_MEMORY_MIB = env.megabytes("EVALUATION_MEMORY", "4g")
 EVALUATION_CPUS = env.number("EVALUATION_CPUS", 2, least=0.1, most=256)
 EVALUATION_TIMEOUT_SECONDS = env.number("EVALUATION_TIMEOUT_SECONDS", 3600, least=1, most=7 * 86400)
 EVALUATION_CASES_DIR = env.path("EVALUATION_CASES_DIR", DATA_DIR / "cases")

@@ -8,11 +8,11 @@ from typing import Any
 from django.core.exceptions import SuspiciousOperation
 from django.core.wsgi import get_wsgi_application
 
-from lunasite.serving.content_length import telling_cut_bodies
-from lunasite.serving.drain_body import Application, Environ, ThrowsAwayUnreadBodies
+from lunasite.serving.content_length import check_content_length
+from lunasite.serving.drain_body import Application, DrainRequestBody, Environ
 
 
-def refusing_strange_requests(application: Application) -> Application:
+def reject_suspicious_requests(application: Application) -> Application:
     """Answer 400 to what Django refuses while it makes the request, before its own handling of errors begins."""
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -28,4 +28,4 @@ def refusing_strange_requests(application: Application) -> Application:
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lunasite.settings")
-application = telling_cut_bodies(ThrowsAwayUnreadBodies(refusing_strange_requests(get_wsgi_application())))
+application = check_content_length(DrainRequestBody(reject_suspicious_requests(get_wsgi_application())))

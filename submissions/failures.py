@@ -130,19 +130,19 @@ FAILURES: dict[str, Failure] = {
 
 
 class PlatformError(Exception):
-    """Our fault. `code` is one of the SYSTEM_* codes; `staff_note` is for staff alone."""
+    """Our fault. `code` is one of the SYSTEM_* codes; `staff_detail` is for staff alone."""
 
-    def __init__(self, code: str, staff_note: str = "") -> None:
-        super().__init__(f"{code}: {staff_note}")
+    def __init__(self, code: str, staff_detail: str = "") -> None:
+        super().__init__(f"{code}: {staff_detail}")
         self.code = code
-        self.staff_note = staff_note
+        self.staff_detail = staff_detail
 
 
 class ParticipantError(Exception):
     """The participant's fault, found while evaluating. `note` adds to the code's sentence, in our words."""
 
-    def __init__(self, code: str, note: str = "", staff_note: str = "") -> None:
+    def __init__(self, code: str, note: str = "", staff_detail: str = "") -> None:
         super().__init__(f"{code}: {note}")
         self.code = code
         self.note = note
-        self.staff_note = staff_note
+        self.staff_detail = staff_detail

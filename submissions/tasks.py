@@ -22,8 +22,8 @@ def evaluate(evaluation_id: int) -> None:
     actions.evaluate(evaluation_id=evaluation_id, worker=f"{worker_name()}:{os.getpid()}")
 
 
-def rank_anew(phase_id: int) -> None:
-    standing.rank_anew(Phase.objects.select_related("dataset").get(pk=phase_id))
+def recompute_standings(phase_id: int) -> None:
+    standing.recompute_standings(Phase.objects.select_related("dataset").get(pk=phase_id))
 
 
 def alert_staff(evaluation_id: int) -> None:

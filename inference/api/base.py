@@ -20,7 +20,7 @@ from inference.api.errors import ApiError
 from inference.api.uploads import cap_body, close_uploads, refuse_large_body
 from inference.call_log import Call
 from inference.ct.geometry import PointOutsideScan
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Prediction
 from inference.networks.answers import ServiceError
 
@@ -70,7 +70,7 @@ def known(error: Exception) -> Exception:
         return ApiError(400, "VALIDATION_ERROR", "The body is not valid multipart/form-data.")
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return ApiError(503, "TRY_AGAIN", "The site is out of space; try again later.", retry_after_s=60)
-    if isinstance(error, Unreadable | PointOutsideScan | ServiceError):
+    if isinstance(error, InvalidImageFile | PointOutsideScan | ServiceError):
         return error_mapping.answer_for(error)
     return error
 

@@ -2,12 +2,12 @@
 
 from inference.api.errors import ApiError
 from inference.ct.geometry import PointOutsideScan
-from inference.ct.reading.errors import Unreadable
-from inference.networks.answers import Busy, ModelFailed, ModelUnavailable, ServiceError, TimedOut
+from inference.ct.reading.errors import InvalidImageFile
+from inference.networks.answers import ModelFailed, ModelUnavailable, ServiceBusy, ServiceError, TimedOut
 
 HTTP_STATUS: dict[type[ServiceError], int] = {
     ModelUnavailable: 503,
-    Busy: 503,
+    ServiceBusy: 503,
     TimedOut: 504,
     ModelFailed: 422,
 }
@@ -18,7 +18,7 @@ RETRY_LATER_S = 30
 
 def answer_for(error: Exception) -> ApiError:
     """Return the answer for an error of the service; an unknown one is raised again and becomes a 500."""
-    if isinstance(error, Unreadable):
+    if isinstance(error, InvalidImageFile):
         status, code = (413, "FILE_TOO_LARGE") if error.code in TOO_LARGE else (400, "INVALID_FILE_FORMAT")
         return ApiError(status, code, error.note, field="file", reason=error.code)
     if isinstance(error, PointOutsideScan):
@@ -30,5 +30,5 @@ def answer_for(error: Exception) -> ApiError:
 
 def _service_answer(error: ServiceError) -> ApiError:
     status = next((http for kind, http in HTTP_STATUS.items() if isinstance(error, kind)), 500)
-    wait = error.retry_after_s if isinstance(error, Busy) else RETRY_LATER_S if status == 503 else None
+    wait = error.retry_after_s if isinstance(error, ServiceBusy) else RETRY_LATER_S if status == 503 else None
     return ApiError(status, error.code, error.note, retry_after_s=wait)

@@ -12,7 +12,7 @@ from inference import actions
 from inference.api.base import UploadViewSet
 from inference.api.errors import ApiError
 from inference.api.fields import NumberField, OneOfField, StrictChoiceField, TextField, YesNoField
-from inference.api.permissions import OpenOrSignedIn
+from inference.api.permissions import TokenIfRequired
 from inference.api.requests import FormRequest, UploadField
 from inference.api.responses import FEEDBACK_ERRORS, FeedbackResponse
 from inference.api.uploads import path_of
@@ -48,7 +48,7 @@ class FeedbackRequest(FormRequest):
         return attrs
 
 
-class FeedbackViewSet(OpenOrSignedIn, UploadViewSet):
+class FeedbackViewSet(TokenIfRequired, UploadViewSet):
     """What users say about answers; staff reviews it at /review/."""
 
     throttle_classes = [ScopedRateThrottle]

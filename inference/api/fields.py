@@ -33,7 +33,7 @@ def text_of(data: Any) -> str:
     return data if isinstance(data, str) else ""
 
 
-class EmptyIsWrong:
+class BlankIsInvalid:
     """An empty text is a wrong value here, not a missing one."""
 
     field_name: str | None
@@ -50,11 +50,11 @@ class OneOfField(serializers.ChoiceField):
         super().__init__(choices, error_messages={"invalid_choice": told, "null": told}, **kwargs)
 
 
-class StrictChoiceField(EmptyIsWrong, OneOfField):
+class StrictChoiceField(BlankIsInvalid, OneOfField):
     """One of the choices; an empty text is none of them."""
 
 
-class SaysWhatToSend(serializers.CharField):
+class RemedyCharField(serializers.CharField):
     """Text whose refusals say what to send instead of what was wrong."""
 
     default_error_messages = {
@@ -70,11 +70,11 @@ class SaysWhatToSend(serializers.CharField):
                 validator.message = "send it without null characters."
 
 
-class TextField(SaysWhatToSend):
+class TextField(RemedyCharField):
     """Any text."""
 
 
-class PatternField(SaysWhatToSend, serializers.RegexField):
+class PatternField(RemedyCharField, serializers.RegexField):
     """Text of one pattern; `told` is the sentence for whatever breaks it."""
 
     def __init__(self, regex: str, *, told: str, **kwargs: Any) -> None:
@@ -82,7 +82,7 @@ class PatternField(SaysWhatToSend, serializers.RegexField):
         super().__init__(regex=regex, error_messages=messages, **kwargs)
 
 
-class StrictField(EmptyIsWrong, serializers.Field[Any, Any, Any, Any]):
+class StrictField(BlankIsInvalid, serializers.Field[Any, Any, Any, Any]):
     """A value of our own reading."""
 
     def to_representation(self, value: Any) -> Any:

@@ -31,7 +31,7 @@ def locked_for_s(request: Any) -> float | None:
     return (latest + settings.AXES_COOLOFF_TIME - timezone.now()).total_seconds() if latest else None
 
 
-class NotLocked(BasePermission):
+class IsNotLockedOut(BasePermission):
     """Refuse, with 403, the account that failed logins have locked."""
 
     def has_permission(self, request: Any, view: Any) -> bool:
@@ -42,9 +42,9 @@ class NotLocked(BasePermission):
         return True
 
 
-class OpenOrSignedIn:
+class TokenIfRequired:
     """Let a view set's callers in without a token, unless the site setting PREDICT_NEEDS_TOKEN says otherwise."""
 
     def get_permissions(self) -> list[BasePermission]:
         who: BasePermission = IsAuthenticated() if settings.PREDICT_NEEDS_TOKEN else AllowAny()
-        return [who, NotLocked()]
+        return [who, IsNotLockedOut()]

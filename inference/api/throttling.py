@@ -22,7 +22,7 @@ SLICE_ENDPOINTS = ("slice", "slice_batch", "try_slice")
 # Other processes may have granted a share too: small, so that together they hardly pass the limit.
 SHARE = 32
 GRANT_S = 1.0
-MOST_GRANTS = 1000
+MAX_GRANTS = 1000
 # What a call over the limit is logged as: were it counted, a caller who keeps asking would never be let in again.
 REFUSED = ("FORBIDDEN", "TOO_MANY_REQUESTS")
 
@@ -75,6 +75,6 @@ def take_granted(key: tuple[Any, ...]) -> bool:
 
 def grant(key: tuple[Any, ...], calls: int) -> None:
     with _lock:
-        if len(_grants) >= MOST_GRANTS:
+        if len(_grants) >= MAX_GRANTS:
             _grants.clear()
         _grants[key] = Grant(calls, monotonic() + GRANT_S)

@@ -15,7 +15,7 @@ ENDING_LENGTH = 20
 FORM_BYTES = 2**20  # what names, boundaries and text fields may add to the files
 
 
-class CappedUpload(TemporaryFileUploadHandler):
+class MaxSizeUploadHandler(TemporaryFileUploadHandler):
     """Write each file to a temporary file, and stop at `max_bytes` of all files together.
 
     Raises ApiError 413 FILE_TOO_LARGE; the file begun is gone by then.
@@ -48,7 +48,7 @@ def too_large(max_bytes: int) -> ApiError:
 
 def cap_body(request: HttpRequest, max_bytes: int) -> None:
     """Let the body of `request` hold files of at most `max_bytes`; to be called before anything reads it."""
-    request.upload_handlers = [CappedUpload(max_bytes)]
+    request.upload_handlers = [MaxSizeUploadHandler(max_bytes)]
     if "HTTP_TRANSFER_ENCODING" in request.META and request.META.get("wsgi.input_terminated"):
         read_to_its_end(request, max_bytes + FORM_BYTES)
 
@@ -68,7 +68,7 @@ def refuse_large_body(request: HttpRequest, max_bytes: int) -> None:
 def close_uploads(request: HttpRequest) -> None:
     """Remove what is left of a file that was being received when the request was given up."""
     for handler in request.upload_handlers:
-        if isinstance(handler, CappedUpload) and hasattr(handler, "file"):
+        if isinstance(handler, MaxSizeUploadHandler) and hasattr(handler, "file"):
             handler.file.close()
 
 
@@ -78,7 +78,7 @@ def content_length(request: HttpRequest) -> int:
 
 
 def path_of(upload: Any) -> str:
-    """Return where an upload lies on the disk; every view here takes them through CappedUpload."""
+    """Return where an upload lies on the disk; every view here takes them through MaxSizeUploadHandler."""
     if not isinstance(upload, TemporaryUploadedFile):
-        raise TypeError("uploads of this view must go through CappedUpload")
+        raise TypeError("uploads of this view must go through MaxSizeUploadHandler")
     return upload.temporary_file_path()

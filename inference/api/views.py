@@ -13,7 +13,7 @@ from inference import actions
 from inference.api import error_mapping
 from inference.api.base import PredictionViewSet
 from inference.api.errors import ApiError
-from inference.api.permissions import NotLocked, OpenOrSignedIn
+from inference.api.permissions import IsNotLockedOut, TokenIfRequired
 from inference.api.requests import (
     AXES,
     LesionBatchRequest,
@@ -32,7 +32,7 @@ from inference.api.responses import (
 from inference.api.throttling import LESION_ENDPOINTS, SLICE_ENDPOINTS
 from inference.api.uploads import path_of
 from inference.call_log import Call
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Prediction
 from inference.networks.answers import LesionAnswer, SliceAnswer
 
@@ -43,7 +43,7 @@ BATCH_BYTES = 100 * 2**20
 class LesionViewSet(PredictionViewSet):
     """Malignancy of lesions in a CT volume."""
 
-    permission_classes = [IsAuthenticated, NotLocked]
+    permission_classes = [IsAuthenticated, IsNotLockedOut]
     endpoints = {"create": Prediction.Endpoint.LESION, "batch": Prediction.Endpoint.LESION_BATCH}
     scope = LESION_ENDPOINTS
 
@@ -107,7 +107,7 @@ def trace(call: Call, answer: LesionAnswer) -> dict[str, str]:
     return {"modelVersion": answer.model_version, "requestId": call.request_id}
 
 
-class SliceViewSet(OpenOrSignedIn, PredictionViewSet):
+class SliceViewSet(TokenIfRequired, PredictionViewSet):
     """The class of CT slices."""
 
     endpoints = {"create": Prediction.Endpoint.SLICE, "batch": Prediction.Endpoint.SLICE_BATCH}
@@ -151,7 +151,7 @@ def slice_data(answer: SliceAnswer) -> dict[str, Any]:
     }
 
 
-def slice_result(result: SliceAnswer | Unreadable) -> dict[str, Any]:
+def slice_result(result: SliceAnswer | InvalidImageFile) -> dict[str, Any]:
     if isinstance(result, SliceAnswer):
         return {"status": "success", "data": slice_data(result)}
     error = error_mapping.answer_for(result)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .reading.errors import Unreadable
+from .reading.errors import InvalidImageFile
 from .volume import Block
 
 # A crop's part of the scan may have this many voxels: 64 mm at an eighth of a millimetre. Finer than any scanner,
@@ -40,7 +40,9 @@ def refuse_too_fine(blocks: Sequence[Block]) -> None:
     """Raise Unreadable HEADER_GEOMETRY if so many voxels lie around the points that they are no CT's."""
     sizes = [math.prod(high[axis] - low[axis] for axis in range(3)) for low, high in blocks]
     if sum(sizes) > MAX_CROP_VOXELS:
-        raise Unreadable("HEADER_GEOMETRY", "The voxels are smaller than any CT scanner's: is ElementSpacing in mm?")
+        raise InvalidImageFile(
+            "HEADER_GEOMETRY", "The voxels are smaller than any CT scanner's: is ElementSpacing in mm?"
+        )
 
 
 def window(hu: NDArray[np.float32], spec: CropSpec) -> NDArray[np.float32]:

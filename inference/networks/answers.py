@@ -28,7 +28,7 @@ class ModelUnavailable(ServiceError):
     note = "The model is not loaded."
 
 
-class Busy(ServiceError):
+class ServiceBusy(ServiceError):
     """Too many requests wait, or the process is coming back: ask again after `retry_after_s` whole seconds."""
 
     code = "TRY_AGAIN"

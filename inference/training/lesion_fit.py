@@ -79,7 +79,7 @@ def fit_member(nodules: NoduleSet, chosen: NDArray[np.int64], recipe: FitRecipe,
         loss.backward()
         optimiser.step()
         schedule.step()
-        _follow(averaged, network, min(recipe.average_decay, (step + 1) / (step + 11)))
+        _update_ema(averaged, network, min(recipe.average_decay, (step + 1) / (step + 11)))
     return averaged.eval()
 
 
@@ -91,7 +91,7 @@ def _loss(answers: Tensor, targets: Targets, batch: Tensor, recipe: FitRecipe) -
 
 
 @torch.no_grad()
-def _follow(averaged: LesionMember, network: LesionMember, decay: float) -> None:
+def _update_ema(averaged: LesionMember, network: LesionMember, decay: float) -> None:
     """Move the running average of weights and batch statistics a little towards the network."""
     for mean, value in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
         if mean.is_floating_point():

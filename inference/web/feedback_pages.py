@@ -14,7 +14,7 @@ from inference import actions
 from inference.api.base import known
 from inference.api.errors import ApiError
 from inference.api.uploads import path_of
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Feedback
 from inference.networks.answers import ServiceError
 from inference.web.forms import FeedbackForm
@@ -44,7 +44,7 @@ def send_feedback(request: HttpRequest) -> HttpResponse:
         return render(request, "inference/feedback.html", {"form": form}, status=400)
     try:
         keep(request.user, form.cleaned_data)
-    except (Unreadable, ServiceError, OSError) as error:
+    except (InvalidImageFile, ServiceError, OSError) as error:
         return problem(request, form, error)
     return thanks(request)
 

@@ -110,7 +110,7 @@ class FeedbackForm(forms.Form):
     )
     note = NoteField(label="Note")
     # Nobody sees it, so whoever fills it in is a program that fills in everything (hostile-inputs T62).
-    website = forms.CharField(required=False, widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"}))
+    honeypot = forms.CharField(required=False, widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"}))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -118,7 +118,7 @@ class FeedbackForm(forms.Form):
 
     @property
     def is_spam(self) -> bool:
-        return bool(self["website"].value())
+        return bool(self["honeypot"].value())
 
     def clean_picture(self) -> bytes:
         try:

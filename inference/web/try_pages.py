@@ -16,14 +16,14 @@ from inference.api.throttling import LESION_ENDPOINTS, SLICE_ENDPOINTS
 from inference.api.uploads import path_of
 from inference.call_log import Call
 from inference.ct.geometry import PointOutsideScan
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Prediction
 from inference.networks.answers import LesionViews, ServiceError, SliceExplanation
 from inference.web import examples
 from inference.web.forms import INLINE_PICTURE_BYTES, FeedbackForm, LesionForm, SliceForm
 from inference.web.page_uploads import takes_upload
 
-FAULTS = (Unreadable, PointOutsideScan, ServiceError, OSError)
+FAULTS = (InvalidImageFile, PointOutsideScan, ServiceError, OSError)
 PLANES = (("axial", "R", "A"), ("coronal", "R", "H"), ("sagittal", "A", "H"))
 
 

@@ -14,15 +14,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from leaderboard.boards import Board, board_of, visible_phase
-from leaderboard.export import MOST_ROWS, csv_response
+from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
 from leaderboard.standings import Row, all_rows, count_of, page_of, team_on_board
-from submissions.api.negotiation import AddressDecides
+from submissions.api.negotiation import IgnoreAcceptNegotiation
 from submissions.models import Phase
 from submissions.models.team import team_of
 from submissions.phases.errors import Refusal
 
-MOST_PAGE_ROWS = 100
+MAX_PAGE_ROWS = 100
 
 
 class RowSerializer(serializers.Serializer[Any]):
@@ -81,7 +81,7 @@ SHOW = OpenApiParameter("show", str, enum=["best", "all"], description="all: eve
 PAGE = OpenApiParameter(
     "page",
     int,
-    description=f"from 1; without it the whole board, cut at {MOST_ROWS} rows: `count` says how many there are",
+    description=f"from 1; without it the whole board, cut at {MAX_ROWS} rows: `count` says how many there are",
 )
 PAGE_SIZE = OpenApiParameter("page_size", int, description="at most 100")
 
@@ -129,7 +129,7 @@ class PublicView(APIView):
 
 
 class BoardView(PublicView):
-    content_negotiation_class = AddressDecides
+    content_negotiation_class = IgnoreAcceptNegotiation
 
     @extend_schema(
         operation_id="leaderboard",
@@ -149,8 +149,8 @@ class BoardView(PublicView):
 def _asked_rows(request: Request, board: Board) -> tuple[list[Row], int]:
     own = team_of(request.user)
     if "page" not in request.query_params and "page_size" not in request.query_params:
-        return all_rows(board, own, MOST_ROWS), count_of(board)
-    size = _number(request, "page_size", 50, MOST_PAGE_ROWS)
+        return all_rows(board, own, MAX_ROWS), count_of(board)
+    size = _number(request, "page_size", 50, MAX_PAGE_ROWS)
     page = page_of(board, _number(request, "page", 1, 10**9), own, size=size)
     return page.rows, page.n_entries
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from submissions.kinds import pack
 from submissions.models import Case, Dataset, Evaluation, Membership, Phase, Submission, Team
-from submissions.models.standing import refresh_standings
+from submissions.models.standing import recompute_team_standings
 from submissions.scoring import score
 
 
@@ -60,13 +60,13 @@ def make_entry(phase, team, *, public=None, private=None, days_ago=1.0, predicti
     evaluation = Evaluation.objects.create(
         submission=submission,
         status="completed",
-        is_counted=True,
+        is_current=True,
         scores=scores,
         dataset_hash=phase.dataset.content_hash,
         predictions=None if predictions is None else pack(predictions),
         finished_at=timezone.now(),
     )
-    refresh_standings(phase, team)
+    recompute_team_standings(phase, team)
     return evaluation
 
 

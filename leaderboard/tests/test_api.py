@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from submissions import actions
 from submissions.models import Evaluation
-from submissions.text.csv_export import safe_text
+from submissions.text.csv_export import escape_formula
 
 from .boards import make_dataset, make_entry, make_phase, make_scored_entry, make_team
 
@@ -128,7 +128,7 @@ def test_an_entry_without_the_metric_is_last_of_all_and_unranked(client):
 
 
 def test_the_count_is_of_the_whole_board_even_where_its_rows_are_cut(client, monkeypatch):
-    monkeypatch.setattr("leaderboard.api.views.MOST_ROWS", 2)
+    monkeypatch.setattr("leaderboard.api.views.MAX_ROWS", 2)
     phase = make_phase()
     for i in range(3):
         make_entry(phase, make_team(f"t{i}"), public=i / 10)
@@ -239,7 +239,7 @@ def _floats(value):
     ],
 )  # fmt: skip
 def test_a_name_never_becomes_a_formula(name, cell):
-    assert safe_text(name) == cell
+    assert escape_formula(name) == cell
 
 
 def test_the_export_holds_safe_names_and_plain_numbers(client):

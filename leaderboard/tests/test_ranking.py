@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.ranking import Contender, places
+from leaderboard.ranking import RankInput, rank_entries
 from submissions.scoring import MISSING
 
 
 def ranks(*keys, better=0, baselines=()):
-    found = places(
-        [Contender(i, key if isinstance(key, tuple) else (key,), i, i in baselines) for i, key in enumerate(keys)],
+    found = rank_entries(
+        [RankInput(i, key if isinstance(key, tuple) else (key,), i, i in baselines) for i, key in enumerate(keys)],
         better=better,
     )
     return [(place.contender.identity, place.rank) for place in found]
@@ -49,7 +49,7 @@ def test_a_later_page_counts_on():
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=30))
 def test_a_place_is_one_more_than_the_number_of_ranked_entries_above(entries):
-    contenders = [Contender(i, (score / 4,), i, is_baseline) for i, (score, is_baseline) in enumerate(entries)]
-    for place in places(contenders):
+    contenders = [RankInput(i, (score / 4,), i, is_baseline) for i, (score, is_baseline) in enumerate(entries)]
+    for place in rank_entries(contenders):
         above = sum(not one.is_baseline and one.keys > place.contender.keys for one in contenders)
         assert place.rank == (None if place.contender.is_baseline else above + 1)

@@ -153,7 +153,7 @@ def _archive() -> bytes:
 def _begun(evaluation: Evaluation) -> Evaluation:
     claimed = claim(evaluation.pk, WORKER)
     assert claimed, "a submission made in this transaction is nobody else's"
-    claimed.note("running", "A worker has started.", WORKER)
+    claimed.add_event("running", "A worker has started.", WORKER)
     return claimed
 
 
@@ -175,7 +175,7 @@ def _fail_for_memory(user: User, phase: Phase, at: datetime) -> None:
         return
     evaluation = _begun(_send_image("memory", user, phase, at, "big-ensemble:2", title="Ten networks at once"))
     total = phase.dataset.scored_cases().count()
-    evaluation.note("smoke", "All 8 public sample cases were answered.")
+    evaluation.add_event("smoke", "All 8 public sample cases were answered.")
     evaluation.save_progress(
         stage="run",
         total=total,
@@ -183,7 +183,7 @@ def _fail_for_memory(user: User, phase: Phase, at: datetime) -> None:
         smoke_log="loading 10 networks\nlistening on 0.0.0.0:8000\n",
     )
     answered = f"{total // 3} of {total} cases were answered."
-    actions.fail(evaluation=evaluation, code="OUT_OF_MEMORY", note=answered, staff_note="exit 137, OOMKilled")
+    actions.fail(evaluation=evaluation, code="OUT_OF_MEMORY", note=answered, staff_detail="exit 137, OOMKilled")
     _backdate(evaluation, at)
 
 
@@ -192,8 +192,8 @@ def _fail_by_our_fault(user: User, phase: Phase, at: datetime) -> None:
     if _is_there("ours"):
         return
     evaluation = _begun(_send_image("ours", user, phase, at, "deep-net:0.2", title="Deeper network, as an image"))
-    staff_note = "the engine did not answer within 60 s (demo)"
-    actions.fail(evaluation=evaluation, code="SYSTEM_ENGINE", staff_note=staff_note)
+    staff_detail = "the engine did not answer within 60 s (demo)"
+    actions.fail(evaluation=evaluation, code="SYSTEM_ENGINE", staff_detail=staff_detail)
     _backdate(evaluation, at)
 
 
@@ -204,7 +204,7 @@ def _keep_running(user: User, phase: Phase, now: datetime) -> None:
         evaluation = _begun(
             _send_image("running", user, phase, now, "radiomics:1.2", title="Radiomics, saved this time")
         )
-        evaluation.note("smoke", "All 8 public sample cases were answered.")
+        evaluation.add_event("smoke", "All 8 public sample cases were answered.")
         evaluation.save_progress(stage="run", smoke_log="listening on 0.0.0.0:8000\n", lease_until=now + FAR)
     total = phase.dataset.scored_cases().count()
     started = now - timedelta(seconds=41)

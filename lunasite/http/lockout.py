@@ -50,7 +50,7 @@ def account_key(request: HttpRequest | None, credentials: dict[str, Any] | None)
     return accounts_tried(credentials)[0]
 
 
-def take_a_try(account: str, address: str) -> bool:
+def count_attempt(account: str, address: str) -> bool:
     """Count one try of `account` from `address`; False when the limit is reached."""
     now = timezone.now()
     row, _ = AccessAttempt.objects.get_or_create(
@@ -63,27 +63,27 @@ def take_a_try(account: str, address: str) -> bool:
         return free.update(failures_since_start=F("failures_since_start") + 1, attempt_time=now) == 1
 
 
-def forget_tries(account: str, address: str) -> None:
+def reset_attempts(account: str, address: str) -> None:
     """A right password ends the counting; the row stays, so that a try under way still finds it."""
     AccessAttempt.objects.filter(username=account, ip_address=address).update(failures_since_start=0)
 
 
-def forget_tries_of(request: HttpRequest, user: Any) -> None:
+def reset_attempts_of(request: HttpRequest, user: Any) -> None:
     """End the counting for whoever signed in; other accounts the login was tried on get this one try back."""
     own, address = f"user {user.pk}", client_address(request)
-    forget_tries(own, address)
+    reset_attempts(own, address)
     others = [account for account in request.__dict__.pop("accounts_tried", []) if account != own]
     tried = AccessAttempt.objects.filter(username__in=others, ip_address=address, failures_since_start__gt=0)
     tried.update(failures_since_start=F("failures_since_start") - 1)
 
 
-class CountFirst(AxesDatabaseHandler):
+class AtomicAttemptHandler(AxesDatabaseHandler):
     """The axes handler of this site (AXES_HANDLER)."""
 
     def is_allowed(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
         request.accounts_tried = accounts_tried(credentials)
         address = client_address(request)
-        allowed = all(take_a_try(account, address) for account in request.accounts_tried)
+        allowed = all(count_attempt(account, address) for account in request.accounts_tried)
         if not allowed:
             # AxesMiddleware looks for this and answers 429 in place of the view.
             request.axes_locked_out = True
@@ -94,7 +94,7 @@ class CountFirst(AxesDatabaseHandler):
         """The try was counted before the password was checked."""
 
     def user_logged_in(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
-        forget_tries_of(request, user)
+        reset_attempts_of(request, user)
 
     def user_logged_out(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
         """Nothing is kept about it."""

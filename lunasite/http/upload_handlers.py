@@ -9,10 +9,10 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 
-MOST_BYTES = 32 * 2**20
+MAX_BYTES = 32 * 2**20
 
 
-class BoundedUploads(FileUploadHandler):
+class MaxFormSizeUploadHandler(FileUploadHandler):
     """Counts what passes by; the handlers after it keep the files. Raises RequestDataTooBig."""
 
     received_bytes = 0
@@ -25,12 +25,12 @@ class BoundedUploads(FileUploadHandler):
         *args: Any,
         **kwargs: Any,
     ) -> None:
-        if content_length > MOST_BYTES:
+        if content_length > MAX_BYTES:
             raise RequestDataTooBig("the form is larger than any page takes")
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
         self.received_bytes += len(raw_data)
-        if self.received_bytes > MOST_BYTES:
+        if self.received_bytes > MAX_BYTES:
             raise RequestDataTooBig("the form is larger than any page takes")
         return raw_data
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 
-class PrivatePagesMiddleware:
+class NoStoreMiddleware:
     """Answers to somebody with a token or a session are theirs alone, unless the view says otherwise."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

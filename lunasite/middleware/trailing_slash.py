@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 PREFIXES = ("/api/", "/apitest/")
 
 
-class ApiPathMiddleware:
+class TrailingSlashMiddleware:
     """Strip the trailing slash of API paths, so that each endpoint is declared once, without it.
 
     A redirect would lose the body of a POST.

@@ -12,7 +12,7 @@ from gunicorn.http.errors import ParseException
 from lunasite.serving.drain_body import Application, Environ
 
 
-class WholeBody:
+class ContentLengthBody:
     """A body that raises OSError when it ends before `length` bytes, or comes in pieces that cannot be joined.
 
     length: bytes announced, or None where the body comes in pieces.
@@ -40,14 +40,14 @@ class WholeBody:
         return piece
 
 
-def telling_cut_bodies(application: Application) -> Application:
+def check_content_length(application: Application) -> Application:
     """WSGI middleware: hand on each body as a WholeBody."""
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH") or ""
         is_in_pieces = "HTTP_TRANSFER_ENCODING" in environ
         if length.isdecimal() or is_in_pieces:
-            environ["wsgi.input"] = WholeBody(environ["wsgi.input"], None if is_in_pieces else int(length))
+            environ["wsgi.input"] = ContentLengthBody(environ["wsgi.input"], None if is_in_pieces else int(length))
         return application(environ, start_response)
 
     return answer

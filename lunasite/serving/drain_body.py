@@ -19,7 +19,7 @@ SILENCE_SECONDS = 30.0  # a client that sends, or takes, nothing for so long is 
 CHUNK_BYTES = 2**18
 
 
-class ThrowsAwayUnreadBodies:
+class DrainRequestBody:
     """WSGI middleware around the site."""
 
     def __init__(self, application: Application) -> None:
@@ -46,13 +46,13 @@ class Answer:
 
     def close(self) -> None:
         try:
-            throw_away(self.environ["wsgi.input"], self.environ.get("gunicorn.socket"))
+            drain(self.environ["wsgi.input"], self.environ.get("gunicorn.socket"))
         finally:
             if hasattr(self.answer, "close"):
                 self.answer.close()
 
 
-def throw_away(body: Any, socket: Any = None) -> None:
+def drain(body: Any, socket: Any = None) -> None:
     """Read `body` to its end, but no more than MAX_BYTES and no longer than MAX_SECONDS."""
     deadline = time.monotonic() + MAX_SECONDS
     left = MAX_BYTES

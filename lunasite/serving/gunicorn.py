@@ -3,7 +3,7 @@
 import contextlib
 from typing import Any
 
-worker_class = "lunasite.serving.slowloris.PatientThreadWorker"
+worker_class = "lunasite.serving.slowloris.HeaderBufferingThreadWorker"
 threads = 8
 timeout = 120
 graceful_timeout = 15

@@ -20,7 +20,7 @@ LOOK_AGAIN_S = 0.02
 NEXT_REQUEST_MS = 2
 
 
-class PatientThreadWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+class HeaderBufferingThreadWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Gives a thread to a connection only once its request line and headers are there."""
 
     def handle(self, conn: Any) -> Any:

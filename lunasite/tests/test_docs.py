@@ -11,7 +11,7 @@ from django.core.management import get_commands
 from lunasite.env import Env
 from submissions.failures import FAILURES
 from submissions.management.generated_docs.state_diagram import (
-    REASONS,
+    TRANSITION_REASONS,
     filled_in,
     moves,
     states_diagram,
@@ -68,9 +68,9 @@ def test_the_diagram_is_drawn_from_the_table():
 
 
 def test_every_move_has_a_reason_and_is_drawn():
-    assert set(REASONS) == set(moves())
+    assert set(TRANSITION_REASONS) == set(moves())
     diagram = states_diagram()
-    for start, ends in Evaluation.MOVES.items():
+    for start, ends in Evaluation.TRANSITIONS.items():
         assert (f"    {start} --> [*]" in diagram) == (not ends)
         for end in ends:
             assert f"    {start} --> {end}: " in diagram

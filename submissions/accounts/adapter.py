@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from lunasite.http import lockout
 from submissions.mail import send_or_retry
-from submissions.text.confusables import likeness
+from submissions.text.confusables import skeleton
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")  # where the port may be any
 RESERVED_NAMES = {"admin", "administrator", "organiser", "organizer", "staff", "root", "system", "lunasite"}
@@ -29,16 +29,16 @@ class AccountAdapter(DefaultAccountAdapter):
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         user = super().authenticate(request, **credentials)
         if user is not None:
-            lockout.forget_tries_of(request, user)
+            lockout.reset_attempts_of(request, user)
         return user
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
         if "@" in username:
             raise ValidationError("A user name has no @ in it; the e-mail address has its own field.")
-        if likeness(username) in RESERVED_NAMES:
+        if skeleton(username) in RESERVED_NAMES:
             raise ValidationError("This name could be taken for the organisers'; choose another.")
         taken = [] if shallow else get_user_model().objects.values_list("username", flat=True)
-        if likeness(username) in map(likeness, taken):
+        if skeleton(username) in map(skeleton, taken):
             raise ValidationError("This name is taken, or looks like one that is; choose another.")
         return str(super().clean_username(username, shallow))
 

@@ -63,7 +63,7 @@ def check_password(request: Request, username: str, password: str) -> Any:
     user = authenticate(request._request, username=username, password=password)
     if user is None:
         raise Refusal(401, "UNAUTHORIZED", "User name or password is wrong.")
-    lockout.forget_tries_of(request._request, user)
+    lockout.reset_attempts_of(request._request, user)
     return user
 
 

@@ -1,7 +1,7 @@
 """The verbs of the challenge. Keyword-only; each owns its transaction."""
 
 from submissions.actions.evaluate import evaluate
-from submissions.actions.finish import complete, fail, set_back
+from submissions.actions.finish import complete, fail, requeue
 from submissions.actions.submit import check_may_submit, submit, submit_csv
 from submissions.actions.submit_image import submit_image, submit_upload
 from submissions.actions.sweep import sweep
@@ -25,8 +25,8 @@ __all__ = [
     "re_evaluate",
     "refund",
     "release",
+    "requeue",
     "retry",
-    "set_back",
     "set_hidden",
     "submit",
     "submit_csv",

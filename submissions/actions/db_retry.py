@@ -12,19 +12,19 @@ from django.db import OperationalError, connection
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
-MOST_TRIES = 3
+MAX_ATTEMPTS = 3
 
 
-def with_retries(transaction: Callable[[], Result]) -> Result:
+def retry_on_deadlock(transaction: Callable[[], Result]) -> Result:
     """Return what `transaction` returns; it is run up to three times when the database refuses it as busy.
 
     Inside a larger transaction there is nothing to repeat alone: then, and at last, OperationalError is raised.
     """
-    for attempt in range(1, MOST_TRIES + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             return transaction()
         except OperationalError as error:
-            if attempt == MOST_TRIES or connection.in_atomic_block:
+            if attempt == MAX_ATTEMPTS or connection.in_atomic_block:
                 raise
             log.warning("database busy, trying again", attempt=attempt, error=str(error).splitlines()[0])
             time.sleep(random.uniform(0.05, 0.3) * attempt)  # noqa: S311 — spreads writers out

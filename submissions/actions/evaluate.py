@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from submissions import storage
-from submissions.actions.finish import Outcome, complete, fail, set_back
+from submissions.actions.finish import Outcome, complete, fail, requeue
 from submissions.actions.submit import read_csv
 from submissions.failures import ParticipantError, PlatformError
 from submissions.intake.csv.predictions import CsvProblems
@@ -54,32 +54,32 @@ def evaluate(*, evaluation_id: int, worker: str) -> None:
     if evaluation is None:
         log.info("not mine", evaluation=evaluation_id)
         return
-    evaluation.note("running", "A worker has started.", worker)
+    evaluation.add_event("running", "A worker has started.", worker)
     try:
         with Heartbeat(evaluation) as heartbeat:
             complete(evaluation=evaluation, outcome=_outcome(evaluation, heartbeat))
     except StatusConflict as conflict:
         log.info("attempt lost", evaluation=evaluation_id, reason=str(conflict))
     except ParticipantError as fault:
-        _decide(partial(fail, note=fault.note), evaluation, fault.code, fault.staff_note)
+        _decide(partial(fail, note=fault.note), evaluation, fault.code, fault.staff_detail)
     except PlatformError as fault:
-        _decide(set_back, evaluation, fault.code, fault.staff_note)
+        _decide(requeue, evaluation, fault.code, fault.staff_detail)
     except Exception as error:  # whatever it is, it is ours: the row says so and the try is given back
         log.exception("evaluation crashed", evaluation=evaluation_id)
-        _decide(set_back, evaluation, "SYSTEM_ERROR", f"{type(error).__name__}: {error}")
+        _decide(requeue, evaluation, "SYSTEM_ERROR", f"{type(error).__name__}: {error}")
 
 
 class Verdict(Protocol):
-    """`fail` or `set_back`."""
+    """`fail` or `requeue`."""
 
-    def __call__(self, *, evaluation: Evaluation, code: str, staff_note: str) -> None: ...
+    def __call__(self, *, evaluation: Evaluation, code: str, staff_detail: str) -> None: ...
 
 
-def _decide(verdict: Verdict, evaluation: Evaluation, code: str, staff_note: str) -> None:
+def _decide(verdict: Verdict, evaluation: Evaluation, code: str, staff_detail: str) -> None:
     """Record a verdict, unless a cancel or another worker was first."""
     evaluation.status = Evaluation.Status.RUNNING  # as it was before whatever was rolled back
     try:
-        verdict(evaluation=evaluation, code=code, staff_note=staff_note)
+        verdict(evaluation=evaluation, code=code, staff_detail=staff_detail)
     except StatusConflict as conflict:
         log.info("attempt lost", evaluation=evaluation.pk, reason=str(conflict))
 

@@ -15,12 +15,12 @@ from django.utils import timezone
 from django_q.tasks import async_task
 from numpy.typing import NDArray
 
-from submissions.actions.db_retry import with_retries
+from submissions.actions.db_retry import retry_on_deadlock
 from submissions.actions.queue import CSV_CLUSTER
 from submissions.failures import FAILURES, PlatformError
 from submissions.kinds import pack
 from submissions.models import Evaluation, Split, Team
-from submissions.models.standing import refresh_standings
+from submissions.models.standing import recompute_team_standings
 from submissions.scoring import METRIC_VERSION, MetricError, curves, score
 
 log = structlog.get_logger(__name__)
@@ -49,17 +49,17 @@ def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
     @transaction.atomic
     def finish() -> None:
         Team.objects.select_for_update().get(pk=submission.team_id)
-        submission.evaluations.filter(is_counted=True).update(is_counted=False)
+        submission.evaluations.filter(is_current=True).update(is_current=False)
         evaluation.status = Evaluation.Status.RUNNING  # a rolled-back try may have left "completed" in memory
-        evaluation.move_to(
+        evaluation.transition_to(
             Evaluation.Status.COMPLETED, scores=scores, curves=drawn, predictions=pack(outcome.predictions),
-            metric_version=METRIC_VERSION, timings=timings, is_counted=True, stage="scored", partial_answers={},
+            metric_version=METRIC_VERSION, timings=timings, is_current=True, stage="scored", partial_answers={},
             lease_until=None, finished_at=timezone.now(), failure_code="", failure_note="",
         )  # fmt: skip
-        evaluation.note("scored", "Scored.")
-        refresh_standings(submission.phase, submission.team, submission)
+        evaluation.add_event("scored", "Scored.")
+        recompute_team_standings(submission.phase, submission.team, submission)
 
-    with_retries(finish)
+    retry_on_deadlock(finish)
 
 
 def score_splits(evaluation: Evaluation, predictions: NDArray[np.float64]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -99,18 +99,18 @@ def _score(
         raise PlatformError("SYSTEM_METRIC", str(error)) from error
 
 
-def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_note: str = "") -> None:
+def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_detail: str = "") -> None:
     """End an evaluation with a code of the table; only the participant's counted faults use up the try.
 
     Raises StatusConflict when the attempt is no longer ours.
     """
     failure = FAILURES[code]
     with transaction.atomic():
-        evaluation.move_to(
-            Evaluation.Status.FAILED, failure_code=code, failure_note=note, staff_note=staff_note[:20_000],
+        evaluation.transition_to(
+            Evaluation.Status.FAILED, failure_code=code, failure_note=note, staff_detail=staff_detail[:20_000],
             lease_until=None, finished_at=timezone.now(), partial_answers={},
         )  # fmt: skip
-        evaluation.note("failed", failure.sentence, staff_note[:20_000])
+        evaluation.add_event("failed", failure.sentence, staff_detail[:20_000])
         if not failure.counts:
             evaluation.submission.give_try_back()
         if failure.is_ours:
@@ -118,21 +118,28 @@ def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_note: str =
     log.info("evaluation failed", evaluation=evaluation.pk, code=code)
 
 
-def set_back(*, evaluation: Evaluation, code: str, staff_note: str = "", wait: timedelta | None = None) -> None:
+def requeue(*, evaluation: Evaluation, code: str, staff_detail: str = "", wait: timedelta | None = None) -> None:
     """Give an attempt that failed by our fault back to the queue; at last fail it as ours.
 
     wait: how long nobody may take it; None for a time that doubles with each setback.
     Raises StatusConflict when the attempt is no longer ours.
     """
-    setbacks = evaluation.setbacks + 1
-    if setbacks >= settings.EVALUATION_MAX_ATTEMPTS:
-        fail(evaluation=evaluation, code=code, staff_note=staff_note)
+    failed_attempts = evaluation.failed_attempts + 1
+    if failed_attempts >= settings.EVALUATION_MAX_ATTEMPTS:
+        fail(evaluation=evaluation, code=code, staff_detail=staff_detail)
         return
     if wait is None:
-        wait = timedelta(seconds=FIRST_BACK_OFF_S * 2 ** (setbacks - 1))
+        wait = timedelta(seconds=FIRST_BACK_OFF_S * 2 ** (failed_attempts - 1))
     with transaction.atomic():
-        evaluation.move_to(
-            Evaluation.Status.PENDING, setbacks=setbacks, available_at=timezone.now() + wait, lease_until=None,
-            stage="queued", enqueued_at=None, staff_note=f"{code}: {staff_note}"[:20_000],
-        )  # fmt: skip
-        evaluation.note("queued", "Something on our side failed; it is tried again.", f"{code}: {staff_note}"[:20_000])
+        evaluation.transition_to(
+            Evaluation.Status.PENDING,
+            failed_attempts=failed_attempts,
+            available_at=timezone.now() + wait,
+            lease_until=None,
+            stage="queued",
+            enqueued_at=None,
+            staff_detail=f"{code}: {staff_detail}"[:20_000],
+        )
+        evaluation.add_event(
+            "queued", "Something on our side failed; it is tried again.", f"{code}: {staff_detail}"[:20_000]
+        )

@@ -12,14 +12,14 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from submissions import storage
-from submissions.actions.db_retry import with_retries
+from submissions.actions.db_retry import retry_on_deadlock
 from submissions.actions.queue import enqueue
 from submissions.intake.csv.predictions import PredictionTable, read_predictions
 from submissions.models import Evaluation, Phase, Submission, Team
 from submissions.phases import errors as phase_errors
 from submissions.phases import quota
 from submissions.teams.membership import team_for
-from submissions.text.sanitize import file_name
+from submissions.text.sanitize import sanitize_filename
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -67,7 +67,7 @@ def submit_csv(
     stored = storage.stream_in(storage.new_key("predictions.csv"), [data])
     return submit_or_drop(
         user=user, phase=phase, submission_type=Submission.Type.CSV, stored=stored,
-        original_name=file_name(file.name or "predictions.csv"), received_at=received_at,
+        original_name=sanitize_filename(file.name or "predictions.csv"), received_at=received_at,
         ignored_columns=list(table.ignored_columns), **fields,
     )  # fmt: skip
 
@@ -134,7 +134,7 @@ def submit(
         return submission
 
     try:
-        return with_retries(record)
+        return retry_on_deadlock(record)
     except IntegrityError:
         if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), stored.sha256):
             return earlier
@@ -148,6 +148,6 @@ def start_evaluation(submission: Submission) -> Evaluation:
         code_version=settings.CODE_VERSION,
         seed=uuid.uuid4().int % 2**31,
     )
-    evaluation.note("received", "Received and checked." if not submission.is_docker else "Received.")
+    evaluation.add_event("received", "Received and checked." if not submission.is_docker else "Received.")
     enqueue(evaluation)
     return evaluation

@@ -8,7 +8,7 @@ import structlog
 from django.db.models import Q
 from django.utils import timezone
 
-from submissions.actions.finish import set_back
+from submissions.actions.finish import requeue
 from submissions.actions.queue import CLUSTERS, enqueue, messages_waiting
 from submissions.models import Evaluation, StatusConflict
 
@@ -25,10 +25,10 @@ def _return_lost_attempts() -> int:
     lost = 0
     for evaluation in Evaluation.objects.lease_expired().select_related("submission"):
         try:
-            set_back(
+            requeue(
                 evaluation=evaluation,
                 code="SYSTEM_WORKER_LOST",
-                staff_note=f"lease of {evaluation.worker} expired",
+                staff_detail=f"lease of {evaluation.worker} expired",
                 wait=timedelta(0),
             )
         except StatusConflict:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from submissions.actions.queue import enqueue
 from submissions.actions.submit import start_evaluation
 from submissions.models import Evaluation, StatusConflict, Submission, Team
-from submissions.models.standing import refresh_standings
+from submissions.models.standing import recompute_team_standings
 from submissions.phases import errors as phase_errors
 
 
@@ -31,13 +31,13 @@ def cancel(*, submission: Submission) -> Evaluation:
 @transaction.atomic
 def _cancel(evaluation: Evaluation, submission: Submission) -> Evaluation:
     had_started = evaluation.attempt > 0
-    evaluation.move_to(Evaluation.Status.CANCELLED, lease_until=None, finished_at=timezone.now())
+    evaluation.transition_to(Evaluation.Status.CANCELLED, lease_until=None, finished_at=timezone.now())
     if not had_started:
         submission.give_try_back()
     submission.refresh_from_db(fields=["try_counts"])
     is_given_back = not had_started and not submission.try_counts
     told = "Cancelled before it started; the try was given back." if is_given_back else "Cancelled."
-    evaluation.note("cancelled", told)
+    evaluation.add_event("cancelled", told)
     return evaluation
 
 
@@ -47,11 +47,17 @@ def retry(*, evaluation: Evaluation) -> None:
 
     Raises StatusConflict unless it has failed.
     """
-    evaluation.move_to(
-        Evaluation.Status.PENDING, setbacks=0, failure_code="", failure_note="", staff_note="", finished_at=None,
-        available_at=timezone.now(), stage="queued",
-    )  # fmt: skip
-    evaluation.note("queued", "Queued again by the organisers.")
+    evaluation.transition_to(
+        Evaluation.Status.PENDING,
+        failed_attempts=0,
+        failure_code="",
+        failure_note="",
+        staff_detail="",
+        finished_at=None,
+        available_at=timezone.now(),
+        stage="queued",
+    )
+    evaluation.add_event("queued", "Queued again by the organisers.")
     Submission.objects.filter(pk=evaluation.submission_id).update(try_counts=True)
     enqueue(evaluation)
 
@@ -72,7 +78,7 @@ def re_evaluate(*, submission: Submission) -> Evaluation:
 def refund(*, submission: Submission) -> None:
     """Give the try back whatever came of it."""
     Submission.objects.filter(pk=submission.pk).update(try_counts=False)
-    submission.latest.note("refunded", "The organisers gave the try back.")
+    submission.latest.add_event("refunded", "The organisers gave the try back.")
 
 
 @transaction.atomic
@@ -84,10 +90,12 @@ def release(*, worker: str) -> int:
     count = 0
     for evaluation in Evaluation.objects.filter(status=Evaluation.Status.RUNNING, worker__startswith=f"{worker}:"):
         try:
-            evaluation.move_to(Evaluation.Status.PENDING, lease_until=None, stage="queued", available_at=timezone.now())
+            evaluation.transition_to(
+                Evaluation.Status.PENDING, lease_until=None, stage="queued", available_at=timezone.now()
+            )
         except StatusConflict:
             continue
-        evaluation.note("queued", "The worker was restarted; it goes on elsewhere.", worker)
+        evaluation.add_event("queued", "The worker was restarted; it goes on elsewhere.", worker)
         enqueue(evaluation)
         count += 1
     return count
@@ -107,4 +115,4 @@ def set_hidden(*, submission: Submission, is_hidden: bool) -> None:
 
 def _refresh(submission: Submission) -> None:
     team = Team.objects.select_for_update().get(pk=submission.team_id)
-    refresh_standings(submission.phase, team, submission)
+    recompute_team_standings(submission.phase, team, submission)

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from submissions.models import Evaluation, Submission
 
 
-class NeverDeleted(admin.ModelAdmin):
+class NoDeleteAdmin(admin.ModelAdmin):
     """Rows that came from outside: not added by hand, and kept once they are there."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -20,7 +20,7 @@ class NeverDeleted(admin.ModelAdmin):
         return False
 
 
-class Decided(NeverDeleted):
+class ActionOnlyAdmin(NoDeleteAdmin):
     """Rows whose fields are read only; what may be done with them are the actions.
 
     The actions ask for the change permission, so the page is not taken away as a whole.
@@ -69,7 +69,7 @@ def fits(action: str, submission: Submission, evaluation: Evaluation) -> bool:
     return sensible.get(action, True)
 
 
-class ReadOnly(NeverDeleted):
+class ReadOnly(NoDeleteAdmin):
     """Rows to look at."""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -15,14 +15,14 @@ from submissions import actions
 from submissions.models import Evaluation, StatusConflict, Submission
 from submissions.phases.errors import Refusal
 
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 
 
-class CannotDo(Exception):
+class ActionRefused(Exception):
     """Why a verb does not fit a row; a sentence for staff."""
 
 
-def do(
+def run_bulk_action(
     model_admin: ModelAdmin[Any], request: HttpRequest, rows: Iterable[Any], verb: Callable[[Any], object], done: str
 ) -> HttpResponse | None:
     """Call `verb` with each row. done: what then was, such as `queued again`.
@@ -33,7 +33,7 @@ def do(
     for row in rows:
         try:
             verb(row)
-        except (CannotDo, Refusal, StatusConflict, IntegrityError) as error:
+        except (ActionRefused, Refusal, StatusConflict, IntegrityError) as error:
             refused.append(f"{row}: {_reason(error)}")
             continue
         model_admin.log_change(request, row, f"{done.capitalize()}.")
@@ -56,8 +56,8 @@ def _report(request: HttpRequest, moved: int, done: str, refused: list[str]) -> 
     if moved:
         messages.success(request, f"{moved} {done}.")
     if refused:
-        shown = " ".join(refused[:MOST_SHOWN])
-        more = f" … and {len(refused) - MOST_SHOWN} more." if len(refused) > MOST_SHOWN else ""
+        shown = " ".join(refused[:MAX_SHOWN])
+        more = f" … and {len(refused) - MAX_SHOWN} more." if len(refused) > MAX_SHOWN else ""
         messages.warning(request, f"{len(refused)} could not be {done}. {shown}{more}")
 
 
@@ -74,13 +74,13 @@ def stay(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse | N
 
 def retry(evaluation: Evaluation) -> None:
     if evaluation.status != Evaluation.Status.FAILED:
-        raise CannotDo(f"It is {evaluation.status}; only what failed can be retried.")
+        raise ActionRefused(f"It is {evaluation.status}; only what failed can be retried.")
     actions.retry(evaluation=evaluation)
 
 
 def cancel_evaluation(evaluation: Evaluation) -> None:
     if evaluation.is_finished:
-        raise CannotDo(f"It is already {evaluation.status}.")
+        raise ActionRefused(f"It is already {evaluation.status}.")
     actions.cancel(submission=evaluation.submission)
 
 
@@ -94,7 +94,7 @@ def re_evaluate(submission: Submission) -> None:
 
 def refund(submission: Submission) -> None:
     if not submission.try_counts:
-        raise CannotDo("Its try was given back before.")
+        raise ActionRefused("Its try was given back before.")
     actions.refund(submission=submission)
 
 

@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from submissions.admin import bulk_actions
-from submissions.admin.base import Decided, ReadOnlyInline, fits
-from submissions.admin.bulk_actions import do
+from submissions.admin.base import ActionOnlyAdmin, ReadOnlyInline, fits
+from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.display import NOTHING, age, block, change_link, duration, pretty
 from submissions.admin.export import evaluations_csv
 from submissions.admin.filters import AgeFilter, AttemptFilter, FailureCodeFilter, FaultFilter, WorkerFilter
@@ -25,7 +25,7 @@ class TimelineInline(ReadOnlyInline):
 
     model = EvaluationEvent
     verbose_name_plural = "timeline"
-    fields = ["began", "attempt", "stage", "took", "note", "staff_note"]
+    fields = ["began", "attempt", "stage", "took", "note", "staff_detail"]
     readonly_fields = ["began", "took"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EvaluationEvent]:
@@ -47,7 +47,7 @@ class TimelineInline(ReadOnlyInline):
 
 
 @admin.register(Evaluation)
-class EvaluationAdmin(Decided):
+class EvaluationAdmin(ActionOnlyAdmin):
     list_display = ["id", "state", "failure_shown", "sent", "progress", "attempt", "waited", "worker"]
     list_filter = [
         "status", FaultFilter, AgeFilter, AttemptFilter, "submission__submission_type",
@@ -59,21 +59,24 @@ class EvaluationAdmin(Decided):
     actions = ["retry", "cancel", "re_evaluate", "refund", "mark_baseline", "hide", "unhide", "export_csv"]
     inlines = [TimelineInline]
     fieldsets = [
-        (None, {"fields": ["submission_shown", "state", "is_counted", "progress", "failure_sentence", "failure_note"]}),
-        ("Attempt", {"fields": [("attempt", "setbacks"), "worker", ("heartbeat_age", "lease_until"), "available_at"]}),
+        (None, {"fields": ["submission_shown", "state", "is_current", "progress", "failure_sentence", "failure_note"]}),
+        (
+            "Attempt",
+            {"fields": [("attempt", "failed_attempts"), "worker", ("heartbeat_age", "lease_until"), "available_at"]},
+        ),
         ("Times", {"fields": [("created_at", "started_at", "finished_at"), "ran", "timings_shown"]}),
-        ("Logs", {"fields": ["staff_note_shown", "smoke_log_shown", "run_log_shown"]}),
+        ("Logs", {"fields": ["staff_detail_shown", "smoke_log_shown", "run_log_shown"]}),
         ("Judged by", {"fields": ["dataset_hash", "code_version", ("metric_version", "seed"), "limits_shown"]}),
         ("Image and engine", {"fields": ["image_id", "image_name", "contract_shown", "engine_facts"]}),
         ("Scores", {"classes": ["collapse"], "fields": ["scores_shown"]}),
-    ]  # fmt: skip
+    ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Evaluation]:
         """Leave the logs and arrays of a list where they are."""
         rows: Any = super().get_queryset(request)
         match = request.resolver_match
         is_page = match and "object_id" in match.kwargs
-        return rows.defer("predictions") if is_page else rows.light().defer("scores", "timings")
+        return rows.defer("predictions") if is_page else rows.without_blobs().defer("scores", "timings")
 
     # Columns
 
@@ -137,8 +140,8 @@ class EvaluationAdmin(Decided):
         return pretty({name: value for name, value in evaluation.timings.items() if name != "latency_s"})
 
     @admin.display(description="for staff")
-    def staff_note_shown(self, evaluation: Evaluation) -> str | SafeString:
-        return block(evaluation.staff_note)
+    def staff_detail_shown(self, evaluation: Evaluation) -> str | SafeString:
+        return block(evaluation.staff_detail)
 
     @admin.display(description="log of the smoke run (its team sees it)")
     def smoke_log_shown(self, evaluation: Evaluation) -> str | SafeString:
@@ -170,42 +173,42 @@ class EvaluationAdmin(Decided):
     @admin.display(description="facts")
     def engine_facts(self, evaluation: Evaluation) -> str | SafeString:
         """Return what intake and engine said, from the timeline's staff notes."""
-        notes = evaluation.events.filter(stage__in=["intake", "load", "start"]).exclude(staff_note="")
-        return block("\n".join(notes.values_list("staff_note", flat=True)))
+        notes = evaluation.events.filter(stage__in=["intake", "load", "start"]).exclude(staff_detail="")
+        return block("\n".join(notes.values_list("staff_detail", flat=True)))
 
     @admin.display(description="scores (private ones too)")
     def scores_shown(self, evaluation: Evaluation) -> str | SafeString:
-        return pretty(evaluation.submission.phase.shown(evaluation.scores))
+        return pretty(evaluation.submission.phase.rounded(evaluation.scores))
 
     # Decisions
 
     @admin.action(description="Retry what failed", permissions=["change"])
     def retry(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, rows, bulk_actions.retry, "queued again")
+        return run_bulk_action(self, request, rows, bulk_actions.retry, "queued again")
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, rows, bulk_actions.cancel_evaluation, "cancelled")
+        return run_bulk_action(self, request, rows, bulk_actions.cancel_evaluation, "cancelled")
 
     @admin.action(description="Evaluate the submission once more", permissions=["change"])
     def re_evaluate(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), bulk_actions.re_evaluate, "queued anew")
+        return run_bulk_action(self, request, _submissions(rows), bulk_actions.re_evaluate, "queued anew")
 
     @admin.action(description="Give the try back", permissions=["change"])
     def refund(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), bulk_actions.refund, "refunded")
+        return run_bulk_action(self, request, _submissions(rows), bulk_actions.refund, "refunded")
 
     @admin.action(description="Mark the submission as baseline", permissions=["change"])
     def mark_baseline(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), bulk_actions.mark_baseline, "marked as baseline")
+        return run_bulk_action(self, request, _submissions(rows), bulk_actions.mark_baseline, "marked as baseline")
 
     @admin.action(description="Hide the submission from the board", permissions=["change"])
     def hide(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), bulk_actions.hide, "hidden")
+        return run_bulk_action(self, request, _submissions(rows), bulk_actions.hide, "hidden")
 
     @admin.action(description="Show the submission on the board again", permissions=["change"])
     def unhide(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return do(self, request, _submissions(rows), bulk_actions.unhide, "shown again")
+        return run_bulk_action(self, request, _submissions(rows), bulk_actions.unhide, "shown again")
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export_csv(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse:

@@ -14,7 +14,7 @@ from submissions.text.csv_export import as_csv
 
 EVALUATION_COLUMNS = (
     "evaluation", "submission", "team", "phase", "type", "title", "status", "failure_code", "fault", "attempt",
-    "setbacks", "worker", "answered", "total", "created_at", "started_at", "finished_at", "try_counts",
+    "failed_attempts", "worker", "answered", "total", "created_at", "started_at", "finished_at", "try_counts",
 )  # fmt: skip
 SUBMISSION_COLUMNS = (
     "submission", "team", "user", "phase", "type", "title", "file_name", "sha256", "size_bytes", "created_at",
@@ -35,20 +35,20 @@ def _evaluation(evaluation: Evaluation) -> Sequence[object]:
     return [
         evaluation.pk, str(submission.pk), submission.team.name, submission.phase.slug, submission.submission_type,
         submission.title, evaluation.status, evaluation.failure_code, failure.fault if failure else "",
-        evaluation.attempt, evaluation.setbacks, evaluation.worker, evaluation.answered, evaluation.total,
+        evaluation.attempt, evaluation.failed_attempts, evaluation.worker, evaluation.answered, evaluation.total,
         _iso(evaluation.created_at), _iso(evaluation.started_at), _iso(evaluation.finished_at), submission.try_counts,
     ]  # fmt: skip
 
 
 def _submissions(rows: QuerySet[Submission]) -> Iterator[Sequence[object]]:
-    for submission in rows.prefetch_related(Prefetch("evaluations", Evaluation.objects.light())):
+    for submission in rows.prefetch_related(Prefetch("evaluations", Evaluation.objects.without_blobs())):
         latest = submission.latest
         yield [
             str(submission.pk), submission.team.name, submission.user.username, submission.phase.slug,
             submission.submission_type, submission.title, submission.original_name, submission.sha256,
             submission.size_bytes, _iso(submission.created_at), latest.status, latest.failure_code,
             submission.try_counts, submission.is_baseline, submission.is_hidden,
-            submission.phase.shown(submission.public_score),
+            submission.phase.rounded(submission.public_score),
         ]  # fmt: skip
 
 

@@ -16,12 +16,12 @@ from django_q.tasks import async_task
 
 from submissions.actions.queue import CSV_CLUSTER
 from submissions.admin import bulk_actions
-from submissions.admin.bulk_actions import do
+from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.display import NOTHING
 from submissions.admin.phase_form import PhaseForm, QuotaForm
 from submissions.models import Evaluation, Phase, Quota, Submission
-from submissions.models.standing import rank_anew
-from submissions.phases.warnings import advice_on
+from submissions.models.standing import recompute_standings
+from submissions.phases.warnings import phase_warnings
 
 RANKING = {"metric", "tie_breaks", "decimals"}
 # More entries than this take longer than a page may.
@@ -54,7 +54,7 @@ class PhaseAdmin(admin.ModelAdmin):
         ("Ranking", {"fields": ["metric", "tie_breaks", "decimals"]}),
         ("Limits of a container", {
             "description": "Frozen into each submission when it is sent: a change holds for later ones.",
-            "fields": [("memory_mb", "cpus", "gpu"), ("timeout_s", "startup_s"), ("predict_timeout_s", "parallel")],
+            "fields": [("memory_mib", "cpus", "gpu"), ("timeout_s", "startup_s"), ("predict_timeout_s", "parallel")],
         }),
     ]  # fmt: skip
 
@@ -86,7 +86,7 @@ class PhaseAdmin(admin.ModelAdmin):
     def advice(self, phase: Phase) -> str | SafeString:
         if phase.pk is None:
             return "Shown once the phase is saved."
-        lines = format_html_join("", "<li>{}</li>", ((line,) for line in advice_on(phase)))
+        lines = format_html_join("", "<li>{}</li>", ((line,) for line in phase_warnings(phase)))
         return format_html("<ul>{}</ul>", lines) if lines else NOTHING
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -94,24 +94,24 @@ class PhaseAdmin(admin.ModelAdmin):
         super().save_related(request, form, formsets, change)
         if not (change and RANKING & set(form.changed_data)):
             return
-        entries = Evaluation.objects.filter(submission__phase=form.instance, is_counted=True).count()
+        entries = Evaluation.objects.filter(submission__phase=form.instance, is_current=True).count()
         if entries > RANKED_AT_ONCE:
-            async_task("submissions.tasks.rank_anew", form.instance.pk, cluster=CSV_CLUSTER)
+            async_task("submissions.tasks.recompute_standings", form.instance.pk, cluster=CSV_CLUSTER)
             told = (
                 f"A worker is ranking the leaderboard anew: {entries:,} entries. Until it is done the board is mixed."
             )
         else:
-            teams = rank_anew(form.instance)
+            teams = recompute_standings(form.instance)
             told = f"The leaderboard was ranked anew: {teams} team{'' if teams == 1 else 's'}."
         self.message_user(request, told, messages.SUCCESS)
 
     @admin.action(description="Evaluate every scored submission once more…", permissions=["change"])
     def re_evaluate_all(self, request: HttpRequest, rows: QuerySet[Phase]) -> HttpResponse | None:
         """Ask first: it may keep the workers busy for days."""
-        finished = Submission.objects.filter(phase__in=rows, evaluations__is_counted=True)
+        finished = Submission.objects.filter(phase__in=rows, evaluations__is_current=True)
         if "confirmed" in request.POST:
             chosen = finished.select_related("phase__dataset", "team").order_by("created_at")
-            return do(self, request, chosen, bulk_actions.re_evaluate, "queued anew")
+            return run_bulk_action(self, request, chosen, bulk_actions.re_evaluate, "queued anew")
         context = self.admin_site.each_context(request) | {
             "title": "Evaluate every scored submission once more",
             "opts": self.opts,

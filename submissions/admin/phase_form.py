@@ -85,7 +85,7 @@ class PhaseForm(forms.ModelForm):
         # What is shown is decided by the page's fieldsets.
         exclude: list[str] = []
         labels = {
-            "memory_mb": "memory (MB)",
+            "memory_mib": "memory (MB)",
             "cpus": "CPUs",
             "gpu": "GPU",
             "timeout_s": "whole run (s)",
@@ -105,7 +105,7 @@ class PhaseForm(forms.ModelForm):
 def site_limits() -> dict[str, str]:
     """Return what a limit left empty stands for now."""
     return {
-        "memory_mb": f"{settings.EVALUATION_MEMORY_MB} MB",
+        "memory_mib": f"{settings.EVALUATION_MEMORY_MIB} MB",
         "cpus": f"{settings.EVALUATION_CPUS:g}",
         "timeout_s": f"{settings.EVALUATION_TIMEOUT_SECONDS:g} s",
         "startup_s": f"{settings.DOCKER_STARTUP_WAIT_SECONDS:g} s",

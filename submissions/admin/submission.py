@@ -16,8 +16,8 @@ from django.utils.safestring import SafeString
 
 from submissions import storage
 from submissions.admin import bulk_actions
-from submissions.admin.base import Decided, ReadOnlyInline, fits
-from submissions.admin.bulk_actions import do
+from submissions.admin.base import ActionOnlyAdmin, ReadOnlyInline, fits
+from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.display import change_link, pretty
 from submissions.admin.export import submissions_csv
 from submissions.models import Evaluation, Submission
@@ -28,7 +28,7 @@ class EvaluationInline(ReadOnlyInline):
     fields = [
         "page",
         "status",
-        "is_counted",
+        "is_current",
         "failure_code",
         "attempt",
         "worker",
@@ -39,7 +39,7 @@ class EvaluationInline(ReadOnlyInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Evaluation]:
         rows: Any = super().get_queryset(request)
-        return rows.light().defer("scores", "timings")
+        return rows.without_blobs().defer("scores", "timings")
 
     @admin.display(description="evaluation")
     def page(self, evaluation: Evaluation) -> SafeString:
@@ -47,7 +47,7 @@ class EvaluationInline(ReadOnlyInline):
 
 
 @admin.register(Submission)
-class SubmissionAdmin(Decided):
+class SubmissionAdmin(ActionOnlyAdmin):
     list_display = ["name", "sent_by", "status", "standing", "created_at"]
     list_display_links = ["name"]
     list_filter = [
@@ -141,31 +141,31 @@ class SubmissionAdmin(Decided):
 
     @admin.action(description="Evaluate once more", permissions=["change"])
     def re_evaluate(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, bulk_actions.re_evaluate, "queued anew")
+        return run_bulk_action(self, request, rows, bulk_actions.re_evaluate, "queued anew")
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, bulk_actions.cancel, "cancelled")
+        return run_bulk_action(self, request, rows, bulk_actions.cancel, "cancelled")
 
     @admin.action(description="Give the try back", permissions=["change"])
     def refund(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, bulk_actions.refund, "refunded")
+        return run_bulk_action(self, request, rows, bulk_actions.refund, "refunded")
 
     @admin.action(description="Mark as baseline", permissions=["change"])
     def mark_baseline(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, bulk_actions.mark_baseline, "marked as baseline")
+        return run_bulk_action(self, request, rows, bulk_actions.mark_baseline, "marked as baseline")
 
     @admin.action(description="Mark as no baseline", permissions=["change"])
     def unmark_baseline(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, bulk_actions.unmark_baseline, "no longer a baseline")
+        return run_bulk_action(self, request, rows, bulk_actions.unmark_baseline, "no longer a baseline")
 
     @admin.action(description="Hide from the board", permissions=["change"])
     def hide(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, bulk_actions.hide, "hidden")
+        return run_bulk_action(self, request, rows, bulk_actions.hide, "hidden")
 
     @admin.action(description="Show on the board again", permissions=["change"])
     def unhide(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return do(self, request, rows, bulk_actions.unhide, "shown again")
+        return run_bulk_action(self, request, rows, bulk_actions.unhide, "shown again")
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export_csv(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from submissions.admin.bulk_actions import do
+from submissions.admin.bulk_actions import run_bulk_action
 from submissions.models import Membership, Team
 from submissions.models.team import new_code
 
@@ -52,7 +52,7 @@ class TeamAdmin(admin.ModelAdmin):
 
     @admin.action(description="Give a new code to join by", permissions=["change"])
     def new_code(self, request: HttpRequest, rows: QuerySet[Team]) -> HttpResponse | None:
-        return do(self, request, rows, _renew_code, "given a new code")
+        return run_bulk_action(self, request, rows, _renew_code, "given a new code")
 
 
 def _renew_code(team: Team) -> None:

@@ -16,15 +16,15 @@ from rest_framework.views import APIView
 
 from submissions import actions
 from submissions.actions.submit_image import no_such_upload
-from submissions.api.serializers import OneLine, SentWith, SubmissionSerializer
+from submissions.api.serializers import SingleLineCharField, SubmissionFieldsSerializer, SubmissionSerializer
 from submissions.api.submissions import SubmitThrottle
 from submissions.models import Submission, Upload
 from submissions.phases.errors import Refusal
 from submissions.phases.http_adapter import checked_adapter, checked_endpoint
+from submissions.text.idempotency import stored_idempotency_key
 from submissions.uploads.body import guard_body
 from submissions.uploads.checks import declared_digest
 from submissions.uploads.handler import FILE_FIELD, FORM_BYTES, ImageUploadHandler, ReceivedImage
-from submissions.web.forms import given_key
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -42,7 +42,7 @@ class CheckedField(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-class ImageSubmissionSerializer(SentWith):
+class ImageSubmissionSerializer(SubmissionFieldsSerializer):
     """What comes with an image: how to drive it. Exactly one of `file` and `upload`."""
 
     file = serializers.FileField(required=False, help_text=".tar, .tar.gz or .tgz made with docker save.")
@@ -50,7 +50,7 @@ class ImageSubmissionSerializer(SentWith):
     contract = serializers.ChoiceField(Submission.Contract.choices, required=False, default=Submission.Contract.HTTP)
     model_endpoint = CheckedField(checked_endpoint, help_text="A path, such as /api/v1/predict/lesion.")
     adapter = CheckedField(checked_adapter, help_text="JSON: port, path, bearer_token, file_field, …")
-    docker_image_name = OneLine(required=False, max_length=255, allow_blank=True)
+    docker_image_name = SingleLineCharField(required=False, max_length=255, allow_blank=True)
     sha256 = CheckedField(declared_digest, help_text="Of the file; a mismatch is refused.")
 
 
@@ -91,7 +91,9 @@ class DockerSubmissionView(ReceivesImages):
         """Submit an image, as `file` or as `upload`. It is checked, then run; a refused one costs no try."""
         form = ImageSubmissionSerializer(data=_fields(request), context={"request": request})
         form.is_valid(raise_exception=True)
-        fields = form.validated_data | {"idempotency_key": given_key(request.headers.get("Idempotency-Key", ""))}
+        fields = form.validated_data | {
+            "idempotency_key": stored_idempotency_key(request.headers.get("Idempotency-Key", ""))
+        }
         submission = self._submit(request, fields)
         answer = dict(SubmissionSerializer(submission, context={"request": request}).data)
         return Response(answer | {"message": "Received. The image is checked, then run; watch its status."}, 201)

@@ -9,7 +9,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 
 
-class AddressDecides(DefaultContentNegotiation):
+class IgnoreAcceptNegotiation(DefaultContentNegotiation):
     """For addresses that send CSV or a file: `Accept: text/csv` must not be refused where CSV is what comes."""
 
     def select_renderer(

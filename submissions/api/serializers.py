@@ -12,7 +12,7 @@ from submissions.models.team import team_of
 from submissions.phases.quota import allowances
 from submissions.presenters.progress import failed_sentence, progress_of, run_seconds
 from submissions.scoring import METRICS, metrics_of
-from submissions.text.sanitize import one_line
+from submissions.text.sanitize import single_line
 
 
 class PhaseSerializer(serializers.ModelSerializer[Phase]):
@@ -143,11 +143,11 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
         return submission.scores_shown_to(self.context["request"].user, timezone.now())
 
 
-class OneLine(serializers.CharField):
+class SingleLineCharField(serializers.CharField):
     """Text of one printable line, trimmed."""
 
     def to_internal_value(self, data: Any) -> str:
-        return one_line(str(super().to_internal_value(data)))
+        return single_line(str(super().to_internal_value(data)))
 
 
 class SubmissionDetailSerializer(SubmissionSerializer):
@@ -159,14 +159,14 @@ class SubmissionDetailSerializer(SubmissionSerializer):
         fields = [*SubmissionSerializer.Meta.fields, "smoke_log"]
 
 
-class SentWith(serializers.Serializer[Any]):
+class SubmissionFieldsSerializer(serializers.Serializer[Any]):
     """What comes beside the file of any submission."""
 
     phase = serializers.SlugField(required=False, max_length=60, help_text="The phase's slug.")
     dataset_id = serializers.SlugField(required=False, max_length=60, help_text="Older name of `phase`.")
-    title = OneLine(required=False, max_length=120, allow_blank=True)
+    title = SingleLineCharField(required=False, max_length=120, allow_blank=True)
     comment = serializers.CharField(required=False, max_length=2000, allow_blank=True)
-    model_version = OneLine(required=False, max_length=60, allow_blank=True)
+    model_version = SingleLineCharField(required=False, max_length=60, allow_blank=True)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         """Put the phase itself in place of its slug."""
@@ -180,7 +180,7 @@ class SentWith(serializers.Serializer[Any]):
         return data | {"phase": phase}
 
 
-class CsvSubmissionSerializer(SentWith):
+class CsvSubmissionSerializer(SubmissionFieldsSerializer):
     """A CSV of predictions on its way in."""
 
     file = serializers.FileField(allow_empty_file=True, help_text="CSV, UTF-8, at most 10 MB.")

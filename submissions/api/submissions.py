@@ -20,7 +20,7 @@ from rest_framework.throttling import ScopedRateThrottle
 
 from submissions import actions, storage
 from submissions.actions.submit import read_csv
-from submissions.api.negotiation import AddressDecides
+from submissions.api.negotiation import IgnoreAcceptNegotiation
 from submissions.api.serializers import (
     CsvFileSerializer,
     CsvSubmissionSerializer,
@@ -34,7 +34,7 @@ from submissions.phases.errors import Refusal, refuse_long_body
 from submissions.presenters.csv_template import template_file
 from submissions.presenters.report import report_of
 from submissions.presenters.signed_record import signed_record
-from submissions.web.forms import given_key
+from submissions.text.idempotency import stored_idempotency_key
 
 
 class SubmitThrottle(ScopedRateThrottle):
@@ -55,7 +55,7 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
 
     serializer_class = PhaseSerializer
     lookup_field = "slug"
-    content_negotiation_class = AddressDecides
+    content_negotiation_class = IgnoreAcceptNegotiation
     queryset = Phase.objects.none()
 
     def get_permissions(self) -> Sequence[Any]:
@@ -95,11 +95,11 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     serializer_class = SubmissionSerializer
     throttle_classes = [SubmitThrottle]
     throttle_scope = "submit"
-    content_negotiation_class = AddressDecides
+    content_negotiation_class = IgnoreAcceptNegotiation
     queryset = Submission.objects.none()
 
     def get_queryset(self) -> QuerySet[Submission]:
-        evaluations = Prefetch("evaluations", Evaluation.objects.light().select_related("submission"))
+        evaluations = Prefetch("evaluations", Evaluation.objects.without_blobs().select_related("submission"))
         rows = Submission.objects.visible_to(self.request.user).select_related("phase__dataset", "team", "user")
         return rows.prefetch_related(evaluations)
 
@@ -132,7 +132,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         refuse_long_body(request, settings.MAX_CSV_BYTES)
         form = CsvSubmissionSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
-        key = given_key(request.headers.get("Idempotency-Key", ""))
+        key = stored_idempotency_key(request.headers.get("Idempotency-Key", ""))
         try:
             submission = actions.submit_csv(
                 user=request.user,  # type: ignore[arg-type]

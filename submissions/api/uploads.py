@@ -23,7 +23,7 @@ from submissions.uploads import resumable
 from submissions.uploads.body import guard_body
 from submissions.uploads.checks import declared_digest
 
-MOST_NUMBERS = 1000
+MAX_NUMBERS = 1000
 
 
 class NewUploadSerializer(serializers.Serializer[Any]):
@@ -35,7 +35,7 @@ class NewUploadSerializer(serializers.Serializer[Any]):
 
 
 class NumbersSerializer(serializers.Serializer[Any]):
-    numbers = serializers.ListField(child=serializers.IntegerField(min_value=1), min_length=1, max_length=MOST_NUMBERS)
+    numbers = serializers.ListField(child=serializers.IntegerField(min_value=1), min_length=1, max_length=MAX_NUMBERS)
 
 
 class UploadSerializer(serializers.ModelSerializer[Upload]):

@@ -22,9 +22,9 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('running', 'Running'), ('completed', 'Completed'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='pending', max_length=10)),
-                ('is_counted', models.BooleanField(default=False, help_text='The evaluation whose scores rank its submission.')),
+                ('is_current', models.BooleanField(default=False, help_text='The evaluation whose scores rank its submission.')),
                 ('attempt', models.PositiveIntegerField(default=0)),
-                ('setbacks', models.PositiveIntegerField(default=0, help_text='Attempts lost by our fault.')),
+                ('failed_attempts', models.PositiveIntegerField(default=0, help_text='Attempts lost by our fault.')),
                 ('worker', models.CharField(blank=True, max_length=120)),
                 ('available_at', models.DateTimeField(default=django.utils.timezone.now, help_text='Not claimed before (back-off).')),
                 ('enqueued_at', models.DateTimeField(blank=True, null=True)),
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 ('total', models.PositiveIntegerField(default=0)),
                 ('failure_code', models.CharField(blank=True, max_length=40)),
                 ('failure_note', models.TextField(blank=True, help_text='Our own words, for the participant.')),
-                ('staff_note', models.TextField(blank=True, help_text='Engine and exception texts; staff only.')),
+                ('staff_detail', models.TextField(blank=True, help_text='Engine and exception texts; staff only.')),
                 ('smoke_log', models.TextField(blank=True, help_text='Container log of the public sample run; its team may read it.')),
                 ('run_log', models.TextField(blank=True, help_text='Container log of the hidden run; staff only.')),
                 ('partial_answers', models.JSONField(blank=True, default=dict, help_text='Answers kept when an attempt is resumed.')),
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Housekeeping',
+            name='PeriodicJob',
             fields=[
                 ('name', models.CharField(max_length=40, primary_key=True, serialize=False)),
                 ('done_at', models.DateTimeField()),
@@ -133,7 +133,7 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField()),
                 ('stage', models.CharField(max_length=20)),
                 ('note', models.TextField(blank=True)),
-                ('staff_note', models.TextField(blank=True)),
+                ('staff_detail', models.TextField(blank=True)),
                 ('evaluation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='submissions.evaluation')),
             ],
             options={
@@ -156,7 +156,7 @@ class Migration(migrations.Migration):
                 ('metric', models.CharField(blank=True, help_text="The metric that ranks; empty: the kind's own.", max_length=40)),
                 ('tie_breaks', models.JSONField(blank=True, default=list, help_text='Metrics that decide ties, such as ["average_precision"].')),
                 ('decimals', models.PositiveSmallIntegerField(blank=True, default=4, help_text='Scores are shown with so many; empty: in full (helps probing).', null=True)),
-                ('memory_mb', models.PositiveIntegerField(blank=True, help_text="Empty: the site's own limit.", null=True)),
+                ('memory_mib', models.PositiveIntegerField(blank=True, help_text="Empty: the site's own limit.", null=True)),
                 ('cpus', models.FloatField(blank=True, help_text="Empty: the site's own limit.", null=True)),
                 ('timeout_s', models.PositiveIntegerField(blank=True, help_text="Whole run. Empty: the site's own limit.", null=True)),
                 ('startup_s', models.PositiveIntegerField(blank=True, help_text="Until it answers. Empty: the site's own limit.", null=True)),
@@ -280,7 +280,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='evaluation',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_counted', True)), fields=('submission',), name='one_counted_evaluation'),
+            constraint=models.UniqueConstraint(condition=models.Q(('is_current', True)), fields=('submission',), name='one_counted_evaluation'),
         ),
         migrations.AddConstraint(
             model_name='evaluation',

@@ -14,7 +14,7 @@ WRITTEN_AT_ONCE = 2000
 def fill(apps, schema_editor):
     """Write the rows of every counted evaluation, as BoardEntry's own module does from now on."""
     board_entry = apps.get_model("submissions", "BoardEntry")
-    counted = apps.get_model("submissions", "Evaluation").objects.filter(is_counted=True, submission__is_hidden=False)
+    counted = apps.get_model("submissions", "Evaluation").objects.filter(is_current=True, submission__is_hidden=False)
     light = counted.select_related("submission__phase__dataset").only(
         "scores", "submission__phase", "submission__team_id", "submission__is_baseline", "submission__created_at",
         "submission__phase__dataset__kind", "submission__phase__metric", "submission__phase__tie_breaks",

@@ -9,7 +9,7 @@ from submissions.models.submission import Submission
 from submissions.models.team import Membership, Team
 from submissions.models.token import ApiToken
 from submissions.models.upload import Upload
-from submissions.models.worker import Housekeeping, Worker
+from submissions.models.worker import PeriodicJob, Worker
 
 __all__ = [
     "ApiToken",
@@ -18,8 +18,8 @@ __all__ = [
     "Dataset",
     "Evaluation",
     "EvaluationEvent",
-    "Housekeeping",
     "Membership",
+    "PeriodicJob",
     "Phase",
     "Quota",
     "Split",

@@ -51,7 +51,7 @@ class BoardEntry(models.Model):
 
 def key_of(phase: Phase, metric: str, scores: dict[str, Any]) -> float:
     """Return a metric as boards compare it: rounded as it is shown, so that no invisible digit decides a rank."""
-    value = phase.shown(scores.get(metric))
+    value = phase.rounded(scores.get(metric))
     if value is None or math.isnan(value):
         return MISSING
     return float(value) if METRICS[metric].higher_is_better else -float(value)
@@ -87,7 +87,7 @@ def entries_of(phase: Phase, evaluation: Evaluation) -> list[BoardEntry]:
 def write_entries(phase: Phase, submissions: QuerySet[Submission]) -> None:
     """Write the rows of some submissions of a phase anew; call inside the transaction that changed them."""
     BoardEntry.objects.filter(evaluation__submission__in=submissions).delete()
-    counted = Evaluation.objects.filter(submission__in=submissions, submission__is_hidden=False, is_counted=True)
+    counted = Evaluation.objects.filter(submission__in=submissions, submission__is_hidden=False, is_current=True)
     light = counted.select_related("submission").only("scores", "submission__team_id", "submission__is_baseline",
                                                       "submission__created_at")  # fmt: skip
     rows: list[BoardEntry] = []

@@ -18,7 +18,7 @@ class StatusConflict(Exception):
 
 
 # Logs and arrays, which no list needs: some are megabytes.
-HEAVY_FIELDS = ("predictions", "curves", "run_log", "smoke_log", "partial_answers", "staff_note")
+HEAVY_FIELDS = ("predictions", "curves", "run_log", "smoke_log", "partial_answers", "staff_detail")
 
 
 class EvaluationQuerySet(models.QuerySet["Evaluation"]):
@@ -27,7 +27,7 @@ class EvaluationQuerySet(models.QuerySet["Evaluation"]):
             return self
         return self.filter(submission__in=Submission.objects.visible_to(user))
 
-    def light(self) -> EvaluationQuerySet:
+    def without_blobs(self) -> EvaluationQuerySet:
         """Leave the heavy fields where they are until one is asked for."""
         return self.defer(*HEAVY_FIELDS)
 
@@ -53,7 +53,7 @@ class Evaluation(models.Model):
         CANCELLED = "cancelled"
 
     # running → pending: the sweeper, for lost or released work. failed → pending: staff's retry.
-    MOVES: dict[str, tuple[str, ...]] = {
+    TRANSITIONS: dict[str, tuple[str, ...]] = {
         Status.PENDING: (Status.RUNNING, Status.CANCELLED, Status.FAILED),
         Status.RUNNING: (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.PENDING),
         Status.FAILED: (Status.PENDING,),
@@ -63,9 +63,9 @@ class Evaluation(models.Model):
 
     submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="evaluations")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
-    is_counted = models.BooleanField(default=False, help_text="The evaluation whose scores rank its submission.")
+    is_current = models.BooleanField(default=False, help_text="The evaluation whose scores rank its submission.")
     attempt = models.PositiveIntegerField(default=0)
-    setbacks = models.PositiveIntegerField(default=0, help_text="Attempts lost by our fault.")
+    failed_attempts = models.PositiveIntegerField(default=0, help_text="Attempts lost by our fault.")
     worker = models.CharField(max_length=120, blank=True)
     available_at = models.DateTimeField(default=timezone.now, help_text="Not claimed before (back-off).")
     enqueued_at = models.DateTimeField(null=True, blank=True)
@@ -76,7 +76,7 @@ class Evaluation(models.Model):
     total = models.PositiveIntegerField(default=0)
     failure_code = models.CharField(max_length=40, blank=True)
     failure_note = models.TextField(blank=True, help_text="Our own words, for the participant.")
-    staff_note = models.TextField(blank=True, help_text="Engine and exception texts; staff only.")
+    staff_detail = models.TextField(blank=True, help_text="Engine and exception texts; staff only.")
     smoke_log = models.TextField(blank=True, help_text="Container log of the public sample run; its team may read it.")
     run_log = models.TextField(blank=True, help_text="Container log of the hidden run; staff only.")
     partial_answers = models.JSONField(default=dict, blank=True, help_text="Answers kept when an attempt is resumed.")
@@ -101,7 +101,7 @@ class Evaluation(models.Model):
             models.Index(fields=["lease_until"], condition=Q(status="running"), name="leases_of_running_evaluations"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["submission"], condition=Q(is_counted=True), name="one_counted_evaluation"),
+            models.UniqueConstraint(fields=["submission"], condition=Q(is_current=True), name="one_counted_evaluation"),
             models.UniqueConstraint(
                 fields=["submission"],
                 condition=Q(status__in=["pending", "running"]),
@@ -128,12 +128,12 @@ class Evaluation(models.Model):
     def failure(self) -> Failure | None:
         return FAILURES[self.failure_code] if self.failure_code else None
 
-    def move_to(self, status: str, **fields: Any) -> None:
+    def transition_to(self, status: str, **fields: Any) -> None:
         """Change status and save `fields` with it, in a single UPDATE.
 
         Raises StatusConflict if MOVES forbids it or another worker was first.
         """
-        allowed = status in self.MOVES.get(self.status, ())
+        allowed = status in self.TRANSITIONS.get(self.status, ())
         row = Evaluation.objects.filter(pk=self.pk, status=self.status, attempt=self.attempt)
         if not allowed or row.update(status=status, **fields) == 0:
             raise StatusConflict(f"evaluation {self.pk}: {self.status} to {status}")
@@ -146,22 +146,22 @@ class Evaluation(models.Model):
         for name, value in fields.items():
             setattr(self, name, value)
 
-    def note(self, stage: str, note: str = "", staff_note: str = "") -> EvaluationEvent:
+    def add_event(self, stage: str, note: str = "", staff_detail: str = "") -> EvaluationEvent:
         """Add a line to the timeline."""
         return self.events.create(
-            attempt=self.attempt, stage=stage, note=note, staff_note=staff_note, at=timezone.now()
+            attempt=self.attempt, stage=stage, note=note, staff_detail=staff_detail, at=timezone.now()
         )
 
 
 class EvaluationEvent(models.Model):
-    """A line of an evaluation's timeline; `note` is for its team, `staff_note` for staff only."""
+    """A line of an evaluation's timeline; `note` is for its team, `staff_detail` for staff only."""
 
     evaluation = models.ForeignKey(Evaluation, on_delete=models.CASCADE, related_name="events")
     attempt = models.PositiveIntegerField()
     at = models.DateTimeField()
     stage = models.CharField(max_length=20)
     note = models.TextField(blank=True)
-    staff_note = models.TextField(blank=True)
+    staff_detail = models.TextField(blank=True)
 
     class Meta:
         ordering = ["pk"]

@@ -17,14 +17,14 @@ from submissions.models.dataset import Dataset, Split
 from submissions.scoring import metrics_of
 
 SHORTEST_WINDOW = timedelta(seconds=1)
-LONGEST_WINDOW = timedelta(days=3653)  # a longer one would reach back before the first year of the calendar
+MAX_WINDOW = timedelta(days=3653)  # a longer one would reach back before the first year of the calendar
 
 
 @dataclass(frozen=True)
 class PhaseLimits:
     """What a container gets in this phase; frozen into each submission."""
 
-    memory_mb: int
+    memory_mib: int
     cpus: float
     timeout_s: float
     startup_s: float
@@ -69,7 +69,7 @@ class Phase(models.Model):
         default=4,
         help_text="Scores are shown with so many; empty: in full (helps probing).",
     )
-    memory_mb = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the site's own limit.")
+    memory_mib = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the site's own limit.")
     cpus = models.FloatField(null=True, blank=True, help_text="Empty: the site's own limit.")
     timeout_s = models.PositiveIntegerField(null=True, blank=True, help_text="Whole run. Empty: the site's own limit.")
     startup_s = models.PositiveIntegerField(
@@ -104,7 +104,7 @@ class Phase(models.Model):
 
     def limits(self) -> PhaseLimits:
         return PhaseLimits(
-            memory_mb=self.memory_mb or settings.EVALUATION_MEMORY_MB,
+            memory_mib=self.memory_mib or settings.EVALUATION_MEMORY_MIB,
             cpus=self.cpus or settings.EVALUATION_CPUS,
             timeout_s=float(self.timeout_s or settings.EVALUATION_TIMEOUT_SECONDS),
             startup_s=float(self.startup_s or settings.DOCKER_STARTUP_WAIT_SECONDS),
@@ -131,12 +131,12 @@ class Phase(models.Model):
             return Split.PRIVATE
         return Split.PUBLIC
 
-    def shown(self, value: Any) -> Any:
+    def rounded(self, value: Any) -> Any:
         """Round every float inside `value` to the phase's decimals; None decimals: in full."""
         if isinstance(value, dict):
-            return {key: self.shown(one) for key, one in value.items()}
+            return {key: self.rounded(one) for key, one in value.items()}
         if isinstance(value, list | tuple):
-            return [self.shown(one) for one in value]
+            return [self.rounded(one) for one in value]
         return round(value, self.decimals) if isinstance(value, float) and self.decimals is not None else value
 
     def clean(self) -> None:
@@ -153,7 +153,7 @@ class Phase(models.Model):
 
     def _limit_problems(self) -> dict[str, str]:
         """Name the limits under which no container could run."""
-        least = {"memory_mb": 64, "cpus": 0.1, "timeout_s": 1, "startup_s": 1, "predict_timeout_s": 1, "parallel": 1}
+        least = {"memory_mib": 64, "cpus": 0.1, "timeout_s": 1, "startup_s": 1, "predict_timeout_s": 1, "parallel": 1}
         given = {name: getattr(self, name) for name in least}
         return {
             name: f"Give {least[name]:g} or more."
@@ -201,5 +201,5 @@ class Quota(models.Model):
         raise AssertionError("unreachable: every duration is a whole number of seconds")
 
     def clean(self) -> None:
-        if self.window is not None and not SHORTEST_WINDOW <= self.window <= LONGEST_WINDOW:
+        if self.window is not None and not SHORTEST_WINDOW <= self.window <= MAX_WINDOW:
             raise ValidationError({"window": "A window lasts from one second to ten years; empty: the whole phase."})

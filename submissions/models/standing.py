@@ -39,7 +39,7 @@ class Standing(models.Model):
         return f"{self.team} in {self.phase}: {self.score}"
 
 
-def refresh_standings(phase: Phase, team: Team, submission: Submission | None = None) -> None:
+def recompute_team_standings(phase: Phase, team: Team, submission: Submission | None = None) -> None:
     """Write the team's rows on the boards anew; call inside the transaction that changed what counts.
 
     submission: the one that changed, where the team's others have their entries already.
@@ -68,12 +68,12 @@ def refresh_standings(phase: Phase, team: Team, submission: Submission | None = 
     )
 
 
-def rank_anew(phase: Phase) -> int:
+def recompute_standings(phase: Phase) -> int:
     """Write every team's rows again, each under its lock; return how many teams there are."""
     teams = list(Team.objects.filter(submissions__phase=phase).distinct().values_list("pk", flat=True))
     for pk in teams:
         with transaction.atomic():
-            refresh_standings(phase, Team.objects.select_for_update().get(pk=pk))
+            recompute_team_standings(phase, Team.objects.select_for_update().get(pk=pk))
     return len(teams)
 
 

@@ -87,23 +87,23 @@ class Submission(models.Model):
         return self.submission_type == self.Type.DOCKER
 
     @property
-    def counted(self) -> Evaluation | None:
+    def current_evaluation(self) -> Evaluation | None:
         """The evaluation whose scores rank, None while there is none; uses prefetched ones where a list has them."""
-        return next((one for one in self.evaluations.all() if one.is_counted), None)
+        return next((one for one in self.evaluations.all() if one.is_current), None)
 
     @property
     def public_score(self) -> float | None:
         """The score that ranks on the public cases, in full."""
-        counted = self.counted
-        score: float | None = counted.scores.get("public", {}).get(self.phase.ranking_metric) if counted else None
+        current = self.current_evaluation
+        score: float | None = current.scores.get("public", {}).get(self.phase.ranking_metric) if current else None
         return score
 
     def scores_shown_to(self, user: Any, now: datetime) -> dict[str, Any]:
         """Return the counted scores of the splits that `user` may see at `now`, rounded to the phase's decimals."""
-        if (counted := self.counted) is None:
+        if (current := self.current_evaluation) is None:
             return {}
         splits = self.phase.shown_splits(user, now)
-        return {name: self.phase.shown(counted.scores[name]) for name in splits if name in counted.scores}
+        return {name: self.phase.rounded(current.scores[name]) for name in splits if name in current.scores}
 
     def shows_seconds_to(self, user: Any) -> bool:
         """Whether `user` may know to the second how long it ran: of a container that could carry bits of the truth."""
@@ -112,7 +112,7 @@ class Submission(models.Model):
     def give_try_back(self) -> None:
         """Let the try count no longer, unless scores of an earlier run stand: then it was used."""
         row = Submission.objects.filter(pk=self.pk)
-        row.exclude(evaluations__is_counted=True).update(try_counts=False)
+        row.exclude(evaluations__is_current=True).update(try_counts=False)
 
     @property
     def latest(self) -> Evaluation:

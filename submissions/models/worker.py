@@ -49,7 +49,7 @@ class Worker(models.Model):
         return self.seen_at >= now - SILENT_AFTER
 
 
-class Housekeeping(models.Model):
+class PeriodicJob(models.Model):
     """When a shared chore last ran; a conditional UPDATE lets one worker do it."""
 
     name = models.CharField(max_length=40, primary_key=True)
@@ -59,7 +59,7 @@ class Housekeeping(models.Model):
         return self.name
 
     @classmethod
-    def claim_chore(cls, name: str, every_s: float) -> bool:
+    def acquire(cls, name: str, every_s: float) -> bool:
         """Take a chore that is due: True for exactly one of the workers that ask within `every_s` seconds."""
         now = timezone.now()
         due = now - timedelta(seconds=every_s)

@@ -19,7 +19,7 @@ DOTTED = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,7}")
 FILE_FIELDS = ("file", "image", "image_file")
 NAMINGS = ("camelCase", "csv")
 OPTIONAL_FIELDS = tuple(dict.fromkeys(name for kind in KINDS.values() for name in kind.optional_fields))
-MOST_JSON_CHARS = 4096
+MAX_JSON_CHARS = 4096
 
 
 def checked_endpoint(value: Any) -> str:
@@ -71,8 +71,8 @@ def _parsed(value: Any) -> dict[str, Any]:
 
 
 def _json(text: str) -> Any:
-    if len(text) > MOST_JSON_CHARS:
-        raise invalid(f"The adapter is longer than {MOST_JSON_CHARS} characters.")
+    if len(text) > MAX_JSON_CHARS:
+        raise invalid(f"The adapter is longer than {MAX_JSON_CHARS} characters.")
     try:
         return parse_strict(text)
     except (NotANumber, RepeatedKey) as error:

@@ -9,7 +9,7 @@ from django.db.models import Count
 from submissions.models import Phase, Split
 
 
-def advice_on(phase: Phase) -> list[str]:
+def phase_warnings(phase: Phase) -> list[str]:
     """Return what an organiser may have overlooked, one sentence each."""
     splits = dict(phase.dataset.cases.order_by().values_list("split").annotate(Count("pk")))
     return [*_ranking_advice(phase, splits), *(_image_advice(phase, splits) if phase.accepts_docker else ())]

@@ -30,16 +30,16 @@ def report_of(submission: Submission, user: Any) -> dict[str, Any]:
         "evaluation_status": submission.latest.status,
         "scores": submission.scores_shown_to(user, now),
     }
-    if (counted := submission.counted) is None:
+    if (current := submission.current_evaluation) is None:
         return report | {"curves": {}, "timings": {}}
     splits = submission.phase.shown_splits(user, now)
-    curves = {name: submission.phase.shown(counted.curves[name]) for name in splits if name in counted.curves}
-    timings = {name: counted.timings[name] for name in SHOWN_TIMINGS if name in counted.timings}
+    curves = {name: submission.phase.rounded(current.curves[name]) for name in splits if name in current.curves}
+    timings = {name: current.timings[name] for name in SHOWN_TIMINGS if name in current.timings}
     return report | {
         "curves": curves,
         "timings": timings,
-        "metric_version": counted.metric_version,
-        "dataset_hash": counted.dataset_hash,
-        "code_version": counted.code_version,
-        "seed": counted.bootstrap_seed,
+        "metric_version": current.metric_version,
+        "dataset_hash": current.dataset_hash,
+        "code_version": current.code_version,
+        "seed": current.bootstrap_seed,
     }

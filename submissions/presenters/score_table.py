@@ -8,7 +8,7 @@ from typing import Any
 
 from submissions.models import Evaluation, Phase, Submission
 from submissions.presenters.progress import Progress, steps_of
-from submissions.scoring import METRICS, drawn_interval
+from submissions.scoring import METRICS, preferred_interval
 
 PAGE_DECIMALS = 4
 
@@ -54,7 +54,7 @@ def score_rows(phase: Phase, scores: Mapping[str, Mapping[str, Any]]) -> list[Ro
 
 
 def _cell(phase: Phase, split: str, of_split: Mapping[str, Any], name: str) -> Cell:
-    interval = drawn_interval(of_split, name)
+    interval = preferred_interval(of_split, name)
     low, high = (page_number(phase, end) for end in interval) if interval else ("", "")
     return Cell(split, page_number(phase, of_split.get(name)), low, high)
 

@@ -22,21 +22,21 @@ class BadRecord(Exception):
 
 def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
     """Return {"record", "signature"}. Raises Refusal (409) when nothing is scored yet."""
-    if (counted := submission.counted) is None:
+    if (current := submission.current_evaluation) is None:
         raise Refusal(409, "NOT_SCORED", "There is no record before the submission is scored.")
-    assert counted.finished_at is not None  # one UPDATE sets both
+    assert current.finished_at is not None  # one UPDATE sets both
     record = {
         "submission": str(submission.pk),
         "phase": submission.phase.slug,
         "team": submission.team.name,
         "submission_type": submission.submission_type,
         "file_sha256": submission.sha256,
-        "dataset_hash": counted.dataset_hash,
-        "code_version": counted.code_version,
-        "metric_version": counted.metric_version,
-        "seed": counted.bootstrap_seed,
-        "attempt": counted.attempt,
-        "finished_at": counted.finished_at.isoformat(),
+        "dataset_hash": current.dataset_hash,
+        "code_version": current.code_version,
+        "metric_version": current.metric_version,
+        "seed": current.bootstrap_seed,
+        "attempt": current.attempt,
+        "finished_at": current.finished_at.isoformat(),
         "scores": submission.scores_shown_to(user, timezone.now()),
     }
     return {"record": record, "signature": signature(record)}

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from submissions.runner.base import AttemptTaken, ContainerFault, EngineFault, RunCancelled, Watcher
+from submissions.runner.base import AttemptTaken, ContainerFault, EngineFault, RunCallbacks, RunCancelled
 from submissions.runner.engine.docker import Engine
 from submissions.runner.engine.passwd_check import check_accounts
 from submissions.runner.engine.responses import ContainerState
 from submissions.runner.sandbox import ContainerSpec, Labels, OutputVolume
 
-LAST_WORDS_S = 1.0
+LOG_TAIL_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Attempt:
         self._containers.append(container_id)
         return container_id
 
-    def create_theirs(self, spec: ContainerSpec) -> str:
+    def create_participant_container(self, spec: ContainerSpec) -> str:
         """Create a container of a participant's image. Raises ContainerFault when the image is to blame."""
-        container_id = self.engine.create(spec, is_theirs=True)
+        container_id = self.engine.create(spec, is_untrusted=True)
         self._containers.append(container_id)
         check_accounts(self.engine, container_id)
         return container_id
@@ -93,7 +93,7 @@ def attempt_on(engine: Engine) -> Iterator[Attempt]:
 class Clock:
     """Deadlines and cancellation of one run, by the monotonic clock of the worker."""
 
-    def __init__(self, timeout_s: float, watcher: Watcher) -> None:
+    def __init__(self, timeout_s: float, watcher: RunCallbacks) -> None:
         self.started = time.monotonic()
         self._timeout_s = timeout_s
         self._watcher = watcher
@@ -109,12 +109,12 @@ class Clock:
             raise ContainerFault("TIMEOUT", f"The limit is {self._timeout_s:g} s in all.")
 
 
-def settled_state(engine: Engine, container_id: str, patience_s: float = LAST_WORDS_S) -> ContainerState:
+def wait_exited(engine: Engine, container_id: str, timeout_s: float = LOG_TAIL_S) -> ContainerState:
     """Return the model's state, waiting a moment for one that is about to end."""
-    give_up = time.monotonic() + patience_s
+    give_up = time.monotonic() + timeout_s
     while (state := engine.state(container_id)).running and time.monotonic() < give_up:
         time.sleep(0.05)
     return state
 
 
-__all__ = ["Attempt", "AttemptTaken", "Clock", "Host", "attempt_on", "settled_state"]
+__all__ = ["Attempt", "AttemptTaken", "Clock", "Host", "attempt_on", "wait_exited"]

@@ -75,13 +75,13 @@ class Limits:
     response_bytes: int = 1 << 20
 
 
-def limits_with(*, memory_mb: int, **others: Any) -> Limits:
+def limits_with(*, memory_mib: int, **others: Any) -> Limits:
     """Return limits whose tmpfs sizes follow from the memory, which they count toward.
 
-    memory_mb: as phases and frozen limits name it; a mebibyte each.
+    memory_mib: as phases and frozen limits name it; a mebibyte each.
     """
-    tmp_mib, shm_mib = max(64, memory_mb // 4), max(64, memory_mb // 16)
-    return Limits(memory_mib=memory_mb, tmp_mib=tmp_mib, shm_mib=shm_mib, **others)
+    tmp_mib, shm_mib = max(64, memory_mib // 4), max(64, memory_mib // 16)
+    return Limits(memory_mib=memory_mib, tmp_mib=tmp_mib, shm_mib=shm_mib, **others)
 
 
 @dataclass
@@ -146,7 +146,7 @@ class RunResult:
 
 
 @dataclass(frozen=True)
-class Watcher:
+class RunCallbacks:
     """How a run talks to its owner while it goes on.
 
     answered(case_id, answer, latency_s) after each case; stage(name) as stages begin;
@@ -161,4 +161,4 @@ class Watcher:
 class Runner(Protocol):
     """One container contract: `run` returns a RunResult or raises a RunError; nothing of it stays."""
 
-    def run(self, request: RunRequest, watcher: Watcher) -> RunResult: ...
+    def run(self, request: RunRequest, watcher: RunCallbacks) -> RunResult: ...

@@ -9,7 +9,7 @@ from submissions.runner.sandbox import MIB, NOBODY, ContainerSpec, Labels, model
 NAMELESS = Labels("luna", "home", "try", 1, 0)
 
 
-def home_command(limits: Limits, *, contract: str = "http") -> str:
+def docker_run_command(limits: Limits, *, contract: str = "http") -> str:
     """Return the line that runs IMAGE as an evaluation does, for participants to copy."""
     spec = model_spec(NAMELESS, EngineImage("IMAGE", {}, (), ()), limits)
     line = " \\\n  ".join(["docker run --rm --name lunasite-try", *_options(spec, contract), spec.image_id])

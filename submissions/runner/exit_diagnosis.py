@@ -13,7 +13,7 @@ NOT_STARTABLE = (126, 127)
 READ_ONLY_HINT = "The root file system is read-only: write below /tmp."
 
 
-def ended(
+def classify_exit(
     state: ContainerState, logs: str, *, may_name_exit_code: bool, while_doing: str, has_answered: bool
 ) -> ContainerFault:
     """Return the fault of a model that is gone: out of memory, not startable, or simply ended."""
@@ -29,7 +29,7 @@ def ended(
     return ContainerFault("CONTAINER_EXITED", f"It ended{how} {while_doing}.{hint}", staff_detail=staff_detail)
 
 
-def refined(fault: ContainerFault, state: ContainerState, logs: str) -> ContainerFault:
+def refine_exit(fault: ContainerFault, state: ContainerState, logs: str) -> ContainerFault:
     """Return the fault of a model that still runs, with what its state and last words explain."""
     if fault.code not in ("BAD_RESPONSE", "BAD_PREDICTION", "PREDICT_TIMEOUT"):
         return fault

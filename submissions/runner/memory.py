@@ -30,7 +30,7 @@ class MemoryWatch:
             self._thread = threading.Thread(target=self._ask, args=(engine.twin(),), daemon=True)
             self._thread.start()
 
-    def look(self) -> int:
+    def poll(self) -> int:
         """Read the peak now, where that is cheap, and return the highest seen."""
         if self._file is not None:
             # Once the container is gone its group is, too.

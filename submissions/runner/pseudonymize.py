@@ -15,7 +15,7 @@ from submissions.runner.base import Call, RunCase
 UID_ROOT = "2.25."
 
 
-def neutral_calls(cases: Sequence[RunCase], seed: int, *, one_uid_an_image: bool = False) -> list[Call]:
+def pseudonymize_cases(cases: Sequence[RunCase], seed: int, *, one_uid_an_image: bool = False) -> list[Call]:
     """Return the cases in a shuffled order under neutral names; lesions of an image stay together, as do a series'.
 
     The order and the names depend on `seed` only, not on the order, ids or number of lesions given.

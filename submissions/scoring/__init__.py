@@ -5,7 +5,7 @@ from __future__ import annotations
 from .curves import curves
 from .errors import MetricError
 from .metrics import METRIC_VERSION, METRICS, MISSING, Metric, metrics_of
-from .report import drawn_interval, score
+from .report import preferred_interval, score
 
 __all__ = [
     "METRICS",
@@ -14,7 +14,7 @@ __all__ = [
     "Metric",
     "MetricError",
     "curves",
-    "drawn_interval",
     "metrics_of",
+    "preferred_interval",
     "score",
 ]

@@ -1,7 +1,7 @@
 """Every metric by name. A new one is a function here, a row in its test, a line in docs/metrics.md.
 
 A function for `@metric` takes truth (n,) and predictions (n,) or (n, classes) and returns a float, or None
-where the metric means nothing on these predictions (it is then left out; NaN is an error). One for `@counted`
+where the metric means nothing on these predictions (it is then left out; NaN is an error). One for `@resample_metric`
 takes Resamples and returns one value a resample: it yields intervals at little cost.
 """
 
@@ -34,14 +34,14 @@ Counted = Callable[[Resamples], Floats]
 
 @dataclass(frozen=True)
 class Metric:
-    """A named number. Exactly one of `plain` and `counted` is set."""
+    """A named number. Exactly one of `plain` and `from_resamples` is set."""
 
     name: str
     title: str
     kinds: tuple[str, ...]
     higher_is_better: bool
     plain: Plain | None = None
-    counted: Counted | None = None
+    from_resamples: Counted | None = None
     # Where no value is wrong but one is impossible (0/0): left out instead of an error.
     may_be_undefined: bool = False
     # Whether more (or less) is simply better, so that a board can be sorted by it.
@@ -64,13 +64,13 @@ class Metric:
         return _finite(self.name, float(value))
 
     def _count_once(self, sample: Sample) -> float:
-        assert self.counted is not None
-        return float(self.counted(sample.once)[0])
+        assert self.from_resamples is not None
+        return float(self.from_resamples(sample.once)[0])
 
     def over(self, resamples: Resamples) -> Floats:
         """Return (resamples,) values, NaN where the metric is undefined on one."""
-        if self.counted:
-            return self.counted(resamples)
+        if self.from_resamples:
+            return self.from_resamples(resamples)
         return np.array([self._of_one(resamples.sample, counts) for counts in resamples.counts])
 
     def _of_one(self, sample: Sample, counts: Floats) -> float:
@@ -99,7 +99,7 @@ def metric(
     return register
 
 
-def counted(
+def resample_metric(
     name: str,
     title: str,
     kinds: tuple[str, ...] = BINARY,
@@ -111,7 +111,7 @@ def counted(
 
     def register(function: Counted) -> Counted:
         METRICS[name] = Metric(
-            name, title, kinds, higher_is_better, counted=function, may_be_undefined=may_be_undefined
+            name, title, kinds, higher_is_better, from_resamples=function, may_be_undefined=may_be_undefined
         )
         return function
 
@@ -145,25 +145,25 @@ def _finite(name: str, value: float) -> float:
 # One probability: order of the scores.
 
 
-@counted("auc", "AUC")
+@resample_metric("auc", "AUC")
 def auc(resamples: Resamples) -> Floats:
     """Return (resamples,) the area under the ROC curve, ties counting half (Hanley and McNeil 1982)."""
     return ranks.area_under_roc(resamples.ranked)
 
 
-@counted("sensitivity_at_95_specificity", "Sensitivity at 95 % specificity")
+@resample_metric("sensitivity_at_95_specificity", "Sensitivity at 95 % specificity")
 def sensitivity_at_95_specificity(resamples: Resamples) -> Floats:
     """Return (resamples,) the sensitivity at 95 % specificity, as LUNA25's evaluation reads it off the ROC curve."""
     return ranks.sensitivity_at_specificity(resamples.ranked, 0.95)
 
 
-@counted("specificity_at_95_sensitivity", "Specificity at 95 % sensitivity")
+@resample_metric("specificity_at_95_sensitivity", "Specificity at 95 % sensitivity")
 def specificity_at_95_sensitivity(resamples: Resamples) -> Floats:
     """Return (resamples,) the specificity at 95 % sensitivity, as LUNA25's evaluation reads it off the ROC curve."""
     return ranks.specificity_at_sensitivity(resamples.ranked, 0.95)
 
 
-@counted("average_precision", "Average precision")
+@resample_metric("average_precision", "Average precision")
 def average_precision(resamples: Resamples) -> Floats:
     """Return (resamples,) Σ (Rₙ − Rₙ₋₁) Pₙ over the thresholds, as scikit-learn does: no interpolation."""
     return ranks.average_precision(resamples.ranked)
@@ -172,7 +172,7 @@ def average_precision(resamples: Resamples) -> Floats:
 # One probability: how far it is off.
 
 
-@counted("brier", "Brier score", higher_is_better=False)
+@resample_metric("brier", "Brier score", higher_is_better=False)
 def brier(resamples: Resamples) -> Floats:
     """Return (resamples,) the mean of (p − truth)² (Brier 1950)."""
     sample = resamples.sample
@@ -202,7 +202,7 @@ def calibration_intercept(truth: Ints, p: Floats) -> float | None:
 # Either.
 
 
-@counted("log_loss", "Log loss", BINARY + CLASSES, higher_is_better=False)
+@resample_metric("log_loss", "Log loss", BINARY + CLASSES, higher_is_better=False)
 def log_loss(resamples: Resamples) -> Floats:
     """Return (resamples,) the mean of -log p(true class), as scikit-learn does.
 
@@ -216,7 +216,7 @@ def log_loss(resamples: Resamples) -> Floats:
     return resamples.sums(-np.log(of_truth)) / resamples.totals
 
 
-@counted("accuracy", "Accuracy", BINARY + CLASSES)
+@resample_metric("accuracy", "Accuracy", BINARY + CLASSES)
 def accuracy(resamples: Resamples) -> Floats:
     """Return (resamples,) the share of cases called right: at p ≥ 0.5, or by the likeliest class."""
     sample = resamples.sample
@@ -230,28 +230,28 @@ def _ratio_or_zero(over: Floats, under: Floats) -> Floats:
     return np.nan_to_num(ranks.divide(over, under), nan=0.0)
 
 
-@counted("precision", "Precision")
+@resample_metric("precision", "Precision")
 def precision(resamples: Resamples) -> Floats:
     """Return (resamples,) TP / (TP + FP), 0 where nothing is called positive."""
     both, false_alarm, _, _ = resamples.confusion(1)
     return _ratio_or_zero(both, both + false_alarm)
 
 
-@counted("recall", "Recall")
+@resample_metric("recall", "Recall")
 def recall(resamples: Resamples) -> Floats:
     """Return (resamples,) TP / (TP + FN), the sensitivity; 0 where nothing is positive."""
     both, _, missed, _ = resamples.confusion(1)
     return _ratio_or_zero(both, both + missed)
 
 
-@counted("specificity", "Specificity", may_be_undefined=True)
+@resample_metric("specificity", "Specificity", may_be_undefined=True)
 def specificity(resamples: Resamples) -> Floats:
     """Return (resamples,) TN / (TN + FP), NaN where nothing is negative."""
     _, false_alarm, _, neither = resamples.confusion(1)
     return ranks.divide(neither, neither + false_alarm)
 
 
-@counted("f1", "F1")
+@resample_metric("f1", "F1")
 def f1(resamples: Resamples) -> Floats:
     """Return (resamples,) 2 TP / (2 TP + FP + FN) of the positive class (van Rijsbergen 1979)."""
     return f1_of_class(resamples, 1)
@@ -266,7 +266,7 @@ def f1_of_class(resamples: Resamples, k: int) -> Floats:
 # A probability a class.
 
 
-@counted("macro_f1", "Macro F1", CLASSES)
+@resample_metric("macro_f1", "Macro F1", CLASSES)
 def macro_f1(resamples: Resamples) -> Floats:
     """Return (resamples,) the mean F1 over the classes that occur in the truth or are called, as scikit-learn does."""
     each = [resamples.confusion(k) for k in range(resamples.sample.predictions.shape[1])]
@@ -275,7 +275,7 @@ def macro_f1(resamples: Resamples) -> Floats:
     return scores.sum(axis=0) / occurs.sum(axis=0)
 
 
-@counted("macro_auc_ovr", "Macro AUC (one against the rest)", CLASSES, may_be_undefined=True)
+@resample_metric("macro_auc_ovr", "Macro AUC (one against the rest)", CLASSES, may_be_undefined=True)
 def macro_auc_ovr(resamples: Resamples) -> Floats:
     """Return (resamples,) the mean AUC of one class against the rest (Provost and Domingos 2001, unweighted).
 
@@ -287,7 +287,7 @@ def macro_auc_ovr(resamples: Resamples) -> Floats:
 
 
 def _register_class_f1(k: int, name: str, kinds: tuple[str, ...]) -> None:
-    counted(f"f1_{name}", f"F1 {name.replace('_', ' ')}", kinds)(lambda resamples: f1_of_class(resamples, k))
+    resample_metric(f"f1_{name}", f"F1 {name.replace('_', ' ')}", kinds)(lambda resamples: f1_of_class(resamples, k))
 
 
 for _kind in CLASSES:

@@ -14,7 +14,7 @@ from .resamples import Sample
 from .uncertainty import bootstrap, case_resamples, delong_interval, patient_groups, patient_resamples
 
 # The honest interval first: lesions of one patient are no independent evidence.
-DRAWN_FIRST = ("patient", "luna25", "cases", "delong")
+PREFERRED_INTERVALS = ("patient", "luna25", "cases", "delong")
 
 
 def score(
@@ -47,10 +47,10 @@ def score(
     return {"n": sample.n} | values | _intervals(sample, values, ranking, patients, seed)
 
 
-def drawn_interval(scores: Mapping[str, Any], metric: str) -> tuple[float, float] | None:
+def preferred_interval(scores: Mapping[str, Any], metric: str) -> tuple[float, float] | None:
     """Return the interval to show beside a metric of `score`'s answer, or None if it has none."""
     found = scores.get(f"{metric}_ci") or {}
-    for name in DRAWN_FIRST:
+    for name in PREFERRED_INTERVALS:
         if found.get(name):
             low, high = found[name]
             return float(low), float(high)
@@ -74,7 +74,7 @@ def _intervals(
     patients: Sequence[str] | None,
     seed: int,
 ) -> dict[str, dict[str, list[float]]]:
-    metrics = [METRICS[name] for name in values if METRICS[name].counted or name == ranking]
+    metrics = [METRICS[name] for name in values if METRICS[name].from_resamples or name == ranking]
     found = {"cases": bootstrap(sample, metrics, case_resamples(sample.n))}
     if patients is not None and any(patients):
         found["patient"] = bootstrap(sample, metrics, patient_resamples(patient_groups(patients), seed))

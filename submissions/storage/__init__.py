@@ -29,15 +29,15 @@ MESSAGE = "Our file storage has a problem; nothing was submitted. Try again in a
 
 
 class StorageError(PlatformError):
-    """The store failed, or does not hold what it should; `staff_note` names the setting to look at.
+    """The store failed, or does not hold what it should; `staff_detail` names the setting to look at.
 
     Raised in a request it answers 503 or 507 with a sentence of ours.
     """
 
     wait = 30
 
-    def __init__(self, staff_note: str, code: str = "SYSTEM_STORAGE") -> None:
-        super().__init__(code, staff_note)
+    def __init__(self, staff_detail: str, code: str = "SYSTEM_STORAGE") -> None:
+        super().__init__(code, staff_detail)
         self.error_code = code
         self.status_code = 507 if code == "SYSTEM_DISK" else 503
         self.detail = self.message = MESSAGE

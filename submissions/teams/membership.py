@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 
 from submissions.models import Membership, Team
 from submissions.models.team import team_of
-from submissions.text.confusables import likeness
-from submissions.text.sanitize import team_name
+from submissions.text.confusables import skeleton
+from submissions.text.sanitize import normalize_display_name
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -36,12 +36,12 @@ def _team_of_one(user: User) -> Team:
 
 def create_team(*, user: User, name: str) -> Team:
     """Create a team with `user` as its owner. Raises TeamError when the name or the user is taken."""
-    name = team_name(name)
+    name = normalize_display_name(name)
     if not name or len(name) > 80:
         raise TeamError("Give the team a name of 1 to 80 visible characters.")
     if team_of(user):
         raise TeamError("You are in a team already; leave it first.")
-    if likeness(name) in map(likeness, Team.objects.values_list("name", flat=True)):
+    if skeleton(name) in map(skeleton, Team.objects.values_list("name", flat=True)):
         raise TeamError("That team name is taken, or looks like one that is; choose another.")
     try:
         with transaction.atomic():

@@ -48,8 +48,8 @@ def site_on_engine(bench, settings):
     engine_host._tested_at.setdefault(bench.host.driver_image, time.monotonic())
     yield
     engine = engine_host.connect()
-    for image_id in engine_host.keeper(engine).least_recently_used():
-        engine_host.keeper(engine).forget(image_id)
+    for image_id in engine_host.image_cache(engine).least_recently_used():
+        engine_host.image_cache(engine).forget(image_id)
     engine.remove_image(f"{engine_host.driver_repository()}:pinned")
     engine_host._pin_path(engine).unlink(missing_ok=True)
 

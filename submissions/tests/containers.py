@@ -11,7 +11,7 @@ from pathlib import Path
 
 from submissions.kinds import KINDS
 from submissions.runner.attempt import Host
-from submissions.runner.base import Limits, RunCase, RunError, RunRequest, RunResult, Watcher
+from submissions.runner.base import Limits, RunCallbacks, RunCase, RunError, RunRequest, RunResult
 from submissions.runner.contracts.batch import BatchRunner
 from submissions.runner.contracts.http import HttpRunner
 from submissions.runner.engine.docker import Engine
@@ -93,13 +93,13 @@ class Bench:
         return replace(request, **changes)
 
     def run(self, request, watcher=None) -> RunResult:
-        return RUNNERS[request.contract](self.host).run(request, watcher or Watcher())
+        return RUNNERS[request.contract](self.host).run(request, watcher or RunCallbacks())
 
     def verdict(self, request, at_each_look=lambda: None):
         """Return (code, error or result, seconds) of a run; code None when it was answered."""
         started = time.monotonic()
         try:
-            result = self.run(request, Watcher(is_cancelled=lambda: bool(at_each_look() and False)))
+            result = self.run(request, RunCallbacks(is_cancelled=lambda: bool(at_each_look() and False)))
         except RunError as error:
             return error.code, error, time.monotonic() - started
         return None, result, time.monotonic() - started

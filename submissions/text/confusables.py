@@ -18,7 +18,7 @@ _LOOKALIKES = {
 _TO_LATIN = str.maketrans(_LOOKALIKES)
 
 
-def likeness(name: str) -> str:
+def skeleton(name: str) -> str:
     """Return the same text for names that a reader would take for one another; it is not for display."""
     plain = unicodedata.normalize("NFKC", name).casefold().translate(_TO_LATIN)
     return UNSEEN.sub("", "".join(char for char in plain if char not in BLANK_CHARACTERS))

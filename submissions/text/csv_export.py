@@ -12,7 +12,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 INVISIBLE = "\ufeff \u00a0\u200b"
 
 
-def safe_text(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Return `text` with an apostrophe before it if a spreadsheet would take it for a formula."""
     visible = unicodedata.normalize("NFKC", text.lstrip(INVISIBLE))
     return f"'{text}" if text.startswith(FORMULA_STARTS) or visible.startswith(FORMULA_STARTS) else text
@@ -23,5 +23,5 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(header)
-    writer.writerows([safe_text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    writer.writerows([escape_formula(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return out.getvalue()

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from submissions.text.confusables import BLANK_CHARACTERS
 
-LONGEST_FILE_NAME = 255
+MAX_FILE_NAME_LENGTH = 255
 EMOJI_JOINER = "\u200d"
 
 
-def one_line(text: str) -> str:
+def single_line(text: str) -> str:
     """Return `text` trimmed, as one line without control characters or direction overrides."""
     return "".join(char for char in " ".join(text.split()) if char.isprintable())
 
 
-def file_name(text: str) -> str:
+def sanitize_filename(text: str) -> str:
     """Return the name a user gave a file: its printable characters, at most 255, never none."""
-    return "".join(char for char in text if char.isprintable())[:LONGEST_FILE_NAME] or "unnamed"
+    return "".join(char for char in text if char.isprintable())[:MAX_FILE_NAME_LENGTH] or "unnamed"
 
 
-def team_name(text: str) -> str:
+def normalize_display_name(text: str) -> str:
     """Return a name as boards may show it: one line that is seen, or "".
 
     The joiner inside emoji is the one invisible character that stays.

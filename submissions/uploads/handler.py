@@ -11,7 +11,7 @@ from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpRequest
 
 from submissions import storage
-from submissions.text.sanitize import file_name
+from submissions.text.sanitize import sanitize_filename
 from submissions.uploads import checks
 
 FORM_BYTES = 1 << 20  # what the other fields of a form may add to the file
@@ -23,7 +23,7 @@ class ReceivedImage(UploadedFile):
 
     def __init__(self, name: str, size: int, sha256: str, key: str, writer: storage.Writer) -> None:
         super().__init__(file=None, name=name, size=size, content_type="application/octet-stream")
-        self.original_name = file_name(name)
+        self.original_name = sanitize_filename(name)
         self.sha256 = sha256
         self.key = key
         self._writer = writer

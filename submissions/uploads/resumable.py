@@ -16,7 +16,7 @@ from submissions import storage
 from submissions.models.upload import LIFETIME, Upload
 from submissions.phases.errors import Refusal
 from submissions.storage import MissingFile, StorageError, store
-from submissions.text.sanitize import LONGEST_FILE_NAME, file_name
+from submissions.text.sanitize import MAX_FILE_NAME_LENGTH, sanitize_filename
 from submissions.uploads import checks
 from submissions.uploads.body import incomplete
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 PART_BYTES = 16 << 20
-MOST_PARTS = 9_000  # S3 takes 10,000
-MOST_UNFINISHED = 2
-MOST_KEPT = 4
+MAX_PARTS = 9_000  # S3 takes 10,000
+MAX_UNFINISHED = 2
+MAX_KEPT = 4
 MISSING_SHOWN = 20
 
 
 def begin(*, user: User, filename: str, size_bytes: int, sha256: str = "") -> Upload:
     """Open an upload. Raises Refusal: bad name or size, or too many uploads open already."""
-    name = file_name(filename)
-    checks.check_ending(name if len(filename) <= LONGEST_FILE_NAME else filename)
+    name = sanitize_filename(filename)
+    checks.check_ending(name if len(filename) <= MAX_FILE_NAME_LENGTH else filename)
     checks.check_size(size_bytes)
     store().check_room(size_bytes)
     with transaction.atomic():
@@ -49,16 +49,16 @@ def begin(*, user: User, filename: str, size_bytes: int, sha256: str = "") -> Up
 
 def _check_count(user: User) -> None:
     mine = Upload.objects.visible_to(user)
-    if mine.unfinished().count() >= MOST_UNFINISHED or mine.count() >= MOST_KEPT:
+    if mine.unfinished().count() >= MAX_UNFINISHED or mine.count() >= MAX_KEPT:
         raise Refusal(
-            429, "TOO_MANY_UPLOADS", f"At most {MOST_UNFINISHED} uploads go at once; finish, submit or delete one.",
+            429, "TOO_MANY_UPLOADS", f"At most {MAX_UNFINISHED} uploads go at once; finish, submit or delete one.",
             uploads=[str(one.pk) for one in mine],
         )  # fmt: skip
 
 
 def part_bytes(size_bytes: int) -> int:
     """Return a part's length: 16 MiB, more where a file would have too many parts."""
-    mebibytes = -(-size_bytes // (MOST_PARTS << 20))
+    mebibytes = -(-size_bytes // (MAX_PARTS << 20))
     return max(PART_BYTES, mebibytes << 20)
 
 
@@ -163,7 +163,7 @@ def drop_expired() -> int:
             count += 1
         count += store().drop_older_than(LIFETIME.total_seconds())
     except StorageError as error:
-        log.warning("expired uploads not dropped", reason=error.staff_note)
+        log.warning("expired uploads not dropped", reason=error.staff_detail)
     return count
 
 

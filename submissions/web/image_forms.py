@@ -14,8 +14,8 @@ from submissions.phases.http_adapter import (
     checked_adapter,
     checked_endpoint,
 )
-from submissions.text.sanitize import one_line
-from submissions.web.forms import new_key
+from submissions.text.idempotency import new_key
+from submissions.text.sanitize import single_line
 
 ADAPTER_FIELDS = ("port", "bearer_token", "file_field", "field_names", "omit", "probability_path")
 
@@ -70,10 +70,10 @@ class ImageForm(forms.Form):
         contract.choices = [choice for choice in Submission.Contract.choices if choice[0] in phase.kind.contracts]
 
     def clean_title(self) -> str:
-        return one_line(self.cleaned_data["title"])
+        return single_line(self.cleaned_data["title"])
 
     def clean_model_version(self) -> str:
-        return one_line(self.cleaned_data["model_version"])
+        return single_line(self.cleaned_data["model_version"])
 
     def clean_model_endpoint(self) -> str:
         try:

@@ -30,7 +30,7 @@ from submissions.presenters.score_table import listed_score, score_rows, step_st
 from submissions.scoring import METRICS, metrics_of
 from submissions.storage import StorageError
 from submissions.web.forms import CsvForm
-from submissions.web.guide import home_commands
+from submissions.web.guide import docker_run_commands
 from submissions.web.image_forms import ImageForm
 
 PER_PAGE = 20
@@ -68,7 +68,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "ranking": METRICS[phase.ranking_metric],
         "metrics": metrics_of(phase.kind.name),
         "limits": phase.limits(),
-        "home_commands": home_commands(phase) if phase.accepts_docker else [],
+        "home_commands": docker_run_commands(phase) if phase.accepts_docker else [],
         "form": CsvForm(),
         "image_form": ImageForm(phase=phase),
         "send_docker": request.GET.get("send") == Submission.Type.DOCKER,
@@ -133,7 +133,7 @@ def submission_list(request: HttpRequest) -> HttpResponse:
     rows = Submission.objects.visible_to(request.user).select_related("phase__dataset", "team", "user")
     if slug := request.GET.get("phase"):
         rows = rows.filter(phase__slug=slug)
-    light = Prefetch("evaluations", Evaluation.objects.light())
+    light = Prefetch("evaluations", Evaluation.objects.without_blobs())
     page = Paginator(rows.prefetch_related(light), PER_PAGE).get_page(request.GET.get("page"))
     listed = [{"submission": one, "evaluation": one.latest, "score": listed_score(one)} for one in page]
     context = {"page": page, "rows": listed, "team": team_of(request.user)}  # type: ignore[arg-type]

@@ -21,13 +21,13 @@ from submissions.runner.attempt import Host
 from submissions.runner.base import (
     EngineFault,
     Limits,
+    RunCallbacks,
     RunCancelled,
     RunCase,
     RunError,
     Runner,
     RunRequest,
     RunResult,
-    Watcher,
     limits_with,
 )
 from submissions.runner.contracts.batch import BatchRunner
@@ -40,7 +40,7 @@ from submissions.worker.image_loading import image_on
 from submissions.worker.progress_recorder import AnswerRecorder, ProgressRecorder
 
 RUNNERS: dict[str, type[HttpRunner] | type[BatchRunner]] = {"http": HttpRunner, "batch": BatchRunner}
-MOST_SMOKE_CASES = 10
+MAX_SMOKE_CASES = 10
 
 
 def run_containers(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
@@ -83,12 +83,12 @@ class _ContainerEvaluation:
             result = self._hidden(host, image_id, run_dir)
         finally:
             shutil.rmtree(run_dir, ignore_errors=True)
-            engine_host.keeper(self.engine).mark_used(self.submission.image_id, time.time())
+            engine_host.image_cache(self.engine).mark_used(self.submission.image_id, time.time())
         return self._outcome(result)
 
     def _smoke(self, host: Host, image_id: str, run_dir: Path) -> None:
         """Run the public sample cases first; their logs are the participant's to read."""
-        samples = list(self._cases(Split.SAMPLE)[:MOST_SMOKE_CASES])
+        samples = list(self._cases(Split.SAMPLE)[:MAX_SMOKE_CASES])
         if not samples or "smoke_s" in self.progress.timings:
             return
         self.progress.stage("smoke")
@@ -101,7 +101,7 @@ class _ContainerEvaluation:
             error.note = f"{error.note} This was on the public sample cases; their log is on the page."
             raise
         self.evaluation.save_progress(smoke_log=result.logs, timings=self.progress.timings)
-        self.evaluation.note("smoke", f"All {len(samples)} public sample cases were answered.")
+        self.evaluation.add_event("smoke", f"All {len(samples)} public sample cases were answered.")
 
     def _hidden(self, host: Host, image_id: str, run_dir: Path) -> RunResult:
         """Run the cases that count, going on where an attempt that failed by our fault had stopped."""
@@ -109,7 +109,7 @@ class _ContainerEvaluation:
         done = {name: tuple(values) for name, values in self.evaluation.partial_answers.items()}
         self.progress.stage("start", total=len(cases), answered=len(done))
         if done:
-            self.evaluation.note("start", f"Going on after {len(done)} answered cases.")
+            self.evaluation.add_event("start", f"Going on after {len(done)} answered cases.")
         recorder = AnswerRecorder(self.progress, dict(done))
         request = self._request(image_id, run_dir / "hidden", cases, done=done)
         watcher = self._watcher(answered=recorder.answered, stage=recorder.stage)
@@ -119,7 +119,7 @@ class _ContainerEvaluation:
             recorder.flush(run_log=error.logs)
             raise
         recorder.flush(run_log=result.logs)
-        self.evaluation.note("run", "All cases were answered.", _run_facts(result))
+        self.evaluation.add_event("run", "All cases were answered.", _run_facts(result))
         return result
 
     def _cases(self, split: str) -> Any:
@@ -154,8 +154,8 @@ class _ContainerEvaluation:
     def _runner(self, host: Host) -> Runner:
         return RUNNERS[self.submission.contract or "http"](host)
 
-    def _watcher(self, **callbacks: Any) -> Watcher:
-        return Watcher(is_cancelled=lambda: self.heartbeat.is_lost, **callbacks)
+    def _watcher(self, **callbacks: Any) -> RunCallbacks:
+        return RunCallbacks(is_cancelled=lambda: self.heartbeat.is_lost, **callbacks)
 
     def _outcome(self, result: RunResult) -> Outcome:
         ids = self.submission.phase.case_ids()
@@ -182,7 +182,7 @@ def limits_of(frozen: dict[str, Any], engine: Engine) -> Limits:
     limits = {name: value for name, value in frozen.items() if name in known}
     cores = engine.facts()["cpus"] or os.cpu_count() or 1
     limits["cpus"] = min(float(limits.get("cpus", settings.EVALUATION_CPUS)), float(cores))
-    return limits_with(memory_mb=int(frozen.get("memory_mb", settings.EVALUATION_MEMORY_MB)), **limits)
+    return limits_with(memory_mib=int(frozen.get("memory_mib", settings.EVALUATION_MEMORY_MIB)), **limits)
 
 
 def _run_facts(result: RunResult) -> str:

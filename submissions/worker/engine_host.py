@@ -20,7 +20,7 @@ from submissions.runner.base import EngineFault
 from submissions.runner.engine.docker import Engine
 from submissions.runner.host.disk import engine_free_bytes
 from submissions.runner.host.driver_image import DRIVER_DIR, driver_image
-from submissions.runner.host.image_cache import DiskKeeper
+from submissions.runner.host.image_cache import ImageCache
 from submissions.runner.host.reaper import reap
 from submissions.runner.host.selftest import Check, self_test, version_checks
 
@@ -131,8 +131,8 @@ def pinned_driver(engine: Engine) -> str:
 # Room and leftovers
 
 
-def keeper(engine: Engine) -> DiskKeeper:
-    return DiskKeeper(engine, settings.INSTANCE)
+def image_cache(engine: Engine) -> ImageCache:
+    return ImageCache(engine, settings.INSTANCE)
 
 
 @contextlib.contextmanager
@@ -168,13 +168,13 @@ def adopt_half_loaded(engine: Engine) -> None:
         for mark in state_dir().glob("loading-*"):
             image_id = f"sha256:{mark.name.removeprefix('loading-')}"
             if engine.image(image_id) is not None:
-                keeper(engine).mark_used(image_id, time.time())
+                image_cache(engine).mark_used(image_id, time.time())
             mark.unlink(missing_ok=True)
 
 
 def make_room(host: Host, wanted_bytes: int) -> None:
     """Let unused images go until `wanted_bytes` are free. Raises EngineFault(SYSTEM_DISK)."""
-    left = keeper(host.engine).make_room(wanted_bytes, lambda: engine_free_bytes(host))
+    left = image_cache(host.engine).make_room(wanted_bytes, lambda: engine_free_bytes(host))
     if left:
         log.info("images removed for room", count=len(left))
     free = engine_free_bytes(host)

@@ -37,14 +37,14 @@ class _ImageLoading:
         self.host, self.progress, self.heartbeat = host, progress, heartbeat
         self.evaluation = progress.evaluation
         self.submission: Submission = progress.evaluation.submission
-        self.keeper = engine_host.keeper(host.engine)
+        self.image_cache = engine_host.image_cache(host.engine)
 
     def run(self) -> str:
         known = self.submission.image_id
-        if known and (engine_id := self.keeper.engine_id_of(known)):
-            self.keeper.mark_used(known, time.time())
+        if known and (engine_id := self.image_cache.engine_id_of(known)):
+            self.image_cache.mark_used(known, time.time())
             self.progress.timings["load_s"] = 0.0
-            self.evaluation.note("load", "The image was still loaded.")
+            self.evaluation.add_event("load", "The image was still loaded.")
             return engine_id
         self.progress.stage("fetch")
         with stored_archive(self.submission, check=self.heartbeat.check) as path:
@@ -58,21 +58,21 @@ class _ImageLoading:
             raise PlatformError("SYSTEM_STORAGE", "the stored archive is not what was uploaded")
         Submission.objects.filter(pk=self.submission.pk).update(image_id=facts.image_id, sha256=facts.sha256)
         self.submission.image_id, self.submission.sha256 = facts.image_id, facts.sha256
-        self.evaluation.note("intake", "The image was checked.", _image_facts(facts))
+        self.evaluation.add_event("intake", "The image was checked.", _image_facts(facts))
         return facts
 
     def _loaded(self, path: Path, facts: ImageFacts) -> str:
         """Load the image unless the engine has it; return what the engine calls it."""
         self.progress.stage("load")
         with self.progress.timed("load_s"), engine_host.one_load_at_a_time(self.heartbeat.check):
-            engine_id = self.keeper.engine_id_of(facts.image_id)
+            engine_id = self.image_cache.engine_id_of(facts.image_id)
             if not engine_id:
                 engine_host.make_room(self.host, DISK_FACTOR * facts.expanded_bytes)
                 with engine_host.marked_as_loading(facts.image_id):
                     engine_id = self._arrived(facts, "") or self._send(path, facts)
-                    self.keeper.mark_used(facts.image_id, time.time(), engine_id=engine_id)
+                    self.image_cache.mark_used(facts.image_id, time.time(), engine_id=engine_id)
         took = f"The image was loaded in {self.progress.timings['load_s']:.1f} s."
-        self.evaluation.note("load", took, _engine_facts(self.host))
+        self.evaluation.add_event("load", took, _engine_facts(self.host))
         return engine_id
 
     def _send(self, path: Path, facts: ImageFacts) -> str:

@@ -1,7 +1,7 @@
 """What is wrong with a file somebody sent: a reason code and one sentence for the sender."""
 
 
-class Unreadable(ValueError):
+class InvalidImageFile(ValueError):
     """The file cannot be used.
 
     code: a reason of the catalogue, e.g. "HEADER_DIMS".
@@ -13,5 +13,5 @@ class Unreadable(ValueError):
         self.code = code
         self.note = note
 
-    def __reduce__(self) -> tuple[type["Unreadable"], tuple[str, str]]:
-        return Unreadable, (self.code, self.note)
+    def __reduce__(self) -> tuple[type["InvalidImageFile"], tuple[str, str]]:
+        return InvalidImageFile, (self.code, self.note)

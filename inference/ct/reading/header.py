@@ -11,7 +11,7 @@ import numpy as np
 
 from inference.ct.volume import Grid
 
-from .errors import Unreadable
+from .errors import InvalidImageFile
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADER_LINES = 100
@@ -117,7 +117,7 @@ def parse_header(head: bytes) -> Header:
         header_bytes=header_bytes,
     )
     if header.pixel_bytes > MAX_PIXEL_BYTES:
-        raise Unreadable("IMAGE_TOO_LARGE", "The scan holds more than 1 GiB of voxels.")
+        raise InvalidImageFile("IMAGE_TOO_LARGE", "The scan holds more than 1 GiB of voxels.")
     return header
 
 
@@ -134,23 +134,23 @@ def split_fields(head: bytes) -> tuple[dict[str, str], int]:
         _add_field(fields, key, value)
         if key == "ElementDataFile":
             return fields, position
-    raise Unreadable("HEADER_FORMAT", f"The header has more than {MAX_HEADER_LINES} lines.")
+    raise InvalidImageFile("HEADER_FORMAT", f"The header has more than {MAX_HEADER_LINES} lines.")
 
 
 def _end_of_file(head: bytes, position: int) -> int:
     """Return where the last line of a .mhd ends that was written without a line feed."""
     if len(head) == MAX_HEADER_BYTES or not head.startswith(b"ElementDataFile", position):
-        raise Unreadable("HEADER_FORMAT", "This is no MetaImage file: its header does not end.")
+        raise InvalidImageFile("HEADER_FORMAT", "This is no MetaImage file: its header does not end.")
     return len(head)
 
 
 def _field(line: bytes) -> tuple[str, str]:
     text = line.removesuffix(b"\r").replace(b"\t", b" ")
     if not (text.isascii() and text.decode("ascii").isprintable()):
-        raise Unreadable("HEADER_FORMAT", "This is no MetaImage file: its header is not ASCII text.")
+        raise InvalidImageFile("HEADER_FORMAT", "This is no MetaImage file: its header is not ASCII text.")
     key, equals, value = text.decode("ascii").partition("=")
     if not equals or not KEY.match(key.strip()):
-        raise Unreadable(
+        raise InvalidImageFile(
             "HEADER_FORMAT",
             "This is no MetaImage file: header lines read 'Key = value'.",
         )
@@ -161,12 +161,12 @@ def _add_field(fields: dict[str, str], key: str, value: str) -> None:
     if key in IGNORED_KEYS or METADATA_KEY.match(key):
         key = f"ignored {key}"
     elif key not in USED_KEYS:
-        raise Unreadable("HEADER_FORMAT", "The header holds a key that no CT volume needs.")
+        raise InvalidImageFile("HEADER_FORMAT", "The header holds a key that no CT volume needs.")
     name = SYNONYMS.get(key, key)
     if name in NEED_NDIMS and "NDims" not in fields:
-        raise Unreadable("HEADER_DIMS", "NDims must come before what depends on it.")
+        raise InvalidImageFile("HEADER_DIMS", "NDims must come before what depends on it.")
     if name in fields:
-        raise Unreadable("HEADER_FORMAT", "The header says the same thing twice.")
+        raise InvalidImageFile("HEADER_FORMAT", "The header says the same thing twice.")
     fields[name] = value
 
 
@@ -174,7 +174,7 @@ def _data_is_local(data_file: str) -> bool:
     if data_file == "LOCAL":
         return True
     if data_file == "LIST" or not FILE_NAME.match(data_file):
-        raise Unreadable(
+        raise InvalidImageFile(
             "HEADER_DATA_FILE",
             "ElementDataFile must be LOCAL, or in a .mhd a plain file name.",
         )
@@ -183,30 +183,30 @@ def _data_is_local(data_file: str) -> bool:
 
 def _check_object(fields: dict[str, str]) -> None:
     if fields.get("ObjectType", "Image") != "Image" or "HeaderSize" in fields:
-        raise Unreadable("HEADER_FORMAT", "Only ObjectType = Image without HeaderSize can be read.")
+        raise InvalidImageFile("HEADER_FORMAT", "Only ObjectType = Image without HeaderSize can be read.")
     if not _flag(fields, "BinaryData", default=True):
-        raise Unreadable("HEADER_FORMAT", "Only BinaryData = True can be read.")
+        raise InvalidImageFile("HEADER_FORMAT", "Only BinaryData = True can be read.")
 
 
 def _shape_zyx(fields: dict[str, str]) -> tuple[int, int, int]:
     sizes = fields.get("DimSize", "").split()
     valid = fields.get("NDims") == "3" and len(sizes) == 3 and all(INTEGER.match(size) for size in sizes)
     if not valid or not all(1 <= int(size) <= MAX_SIDE for size in sizes):
-        raise Unreadable("HEADER_DIMS", f"Three dimensions of 1 to {MAX_SIDE} voxels are needed.")
+        raise InvalidImageFile("HEADER_DIMS", f"Three dimensions of 1 to {MAX_SIDE} voxels are needed.")
     nx, ny, nz = map(int, sizes)
     return nz, ny, nx
 
 
 def _number_type(fields: dict[str, str]) -> np.dtype[np.generic]:
     if fields.get("ElementNumberOfChannels", "1") != "1":
-        raise Unreadable("HEADER_CHANNELS", "A CT has one channel.")
+        raise InvalidImageFile("HEADER_CHANNELS", "A CT has one channel.")
     code = NUMBER_TYPES.get(fields.get("ElementType", ""))
     if code is None:
-        raise Unreadable("HEADER_TYPE", f"ElementType must be one of {', '.join(NUMBER_TYPES)}.")
+        raise InvalidImageFile("HEADER_TYPE", f"ElementType must be one of {', '.join(NUMBER_TYPES)}.")
     slope = _reals(fields, "ElementToIntensityFunctionSlope", 1, "1")
     shift = _reals(fields, "ElementToIntensityFunctionOffset", 1, "0")
     if slope[0] != 1 or shift[0] != 0:
-        raise Unreadable(
+        raise InvalidImageFile(
             "HEADER_TYPE",
             "Voxels must be Hounsfield units, without a further intensity function.",
         )
@@ -225,14 +225,14 @@ def _grid(fields: dict[str, str], shape_zyx: tuple[int, int, int]) -> Grid:
     direction = _reals(fields, "TransformMatrix", 9, "1 0 0 0 1 0 0 0 1").reshape(3, 3).T
     low, high = SPACING_RANGE_MM
     if not (np.all(spacing >= low) and np.all(spacing <= high)):
-        raise Unreadable(
+        raise InvalidImageFile(
             "HEADER_GEOMETRY",
             f"ElementSpacing must lie between {low} and {high:.0f} mm.",
         )
     if np.abs(origin).max() > MAX_OFFSET_MM:
-        raise Unreadable("HEADER_GEOMETRY", "The scan's origin lies more than a kilometre away.")
+        raise InvalidImageFile("HEADER_GEOMETRY", "The scan's origin lies more than a kilometre away.")
     if np.abs(direction).max() > 2 or np.abs(direction.T @ direction - np.eye(3)).max() > ORTHONORMAL_TOLERANCE:
-        raise Unreadable(
+        raise InvalidImageFile(
             "HEADER_GEOMETRY",
             "TransformMatrix must be a rotation: orthonormal, not sheared.",
         )
@@ -242,17 +242,17 @@ def _grid(fields: dict[str, str], shape_zyx: tuple[int, int, int]) -> Grid:
 def _reals(fields: dict[str, str], key: str, count: int, default: str = "") -> np.ndarray:
     words = fields.get(key, default).split()
     if len(words) != count or not all(REAL.match(word) for word in words):
-        raise Unreadable("HEADER_GEOMETRY", f"{key} needs {count} finite decimal numbers.")
+        raise InvalidImageFile("HEADER_GEOMETRY", f"{key} needs {count} finite decimal numbers.")
     values = np.array([float(word) for word in words])
     if not np.isfinite(values).all():
-        raise Unreadable("HEADER_GEOMETRY", f"{key} needs {count} finite decimal numbers.")
+        raise InvalidImageFile("HEADER_GEOMETRY", f"{key} needs {count} finite decimal numbers.")
     return values
 
 
 def _flag(fields: dict[str, str], key: str, *, default: bool) -> bool:
     word = fields.get(key, str(default)).lower()
     if word not in ("true", "false", "1", "0"):
-        raise Unreadable("HEADER_FORMAT", f"{key} must be True or False.")
+        raise InvalidImageFile("HEADER_FORMAT", f"{key} must be True or False.")
     return word in ("true", "1")
 
 
@@ -261,5 +261,5 @@ def _compressed_bytes(fields: dict[str, str]) -> int | None:
     if word is None:
         return None
     if not INTEGER.match(word):
-        raise Unreadable("DATA_CORRUPT", "CompressedDataSize must be a whole number.")
+        raise InvalidImageFile("DATA_CORRUPT", "CompressedDataSize must be a whole number.")
     return int(word)

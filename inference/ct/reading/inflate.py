@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from isal import igzip_lib
 
-from .errors import Unreadable
+from .errors import InvalidImageFile
 
 INPUT_BYTES = 128 * 1024
 OUTPUT_BYTES = 256 * 1024
@@ -47,16 +47,16 @@ class ZlibStream:
         """
         if more := len(self._rest) + len(self._next_output()):
             code = "DATA_LENGTH" if more >= OUTPUT_BYTES else "DATA_CORRUPT"
-            raise Unreadable(code, "There are more voxels than the header says.")
+            raise InvalidImageFile(code, "There are more voxels than the header says.")
         if self._inflater.unused_data or self._position < self._end:
-            raise Unreadable("DATA_CORRUPT", "There are bytes after the compressed voxels.")
+            raise InvalidImageFile("DATA_CORRUPT", "There are bytes after the compressed voxels.")
 
     def _take(self, count: int, use: Callable[[memoryview], None]) -> None:
         while count:
             if not self._rest:
                 self._rest = memoryview(self._next_output())
             if not self._rest:
-                raise Unreadable("DATA_CORRUPT", "There are fewer voxels than the header says.")
+                raise InvalidImageFile("DATA_CORRUPT", "There are fewer voxels than the header says.")
             piece, self._rest = self._rest[:count], self._rest[count:]
             use(piece)
             count -= len(piece)
@@ -72,7 +72,7 @@ class ZlibStream:
     def _next_input(self) -> bytes:
         data = os.pread(self._fd, min(INPUT_BYTES, self._end - self._position), self._position)
         if not data:
-            raise Unreadable("DATA_CORRUPT", "The compressed voxels end too early.")
+            raise InvalidImageFile("DATA_CORRUPT", "The compressed voxels end too early.")
         self._position += len(data)
         return data
 
@@ -80,4 +80,4 @@ class ZlibStream:
         try:
             return self._inflater.decompress(data, OUTPUT_BYTES)
         except igzip_lib.error as error:  # type: ignore[misc]  # the stub calls it a value
-            raise Unreadable("DATA_CORRUPT", "The compressed voxels are damaged.") from error
+            raise InvalidImageFile("DATA_CORRUPT", "The compressed voxels are damaged.") from error

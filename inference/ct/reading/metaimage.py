@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inference.ct.volume import Block, CTVolume, Grid
 
-from .errors import Unreadable
+from .errors import InvalidImageFile
 from .header import MAX_HEADER_BYTES, Header, parse_header
 from .inflate import ZlibStream
 
@@ -115,7 +115,7 @@ def open_scan(path: Path | str, raw_path: Path | str | None = None) -> ScanFile:
         _check_file_set(header, raw_path)
         own_bytes = os.fstat(file.fileno()).st_size
         if header.data_start_bytes is None and (head[header.header_bytes :].strip() or own_bytes > len(head)):
-            raise Unreadable("HEADER_FORMAT", "There are bytes after the header of the .mhd.")
+            raise InvalidImageFile("HEADER_FORMAT", "There are bytes after the header of the .mhd.")
     fd = os.open(raw_path if raw_path is not None else path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         start_bytes = header.data_start_bytes or 0
@@ -135,23 +135,23 @@ def read_volume(path: Path | str, raw_path: Path | str | None = None) -> CTVolum
 
 def _check_file_set(header: Header, raw_path: Path | str | None) -> None:
     if header.data_start_bytes is None and raw_path is None:
-        raise Unreadable("FILE_SET", "The header names a data file: send that file along as rawFile.")
+        raise InvalidImageFile("FILE_SET", "The header names a data file: send that file along as rawFile.")
     if header.data_start_bytes is not None and raw_path is not None:
-        raise Unreadable("FILE_SET", "The header says its voxels follow it: send no rawFile.")
+        raise InvalidImageFile("FILE_SET", "The header says its voxels follow it: send no rawFile.")
 
 
 def _check_size(header: Header, data_bytes: int) -> None:
     if not header.is_compressed:
         if data_bytes != header.pixel_bytes:
-            raise Unreadable(
+            raise InvalidImageFile(
                 "DATA_LENGTH",
                 "The file does not hold as many voxels as the header says.",
             )
         return
     if header.compressed_bytes not in (None, data_bytes):
-        raise Unreadable("DATA_CORRUPT", "CompressedDataSize does not match the file.")
+        raise InvalidImageFile("DATA_CORRUPT", "CompressedDataSize does not match the file.")
     if header.pixel_bytes > max(RATIO_FREE_BYTES, MAX_RATIO * data_bytes):
-        raise Unreadable(
+        raise InvalidImageFile(
             "IMAGE_TOO_LARGE",
             f"No scan this large compresses more than {MAX_RATIO} times.",
         )
@@ -162,7 +162,7 @@ def _pread_exactly(fd: int, target: memoryview, offset: int) -> None:
     while filled < len(target):
         count = os.preadv(fd, [target[filled:]], offset + filled)
         if count == 0:
-            raise Unreadable("DATA_LENGTH", "The file ended while it was being read.")
+            raise InvalidImageFile("DATA_LENGTH", "The file ended while it was being read.")
         filled += count
 
 
@@ -178,5 +178,5 @@ def _shape(block: Block) -> tuple[int, int, int]:
 
 def _finite(array: NDArray[np.generic]) -> NDArray[np.generic]:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise Unreadable("DATA_NOT_FINITE", "Some voxels are not finite numbers.")
+        raise InvalidImageFile("DATA_NOT_FINITE", "Some voxels are not finite numbers.")
     return array

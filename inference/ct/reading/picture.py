@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .errors import Unreadable
+from .errors import InvalidImageFile
 from .png_rows import is_complete
 
 MAX_FILE_BYTES = 20 * 1024**2
@@ -51,7 +51,7 @@ def read_picture(path: Path | str) -> Picture:
     IMAGE_MODE or IMAGE_CORRUPT.
     """
     if os.path.getsize(path) > MAX_FILE_BYTES:
-        raise Unreadable("FILE_TOO_LARGE", "A picture may have at most 20 MB.")
+        raise InvalidImageFile("FILE_TOO_LARGE", "A picture may have at most 20 MB.")
     data = Path(path).read_bytes()
     _check_pieces(data)
     with warnings.catch_warnings():
@@ -69,12 +69,12 @@ def _check_pieces(data: bytes) -> None:
     is_jpeg = data.startswith(b"\xff\xd8")
     too_many_scans = is_jpeg and data.count(b"\xff\xda") > MAX_JPEG_SCANS
     if too_many_scans or _jpeg_segments(data) > MAX_JPEG_SEGMENTS or _png_chunks(data) > MAX_PNG_CHUNKS:
-        raise Unreadable("IMAGE_CORRUPT", "The picture is cut into too many pieces; save it anew.")
+        raise InvalidImageFile("IMAGE_CORRUPT", "The picture is cut into too many pieces; save it anew.")
 
 
 def _check_rows(data: bytes) -> None:
     if not is_complete(data):
-        raise Unreadable("IMAGE_CORRUPT", "The picture is damaged or cut off.")
+        raise InvalidImageFile("IMAGE_CORRUPT", "The picture is damaged or cut off.")
 
 
 def _png_chunks(data: bytes) -> int:
@@ -107,24 +107,24 @@ def _opened(path: Path | str) -> Image.Image:
     try:
         image = Image.open(path, formats=("PNG", "JPEG"))
     except Image.DecompressionBombError as error:
-        raise Unreadable("IMAGE_TOO_LARGE", "A picture may have at most 4096 x 4096 pixels.") from error
+        raise InvalidImageFile("IMAGE_TOO_LARGE", "A picture may have at most 4096 x 4096 pixels.") from error
     except UnidentifiedImageError as error:
-        raise Unreadable("IMAGE_FORMAT", "The file is neither a PNG nor a JPEG picture.") from error
+        raise InvalidImageFile("IMAGE_FORMAT", "The file is neither a PNG nor a JPEG picture.") from error
     except Exception as error:  # Pillow raises whatever its plugins raise
-        raise Unreadable("IMAGE_CORRUPT", "The picture is damaged.") from error
+        raise InvalidImageFile("IMAGE_CORRUPT", "The picture is damaged.") from error
     if getattr(image, "n_frames", 1) != 1:
         image.close()
-        raise Unreadable("IMAGE_FORMAT", "The file holds more than one picture.")
+        raise InvalidImageFile("IMAGE_FORMAT", "The file holds more than one picture.")
     return image
 
 
 def _check_size(width: int, height: int) -> None:
     if min(width, height) < MIN_SIDE:
-        raise Unreadable("IMAGE_TOO_SMALL", f"A picture needs at least {MIN_SIDE} pixels each way.")
+        raise InvalidImageFile("IMAGE_TOO_SMALL", f"A picture needs at least {MIN_SIDE} pixels each way.")
     if width * height > MAX_PIXELS:
-        raise Unreadable("IMAGE_TOO_LARGE", "A picture may have at most 4096 x 4096 pixels.")
+        raise InvalidImageFile("IMAGE_TOO_LARGE", "A picture may have at most 4096 x 4096 pixels.")
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise Unreadable("IMAGE_SHAPE", f"No side may be more than {MAX_ASPECT} times the other.")
+        raise InvalidImageFile("IMAGE_SHAPE", f"No side may be more than {MAX_ASPECT} times the other.")
 
 
 def _check_sums(image: Image.Image) -> None:
@@ -132,17 +132,17 @@ def _check_sums(image: Image.Image) -> None:
     try:
         image.verify()
     except Exception as error:  # Pillow raises whatever its plugins raise
-        raise Unreadable("IMAGE_CORRUPT", "The picture is damaged or cut off.") from error
+        raise InvalidImageFile("IMAGE_CORRUPT", "The picture is damaged or cut off.") from error
 
 
 def _decoded(image: Image.Image) -> Image.Image:
     if image.mode not in (*MODES_8_BIT, *MODES_16_BIT):
-        raise Unreadable("IMAGE_MODE", "Grey, colour, palette and CMYK pictures can be read, this one not.")
+        raise InvalidImageFile("IMAGE_MODE", "Grey, colour, palette and CMYK pictures can be read, this one not.")
     try:
         image.load()
         return ImageOps.exif_transpose(image)
     except Exception as error:  # Pillow raises whatever its decoders raise
-        raise Unreadable("IMAGE_CORRUPT", "The picture is damaged or cut off.") from error
+        raise InvalidImageFile("IMAGE_CORRUPT", "The picture is damaged or cut off.") from error
 
 
 def _grey(image: Image.Image) -> NDArray[np.uint8]:

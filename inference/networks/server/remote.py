@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from inference.networks.answers import Busy, ModelStatus, ModelUnavailable, ServiceStatus, TimedOut
+from inference.networks.answers import ModelStatus, ModelUnavailable, ServiceBusy, ServiceStatus, TimedOut
 from inference.networks.calls import ANSWER_TYPES, CALLS_WITHOUT_MODEL, AnyPath, Calls
 from inference.networks.config import ServiceConfig
-from inference.networks.worker.wire import Garbled, from_json, result_of
+from inference.networks.worker.wire import ProtocolError, from_json, result_of
 
 PARAMETERS_HEADER = "X-Lunasite-Call"
 MAX_ANSWER_BYTES = 64 * 1024**2
@@ -43,7 +43,7 @@ class RemoteService(Calls):
         try:
             message = self._message("GET", "/v1/status", {}, [], STATUS_TIMEOUT_S)
             status: ServiceStatus = from_json(ServiceStatus, message.get("answer"))
-        except (OSError, Garbled, Busy, TimedOut, AttributeError):
+        except (OSError, ProtocolError, ServiceBusy, TimedOut, AttributeError):
             return ServiceStatus("remote", [ModelStatus(name, "failed") for name in ("lesion", "slice")])
         return status
 
@@ -56,8 +56,8 @@ class RemoteService(Calls):
             message = self._message("POST", f"/v1/{call}", header, files, timeout_s + GRACE_S)
         except TimeoutError:
             raise TimedOut from None
-        except (OSError, http.client.HTTPException, Garbled) as error:
-            raise Busy(5) from error
+        except (OSError, http.client.HTTPException, ProtocolError) as error:
+            raise ServiceBusy(5) from error
         return result_of(ANSWER_TYPES[call], message)
 
     def _message(self, method: str, path: str, header: dict[str, Any], files: list[AnyPath], timeout_s: float) -> Any:
@@ -85,26 +85,26 @@ def _content(files: list[AnyPath], connection: http.client.HTTPConnection, deadl
     for file in files:
         with Path(file).open("rb", buffering=0) as source:
             while chunk := source.read(CHUNK_BYTES):
-                _hurry(connection, deadline)
+                _apply_deadline(connection, deadline)
                 yield chunk
 
 
 def _answer(connection: http.client.HTTPConnection, deadline: float) -> Any:
-    _hurry(connection, deadline)
+    _apply_deadline(connection, deadline)
     response = connection.getresponse()
     data = bytearray()
     while piece := response.read1(CHUNK_BYTES):
         data += piece
         if len(data) > MAX_ANSWER_BYTES:
-            raise Garbled("answer too long")
-        _hurry(connection, deadline)
+            raise ProtocolError("answer too long")
+        _apply_deadline(connection, deadline)
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise Garbled("no JSON") from error
+        raise ProtocolError("no JSON") from error
 
 
-def _hurry(connection: http.client.HTTPConnection, deadline: float) -> None:
+def _apply_deadline(connection: http.client.HTTPConnection, deadline: float) -> None:
     """Let the next step on the socket take no longer than what is left. Raises TimeoutError."""
     left = deadline - time.monotonic()
     if left <= 0:

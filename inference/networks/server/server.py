@@ -22,8 +22,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from inference.ct.reading.errors import Unreadable
-from inference.networks.answers import Busy, ModelFailed, ModelUnavailable, ServiceStatus
+from inference.ct.reading.errors import InvalidImageFile
+from inference.networks.answers import ModelFailed, ModelUnavailable, ServiceBusy, ServiceStatus
 from inference.networks.calls import ANSWER_TYPES
 from inference.networks.config import ServiceConfig
 from inference.networks.server.remote import PARAMETERS_HEADER
@@ -32,7 +32,7 @@ from inference.networks.worker.wire import error_to_json, to_json
 
 MAX_BODY_BYTES = 1200 * 1024**2
 CHUNK_BYTES = 1024**2
-LONGEST_S = 600.0
+MAX_WAIT_S = 600.0
 
 
 class Pool:
@@ -101,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
         if call not in ANSWER_TYPES:
             return self._send(404, {"error": {"code": "NOT_FOUND", "note": "No such call."}})
         if not self.server.uploads.acquire(blocking=False):
-            return self._send(503, {"error": error_to_json(Busy(2))})
+            return self._send(503, {"error": error_to_json(ServiceBusy(2))})
         try:
             return self._send(200, self._message(call))
         finally:
@@ -131,13 +131,13 @@ class Handler(BaseHTTPRequestHandler):
         header = json.loads(self.headers.get(PARAMETERS_HEADER, ""))
         sizes = [int(size) for size in header["sizes"]]
         if len(sizes) > 2 or min(sizes) < 0 or sum(sizes) > MAX_BODY_BYTES:
-            raise Unreadable("IMAGE_TOO_LARGE", "The file is too large.")
+            raise InvalidImageFile("IMAGE_TOO_LARGE", "The file is too large.")
         files: list[Path | str] = []
         for number, size in enumerate(sizes):
             files.append(folder / f"file{number}")
             self._save(Path(files[-1]), size)
         parameters = {"points": header["parameters"]["points"]} if "points" in header["parameters"] else {}
-        return files, parameters, began + min(float(header["timeout_s"]), LONGEST_S)
+        return files, parameters, began + min(float(header["timeout_s"]), MAX_WAIT_S)
 
     def _save(self, path: Path, size: int) -> None:
         with path.open("wb", buffering=0) as target:

@@ -33,7 +33,7 @@ Request = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Jobs:
+class RequestHandlers:
     """The loaded models; None for one that could not be loaded."""
 
     lesion: LesionPredictor | None

@@ -16,7 +16,7 @@ from inference.networks.model.predictor import (
     load_slice_predictor,
 )
 from inference.networks.model.weights import WeightsError, WeightsMissing
-from inference.networks.worker.jobs import Jobs
+from inference.networks.worker.jobs import RequestHandlers
 
 log = logging.getLogger("inference.loading")
 Predictor = TypeVar("Predictor", LesionPredictor, SlicePredictor)
@@ -29,11 +29,11 @@ def use_one_thread() -> None:
     warnings.filterwarnings("ignore", module="torch")
 
 
-def load_jobs(*, lesion: tuple[Path, Path], slices: tuple[Path, Path]) -> tuple[Jobs, list[ModelStatus]]:
+def load_jobs(*, lesion: tuple[Path, Path], slices: tuple[Path, Path]) -> tuple[RequestHandlers, list[ModelStatus]]:
     """Return the models at (config, weights), warm, with what became of each."""
     lesion_model, lesion_status = _loaded("lesion", load_lesion_predictor, lesion)
     slice_model, slice_status = _loaded("slice", load_slice_predictor, slices)
-    return Jobs(lesion_model, slice_model), [lesion_status, slice_status]
+    return RequestHandlers(lesion_model, slice_model), [lesion_status, slice_status]
 
 
 def _loaded(

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from inference.ct.reading.errors import Unreadable
-from inference.networks.answers import Busy, ModelStatus, ModelUnavailable, TimedOut
+from inference.ct.reading.errors import InvalidImageFile
+from inference.networks.answers import ModelStatus, ModelUnavailable, ServiceBusy, TimedOut
 from inference.networks.config import ServiceConfig
-from inference.networks.worker.wire import Garbled, from_json, receive_frame, send_frame
+from inference.networks.worker.wire import ProtocolError, from_json, receive_frame, send_frame
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 # Not one variable of the site's: no secret can leak from where none is.
@@ -78,7 +78,7 @@ class ModelProcess:
     def revive(self) -> None:
         """Start the child unless it runs; also when it has died while nobody asked it."""
         if not self._turn.locked():
-            self._bury_the_dead()
+            self._reap_child()
         self.start()
 
     def ask(self, request: dict[str, Any], timeout_s: float) -> Any:
@@ -118,24 +118,24 @@ class ModelProcess:
         finally:
             self._turn.release()
 
-    def _busy(self) -> Busy:
-        return Busy(max(1, round(self._usual_s * (self._waiting + 1))))
+    def _busy(self) -> ServiceBusy:
+        return ServiceBusy(max(1, round(self._usual_s * (self._waiting + 1))))
 
     def _ready_connection(self, deadline: float) -> socket.socket:
-        self._bury_the_dead()
+        self._reap_child()
         self.start()
         while not self._ready.wait(timeout=min(0.1, max(deadline - time.monotonic(), 0.001))):
             if self.has_failed or self._closed:
                 raise ModelUnavailable
             if time.monotonic() >= deadline:
-                raise Busy(5)
+                raise ServiceBusy(5)
             self.start()
         connection = self._connection
         if connection is None:
-            raise Busy(1)
+            raise ServiceBusy(1)
         return connection
 
-    def _bury_the_dead(self) -> None:
+    def _reap_child(self) -> None:
         """Forget a child that died while nobody asked it, so that the next one starts."""
         child = self._child
         if child is not None and self._ready.is_set() and child.poll() is not None:
@@ -148,11 +148,11 @@ class ModelProcess:
         except TimeoutError:
             self._restart()
             raise TimedOut from None
-        except (OSError, EOFError, Garbled) as error:
+        except (OSError, EOFError, ProtocolError) as error:
             cause = self._restart()
-            if cause in CRASHES or isinstance(error, Garbled):
-                raise Unreadable("IMAGE_UNREADABLE", "The file could not be decoded.") from error
-            raise Busy(2) from error
+            if cause in CRASHES or isinstance(error, ProtocolError):
+                raise InvalidImageFile("IMAGE_UNREADABLE", "The file could not be decoded.") from error
+            raise ServiceBusy(2) from error
 
     def _restart(self) -> signal.Signals | None:
         """Kill what is left of the child, begin to warm up the next, and say which signal ended the first."""
@@ -181,7 +181,7 @@ class ModelProcess:
             statuses = from_json(
                 list[ModelStatus], receive_frame(connection, time.monotonic() + self._config.startup_s)
             )
-        except (OSError, EOFError, Garbled):
+        except (OSError, EOFError, ProtocolError):
             self._give_up_on(child)
             return
         with self._starting:

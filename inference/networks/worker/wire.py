@@ -15,8 +15,8 @@ import typing
 from typing import Any
 
 from inference.ct.geometry import PointOutsideScan
-from inference.ct.reading.errors import Unreadable
-from inference.networks.answers import Busy, ModelFailed, ModelUnavailable, ServiceError, TimedOut
+from inference.ct.reading.errors import InvalidImageFile
+from inference.networks.answers import ModelFailed, ModelUnavailable, ServiceBusy, ServiceError, TimedOut
 
 MAX_FRAME_BYTES = 64 * 1024**2
 LENGTH = struct.Struct(">I")
@@ -26,7 +26,7 @@ SERVICE_ERRORS: dict[str, type[ServiceError]] = {
 }
 
 
-class Garbled(Exception):
+class ProtocolError(Exception):
     """The other side said something that is no answer."""
 
 
@@ -58,13 +58,13 @@ def from_json(kind: Any, value: Any) -> Any:
         return float(value)
     if kind in (int, str, bool) and type(value) is kind:
         return value
-    raise Garbled(f"no {kind}")
+    raise ProtocolError(f"no {kind}")
 
 
 def _dataclass_from_json(kind: type, value: Any) -> Any:
     hints = _hints(kind)
     if not isinstance(value, dict) or set(value) != set(hints):
-        raise Garbled(f"no {kind.__name__}")
+        raise ProtocolError(f"no {kind.__name__}")
     return kind(**{name: from_json(hint, value[name]) for name, hint in hints.items()})
 
 
@@ -77,7 +77,7 @@ def _container_from_json(kind: Any, value: Any) -> Any:
     outer: Any = typing.get_origin(kind)
     inner = typing.get_args(kind)[-1]
     if type(value) is not outer:
-        raise Garbled(f"no {outer}")
+        raise ProtocolError(f"no {outer}")
     if isinstance(value, dict):
         return {key: from_json(inner, item) for key, item in value.items()}
     return [from_json(inner, item) for item in value]
@@ -87,14 +87,14 @@ def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except ValueError as error:
-        raise Garbled("no base64") from error
+        raise ProtocolError("no base64") from error
 
 
 def error_to_json(error: Exception) -> dict[str, Any]:
     """Return an error of the service as JSON; anything unknown becomes ModelFailed without its text."""
-    if isinstance(error, Busy):
+    if isinstance(error, ServiceBusy):
         return {"code": error.code, "note": error.note, "retry_after_s": error.retry_after_s}
-    if isinstance(error, Unreadable):
+    if isinstance(error, InvalidImageFile):
         return {"code": error.code, "note": error.note, "is_unreadable": True}
     if isinstance(error, PointOutsideScan | ServiceError):
         return {"code": error.code, "note": error.note}
@@ -104,21 +104,21 @@ def error_to_json(error: Exception) -> dict[str, Any]:
 def error_from_json(value: Any) -> Exception:
     """Return the exception that `error_to_json` described."""
     if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in ("code", "note")):
-        return Garbled("no error")
+        return ProtocolError("no error")
     code, note = value["code"], value["note"]
     if value.get("is_unreadable"):
-        return Unreadable(code, note)
+        return InvalidImageFile(code, note)
     if code == PointOutsideScan.code:
         return PointOutsideScan()
-    if code == Busy.code:
-        return Busy(from_json(int, value.get("retry_after_s")))
+    if code == ServiceBusy.code:
+        return ServiceBusy(from_json(int, value.get("retry_after_s")))
     return SERVICE_ERRORS.get(code, ServiceError)(note)
 
 
 def result_of(kind: Any, message: Any) -> Any:
     """Return the answer of type `kind` in a message, or raise the error in it."""
     if not isinstance(message, dict):
-        raise Garbled("no message")
+        raise ProtocolError("no message")
     if "error" in message:
         raise error_from_json(message["error"])
     return from_json(kind, message.get("answer"))
@@ -139,11 +139,11 @@ def receive_frame(connection: socket.socket, deadline: float | None = None) -> A
     """
     [length] = LENGTH.unpack(_receive_exactly(connection, LENGTH.size, deadline))
     if length > MAX_FRAME_BYTES:
-        raise Garbled("frame too long")
+        raise ProtocolError("frame too long")
     try:
         return json.loads(_receive_exactly(connection, length, deadline))
     except (ValueError, RecursionError) as error:
-        raise Garbled("no JSON") from error
+        raise ProtocolError("no JSON") from error
 
 
 def _receive_exactly(connection: socket.socket, count: int, deadline: float | None) -> bytes:

@@ -67,9 +67,9 @@ def _receive(connection: socket.socket, requests: "queue.SimpleQueue[Any]") -> N
 
 def _load(arguments: argparse.Namespace) -> tuple[Any, list[ModelStatus]]:
     if arguments.no_models:
-        from inference.networks.worker.jobs import Jobs
+        from inference.networks.worker.jobs import RequestHandlers
 
-        return Jobs(None, None), []
+        return RequestHandlers(None, None), []
     from inference.networks.worker.loading import load_jobs, use_one_thread
 
     use_one_thread()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference.networks.answers import Busy
+from inference.networks.answers import ServiceBusy
 from inference.tests.conftest import lesion, picture_file, scan_file
 from inference.tests.samples import VOXELS, encoded, mha, picture, zlib_mha
 
@@ -70,7 +70,7 @@ def test_big_endian_is_read(api):
 
 
 def test_a_busy_service_says_when_to_come_back(api, fake):
-    fake.failing = Busy(7)
+    fake.failing = ServiceBusy(7)
     answer = api.post("/predict", {"file": picture_file()})
     assert (answer.status_code, answer.json()["error_code"], answer["Retry-After"]) == (503, "TRY_AGAIN", "7")
 

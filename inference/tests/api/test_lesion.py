@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from inference.api.permissions import locked_for_s
 from inference.ct.geometry import PointOutsideScan
 from inference.models import Prediction
-from inference.networks.answers import Busy, ModelFailed, ModelUnavailable, TimedOut
+from inference.networks.answers import ModelFailed, ModelUnavailable, ServiceBusy, TimedOut
 from inference.tests.conftest import lesion, scan_file
 from inference.tests.samples import VOXELS, mha
 
@@ -247,7 +247,7 @@ def test_the_limit_is_each_users_own(api, settings, django_user_model):
 FAILURES = [
     (ModelFailed(), 422, "PROCESSING_ERROR", None),
     (ModelUnavailable(), 503, "MODEL_UNAVAILABLE", "30"),
-    (Busy(4), 503, "TRY_AGAIN", "4"),
+    (ServiceBusy(4), 503, "TRY_AGAIN", "4"),
     (TimedOut(), 504, "GATEWAY_TIMEOUT", None),
     (OSError(28, "No space left on device", "/var/tmp/x"), 503, "TRY_AGAIN", "60"),
     (RuntimeError("boom in /srv/models/x.py"), 500, "INTERNAL_SERVER_ERROR", None),

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from inference.ct.geometry import PointOutsideScan
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.model_service import engine
 from inference.networks.answers import LesionAnswer, SliceAnswer
 from inference.slice_classes import SLICE_CLASSES
@@ -100,7 +100,7 @@ def code_of(call, *arguments) -> object:
     """Return what a call raises, or the type of what it returns."""
     try:
         return type(call(*arguments))
-    except Unreadable as error:
+    except InvalidImageFile as error:
         return error.code
     except PointOutsideScan:
         return PointOutsideScan

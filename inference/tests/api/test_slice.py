@@ -5,7 +5,7 @@ import json
 import pytest
 
 from inference.models import DriftRow, Prediction
-from inference.networks.answers import Busy, ModelUnavailable
+from inference.networks.answers import ModelUnavailable, ServiceBusy
 from inference.slice_classes import SLICE_CLASSES
 from inference.tests.conftest import lesion, picture_file, scan_file
 from inference.tests.samples import mha
@@ -115,7 +115,7 @@ def test_a_batch_of_slices_is_bounded(api, number, status):
 
 
 def test_a_batch_stops_where_the_service_does(api, fake):
-    fake.failing = Busy(2)
+    fake.failing = ServiceBusy(2)
     assert api.post("/api/v1/predict/ct/batch", {"file": [picture_file()]}).status_code == 503
 
 

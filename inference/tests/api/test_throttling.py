@@ -79,7 +79,7 @@ def test_what_other_processes_logged_counts(request_of_ann, settings, clock):
 
 def test_callers_cannot_fill_the_memory(settings, django_user_model, monkeypatch):
     limit(settings, "6400/min")
-    monkeypatch.setattr(throttling, "MOST_GRANTS", 3)
+    monkeypatch.setattr(throttling, "MAX_GRANTS", 3)
     for number in range(5):
         wait(SimpleNamespace(user=django_user_model.objects.create_user(f"user{number}")))
     assert len(throttling._grants) <= 3

@@ -32,7 +32,7 @@ import numpy as np
 from inference.ct.crop_spec import CropSpec
 from inference.ct.cropping import crop_around
 from inference.ct.geometry import PointOutsideScan, index_to_world
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.header import NUMBER_TYPES
 from inference.ct.reading.metaimage import open_scan
 from inference.ct.volume import CTVolume
@@ -274,7 +274,7 @@ def read_in_time(path: Path, tally: Tally) -> CTVolume | None:
             corner = index_to_world((0, 0, 0), scan.grid)
             if not np.array_equal(crop_around(corner, scan, SPEC), crop_around(corner, volume, SPEC)):
                 raise Found("the crop of the file differs from the crop of its volume")
-    except Unreadable as refusal:
+    except InvalidImageFile as refusal:
         tally.verdicts[refusal.code] += 1
         return None
     except PointOutsideScan as error:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from inference.ct.crop_spec import CropSpec, physical
 from inference.ct.cropping import axis_weights, crop_around, crop_each, crop_each_hu
 from inference.ct.geometry import PointOutsideScan, axis_order, index_to_world, world_to_index
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.metaimage import open_scan, read_volume
 from inference.ct.volume import CTVolume, Grid
 from inference.ct.writing import write_mha
@@ -195,7 +195,7 @@ class Endless:
 def test_more_voxels_than_any_scanner_makes_are_refused_unread(direction, points):
     scan = Endless(direction)
     center = index_to_world((512, 512, 512), scan.grid)
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         crop_each_hu([center] * points, scan, CropSpec((16, 16, 16), (1, 1, 1)))
     assert refusal.value.code == "HEADER_GEOMETRY"
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.volume import CTVolume
 from inference.tests.ct import fuzz_metaimage
 from inference.tests.ct.fuzz_metaimage import Found, Itk, Tally, check, fuzz, random_file
@@ -43,7 +43,7 @@ def test_the_fuzzer_notices_a_lie(tmp_path, itk, monkeypatch):
         check_one(tmp_path, itk)
 
 
-@pytest.mark.parametrize(("error", "verdict"), [(ValueError("x"), "crash"), (Unreadable("X", "y"), None)])
+@pytest.mark.parametrize(("error", "verdict"), [(ValueError("x"), "crash"), (InvalidImageFile("X", "y"), None)])
 def test_the_fuzzer_tells_a_crash_from_a_refusal(tmp_path, itk, monkeypatch, error, verdict):
     def fail(path):
         raise error

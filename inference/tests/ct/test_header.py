@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.header import MAX_HEADER_BYTES, parse_header
 from inference.ct.reading.metaimage import open_scan, read_volume
 from inference.tests.metaimages import fields_of, header_bytes, mha, saved, voxels
@@ -68,14 +68,14 @@ REFUSED = [
 
 @pytest.mark.parametrize(("code", "changes"), REFUSED, ids=lambda value: str(value)[:60])
 def test_a_wrong_header_is_refused_with_its_reason(tmp_path, code, changes):
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         read_volume(saved(tmp_path, mha(**changes)))
     assert refusal.value.code == code
 
 
 @pytest.mark.parametrize(("code", "changes"), REFUSED[:10])
 def test_a_refusal_names_no_path_and_no_content(tmp_path, code, changes):
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         read_volume(saved(tmp_path, mha(**changes)))
     assert str(tmp_path) not in str(refusal.value)
     assert "passwd" not in refusal.value.note
@@ -98,7 +98,7 @@ OTHER_FORMATS = {
 
 @pytest.mark.parametrize("name", OTHER_FORMATS)
 def test_other_formats_are_no_metaimage(tmp_path, name):
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         open_scan(saved(tmp_path, OTHER_FORMATS[name]))
     assert refusal.value.code == "HEADER_FORMAT"
 
@@ -125,7 +125,7 @@ GOOD_LINES = tuple(header_bytes(fields_of(voxels())).decode().splitlines())
     ],
 )
 def test_a_header_that_readers_could_understand_differently_is_refused(head):
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         parse_header(head)
     assert refusal.value.code == "HEADER_FORMAT"
 
@@ -165,7 +165,7 @@ def test_headers_of_the_usual_writers_are_read(tmp_path, extras):
 
 def test_ndims_must_come_before_what_depends_on_it():
     """As in ITK, which refuses such a header."""
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         parse_header(lines(*[line for line in GOOD_LINES if "NDims" not in line][:-1], "NDims = 3", GOOD_LINES[-1]))
     assert refusal.value.code == "HEADER_DIMS"
 
@@ -184,7 +184,7 @@ def test_the_largest_header_allowed_is_read(tmp_path):
 def test_a_huge_promise_costs_neither_time_nor_memory(tmp_path):
     path = saved(tmp_path, mha(data=bytes(64), DimSize="4096 4096 32"))
     began = time.monotonic()
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         open_scan(path)
     assert refusal.value.code == "DATA_LENGTH"
     assert time.monotonic() - began < 0.5

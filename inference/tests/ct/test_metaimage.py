@@ -12,7 +12,7 @@ import SimpleITK
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.metaimage import open_scan, read_volume
 from inference.ct.volume import CTVolume
 from inference.ct.writing import write_mha
@@ -100,7 +100,7 @@ DAMAGED = {
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_damaged_stream_is_never_answered_from(tmp_path, name):
     code, stream, changes = DAMAGED[name]
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         read_volume(saved(tmp_path, zlib_mha(data=stream, **changes)))
     assert refusal.value.code == code
 
@@ -109,7 +109,7 @@ def test_a_damaged_stream_is_never_answered_from(tmp_path, name):
 def test_a_crop_of_the_first_slice_notices_damage_behind_it(tmp_path, name):
     code, stream, changes = DAMAGED[name]
     with (
-        pytest.raises(Unreadable) as refusal,
+        pytest.raises(InvalidImageFile) as refusal,
         open_scan(saved(tmp_path, zlib_mha(data=stream, **changes))) as scan,
     ):
         scan.read_blocks([((0, 0, 0), (1, 1, 1))])
@@ -118,7 +118,7 @@ def test_a_crop_of_the_first_slice_notices_damage_behind_it(tmp_path, name):
 
 @pytest.mark.parametrize("length", [0, 1, voxels().nbytes - 1, voxels().nbytes + 1])
 def test_raw_voxels_must_be_exactly_as_many_as_promised(tmp_path, length):
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         open_scan(saved(tmp_path, mha(data=bytes(length))))
     assert refusal.value.code == "DATA_LENGTH"
 
@@ -132,7 +132,7 @@ def test_a_stream_without_its_size_is_read(tmp_path):
 def test_voxels_that_are_no_numbers_are_refused(tmp_path, make, value):
     array = voxels("<f4")
     array[1, 2, 3] = value
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         read_volume(saved(tmp_path, make(array)))
     assert refusal.value.code == "DATA_NOT_FINITE"
 
@@ -154,7 +154,7 @@ def test_a_bomb_is_refused_at_once_and_in_little_memory(tmp_path, gibibyte_of_ze
     assert os.path.getsize(path) < 1.2e6
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.monotonic()
-    with pytest.raises(Unreadable) as refusal, open_scan(path) as scan:
+    with pytest.raises(InvalidImageFile) as refusal, open_scan(path) as scan:
         scan.read_blocks([((0, 0, 0), (1, 4, 5))])
     assert refusal.value.code == code
     assert time.monotonic() - began < 1
@@ -180,7 +180,7 @@ def test_a_mhd_is_read_with_a_compressed_raw_file(tmp_path):
 def test_the_name_in_a_mhd_is_never_followed(tmp_path):
     saved(tmp_path, voxels().tobytes(), "scan.raw")
     header = saved(tmp_path, mhd(voxels()), "a.mhd")
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         open_scan(header)
     assert refusal.value.code == "FILE_SET"
 
@@ -188,21 +188,21 @@ def test_the_name_in_a_mhd_is_never_followed(tmp_path):
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x", "/proc/self/environ", "sub/scan.raw"])
 def test_a_mhd_may_not_name_a_path_even_with_a_raw_file(tmp_path, name):
     raw = saved(tmp_path, voxels().tobytes(), "b")
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         open_scan(saved(tmp_path, mhd(voxels(), name), "a.mhd"), raw)
     assert refusal.value.code == "HEADER_DATA_FILE"
 
 
 def test_a_raw_file_beside_local_voxels_is_one_too_many(tmp_path):
     raw = saved(tmp_path, voxels().tobytes(), "b")
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         open_scan(saved(tmp_path, mha()), raw)
     assert refusal.value.code == "FILE_SET"
 
 
 def test_bytes_behind_the_header_of_a_mhd_are_refused(tmp_path):
     raw = saved(tmp_path, voxels().tobytes(), "b")
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         open_scan(saved(tmp_path, mhd(voxels()) + b"more", "a.mhd"), raw)
     assert refusal.value.code == "HEADER_FORMAT"
 
@@ -222,7 +222,7 @@ def test_a_mhd_may_name_any_plain_file(tmp_path, name):
 
 
 def test_local_voxels_need_the_line_before_them_to_end(tmp_path):
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         open_scan(saved(tmp_path, mha(data=b"").removesuffix(b"\n")))
     assert refusal.value.code == "DATA_LENGTH"
 
@@ -231,7 +231,7 @@ def test_a_refused_file_leaves_no_descriptor_open(tmp_path):
     path = saved(tmp_path, mha(data=b"short"))
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(20):
-        with pytest.raises(Unreadable):
+        with pytest.raises(InvalidImageFile):
             open_scan(path)
     assert len(os.listdir("/proc/self/fd")) == before
 

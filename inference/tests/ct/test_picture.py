@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.picture import MAX_FILE_BYTES, read_picture
 from inference.tests.metaimages import saved
 
@@ -105,7 +105,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_unusable_picture_is_refused_with_its_reason(tmp_path, name):
     code, content = REFUSED[name]
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         read_picture(saved(tmp_path, content, "slice.png"))
     assert refusal.value.code == code
 
@@ -195,7 +195,7 @@ def test_a_compressed_text_bomb_in_a_png_is_no_way_in(tmp_path):
     body = b"note\x00\x00" + bomb
     chunk = struct.pack(">I", len(body)) + b"zTXt" + body + struct.pack(">I", zlib.crc32(b"zTXt" + body))
     good = encoded(ramp())
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         read_picture(saved(tmp_path, good[:33] + chunk + good[33:]))
     assert refusal.value.code == "IMAGE_CORRUPT"
 

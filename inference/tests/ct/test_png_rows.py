@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.picture import read_picture
 from inference.ct.reading.png_rows import is_complete, row_bytes
 
@@ -47,7 +47,7 @@ def test_missing_rows_are_noticed(rows, complete):
 def test_such_a_picture_is_refused(tmp_path):
     path = tmp_path / "short.png"
     path.write_bytes(made(10))
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(InvalidImageFile) as refused:
         read_picture(path)
     assert refused.value.code == "IMAGE_CORRUPT"
 

@@ -16,7 +16,7 @@ from inference.tests.network_samples import parameter_count
 
 pytestmark = pytest.mark.slow
 
-MOST_PARAMETERS = 5_000_000
+MAX_PARAMETERS = 5_000_000
 
 
 def test_lesion_network_answers_one_probability_a_crop():
@@ -69,7 +69,7 @@ def test_temperature_changes_confidence_and_not_the_class():
     ],
 )
 def test_networks_are_small(network):
-    assert parameter_count(network) <= MOST_PARAMETERS
+    assert parameter_count(network) <= MAX_PARAMETERS
 
 
 def test_lite0_has_the_published_number_of_weights_without_its_classifier():

@@ -15,9 +15,9 @@ from PIL import Image
 from inference.ct.cropping import crop_around
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.phantom import make_phantom
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.writing import write_mha
-from inference.networks.answers import Busy, ModelUnavailable, TimedOut
+from inference.networks.answers import ModelUnavailable, ServiceBusy, TimedOut
 from inference.networks.model.predictor import load_lesion_predictor, load_slice_predictor
 from inference.networks.service import model_service
 from inference.networks.worker.jobs import grey_statistics
@@ -152,10 +152,10 @@ def test_an_explanation_lies_over_its_picture(service, inputs):
 
 
 def test_errors_of_the_input_arrive_as_such(service, inputs):
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         service.lesion_probability(inputs["slice"], None, inputs["points"], TIMEOUT_S)
     assert refusal.value.code == "HEADER_FORMAT"
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         service.slice_probabilities(inputs["scan"], TIMEOUT_S)
     assert refusal.value.code == "IMAGE_FORMAT"
     with pytest.raises(PointOutsideScan):
@@ -191,7 +191,7 @@ def test_asking_for_the_status_wakes_a_dead_process(folder):
     service.close()
 
 
-@pytest.mark.parametrize(("number", "error"), [(signal.SIGKILL, Busy), (signal.SIGSEGV, Unreadable)])
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGKILL, ServiceBusy), (signal.SIGSEGV, InvalidImageFile)])
 def test_a_process_that_dies_at_work_answers_its_caller(cleaner, inputs, number, error):
     pid = ready(cleaner)
     threading.Timer(0.3, os.kill, (pid, number)).start()
@@ -199,7 +199,7 @@ def test_a_process_that_dies_at_work_answers_its_caller(cleaner, inputs, number,
     with pytest.raises(error) as refusal:
         cleaner.clean_picture(inputs["hang"], TIMEOUT_S)
     assert time.monotonic() - began < 3
-    if error is Unreadable:
+    if error is InvalidImageFile:
         assert refusal.value.code == "IMAGE_UNREADABLE"
     assert cleaner.clean_picture(inputs["slice"], TIMEOUT_S).statistics.width == 120
 
@@ -212,7 +212,7 @@ def test_the_queue_is_bounded_and_says_when_to_come_back(folder, inputs):
     def ask():
         try:
             service.clean_picture(inputs["hang"], 1.5)
-        except (Busy, TimedOut) as error:
+        except (ServiceBusy, TimedOut) as error:
             outcomes.append(type(error))
 
     first = threading.Thread(target=ask)
@@ -222,7 +222,7 @@ def test_the_queue_is_bounded_and_says_when_to_come_back(folder, inputs):
     second.start()
     time.sleep(0.2)
     began = time.monotonic()
-    with pytest.raises(Busy) as refusal:
+    with pytest.raises(ServiceBusy) as refusal:
         service.clean_picture(inputs["slice"], TIMEOUT_S)
     assert time.monotonic() - began < 0.1
     assert refusal.value.retry_after_s >= 1
@@ -239,7 +239,7 @@ def test_twenty_at_once_are_answered_or_sent_away(service, inputs):
         try:
             service.lesion_probability(inputs["scan"], None, inputs["points"], TIMEOUT_S)
             outcomes.append("answered")
-        except Busy:
+        except ServiceBusy:
             outcomes.append("busy")
 
     threads = [threading.Thread(target=ask) for _ in range(20)]
@@ -273,7 +273,7 @@ def test_memory_and_descriptors_stay_flat(service, inputs):
         for _ in range(count):
             service.lesion_probability(inputs["scan"], None, inputs["points"], TIMEOUT_S)
             service.slice_probabilities(inputs["slice"], TIMEOUT_S)
-            with pytest.raises(Unreadable):
+            with pytest.raises(InvalidImageFile):
                 service.lesion_probability(inputs["slice"], None, inputs["points"], TIMEOUT_S)
 
     def resident_kib():

@@ -24,7 +24,7 @@ from inference.training.lesion_data import cut_around
 
 pytestmark = pytest.mark.slow
 
-MOST_BYTES = 20 * 1024**2
+MAX_BYTES = 20 * 1024**2
 CENTER = (0.0, 0.0, 0.0)
 
 
@@ -46,7 +46,7 @@ def malignancy(lesion: LesionPredictor, volume: CTVolume) -> float:
 @pytest.mark.parametrize("paths", [LESION, SLICE], ids=["lesion", "slice"])
 def test_shipped_weights_are_small_and_have_a_card(paths):
     config, weights = paths
-    assert weights.stat().st_size <= MOST_BYTES
+    assert weights.stat().st_size <= MAX_BYTES
     assert parameter_count(load_network(read_config(config), weights)) <= 5_000_000
     card = config.with_suffix(".md").read_text()
     assert "Not for clinical use" in card

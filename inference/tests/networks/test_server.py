@@ -11,9 +11,9 @@ from PIL import Image
 
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.phantom import make_phantom
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.writing import write_mha
-from inference.networks.answers import Busy, ModelUnavailable, TimedOut
+from inference.networks.answers import ModelUnavailable, ServiceBusy, TimedOut
 from inference.networks.server.remote import RemoteService
 from inference.networks.server.server import ModelServer, Pool
 from inference.networks.service import model_service
@@ -76,7 +76,7 @@ def test_a_header_and_its_raw_file_both_travel(site, tmp_path):
 
 
 def test_errors_arrive_as_themselves(site):
-    with pytest.raises(Unreadable) as refusal:
+    with pytest.raises(InvalidImageFile) as refusal:
         remote(site).lesion_probability(site["folder"] / "slice.png", None, site["points"], TIMEOUT_S)
     assert refusal.value.code == "HEADER_FORMAT"
     with pytest.raises(PointOutsideScan):
@@ -109,7 +109,7 @@ def test_a_server_that_is_down_or_silent_is_busy(site):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(Busy):
+        with pytest.raises(ServiceBusy):
             remote(site, server_url=address).clean_picture(site["folder"] / "slice.png", 1)
         silent.listen(1)
         began = time.monotonic()
@@ -122,6 +122,6 @@ def test_a_server_that_is_down_or_silent_is_busy(site):
 def test_the_server_leaves_no_file_behind(site, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     remote(site).clean_picture(site["folder"] / "slice.png", TIMEOUT_S)
-    with pytest.raises(Unreadable):
+    with pytest.raises(InvalidImageFile):
         remote(site).clean_picture(site["folder"] / "scan.mha", TIMEOUT_S)
     assert list(tmp_path.iterdir()) == []

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.ct.geometry import PointOutsideScan
-from inference.ct.reading.errors import Unreadable
+from inference.ct.reading.errors import InvalidImageFile
 from inference.networks.answers import (
-    Busy,
     CleanPicture,
     LesionAnswer,
     LesionViews,
@@ -20,6 +19,7 @@ from inference.networks.answers import (
     ModelStatus,
     ModelUnavailable,
     PictureStatistics,
+    ServiceBusy,
     ServiceStatus,
     SliceAnswer,
     SliceExplanation,
@@ -28,7 +28,7 @@ from inference.networks.answers import (
 from inference.networks.worker.wire import (
     LENGTH,
     MAX_FRAME_BYTES,
-    Garbled,
+    ProtocolError,
     error_from_json,
     error_to_json,
     from_json,
@@ -53,8 +53,13 @@ def test_every_answer_survives_the_journey(kind):
 
 
 ERRORS = [
-    Busy(7), TimedOut(), ModelFailed(), ModelUnavailable(), Unreadable("HEADER_DIMS", "a sentence"), PointOutsideScan(),
-]  # fmt: skip
+    ServiceBusy(7),
+    TimedOut(),
+    ModelFailed(),
+    ModelUnavailable(),
+    InvalidImageFile("HEADER_DIMS", "a sentence"),
+    PointOutsideScan(),
+]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
@@ -81,12 +86,12 @@ GARBLED = [
 
 @pytest.mark.parametrize("message", GARBLED, ids=str)
 def test_what_is_no_answer_is_not_believed(message):
-    with pytest.raises(Garbled):
+    with pytest.raises(ProtocolError):
         result_of(LesionAnswer, message)
 
 
 def test_a_busy_without_seconds_is_garbled():
-    with pytest.raises(Garbled):
+    with pytest.raises(ProtocolError):
         error_from_json({"code": "TRY_AGAIN", "note": "x"})
 
 
@@ -131,7 +136,7 @@ def test_a_dripping_sender_does_not_outlast_the_deadline(pair):
 def test_frames_that_are_no_json_are_garbled(pair, data):
     ours, theirs = pair
     theirs.sendall(data)
-    with pytest.raises(Garbled):
+    with pytest.raises(ProtocolError):
         receive_frame(ours)
 
 

@@ -8,7 +8,7 @@ from django.test import Client
 
 from inference.ct.reading.metaimage import read_volume
 from inference.models import Feedback, Prediction
-from inference.networks.answers import Busy, ModelFailed, ModelUnavailable, TimedOut
+from inference.networks.answers import ModelFailed, ModelUnavailable, ServiceBusy, TimedOut
 from inference.tests.conftest import picture_file, scan_file
 from inference.tests.samples import mha, picture
 from inference.web import examples
@@ -104,7 +104,7 @@ def test_a_get_leads_to_the_page(signed_in, url):
 
 
 FAULTS = [
-    (ModelUnavailable(), 503), (Busy(1), 503), (TimedOut(), 504), (ModelFailed(), 422),
+    (ModelUnavailable(), 503), (ServiceBusy(1), 503), (TimedOut(), 504), (ModelFailed(), 422),
 ]  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def test_the_feedback_form_asks_for_the_picture_it_needs(browser):
 
 
 def test_a_program_that_fills_in_every_field_is_thanked_and_nothing_kept(browser, folders):
-    answer = browser.post("/try/feedback", feedback_body(file=picture_file(), website="http://192.0.2.1/"))
+    answer = browser.post("/try/feedback", feedback_body(file=picture_file(), honeypot="http://192.0.2.1/"))
     assert (answer.status_code, answer["Location"]) == (302, "/try")
     assert not Feedback.objects.exists()
     assert not (folders / "kept").exists()

@@ -30,10 +30,12 @@ def metrics(request: HttpRequest) -> HttpResponse:
     shared = CollectorRegistry(auto_describe=False)
     shared.register(DatabaseCollector())
     shared.register(SystemCollector())
-    return HttpResponse(generate_latest(counted()) + generate_latest(shared), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(
+        generate_latest(web_process_counters()) + generate_latest(shared), content_type=CONTENT_TYPE_LATEST
+    )
 
 
-def counted() -> CollectorRegistry:
+def web_process_counters() -> CollectorRegistry:
     """Return what the web processes of this host counted: all of them, or this one where it is alone."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY

@@ -8,14 +8,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from lunasite.http import upload_handlers
-from lunasite.http.upload_handlers import BoundedUploads
+from lunasite.http.upload_handlers import MaxFormSizeUploadHandler
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def small_limit(monkeypatch, settings, tmp_path):
-    monkeypatch.setattr(upload_handlers, "MOST_BYTES", 1000)
+    monkeypatch.setattr(upload_handlers, "MAX_BYTES", 1000)
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 100
     return tmp_path
@@ -38,7 +38,7 @@ def test_the_api_says_so_in_json(client, django_user_model):
 
 
 def test_a_form_that_hides_its_length_is_counted():
-    handler = BoundedUploads()
+    handler = MaxFormSizeUploadHandler()
     handler.handle_raw_input(io.BytesIO(), {}, 0)
     assert handler.receive_data_chunk(bytes(1000), 0) == bytes(1000)
     with pytest.raises(RequestDataTooBig):

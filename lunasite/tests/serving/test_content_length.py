@@ -5,7 +5,7 @@ import io
 import pytest
 from gunicorn.http.errors import InvalidChunkSize
 
-from lunasite.serving.content_length import WholeBody, telling_cut_bodies
+from lunasite.serving.content_length import ContentLengthBody, check_content_length
 
 
 def read_by_site(body, **environ):
@@ -17,7 +17,7 @@ def read_by_site(body, **environ):
             read.append(piece)
         return []
 
-    telling_cut_bodies(site)({"wsgi.input": body, **environ}, lambda *_: None)
+    check_content_length(site)({"wsgi.input": body, **environ}, lambda *_: None)
     return b"".join(read)
 
 
@@ -36,14 +36,14 @@ def test_a_body_in_pieces_ends_where_the_server_says():
 
 
 def test_pieces_that_are_none_say_so():
-    class Garbled(io.BytesIO):
+    class ProtocolError(io.BytesIO):
         def read(self, size=-1):
             raise InvalidChunkSize(b"zz")
 
     with pytest.raises(OSError, match="pieces"):
-        read_by_site(Garbled(), HTTP_TRANSFER_ENCODING="chunked")
+        read_by_site(ProtocolError(), HTTP_TRANSFER_ENCODING="chunked")
 
 
 def test_asking_for_nothing_is_no_end():
-    body = WholeBody(io.BytesIO(b"ab\ncd"), 5)
+    body = ContentLengthBody(io.BytesIO(b"ab\ncd"), 5)
     assert (body.read(0), body.readline(), body.read()) == (b"", b"ab\n", b"cd")

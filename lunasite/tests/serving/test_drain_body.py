@@ -7,7 +7,7 @@ import pytest
 from django.test import RequestFactory
 
 from lunasite.serving import drain_body
-from lunasite.serving.drain_body import ThrowsAwayUnreadBodies
+from lunasite.serving.drain_body import DrainRequestBody
 
 
 class Endless(io.RawIOBase):
@@ -27,7 +27,7 @@ class Broken(io.RawIOBase):
 
 def served(body, length: str = "1000000", **headers: str) -> list[bytes]:
     """Return the answer of a site that reads nothing, closed as a server closes it."""
-    site = ThrowsAwayUnreadBodies(lambda environ, start_response: [b"no"])
+    site = DrainRequestBody(lambda environ, start_response: [b"no"])
     answer = site({"wsgi.input": body, "CONTENT_LENGTH": length, **headers}, lambda *_: None)
     parts = list(answer)
     if hasattr(answer, "close"):

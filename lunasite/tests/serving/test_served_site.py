@@ -99,12 +99,12 @@ def wait_for(url: str, seconds: float) -> None:
     raise AssertionError(f"{url} did not answer within {seconds} s")
 
 
-def multipart(file_name: str = "x.png", **parts: bytes) -> tuple[bytes, dict]:
+def multipart(filename: str = "x.png", **parts: bytes) -> tuple[bytes, dict]:
     """Return a body with `file` as a file and the rest as fields."""
     mark = uuid.uuid4().hex
     body = b""
     for name, value in parts.items():
-        file = f'; filename="{file_name}"' if name == "file" else ""
+        file = f'; filename="{filename}"' if name == "file" else ""
         body += f'--{mark}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + value + b"\r\n"
     return body + f"--{mark}--\r\n".encode(), {"Content-Type": f"multipart/form-data; boundary={mark}"}
 

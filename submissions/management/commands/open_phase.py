@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from submissions.models import Dataset, Phase, Quota
-from submissions.phases.warnings import advice_on
+from submissions.phases.warnings import phase_warnings
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Opened {phase.slug}: {dataset}, ranked by {phase.ranking_metric}.")
         if not phase.accepts_docker:
             self.stdout.write("It takes CSVs only: a container needs an image of every case (import_dataset --images).")
-        for line in advice_on(phase):
+        for line in phase_warnings(phase):
             self.stdout.write(f"Worth knowing: {line}")
 
     @transaction.atomic

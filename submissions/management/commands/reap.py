@@ -25,14 +25,14 @@ class Command(BaseCommand):
         try:
             engine = engine_host.connect()
             removed = engine_host.reap_once(engine)
-            removed += _drop_images(engine_host.keeper(engine)) if images else []
+            removed += _drop_images(engine_host.image_cache(engine)) if images else []
         except EngineFault as fault:
             raise CommandError(f"{fault.note} {fault.staff_detail}") from fault
         self.stdout.write(f"{len(removed)} removed")
 
 
-def _drop_images(keeper: Any) -> list[str]:
-    image_ids: list[str] = keeper.least_recently_used()
+def _drop_images(image_cache: Any) -> list[str]:
+    image_ids: list[str] = image_cache.least_recently_used()
     for image_id in image_ids:
-        keeper.forget(image_id)
+        image_cache.forget(image_id)
     return image_ids

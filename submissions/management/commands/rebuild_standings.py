@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from submissions.models import Phase, Standing
-from submissions.models.standing import rank_anew
+from submissions.models.standing import recompute_standings
 
 
 class Command(BaseCommand):
@@ -15,5 +15,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         for phase in Phase.objects.select_related("dataset"):
-            rank_anew(phase)
+            recompute_standings(phase)
         self.stdout.write(f"{Standing.objects.count()} standings")

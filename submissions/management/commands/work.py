@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from submissions import actions
 from submissions.actions.queue import CLUSTERS, CSV_CLUSTER, DOCKER_CLUSTER
-from submissions.models import Housekeeping, Worker
+from submissions.models import PeriodicJob, Worker
 from submissions.uploads.resumable import drop_expired
 
 log = structlog.get_logger(__name__)
@@ -77,7 +77,7 @@ class Work:
         self.next_beat = time.monotonic() + BEAT_EVERY_S
         try:
             self._beat()
-            keep_house(self.cluster)
+            run_due_jobs(self.cluster)
         except DatabaseError:
             log.warning("database away", worker=self.name)
             connections.close_all()
@@ -100,13 +100,13 @@ class Work:
         cluster.stop()
 
 
-def keep_house(cluster: str) -> None:
+def run_due_jobs(cluster: str) -> None:
     """Do the shared chores that are due; of all workers one does each."""
     lease_s = settings.EVALUATION_LEASE_SECONDS
-    if Housekeeping.claim_chore("sweep", min(20.0, lease_s)):
+    if PeriodicJob.acquire("sweep", min(20.0, lease_s)):
         actions.sweep()
-    if Housekeeping.claim_chore("expired uploads", 600):
+    if PeriodicJob.acquire("expired uploads", 600):
         drop_expired()
-    if Housekeeping.claim_chore("forget workers", 3600):
+    if PeriodicJob.acquire("forget workers", 3600):
         gone = timezone.now() - timedelta(days=1)
         Worker.objects.filter(seen_at__lt=gone).delete()

@@ -6,7 +6,7 @@ import re
 
 from submissions.failures import FAILURES, PARTICIPANT
 from submissions.runner.base import Limits
-from submissions.runner.docker_run_command import home_command
+from submissions.runner.docker_run_command import docker_run_command
 
 FENCE = "```"
 
@@ -26,8 +26,8 @@ def sections() -> dict[str, str]:
     """Return the generated sections by the name in their markers."""
     return {
         "failures": failure_table(),
-        "run-http": f"{FENCE}bash\n{home_command(Limits())}\n{FENCE}",
-        "run-batch": f"{FENCE}bash\n{home_command(Limits(), contract='batch')}\n{FENCE}",
+        "run-http": f"{FENCE}bash\n{docker_run_command(Limits())}\n{FENCE}",
+        "run-batch": f"{FENCE}bash\n{docker_run_command(Limits(), contract='batch')}\n{FENCE}",
     }
 
 

@@ -1,4 +1,4 @@
-"""The states of an evaluation as a diagram, drawn from Evaluation.MOVES for docs/architecture.md."""
+"""The states of an evaluation as a diagram, drawn from Evaluation.TRANSITIONS for docs/architecture.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Status = Evaluation.Status
 FENCE = "```"
 
 # Who makes each move; a test asks for a sentence for every one.
-REASONS: dict[tuple[str, str], str] = {
+TRANSITION_REASONS: dict[tuple[str, str], str] = {
     (Status.PENDING, Status.RUNNING): "a worker claims it",
     (Status.PENDING, Status.CANCELLED): "its team or staff",
     (Status.PENDING, Status.FAILED): "set back too often",
@@ -23,14 +23,14 @@ REASONS: dict[tuple[str, str], str] = {
 
 
 def moves() -> list[tuple[str, str]]:
-    return [(str(start), str(end)) for start, ends in Evaluation.MOVES.items() for end in ends]
+    return [(str(start), str(end)) for start, ends in Evaluation.TRANSITIONS.items() for end in ends]
 
 
 def states_diagram() -> str:
     """Return the table of moves as a Mermaid state diagram."""
     lines = ["stateDiagram-v2", "    [*] --> pending: submitted"]
-    lines += [f"    {start} --> {end}: {REASONS[start, end]}" for start, end in moves()]
-    lines += [f"    {status} --> [*]" for status, ends in Evaluation.MOVES.items() if not ends]
+    lines += [f"    {start} --> {end}: {TRANSITION_REASONS[start, end]}" for start, end in moves()]
+    lines += [f"    {status} --> [*]" for status, ends in Evaluation.TRANSITIONS.items() if not ends]
     return "\n".join([f"{FENCE}mermaid", *lines, FENCE])
 
 

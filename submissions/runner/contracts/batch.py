@@ -15,12 +15,12 @@ from typing import Any
 from lunasite.http.strict_json import NotANumber, NotStrictJson, parse_strict
 from submissions.kinds import BadAnswer
 from submissions.runner.attempt import Attempt, Clock, Host, attempt_on
-from submissions.runner.base import Call, ContainerFault, RunError, RunRequest, RunResult, Watcher
+from submissions.runner.base import Call, ContainerFault, RunCallbacks, RunError, RunRequest, RunResult
 from submissions.runner.contracts.http import known_image
 from submissions.runner.engine.responses import ContainerState, EngineImage
-from submissions.runner.exit_diagnosis import ended, with_count
+from submissions.runner.exit_diagnosis import classify_exit, with_count
 from submissions.runner.memory import MemoryWatch
-from submissions.runner.pseudonymize import neutral_calls
+from submissions.runner.pseudonymize import pseudonymize_cases
 from submissions.runner.sandbox import (
     INPUT_AT,
     MIB,
@@ -47,10 +47,10 @@ class BatchRunner:
     def __init__(self, host: Host) -> None:
         self.host = host
 
-    def run(self, request: RunRequest, watcher: Watcher) -> RunResult:
+    def run(self, request: RunRequest, watcher: RunCallbacks) -> RunResult:
         image = known_image(self.host, request.image_id)
         pending = [case for case in request.cases if case.case_id not in request.done]
-        calls = neutral_calls(pending, request.seed, one_uid_an_image=True)
+        calls = pseudonymize_cases(pending, request.seed, one_uid_an_image=True)
         result = RunResult(answers=dict(request.done))
         _BatchRun(self.host, request, watcher, result, image).run(calls)
         return result
@@ -58,7 +58,7 @@ class BatchRunner:
 
 class _BatchRun:
     def __init__(
-        self, host: Host, request: RunRequest, watcher: Watcher, result: RunResult, image: EngineImage
+        self, host: Host, request: RunRequest, watcher: RunCallbacks, result: RunResult, image: EngineImage
     ) -> None:
         self.host, self.request, self.watcher, self.result, self.image = host, request, watcher, result, image
         self.clock = Clock(request.limits.timeout_s, watcher)
@@ -134,9 +134,9 @@ class _Scan:
             binds=(Bind(str(input_dir), INPUT_AT),),
             volumes=(output,),
         )
-        self.model = self.attempt.create_theirs(spec)
+        self.model = self.attempt.create_participant_container(spec)
         self.started = time.monotonic()
-        self.engine.start(self.model, is_theirs=True)
+        self.engine.start(self.model, is_untrusted=True)
         owner.watcher.stage("predicting")
         memory = MemoryWatch(self.engine, self.model)
         try:
@@ -148,7 +148,7 @@ class _Scan:
         owner, limits = self.owner, self.owner.request.limits
         while (state := self.engine.state(self.model)).running:
             owner.clock.check()
-            owner.result.peak_memory_bytes = max(owner.result.peak_memory_bytes, memory.look())
+            owner.result.peak_memory_bytes = max(owner.result.peak_memory_bytes, memory.poll())
             if time.monotonic() - self.started > limits.predict_timeout_s:
                 raise ContainerFault("PREDICT_TIMEOUT", f"The limit is {limits.predict_timeout_s:g} s a CT.")
             time.sleep(TICK_S)
@@ -158,7 +158,7 @@ class _Scan:
         if state.exit_code != 0:
             if self._output_is_full():
                 raise ContainerFault("OUTPUT_TOO_LARGE", self._limit_note())
-            raise ended(
+            raise classify_exit(
                 state,
                 self._logs(),
                 may_name_exit_code=self.owner.request.stage == "smoke",

@@ -11,21 +11,21 @@ from typing import Any
 
 from lunasite.http.strict_json import NotStrictJson, parse_strict
 from submissions.kinds import BadAnswer
-from submissions.runner.attempt import Attempt, Clock, Host, attempt_on, settled_state
+from submissions.runner.attempt import Attempt, Clock, Host, attempt_on, wait_exited
 from submissions.runner.base import (
     Call,
     ContainerFault,
     EngineFault,
+    RunCallbacks,
     RunError,
     RunRequest,
     RunResult,
-    Watcher,
 )
 from submissions.runner.engine.output_stream import OutputStream
 from submissions.runner.engine.responses import ContainerState, EngineImage
-from submissions.runner.exit_diagnosis import ended, refined, with_count
+from submissions.runner.exit_diagnosis import classify_exit, refine_exit, with_count
 from submissions.runner.memory import MemoryWatch
-from submissions.runner.pseudonymize import neutral_calls
+from submissions.runner.pseudonymize import pseudonymize_cases
 from submissions.runner.sandbox import CASES_AT, driver_spec, holder_spec, model_spec
 
 DEFAULT_PORT = 8000
@@ -42,9 +42,9 @@ class HttpRunner:
     def __init__(self, host: Host) -> None:
         self.host = host
 
-    def run(self, request: RunRequest, watcher: Watcher) -> RunResult:
+    def run(self, request: RunRequest, watcher: RunCallbacks) -> RunResult:
         image = known_image(self.host, request.image_id)
-        calls = neutral_calls([case for case in request.cases if case.case_id not in request.done], request.seed)
+        calls = pseudonymize_cases([case for case in request.cases if case.case_id not in request.done], request.seed)
         result = RunResult(answers=dict(request.done))
         if calls:
             write_plan(request, calls, image)
@@ -64,7 +64,7 @@ class _HttpRun:
     """One run while it goes on."""
 
     def __init__(
-        self, host: Host, request: RunRequest, watcher: Watcher, calls: Sequence[Call], result: RunResult
+        self, host: Host, request: RunRequest, watcher: RunCallbacks, calls: Sequence[Call], result: RunResult
     ) -> None:
         self.host, self.request, self.watcher, self.result = host, request, watcher, result
         self.calls = {call.number: call for call in calls}
@@ -89,21 +89,21 @@ class _HttpRun:
         labels = self.host.labels(request.evaluation, request.attempt, limits.timeout_s + CLEANUP_S)
         holder = attempt.create(holder_spec(labels, self.host.driver_image))
         engine.start(holder)
-        self.model = attempt.create_theirs(model_spec(labels, image, limits, runtime=self.host.runtime))
+        self.model = attempt.create_participant_container(model_spec(labels, image, limits, runtime=self.host.runtime))
         spec = driver_spec(labels, self.host.driver_image, str(request.cases_root), str(request.run_dir))
         driver = attempt.create(spec)
         with engine.attached(driver) as stream:
             # The driver first: it looks out already when the model begins to listen.
             engine.start(driver)
             self.clock = Clock(limits.timeout_s, self.watcher)
-            engine.start(self.model, is_theirs=True)
+            engine.start(self.model, is_untrusted=True)
             self.memory = MemoryWatch(engine, self.model)
             try:
-                self._follow(stream)
+                self._update_ema(stream)
             finally:
                 self.memory.close()
 
-    def _follow(self, stream: OutputStream) -> None:
+    def _update_ema(self, stream: OutputStream) -> None:
         while not self.is_done:
             for line in stream.lines(TICK_S):
                 self._handle(json.loads(line))
@@ -129,7 +129,7 @@ class _HttpRun:
         try:
             answer = read_body(a2b_base64(event["body"]), call, self.request)
         except ContainerFault as fault:
-            raise refined(fault, self._stopped_state(), self._logs()) from fault
+            raise refine_exit(fault, self._stopped_state(), self._logs()) from fault
         self.result.answers[call.case.case_id] = answer
         self.result.latency_s[call.case.case_id] = event["seconds"]
         self.watcher.answered(call.case.case_id, answer, event["seconds"])
@@ -139,7 +139,7 @@ class _HttpRun:
         code, limits = event["code"], self.request.limits
         if code.startswith("SYSTEM_"):
             return EngineFault("A case could not be read.", code=code, staff_detail=event["detail"])
-        state = settled_state(self.host.engine, self.model)
+        state = wait_exited(self.host.engine, self.model)
         if not state.running:
             return self._ended(state)
         status = event.get("status", 0)
@@ -150,7 +150,7 @@ class _HttpRun:
             "BAD_RESPONSE": f"It answered with status {status // 100}xx, not 200." if status else "",
         }
         fault = ContainerFault(code, notes.get(code, ""), staff_detail=event["detail"])
-        return refined(fault, self._stopped_state(), self._logs())
+        return refine_exit(fault, self._stopped_state(), self._logs())
 
     def _look_at_model(self) -> None:
         now = self.clock.elapsed()
@@ -165,7 +165,7 @@ class _HttpRun:
 
     def _ended(self, state: ContainerState) -> ContainerFault:
         doing = "while starting" if self.ready_at is None else "while predicting"
-        return ended(
+        return classify_exit(
             state,
             self._logs(),
             may_name_exit_code=self.request.stage == "smoke",
@@ -189,14 +189,14 @@ class _HttpRun:
     def _stopped_state(self) -> ContainerState:
         """Stop the model; only then does the engine say whether one of its processes ran out of memory."""
         self.host.engine.kill(self.model)
-        return settled_state(self.host.engine, self.model)
+        return wait_exited(self.host.engine, self.model)
 
     def _logs(self) -> str:
         return self.host.engine.logs(self.model)
 
     def _measure_memory(self) -> None:
         if self.memory:
-            self.result.peak_memory_bytes = self.memory.look()
+            self.result.peak_memory_bytes = self.memory.poll()
 
     def _last_words(self) -> str:
         """Stop the model and return what it printed; nothing where it never was."""

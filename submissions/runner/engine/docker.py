@@ -154,7 +154,7 @@ class Engine:
     # Containers
 
     @_guarded
-    def create(self, spec: ContainerSpec, *, is_theirs: bool = False) -> str:
+    def create(self, spec: ContainerSpec, *, is_untrusted: bool = False) -> str:
         """Create a container and return its id.
 
         Raises AttemptTaken if its name is in use, ContainerFault(CONTAINER_START) when their image does not allow it.
@@ -164,7 +164,7 @@ class Engine:
         except APIError as error:
             if error.status_code == 409:
                 raise AttemptTaken("Another worker runs this attempt.", staff_detail=str(error)) from error
-            if is_theirs and names_the_image(str(error), at_create=True):
+            if is_untrusted and names_the_image(str(error), at_create=True):
                 raise start_fault(error) from error
             raise
 
@@ -180,12 +180,12 @@ class Engine:
         return int(stat["mode"]), str(stat.get("linkTarget", ""))
 
     @_guarded
-    def start(self, container_id: str, *, is_theirs: bool = False) -> None:
+    def start(self, container_id: str, *, is_untrusted: bool = False) -> None:
         """Start it. Raises ContainerFault(CONTAINER_START) when their image's command cannot be run."""
         try:
             self._client.api.start(container_id)
         except APIError as error:
-            if is_theirs and names_the_image(str(error)):
+            if is_untrusted and names_the_image(str(error)):
                 raise start_fault(error) from error
             raise
 

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 
-from submissions.runner.attempt import Host, attempt_on, settled_state
+from submissions.runner.attempt import Host, attempt_on, wait_exited
 from submissions.runner.base import EngineFault
 from submissions.runner.host.reaper import ROWLESS
 from submissions.runner.sandbox import MIB, ContainerSpec
@@ -38,7 +38,7 @@ def _asked(host: Host) -> int:
     with attempt_on(host.engine) as attempt:
         container = attempt.create(spec)
         host.engine.start(container)
-        settled_state(host.engine, container, patience_s=20)
+        wait_exited(host.engine, container, timeout_s=20)
         text = host.engine.logs(container)
     try:
         return int(json.loads(text)["free_bytes"])

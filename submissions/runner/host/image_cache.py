@@ -15,7 +15,7 @@ ID_CHARACTERS = 20
 TAG = re.compile(rf"^[0-9a-f]{{{ID_CHARACTERS}}}-([0-9]+)$")
 
 
-class DiskKeeper:
+class ImageCache:
     """Knows which images are ours, and when each was used last."""
 
     def __init__(self, engine: Engine, instance: str) -> None:

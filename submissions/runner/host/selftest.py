@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from submissions.runner.attempt import Attempt, Host, attempt_on, settled_state
+from submissions.runner.attempt import Attempt, Host, attempt_on, wait_exited
 from submissions.runner.base import EngineFault, Limits
 from submissions.runner.host.reaper import ROWLESS
 from submissions.runner.sandbox import CASES_AT, MIB, Bind, holder_spec, model_spec
@@ -61,7 +61,7 @@ def _probe(host: Host, attempt: Attempt, witness_dir: Path) -> dict[str, Any]:
     spec = model_spec(labels, image, PROBE_LIMITS, runtime=host.runtime, binds=binds)
     model = attempt.create(dataclasses.replace(spec, command=["probe", f"{CASES_AT}/witness"]))
     host.engine.start(model)
-    state = settled_state(host.engine, model, patience_s=20)
+    state = wait_exited(host.engine, model, timeout_s=20)
     text = host.engine.logs(model)
     try:
         return dict(json.loads(text))

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from submissions import actions
 from submissions.accounts.tokens import create_token
 from submissions.actions.evaluate import claim
-from submissions.models import Evaluation, Housekeeping, Standing, Submission
+from submissions.models import Evaluation, PeriodicJob, Standing, Submission
 from submissions.teams.membership import leave_team
 from submissions.tests.factories import csv_file, make_member, make_phase, make_submission
 
@@ -102,7 +102,7 @@ def test_a_double_click_at_once_makes_one_row():
 
 
 def test_of_many_workers_one_keeps_house():
-    assert sum(at_once(8, lambda i: Housekeeping.claim_chore("sweep", 60))) == 1
+    assert sum(at_once(8, lambda i: PeriodicJob.acquire("sweep", 60))) == 1
 
 
 def test_sweeping_at_once_returns_lost_work_once():
@@ -110,7 +110,7 @@ def test_sweeping_at_once_returns_lost_work_once():
     claim(submission.latest.pk, "dead")
     Evaluation.objects.update(lease_until="2020-01-01T00:00Z")
     assert sum(lost for lost, _ in at_once(6, lambda i: actions.sweep())) == 1
-    assert submission.latest.setbacks == 1
+    assert submission.latest.failed_attempts == 1
 
 
 def test_who_leaves_while_submitting_gets_a_clear_answer():

@@ -52,7 +52,7 @@ def test_a_busy_database_is_asked_three_times(monkeypatch):
             raise OperationalError("database is locked")
         return "done"
 
-    assert db_retry.with_retries(work) == "done"
+    assert db_retry.retry_on_deadlock(work) == "done"
 
 
 def test_a_database_that_stays_busy_raises_at_last(monkeypatch):
@@ -65,16 +65,16 @@ def test_a_database_that_stays_busy_raises_at_last(monkeypatch):
         raise OperationalError("deadlock detected")
 
     with pytest.raises(OperationalError):
-        db_retry.with_retries(work)
+        db_retry.retry_on_deadlock(work)
     assert len(calls) == 3
 
 
 def test_a_finish_that_fails_halfway_leaves_nothing_half_written(monkeypatch):
     submission = make_submission()
-    monkeypatch.setattr("submissions.actions.finish.refresh_standings", lambda *args: 1 / 0)
+    monkeypatch.setattr("submissions.actions.finish.recompute_team_standings", lambda *args: 1 / 0)
     actions.evaluate(evaluation_id=submission.latest.pk, worker="w")
     evaluation = submission.latest
-    assert (evaluation.status, evaluation.is_counted, evaluation.scores) == ("pending", False, {})
+    assert (evaluation.status, evaluation.is_current, evaluation.scores) == ("pending", False, {})
     assert not Standing.objects.exists()
 
 
@@ -97,7 +97,7 @@ def test_all_staff_with_an_address_are_told_of_a_failure_that_is_ours(mailoutbox
     make_user("gone", is_staff=True, is_active=False, email="gone@example.org")
     make_user("ann", email="ann@example.org")
     submission = make_submission()
-    actions.fail(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_DISK", staff_note="/secret/path")
+    actions.fail(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_DISK", staff_detail="/secret/path")
     message = OrmQ.objects.last().task
     assert message["func"] == "submissions.tasks.alert_staff"
     tasks.alert_staff(*message["args"])

@@ -69,7 +69,7 @@ def test_a_result_of_a_lost_attempt_is_not_written():
     Evaluation.objects.filter(pk=mine.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert actions.sweep() == (1, 1)
     with pytest.raises(StatusConflict):
-        mine.move_to(Status.COMPLETED)
+        mine.transition_to(Status.COMPLETED)
     assert evaluate(submission).attempt == 2
 
 
@@ -88,7 +88,7 @@ def test_forbidden_moves_raise(status, target):
     Evaluation.objects.filter(pk=evaluation.pk).update(status=status)
     evaluation.refresh_from_db()
     with pytest.raises(StatusConflict):
-        evaluation.move_to(target)
+        evaluation.transition_to(target)
 
 
 def test_three_lost_workers_fail_it_as_ours_and_give_the_try_back(settings):
@@ -115,7 +115,7 @@ def test_a_crash_of_our_code_is_called_so_and_waits_before_it_is_tried_again(mon
     monkeypatch.setattr(evaluate_module, "_csv_outcome", lambda evaluation: 1 / 0)
     submission = make_submission()
     first = evaluate(submission)
-    assert (first.status, "ZeroDivisionError" in first.staff_note) == (Status.PENDING, True)
+    assert (first.status, "ZeroDivisionError" in first.staff_detail) == (Status.PENDING, True)
     assert first.available_at > timezone.now()
     Evaluation.objects.update(available_at=timezone.now())
     assert evaluate(submission).failure_code == "SYSTEM_ERROR"
@@ -142,7 +142,7 @@ def test_a_failing_metric_is_ours_and_nothing_reaches_the_board(monkeypatch, set
     monkeypatch.setattr(finish, "score", broken)
     evaluation = evaluate(submission)
     assert (evaluation.failure_code, Standing.objects.count()) == ("SYSTEM_METRIC", 0)
-    assert "NaN" in evaluation.staff_note
+    assert "NaN" in evaluation.staff_detail
     assert "NaN" not in evaluation.failure_note
 
 
@@ -159,7 +159,7 @@ def test_an_unforeseen_error_is_ours(monkeypatch, settings):
     monkeypatch.setattr(evaluate_module, "_csv_outcome", lambda evaluation: 1 / 0)
     evaluation = evaluate(submission)
     assert evaluation.failure.is_ours
-    assert "ZeroDivisionError" in evaluation.staff_note
+    assert "ZeroDivisionError" in evaluation.staff_detail
 
 
 def test_a_lost_message_is_sent_again():
@@ -202,7 +202,7 @@ def test_retry_runs_a_failed_evaluation_again(settings):
     settings.EVALUATION_MAX_ATTEMPTS = 1
     submission = make_submission()
     evaluation = claim(submission.latest.pk, "w")
-    finish.set_back(evaluation=evaluation, code="SYSTEM_STORAGE", staff_note="bucket away")
+    finish.requeue(evaluation=evaluation, code="SYSTEM_STORAGE", staff_detail="bucket away")
     submission.refresh_from_db()
     assert (submission.latest.status, submission.try_counts) == (Status.FAILED, False)
     actions.retry(evaluation=submission.latest)
@@ -217,7 +217,7 @@ def test_re_evaluation_replaces_the_counted_run():
     actions.re_evaluate(submission=submission)
     second = evaluate(submission)
     first.refresh_from_db()
-    assert (first.is_counted, second.is_counted) == (False, True)
+    assert (first.is_current, second.is_current) == (False, True)
     assert Standing.objects.get().evaluation == second
 
 
@@ -248,7 +248,7 @@ def test_a_stopped_worker_gives_its_work_back_without_a_setback():
     claim(submission.latest.pk, "host/evaluations/7:8")
     assert actions.release(worker="host/evaluations/70") == 0
     assert actions.release(worker="host/evaluations/7") == 1
-    assert (submission.latest.status, submission.latest.setbacks) == (Status.PENDING, 0)
+    assert (submission.latest.status, submission.latest.failed_attempts) == (Status.PENDING, 0)
 
 
 @pytest.mark.parametrize(("silent_s", "is_alive"), [(0, True), (30, True), (30.001, False)])
@@ -264,7 +264,7 @@ def test_back_off_doubles(settings):
     submission = make_submission()
     for _ in range(3):
         Evaluation.objects.update(available_at=timezone.now())
-        finish.set_back(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_ENGINE")
+        finish.requeue(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_ENGINE")
         waits.append(round((submission.latest.available_at - timezone.now()).total_seconds()))
     assert waits == [5, 10, 20]
 

@@ -13,7 +13,7 @@ from submissions import tasks
 from submissions.admin.display import duration, window
 from submissions.admin.phase_form import WindowField
 from submissions.models import Evaluation, Membership, Phase, Quota, Standing, Team
-from submissions.phases.warnings import advice_on
+from submissions.phases.warnings import phase_warnings
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
 
 pytestmark = pytest.mark.django_db
@@ -76,7 +76,7 @@ def test_a_phase_is_opened_with_quotas_typed_as_people_say_them(staff):
         ({"slug": "no slug"}, "valid"),
         ({"cpus": "-1"}, "Give 0.1 or more"),
         ({"parallel": "0"}, "Give 1 or more"),
-        ({"memory_mb": "3"}, "Give 64 or more"),
+        ({"memory_mib": "3"}, "Give 64 or more"),
     ],
 )
 def test_checks_explain_what_to_do(staff, changed, sentence):
@@ -129,7 +129,7 @@ def test_ages_are_short_and_never_negative(seconds, text):
 
 
 def test_a_limit_left_empty_says_what_the_site_gives(staff, settings):
-    settings.EVALUATION_MEMORY_MB, settings.DOCKER_STARTUP_WAIT_SECONDS = 1234, 56
+    settings.EVALUATION_MEMORY_MIB, settings.DOCKER_STARTUP_WAIT_SECONDS = 1234, 56
     page = staff.get(reverse("admin:submissions_phase_add")).content.decode()
     assert "Empty: the site's own, 1234 MB." in page
     assert "memory (MB)" in page.replace("Memory (MB)", "memory (MB)")
@@ -164,14 +164,14 @@ def test_a_long_board_is_ranked_anew_by_a_worker(staff, monkeypatch):
     assert "A worker is ranking the leaderboard anew: 1 entries" in response.content.decode()
     assert Standing.objects.get().score == scores["auc"]
     message = OrmQ.objects.last().task
-    assert message["func"] == "submissions.tasks.rank_anew"
-    tasks.rank_anew(*message["args"])
+    assert message["func"] == "submissions.tasks.recompute_standings"
+    tasks.recompute_standings(*message["args"])
     assert Standing.objects.get().score == scores["brier"]
 
 
 def test_what_was_overlooked_is_said(staff):
     bare = make_phase(decimals=None)
-    said = " ".join(advice_on(bare))
+    said = " ".join(phase_warnings(bare))
     for text in ("No quota", "shown in full", "no private split", "10 cases have no image", "no sample cases"):
         assert text in said, text
     page = staff.get(reverse("admin:submissions_phase_change", args=[bare.pk])).content.decode()
@@ -180,8 +180,8 @@ def test_what_was_overlooked_is_said(staff):
     dataset = make_dataset(splits=SPLIT)
     dataset.cases.update(image="data/v1/x.mha")
     closes_at = timezone.now() + timedelta(days=1)
-    assert advice_on(make_phase(dataset, quotas=[(1, None)], closes_at=closes_at)) == []
-    assert "no end" in " ".join(advice_on(make_phase(dataset, quotas=[(1, None)])))
+    assert phase_warnings(make_phase(dataset, quotas=[(1, None)], closes_at=closes_at)) == []
+    assert "no end" in " ".join(phase_warnings(make_phase(dataset, quotas=[(1, None)])))
 
 
 def test_a_phase_with_submissions_cannot_be_deleted(staff):

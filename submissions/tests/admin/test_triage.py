@@ -43,8 +43,8 @@ def staff(client):
 def failed(code="OUT_OF_MEMORY", submission=None, **fields):
     submission = submission or make_submission(**fields)
     evaluation = claim(submission.latest.pk, "tests")
-    evaluation.note("running", "A worker has started.")
-    actions.fail(evaluation=evaluation, code=code, note="Our note.", staff_note="the engine's own words")
+    evaluation.add_event("running", "A worker has started.")
+    actions.fail(evaluation=evaluation, code=code, note="Our note.", staff_detail="the engine's own words")
     return evaluation
 
 
@@ -116,7 +116,7 @@ def test_the_list_reads_no_log_and_no_prediction(staff):
     with CaptureQueriesContext(connection) as queries:
         staff.get(EVALUATIONS)
     sql = " ".join(query["sql"] for query in queries)
-    assert not re.search(r"\"(predictions|run_log|smoke_log|partial_answers|staff_note)\"", sql)
+    assert not re.search(r"\"(predictions|run_log|smoke_log|partial_answers|staff_detail)\"", sql)
 
 
 # Reading

@@ -7,7 +7,7 @@ from pathlib import Path
 from submissions.failures import FAILURES
 from submissions.management.generated_docs.participant_guide import filled_in, sections
 from submissions.runner.base import Limits
-from submissions.runner.docker_run_command import home_command
+from submissions.runner.docker_run_command import docker_run_command
 
 GUIDE = Path(__file__).parents[3] / "docs" / "participant-guide.md"
 
@@ -39,7 +39,7 @@ def test_every_code_has_a_row_with_its_sentence():
 
 
 def test_the_line_for_home_carries_the_sandbox():
-    words = shlex.split(home_command(Limits(memory_mib=4096, cpus=2)).replace("\\\n", " "))
+    words = shlex.split(docker_run_command(Limits(memory_mib=4096, cpus=2)).replace("\\\n", " "))
     line = " ".join(words)
     for flag in (
         "--network none",
@@ -53,4 +53,4 @@ def test_the_line_for_home_carries_the_sandbox():
 
 
 def test_the_batch_line_makes_a_folder_its_container_may_write_to():
-    assert home_command(Limits(), contract="batch").startswith("mkdir -p output && chmod 777 output\ndocker run ")
+    assert docker_run_command(Limits(), contract="batch").startswith("mkdir -p output && chmod 777 output\ndocker run ")

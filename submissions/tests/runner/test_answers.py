@@ -15,7 +15,7 @@ from submissions.runner.contracts.batch import (
     write_input,
 )
 from submissions.runner.contracts.http import read_body
-from submissions.runner.pseudonymize import neutral_calls
+from submissions.runner.pseudonymize import pseudonymize_cases
 from submissions.tests.run_requests import run_cases, run_request
 
 CALL = Call(0, run_cases(1)[0], "2.25.1", 4711)
@@ -100,14 +100,14 @@ def test_output_folders_that_hold_no_answer(archive, code):
     ],
 )
 def test_an_output_that_answers_badly_says_how(output, code, note):
-    [call] = neutral_calls(run_cases(1), seed=1)
+    [call] = pseudonymize_cases(run_cases(1), seed=1)
     with pytest.raises(ContainerFault) as caught:
         list(read_points(output.replace("NAME", str(call.lesion_id)).encode(), [call], run_request()))
     assert (caught.value.code, note in caught.value.note) == (code, True), caught.value
 
 
 def test_points_come_back_by_name_in_any_order():
-    calls = neutral_calls(run_cases(2), seed=1)
+    calls = pseudonymize_cases(run_cases(2), seed=1)
     points = [{"name": str(call.lesion_id), "probability": call.number / 10} for call in reversed(calls)]
     answers = list(read_points(json.dumps({"points": points}).encode(), calls, run_request()))
     assert sorted((call.number, answer) for call, answer in answers) == [(0, (0.0,)), (1, (0.1,))]

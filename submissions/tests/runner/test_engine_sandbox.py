@@ -16,7 +16,7 @@ import pytest
 from submissions.intake.image.scan import scan_archive
 from submissions.kinds import KINDS
 from submissions.runner.attempt import attempt_on
-from submissions.runner.base import AttemptTaken, EngineFault, RunCancelled, RunCase, RunError, Watcher
+from submissions.runner.base import AttemptTaken, EngineFault, RunCallbacks, RunCancelled, RunCase, RunError
 from submissions.runner.engine.docker import Engine
 from submissions.runner.host.disk import _asked, engine_free_bytes
 from submissions.runner.host.driver_image import driver_image
@@ -247,7 +247,7 @@ def test_cancel_stops_a_run_at_once(bench):
     image_id = build(bench, "import time\ntime.sleep(3600)\n")
     begun = time.monotonic()
     with pytest.raises(RunCancelled):
-        bench.run(bench.request(image_id), Watcher(is_cancelled=lambda: time.monotonic() - begun > 2))
+        bench.run(bench.request(image_id), RunCallbacks(is_cancelled=lambda: time.monotonic() - begun > 2))
     assert time.monotonic() - begun < 5
     assert bench.left_behind() == []
 
@@ -257,7 +257,7 @@ def test_a_crash_of_the_worker_code_leaves_no_container(bench, serving):
         raise SystemExit("the queue's time-out")
 
     with pytest.raises(SystemExit):
-        bench.run(bench.request(serving), Watcher(answered=crash))
+        bench.run(bench.request(serving), RunCallbacks(answered=crash))
     assert bench.left_behind() == []
 
 

@@ -5,7 +5,7 @@ import pytest
 from submissions.runner.base import ContainerFault
 from submissions.runner.engine.errors import loaded_id, names_the_image, readable, start_fault
 from submissions.runner.engine.responses import ContainerState
-from submissions.runner.exit_diagnosis import ended, refined
+from submissions.runner.exit_diagnosis import classify_exit, refine_exit
 
 
 @pytest.mark.parametrize(
@@ -22,14 +22,16 @@ from submissions.runner.exit_diagnosis import ended, refined
     ],
 )
 def test_a_model_that_is_gone(state, logs, has_answered, code):
-    fault = ended(state, logs, may_name_exit_code=False, while_doing="while predicting", has_answered=has_answered)
+    fault = classify_exit(
+        state, logs, may_name_exit_code=False, while_doing="while predicting", has_answered=has_answered
+    )
     assert fault.code == code
     assert "137" not in fault.note
 
 
 def test_a_hint_names_the_read_only_rule():
     logs = "OSError: [Errno 30] Read-only file system: '/app/x'"
-    fault = ended(
+    fault = classify_exit(
         ContainerState(False, 1, False), logs, may_name_exit_code=True, while_doing="while starting", has_answered=False
     )
     assert (
@@ -48,7 +50,7 @@ def test_a_hint_names_the_read_only_rule():
     ],
 )
 def test_a_bad_answer_of_a_model_that_runs_on(code, oom, logs, expected):
-    assert refined(ContainerFault(code), ContainerState(True, 0, oom), logs).code == expected
+    assert refine_exit(ContainerFault(code), ContainerState(True, 0, oom), logs).code == expected
 
 
 def test_engine_texts_are_for_staff():
@@ -65,8 +67,8 @@ def test_engine_texts_are_for_staff():
         ("driver failed programming external connectivity", False),
     ],
 )
-def test_whom_the_engine_blames_for_a_start(said, is_theirs):
-    assert names_the_image(said) == is_theirs
+def test_whom_the_engine_blames_for_a_start(said, is_untrusted):
+    assert names_the_image(said) == is_untrusted
 
 
 def test_logs_lose_control_characters():

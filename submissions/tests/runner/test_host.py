@@ -43,8 +43,8 @@ def test_a_replaced_driver_image_stops_container_work(bench, answering_image):
     evaluation = run(send(make_lesions(), answering_image))
 
     assert evaluation.status == "pending"
-    assert f"{engine_host.driver_repository()}:pinned" in evaluation.staff_note
-    assert "run manage.py build_driver" in evaluation.staff_note
+    assert f"{engine_host.driver_repository()}:pinned" in evaluation.staff_detail
+    assert "run manage.py build_driver" in evaluation.staff_detail
 
 
 def test_a_task_delivered_twice_at_once_runs_once(bench, answering_image, monkeypatch):
@@ -105,7 +105,7 @@ def test_an_image_whose_worker_died_while_loading_is_adopted(bench):
     mark = engine_host.state_dir() / f"loading-{image_id.removeprefix('sha256:')}"
     mark.touch()
     engine_host.reap_once(engine)
-    assert engine_host.keeper(engine).engine_id_of(image_id)
+    assert engine_host.image_cache(engine).engine_id_of(image_id)
     assert not mark.exists()
     bench.drop()
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from submissions.runner.host.image_cache import DiskKeeper
+from submissions.runner.host.image_cache import ImageCache
 from submissions.runner.host.reaper import reap
 from submissions.runner.sandbox import Labels, OutputVolume, holder_spec
 from submissions.tests.containers import docker
@@ -61,11 +61,11 @@ def test_other_sites_and_other_labels_are_left_alone(bench):
 
 
 @pytest.fixture
-def keeper(bench):
-    keeper = DiskKeeper(bench.engine, f"keep{secrets.token_hex(4)}")
-    yield keeper
-    for image_id in keeper.least_recently_used():
-        keeper.forget(image_id)
+def image_cache(bench):
+    image_cache = ImageCache(bench.engine, f"keep{secrets.token_hex(4)}")
+    yield image_cache
+    for image_id in image_cache.least_recently_used():
+        image_cache.forget(image_id)
 
 
 def images(bench, count):
@@ -73,37 +73,39 @@ def images(bench, count):
     return [bench.build(f"FROM {bench.host.driver_image}\nLABEL n={secrets.token_hex(4)}\n") for _ in range(count)]
 
 
-def test_the_least_recently_used_image_leaves_first(bench, keeper):
+def test_the_least_recently_used_image_leaves_first(bench, image_cache):
     first, second, third = images(bench, 3)
     for moment, image_id in enumerate((first, second, third)):
-        keeper.mark_used(image_id, NOW + moment)
-    keeper.mark_used(first, NOW + 10)
+        image_cache.mark_used(image_id, NOW + moment)
+    image_cache.mark_used(first, NOW + 10)
     bench.drop(3)
     free = iter([0, 50, 100])
 
-    left = keeper.make_room(100, lambda: next(free))
+    left = image_cache.make_room(100, lambda: next(free))
 
     assert left == [second, third]
-    assert keeper.engine_id_of(first) == first
+    assert image_cache.engine_id_of(first) == first
     assert bench.engine.image(second) is None
 
 
-def test_an_image_in_use_stays_and_a_foreign_one_is_no_candidate(bench, keeper):
+def test_an_image_in_use_stays_and_a_foreign_one_is_no_candidate(bench, image_cache):
     (mine,) = images(bench, 1)
-    keeper.mark_used(mine, NOW)
+    image_cache.mark_used(mine, NOW)
     bench.drop()
     labels = Labels("luna", bench.instance, "17", 1, int(time.time()) + 60)
     container = bench.engine.create(holder_spec(labels, mine))
-    assert keeper.make_room(1, lambda: 0) == [mine]
+    assert image_cache.make_room(1, lambda: 0) == [mine]
     bench.engine.remove(container)
-    assert keeper.least_recently_used() in ([], [mine])
+    assert image_cache.least_recently_used() in ([], [mine])
     assert bench.engine.image(bench.host.driver_image) is not None
-    keeper.mark_used(mine, NOW) if bench.engine.image(mine) else None
+    image_cache.mark_used(mine, NOW) if bench.engine.image(mine) else None
 
 
-def test_marks_of_one_image_do_not_pile_up(bench, keeper):
+def test_marks_of_one_image_do_not_pile_up(bench, image_cache):
     (image_id,) = images(bench, 1)
     for moment in range(3):
-        keeper.mark_used(image_id, NOW + moment)
-    assert bench.engine.tags(keeper.repository)[image_id] == [f"{keeper.repository}:{image_id[7:27]}-{int(NOW) + 2}"]
+        image_cache.mark_used(image_id, NOW + moment)
+    assert bench.engine.tags(image_cache.repository)[image_id] == [
+        f"{image_cache.repository}:{image_id[7:27]}-{int(NOW) + 2}"
+    ]
     bench.drop()

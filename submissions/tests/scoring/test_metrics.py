@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from submissions.kinds import KINDS
 from submissions.kinds.slice import CLASS_NAMES
-from submissions.scoring import METRICS, MetricError, drawn_interval, metrics_of, score
+from submissions.scoring import METRICS, MetricError, metrics_of, preferred_interval, score
 from submissions.scoring.calibration import calibration_line
 from submissions.scoring.metrics import Metric, evaluate
 from submissions.scoring.resamples import Sample
@@ -240,4 +240,4 @@ def test_a_plain_function_becomes_a_metric_that_ranks(monkeypatch):
     truth, p = lesions(1, n=60)
     scores = score("lesion", truth, p, None, ranking="youden")
     assert scores["youden"] == pytest.approx(scores["recall"] + scores["specificity"] - 1)
-    assert drawn_interval(scores, "youden") is not None
+    assert preferred_interval(scores, "youden") is not None

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from submissions.scoring import MetricError, curves, drawn_interval, score
+from submissions.scoring import MetricError, curves, preferred_interval, score
 from submissions.scoring.curves import MAX_POINTS
 from submissions.tests.scoring.test_metrics import lesions, slices
 
@@ -92,11 +92,11 @@ def test_without_patients_there_is_no_patient_interval():
     ],
 )
 def test_the_honest_interval_is_the_one_drawn(intervals, drawn):
-    assert drawn_interval({"auc": 0.5, "auc_ci": intervals}, "auc") == drawn
+    assert preferred_interval({"auc": 0.5, "auc_ci": intervals}, "auc") == drawn
 
 
 def test_a_number_without_interval_is_drawn_without():
-    assert drawn_interval({"ece": 0.1}, "ece") is None
+    assert preferred_interval({"ece": 0.1}, "ece") is None
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_every_counted_metric_equals_itself_on_the_cases_drawn(kind, data):
     sample = Sample(*data)
     counts = next(case_resamples(sample.n, 20))
     for name, metric in metrics_of(kind).items():
-        if metric.counted:
+        if metric.from_resamples:
             one_by_one = [metric._of_one(sample, row) for row in counts]
             assert metric.over(Resamples(sample, counts)) == pytest.approx(one_by_one, abs=1e-12), name
 

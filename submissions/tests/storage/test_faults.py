@@ -32,7 +32,7 @@ def test_a_file_that_is_gone_is_tried_again_and_then_ours(anywhere, settings):
     storage.delete(submission.file)
 
     first = run(submission)
-    assert (first.status, first.setbacks) == ("pending", 1)
+    assert (first.status, first.failed_attempts) == ("pending", 1)
     submission.evaluations.update(available_at=timezone.now())
     last = run(submission)
 
@@ -86,5 +86,5 @@ def test_a_store_that_is_down_sets_a_running_evaluation_back(settings):
 
     evaluation = run(submission)
 
-    assert (evaluation.status, evaluation.setbacks) == ("pending", 1)
-    assert "MINIO_ENDPOINT" in evaluation.staff_note
+    assert (evaluation.status, evaluation.failed_attempts) == ("pending", 1)
+    assert "MINIO_ENDPOINT" in evaluation.staff_detail

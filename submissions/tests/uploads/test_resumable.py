@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from submissions import storage
-from submissions.management.commands.work import keep_house
+from submissions.management.commands.work import run_due_jobs
 from submissions.models import Submission, Upload
 from submissions.phases.errors import Refusal
 from submissions.tests.factories import make_member, make_phase
@@ -382,7 +382,7 @@ def test_workers_drop_what_expired(client):
     begin(client)
     Upload.objects.update(expires_at=timezone.now())
 
-    keep_house("evaluations")
+    run_due_jobs("evaluations")
 
     assert not Upload.objects.exists()
 

@@ -87,7 +87,7 @@ class TestThePhasePage:
         assert 'aria-label="What to send"' not in page
 
     def test_prints_the_line_that_runs_an_image_at_home_under_its_own_limits(self, client, ann):
-        phase = make_phase(memory_mb=1234)
+        phase = make_phase(memory_mib=1234)
         text = text_of(client.get(f"/phases/{phase.slug}/"))
         assert "--memory 1234m --memory-swap 1234m" in text
         assert "size=308m" in text  # a quarter of the memory, as in an evaluation
@@ -178,7 +178,7 @@ class TestTheSubmissionPage:
     )
     def test_says_in_one_breath_what_whose_fault_and_what_it_cost(self, client, ann, code, fault, cost):
         submission = make_submission(user=ann, phase=make_phase())
-        fail(evaluation=claim(submission.latest.pk, "w"), code=code, staff_note="engine said: /var/lib/docker")
+        fail(evaluation=claim(submission.latest.pk, "w"), code=code, staff_detail="engine said: /var/lib/docker")
         page = text_of(client.get(f"/submissions/{submission.pk}/"))
         assert fault in page
         assert cost in page
@@ -193,7 +193,7 @@ class TestTheSubmissionPage:
 
     def test_shows_the_log_of_the_sample_run_and_never_that_of_the_hidden_one(self, client, ann):
         submission = make_submission(user=ann, phase=make_phase())
-        Evaluation.objects.update(smoke_log="weights loaded", run_log="HIDDEN-CASE", staff_note="HIDDEN-NOTE")
+        Evaluation.objects.update(smoke_log="weights loaded", run_log="HIDDEN-CASE", staff_detail="HIDDEN-NOTE")
         page = client.get(f"/submissions/{submission.pk}/").content.decode()
         assert "weights loaded" in page
         assert "HIDDEN" not in page

@@ -226,7 +226,9 @@ class TestEscaping:
 
         user, _, submission = stage
         note = ParticipantError("BAD_RESPONSE", HOSTILE[0]).note
-        fail(evaluation=claim(submission.latest.pk, HOSTILE[1]), code="BAD_RESPONSE", note=note, staff_note=HOSTILE[0])
+        fail(
+            evaluation=claim(submission.latest.pk, HOSTILE[1]), code="BAD_RESPONSE", note=note, staff_detail=HOSTILE[0]
+        )
         client.force_login(user)
         self.assert_escaped(client, f"/submissions/{submission.pk}/")
 

@@ -35,7 +35,7 @@ def test_an_image_is_checked_tried_run_and_scored(bench, answering_image):
 
     evaluation = run(submission)
 
-    assert evaluation.status == "completed", (evaluation.failure_code, evaluation.staff_note)
+    assert evaluation.status == "completed", (evaluation.failure_code, evaluation.staff_detail)
     assert evaluation.scores["public"]["auc"] == pytest.approx(1.0)
     assert evaluation.answered == evaluation.total == 10
     assert {"load_s", "smoke_s", "start_s", "predict_s", "latency_median_s", "peak_memory_bytes"} <= set(
@@ -71,7 +71,7 @@ def test_a_second_run_of_the_same_image_loads_nothing(bench, answering_image, mo
 def test_a_batch_image_is_scored(bench):
     data = archive_of(bench, BATCH)
     evaluation = run(send(make_lesions(), data, contract="batch"))
-    assert evaluation.status == "completed", (evaluation.failure_code, evaluation.failure_note, evaluation.staff_note)
+    assert evaluation.status == "completed", (evaluation.failure_code, evaluation.failure_note, evaluation.staff_detail)
     assert evaluation.scores["public"]["auc"] == pytest.approx(1.0)
 
 
@@ -115,7 +115,7 @@ def test_a_stored_archive_that_changed_is_never_run(bench, answering_image):
     Submission.objects.filter(pk=submission.pk).update(sha256="0" * 64)
     evaluation = run(submission)
     assert evaluation.status == "pending"
-    assert "SYSTEM_STORAGE" in evaluation.staff_note
+    assert "SYSTEM_STORAGE" in evaluation.staff_detail
 
 
 class BreakingStream:
@@ -171,7 +171,7 @@ def test_a_retry_for_our_fault_goes_on_where_it_stopped(bench, mend_engine, aske
     first = run(submission)
 
     answered = len(first.partial_answers)
-    assert (first.status, first.setbacks) == ("pending", 1), first.failure_code
+    assert (first.status, first.failed_attempts) == ("pending", 1), first.failure_code
     assert 0 < answered < 10
     assert bench.left_behind() == []
 
@@ -179,7 +179,7 @@ def test_a_retry_for_our_fault_goes_on_where_it_stopped(bench, mend_engine, aske
     Evaluation.objects.filter(pk=first.pk).update(available_at=timezone.now())
     second = run(submission)
 
-    assert second.status == "completed", (second.failure_code, second.staff_note)
+    assert second.status == "completed", (second.failure_code, second.staff_detail)
     assert [len(request.done) for request in asked] == [0, answered]
     assert second.scores["public"]["auc"] == pytest.approx(1.0)
 
