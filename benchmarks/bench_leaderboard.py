@@ -141,8 +141,8 @@ def measure_every_entry(phase: Any) -> None:
     from leaderboard import standings
     from leaderboard.boards import board_of
     from leaderboard.history import history
+    from leaderboard.writing import recompute_team_standings
     from submissions.models import Submission
-    from submissions.models.standing import recompute_team_standings
 
     every = board_of(phase, AnonymousUser(), every_entry=True)
     every_brier = board_of(phase, AnonymousUser(), metric="brier", every_entry=True)

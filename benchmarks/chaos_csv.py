@@ -136,7 +136,8 @@ def wait_until_finished(group: WorkerGroup) -> None:
 def attempts() -> dict[str, int]:
     from django.db.models import Max, Sum
 
-    from submissions.models import Evaluation, Standing
+    from leaderboard.models import Standing
+    from submissions.models import Evaluation
 
     found = Evaluation.objects.aggregate(most=Max("attempt"), lost=Sum("failed_attempts"))
     return {"attempts lost and repeated": found["lost"], "most attempts of a job": found["most"],

@@ -14,8 +14,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from submissions.models import BoardEntry, Case, Dataset, Evaluation, Phase, Standing, Submission, Team
-from submissions.models.board_entry import entries_of
+from leaderboard.models import BoardEntry, Standing
+from leaderboard.writing import entries_of
+from submissions.models import Case, Dataset, Evaluation, Phase, Submission, Team
 from submissions.scoring import score
 
 N_TEAMS = 2000

@@ -10,8 +10,9 @@ from django.db.models import Q
 from numpy.typing import NDArray
 
 from leaderboard.boards import Board
+from leaderboard.models import Standing
 from submissions.kinds import unpack
-from submissions.models import Evaluation, Standing, Submission
+from submissions.models import Evaluation, Submission
 from submissions.scoring import METRICS, Metric
 from submissions.scoring.resamples import Sample
 from submissions.scoring.uncertainty import (

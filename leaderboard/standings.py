@@ -11,8 +11,9 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from leaderboard.boards import Board
+from leaderboard.models import BoardEntry, Standing
 from leaderboard.ranking import RankedEntry, RankInput, rank_entries
-from submissions.models import BoardEntry, Evaluation, Standing, Team
+from submissions.models import Evaluation, Team
 from submissions.scoring import MISSING, preferred_interval
 
 PAGE_ROWS = 50

@@ -10,7 +10,7 @@ from django.core.mail import EmailMessage
 
 from submissions import actions
 from submissions.mail import send_or_retry
-from submissions.models import Evaluation, Phase, standing
+from submissions.models import Evaluation
 
 
 def worker_name() -> str:
@@ -20,10 +20,6 @@ def worker_name() -> str:
 
 def evaluate(evaluation_id: int) -> None:
     actions.evaluate(evaluation_id=evaluation_id, worker=f"{worker_name()}:{os.getpid()}")
-
-
-def recompute_standings(phase_id: int) -> None:
-    standing.recompute_standings(Phase.objects.select_related("dataset").get(pk=phase_id))
 
 
 def alert_staff(evaluation_id: int) -> None:

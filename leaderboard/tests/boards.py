@@ -6,9 +6,9 @@ import numpy as np
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from leaderboard.writing import recompute_team_standings
 from submissions.kinds import pack
 from submissions.models import Case, Dataset, Evaluation, Membership, Phase, Submission, Team
-from submissions.models.standing import recompute_team_standings
 from submissions.scoring import score
 
 

@@ -8,11 +8,12 @@ import pytest
 from django.apps import apps
 from django.core.management import call_command
 
+from leaderboard.models import BoardEntry, Standing
+from leaderboard.writing import key_of
 from submissions import actions
 from submissions.actions import finish
 from submissions.actions.evaluate import claim
-from submissions.models import BoardEntry, Phase, Standing
-from submissions.models.board_entry import key_of
+from submissions.models import Phase
 from submissions.scoring import MISSING
 from submissions.tests.factories import (
     GOOD,

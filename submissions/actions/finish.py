@@ -20,8 +20,8 @@ from submissions.actions.queue import CSV_CLUSTER
 from submissions.failures import FAILURES, PlatformError
 from submissions.kinds import pack
 from submissions.models import Evaluation, Split, Team
-from submissions.models.standing import recompute_team_standings
 from submissions.scoring import METRIC_VERSION, MetricError, curves, score
+from submissions.signals import evaluation_scored
 
 log = structlog.get_logger(__name__)
 FIRST_BACK_OFF_S = 5
@@ -57,7 +57,7 @@ def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
             lease_until=None, finished_at=timezone.now(), failure_code="", failure_note="",
         )  # fmt: skip
         evaluation.add_event("scored", "Scored.")
-        recompute_team_standings(submission.phase, submission.team, submission)
+        evaluation_scored.send(Evaluation, submission=submission)
 
     retry_on_deadlock(finish)
 

@@ -8,8 +8,8 @@ from django.utils import timezone
 from submissions.actions.queue import enqueue
 from submissions.actions.submit import start_evaluation
 from submissions.models import Evaluation, StatusConflict, Submission, Team
-from submissions.models.standing import recompute_team_standings
 from submissions.phases import errors as phase_errors
+from submissions.signals import weight_changed
 
 
 def cancel(*, submission: Submission) -> Evaluation:
@@ -114,5 +114,5 @@ def set_hidden(*, submission: Submission, is_hidden: bool) -> None:
 
 
 def _refresh(submission: Submission) -> None:
-    team = Team.objects.select_for_update().get(pk=submission.team_id)
-    recompute_team_standings(submission.phase, team, submission)
+    Team.objects.select_for_update().get(pk=submission.team_id)
+    weight_changed.send(Submission, submission=submission)

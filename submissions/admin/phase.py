@@ -12,20 +12,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django_q.tasks import async_task
 
-from submissions.actions.queue import CSV_CLUSTER
 from submissions.admin import bulk_actions
 from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.display import NOTHING
 from submissions.admin.phase_form import PhaseForm, QuotaForm
 from submissions.models import Evaluation, Phase, Quota, Submission
-from submissions.models.standing import recompute_standings
 from submissions.phases.warnings import phase_warnings
+from submissions.signals import ranking_rules_changed
 
 RANKING = {"metric", "tie_breaks", "decimals"}
-# More entries than this take longer than a page may.
-RANKED_AT_ONCE = 5000
 
 
 class QuotaInline(admin.TabularInline):
@@ -90,20 +86,12 @@ class PhaseAdmin(admin.ModelAdmin):
         return format_html("<ul>{}</ul>", lines) if lines else NOTHING
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Rank anew when what ranks was changed."""
+        """Have the board recomputed when what ranks was changed."""
         super().save_related(request, form, formsets, change)
         if not (change and RANKING & set(form.changed_data)):
             return
-        entries = Evaluation.objects.filter(submission__phase=form.instance, is_current=True).count()
-        if entries > RANKED_AT_ONCE:
-            async_task("submissions.tasks.recompute_standings", form.instance.pk, cluster=CSV_CLUSTER)
-            told = (
-                f"A worker is ranking the leaderboard anew: {entries:,} entries. Until it is done the board is mixed."
-            )
-        else:
-            teams = recompute_standings(form.instance)
-            told = f"The leaderboard was ranked anew: {teams} team{'' if teams == 1 else 's'}."
-        self.message_user(request, told, messages.SUCCESS)
+        for _, sentence in ranking_rules_changed.send(Phase, phase=form.instance):
+            self.message_user(request, sentence, messages.SUCCESS)
 
     @admin.action(description="Evaluate every scored submission once more…", permissions=["change"])
     def re_evaluate_all(self, request: HttpRequest, rows: QuerySet[Phase]) -> HttpResponse | None:

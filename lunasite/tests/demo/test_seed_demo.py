@@ -16,6 +16,7 @@ from inference.drift import file as drift_file
 from inference.drift import log as drift_log
 from inference.models import DriftRow, Feedback
 from inference.slice_classes import SLICE_CLASSES
+from leaderboard.models import Standing
 from lunasite.demo import phantoms
 from lunasite.demo.accounts import ACCOUNTS, close_accounts, demo_password, open_accounts
 from lunasite.demo.inference import DRIFT_ROWS, VERDICTS, make_answers
@@ -23,7 +24,7 @@ from submissions import actions
 from submissions.actions.evaluate import claim
 from submissions.actions.submit import read_csv
 from submissions.intake.csv.predictions import CsvProblems
-from submissions.models import Case, Dataset, Evaluation, Phase, Standing, Submission, Team
+from submissions.models import Case, Dataset, Evaluation, Phase, Submission, Team
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 Status = Evaluation.Status

@@ -7,10 +7,11 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
+from leaderboard.models import Standing
 from submissions import actions
 from submissions.accounts.tokens import create_token
 from submissions.actions.evaluate import claim
-from submissions.models import Evaluation, PeriodicJob, Standing, Submission
+from submissions.models import Evaluation, PeriodicJob, Submission
 from submissions.teams.membership import leave_team
 from submissions.tests.factories import csv_file, make_member, make_phase, make_submission
 

@@ -9,10 +9,11 @@ from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
+from leaderboard.models import Standing
 from submissions import actions, tasks
 from submissions.actions import db_retry
 from submissions.actions.evaluate import claim
-from submissions.models import Evaluation, Standing
+from submissions.models import Evaluation
 from submissions.presenters.progress import progress_of, run_seconds, steps_of
 from submissions.presenters.score_table import step_states
 from submissions.tests.factories import evaluated, make_member, make_phase, make_submission, make_user
@@ -71,7 +72,7 @@ def test_a_database_that_stays_busy_raises_at_last(monkeypatch):
 
 def test_a_finish_that_fails_halfway_leaves_nothing_half_written(monkeypatch):
     submission = make_submission()
-    monkeypatch.setattr("submissions.actions.finish.recompute_team_standings", lambda *args: 1 / 0)
+    monkeypatch.setattr("leaderboard.writing.recompute_team_standings", lambda *args: 1 / 0)
     actions.evaluate(evaluation_id=submission.latest.pk, worker="w")
     evaluation = submission.latest
     assert (evaluation.status, evaluation.is_current, evaluation.scores) == ("pending", False, {})

@@ -9,11 +9,12 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from leaderboard.models import Standing
 from submissions import actions
 from submissions.actions import finish, queue
 from submissions.actions.evaluate import claim
 from submissions.failures import FAILURES, PlatformError
-from submissions.models import Evaluation, Standing, StatusConflict, Worker
+from submissions.models import Evaluation, StatusConflict, Worker
 from submissions.phases.errors import Refusal
 from submissions.presenters.progress import progress_of
 from submissions.scoring import MetricError

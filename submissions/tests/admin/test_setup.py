@@ -9,10 +9,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from submissions import tasks
+from leaderboard import tasks
+from leaderboard.models import Standing
 from submissions.admin.display import duration, window
 from submissions.admin.phase_form import WindowField
-from submissions.models import Evaluation, Membership, Phase, Quota, Standing, Team
+from submissions.models import Evaluation, Membership, Phase, Quota, Team
 from submissions.phases.warnings import phase_warnings
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
 
@@ -150,21 +151,21 @@ def test_another_metric_ranks_the_board_anew(staff):
     url = reverse("admin:submissions_phase_change", args=[phase.pk])
     changed = form(title=phase.title, slug=phase.slug, metric="brier", opens_at_0="2026-01-01")
     response = staff.post(url, changed, follow=True)
-    assert "ranked anew: 1 team." in response.content.decode()
+    assert "recomputed: 1 team." in response.content.decode()
     assert Standing.objects.get().score == scores["brier"]
     assert Standing.objects.get().sort_key < 0  # lower is better
 
 
 def test_a_long_board_is_ranked_anew_by_a_worker(staff, monkeypatch):
-    monkeypatch.setattr("submissions.admin.phase.RANKED_AT_ONCE", 0)
+    monkeypatch.setattr("leaderboard.writing.RANKED_AT_ONCE", 0)
     submission = evaluated()
     phase, scores = submission.phase, submission.latest.scores["public"]
     changed = form(title=phase.title, slug=phase.slug, metric="brier", opens_at_0="2026-01-01")
     response = staff.post(reverse("admin:submissions_phase_change", args=[phase.pk]), changed, follow=True)
-    assert "A worker is ranking the leaderboard anew: 1 entries" in response.content.decode()
+    assert "A worker is recomputing the leaderboard: 1 entries" in response.content.decode()
     assert Standing.objects.get().score == scores["auc"]
     message = OrmQ.objects.last().task
-    assert message["func"] == "submissions.tasks.recompute_standings"
+    assert message["func"] == "leaderboard.tasks.recompute_standings"
     tasks.recompute_standings(*message["args"])
     assert Standing.objects.get().score == scores["brier"]
 

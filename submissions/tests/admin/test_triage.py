@@ -14,10 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from leaderboard.models import Standing
 from submissions import actions
 from submissions.actions.evaluate import claim
 from submissions.failures import FAILURES
-from submissions.models import Evaluation, Standing, Submission, Worker
+from submissions.models import Evaluation, Submission, Worker
 from submissions.tests.factories import (
     GOOD,
     evaluated,

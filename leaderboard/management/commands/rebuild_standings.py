@@ -6,8 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from submissions.models import Phase, Standing
-from submissions.models.standing import recompute_standings
+from leaderboard.models import Standing
+from leaderboard.writing import recompute_standings
+from submissions.models import Phase
 
 
 class Command(BaseCommand):

@@ -1,0 +1,10 @@
+"""Names that django-q2 calls; each fetches one row and calls a function."""
+
+from __future__ import annotations
+
+from leaderboard import writing
+from submissions.models import Phase
+
+
+def recompute_standings(phase_id: int) -> None:
+    writing.recompute_standings(Phase.objects.select_related("dataset").get(pk=phase_id))

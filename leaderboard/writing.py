@@ -1,0 +1,144 @@
+"""Write the board: receivers of what submissions send when a score, or what ranks, has changed.
+
+Each runs inside the sender's transaction: an error here undoes the finish that caused it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.dispatch import receiver
+from django_q.tasks import async_task
+
+from leaderboard.models import BoardEntry, Standing
+from submissions.actions.queue import CSV_CLUSTER
+from submissions.models import Evaluation, Phase, Submission, Team
+from submissions.scoring import METRICS, MISSING, metrics_of
+from submissions.signals import evaluation_scored, ranking_rules_changed, weight_changed
+
+WRITTEN_AT_ONCE = 2000
+# More entries than this take longer to write than a page may take.
+RANKED_AT_ONCE = 5000
+
+
+@receiver([evaluation_scored, weight_changed])
+def write_submission(*, submission: Submission, **kwargs: Any) -> None:
+    """Write the rows of one submission and its team's standings; the sender holds the team's row lock."""
+    recompute_team_standings(submission.phase, submission.team, submission)
+
+
+@receiver(ranking_rules_changed)
+def write_phase(*, phase: Phase, **kwargs: Any) -> str:
+    """Recompute a phase's board, at once or by a worker; return the sentence for who changed the rules."""
+    entries = Evaluation.objects.filter(submission__phase=phase, is_current=True).count()
+    if entries > RANKED_AT_ONCE:
+        async_task("leaderboard.tasks.recompute_standings", phase.pk, cluster=CSV_CLUSTER)
+        return f"A worker is recomputing the leaderboard: {entries:,} entries. Until it is done the board is mixed."
+    teams = recompute_standings(phase)
+    return f"The leaderboard was recomputed: {teams} team{'' if teams == 1 else 's'}."
+
+
+def recompute_team_standings(phase: Phase, team: Team, submission: Submission | None = None) -> None:
+    """Write the team's rows on the boards anew; call inside the transaction that changed what counts.
+
+    submission: the one that changed, where the team's others have their entries already.
+    The caller holds the team's row lock, so two workers finishing at once cannot overwrite each other. The phase is
+    read anew under it: what ranks may have been changed since a long run began.
+    """
+    phase = Phase.objects.select_related("dataset").get(pk=phase.pk)
+    changed = Submission.objects.filter(phase=phase, team=team)
+    write_entries(phase, changed.filter(pk=submission.pk) if submission else changed)
+    Standing.objects.filter(phase=phase, team=team).delete()
+    best = _best_entries(phase, team)
+    scores = dict(Evaluation.objects.filter(pk__in={one.evaluation_id for one in best}).values_list("pk", "scores"))
+    Standing.objects.bulk_create(
+        Standing(
+            phase=phase,
+            team=team,
+            split=entry.split,
+            is_baseline=entry.is_baseline,
+            evaluation_id=entry.evaluation_id,
+            score=scores[entry.evaluation_id][entry.split][phase.ranking_metric],
+            sort_key=entry.sort_key,
+            tie_keys=entry.tie_keys,
+            submitted_at=entry.submitted_at,
+        )
+        for entry in best
+    )
+
+
+def recompute_standings(phase: Phase) -> int:
+    """Write every team's rows again, each under its lock; return how many teams there are."""
+    teams = list(Team.objects.filter(submissions__phase=phase).distinct().values_list("pk", flat=True))
+    for pk in teams:
+        with transaction.atomic():
+            recompute_team_standings(phase, Team.objects.select_for_update().get(pk=pk))
+    return len(teams)
+
+
+def _best_entries(phase: Phase, team: Team) -> list[BoardEntry]:
+    """Return the team's best entry of each split, baselines apart; of equals the earliest."""
+    ranked = BoardEntry.objects.filter(phase=phase, team=team, metric=phase.ranking_metric, sort_key__gt=MISSING)
+    best: dict[tuple[str, bool], BoardEntry] = {}
+    for entry in ranked.order_by("submitted_at", "evaluation_id"):
+        place = (entry.split, entry.is_baseline)
+        if place not in best or _keys(entry) > _keys(best[place]):
+            best[place] = entry
+    return list(best.values())
+
+
+def _keys(entry: BoardEntry) -> tuple[float, ...]:
+    return (entry.sort_key, *(MISSING if key is None else key for key in entry.tie_keys))
+
+
+def key_of(phase: Phase, metric: str, scores: dict[str, Any]) -> float:
+    """Return a metric as boards compare it: rounded as it is shown, so that no invisible digit decides a rank."""
+    value = phase.rounded(scores.get(metric))
+    if value is None or math.isnan(value):
+        return MISSING
+    return float(value) if METRICS[metric].higher_is_better else -float(value)
+
+
+def stored_keys(keys: list[float]) -> list[float | None]:
+    """Return tie-break keys as JSON holds them: it knows no infinity."""
+    return [None if key == MISSING else key for key in keys]
+
+
+def entries_of(phase: Phase, evaluation: Evaluation) -> list[BoardEntry]:
+    """Return the rows of a counted evaluation, not saved: one a split and metric."""
+    submission = evaluation.submission
+    return [
+        BoardEntry(
+            phase=phase,
+            team_id=submission.team_id,  # type: ignore[attr-defined]
+            evaluation=evaluation,
+            split=split,
+            metric=metric,
+            is_baseline=submission.is_baseline,
+            sort_key=key_of(phase, metric, scores),
+            tie_keys=stored_keys([key_of(phase, name, scores) for name in phase.tie_breaks])
+            if metric == phase.ranking_metric
+            else [],
+            submitted_at=submission.created_at,
+        )
+        for split, scores in evaluation.scores.items()
+        for metric in metrics_of(phase.kind.name)
+    ]
+
+
+def write_entries(phase: Phase, submissions: QuerySet[Submission]) -> None:
+    """Write the rows of some submissions of a phase anew; call inside the transaction that changed them."""
+    BoardEntry.objects.filter(evaluation__submission__in=submissions).delete()
+    counted = Evaluation.objects.filter(submission__in=submissions, submission__is_hidden=False, is_current=True)
+    light = counted.select_related("submission").only("scores", "submission__team_id", "submission__is_baseline",
+                                                      "submission__created_at")  # fmt: skip
+    rows: list[BoardEntry] = []
+    for evaluation in light.iterator(chunk_size=500):
+        rows += entries_of(phase, evaluation)
+        if len(rows) >= WRITTEN_AT_ONCE:
+            BoardEntry.objects.bulk_create(rows)
+            rows = []
+    BoardEntry.objects.bulk_create(rows)

@@ -1,0 +1,14 @@
+"""What submissions tell other apps. Each is sent inside the transaction it is about, and a receiver's error undoes that.
+
+evaluation_scored       submission: its current evaluation was scored; the team's row is locked
+weight_changed          submission: hidden, shown again, or (no longer) a baseline; the team's row is locked
+ranking_rules_changed   phase: its metric, tie-breaks or decimals; a receiver returns a sentence for the organiser
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+evaluation_scored = Signal()
+weight_changed = Signal()
+ranking_rules_changed = Signal()
