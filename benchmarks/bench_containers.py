@@ -93,7 +93,7 @@ class Bench:
         from django.utils import timezone
 
         from submissions import actions
-        from submissions.storage import Stored
+        from submissions.storage.base import Stored
         from submissions.tests.factories import make_member
 
         key = f"submissions/{secrets.token_hex(8)}/image.tar"

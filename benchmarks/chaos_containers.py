@@ -76,7 +76,7 @@ def send(phase, data, user):
     from django.utils import timezone
 
     from submissions import actions
-    from submissions.storage import Stored
+    from submissions.storage.base import Stored
 
     key = default_storage.save(f"submissions/{secrets.token_hex(8)}/image.tar.gz", ContentFile(data))
     stored = Stored(key, hashlib.sha256(data).hexdigest(), len(data))

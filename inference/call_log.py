@@ -10,11 +10,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
-from rest_framework.throttling import BaseThrottle
 
 from inference import prometheus
 from inference.models import Prediction
 from inference.networks.answers import LesionAnswer, SliceAnswer
+from lunasite.http.client_address import client_address
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,7 @@ def caller_of(request: Any) -> str:
     """Return who calls, for limits: the user's number, or a keyed digest of the address."""
     if request.user.is_authenticated:
         return f"user:{request.user.pk}"
-    address = BaseThrottle().get_ident(request)
+    address = client_address(request)
     return f"address:{salted_hmac('inference.caller', address).hexdigest()[:32]}"
 
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.conf import settings
+
+from lunasite.http.upload_limits import megabytes
+
 PARTICIPANT = "participant"
 OURS = "platform"
 
@@ -81,7 +85,7 @@ FAILURES: dict[str, Failure] = {
             "CSV_ENCODING": "The file is not UTF-8 text; save it as UTF-8.",
             "CSV_FORMAT": "A line cannot be read as comma-separated values; correct the line.",
             "CSV_TOO_MANY_ROWS": "The file has far more rows than the phase has cases; send one row a case.",
-            "CSV_TOO_LARGE": "The file is larger than 10 MB; send one row a case and only the needed columns.",
+            "CSV_TOO_LARGE": f"The file is larger than {megabytes(settings.MAX_CSV_BYTES)}; send one row a case and only the needed columns.",
         },
     ),
     **_table(

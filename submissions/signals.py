@@ -1,4 +1,4 @@
-"""What submissions tell other apps. Each is sent inside the transaction it is about, and a receiver's error undoes that.
+"""What submissions tell other apps. Each is sent inside the transaction it is about; a receiver's error undoes that.
 
 evaluation_scored       submission: its current evaluation was scored; the team's row is locked
 weight_changed          submission: hidden, shown again, or (no longer) a baseline; the team's row is locked

@@ -16,13 +16,13 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from inference.api import error_mapping, throttling
-from inference.api.errors import ApiError
-from inference.api.uploads import cap_body, close_uploads, refuse_large_body
 from inference.call_log import Call
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Prediction
 from inference.networks.answers import ServiceError
+from lunasite.http.errors import ApiError
+from lunasite.http.upload_limits import cap_body, close_uploads, refuse_large_body
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 

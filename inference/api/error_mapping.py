@@ -1,9 +1,9 @@
 """What went wrong with a prediction, as an answer of the API."""
 
-from inference.api.errors import ApiError
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import InvalidImageFile
 from inference.networks.answers import ModelFailed, ModelUnavailable, ServiceBusy, ServiceError, TimedOut
+from lunasite.http.errors import ApiError
 
 HTTP_STATUS: dict[type[ServiceError], int] = {
     ModelUnavailable: 503,

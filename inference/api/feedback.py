@@ -10,13 +10,13 @@ from rest_framework.throttling import ScopedRateThrottle
 
 from inference import actions
 from inference.api.base import UploadViewSet
-from inference.api.errors import ApiError
 from inference.api.fields import NumberField, OneOfField, StrictChoiceField, TextField, YesNoField
 from inference.api.permissions import TokenIfRequired
 from inference.api.requests import FormRequest, UploadField
 from inference.api.responses import FEEDBACK_ERRORS, FeedbackResponse
-from inference.api.uploads import path_of
 from inference.slice_classes import SLICE_CLASSES
+from lunasite.http.errors import ApiError
+from lunasite.http.upload_limits import path_of
 
 NOTE_LENGTH = 5000
 

@@ -7,7 +7,6 @@ from typing import Any
 from rest_framework import serializers
 
 from inference.api.base import first_problem, only_once
-from inference.api.errors import ApiError
 from inference.api.fields import (
     DateField,
     NumberField,
@@ -16,6 +15,7 @@ from inference.api.fields import (
     TextField,
     WholeField,
 )
+from lunasite.http.errors import ApiError
 
 SERIES_UID = r"^[A-Za-z0-9._-]{1,64}\Z"
 MAX_LESIONS = 100

@@ -12,8 +12,7 @@ from rest_framework.response import Response
 from inference import actions
 from inference.api import error_mapping
 from inference.api.base import PredictionViewSet
-from inference.api.errors import ApiError
-from inference.api.permissions import IsNotLockedOut, TokenIfRequired
+from inference.api.permissions import TokenIfRequired
 from inference.api.requests import (
     AXES,
     LesionBatchRequest,
@@ -30,11 +29,13 @@ from inference.api.responses import (
     SliceResponse,
 )
 from inference.api.throttling import LESION_ENDPOINTS, SLICE_ENDPOINTS
-from inference.api.uploads import path_of
 from inference.call_log import Call
 from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Prediction
 from inference.networks.answers import LesionAnswer, SliceAnswer
+from lunasite.http.errors import ApiError
+from lunasite.http.lockout import IsNotLockedOut
+from lunasite.http.upload_limits import path_of
 
 LABEL_THRESHOLD = 0.5
 BATCH_BYTES = 100 * 2**20

@@ -12,13 +12,13 @@ from rest_framework.throttling import ScopedRateThrottle
 
 from inference import actions
 from inference.api.base import known
-from inference.api.errors import ApiError
-from inference.api.uploads import path_of
 from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Feedback
 from inference.networks.answers import ServiceError
 from inference.web.forms import FeedbackForm
 from inference.web.page_uploads import takes_upload, too_often
+from lunasite.http.errors import ApiError
+from lunasite.http.upload_limits import path_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -10,9 +10,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-from inference.api.errors import ApiError
 from inference.api.throttling import wait_s
-from inference.api.uploads import cap_body, close_uploads, refuse_large_body
+from lunasite.http.errors import ApiError
+from lunasite.http.upload_limits import cap_body, close_uploads, refuse_large_body
 
 View = Callable[..., HttpResponseBase]
 

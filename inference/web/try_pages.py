@@ -11,9 +11,7 @@ from django.views.decorators.http import require_safe
 from inference import actions
 from inference.api import error_mapping
 from inference.api.base import known
-from inference.api.errors import ApiError
 from inference.api.throttling import LESION_ENDPOINTS, SLICE_ENDPOINTS
-from inference.api.uploads import path_of
 from inference.call_log import Call
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import InvalidImageFile
@@ -22,6 +20,8 @@ from inference.networks.answers import LesionViews, ServiceError, SliceExplanati
 from inference.web import examples
 from inference.web.forms import INLINE_PICTURE_BYTES, FeedbackForm, LesionForm, SliceForm
 from inference.web.page_uploads import takes_upload
+from lunasite.http.errors import ApiError
+from lunasite.http.upload_limits import path_of
 
 FAULTS = (InvalidImageFile, PointOutsideScan, ServiceError, OSError)
 PLANES = (("axial", "R", "A"), ("coronal", "R", "H"), ("sagittal", "A", "H"))

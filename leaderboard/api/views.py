@@ -17,10 +17,10 @@ from leaderboard.boards import Board, board_of, visible_phase
 from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
 from leaderboard.standings import Row, all_rows, count_of, page_of, team_on_board
+from lunasite.http.errors import ApiError
 from submissions.api.negotiation import IgnoreAcceptNegotiation
 from submissions.models import Phase
 from submissions.models.team import team_of
-from submissions.phases.errors import Refusal
 
 MAX_PAGE_ROWS = 100
 
@@ -87,10 +87,10 @@ PAGE_SIZE = OpenApiParameter("page_size", int, description="at most 100")
 
 
 def asked_board(request: Request) -> Board:
-    """Return the board that a request's parameters name. Raises Http404 and Refusal."""
+    """Return the board that a request's parameters name. Raises Http404 and ApiError."""
     asked = request.query_params
     if not asked.get("phase"):
-        raise Refusal(400, "VALIDATION_ERROR", "Say which phase: add ?phase= and its slug.", field="phase")
+        raise ApiError(400, "VALIDATION_ERROR", "Say which phase: add ?phase= and its slug.", field="phase")
     phase = visible_phase(request.user, asked["phase"])
     every_entry = _one_of(request, "show", ("best", "all")) == "all"
     metric, split = asked.get("metric", ""), asked.get("split", "")
@@ -100,12 +100,12 @@ def asked_board(request: Request) -> Board:
         raise _unknown(str(error), phase) from error
 
 
-def _unknown(field: str, phase: Phase) -> Refusal:
+def _unknown(field: str, phase: Phase) -> ApiError:
     sentences = {
         "metric": f"This phase has no such metric; choose from {', '.join(phase.kind.metrics)}.",
         "split": "The scores of that split are not shown; leave the parameter out.",
     }
-    return Refusal(400, "VALIDATION_ERROR", sentences[field], field=field)
+    return ApiError(400, "VALIDATION_ERROR", sentences[field], field=field)
 
 
 def _one_of(request: Request, name: str, choices: tuple[str, ...]) -> str:
@@ -113,14 +113,14 @@ def _one_of(request: Request, name: str, choices: tuple[str, ...]) -> str:
     value = request.query_params.get(name, choices[0])
     if value not in choices:
         message = f"{name} is one of {', '.join(choices)}."
-        raise Refusal(400, "VALIDATION_ERROR", message, field=name)
+        raise ApiError(400, "VALIDATION_ERROR", message, field=name)
     return value
 
 
 def _number(request: Request, name: str, default: int, most: int) -> int:
     text = request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise Refusal(400, "VALIDATION_ERROR", f"{name} is a whole number from 1.", field=name)
+        raise ApiError(400, "VALIDATION_ERROR", f"{name} is a whole number from 1.", field=name)
     return min(int(text), most)
 
 
@@ -178,6 +178,6 @@ class HistoryView(PublicView):
         asked = request.query_params.get("team", "")
         team = team_on_board(board, asked)
         if asked and team is None:
-            raise Refusal(404, "NOT_FOUND", "There is no such team on this leaderboard.", field="team")
+            raise ApiError(404, "NOT_FOUND", "There is no such team on this leaderboard.", field="team")
         rows = MomentSerializer(history(board, team), many=True).data
         return Response(_described(board) | {"team": team.name if team else None, "rows": rows})

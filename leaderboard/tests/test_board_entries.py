@@ -1,11 +1,9 @@
 """Board entries: written with the score, mended by one command, filled in by the migration."""
 
-import importlib
 import math
 
 import numpy as np
 import pytest
-from django.apps import apps
 from django.core.management import call_command
 
 from leaderboard.models import BoardEntry, Standing
@@ -84,17 +82,6 @@ def test_one_command_writes_them_anew(decimals):
     Standing.objects.all().delete()
     call_command("rebuild_standings")
     assert (rows(), rows(Standing)) == (entries, standings)
-
-
-def test_the_migration_fills_in_what_is_scored_already():
-    user, phase = make_member(), two_split_phase()
-    evaluated(user=user, phase=phase)
-    actions.mark_baseline(submission=evaluated(user=user, phase=phase, values=[0.5] * 10), is_baseline=True)
-    actions.set_hidden(submission=evaluated(phase=phase), is_hidden=True)
-    written = rows()
-    BoardEntry.objects.all().delete()
-    importlib.import_module("submissions.migrations.0004_board_entries").fill(apps, None)
-    assert rows() == written
 
 
 @pytest.mark.parametrize(

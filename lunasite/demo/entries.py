@@ -27,7 +27,7 @@ from submissions.actions.evaluate import claim
 from submissions.intake.image.errors import ArchiveError
 from submissions.intake.image.scan import scan_archive
 from submissions.models import Evaluation, EvaluationEvent, Phase, Submission
-from submissions.storage import Stored
+from submissions.storage.base import Stored
 
 WORKER = "demo-host/demo"
 FAR = timedelta(days=3650)

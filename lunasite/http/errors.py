@@ -1,4 +1,4 @@
-"""Every error of the API in one shape: status, error_code, message, details (contracts.md section 1)."""
+"""Every error of the API in one shape: status, error_code, message, details (docs/reference/api-contract.md)."""
 
 import math
 import uuid
@@ -14,7 +14,6 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from lunasite.http.authentication import REMEDY
-from submissions.phases.errors import Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +31,26 @@ CODES: dict[type[Exception], str] = {
 }
 
 
+class ApiError(exceptions.APIException):
+    """A request turned down, in our own words; the API and the pages show the same sentence.
+
+    `raise ApiError(413, "FILE_TOO_LARGE", "Sentence with a remedy.", field="file")`. status_code is HTTP's; details are
+    values of JSON; retry_after_s becomes the header Retry-After.
+    """
+
+    def __init__(
+        self, status_code: int, error_code: str, message: str, *, retry_after_s: float | None = None, **details: Any
+    ) -> None:
+        super().__init__(message, error_code)
+        self.status_code = status_code
+        self.error_code = error_code
+        self.message = message
+        self.details = details
+        self.wait = retry_after_s
+
+
 def body(error_code: str, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
-    """`detail` repeats the message for older clients (contracts.md section 3)."""
+    """`detail` repeats the message for older clients (docs/reference/api-contract.md)."""
     return {
         "status": "error",
         "error_code": error_code,
@@ -68,16 +85,16 @@ def _known(error: Exception) -> Exception:
         error.detail = exceptions.ErrorDetail(f"Nobody is signed in. {REMEDY}", "not_authenticated")
         return error
     if isinstance(error, RequestDataTooBig):
-        return Refusal(413, "FILE_TOO_LARGE", "The request is larger than this site takes; send a smaller file.")
+        return ApiError(413, "FILE_TOO_LARGE", "The request is larger than this site takes; send a smaller file.")
     if isinstance(error, TooManyFilesSent | TooManyFieldsSent):
-        return Refusal(400, "VALIDATION_ERROR", "The request holds too many parts; send only the named ones.")
+        return ApiError(400, "VALIDATION_ERROR", "The request holds too many parts; send only the named ones.")
     if isinstance(error, UnreadablePostError):
-        return Refusal(400, "UPLOAD_INCOMPLETE", "The connection broke before all of the request arrived; try again.")
+        return ApiError(400, "UPLOAD_INCOMPLETE", "The connection broke before all of the request arrived; try again.")
     if isinstance(error, DataError):  # PostgreSQL takes no NUL in a text, SQLite does
-        return Refusal(400, "MALFORMED_REQUEST", "A value in the request cannot be used; send plain text.")
+        return ApiError(400, "MALFORMED_REQUEST", "A value in the request cannot be used; send plain text.")
     if isinstance(error, OperationalError):
         log.warning("database busy", error=type(error).__name__)
-        return Refusal(503, "TRY_AGAIN", "The site is busy; try again in a few seconds.", wait=3)
+        return ApiError(503, "TRY_AGAIN", "The site is busy; try again in a few seconds.", retry_after_s=3)
     return error
 
 

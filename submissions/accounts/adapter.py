@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from lunasite.http import lockout
+from lunasite.http.client_address import client_address
 from submissions.mail import send_or_retry
 from submissions.text.confusables import skeleton
 
@@ -43,7 +44,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(super().clean_username(username, shallow))
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return lockout.client_address(request)
+        return client_address(request)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("account")

@@ -17,8 +17,8 @@ from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from lunasite.http import lockout
+from lunasite.http.errors import ApiError
 from submissions.accounts.tokens import create_token
-from submissions.phases.errors import Refusal
 
 
 class CredentialsSerializer(serializers.Serializer):
@@ -52,7 +52,7 @@ class TokenView(APIView):
         return Response(TokenSerializer({"token": text, "name": token.name, "expires_at": token.expiry}).data)
 
     def throttled(self, request: Request, wait: float) -> NoReturn:
-        raise Refusal(429, "TOO_MANY_ATTEMPTS", "Too many attempts; wait before you try again.", wait=wait)
+        raise ApiError(429, "TOO_MANY_ATTEMPTS", "Too many attempts; wait before you try again.", retry_after_s=wait)
 
 
 def check_password(request: Request, username: str, password: str) -> Any:
@@ -62,7 +62,7 @@ def check_password(request: Request, username: str, password: str) -> Any:
     """
     user = authenticate(request._request, username=username, password=password)
     if user is None:
-        raise Refusal(401, "UNAUTHORIZED", "User name or password is wrong.")
+        raise ApiError(401, "UNAUTHORIZED", "User name or password is wrong.")
     lockout.reset_attempts_of(request._request, user)
     return user
 
@@ -70,10 +70,10 @@ def check_password(request: Request, username: str, password: str) -> Any:
 def refuse_second_factor(user: Any) -> None:
     if is_mfa_enabled(user):
         sentence = "This account signs in with a second factor; make a token on your account page instead."
-        raise Refusal(403, "SECOND_FACTOR_REQUIRED", sentence)
+        raise ApiError(403, "SECOND_FACTOR_REQUIRED", sentence)
 
 
 def refuse_unverified(user: Any) -> None:
     mandatory = settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory"
     if mandatory and not EmailAddress.objects.filter(user=user, verified=True).exists():
-        raise Refusal(403, "EMAIL_NOT_VERIFIED", "Confirm your e-mail address first; the link is in your mail.")
+        raise ApiError(403, "EMAIL_NOT_VERIFIED", "Confirm your e-mail address first; the link is in your mail.")

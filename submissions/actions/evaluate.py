@@ -13,12 +13,13 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from submissions import storage
 from submissions.actions.finish import Outcome, complete, fail, requeue
 from submissions.actions.submit import read_csv
 from submissions.failures import ParticipantError, PlatformError
 from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, StatusConflict
+from submissions.storage import files as storage
+from submissions.storage.base import StorageError
 from submissions.worker.heartbeat import Heartbeat
 
 log = structlog.get_logger(__name__)
@@ -99,7 +100,7 @@ def _csv_outcome(evaluation: Evaluation) -> Outcome:
     submission = evaluation.submission
     data = storage.read_small(submission.file, settings.MAX_CSV_BYTES)
     if hashlib.sha256(data).hexdigest() != submission.sha256:
-        raise storage.StorageError(f"{submission.file} is not what was uploaded")
+        raise StorageError(f"{submission.file} is not what was uploaded")
     try:
         table = read_csv(evaluation.submission.phase, data)
     except CsvProblems as problems:

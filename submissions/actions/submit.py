@@ -11,13 +11,14 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from submissions import storage
 from submissions.actions.db_retry import retry_on_deadlock
 from submissions.actions.queue import enqueue
 from submissions.intake.csv.predictions import PredictionTable, read_predictions
 from submissions.models import Evaluation, Phase, Submission, Team
 from submissions.phases import errors as phase_errors
 from submissions.phases import quota
+from submissions.storage import files as storage
+from submissions.storage.base import Stored
 from submissions.teams.membership import team_for
 from submissions.text.sanitize import sanitize_filename
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def check_may_submit(*, user: User, phase: Phase, submission_type: str, now: datetime) -> None:
-    """Raise Refusal when `user` may not submit to `phase` at `now`, before a byte is stored."""
+    """Raise ApiError when `user` may not submit to `phase` at `now`, before a byte is stored."""
     if not phase.is_open(now):
         raise phase_errors.phase_closed(phase.opens_at, now)
     if not (phase.accepts_csv if submission_type == Submission.Type.CSV else phase.accepts_docker):
@@ -57,7 +58,7 @@ def submit_csv(
 ) -> Submission:
     """Check a CSV of predictions and submit it.
 
-    Raises Refusal when the user may not, CsvProblems when the file cannot be scored; neither costs a try.
+    Raises ApiError when the user may not, CsvProblems when the file cannot be scored; neither costs a try.
     """
     data = file.read(settings.MAX_CSV_BYTES + 1)
     if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), sha256(data).hexdigest()):
@@ -72,7 +73,7 @@ def submit_csv(
     )  # fmt: skip
 
 
-def submit_or_drop(*, stored: storage.Stored, **submitted: Any) -> Submission:
+def submit_or_drop(*, stored: Stored, **submitted: Any) -> Submission:
     """Submit a file that was stored just now, and delete it when no submission has it in the end."""
     try:
         submission = submit(stored=stored, **submitted)
@@ -88,7 +89,7 @@ def submitted_before(user: User, phase: Phase, idempotency_key: str, file_sha256
     """Return the submission that the same key made, so that a double click sends once.
 
     file_sha256: "" where it is not known.
-    Raises Refusal when the key came with another file or phase, or before a change of team.
+    Raises ApiError when the key came with another file or phase, or before a change of team.
     """
     if not idempotency_key:
         return None
@@ -107,7 +108,7 @@ def submit(
     user: User,
     phase: Phase,
     submission_type: str,
-    stored: storage.Stored,
+    stored: Stored,
     original_name: str,
     received_at: datetime,
     **fields: Any,
@@ -115,7 +116,7 @@ def submit(
     """Record a submission and its first evaluation, and wake a worker, in one transaction.
 
     stored: the file, which lies in the submissions storage already. original_name: what its user called it.
-    Raises Refusal when the quota is used up; the caller then drops the stored file.
+    Raises ApiError when the quota is used up; the caller then drops the stored file.
     """
     team = team_for(user)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
+from lunasite.http.errors import ApiError
 from submissions.actions.submit import check_may_submit, submit, submit_or_drop, submitted_before
 from submissions.models import Phase, Submission
 from submissions.models.upload import Upload
-from submissions.phases.errors import Refusal
-from submissions.storage import Stored
+from submissions.storage.base import Stored
 from submissions.uploads.checks import check_digest
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ DOCKER = Submission.Type.DOCKER
 def submit_image(
     *, user: User, phase: Phase, image: ReceivedImage, received_at: datetime, sha256: str = "", **fields: Any
 ) -> Submission:
-    """Submit an image that came whole; it is kept only if it may be submitted. Raises Refusal, StorageError."""
+    """Submit an image that came whole; it is kept only if it may be submitted. Raises ApiError, StorageError."""
     if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), image.sha256):
         return earlier
     _check_contract(phase, fields.get("contract", ""))
@@ -38,11 +38,11 @@ def submit_image(
 def submit_upload(
     *, user: User, phase: Phase, upload: Upload, received_at: datetime, sha256: str = "", **fields: Any
 ) -> Submission:
-    """Submit a completed upload, which is used up by it. Raises Refusal; the upload then stays."""
+    """Submit a completed upload, which is used up by it. Raises ApiError; the upload then stays."""
     if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), upload.sha256):
         return earlier
     if not upload.is_complete:
-        raise Refusal(409, "UPLOAD_INCOMPLETE", "The upload is not complete; send its parts and complete it.")
+        raise ApiError(409, "UPLOAD_INCOMPLETE", "The upload is not complete; send its parts and complete it.")
     _check_contract(phase, fields.get("contract", ""))
     check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
     if upload.sha256:
@@ -58,14 +58,14 @@ def submit_upload(
 
 
 def _check_contract(phase: Phase, contract: str) -> None:
-    """Raise Refusal unless the phase's kind of task can be driven so; else every such run would fail and count."""
+    """Raise ApiError unless the phase's kind of task can be driven so; else every such run would fail and count."""
     if contract and contract not in phase.kind.contracts:
         known = ", ".join(phase.kind.contracts)
-        raise Refusal(400, "VALIDATION_ERROR", f"This phase's images have the contract {known}.", field="contract")
+        raise ApiError(400, "VALIDATION_ERROR", f"This phase's images have the contract {known}.", field="contract")
 
 
-def no_such_upload() -> Refusal:
-    return Refusal(400, "UPLOAD_NOT_FOUND", "There is no such upload, or it was submitted already.", field="upload")
+def no_such_upload() -> ApiError:
+    return ApiError(400, "UPLOAD_NOT_FOUND", "There is no such upload, or it was submitted already.", field="upload")
 
 
 def _submitted(

@@ -15,7 +15,7 @@ from submissions.signals import weight_changed
 def cancel(*, submission: Submission) -> Evaluation:
     """Stop whatever goes on for a submission; a try that had not started is given back.
 
-    A running worker notices within a second and removes its containers. Raises Refusal when it is over already.
+    A running worker notices within a second and removes its containers. Raises ApiError when it is over already.
     """
     for _ in range(3):
         evaluation = submission.evaluations.order_by("-pk")[0]
@@ -66,7 +66,7 @@ def retry(*, evaluation: Evaluation) -> None:
 def re_evaluate(*, submission: Submission) -> Evaluation:
     """Run a finished submission once more; the old scores stand until the new ones are there. Costs no try.
 
-    Raises Refusal while an evaluation is still going on.
+    Raises ApiError while an evaluation is still going on.
     """
     Team.objects.select_for_update().get(pk=submission.team_id)
     if not submission.evaluations.order_by("-pk")[0].is_finished:

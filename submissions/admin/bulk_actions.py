@@ -11,9 +11,9 @@ from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from lunasite.http.errors import ApiError
 from submissions import actions
 from submissions.models import Evaluation, StatusConflict, Submission
-from submissions.phases.errors import Refusal
 
 MAX_SHOWN = 5
 
@@ -33,7 +33,7 @@ def run_bulk_action(
     for row in rows:
         try:
             verb(row)
-        except (ActionRefused, Refusal, StatusConflict, IntegrityError) as error:
+        except (ActionRefused, ApiError, StatusConflict, IntegrityError) as error:
             refused.append(f"{row}: {_reason(error)}")
             continue
         model_admin.log_change(request, row, f"{done.capitalize()}.")
@@ -43,7 +43,7 @@ def run_bulk_action(
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, Refusal):
+    if isinstance(error, ApiError):
         return error.message
     if isinstance(error, IntegrityError):
         return "Another evaluation of the submission is waiting or running."
@@ -69,7 +69,7 @@ def stay(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse | N
     return redirect(f"admin:{meta.app_label}_{meta.model_name}_change", request.POST["_selected_action"])
 
 
-# What may be decided about one row; each raises CannotDo, Refusal or StatusConflict when it does not fit.
+# What may be decided about one row; each raises CannotDo, ApiError or StatusConflict when it does not fit.
 
 
 def retry(evaluation: Evaluation) -> None:

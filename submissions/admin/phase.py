@@ -91,7 +91,7 @@ class PhaseAdmin(admin.ModelAdmin):
         if not (change and RANKING & set(form.changed_data)):
             return
         for _, sentence in ranking_rules_changed.send(Phase, phase=form.instance):
-            self.message_user(request, sentence, messages.SUCCESS)
+            self.message_user(request, str(sentence), messages.SUCCESS)
 
     @admin.action(description="Evaluate every scored submission once more…", permissions=["change"])
     def re_evaluate_all(self, request: HttpRequest, rows: QuerySet[Phase]) -> HttpResponse | None:

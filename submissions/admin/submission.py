@@ -14,13 +14,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from submissions import storage
 from submissions.admin import bulk_actions
 from submissions.admin.base import ActionOnlyAdmin, ReadOnlyInline, fits
 from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.display import change_link, pretty
 from submissions.admin.export import submissions_csv
 from submissions.models import Evaluation, Submission
+from submissions.storage import files as storage
 
 
 class EvaluationInline(ReadOnlyInline):

@@ -14,12 +14,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from lunasite.http.errors import ApiError
 from submissions import actions
 from submissions.actions.submit_image import no_such_upload
 from submissions.api.serializers import SingleLineCharField, SubmissionFieldsSerializer, SubmissionSerializer
 from submissions.api.submissions import SubmitThrottle
 from submissions.models import Submission, Upload
-from submissions.phases.errors import Refusal
 from submissions.phases.http_adapter import checked_adapter, checked_endpoint
 from submissions.text.idempotency import stored_idempotency_key
 from submissions.uploads.body import guard_body
@@ -103,7 +103,7 @@ class DockerSubmissionView(ReceivesImages):
         upload_id = fields.pop("upload", None)
         image = request.FILES.get(FILE_FIELD)
         if (image is None) == (upload_id is None):
-            raise Refusal(400, "FILE_REQUIRED", "Send the image as `file`, or the id of an upload.", field="file")
+            raise ApiError(400, "FILE_REQUIRED", "Send the image as `file`, or the id of an upload.", field="file")
         if upload_id is None:
             assert isinstance(image, ReceivedImage)
             return actions.submit_image(image=image, **common, **fields)
@@ -116,5 +116,5 @@ class DockerSubmissionView(ReceivesImages):
 def _fields(request: Request) -> dict[str, Any]:
     """Return the form's fields without the file, which is read by nobody but its handler."""
     if not hasattr(request.data, "items"):
-        raise Refusal(400, "VALIDATION_ERROR", "Send form fields, or a JSON object.")
+        raise ApiError(400, "VALIDATION_ERROR", "Send form fields, or a JSON object.")
     return {name: value for name, value in request.data.items() if name != FILE_FIELD}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from rest_framework import serializers
 
+from lunasite.http.upload_limits import megabytes
 from submissions.models import Phase, Submission
 from submissions.models.team import team_of
 from submissions.phases.quota import allowances
@@ -183,7 +185,9 @@ class SubmissionFieldsSerializer(serializers.Serializer[Any]):
 class CsvSubmissionSerializer(SubmissionFieldsSerializer):
     """A CSV of predictions on its way in."""
 
-    file = serializers.FileField(allow_empty_file=True, help_text="CSV, UTF-8, at most 10 MB.")
+    file = serializers.FileField(
+        allow_empty_file=True, help_text=f"CSV, UTF-8, at most {megabytes(settings.MAX_CSV_BYTES)}."
+    )
 
 
 class CsvFileSerializer(serializers.Serializer[Any]):

@@ -18,7 +18,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 
-from submissions import actions, storage
+from lunasite.http.errors import ApiError
+from lunasite.http.upload_limits import refuse_large_body
+from submissions import actions
 from submissions.actions.submit import read_csv
 from submissions.api.negotiation import IgnoreAcceptNegotiation
 from submissions.api.serializers import (
@@ -30,10 +32,10 @@ from submissions.api.serializers import (
 )
 from submissions.intake.csv.predictions import CsvProblems, PredictionTable
 from submissions.models import Evaluation, Phase, Submission
-from submissions.phases.errors import Refusal, refuse_long_body
 from submissions.presenters.csv_template import template_file
 from submissions.presenters.report import report_of
 from submissions.presenters.signed_record import signed_record
+from submissions.storage import files as storage
 from submissions.text.idempotency import stored_idempotency_key
 
 
@@ -44,10 +46,10 @@ class SubmitThrottle(ScopedRateThrottle):
         return request.method != "POST" or bool(super().allow_request(request, view))
 
 
-def csv_refusal(problems: CsvProblems) -> Refusal:
+def csv_refusal(problems: CsvProblems) -> ApiError:
     status = 413 if problems.code == "CSV_TOO_LARGE" else 400
     details: dict[str, Any] = problems.as_details()
-    return Refusal(status, problems.code, problems.note, **details)
+    return ApiError(status, problems.code, problems.note, **details)
 
 
 class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
@@ -68,7 +70,7 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
     @action(detail=True, methods=["post"])
     def check(self, request: Request, slug: str) -> Response:
         """Check a CSV without spending a try: 200 with what was understood, or 400 with its problems."""
-        refuse_long_body(request, settings.MAX_CSV_BYTES)
+        refuse_large_body(request, settings.MAX_CSV_BYTES)
         phase = self.get_object()
         form = CsvFileSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -82,7 +84,7 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
 
 
 def checked_csv(phase: Phase, file: Any) -> PredictionTable:
-    """Return what a CSV says. Raises Refusal with its problems."""
+    """Return what a CSV says. Raises ApiError with its problems."""
     try:
         return read_csv(phase, file.read(settings.MAX_CSV_BYTES + 1))
     except CsvProblems as problems:
@@ -129,7 +131,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     def create(self, request: Request) -> Response:
         """Submit a CSV of predictions. A refused file costs no try."""
         received_at = timezone.now()
-        refuse_long_body(request, settings.MAX_CSV_BYTES)
+        refuse_large_body(request, settings.MAX_CSV_BYTES)
         form = CsvSubmissionSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         key = stored_idempotency_key(request.headers.get("Idempotency-Key", ""))

@@ -15,10 +15,10 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from lunasite.http.errors import ApiError
 from submissions.api.submissions import SubmitThrottle
 from submissions.models import Upload
-from submissions.phases.errors import Refusal
-from submissions.storage import PART_URL_SECONDS, PIECE_BYTES
+from submissions.storage.base import PART_URL_SECONDS, PIECE_BYTES
 from submissions.uploads import resumable
 from submissions.uploads.body import guard_body
 from submissions.uploads.checks import declared_digest
@@ -132,10 +132,10 @@ class UploadViewSet(viewsets.GenericViewSet[Upload]):
 
 
 def body_of(request: HttpRequest, most_bytes: int) -> Iterator[bytes]:
-    """Yield a raw body in pieces. Raises Refusal when it is declared too long, or breaks off."""
+    """Yield a raw body in pieces. Raises ApiError when it is declared too long, or breaks off."""
     declared = request.META.get("CONTENT_LENGTH") or "0"
     if declared.isdigit() and int(declared) > most_bytes:
-        raise Refusal(413, "PART_SIZE", f"A part has at most {most_bytes} bytes.", expected=most_bytes)
+        raise ApiError(413, "PART_SIZE", f"A part has at most {most_bytes} bytes.", expected=most_bytes)
     guard_body(request, most_bytes + 1)
     while piece := request.read(PIECE_BYTES):
         yield piece

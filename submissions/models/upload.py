@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from submissions.storage import PartsRef
+from submissions.storage.base import PartsRef
 
 LIFETIME = timedelta(days=2)
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from lunasite.http.errors import ApiError
 from lunasite.http.strict_json import NotANumber, NotStrictJson, RepeatedKey, parse_strict
 from submissions.kinds import KINDS
-from submissions.phases.errors import Refusal
 
 PATH = re.compile(r"/[A-Za-z0-9/_-]{0,200}")
 TOKEN = re.compile(r"[\x21-\x7e]{1,512}")
@@ -23,11 +23,11 @@ MAX_JSON_CHARS = 4096
 
 
 def checked_endpoint(value: Any) -> str:
-    """Return a path such as `/api/v1/predict/lesion`, "" for none. Raises Refusal (INVALID_ENDPOINT)."""
+    """Return a path such as `/api/v1/predict/lesion`, "" for none. Raises ApiError (INVALID_ENDPOINT)."""
     if value in (None, ""):
         return ""
     if not isinstance(value, str) or not PATH.fullmatch(value) or "//" in value:
-        raise Refusal(
+        raise ApiError(
             400, "INVALID_ENDPOINT",
             "Give a path such as /api/v1/predict/lesion: letters, digits, '/', '_' and '-'; no host, no URL.",
             field="model_endpoint",
@@ -36,17 +36,17 @@ def checked_endpoint(value: Any) -> str:
 
 
 def checked_port(value: Any) -> int:
-    """Return a port from a number or its digits. Raises Refusal (INVALID_PORT)."""
+    """Return a port from a number or its digits. Raises ApiError (INVALID_PORT)."""
     digits = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
     if not re.fullmatch("[0-9]{1,5}", digits) or not 1 <= int(digits) <= 65535:
-        raise Refusal(400, "INVALID_PORT", "A port is a whole number from 1 to 65535.", field="adapter.port")
+        raise ApiError(400, "INVALID_PORT", "A port is a whole number from 1 to 65535.", field="adapter.port")
     return int(digits)
 
 
 def checked_adapter(value: Any) -> dict[str, Any]:
     """Return the adapter from JSON text or an object, without empty entries.
 
-    Raises Refusal: INVALID_ADAPTER, INVALID_PORT, INVALID_ENDPOINT.
+    Raises ApiError: INVALID_ADAPTER, INVALID_PORT, INVALID_ENDPOINT.
     """
     given = _parsed(value)
     unknown = sorted(given.keys() - CHECKS.keys())
@@ -56,8 +56,8 @@ def checked_adapter(value: Any) -> dict[str, Any]:
     return {name: CHECKS[name](one) for name, one in filled.items()}
 
 
-def invalid(message: str, field: str = "adapter") -> Refusal:
-    return Refusal(400, "INVALID_ADAPTER", message, field=field)
+def invalid(message: str, field: str = "adapter") -> ApiError:
+    return ApiError(400, "INVALID_ADAPTER", message, field=field)
 
 
 def _parsed(value: Any) -> dict[str, Any]:

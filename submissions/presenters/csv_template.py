@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from django.http import HttpResponse
 
+from lunasite.http.errors import ApiError
 from submissions.intake.csv.predictions import template
 from submissions.models import Phase
-from submissions.phases.errors import Refusal
 
 
 def template_file(phase: Phase) -> HttpResponse:
-    """Return a CSV with every id of the phase. Raises Refusal (404) where no CSV is taken."""
+    """Return a CSV with every id of the phase. Raises ApiError (404) where no CSV is taken."""
     if not phase.accepts_csv:
-        raise Refusal(404, "NOT_FOUND", "This phase takes no CSV.")
+        raise ApiError(404, "NOT_FOUND", "This phase takes no CSV.")
     response = HttpResponse(template(phase.kind, phase.case_ids()), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{phase.slug}-template.csv"'
     return response

@@ -9,9 +9,9 @@ from django.core import signing
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from lunasite.http.errors import ApiError
 from lunasite.http.strict_json import NotStrictJson, parse_strict
 from submissions.models import Submission
-from submissions.phases.errors import Refusal
 
 SALT = "lunasite.evaluation-record"
 
@@ -21,9 +21,9 @@ class BadRecord(Exception):
 
 
 def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
-    """Return {"record", "signature"}. Raises Refusal (409) when nothing is scored yet."""
+    """Return {"record", "signature"}. Raises ApiError (409) when nothing is scored yet."""
     if (current := submission.current_evaluation) is None:
-        raise Refusal(409, "NOT_SCORED", "There is no record before the submission is scored.")
+        raise ApiError(409, "NOT_SCORED", "There is no record before the submission is scored.")
     assert current.finished_at is not None  # one UPDATE sets both
     record = {
         "submission": str(submission.pk),

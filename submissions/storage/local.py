@@ -20,7 +20,7 @@ from typing import Any
 from django.core import signing
 from django.urls import reverse
 
-from submissions.storage import PIECE_BYTES, MissingFile, PartsRef, StorageError, storage_error
+from submissions.storage.base import PIECE_BYTES, MissingFile, PartsRef, StorageError, storage_error
 
 DOWNLOAD_SALT = "lunasite.download"
 MODE = 0o640

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.utils.http import content_disposition_header
 from urllib3.exceptions import HTTPError
 
-from submissions.storage import PIECE_BYTES, MissingFile, PartsRef, StorageError, storage_error
+from submissions.storage.base import PIECE_BYTES, MissingFile, PartsRef, StorageError, storage_error
 
 PART_BYTES = 8 << 20
 PARTS_AT_ONCE = 2

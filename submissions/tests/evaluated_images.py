@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from submissions import actions
 from submissions.models import Case, Submission
-from submissions.storage import Stored
+from submissions.storage.base import Stored
 from submissions.tests.containers import HOSTILE
 from submissions.tests.factories import make_member, make_phase
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from submissions.phases.errors import Refusal
+from lunasite.http.errors import ApiError
 
 
 class UploadStream:
-    """A request's stream that raises Refusal (UPLOAD_INCOMPLETE) where the server's raises OSError."""
+    """A request's stream that raises ApiError (UPLOAD_INCOMPLETE) where the server's raises OSError."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -37,8 +37,8 @@ def _taken(take: Callable[..., bytes], *size: int) -> bytes:
         raise incomplete() from error
 
 
-def incomplete() -> Refusal:
-    return Refusal(400, "UPLOAD_INCOMPLETE", "The connection broke before the whole file arrived; send it again.")
+def incomplete() -> ApiError:
+    return ApiError(400, "UPLOAD_INCOMPLETE", "The connection broke before the whole file arrived; send it again.")
 
 
 def guard_body(request: HttpRequest, most_bytes: int) -> None:

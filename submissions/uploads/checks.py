@@ -7,9 +7,9 @@ from typing import Any
 
 from django.conf import settings
 
+from lunasite.http.errors import ApiError
 from submissions.intake.image.errors import ArchiveError
 from submissions.intake.image.scan import HEAD_BYTES, check_head
-from submissions.phases.errors import Refusal
 
 ENDINGS = (".tar", ".tar.gz", ".tgz")
 SHA256 = re.compile("[0-9a-fA-F]{64}")
@@ -18,46 +18,48 @@ __all__ = ["HEAD_BYTES", "check_beginning", "check_digest", "check_ending", "che
 
 
 def check_ending(name: str) -> None:
-    """Raise Refusal unless the name ends as an image archive's does; what it is, its content decides."""
+    """Raise ApiError unless the name ends as an image archive's does; what it is, its content decides."""
     if not name.lower().endswith(ENDINGS):
-        raise Refusal(400, "EXTENSION_NOT_ALLOWED", "Send a .tar, .tar.gz or .tgz made with docker save.", field="file")
+        raise ApiError(
+            400, "EXTENSION_NOT_ALLOWED", "Send a .tar, .tar.gz or .tgz made with docker save.", field="file"
+        )
 
 
 def check_size(size_bytes: int) -> None:
-    """Raise Refusal for an empty file (400) or one over the site's limit (413)."""
+    """Raise ApiError for an empty file (400) or one over the site's limit (413)."""
     if size_bytes <= 0:
-        raise Refusal(400, "UPLOAD_EMPTY", "The file is empty; choose the file again and send it.", field="file")
+        raise ApiError(400, "UPLOAD_EMPTY", "The file is empty; choose the file again and send it.", field="file")
     if size_bytes > settings.MAX_IMAGE_BYTES:
         raise too_large()
 
 
-def too_large() -> Refusal:
+def too_large() -> ApiError:
     most = settings.MAX_IMAGE_BYTES
     message = f"The file is larger than {most / 1e9:.3g} GB, the most this site takes; make the image smaller."
-    return Refusal(413, "UPLOAD_TOO_LARGE", message, field="file", limit_bytes=most)
+    return ApiError(413, "UPLOAD_TOO_LARGE", message, field="file", limit_bytes=most)
 
 
 def check_beginning(head: bytes) -> None:
-    """Raise Refusal if a file that begins so is no archive at all."""
+    """Raise ApiError if a file that begins so is no archive at all."""
     try:
         check_head(head)
     except ArchiveError as error:
-        raise Refusal(400, error.code, error.note, field="file") from error
+        raise ApiError(400, error.code, error.note, field="file") from error
 
 
 def declared_digest(value: Any) -> str:
-    """Return a declared sha256 in lower case, "" for none. Raises Refusal."""
+    """Return a declared sha256 in lower case, "" for none. Raises ApiError."""
     if value in (None, ""):
         return ""
     if not isinstance(value, str) or not SHA256.fullmatch(value):
-        raise Refusal(400, "VALIDATION_ERROR", "sha256 is 64 hexadecimal digits.", field="sha256")
+        raise ApiError(400, "VALIDATION_ERROR", "sha256 is 64 hexadecimal digits.", field="sha256")
     return value.lower()
 
 
 def check_digest(declared: str, found: str) -> None:
-    """Raise Refusal if the bytes are not the declared ones."""
+    """Raise ApiError if the bytes are not the declared ones."""
     if declared and declared != found:
-        raise Refusal(
+        raise ApiError(
             400, "CHECKSUM_MISMATCH", "The file arrived changed: its sha256 is not the declared one. Send it again.",
             field="sha256",
         )  # fmt: skip

@@ -10,7 +10,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpRequest
 
-from submissions import storage
+from submissions.storage import files as storage
+from submissions.storage.base import PIECE_BYTES, Stored, Writer
 from submissions.text.sanitize import sanitize_filename
 from submissions.uploads import checks
 
@@ -21,17 +22,17 @@ FILE_FIELD = "file"
 class ReceivedImage(UploadedFile):
     """An image that has arrived whole; it is stored for good by `keep`."""
 
-    def __init__(self, name: str, size: int, sha256: str, key: str, writer: storage.Writer) -> None:
+    def __init__(self, name: str, size: int, sha256: str, key: str, writer: Writer) -> None:
         super().__init__(file=None, name=name, size=size, content_type="application/octet-stream")
         self.original_name = sanitize_filename(name)
         self.sha256 = sha256
         self.key = key
         self._writer = writer
 
-    def keep(self) -> storage.Stored:
+    def keep(self) -> Stored:
         """Make the file lasting. Raises StorageError."""
         self._writer.finish()
-        return storage.Stored(self.key, self.sha256, self.size or 0)
+        return Stored(self.key, self.sha256, self.size or 0)
 
     def close(self) -> None:
         """Nothing to close: the writer is finished by `keep`, or dropped by its handler."""
@@ -43,11 +44,11 @@ class ImageUploadHandler(FileUploadHandler):
     The view calls `close` at the end, whatever happened; what was not kept by then is gone.
     """
 
-    chunk_size = storage.PIECE_BYTES
+    chunk_size = PIECE_BYTES
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request)
-        self._writer: storage.Writer | None = None
+        self._writer: Writer | None = None
 
     def handle_raw_input(
         self, input_data: Any, meta: dict[str, Any], content_length: int, boundary: Any, encoding: Any = None

@@ -12,10 +12,11 @@ import structlog
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from submissions import storage
+from lunasite.http.errors import ApiError
 from submissions.models.upload import LIFETIME, Upload
-from submissions.phases.errors import Refusal
-from submissions.storage import MissingFile, StorageError, store
+from submissions.storage import files as storage
+from submissions.storage.base import PART_URL_SECONDS, MissingFile, StorageError
+from submissions.storage.files import store
 from submissions.text.sanitize import MAX_FILE_NAME_LENGTH, sanitize_filename
 from submissions.uploads import checks
 from submissions.uploads.body import incomplete
@@ -32,7 +33,7 @@ MISSING_SHOWN = 20
 
 
 def begin(*, user: User, filename: str, size_bytes: int, sha256: str = "") -> Upload:
-    """Open an upload. Raises Refusal: bad name or size, or too many uploads open already."""
+    """Open an upload. Raises ApiError: bad name or size, or too many uploads open already."""
     name = sanitize_filename(filename)
     checks.check_ending(name if len(filename) <= MAX_FILE_NAME_LENGTH else filename)
     checks.check_size(size_bytes)
@@ -50,7 +51,7 @@ def begin(*, user: User, filename: str, size_bytes: int, sha256: str = "") -> Up
 def _check_count(user: User) -> None:
     mine = Upload.objects.visible_to(user)
     if mine.unfinished().count() >= MAX_UNFINISHED or mine.count() >= MAX_KEPT:
-        raise Refusal(
+        raise ApiError(
             429, "TOO_MANY_UPLOADS", f"At most {MAX_UNFINISHED} uploads go at once; finish, submit or delete one.",
             uploads=[str(one.pk) for one in mine],
         )  # fmt: skip
@@ -74,11 +75,11 @@ def part_urls(upload: Upload, numbers: list[int]) -> dict[int, str | None]:
     _check_open(upload)
     for number in numbers:
         _check_number(upload, number)
-    return {number: store().part_url(upload.parts, number, storage.PART_URL_SECONDS) for number in numbers}
+    return {number: store().part_url(upload.parts, number, PART_URL_SECONDS) for number in numbers}
 
 
 def put_part(upload: Upload, number: int, pieces: Iterator[bytes]) -> int:
-    """Store one part that comes through the site; return its length. Raises Refusal if it has another."""
+    """Store one part that comes through the site; return its length. Raises ApiError if it has another."""
     _check_open(upload)
     _check_number(upload, number)
     expected, size = upload.parts.size_of(number), 0
@@ -87,14 +88,14 @@ def put_part(upload: Upload, number: int, pieces: Iterator[bytes]) -> int:
         for piece in pieces:
             size += len(piece)
             if size > expected:
-                raise Refusal(413, "PART_SIZE", f"Part {number} has exactly {expected} bytes.", expected=expected)
+                raise ApiError(413, "PART_SIZE", f"Part {number} has exactly {expected} bytes.", expected=expected)
             writer.write(piece)
         if size < expected:
             raise incomplete()
         writer.finish()
     except MissingFile as error:
         writer.abort()
-        raise Refusal(
+        raise ApiError(
             409, "UPLOAD_COMPLETE", "The upload was completed or dropped meanwhile; this part changed nothing."
         ) from error
     except BaseException:
@@ -106,7 +107,7 @@ def put_part(upload: Upload, number: int, pieces: Iterator[bytes]) -> int:
 def complete(upload: Upload) -> Upload:
     """Join the parts and check the whole; a second call answers as the first did.
 
-    Raises Refusal: UPLOAD_INCOMPLETE (send the missing parts), CHECKSUM_MISMATCH or UPLOAD_NOT_ARCHIVE
+    Raises ApiError: UPLOAD_INCOMPLETE (send the missing parts), CHECKSUM_MISMATCH or UPLOAD_NOT_ARCHIVE
     (the upload is dropped: nothing of it can be used).
     """
     if upload.is_complete:
@@ -116,7 +117,7 @@ def complete(upload: Upload) -> Upload:
         checks.check_beginning(storage.head_of(upload.key, checks.HEAD_BYTES))
         upload.sha256 = _digest(upload)
         checks.check_digest(upload.declared_sha256, upload.sha256)
-    except Refusal:
+    except ApiError:
         drop(upload)
         raise
     upload.is_complete = True
@@ -133,7 +134,7 @@ def _join(upload: Upload) -> None:
             return
         there = set(received(upload))
         missing = [number for number in range(1, upload.parts.count + 1) if number not in there]
-        raise Refusal(
+        raise ApiError(
             400, "UPLOAD_INCOMPLETE", f"{len(missing)} of {upload.parts.count} parts are missing; send them first.",
             missing=missing[:MISSING_SHOWN],
         ) from None  # fmt: skip
@@ -169,9 +170,9 @@ def drop_expired() -> int:
 
 def _check_open(upload: Upload) -> None:
     if upload.is_complete:
-        raise Refusal(409, "UPLOAD_COMPLETE", "The upload is complete; submit it, or delete it.")
+        raise ApiError(409, "UPLOAD_COMPLETE", "The upload is complete; submit it, or delete it.")
 
 
 def _check_number(upload: Upload, number: int) -> None:
     if not 1 <= number <= upload.parts.count:
-        raise Refusal(400, "VALIDATION_ERROR", f"Parts have the numbers 1 to {upload.parts.count}.", field="numbers")
+        raise ApiError(400, "VALIDATION_ERROR", f"Parts have the numbers 1 to {upload.parts.count}.", field="numbers")

@@ -11,7 +11,8 @@ from django.core import signing
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from submissions.storage import MissingFile, store
+from submissions.storage.base import MissingFile
+from submissions.storage.files import store
 from submissions.storage.local import DOWNLOAD_SALT
 
 SANDBOX = "default-src 'none'; sandbox"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
+from lunasite.http.upload_limits import megabytes
 from submissions.text.idempotency import MAX_KEY_LENGTH, new_key
 from submissions.text.sanitize import single_line
 
@@ -16,7 +18,7 @@ class CsvForm(forms.Form):
     file = forms.FileField(
         label="Predictions (CSV)", allow_empty_file=True, max_length=255,
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
-        help_text="UTF-8, comma-separated, with a header; at most 10 MB.",
+        help_text=f"UTF-8, comma-separated, with a header; at most {megabytes(settings.MAX_CSV_BYTES)}.",
     )  # fmt: skip
     title = forms.CharField(max_length=120, required=False, help_text="To tell it from your others.")
     model_version = forms.CharField(max_length=60, required=False, help_text="To compare versions later.")

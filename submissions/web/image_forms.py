@@ -6,8 +6,8 @@ from typing import Any
 
 from django import forms
 
+from lunasite.http.errors import ApiError
 from submissions.models import Phase, Submission
-from submissions.phases.errors import Refusal
 from submissions.phases.http_adapter import (
     FILE_FIELDS,
     OPTIONAL_FIELDS,
@@ -78,7 +78,7 @@ class ImageForm(forms.Form):
     def clean_model_endpoint(self) -> str:
         try:
             return checked_endpoint(self.cleaned_data["model_endpoint"])
-        except Refusal as refusal:
+        except ApiError as refusal:
             raise forms.ValidationError(refusal.message) from refusal
 
     def clean(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class ImageForm(forms.Form):
             written = checked_adapter(cleaned.get("adapter", ""))
             fields = {name: cleaned.get(name) for name in ADAPTER_FIELDS}
             cleaned["adapter"] = written | checked_adapter(fields)
-        except Refusal as refusal:
+        except ApiError as refusal:
             self.add_error(field_of(refusal), refusal.message)
         return cleaned
 
@@ -96,7 +96,7 @@ class ImageForm(forms.Form):
         return {name: self.cleaned_data[name] for name in names}
 
 
-def field_of(refusal: Refusal) -> str:
+def field_of(refusal: ApiError) -> str:
     """Return the form's field that a refusal of the adapter is about."""
     name = str(refusal.details.get("field", "")).removeprefix("adapter.")
     return name if name in ADAPTER_FIELDS else "adapter"

@@ -11,11 +11,11 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from lunasite.http.errors import ApiError
 from submissions import actions
 from submissions.actions.submit_image import no_such_upload
 from submissions.models import Phase, Submission, Upload
-from submissions.phases.errors import Refusal
-from submissions.storage import StorageError
+from submissions.storage.base import StorageError
 from submissions.uploads.body import guard_body
 from submissions.uploads.handler import FILE_FIELD, FORM_BYTES, ImageUploadHandler, ReceivedImage
 from submissions.web.image_forms import ImageForm
@@ -35,7 +35,7 @@ def submit_docker(request: HttpRequest, slug: str) -> HttpResponse:
     guard_body(request, settings.MAX_IMAGE_BYTES + FORM_BYTES)
     try:
         return _take(request, phase)
-    except (Refusal, StorageError) as refusal:
+    except (ApiError, StorageError) as refusal:
         return _phase_again(request, phase, ImageForm(phase=phase), status=refusal.status_code, refusal=refusal)
     finally:
         handler.close()
@@ -58,7 +58,7 @@ def _submit(request: HttpRequest, phase: Phase, form: ImageForm) -> Submission:
         return actions.submit_upload(upload=upload, **common, **form.to_submit())
     image = request.FILES.get(FILE_FIELD)
     if not isinstance(image, ReceivedImage):
-        raise Refusal(400, "FILE_REQUIRED", "Choose the image archive first.", field="file")
+        raise ApiError(400, "FILE_REQUIRED", "Choose the image archive first.", field="file")
     return actions.submit_image(image=image, **common, **form.to_submit())
 
 

@@ -15,20 +15,21 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
+from lunasite.http.errors import ApiError
+from lunasite.http.upload_limits import megabytes, refuse_large_body
 from submissions import actions
 from submissions.actions.submit import read_csv
 from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, Phase, Submission
 from submissions.models.team import team_of
 from submissions.phases import quota
-from submissions.phases.errors import Refusal, refuse_long_body
 from submissions.presenters.charts import charts_of
 from submissions.presenters.csv_template import template_file
 from submissions.presenters.progress import progress_of, run_seconds
 from submissions.presenters.report import report_of
 from submissions.presenters.score_table import listed_score, score_rows, step_states
 from submissions.scoring import METRICS, metrics_of
-from submissions.storage import StorageError
+from submissions.storage.base import StorageError
 from submissions.web.forms import CsvForm
 from submissions.web.guide import docker_run_commands
 from submissions.web.image_forms import ImageForm
@@ -68,6 +69,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "ranking": METRICS[phase.ranking_metric],
         "metrics": metrics_of(phase.kind.name),
         "limits": phase.limits(),
+        "max_csv": megabytes(settings.MAX_CSV_BYTES),
         "home_commands": docker_run_commands(phase) if phase.accepts_docker else [],
         "form": CsvForm(),
         "image_form": ImageForm(phase=phase),
@@ -86,7 +88,7 @@ def csv_template(request: HttpRequest, slug: str) -> HttpResponse:
     """Send a CSV with every id of the phase, to fill in."""
     try:
         return template_file(phase_of(request, slug))
-    except Refusal as refusal:
+    except ApiError as refusal:
         raise Http404(refusal.message) from refusal
 
 
@@ -99,8 +101,8 @@ def submit_csv(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method != "POST":  # the address of a refused file, opened again
         return redirect("phase", slug=slug)
     try:
-        refuse_long_body(request, settings.MAX_CSV_BYTES)
-    except Refusal as refusal:
+        refuse_large_body(request, settings.MAX_CSV_BYTES)
+    except ApiError as refusal:
         return _phase_again(request, phase, CsvForm(), status=413, refusal=refusal)
     return _take_csv(request, phase)
 
@@ -118,7 +120,7 @@ def _take_csv(request: HttpRequest, phase: Phase) -> HttpResponse:
         submission = actions.submit_csv(user=request.user, phase=phase, received_at=received_at, **form.to_submit())  # type: ignore[arg-type]
     except CsvProblems as problems:
         return _phase_again(request, phase, form, problems=problems)
-    except (Refusal, StorageError) as refusal:
+    except (ApiError, StorageError) as refusal:
         return _phase_again(request, phase, form, status=refusal.status_code, refusal=refusal)
     return redirect("submission", pk=submission.pk)
 
@@ -190,6 +192,6 @@ def cancel(request: HttpRequest, pk: Any) -> HttpResponse:
     try:
         actions.cancel(submission=submission)
         messages.success(request, "The evaluation was cancelled.")
-    except Refusal as refusal:
+    except ApiError as refusal:
         messages.error(request, refusal.message)
     return redirect("submission", pk=submission.pk)

@@ -12,7 +12,8 @@ from pathlib import Path
 from submissions.failures import PlatformError
 from submissions.models import Case, Dataset
 from submissions.runner.base import RunCase
-from submissions.storage import StorageError, store
+from submissions.storage.base import StorageError
+from submissions.storage.files import store
 
 # A fixed time, so that a file's date says nothing.
 EPOCH_NS = (946_684_800 * 10**9, 946_684_800 * 10**9)

@@ -10,7 +10,8 @@ from pathlib import Path
 from django.conf import settings
 
 from submissions.models import Submission
-from submissions.storage import MissingFile, fetch_to, store
+from submissions.storage.base import MissingFile
+from submissions.storage.files import fetch_to, store
 
 
 @contextlib.contextmanager

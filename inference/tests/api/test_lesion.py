@@ -9,12 +9,12 @@ from django.utils import timezone
 from knox.models import get_token_model
 from rest_framework.test import APIClient
 
-from inference.api.permissions import locked_for_s
 from inference.ct.geometry import PointOutsideScan
 from inference.models import Prediction
 from inference.networks.answers import ModelFailed, ModelUnavailable, ServiceBusy, TimedOut
 from inference.tests.conftest import lesion, scan_file
 from inference.tests.samples import VOXELS, mha
+from lunasite.http.lockout import locked_for_s
 
 URL = "/api/v1/predict/lesion"
 pytestmark = pytest.mark.django_db

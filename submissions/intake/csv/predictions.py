@@ -22,12 +22,10 @@ from submissions.intake.csv.problems import CsvProblem, CsvProblems, ProblemLog,
 from submissions.intake.csv.text import as_text, read_bytes
 from submissions.kinds.base import Floats, Kind
 
-MAX_BYTES = 10 * 1000 * 1000
 MAX_ID_LENGTH = 512
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 
 __all__ = [
-    "MAX_BYTES",
     "CsvProblem",
     "CsvProblems",
     "PredictionTable",
@@ -63,9 +61,7 @@ def max_rows(n_ids: int) -> int:
     return 2 * n_ids + 1000
 
 
-def read_predictions(
-    data: bytes | BinaryIO, kind: Kind, ids: Sequence[str], *, max_bytes: int = MAX_BYTES
-) -> PredictionTable:
+def read_predictions(data: bytes | BinaryIO, kind: Kind, ids: Sequence[str], *, max_bytes: int) -> PredictionTable:
     """Return the predictions of a CSV, aligned with `ids`.
 
     data: the file, as bytes or open for reading in binary. ids: the public ids of the phase's cases.

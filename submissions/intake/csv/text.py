@@ -23,7 +23,7 @@ def read_bytes(data: bytes | BinaryIO, max_bytes: int) -> bytes:
     """Return the whole file. Raises CsvProblems past `max_bytes`, having read no more than that."""
     content = data if isinstance(data, bytes) else data.read(max_bytes + 1)
     if len(content) > max_bytes:
-        limit_mb = max_bytes // 1_000_000
+        limit_mb = max_bytes // 2**20
         raise CsvProblems("CSV_TOO_LARGE", f"The file is larger than {limit_mb} MB, the most a CSV may have.")
     return content
 

@@ -10,12 +10,12 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from leaderboard.models import Standing
+from lunasite.http.errors import ApiError
 from submissions import actions
 from submissions.actions import finish, queue
 from submissions.actions.evaluate import claim
 from submissions.failures import FAILURES, PlatformError
 from submissions.models import Evaluation, StatusConflict, Worker
-from submissions.phases.errors import Refusal
 from submissions.presenters.progress import progress_of
 from submissions.scoring import MetricError
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission
@@ -194,7 +194,7 @@ def test_cancelling_a_run_makes_its_result_void():
 def test_cancelling_twice_is_refused():
     submission = make_submission()
     actions.cancel(submission=submission)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         actions.cancel(submission=submission)
     assert refused.value.status_code == 409
 
@@ -240,7 +240,7 @@ def test_a_re_evaluation_that_comes_to_nothing_leaves_scores_and_try_as_they_wer
 
 def test_re_evaluation_waits_for_the_running_one():
     submission = make_submission()
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiError):
         actions.re_evaluate(submission=submission)
 
 

@@ -267,7 +267,7 @@ def test_a_key_that_loses_a_race_leaves_no_file(client, phase, monkeypatch):
 
     monkeypatch.setattr(import_module("submissions.actions.submit"), "submitted_before", not_yet)
     deleted = []
-    monkeypatch.setattr("submissions.storage.delete", deleted.append)
+    monkeypatch.setattr("submissions.storage.files.delete", deleted.append)
     answer = client.post(URL, {"phase": "p1", "file": csv_file()}, format="multipart", HTTP_IDEMPOTENCY_KEY="k")
     assert answer.json()["id"] == first["id"]
     assert len(deleted) == 1

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from submissions.intake.csv.predictions import (
-    MAX_BYTES,
     CsvProblems,
     max_rows,
     read_predictions,
@@ -17,13 +16,14 @@ from submissions.intake.csv.predictions import (
 )
 from submissions.kinds import LESION, SLICE
 
+MAX_BYTES = 10 * 2**20
 IDS = ["a_1", "b_2", "007"]
 GOOD = "AnnotationID,probability\na_1,0.1\nb_2,1\n007,2.5e-1\n"
 CLASS_HEADER = "id,adenocarcinoma,large_cell_carcinoma,squamous_cell_carcinoma,normal\n"
 
 
 def read(text, kind=LESION, ids=IDS):
-    return read_predictions(text if isinstance(text, bytes) else text.encode(), kind, ids)
+    return read_predictions(text if isinstance(text, bytes) else text.encode(), kind, ids, max_bytes=MAX_BYTES)
 
 
 def problems_of(text, kind=LESION, ids=IDS):
@@ -85,7 +85,7 @@ def test_other_columns_are_ignored_and_named():
 
 
 def test_a_file_object_does_as_well():
-    assert read_predictions(io.BytesIO(GOOD.encode()), LESION, IDS).rows == 3
+    assert read_predictions(io.BytesIO(GOOD.encode()), LESION, IDS, max_bytes=MAX_BYTES).rows == 3
 
 
 def test_slices_are_read_by_class_name_in_any_order():
@@ -250,7 +250,7 @@ def test_a_monstrous_file_is_refused_at_once_and_in_little_memory(content):
     started = time.perf_counter()
     tracemalloc.start()
     with pytest.raises(CsvProblems):
-        read_predictions(file, LESION, [f"case{i}" for i in range(6000)])
+        read_predictions(file, LESION, [f"case{i}" for i in range(6000)], max_bytes=MAX_BYTES)
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert time.perf_counter() - started < 1.5

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lunasite.http.errors import ApiError
 from submissions import actions
 from submissions.models import Submission
 from submissions.models.team import team_of
 from submissions.phases import quota
-from submissions.phases.errors import Refusal
 from submissions.teams.membership import create_team, join_team, leave_team
 from submissions.tests.factories import make_member, make_phase, make_submission, make_user
 
@@ -36,7 +36,7 @@ def test_the_window_rolls_and_frees_a_try_exactly_after_it():
 def test_a_used_up_quota_names_the_time_of_the_next_try():
     user, phase = make_member(), open_phase(quotas=[(1, WEEK)])
     make_submission(user=user, phase=phase, received_at=NOON)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         make_submission(user=user, phase=phase, received_at=NOON + timedelta(hours=1))
     assert refused.value.status_code == 429
     assert refused.value.details["next_try_at"] == (NOON + WEEK).isoformat()
@@ -66,7 +66,7 @@ def test_a_team_shares_its_tries():
     owner, mate, phase = make_member(), make_user(), open_phase(quotas=[(1, None)])
     join_team(user=mate, code=team_of(owner).code)
     make_submission(user=owner, phase=phase, received_at=NOON)
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiError):
         make_submission(user=mate, phase=phase, received_at=NOON)
 
 
@@ -75,7 +75,7 @@ def test_changing_the_team_brings_no_new_tries():
     make_submission(user=user, phase=phase, received_at=NOON)
     leave_team(user=user)
     create_team(user=user, name="fresh")
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiError):
         make_submission(user=user, phase=phase, received_at=NOON)
 
 
@@ -91,12 +91,12 @@ def test_just_before_the_closing_instant_a_submission_is_taken():
 
 
 def test_the_closing_instant_is_out():
-    with pytest.raises(Refusal, match="ended"):
+    with pytest.raises(ApiError, match="ended"):
         make_submission(phase=open_phase(closes_at=NOON), received_at=NOON)
 
 
 def test_before_the_opening_nothing_is_taken():
-    with pytest.raises(Refusal, match="opens on"):
+    with pytest.raises(ApiError, match="opens on"):
         make_submission(phase=make_phase(opens_at=NOON), received_at=NOON - timedelta(seconds=1))
 
 
@@ -116,6 +116,6 @@ def test_a_lone_user_becomes_a_team_of_one():
 def test_a_refused_submission_leaves_no_file(own_files):
     user, phase = make_member(), open_phase(quotas=[(1, None)])
     make_submission(user=user, phase=phase, received_at=NOON)
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiError):
         make_submission(user=user, phase=phase, received_at=NOON)
     assert len(list((own_files / "files").rglob("*.csv"))) == 1

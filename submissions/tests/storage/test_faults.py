@@ -5,7 +5,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from submissions import actions, storage
+from submissions import actions
+from submissions.storage import files as storage
 from submissions.tests.factories import csv_file, make_member, make_phase, make_submission
 from submissions.tests.image_archives import docker_archive
 from submissions.tests.stores import use_s3

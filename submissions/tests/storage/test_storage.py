@@ -14,8 +14,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from submissions import storage
-from submissions.storage import MissingFile, PartsRef, StorageError
+from submissions.storage import files as storage
+from submissions.storage.base import MissingFile, PartsRef, StorageError
 from submissions.tests.stores import use_s3
 
 PART = 5 << 20  # the smallest S3 takes for any part but the last

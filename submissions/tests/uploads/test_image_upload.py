@@ -12,8 +12,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from submissions import storage
 from submissions.models import Submission, Upload
+from submissions.storage import files as storage
+from submissions.storage.base import StorageError, Stored
 from submissions.tests.factories import make_member, make_phase, make_user
 from submissions.tests.image_archives import docker_archive
 from submissions.tests.sent_images import IMAGE, URL, image, refused, stored_files
@@ -63,9 +64,7 @@ def test_an_image_goes_to_the_object_store(on_s3, client, phase):
     answer = client.post(URL, {"phase": phase.slug, "file": image(data)})
 
     submission = Submission.objects.get(pk=answer.json()["id"])
-    assert storage.digest_of(submission.file) == storage.Stored(
-        submission.file, hashlib.sha256(data).hexdigest(), len(data)
-    )
+    assert storage.digest_of(submission.file) == Stored(submission.file, hashlib.sha256(data).hexdigest(), len(data))
 
 
 def test_older_clients_say_dataset_id(client, phase):
@@ -234,7 +233,7 @@ def test_fields_of_ours_cannot_be_set(client, user, phase):
 
 def test_a_store_that_is_down_answers_503(client, phase, monkeypatch):
     def down(*_: object) -> None:
-        raise storage.StorageError("MINIO_ENDPOINT does not answer")
+        raise StorageError("MINIO_ENDPOINT does not answer")
 
     monkeypatch.setattr("submissions.storage.local.LocalWriter.finish", down)
 

@@ -13,10 +13,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from submissions import storage
+from lunasite.http.errors import ApiError
 from submissions.management.commands.work import run_due_jobs
 from submissions.models import Submission, Upload
-from submissions.phases.errors import Refusal
+from submissions.storage import files as storage
 from submissions.tests.factories import make_member, make_phase
 from submissions.tests.image_archives import docker_archive, layer
 from submissions.uploads import resumable
@@ -397,6 +397,6 @@ def test_a_part_that_comes_after_the_joining_is_told_so(user):
         storage.store().join(upload.parts)
         yield part(1)[1000:]
 
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(ApiError) as refusal:
         resumable.put_part(upload, 1, slow_part())
     assert (refusal.value.status_code, refusal.value.error_code) == (409, "UPLOAD_COMPLETE")

@@ -8,7 +8,7 @@ from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.core.handlers.wsgi import LimitedStream
 from django.http import HttpRequest
 
-from inference.api.errors import ApiError
+from lunasite.http.errors import ApiError
 
 CHUNK_BYTES = 2**20
 ENDING_LENGTH = 20
@@ -41,8 +41,13 @@ class MaxSizeUploadHandler(TemporaryFileUploadHandler):
         super().receive_data_chunk(raw_data, start)
 
 
+def megabytes(n_bytes: int) -> str:
+    """Return a limit as every sentence names it: `10 MB` for 10 * 2**20."""
+    return f"{n_bytes // 2**20} MB"
+
+
 def too_large(max_bytes: int) -> ApiError:
-    message = f"The file is larger than the {max_bytes // 2**20} MB this address takes; send a smaller one."
+    message = f"The file is larger than the {megabytes(max_bytes)} this address takes; send a smaller one."
     return ApiError(413, "FILE_TOO_LARGE", message, field="file", reason="FILE_TOO_LARGE")
 
 

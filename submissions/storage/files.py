@@ -1,0 +1,105 @@
+"""Store, fetch, hash and delete files by their keys. Keys are ours, never a user's name: `submissions/<uuid>/…`."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import storages
+
+from submissions.storage.base import StorageError, Store, Stored, storage_error
+from submissions.storage.local import LocalStore
+
+DOWNLOAD_SECONDS = 300
+
+
+def store(name: str = "default") -> Store:
+    """Return the store of submissions ("default") or of datasets ("datasets"), as STORAGES says."""
+    backend: Any = storages[name]
+    if hasattr(backend, "bucket_name"):
+        from submissions.storage.s3 import S3Store
+
+        return S3Store(backend)
+    return LocalStore(Path(backend.path("")))
+
+
+def new_key(name: str) -> str:
+    """Return a fresh key; `name` is ours."""
+    return f"submissions/{uuid.uuid4()}/{name}"
+
+
+def stream_in(key: str, pieces: Iterable[bytes]) -> Stored:
+    """Store pieces under `key`, hashing them on the way; on any error nothing is left."""
+    writer, digest, size = store().writer(key), hashlib.sha256(), 0
+    try:
+        for piece in pieces:
+            digest.update(piece)
+            size += len(piece)
+            writer.write(piece)
+        writer.finish()
+    except BaseException:
+        writer.abort()
+        raise
+    return Stored(key, digest.hexdigest(), size)
+
+
+def fetch_to(path: Path, key: str, *, sha256: str = "", check: Callable[[], None] = lambda: None) -> Stored:
+    """Copy a stored file to `path`. check: called at each piece; may raise to stop.
+
+    Raises StorageError, also when the file is not the one `sha256` names.
+    """
+    digest, size = hashlib.sha256(), 0
+    try:
+        with store().pieces(key) as pieces, path.open("wb") as target:
+            for piece in pieces:
+                check()
+                digest.update(piece)
+                size += len(piece)
+                target.write(piece)
+    except OSError as error:
+        raise storage_error(error) from error
+    if sha256 and digest.hexdigest() != sha256:
+        raise StorageError(f"{key} is not what was uploaded")
+    return Stored(key, digest.hexdigest(), size)
+
+
+def digest_of(key: str) -> Stored:
+    """Read a stored file through and return its length and digest."""
+    digest, size = hashlib.sha256(), 0
+    with store().pieces(key) as pieces:
+        for piece in pieces:
+            digest.update(piece)
+            size += len(piece)
+    return Stored(key, digest.hexdigest(), size)
+
+
+def head_of(key: str, count: int) -> bytes:
+    """Return up to `count` first bytes of a stored file."""
+    head = b""
+    with store().pieces(key) as pieces:
+        for piece in pieces:
+            head += piece
+            if len(head) >= count:
+                break
+    return head[:count]
+
+
+def read_small(key: str, most: int) -> bytes:
+    """Return a stored file of at most `most` bytes. Raises StorageError if it is longer."""
+    data = head_of(key, most + 1)
+    if len(data) > most:
+        raise StorageError(f"{key} is longer than {most} bytes")
+    return data
+
+
+def url_for(key: str, name: str) -> str:
+    """Return an address that serves the file, as an attachment called `name`, for five minutes."""
+    return store().url(key, name, DOWNLOAD_SECONDS)
+
+
+def delete(key: str) -> None:
+    """Remove a stored file; harmless if there is none."""
+    store().delete(key)
