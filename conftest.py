@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,20 @@ def pytest_runtest_makereport(item, call):
     if report.skipped and os.environ.get("LUNASITE_NOTHING_SKIPPED") == "1" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped although nothing may be: {report.longrepr}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List what was skipped: for each reason the files, with their number of tests."""
+    skipped = Counter(
+        (report.longrepr[2].removeprefix("Skipped: "), report.nodeid.partition("::")[0])
+        for report in terminalreporter.getreports("skipped")
+        if isinstance(report.longrepr, tuple)
+    )
+    for reason in sorted({reason for reason, _ in skipped}):
+        files = {file: count for (why, file), count in skipped.items() if why == reason}
+        terminalreporter.section(f"{sum(files.values())} skipped: {reason}", sep="-")
+        for file, count in sorted(files.items()):
+            terminalreporter.write_line(f"{count:5} {file}")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
