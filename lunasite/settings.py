@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from lunasite import __version__
 from lunasite.env import Env
 from lunasite.logging import LEVELS, logging_config
 from submissions.storage.address import parse_address, s3_storage
@@ -313,7 +314,7 @@ EVALUATION_MEMORY_MIB = env.megabytes("EVALUATION_MEMORY", "4g")
 EVALUATION_CPUS = env.number("EVALUATION_CPUS", 2, least=0.1, most=256)
 EVALUATION_TIMEOUT_SECONDS = env.number("EVALUATION_TIMEOUT_SECONDS", 3600, least=1, most=7 * 86400)
 EVALUATION_CASES_DIR = env.path("EVALUATION_CASES_DIR", DATA_DIR / "cases")
-CODE_VERSION = env.text("CODE_VERSION", "0.1.0")
+CODE_VERSION = env.text("CODE_VERSION", __version__)
 
 # django-q2 redelivers whatever outlasts `retry`; the evaluation row decides, so that does no harm
 # (hostile-inputs rule 9), but the numbers still keep it rare.
