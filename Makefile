@@ -10,7 +10,7 @@ ADDRESS = SITE_URL=$${SITE_URL:-http://localhost:$(PORT)}
 WITH_SERVICES := set -a; [ ! -f $(SERVICES) ] || . $(SERVICES); set +a;
 FAST := not engine and not s3 and not browser and not postgres and not slow and not realdata
 
-.PHONY: help demo run test fast lint format services stop-services bench chaos fuzz lock
+.PHONY: help demo run test fast lint format docs services stop-services bench chaos fuzz lock
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -38,18 +38,23 @@ test: .venv/ready-dev ## everything that can run here; what is skipped is listed
 fast: .venv/ready-dev ## the part that needs no service, under a minute
 	$(PY) -m pytest -q -n 2 --nomigrations -m "$(FAST)"
 
-lint: .venv/ready-dev ## ruff, mypy, import-linter, djlint
+lint: .venv/ready-dev ## ruff, mypy, import-linter, djlint, actionlint
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy lunasite submissions inference leaderboard
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/djlint --quiet --check templates
 	.venv/bin/djlint --quiet --lint templates
+	.venv/bin/actionlint .github/workflows/*.yml
 	$(PY) manage.py makemigrations --check --dry-run
 
 format: .venv/ready-dev ## let ruff and djlint lay the code out
 	.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet .
 	.venv/bin/djlint --quiet --reformat templates
+
+docs: .venv/ready-dev ## the documentation as a site in site/; links checked, nothing from outside
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict
+	$(PY) docs/site/check.py site
 
 services: .venv/ready-dev ## start engine, PostgreSQL and S3 server for the tests (needs root on a bare machine)
 	.ci/services
