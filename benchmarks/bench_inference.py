@@ -1,4 +1,4 @@
-"""P1 to P7: the inference side against the reference and the twin of performance.md.
+"""P1 to P7: the inference side against the reference and the twin in benchmarks/reference.
 
     make bench-inference            # all of it, about five minutes
     python benchmarks/bench_inference.py --only P1 P5

@@ -7,7 +7,7 @@ from benchmarks.rounds import machine
 
 @dataclass(frozen=True)
 class Result:
-    """ratio: larger is better unless `at_most`; target: what performance.md asks for, 0 for nothing."""
+    """ratio: larger is better unless `at_most`; target: what RESULTS.md shows beside it, 0 for nothing."""
 
     target_name: str
     what: str

@@ -1,4 +1,4 @@
-"""Times things against each other: interleaved rounds, medians, ratios (performance.md)."""
+"""Times things against each other: interleaved rounds, medians, ratios."""
 
 from __future__ import annotations
 

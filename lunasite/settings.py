@@ -317,7 +317,7 @@ EVALUATION_CASES_DIR = env.path("EVALUATION_CASES_DIR", DATA_DIR / "cases")
 CODE_VERSION = env.text("CODE_VERSION", __version__)
 
 # django-q2 redelivers whatever outlasts `retry`; the evaluation row decides, so that does no harm
-# (hostile-inputs rule 9), but the numbers still keep it rare.
+# (rule R9), but the numbers still keep it rare.
 TASK_TIMEOUT_SECONDS = int(EVALUATION_TIMEOUT_SECONDS) + 1800
 QUEUE = {
     "orm": "default",

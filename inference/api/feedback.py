@@ -1,4 +1,4 @@
-"""POST /feedback: a user's verdict on a classification, with the picture (contracts.md section 3)."""
+"""POST /feedback: a user's verdict on a classification, with the picture (docs/api.md)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Predictions as JSON: /api/v1/predict/lesion and /api/v1/predict/ct, one and many (contracts.md 2, 3)."""
+"""Predictions as JSON: /api/v1/predict/lesion and /api/v1/predict/ct, one and many (docs/api.md)."""
 
 import math
 from typing import Any

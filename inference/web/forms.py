@@ -109,7 +109,7 @@ class FeedbackForm(forms.Form):
         missing="Choose what it is.",
     )
     note = NoteField(label="Note")
-    # Nobody sees it, so whoever fills it in is a program that fills in everything (hostile-inputs T62).
+    # Nobody sees it, so whoever fills it in is a program that fills in everything (threat T62).
     honeypot = forms.CharField(required=False, widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"}))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""The boards as JSON and CSV (contracts.md section 1)."""
+"""The boards as JSON and CSV (docs/reference/api-contract.md)."""
 
 from __future__ import annotations
 

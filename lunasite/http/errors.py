@@ -50,7 +50,7 @@ class ApiError(exceptions.APIException):
 
 
 def body(error_code: str, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
-    """`detail` repeats the message for older clients (docs/reference/api-contract.md)."""
+    """`detail` repeats the message for older clients."""
     return {
         "status": "error",
         "error_code": error_code,

@@ -1,4 +1,4 @@
-"""The messages to workers. A message only says "look at evaluation N"; the row decides (hostile-inputs rule 9)."""
+"""The messages to workers. A message only says "look at evaluation N"; the row decides (rule R9)."""
 
 from __future__ import annotations
 

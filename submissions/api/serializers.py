@@ -1,4 +1,4 @@
-"""The JSON of phases and submissions: the contract of contracts.md section 1."""
+"""The JSON of phases and submissions: see docs/reference/api-contract.md."""
 
 from __future__ import annotations
 

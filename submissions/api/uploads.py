@@ -1,4 +1,4 @@
-"""Resumable uploads as JSON (contracts.md section 6)."""
+"""Resumable uploads as JSON (docs/uploads.md)."""
 
 from __future__ import annotations
 

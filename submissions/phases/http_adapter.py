@@ -1,4 +1,4 @@
-"""How a participant's HTTP service differs from the contract (contracts.md section 4), checked.
+"""How a participant's HTTP service differs from the contract (docs/reference/container-contract.md), checked.
 
 Only a path and a port are ever taken: the host is always the container's own loopback.
 """

@@ -1,4 +1,4 @@
-"""Resumable uploads: begin, send parts in any order, complete, drop (contracts.md section 6).
+"""Resumable uploads: begin, send parts in any order, complete, drop (docs/uploads.md).
 
 The database knows that an upload exists; the store alone knows its parts. So a restart loses nothing.
 """

@@ -1,4 +1,4 @@
-"""What is wrong with a CT file or a picture reaches the sender as a reason (hostile-inputs, rows M and I).
+"""What is wrong with a CT file or a picture reaches the sender as a reason (rows M1 to M18, I1 to I9).
 
 The readers have tests of their own; here each row goes through the API, and nothing of it may stay behind.
 """

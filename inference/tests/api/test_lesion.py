@@ -1,4 +1,4 @@
-"""POST /api/v1/predict/lesion keeps its contract (contracts.md section 2)."""
+"""POST /api/v1/predict/lesion keeps its contract (docs/api.md)."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""POST /predict and the batch forms keep their contract (contracts.md section 3)."""
+"""POST /predict and the batch forms keep their contract (docs/api.md)."""
 
 import json
 

@@ -73,7 +73,7 @@ def _web(options: dict[str, Any]) -> Program:
         str(settings.BASE_DIR / "lunasite" / "serving" / "gunicorn.py"),
         "--bind", f"{options['bind']}:{options['port']}", "--workers", str(options["workers"]),
     ]  # fmt: skip
-    # Web processes never hold the engine's socket (hostile-inputs rule 14).
+    # Web processes never hold the engine's socket (rule R14).
     return Program("web", command, {"DOCKER_HOST": ""})
 
 

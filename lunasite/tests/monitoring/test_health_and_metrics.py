@@ -1,4 +1,4 @@
-"""/health always answers, /ready says which part cannot work, /metrics names what contracts.md section 3 promises."""
+"""/health always answers, /ready says which part cannot work, /metrics names what docs/api.md promises."""
 
 from datetime import timedelta
 

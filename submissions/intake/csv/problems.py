@@ -28,7 +28,7 @@ class CsvProblem:
         return f"{place}: {self.reason}" if place else self.reason
 
     def as_dict(self) -> dict[str, object]:
-        """Return the names contracts.md gives to `details`."""
+        """Return the names that docs/reference/csv.md gives to `details`."""
         return {"code": self.code, "row": self.line, "column": self.column, "reason": self.reason}
 
 

@@ -1,4 +1,4 @@
-"""How much of everything an image archive may hold (hostile-inputs.md section 4)."""
+"""How much of everything an image archive may hold (docs/reference/container-contract.md)."""
 
 from dataclasses import dataclass
 

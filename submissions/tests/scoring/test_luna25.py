@@ -1,4 +1,4 @@
-"""The main job on real data: a real entry's file against LUNA25's table, to 1e-9 (data/README.md)."""
+"""The main job on real data: a real entry's file against LUNA25's table, to 1e-9 (the README of the real data)."""
 
 import io
 

@@ -18,7 +18,7 @@ from submissions.scoring.calibration import calibration_line
 from submissions.scoring.metrics import Metric, evaluate
 from submissions.scoring.resamples import Sample
 
-# contracts.md section 7: ten benign, four malignant.
+# A small vector with known answers: ten benign, four malignant.
 SMALL_TRUTH = [0] * 10 + [1] * 4
 SMALL_SCORES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.15, 0.25, 0.9, 0.85, 0.65, 0.35]
 

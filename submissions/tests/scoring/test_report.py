@@ -10,7 +10,7 @@ from submissions.scoring import MetricError, curves, preferred_interval, score
 from submissions.scoring.curves import MAX_POINTS
 from submissions.tests.scoring.test_metrics import lesions, slices
 
-# data/README.md: hiera3d_all_folds_predictions.csv against the LUNA25 table.
+# the README of the real data: hiera3d_all_folds_predictions.csv against the LUNA25 table.
 KNOWN = {
     "auc": 0.8909196643,
     "sensitivity_at_95_specificity": 0.4738738739,

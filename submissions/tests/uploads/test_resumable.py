@@ -1,4 +1,4 @@
-"""Resumable uploads (contracts.md section 6), local and on S3; threat T41, rows U5, F20."""
+"""Resumable uploads (docs/uploads.md), local and on S3; threat T41, rows U5, F20."""
 
 import hashlib
 import io

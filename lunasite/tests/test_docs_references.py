@@ -1,0 +1,128 @@
+"""What code and docs refer to exists: pages, numbers of the threat model, tests, files, glossary."""
+
+import ast
+import functools
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+THREATS = ROOT / "docs" / "reference" / "threat-model.md"
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")]
+# Written by a program into a folder of its choice, or made by `make docs`.
+WRITTEN = {"lesion.md", "slice.md", "x.md", "api-endpoints.md", "index.md"}
+# A number of the catalogue is cited with the word for it, in brackets, or at the start of a comment.
+NUMBER = r"[RTUCAMIKF][0-9]{1,2}\b"
+CITED = re.compile(
+    rf"(?:\b[Rr]ows?|\b[Tt]hreats?|\b[Rr]ules?) (?:{NUMBER}[^.;)\"]*)|\({NUMBER}\)|# {NUMBER}(?:[,: ]|$)|\"\"\"{NUMBER}"
+)
+RANGE = re.compile(r"([RTUCAMIKF])([0-9]{1,2})(?:–| to )\1([0-9]{1,2})")
+
+
+@functools.cache
+def repository_files():
+    """Return the files of the repository as paths, tracked or new; without git, those of the source folders."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
+    names = listed.stdout.split("\n") if listed.returncode == 0 else []
+    found = [ROOT / name for name in names if name] or [
+        path
+        for folder in ("lunasite", "submissions", "inference", "leaderboard", "benchmarks", "docs", "templates", ".ci")
+        for path in (ROOT / folder).rglob("*")
+    ]
+    return [path for path in found if path.is_file()]
+
+
+def texts(*endings):
+    for path in repository_files():
+        if path.suffix in endings and path != Path(__file__):
+            yield path, path.read_text()
+
+
+def test_every_page_that_is_named_exists():
+    """A name is a page's own, or the end of its path: `csv.md`, `reference/csv.md`, `docs/reference/csv.md`."""
+    pages = [f"/{path.relative_to(ROOT)}" for path in repository_files() if path.suffix == ".md"]
+    missing = {
+        (str(path.relative_to(ROOT)), name)
+        for path, text in texts(".py", ".html", ".md", ".toml", ".yml", ".txt")
+        for name in re.findall(r"((?:[\w.-]+/)*[\w-]+\.md)\b", text)
+        if name.rpartition("/")[2] not in WRITTEN
+        and not name_pages_of_the_site(path)
+        and not any(page.endswith(f"/{name.removeprefix('../').removeprefix('../')}") for page in pages)
+    }
+    assert missing == set()
+
+
+def name_pages_of_the_site(path):
+    return path.is_relative_to(ROOT / "docs" / "site") or path.name == "test_docs_site.py"
+
+
+def numbers_defined():
+    return re.findall(rf"^\| ({NUMBER}) \|", THREATS.read_text(), re.MULTILINE)
+
+
+def numbers_cited(text):
+    for citation in CITED.findall(text):
+        for letter, first, last in RANGE.findall(citation):
+            yield f"{letter}{first}"
+            yield f"{letter}{last}"
+        yield from re.findall(NUMBER, citation)
+
+
+def test_every_number_that_is_cited_stands_in_the_threat_model():
+    defined = set(numbers_defined())
+    cited = {(str(path.relative_to(ROOT)), number) for path, text in texts(".py") for number in numbers_cited(text)}
+    assert len(cited) > 90
+    assert {(path, number) for path, number in cited if number not in defined} == set()
+
+
+def test_a_number_stands_in_the_threat_model_once():
+    numbers = numbers_defined()
+    assert len(numbers) == len(set(numbers))
+
+
+@functools.cache
+def test_functions(path):
+    """Return the names `function` and `Class::function` of a test file."""
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}::{child.name}" for child in node.body if isinstance(child, ast.FunctionDef)}
+    return found
+
+
+test_functions.__test__ = False
+
+
+def where_is(name):
+    """Say where a test went that is not where the page says."""
+    places = [path for path in ROOT.glob("*/tests/**/test_*.py") if name in test_functions(path)]
+    return f"it is in {places[0].relative_to(ROOT)}" if places else "there is none of that name"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_test_that_a_page_names_exists(page):
+    wrong = [
+        f"{path}::{name}: {where_is(name)}"
+        for path, name in re.findall(r"`([\w/]+\.py)::([\w:]+)`", page.read_text())
+        if not (ROOT / path).is_file() or name not in test_functions(ROOT / path)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_of_the_code_that_a_page_names_exists(page):
+    folders = "lunasite|submissions|leaderboard|inference|benchmarks|examples|templates|static|docs"
+    named = set(re.findall(rf"`((?:{folders})/[\w./-]*(?:/|\.\w+))(?:`|::)", page.read_text()))
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+def test_every_row_of_the_threat_model_names_a_test():
+    rows = re.findall(rf"^\| {NUMBER} \|.*$", THREATS.read_text(), re.MULTILINE)
+    without = [row for row in rows if "::test_" not in row and "tests/hostile/" not in row]
+    assert [row[:8] for row in without] == ["| T63 | "]  # updates of dependencies are proposed, not tested
