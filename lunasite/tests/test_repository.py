@@ -1,0 +1,93 @@
+"""What a public repository owes its readers: one version, a dated changelog, true terms, workflows that work."""
+
+import json
+import re
+import tomllib
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from django.conf import settings
+
+import lunasite
+
+ROOT = Path(__file__).parents[2]
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
+RELEASES = re.findall(r"^## \[([^\]]+)\](?: - (\S+))?$", CHANGELOG, re.MULTILINE)
+
+
+def test_the_version_stands_in_one_place():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "version" not in project["project"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "lunasite.__version__"}
+    assert lunasite.__version__ == settings.CODE_VERSION
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == lunasite.__version__
+    assert (citation["version"], str(citation["date-released"])) in RELEASES
+
+
+def test_the_changelog_keeps_its_form():
+    names, dates = zip(*RELEASES, strict=True)
+    assert names[0] == "Unreleased"
+    assert dates[0] == ""
+    days = [date.fromisoformat(day) for day in dates[1:]]
+    assert days == sorted(days, reverse=True)
+    assert len(set(names)) == len(names)
+    sections = set(re.findall(r"^### (.*)$", CHANGELOG, re.MULTILINE))
+    assert sections <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_the_terms_of_the_slice_weights_are_not_hidden():
+    for page in ("README.md", "NOTICE", "inference/weights/slice.md"):
+        text = re.sub(r"\s+", " ", (ROOT / page).read_text()).lower()
+        assert "unverified licence" in text or "licence not verified" in text, page
+
+
+@pytest.mark.parametrize("weights", sorted((ROOT / "inference" / "weights").glob("*.*")), ids=lambda path: path.name)
+def test_the_notice_names_every_file_of_weights(weights):
+    if weights.suffix != ".md":
+        assert weights.name in (ROOT / "NOTICE").read_text()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.name)
+def test_a_workflow_is_bounded_and_runs_what_exists(path):
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for name, job in workflow["jobs"].items():
+        assert job["timeout-minutes"] <= 60, name
+        asked = {word for step in job["steps"] for word in re.findall(r"^make ([a-z-]+)", step.get("run", ""))}
+        assert asked <= targets, name
+
+
+def test_hosted_ci_knows_no_private_data():
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    assert set(jobs) >= {"lint", "fast", "docs", "image"}
+    assert not Path(jobs["fast"]["env"]["LUNASITE_REAL_DATA"]).exists()
+
+
+def test_hooks_before_a_commit_fetch_nothing():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert [repo["repo"] for repo in config["repos"]] == ["local"]
+    for hook in config["repos"][0]["hooks"]:
+        assert hook["language"] == "system", hook["id"]
+        assert hook["entry"].startswith(".venv/bin/"), hook["id"]
+
+
+def test_the_development_container_runs_the_oldest_python_that_is_supported():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    assert container["image"].startswith(f"python:{oldest}-")
+
+
+def test_issue_forms_are_forms():
+    for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"):
+        form = yaml.safe_load(path.read_text())
+        assert form["name"]
+        assert form["description"]
+        inputs = [item for item in form["body"] if item["type"] != "markdown"]
+        assert len({item["id"] for item in inputs}) == len(inputs)
