@@ -14,10 +14,20 @@ from inference.networks.model.architectures import LesionMember
 
 from .lesion_data import MARGIN_VOXELS, NoduleSet
 
+# On a processor without AVX-512, the backward pass of torch 2.13's channels-last 2D convolutions corrupts the heap at
+# a width of 4: the process aborts ("double free or corruption") or hangs. Multiples of 8, the floats of an AVX2
+# vector, are right. Others are refused on every processor, so that a recipe that fits here fits anywhere.
+WIDTH_STEP = 8
+
 
 @dataclass(frozen=True)
 class FitRecipe:
-    """How a member is fitted. vote_share: how much of the target is the vote instead of the label."""
+    """How a member is fitted.
+
+    width: channels of the first layer, a multiple of WIDTH_STEP.
+    vote_share: how much of the target is the vote instead of the label.
+    Raises ValueError for any other width.
+    """
 
     epochs: int = 30
     batch: int = 64
@@ -30,6 +40,10 @@ class FitRecipe:
     average_decay: float = 0.98
     scale_jitter: float = 0.06
     shift_mm_share: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.width <= 0 or self.width % WIDTH_STEP:
+            raise ValueError(f"width must be a multiple of {WIDTH_STEP}, not {self.width}: see WIDTH_STEP")
 
 
 @dataclass(frozen=True, eq=False)

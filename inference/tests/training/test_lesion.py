@@ -111,13 +111,25 @@ def test_a_member_learns_to_tell_large_from_small(nodules):
 
 
 def test_the_same_seed_fits_the_same_member(nodules):
-    recipe = FitRecipe(epochs=1, width=4, batch=16)
+    recipe = FitRecipe(epochs=1, width=8, batch=16)
     one, two = (fit_member(nodules, np.arange(16), recipe, seed=1).state_dict() for _ in range(2))
     assert all(torch.allclose(one[name], two[name], atol=1e-5) for name in one)
 
 
+@pytest.mark.parametrize("width", [-8, 0, 1, 4, 12, 20])
+def test_a_width_that_breaks_the_heap_without_avx_512_is_refused(width):
+    with pytest.raises(ValueError, match="multiple of 8"):
+        FitRecipe(width=width)
+
+
+@pytest.mark.parametrize("width", [8, 16, 24])
+def test_every_other_width_is_fitted(nodules, width):
+    member = fit_member(nodules, np.arange(16), FitRecipe(epochs=1, width=width, batch=16), seed=1)
+    assert all(torch.isfinite(value).all() for value in member.state_dict().values())
+
+
 def test_cross_validation_answers_every_nodule_once(nodules):
-    recipe = LesionRecipe(fit=FitRecipe(epochs=1, width=4, batch=16), members=2, folds=3, variants=1)
+    recipe = LesionRecipe(fit=FitRecipe(epochs=1, width=8, batch=16), members=2, folds=3, variants=1)
     held_out = cross_validate(nodules, recipe)
     assert held_out.logit.shape == (48,)
     assert held_out.member_logit.shape == (2, 48)
