@@ -22,7 +22,7 @@ from inference.training.lesion_fit import FitRecipe, augmented, fit_member, plai
 from inference.training.lesion_validate import SPEC, LesionRecipe, cross_validate, fold_numbers
 from inference.training.metrics import auc
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.training]
 
 CENTER = (0.0, 0.0, 0.0)
 SMALL_FIT = FitRecipe(epochs=12, width=8, batch=16)

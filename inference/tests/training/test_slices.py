@@ -22,7 +22,7 @@ from inference.training.slice_fit import (
 )
 from inference.training.slices import set_linear
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.training]
 
 
 def clusters(per_class: int = 20, spread: float = 0.5, passes: int = 2):

@@ -1,0 +1,96 @@
+"""The test suite itself: each test runs in one pass, and one that ends its interpreter takes no other along."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from itertools import chain, combinations
+from pathlib import Path
+
+import pytest
+from _pytest.mark.expression import Expression
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+MARKERS = [marker.partition(":")[0] for marker in CONFIG["markers"]]
+CRASHES = """
+import ctypes, os
+
+def test_before(): pass
+
+def test_that_aborts(): os.abort()
+
+def test_between(): pass
+
+def test_that_hangs_with_the_interpreter_locked():
+    lock, mutex = ctypes.PyDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)
+    lock(mutex), lock(mutex)
+
+def test_after(): pass
+"""
+A_CONVOLUTION = "import torch; torch.nn.Conv2d(16, 16, 3)(torch.rand(16, 16, 32, 32))"
+
+
+def read_suite():
+    """Return .ci/test_suite as a module."""
+    loader = SourceFileLoader("test_suite", str(ROOT / ".ci" / "test_suite"))
+    module = module_from_spec(spec_from_loader(loader.name, loader))
+    was, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    loader.exec_module(module)
+    sys.dont_write_bytecode = was
+    return module
+
+
+SUITE = read_suite()
+
+
+def passes_of(markers: tuple[str, ...]) -> list[str]:
+    chosen = [(name, arguments[arguments.index("-m") + 1]) for name, arguments, _ in SUITE.PASSES]
+    return [name for name, wanted in chosen if Expression.compile(wanted).evaluate(lambda word, **_: word in markers)]
+
+
+def test_whatever_its_markers_a_test_runs_in_one_pass_and_training_in_two():
+    for markers in chain.from_iterable(combinations(MARKERS, count) for count in range(len(MARKERS) + 1)):
+        is_training = "training" in markers and "image" not in markers
+        assert len(passes_of(markers)) == 1 + is_training, markers
+
+
+def test_what_fits_is_marked_as_training():
+    fits = re.compile(r"import .*\b(fit_member|fit_linear)\b|^ +(fit_member|fit_linear),|\.backward\(", re.M)
+    tests = [
+        path
+        for app in ("inference", "leaderboard", "lunasite", "submissions")
+        for path in ROOT.glob(f"{app}/**/test_*.py")
+    ]
+    files = [path for path in tests if path != Path(__file__) and fits.search(path.read_text())]
+    assert len(files) >= 2
+    for path in files:
+        assert "pytest.mark.training" in path.read_text(), path
+
+
+@pytest.mark.slow
+def test_an_abort_and_a_hang_are_two_failures_and_the_others_still_run(tmp_path):
+    (tmp_path / "test_crashes.py").write_text(CRASHES)
+    for _, arguments, _ in SUITE.PASSES:
+        assert arguments[0] == "-n"
+    command = [sys.executable, "-m", "pytest", "-q", *SUITE.ISOLATED, "-n", "1", "-p", "no:django"]
+    config = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), "-o", "faulthandler_timeout=5"]
+    done = subprocess.run([*command, *config, str(tmp_path)], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.search(r"^2 failed, 3 passed", done.stdout, re.M), done.stdout[-2000:]
+    for name in ("test_that_aborts", "test_that_hangs_with_the_interpreter_locked"):
+        assert re.search(rf"^FAILED .*::{name}|crashed while running .*::{name}", done.stdout, re.M), name
+
+
+@pytest.mark.slow
+def test_the_second_training_pass_has_no_avx_512():
+    environments = {name: env for name, _, env in SUITE.PASSES}
+    env = {**os.environ, **environments["training without AVX-512"], "ONEDNN_VERBOSE": "1"}
+    said = subprocess.run([sys.executable, "-c", A_CONVOLUTION], env=env, capture_output=True, text=True, check=True)
+    isa = re.search(r"^onednn_verbose.*,cpu,isa:(.*)$", said.stdout, re.M)
+    assert isa is not None
+    assert "AVX2" in isa[1]
+    assert "AVX-512" not in isa[1]
