@@ -176,7 +176,11 @@ def file_store(bucket: str) -> dict[str, Any]:
 STORAGES = {
     "default": file_store(MINIO_SUBMISSIONS_BUCKET),
     "datasets": file_store(MINIO_DATASETS_BUCKET),
-    "staticfiles": {"BACKEND": "lunasite.staticfiles_storage.StaticFilesStorage"},
+    # Anybody may read static files: in the image root collects them, and another user serves them.
+    "staticfiles": {
+        "BACKEND": "lunasite.staticfiles_storage.StaticFilesStorage",
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
+    },
 }
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("STATIC_ROOT", BASE_DIR / "staticfiles")

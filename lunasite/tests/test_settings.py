@@ -120,3 +120,13 @@ def test_an_endpoint_with_a_scheme_sets_secure(text, secure, url):
 
 def test_no_endpoint_means_local_files():
     assert parse_address("MINIO_ENDPOINT", "", False) is None
+
+
+@pytest.mark.slow
+def test_anybody_may_read_collected_static_files(tmp_path):
+    """In the image root collects them and another user serves them."""
+    done = start(tmp_path, "collectstatic", "--noinput", STATIC_ROOT=str(tmp_path / "static"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "static" / "staticfiles.json").is_file()
+    for path in (tmp_path / "static").rglob("*"):
+        assert path.stat().st_mode & 0o005 == (0o005 if path.is_dir() else 0o004), path
