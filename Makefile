@@ -3,6 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 PORT ?= 8000
+# The CPU index named on PyTorch's install page; without it pip takes PyPI's torch, on Linux the CUDA build.
+TORCH_INDEX ?=
+PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 SERVICES := .services/env
 # The address that pages and mails name, unless SITE_URL says another.
 ADDRESS = SITE_URL=$${SITE_URL:-http://localhost:$(PORT)}
@@ -19,11 +22,11 @@ help:
 	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "lunasite needs Python 3.11 or newer with venv (Debian: python3-venv); say which: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PIP_INSTALL) -r requirements.txt
 	touch $@
 
 .venv/ready-dev: .venv/ready requirements-dev.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-dev.txt
 	touch $@
 
 demo: .venv/ready ## a site with made-up data: web and worker, no Docker needed
