@@ -24,7 +24,7 @@ def example_environment(**filled: str) -> dict[str, str]:
 
 
 def read_compose(environment: dict[str, str]) -> dict[str, Any]:
-    """Return docker-compose.yml with its variables filled in. Raises ValueError where it stops for one without value."""
+    """Return docker-compose.yml with its variables filled in. Raises ValueError for one that must have a value."""
 
     def value_of(found: re.Match[str]) -> str:
         name, default = found.groups()
