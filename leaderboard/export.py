@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from django.http import HttpResponse
 
 from leaderboard.boards import Board
+from leaderboard.columns import COLUMNS
 from leaderboard.standings import Row
 from submissions.text.csv_export import as_csv
 
 # The whole board is cut here; more than this is asked for in pages.
 MAX_ROWS = 5000
-COLUMNS = ("rank", "team", "submission", "score", "ci_low", "ci_high")
 
 
 def csv_response(board: Board, rows: Iterable[Row]) -> HttpResponse:
@@ -24,12 +24,16 @@ def csv_response(board: Board, rows: Iterable[Row]) -> HttpResponse:
 
 def board_csv(board: Board, rows: Iterable[Row]) -> str:
     """Return the rows as CSV: text made safe, numbers as numbers."""
-    names = list(board.phase.kind.metrics)
-    header = [*COLUMNS, *names, "submitted_at", "baseline"]
-    return as_csv(header, (_cells(row, names) for row in rows))
+    metrics = list(board.phase.kind.metrics)
+    header = [
+        name for column in COLUMNS if column.in_csv for name in (metrics if column.name == "metrics" else [column.name])
+    ]
+    return as_csv(header, (list(_cells(row, metrics)) for row in rows))
 
 
-def _cells(row: Row, names: list[str]) -> list[object]:
-    numbers = [row.score, row.low, row.high, *(row.metrics.get(name) for name in names)]
-    ends = [row.submitted_at.isoformat(), str(row.is_baseline).lower()]
-    return [row.rank, row.team, row.submission, *numbers, *ends]
+def _cells(row: Row, metrics: list[str]) -> Iterator[object]:
+    """Yield a row's cells in the order of COLUMNS, a map of metrics as one cell a metric."""
+    for column in COLUMNS:
+        if column.in_csv:
+            value = column.value(row)
+            yield from (value.get(name) for name in metrics) if isinstance(value, dict) else (value,)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from leaderboard.ranking import ENTRY_ORDER
 from submissions.models import Evaluation, Phase, Split, Team
 
 
@@ -61,7 +62,7 @@ class Standing(models.Model):
             )
         ]
         indexes = [models.Index(fields=["phase", "split", "-sort_key", "submitted_at"], name="board_order")]
-        ordering = ["-sort_key", "submitted_at", "pk"]
+        ordering = ENTRY_ORDER
 
     def __str__(self) -> str:
         return f"{self.team} in {self.phase}: {self.score}"

@@ -11,6 +11,10 @@ from submissions.scoring import MISSING
 Keys = tuple[float, ...]
 
 
+# The order of a board's rows before tie-breaks: best first, of equals the earlier, then the one stored first.
+ENTRY_ORDER = ("-sort_key", "submitted_at", "evaluation_id")
+
+
 @dataclass(frozen=True)
 class RankInput:
     """What decides a place. keys: ranking score, then tie-breaks, each turned so that higher is better.

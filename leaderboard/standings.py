@@ -12,7 +12,7 @@ from django.db.models import Count, Q, QuerySet
 
 from leaderboard.boards import Board
 from leaderboard.models import BoardEntry, Standing
-from leaderboard.ranking import RankedEntry, RankInput, rank_entries
+from leaderboard.ranking import ENTRY_ORDER, RankedEntry, RankInput, rank_entries
 from submissions.models import Evaluation, Team
 from submissions.scoring import MISSING, preferred_interval
 
@@ -117,7 +117,7 @@ def _ranked_slice(board: Board, start: int, count: int) -> list[RankedEntry]:
     order and its length the places after it.
     """
     entries = _entries(board)
-    ordered = entries.order_by("-sort_key", "submitted_at", "evaluation_id")
+    ordered = entries.order_by(*ENTRY_ORDER)
     rows = {row[0]: row for row in ordered.values_list(*LIGHT)[start : start + count]}
     if not rows:
         return []

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from leaderboard.boards import Board, board_of, visible_phase
 from leaderboard.charts import history_chart
+from leaderboard.columns import page_columns
 from leaderboard.comparison import MAX_CHOICES, NotComparable, comparable, compare
 from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
@@ -45,10 +46,10 @@ def board(request: HttpRequest, slug: str) -> HttpResponse:
         "phase": chosen.phase,
         "page": page,
         "scale": scale_of(page.rows),
-        "own_place": own_rank(chosen, own),
+        "columns": page_columns(page.rows),
+        "own_rank": own_rank(chosen, own),
         "most_rows": MAX_ROWS,
         "query": _query(request, "page"),
-        "has_latency": any(row.seconds_per_case is not None for row in page.rows),
         "is_open": chosen.phase.is_open(chosen.now),
     }
     return render(request, _template(request), shown)

@@ -14,6 +14,7 @@ from django.dispatch import receiver
 from django_q.tasks import async_task
 
 from leaderboard.models import BoardEntry, Standing
+from leaderboard.ranking import ENTRY_ORDER
 from submissions.actions.queue import CSV_CLUSTER
 from submissions.models import Evaluation, Phase, Submission, Team
 from submissions.scoring import METRICS, MISSING, metrics_of
@@ -83,7 +84,7 @@ def _best_entries(phase: Phase, team: Team) -> list[BoardEntry]:
     """Return the team's best entry of each split, baselines apart; of equals the earliest."""
     ranked = BoardEntry.objects.filter(phase=phase, team=team, metric=phase.ranking_metric, sort_key__gt=MISSING)
     best: dict[tuple[str, bool], BoardEntry] = {}
-    for entry in ranked.order_by("submitted_at", "evaluation_id"):
+    for entry in ranked.order_by(*ENTRY_ORDER[1:]):
         place = (entry.split, entry.is_baseline)
         if place not in best or _keys(entry) > _keys(best[place]):
             best[place] = entry

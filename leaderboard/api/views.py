@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from leaderboard.boards import Board, board_of, visible_phase
+from leaderboard.columns import RowSerializer
 from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
 from leaderboard.standings import Row, all_rows, count_of, page_of, team_on_board
@@ -23,20 +24,6 @@ from submissions.models import Phase
 from submissions.models.team import team_of
 
 MAX_PAGE_ROWS = 100
-
-
-class RowSerializer(serializers.Serializer[Any]):
-    """One line of a board; numbers as the phase shows them."""
-
-    rank = serializers.IntegerField(allow_null=True)
-    team = serializers.CharField()
-    submission = serializers.UUIDField()
-    score = serializers.FloatField(allow_null=True)
-    ci_low = serializers.FloatField(source="low", allow_null=True)
-    ci_high = serializers.FloatField(source="high", allow_null=True)
-    metrics = serializers.DictField(child=serializers.FloatField())
-    submitted_at = serializers.DateTimeField()
-    baseline = serializers.BooleanField(source="is_baseline")
 
 
 class BoardSerializer(serializers.Serializer[Any]):
@@ -50,7 +37,7 @@ class BoardSerializer(serializers.Serializer[Any]):
     rows = RowSerializer(many=True)
 
 
-class MomentSerializer(serializers.Serializer[Any]):
+class HistoryPointSerializer(serializers.Serializer[Any]):
     """One entry of a history; `best` is the best score up to then."""
 
     submitted_at = serializers.DateTimeField()
@@ -70,7 +57,7 @@ class HistorySerializer(serializers.Serializer[Any]):
     metric = serializers.CharField()
     direction = serializers.ChoiceField(choices=["higher", "lower"])
     split = serializers.ChoiceField(choices=["public", "private"])
-    rows = MomentSerializer(many=True)
+    rows = HistoryPointSerializer(many=True)
 
 
 PHASE = OpenApiParameter("phase", str, required=True, description="slug of the phase")
@@ -179,5 +166,5 @@ class HistoryView(PublicView):
         team = team_on_board(board, asked)
         if asked and team is None:
             raise ApiError(404, "NOT_FOUND", "There is no such team on this leaderboard.", field="team")
-        rows = MomentSerializer(history(board, team), many=True).data
+        rows = HistoryPointSerializer(history(board, team), many=True).data
         return Response(_described(board) | {"team": team.name if team else None, "rows": rows})

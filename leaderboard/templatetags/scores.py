@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django import template
 
+from leaderboard.boards import Board
+from leaderboard.columns import Column
 from leaderboard.standings import Row
 from submissions.presenters.score_table import PAGE_DECIMALS
 
@@ -22,13 +24,25 @@ def shown(value: float | str | None, decimals: int | None) -> str:
     return f"{value:.{PAGE_DECIMALS if decimals is None else decimals}f}"
 
 
+@register.filter
+def heading(column: Column, board: Board) -> str:
+    """Return a column's heading on a board."""
+    return column.heading.format(metric=board.metric.title)
+
+
+@register.filter
+def value(column: Column, row: Row) -> object:
+    """Return what a row has in a column."""
+    return column.value(row)
+
+
 @register.inclusion_tag("leaderboard/_interval.html")
 def interval_bar(row: Row, scale: tuple[float, float], decimals: int | None) -> dict[str, object]:
     """Draw a row's interval and score on a scale from the least to the most, in SVG attributes alone."""
     if row.score is None:
         return {"is_empty": True}
     ends = (row.score if row.low is None else row.low, row.score if row.high is None else row.high)
-    left, at, right = (_place(value, *scale) for value in (ends[0], row.score, ends[1]))
+    left, at, right = (_position(end, *scale) for end in (ends[0], row.score, ends[1]))
     label = "no interval" if row.low is None else f"{shown(row.low, decimals)} to {shown(row.high, decimals)}"
     return {
         "left": f"{left:.1f}",
@@ -40,7 +54,7 @@ def interval_bar(row: Row, scale: tuple[float, float], decimals: int | None) -> 
     }
 
 
-def _place(value: float, least: float, most: float) -> float:
+def _position(value: float, least: float, most: float) -> float:
     share = (value - least) / (most - least) if most > least else 0.5
     return BAR_MARGIN + min(max(share, 0), 1) * (BAR_WIDTH - 2 * BAR_MARGIN)
 

@@ -1,0 +1,72 @@
+"""The columns of a board, defined once: page, CSV and API draw on them; their order is the order there.
+
+A new column is a line in COLUMNS, and a template where the page shows it in a way of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from rest_framework import serializers
+
+from leaderboard.standings import Row
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a board.
+
+    name: its key in JSON and CSV. value: what a row has in it.
+    field: how the API describes and writes it, None where it does not.
+    heading: on the page, "" where the page leaves it out; `{metric}` becomes the metric's title.
+    cell: the page's template of a cell. is_number: right-aligned.
+    in_csv: a value that is a map becomes one column a metric there.
+    is_wanted: whether a page of rows shows it at all.
+    """
+
+    name: str
+    value: Callable[[Row], Any]
+    field: serializers.Field[Any, Any, Any, Any] | None = None
+    heading: str = ""
+    cell: str = "leaderboard/cells/value.html"
+    is_number: bool = False
+    in_csv: bool = True
+    is_wanted: Callable[[list[Row]], bool] = lambda rows: True
+
+
+def _has_latency(rows: list[Row]) -> bool:
+    return any(row.seconds_per_case is not None for row in rows)
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("rank", lambda row: row.rank, serializers.IntegerField(allow_null=True), "Rank", is_number=True),
+    Column("team", lambda row: row.team, serializers.CharField(), "Team", "leaderboard/cells/team.html"),
+    Column("submission", lambda row: row.submission, serializers.UUIDField()),
+    Column("score", lambda row: row.score, serializers.FloatField(allow_null=True), "{metric}",
+           "leaderboard/cells/score.html", is_number=True),
+    Column("bar", lambda row: None, None, "Interval", "leaderboard/cells/bar.html", in_csv=False),
+    Column("ends", lambda row: None, None, "From, to", "leaderboard/cells/ends.html", is_number=True, in_csv=False),
+    Column("ci_low", lambda row: row.low, serializers.FloatField(source="low", allow_null=True)),
+    Column("ci_high", lambda row: row.high, serializers.FloatField(source="high", allow_null=True)),
+    Column("metrics", lambda row: row.metrics, serializers.DictField(child=serializers.FloatField())),
+    Column("seconds_per_case", lambda row: row.seconds_per_case, None, "Seconds a case", is_number=True,
+           in_csv=False, is_wanted=_has_latency),
+    Column("submitted_at", lambda row: row.submitted_at.isoformat(), serializers.DateTimeField(), "Submitted",
+           "leaderboard/cells/submitted.html"),
+    Column("baseline", lambda row: str(row.is_baseline).lower(), serializers.BooleanField(source="is_baseline")),
+)  # fmt: skip
+
+
+def page_columns(rows: list[Row]) -> list[Column]:
+    """Return the columns that a page with these rows shows."""
+    return [column for column in COLUMNS if column.heading and column.is_wanted(rows)]
+
+
+class RowSerializer(serializers.Serializer[Any]):
+    """One row of a board; numbers as the phase shows them."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {column.name: deepcopy(column.field) for column in COLUMNS if column.field is not None}
