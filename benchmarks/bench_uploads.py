@@ -24,7 +24,7 @@ from pathlib import Path
 from minio import Minio
 
 from benchmarks.results import Result, show
-from benchmarks.servers import WORKERS, Server, gunicorn, manage, process_tree, running
+from benchmarks.servers import Server, command_of, manage, process_tree, running
 
 CONNECTIONS = 3
 BUCKET = "bench-submissions"
@@ -80,7 +80,7 @@ def site(folder: Path) -> Iterator[Server]:
     manage(env, "migrate", "--verbosity", "0")
     manage(env, "provision_storage")
     token = manage(env, "create_token", "bench", "--create").split()[-1]
-    command = gunicorn("lunasite.wsgi:application", WORKERS)
+    command = command_of(os.environ.get("BENCH_SERVER", "site"))
     with running("lunasite", command, "", env, {"Authorization": f"Bearer {token}"}) as server:
         yield server
 

@@ -64,20 +64,41 @@ def gunicorn(module: str, workers: int, config: str | None = "lunasite/serving/g
     return [*command, "--config", config] if config else [*command, "--threads", "8"]
 
 
+def command_of(name: str, module: str = "lunasite.wsgi:application", workers: int = WORKERS) -> list[str]:
+    """Return how a web server is started.
+
+    name: "site", as the site itself does it; a candidate of decision 9; or the folder of another working tree.
+    """
+    if name.startswith("/"):
+        return [*gunicorn(module, workers, f"{name}/lunasite/serving/gunicorn.py"), "--chdir", name]
+    if name == "gthread":
+        return [*gunicorn(module, workers), "--worker-class", "gthread"]
+    if name == "waitress":
+        return [sys.executable, "-m", "benchmarks.reference.waitress_site", module, "{port}", str(workers)]
+    if name == "granian":
+        command = [sys.executable, "-m", "granian", module, "--interface", "wsgi", "--host", "127.0.0.1"]
+        return [*command, "--port", "{port}", "--workers", str(workers), "--blocking-threads", "8", "--no-log"]
+    return gunicorn(module, workers)
+
+
 @contextmanager
 def site(weights: Path, data_dir: Path) -> Iterator[Server]:
-    """Start lunasite itself, migrated, with a token, as `manage.py start` runs its web part."""
+    """Start lunasite itself, migrated, with a token, as `manage.py start` runs its web part.
+
+    The environment's BENCH_SERVER names another web server to compare (`command_of`).
+    """
     env = {
         "DATA_DIR": str(data_dir), "SECRET_KEY": "benchmark-" + "x" * 50, "ALLOWED_HOSTS": "127.0.0.1",
         "CONFIG_PATH": str(weights / "slice.json"), "MODEL_PATH": str(weights / "slice.safetensors"),
-        "THROTTLE_LESION": "1000000/min", "PROMETHEUS_MULTIPROC_DIR": str(data_dir / "counters"),
-        "DATABASE_URL": f"sqlite:///{data_dir / 'bench.sqlite3'}",
+        "THROTTLE_LESION": "1000000/min", "LOG_LEVEL": "ERROR", "PROMETHEUS_MULTIPROC_DIR": str(data_dir / "counters"),
+        "DATABASE_URL": f"sqlite:///{data_dir / 'bench.sqlite3'}", "STATIC_ROOT": str(data_dir / "static"),
     }  # fmt: skip
     (data_dir / "counters").mkdir()
     manage(env, "migrate", "--verbosity", "0")
+    manage(env, "collectstatic", "--noinput", "--verbosity", "0")
     token = manage(env, "create_token", "bench", "--create").split()[-1]
     headers = {"Authorization": f"Bearer {token}"}
-    command = gunicorn("lunasite.wsgi:application", WORKERS)
+    command = command_of(os.environ.get("BENCH_SERVER", "site"))
     with running("lunasite", command, "/api/v1/predict/lesion", env, headers) as server:
         yield server
 

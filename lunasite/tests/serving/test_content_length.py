@@ -1,49 +1,24 @@
-"""A body that was cut short is not taken for a short one."""
-
-import io
+"""A body says one length, or comes in pieces."""
 
 import pytest
-from gunicorn.http.errors import InvalidChunkSize
 
-from lunasite.serving.content_length import ContentLengthBody, check_content_length
-
-
-def read_by_site(body, **environ):
-    """Return what a site reads of a body, in pieces of four bytes."""
-    read = []
-
-    def site(environ, start_response):
-        while piece := environ["wsgi.input"].read(4):
-            read.append(piece)
-        return []
-
-    check_content_length(site)({"wsgi.input": body, **environ}, lambda *_: None)
-    return b"".join(read)
+from lunasite.serving.content_length import RefusedBody, TruncatedBodyError, check_content_length
 
 
-def test_a_whole_body_is_handed_on():
-    assert read_by_site(io.BytesIO(b"0123456789"), CONTENT_LENGTH="10") == b"0123456789"
+@pytest.mark.parametrize(
+    ("headers", "length"),
+    [([], 0), ([(b"content-length", b"12")], 12), ([(b"transfer-encoding", b"chunked")], None)],
+)
+def test_the_announced_length(headers, length):
+    assert check_content_length(headers) == length
 
 
-@pytest.mark.parametrize("arrived", [b"", b"0123", b"012345678"])
-def test_a_body_cut_short_says_so(arrived):
-    with pytest.raises(OSError, match="cut short"):
-        read_by_site(io.BytesIO(arrived), CONTENT_LENGTH="10")
+def test_both_at_once_are_refused():
+    with pytest.raises(ValueError, match="both"):
+        check_content_length([(b"content-length", b"1"), (b"transfer-encoding", b"chunked")])
 
 
-def test_a_body_in_pieces_ends_where_the_server_says():
-    assert read_by_site(io.BytesIO(b"0123"), HTTP_TRANSFER_ENCODING="chunked") == b"0123"
-
-
-def test_pieces_that_are_none_say_so():
-    class ProtocolError(io.BytesIO):
-        def read(self, size=-1):
-            raise InvalidChunkSize(b"zz")
-
-    with pytest.raises(OSError, match="pieces"):
-        read_by_site(ProtocolError(), HTTP_TRANSFER_ENCODING="chunked")
-
-
-def test_asking_for_nothing_is_no_end():
-    body = ContentLengthBody(io.BytesIO(b"ab\ncd"), 5)
-    assert (body.read(0), body.readline(), body.read()) == (b"", b"ab\n", b"cd")
+@pytest.mark.parametrize("read", [RefusedBody().read, RefusedBody().readline])
+def test_a_body_that_was_not_taken_does_not_pass_for_an_empty_one(read):
+    with pytest.raises(TruncatedBodyError):
+        read(10)

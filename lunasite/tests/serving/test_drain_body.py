@@ -1,82 +1,57 @@
-"""What stands around the site: unread bodies are read after the answer, strange requests get a 400."""
+"""What is left of a refused body is thrown away within limits."""
 
-import io
-import json
+import socket
+import time
 
 import pytest
-from django.test import RequestFactory
 
 from lunasite.serving import drain_body
 from lunasite.serving.drain_body import DrainRequestBody
 
 
-class Endless(io.RawIOBase):
-    """A caller who never stops sending; `read_bytes` is what was taken."""
-
-    read_bytes = 0
-
-    def read(self, size=-1):
-        self.read_bytes += size
-        return bytes(size)
-
-
-class Broken(io.RawIOBase):
-    def read(self, size=-1):
-        raise ConnectionResetError
+@pytest.fixture
+def pair():
+    client, server = socket.socketpair()
+    server.setblocking(False)
+    yield client, server
+    client.close()
+    server.close()
 
 
-def served(body, length: str = "1000000", **headers: str) -> list[bytes]:
-    """Return the answer of a site that reads nothing, closed as a server closes it."""
-    site = DrainRequestBody(lambda environ, start_response: [b"no"])
-    answer = site({"wsgi.input": body, "CONTENT_LENGTH": length, **headers}, lambda *_: None)
-    parts = list(answer)
-    if hasattr(answer, "close"):
-        answer.close()
-    return parts
+def test_takes_what_has_arrived_and_does_not_wait_for_more(pair):
+    client, server = pair
+    rest = DrainRequestBody(server, 1000)
+    client.sendall(bytes(600))
+    rest.take()
+    assert not rest.is_done
+    client.sendall(bytes(400))
+    rest.take()
+    assert rest.is_done
 
 
-def test_reads_the_rest():
-    body = io.BytesIO(bytes(1_000_000))
-    assert served(body) == [b"no"]
-    assert body.read() == b""
+def test_a_client_that_hangs_up_is_done(pair):
+    client, server = pair
+    rest = DrainRequestBody(server, None)
+    client.close()
+    rest.take()
+    assert rest.is_done
 
 
-def test_reads_the_rest_of_a_body_in_pieces():
-    body = io.BytesIO(bytes(1_000_000))
-    assert served(body, "", HTTP_TRANSFER_ENCODING="chunked") == [b"no"]
-    assert body.read() == b""
+def test_nothing_left_is_done_at_once(pair):
+    assert DrainRequestBody(pair[1], 0).is_done
 
 
-@pytest.mark.parametrize("length", ["", "0"])
-def test_reads_nothing_where_nothing_was_announced(length):
-    assert served(Broken(), length) == [b"no"]
+def test_stops_after_its_bytes(pair, monkeypatch):
+    monkeypatch.setattr(drain_body, "MAX_BYTES", 100)
+    client, server = pair
+    rest = DrainRequestBody(server, None)
+    client.sendall(bytes(200))
+    rest.take()
+    assert rest.is_done
 
 
-def test_a_caller_who_is_gone_is_no_error():
-    assert served(Broken()) == [b"no"]
-
-
-def test_stops_after_its_bytes(monkeypatch):
-    monkeypatch.setattr(drain_body, "MAX_BYTES", 10 * drain_body.CHUNK_BYTES)
-    body = Endless()
-    served(body)
-    assert body.read_bytes == 10 * drain_body.CHUNK_BYTES
-
-
-def test_stops_after_its_time(monkeypatch):
-    monkeypatch.setattr(drain_body, "MAX_SECONDS", 0.05)
-    monkeypatch.setattr(drain_body, "MAX_BYTES", 2**62)
-    served(Endless())
-
-
-@pytest.mark.django_db
-def test_a_query_django_refuses_before_it_has_a_request_is_a_400():
-    from lunasite.wsgi import application
-
-    environ = RequestFactory()._base_environ(
-        PATH_INFO="/predict", REQUEST_METHOD="POST", QUERY_STRING="a=1&" * 300, CONTENT_TYPE="text/plain; charset=utf-8"
-    )
-    statuses = []
-    answer = application(environ, lambda status, headers: statuses.append(status))
-    assert statuses == ["400 Bad Request"]
-    assert json.loads(b"".join(answer))["error_code"] == "MALFORMED_REQUEST"
+def test_has_its_time(pair):
+    rest = DrainRequestBody(pair[1], 10)
+    now = time.monotonic()
+    assert not rest.is_late(now)
+    assert rest.is_late(now + drain_body.MAX_SECONDS + 1)

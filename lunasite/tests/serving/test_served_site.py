@@ -267,6 +267,13 @@ def test_a_body_without_a_length_is_read_piece_by_piece(site):
     assert in_pieces(site, pieces[0] + b"no number\r\n").split()[1] == b"400"
 
 
+def test_a_script_name_header_changes_no_link(site):
+    for name in ("SCRIPT_NAME", "Script-Name"):
+        status, text = get(f"http://{site.address}/", headers={name: "/evil"})
+        assert status == 200
+        assert "/evil" not in text
+
+
 def test_a_broken_file_harms_nobody_else(site):
     status, body = lesion_request(site, file=examples.phantom().mha[:-1])
     assert (status, body["details"]["reason"]) == (400, "DATA_LENGTH")

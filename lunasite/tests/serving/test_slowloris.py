@@ -1,80 +1,101 @@
-"""A client that does not finish its sentence holds no thread."""
+"""The seam to gunicorn: what this stands on is still there, and the real server serves through it."""
 
-import io
+import inspect
+import os
+import signal
 import socket
-from types import SimpleNamespace
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
-from gunicorn.workers import gthread
+from gunicorn.workers.base import Worker
 
-from lunasite.serving import slowloris
-from lunasite.serving.slowloris import HEAD_BYTES, asks_again, head_is_here, later
+from lunasite.serving.address_share import MOST, MOST_OF_ONE_ADDRESS
+from lunasite.serving.slowloris import HeaderBufferingThreadWorker, _share
+from lunasite.tests.serving.conftest import get, received
+
+ROOT = Path(__file__).resolve().parents[3]
+MADE_BY = ("age", "ppid", "sockets", "app", "timeout", "cfg", "log")
+APPLICATION = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+
+
+@pytest.mark.parametrize("name", ["run", "notify", "init_process", "handle_exit"])
+def test_gunicorn_still_has_the_methods_we_stand_on(name):
+    assert callable(getattr(Worker, name, None)), (
+        f"gunicorn's Worker has no {name}() any more: lunasite/serving/slowloris.py must follow the new version, "
+        "or gunicorn be pinned to the old one"
+    )
+
+
+def test_gunicorn_still_makes_its_worker_as_before():
+    found = tuple(inspect.signature(Worker.__init__).parameters)[1:]
+    assert found == MADE_BY, f"gunicorn makes a Worker of {found} now: see lunasite/serving/slowloris.py"
+
+
+@pytest.mark.parametrize("name", ["sockets", "alive", "ppid", "cfg", "wsgi", "max_requests"])
+def test_gunicorn_still_sets_the_attributes_we_stand_on(name):
+    source = inspect.getsource(Worker)
+    assert f"self.{name} =" in source, f"gunicorn's Worker sets no {name} any more: see lunasite/serving/slowloris.py"
+
+
+def test_nothing_else_names_gunicorn():
+    files = [path for path in (ROOT / "lunasite").rglob("*.py") if "tests" not in path.parts]
+    naming = [
+        path.name for path in files if "from gunicorn" in path.read_text() or "import gunicorn" in path.read_text()
+    ]
+    assert naming == ["slowloris.py"]
+
+
+@pytest.mark.parametrize(("proxies", "most"), [("", MOST_OF_ONE_ADDRESS), ("0", MOST_OF_ONE_ADDRESS), ("1", MOST)])
+def test_behind_a_proxy_all_connections_are_the_proxys(proxies, most):
+    assert _share({"PROXY_COUNT": proxies})._most_of_one_address == most
 
 
 @pytest.fixture
-def pair():
-    client, server = socket.socketpair()
-    yield client, server
-    client.close()
-    server.close()
+def gunicorn(tmp_path):
+    """Start gunicorn with one process and two threads; yields (process, address)."""
+    (tmp_path / "small.py").write_text(APPLICATION)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = probe.getsockname()
+    worker = f"{HeaderBufferingThreadWorker.__module__}.{HeaderBufferingThreadWorker.__name__}"
+    command = [sys.executable, "-m", "gunicorn", "small:application", "--bind", f"{address[0]}:{address[1]}"]
+    command += ["--worker-class", worker, "--threads", "2", "--workers", "1", "--max-requests", "50"]
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    process = subprocess.Popen(command, cwd=tmp_path, env=env)
+    yield process, address
+    process.kill()
+    process.wait()
 
 
-@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\n", b"POST / HTTP/1.1\r\nA: b\r\n\r\nbody", b"x" * HEAD_BYTES])
-def test_a_whole_or_overlong_head_is_for_the_parser(pair, sent: bytes):
-    client, server = pair
-    client.sendall(sent)
-    assert head_is_here(server)
-    assert server.recv(HEAD_BYTES) == sent
+def ask(address, seconds: float = 30) -> bytes:
+    """Return the answer, once there is one."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection(address, timeout=10) as client:
+                client.sendall(get())
+                if answer := received(client):
+                    return answer
+        except ConnectionRefusedError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("gunicorn does not answer through our worker")
 
 
-def test_a_closed_connection_is_for_the_parser(pair):
-    client, server = pair
-    client.close()
-    assert head_is_here(server)
-
-
-@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nX: "])
-def test_half_a_head_is_not_waited_for(pair, sent: bytes):
-    client, server = pair
-    client.sendall(sent)
-    assert not head_is_here(server)
-
-
-def test_a_head_in_pieces_is_taken_when_it_is_whole(pair):
-    client, server = pair
-    client.sendall(b"GET / HTTP/1.1\r\n")
-    assert not head_is_here(server)
-    client.sendall(b"Host: x\r\n\r\n")
-    assert head_is_here(server)
-
-
-def test_a_connection_comes_back_until_its_time_is_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(slowloris, "HEAD_SECONDS", 0.05)
-    conn, answers = SimpleNamespace(), []
-    while len(answers) < 20 and (not answers or answers[-1] is gthread._DEFER):
-        answers.append(later(conn))
-    assert answers[0] is gthread._DEFER
-    assert answers[-1] is False
-
-
-def connection(sock, read_ahead=b""):
-    unreader = SimpleNamespace(buf=io.BytesIO(read_ahead))
-    return SimpleNamespace(sock=sock, parser=SimpleNamespace(unreader=unreader))
-
-
-def test_a_client_that_asks_again_at_once_is_heard_where_it_is(pair):
-    client, server = pair
-    assert not asks_again(connection(server))
-    client.sendall(b"GET / HTTP/1.1\r\n\r\n")
-    assert asks_again(connection(server))
-
-
-def test_half_a_next_request_goes_back_to_those_that_wait(pair):
-    client, server = pair
-    client.sendall(b"GET / HTTP/1.1\r\n")
-    assert not asks_again(connection(server))
-
-
-def test_what_the_parser_has_read_ahead_is_its_own(pair):
-    _, server = pair
-    assert not asks_again(connection(server, b"GET / HTTP/1.1\r\n\r\n"))
+def test_gunicorn_serves_through_it_replaces_it_and_ends(gunicorn):
+    process, address = gunicorn
+    silent = []
+    assert ask(address).endswith(b"ok")
+    silent += [socket.create_connection(address) for _ in range(20)]
+    for _ in range(120):  # two processes' worth
+        assert ask(address).endswith(b"ok")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    for client in silent:
+        client.close()

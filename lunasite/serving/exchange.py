@@ -1,0 +1,152 @@
+"""A whole request through a WSGI application, and its answer to the client."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import unquote_to_bytes
+from wsgiref.util import FileWrapper
+
+import h11
+
+from lunasite.serving.connection import Connection
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+Header = tuple[bytes, bytes]
+
+log = logging.getLogger("lunasite.serving")
+OF_ONE_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer", b"expect"}
+FAILED = b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+def answer(connection: Connection, application: Application, server: tuple[str, int], *, closes: bool) -> None:
+    """Answer the request that `connection` holds. Raises OSError when the client is gone or too slow.
+
+    closes: whether this is the connection's last answer.
+    """
+    reply = Reply(connection, closes=closes)
+    try:
+        parts = application(environ_of(connection, server), reply.start)
+        try:
+            for part in parts:
+                reply.write(part)
+            reply.end()
+        finally:
+            if hasattr(parts, "close"):
+                parts.close()
+    except OSError:
+        raise
+    except Exception:
+        log.exception("the application failed")
+        if reply.has_begun:
+            raise ConnectionAbortedError("the answer cannot be ended") from None
+        connection.keeps_alive = False
+        connection.send(FAILED)
+
+
+def environ_of(connection: Connection, server: tuple[str, int]) -> Environ:
+    """Return the request as PEP 3333 asks.
+
+    A header whose name has an underscore is left out: `SCRIPT_NAME` or `X_Real_IP` would pass for what only a server
+    or a proxy may say.
+    """
+    request = connection.request
+    if request is None:
+        raise ValueError("no request")
+    path, _, query = _origin_form(request.target).partition(b"?")
+    environ: Environ = {
+        "REQUEST_METHOD": request.method.decode("ascii"), "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"), "QUERY_STRING": query.decode("latin-1"),
+        "SERVER_NAME": server[0], "SERVER_PORT": str(server[1]), "SERVER_SOFTWARE": "lunasite",
+        "SERVER_PROTOCOL": f"HTTP/{request.http_version.decode('ascii')}", "REMOTE_ADDR": connection.address,
+        "wsgi.version": (1, 0), "wsgi.url_scheme": "http", "wsgi.errors": sys.stderr, "wsgi.file_wrapper": FileWrapper,
+        "wsgi.input": connection.input, "wsgi.input_terminated": True,
+        "wsgi.multithread": True, "wsgi.multiprocess": True, "wsgi.run_once": False,
+    }  # fmt: skip
+    for name, value in request.headers:
+        if b"_" not in name and name not in OF_ONE_HOP:
+            _add_header(environ, name.decode("ascii").upper().replace("-", "_"), value.decode("latin-1"))
+    if request.method not in (b"GET", b"HEAD") or connection.body_bytes:
+        environ["CONTENT_LENGTH"] = str(connection.body_bytes if connection.is_whole else _announced(connection))
+    return environ
+
+
+def _announced(connection: Connection) -> int:
+    """Return the length of a body that was not taken: more than it may have, where it comes in pieces."""
+    return max(connection.length or 0, connection.body_bytes)
+
+
+def _origin_form(target: bytes) -> bytes:
+    """Return path and query of a request's target, which may name scheme and host before them."""
+    if target.startswith(b"/"):
+        return target
+    return b"/" + target.split(b"/", 3)[3] if target.count(b"/") > 2 else b"/"
+
+
+def _add_header(environ: Environ, name: str, value: str) -> None:
+    key = name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
+    joint = "; " if name == "COOKIE" else ","
+    environ[key] = f"{environ[key]}{joint}{value}" if key in environ else value
+
+
+class Reply:
+    """The answer as it goes out: head and first part in one packet, each later part as it comes."""
+
+    def __init__(self, connection: Connection, *, closes: bool) -> None:
+        self._connection = connection
+        self._closes = closes
+        self._head: h11.Response | None = None
+        request = connection.request
+        self._has_no_body = request is not None and request.method == b"HEAD"
+        self.has_begun = False
+
+    def start(self, status: str, headers: list[tuple[str, str]], error: Any = None) -> Callable[[bytes], None]:
+        """Take the head, as `start_response` of PEP 3333."""
+        if self.has_begun and error:
+            raise error[1].with_traceback(error[2])
+        code, _, reason = status.partition(" ")
+        # Django's cookies begin with a space, which h11 takes for an error.
+        lines: list[Header] = [
+            (name.encode("latin-1"), value.strip(" \t").encode("latin-1")) for name, value in headers
+        ]
+        lines = [line for line in lines if line[0].lower() not in OF_ONE_HOP]
+        names = {line[0].lower() for line in lines}
+        if b"date" not in names:
+            lines.append((b"Date", formatdate(time.time(), usegmt=True).encode()))
+        if self._closes or not self._connection.is_whole:
+            lines.append((b"Connection", b"close"))
+        self._has_no_body = self._has_no_body or code in ("204", "304") or code.startswith("1")
+        self._head = h11.Response(status_code=int(code), headers=lines, reason=reason.encode("latin-1"))
+        return self.write
+
+    def write(self, part: bytes) -> None:
+        """Send one part; an empty one is not sent."""
+        if part:
+            head = self._begin()
+            data = b"" if self._has_no_body else self._encoded(h11.Data(data=part))
+            self._connection.send(head + data, may_wait=True)
+
+    def end(self) -> None:
+        """Send what ends the answer."""
+        http = self._connection.http
+        head = self._begin()
+        self._connection.send(head + self._encoded(h11.EndOfMessage()), may_wait=True)
+        self._connection.keeps_alive = http.our_state is h11.DONE and self._connection.is_whole
+
+    def _begin(self) -> bytes:
+        """Return the head, the first time."""
+        if self.has_begun:
+            return b""
+        if self._head is None:
+            raise h11.LocalProtocolError("the application did not call start_response")
+        head = self._encoded(self._head)
+        self.has_begun = True
+        return head
+
+    def _encoded(self, event: h11.Event) -> bytes:
+        return self._connection.http.send(event) or b""
