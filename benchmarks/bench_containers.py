@@ -84,7 +84,7 @@ class Bench:
         body = b"ElementDataFile = LOCAL\n" + os.urandom(PATCH_BYTES)
         key = storages["datasets"].save("scan.mha", ContentFile(body))
         for case in phase.dataset.cases.all():
-            Case.objects.filter(pk=case.pk).update(image=key, x_mm=case.position)
+            Case.objects.filter(pk=case.pk).update(image=key, facts={"point_xyz_mm": [case.position, 2.0, 3.0]})
         return phase
 
     def submit(self, phase, path):
@@ -110,13 +110,13 @@ class Bench:
 
     def evaluate(self, submission):
         """Return the seconds of one whole evaluation, scoring included, and its timings."""
-        from submissions import actions
+        from submissions import actions, tasks
 
         evaluation = submission.latest
         if evaluation.is_finished:
             evaluation = actions.re_evaluate(submission=submission)
         started = time.perf_counter()
-        actions.evaluate(evaluation_id=evaluation.pk, worker="bench")
+        actions.evaluate(evaluation_id=evaluation.pk, worker="bench", run_image=tasks.run_image)
         seconds = time.perf_counter() - started
         evaluation.refresh_from_db()
         assert evaluation.status == "completed", (evaluation.status, evaluation.failure_code, evaluation.staff_detail)
@@ -218,7 +218,7 @@ def readiness(bench, rounds):
     for each in (root, image):
         each.chmod(0o755)
     host = Host(bench.engine, bench.driver, "luna", bench.instance)
-    cases = [RunCase(str(number), image, str(number), 1.0, 2.0, 3.0) for number in range(CASES)]
+    cases = [RunCase(str(number), image, str(number), {"point_xyz_mm": [1.0, 2.0, 3.0]}) for number in range(CASES)]
     noticed, calls = [], []
     for number in range(rounds):
         ready = []

@@ -96,7 +96,7 @@ def make_phase():
     phase = plain_phase()
     key = storages["datasets"].save("scan.mha", ContentFile(b"ElementDataFile = LOCAL\nvoxels"))
     for case in phase.dataset.cases.all():
-        Case.objects.filter(pk=case.pk).update(image=key, x_mm=10 + case.position)
+        Case.objects.filter(pk=case.pk).update(image=key, facts={"point_xyz_mm": [10 + case.position, 2.0, 3.0]})
     return phase
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from leaderboard.boards import Board
 from leaderboard.models import Standing
-from submissions.kinds import unpack
+from submissions.kinds import Kind
 from submissions.models import Evaluation, Submission
 from submissions.scoring import METRICS, Metric
 from submissions.scoring.resamples import Sample
@@ -78,11 +78,12 @@ def comparable(board: Board, user: Any) -> Any:
 
 def compare(board: Board, first: Evaluation, second: Evaluation) -> Comparison:
     """Return how two evaluations differ on the board's split. Raises NotComparable."""
+    kind = board.phase.kind
     truth, patients, chosen = _cases(board, first, second)
-    samples = Sample(truth, _predictions(first, chosen)), Sample(truth, _predictions(second, chosen))
+    samples = Sample(truth, _predictions(kind, first, chosen)), Sample(truth, _predictions(kind, second, chosen))
     groups = patient_groups(patients) if any(patients) else None
     method = "cases" if groups is None else "patient"
-    metrics = [METRICS[name] for name in board.phase.kind.metrics]
+    metrics = [METRICS[name] for name in kind.metrics]
     differences = bootstrap_differences(
         [metric for metric in metrics if metric.from_resamples], *samples, _resamples(groups, len(truth)), method
     )
@@ -101,9 +102,7 @@ def _resamples(groups: NDArray[np.int64] | None, n: int) -> CountChunks:
     return case_resamples(n) if groups is None else patient_resamples(groups, SEED)
 
 
-def _cases(
-    board: Board, first: Evaluation, second: Evaluation
-) -> tuple[NDArray[np.int64], list[str], NDArray[np.bool_]]:
+def _cases(board: Board, first: Evaluation, second: Evaluation) -> tuple[NDArray[Any], list[str], NDArray[np.bool_]]:
     """Return (truth, patients) of the split's cases, and which of the scored cases those are."""
     dataset = board.phase.dataset
     if {first.dataset_hash, second.dataset_hash} != {dataset.content_hash}:
@@ -112,14 +111,14 @@ def _cases(
     chosen = np.array([split == board.split for _, _, split in rows])
     if not chosen.any():
         raise NotComparable("There are no cases to compare on yet.")
-    truth = np.array([truth for truth, _, _ in rows], dtype=np.int64)[chosen]
+    truth = dataset.task.truths([truth for truth, _, _ in rows])[chosen]
     return truth, [patient for _, patient, split in rows if split == board.split], chosen
 
 
-def _predictions(evaluation: Evaluation, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _predictions(kind: Kind, evaluation: Evaluation, chosen: NDArray[np.bool_]) -> NDArray[Any]:
     if evaluation.predictions is None:
         raise NotComparable("The predictions of one of the two were not kept; ask for a re-evaluation.")
-    predictions = unpack(evaluation.predictions)
+    predictions = kind.unpack(evaluation.predictions)
     if len(predictions) != len(chosen):
         raise NotComparable("One of the two was scored on other cases; ask for a re-evaluation.")
     return predictions[chosen]

@@ -9,8 +9,10 @@ from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
 
 from submissions import actions
+from submissions.actions.heartbeat import Heartbeat
 from submissions.mail import send_or_retry
 from submissions.models import Evaluation
+from submissions.scoring import Outcome
 
 
 def worker_name() -> str:
@@ -19,7 +21,15 @@ def worker_name() -> str:
 
 
 def evaluate(evaluation_id: int) -> None:
-    actions.evaluate(evaluation_id=evaluation_id, worker=f"{worker_name()}:{os.getpid()}")
+    actions.evaluate(evaluation_id=evaluation_id, worker=f"{worker_name()}:{os.getpid()}", run_image=run_image)
+
+
+def run_image(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
+    """Run a submitted image on this host's engine."""
+    # Imported here: only a worker that runs containers needs the engine's client.
+    from submissions.worker.container_evaluation import run_containers
+
+    return run_containers(evaluation, heartbeat)
 
 
 def alert_staff(evaluation_id: int) -> None:

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from leaderboard.writing import recompute_team_standings
-from submissions.kinds import pack
+from submissions.kinds.packing import pack
 from submissions.models import Case, Dataset, Evaluation, Membership, Phase, Submission, Team
 from submissions.scoring import score
 

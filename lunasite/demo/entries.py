@@ -27,6 +27,7 @@ from submissions.actions.evaluate import claim
 from submissions.intake.image.errors import ArchiveError
 from submissions.intake.image.scan import scan_archive
 from submissions.models import Evaluation, EvaluationEvent, Phase, Submission
+from submissions.runner.contracts import contracts_for
 from submissions.storage.base import Stored
 
 WORKER = "demo-host/demo"
@@ -92,9 +93,9 @@ def predictions_csv(phase: Phase, skill: float, seed: int) -> bytes:
 
 
 def _values(phase: Phase, truth: int, skill: float, rng: np.random.Generator) -> str:
-    if phase.kind.has_points:
-        return f"{1 / (1 + np.exp(-(skill * (2 * truth - 1) + rng.normal()))):.6f}"
     names = phase.kind.class_names
+    if len(names) == 2:
+        return f"{1 / (1 + np.exp(-(skill * (2 * truth - 1) + rng.normal()))):.6f}"
     weights = np.exp(rng.normal(size=len(names)) + skill * (np.arange(len(names)) == truth))
     return ",".join(f"{share:.6f}" for share in weights / weights.sum())
 
@@ -221,6 +222,12 @@ def _keep_waiting(user: User, phase: Phase, now: datetime) -> None:
     if _is_there("waiting"):
         return
     evaluation = _send_image(
-        "waiting", user, phase, now, "regression:b", title="Regression in a container", contract="batch"
+        "waiting",
+        user,
+        phase,
+        now,
+        "regression:b",
+        title="Regression in a container",
+        contract=contracts_for(phase.kind)[-1].name,
     )
     Evaluation.objects.filter(pk=evaluation.pk).update(available_at=now + FAR)

@@ -13,14 +13,15 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from submissions.actions.finish import Outcome, complete, fail, requeue
+from submissions.actions.finish import complete, fail, requeue
+from submissions.actions.heartbeat import Heartbeat
 from submissions.actions.submit import read_csv
 from submissions.failures import ParticipantError, PlatformError
 from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, StatusConflict
+from submissions.scoring import Outcome
 from submissions.storage import files as storage
 from submissions.storage.base import StorageError
-from submissions.worker.heartbeat import Heartbeat
 
 log = structlog.get_logger(__name__)
 
@@ -49,8 +50,17 @@ def claim(evaluation_id: int, worker: str) -> Evaluation | None:
     return evaluation if evaluation.attempt == attempt else None
 
 
-def evaluate(*, evaluation_id: int, worker: str) -> None:
-    """Run one attempt at an evaluation. Never raises for what a submission or our own parts do wrong."""
+class RunImage(Protocol):
+    """Runs a submitted image. Raises ParticipantError, PlatformError, StatusConflict."""
+
+    def __call__(self, evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome: ...
+
+
+def evaluate(*, evaluation_id: int, worker: str, run_image: RunImage | None = None) -> None:
+    """Run one attempt at an evaluation. Never raises for what a submission or our own parts do wrong.
+
+    run_image: what runs containers; None on a worker that has no engine, which gives an image back to the queue.
+    """
     evaluation = claim(evaluation_id, worker)
     if evaluation is None:
         log.info("not mine", evaluation=evaluation_id)
@@ -58,7 +68,7 @@ def evaluate(*, evaluation_id: int, worker: str) -> None:
     evaluation.add_event("running", "A worker has started.", worker)
     try:
         with Heartbeat(evaluation) as heartbeat:
-            complete(evaluation=evaluation, outcome=_outcome(evaluation, heartbeat))
+            complete(evaluation=evaluation, outcome=_outcome(evaluation, heartbeat, run_image))
     except StatusConflict as conflict:
         log.info("attempt lost", evaluation=evaluation_id, reason=str(conflict))
     except ParticipantError as fault:
@@ -85,13 +95,12 @@ def _decide(verdict: Verdict, evaluation: Evaluation, code: str, staff_detail: s
         log.info("attempt lost", evaluation=evaluation.pk, reason=str(conflict))
 
 
-def _outcome(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
-    if evaluation.submission.is_docker:
-        # Imported here: only a worker that runs containers needs the engine's client.
-        from submissions.worker.container_evaluation import run_containers
-
-        return run_containers(evaluation, heartbeat)
-    return _csv_outcome(evaluation)
+def _outcome(evaluation: Evaluation, heartbeat: Heartbeat, run_image: RunImage | None) -> Outcome:
+    if not evaluation.submission.is_docker:
+        return _csv_outcome(evaluation)
+    if run_image is None:
+        raise PlatformError("SYSTEM_ENGINE", "this worker runs no containers")
+    return run_image(evaluation, heartbeat)
 
 
 def _csv_outcome(evaluation: Evaluation) -> Outcome:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -18,21 +17,12 @@ from numpy.typing import NDArray
 from submissions.actions.db_retry import retry_on_deadlock
 from submissions.actions.queue import CSV_CLUSTER
 from submissions.failures import FAILURES, PlatformError
-from submissions.kinds import pack
 from submissions.models import Evaluation, Split, Team
-from submissions.scoring import METRIC_VERSION, MetricError, curves, score
+from submissions.scoring import METRIC_VERSION, MetricError, Outcome, curves, score
 from submissions.signals import evaluation_scored
 
 log = structlog.get_logger(__name__)
 FIRST_BACK_OFF_S = 5
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an attempt found. predictions: (n,) or (n, classes), aligned with the dataset's scored cases."""
-
-    predictions: NDArray[np.float64]
-    timings: dict[str, Any] = field(default_factory=dict)
 
 
 def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
@@ -45,6 +35,7 @@ def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
     scores, drawn = score_splits(evaluation, outcome.predictions)
     timings = outcome.timings | {"score_s": time.monotonic() - started}
     submission = evaluation.submission
+    packed = submission.phase.kind.pack(outcome.predictions)
 
     @transaction.atomic
     def finish() -> None:
@@ -52,7 +43,7 @@ def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
         submission.evaluations.filter(is_current=True).update(is_current=False)
         evaluation.status = Evaluation.Status.RUNNING  # a rolled-back try may have left "completed" in memory
         evaluation.transition_to(
-            Evaluation.Status.COMPLETED, scores=scores, curves=drawn, predictions=pack(outcome.predictions),
+            Evaluation.Status.COMPLETED, scores=scores, curves=drawn, predictions=packed,
             metric_version=METRIC_VERSION, timings=timings, is_current=True, stage="scored", partial_answers={},
             lease_until=None, finished_at=timezone.now(), failure_code="", failure_note="",
         )  # fmt: skip
@@ -62,7 +53,7 @@ def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
     retry_on_deadlock(finish)
 
 
-def score_splits(evaluation: Evaluation, predictions: NDArray[np.float64]) -> tuple[dict[str, Any], dict[str, Any]]:
+def score_splits(evaluation: Evaluation, predictions: NDArray[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return (scores, curves), each a map of split to JSON values. Truth is read here and goes nowhere else."""
     dataset = evaluation.submission.phase.dataset
     rows = list(dataset.scored_cases().values_list("truth", "split", "patient"))
@@ -70,7 +61,7 @@ def score_splits(evaluation: Evaluation, predictions: NDArray[np.float64]) -> tu
         raise PlatformError("SYSTEM_DATASET", "the dataset has changed since the evaluation was made")
     if len(rows) != len(predictions):
         raise PlatformError("SYSTEM_DATASET", f"{len(rows)} cases but {len(predictions)} predictions")
-    truth = np.array([row[0] for row in rows], dtype=np.int64)
+    truth = dataset.task.truths([row[0] for row in rows])
     splits = np.array([row[1] for row in rows])
     patients = np.array([row[2] for row in rows])
     scores, drawn = {}, {}
@@ -84,8 +75,8 @@ def score_splits(evaluation: Evaluation, predictions: NDArray[np.float64]) -> tu
 
 def _score(
     evaluation: Evaluation,
-    truth: NDArray[np.int64],
-    predictions: NDArray[np.float64],
+    truth: NDArray[Any],
+    predictions: NDArray[Any],
     patients: NDArray[np.str_],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     phase = evaluation.submission.phase

@@ -11,6 +11,7 @@ from lunasite.http.errors import ApiError
 from submissions.actions.submit import check_may_submit, submit, submit_or_drop, submitted_before
 from submissions.models import Phase, Submission
 from submissions.models.upload import Upload
+from submissions.runner.contracts import contracts_for
 from submissions.storage.base import Stored
 from submissions.uploads.checks import check_digest
 
@@ -59,8 +60,9 @@ def submit_upload(
 
 def _check_contract(phase: Phase, contract: str) -> None:
     """Raise ApiError unless the phase's kind of task can be driven so; else every such run would fail and count."""
-    if contract and contract not in phase.kind.contracts:
-        known = ", ".join(phase.kind.contracts)
+    names = [served.name for served in contracts_for(phase.kind)]
+    if contract and contract not in names:
+        known = ", ".join(names)
         raise ApiError(400, "VALIDATION_ERROR", f"This phase's images have the contract {known}.", field="contract")
 
 

@@ -8,8 +8,8 @@ from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from submissions.admin.base import ReadOnly
 from submissions.admin.display import NOTHING, change_link
@@ -76,20 +76,25 @@ class DatasetAdmin(admin.ModelAdmin):
 class CaseAdmin(ReadOnly):
     """Where cases come from and go; labels and predictions stay out of sight."""
 
-    list_display = ["public_id", "position", "dataset", "split", "patient", "series_uid", "has_image"]
+    list_display = ["public_id", "position", "dataset", "split", "patient", "has_image"]
     list_filter = ["split", "dataset"]
     list_select_related = ["dataset"]
     list_per_page = 100
     show_full_result_count = False
-    search_fields = ["public_id", "series_uid", "patient"]
-    fields = ["public_id", "position", "dataset", "split", "patient", "series_uid", "x_mm", "y_mm", "z_mm", "image"]
+    search_fields = ["public_id", "patient"]
+    fields = ["public_id", "position", "dataset", "split", "patient", "shown_facts", "image"]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Keep them off the index: one comes here from a dataset."""
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Case]:
-        return super().get_queryset(request).defer("truth", "metadata")
+        return super().get_queryset(request).defer("truth", "facts")
+
+    @admin.display(description="facts")
+    def shown_facts(self, case: Case) -> str | SafeString:
+        lines = case.dataset.task.shown(case.facts).items()
+        return format_html_join(mark_safe("<br>"), "{}: {}", lines) if lines else NOTHING
 
     @admin.display(boolean=True, description="image")
     def has_image(self, case: Case) -> bool:

@@ -21,6 +21,7 @@ from submissions.api.serializers import SingleLineCharField, SubmissionFieldsSer
 from submissions.api.submissions import SubmitThrottle
 from submissions.models import Submission, Upload
 from submissions.phases.http_adapter import checked_adapter, checked_endpoint
+from submissions.runner.contracts import contract_choices, default_contract
 from submissions.text.idempotency import stored_idempotency_key
 from submissions.uploads.body import guard_body
 from submissions.uploads.checks import declared_digest
@@ -47,7 +48,7 @@ class ImageSubmissionSerializer(SubmissionFieldsSerializer):
 
     file = serializers.FileField(required=False, help_text=".tar, .tar.gz or .tgz made with docker save.")
     upload = serializers.UUIDField(required=False, help_text="Id of a completed resumable upload.")
-    contract = serializers.ChoiceField(Submission.Contract.choices, required=False, default=Submission.Contract.HTTP)
+    contract = serializers.ChoiceField(contract_choices(), required=False, default=default_contract)
     model_endpoint = CheckedField(checked_endpoint, help_text="A path, such as /api/v1/predict/lesion.")
     adapter = CheckedField(checked_adapter, help_text="JSON: port, path, bearer_token, file_field, …")
     docker_image_name = SingleLineCharField(required=False, max_length=255, allow_blank=True)

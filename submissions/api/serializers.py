@@ -13,6 +13,7 @@ from submissions.models import Phase, Submission
 from submissions.models.team import team_of
 from submissions.phases.quota import allowances
 from submissions.presenters.progress import failed_sentence, progress_of, run_seconds
+from submissions.runner.contracts import contracts_for
 from submissions.scoring import METRICS, metrics_of
 from submissions.text.sanitize import single_line
 
@@ -84,12 +85,11 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
     def get_container(self, phase: Phase) -> dict[str, Any] | None:
         if not phase.accepts_docker:
             return None
-        return {
-            "contracts": list(phase.kind.contracts),
-            "path": phase.kind.endpoint_path,
-            "port": 8000,
-            "limits": phase.limits().as_dict(),
-        }
+        contracts = contracts_for(phase.kind)
+        facts: dict[str, Any] = {"contracts": [contract.name for contract in contracts]}
+        for contract in contracts:
+            facts |= contract.api_facts(phase.kind)
+        return facts | {"limits": phase.limits().as_dict()}
 
 
 class SubmissionSerializer(serializers.ModelSerializer[Submission]):

@@ -12,7 +12,7 @@ from django.core.files import File
 from django.core.files.storage import storages
 from django.db import transaction
 
-from submissions.datasets.table import DatasetError, TruthRow, class_problems, read_table
+from submissions.datasets.table import DatasetError, TruthRow, read_table, split_problems
 from submissions.kinds import KINDS
 from submissions.models import Case, Dataset
 
@@ -37,7 +37,7 @@ def import_dataset(
         raise DatasetError([f"the name {name!r} cannot be used: {' '.join(error.messages)}"]) from error
     rows = read_table(truth, KINDS[kind], split_column)
     splits = [row.split for row in rows] if public_fraction is None else split_by_patient(rows, public_fraction)
-    if problems := class_problems(rows, splits):
+    if problems := split_problems(rows, splits, KINDS[kind]):
         raise DatasetError(problems)
     hashes = _image_hashes(rows, images, KINDS[kind].image_suffixes) if images else {}
     with transaction.atomic():
@@ -96,27 +96,17 @@ def content_hash(kind: str, rows: list[TruthRow], splits: list[str], hashes: dic
     """Return sha256 over everything a score depends on, in order."""
     digest = hashlib.sha256(kind.encode())
     for row, split in zip(rows, splits, strict=True):
-        line = [
-            row.public_id,
-            row.truth,
-            row.patient,
-            row.point_xyz_mm,
-            split,
-            hashes.get(row.image, ""),
-            row.metadata,
-        ]
+        line = [row.public_id, row.truth, row.content.facts, row.patient, split, hashes.get(row.image, "")]
         digest.update(json.dumps(line, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
 
 
 def _cases(dataset: Dataset, rows: list[TruthRow], splits: list[str], hashes: dict[str, str]) -> Iterable[Case]:
     for position, (row, split) in enumerate(zip(rows, splits, strict=True)):
-        x_mm, y_mm, z_mm = row.point_xyz_mm or (None, None, None)
         yield Case(
-            dataset=dataset, position=position, public_id=row.public_id, series_uid=row.series_uid[:64],
-            lesion_id=row.lesion_id[:64], truth=row.truth, patient=row.patient[:100], split=split,
+            dataset=dataset, position=position, public_id=row.public_id, truth=row.truth, facts=row.content.facts,
+            patient=row.patient[:100], split=split,
             image=image_key(dataset, row.image, hashes[row.image]) if row.image in hashes else "",
-            x_mm=x_mm, y_mm=y_mm, z_mm=z_mm, metadata=row.metadata,
         )  # fmt: skip
 
 

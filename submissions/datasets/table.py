@@ -1,19 +1,20 @@
-"""The truth table of a new dataset: a CSV read into rows, every fault with its row and reason."""
+"""The truth table of a new dataset: a CSV read into cases, every fault with its row and reason."""
 
 from __future__ import annotations
 
 import csv
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from submissions.kinds import Kind
+from submissions.kinds import CaseContent, Kind
+from submissions.kinds.base import Record
 
-COORDINATES = ("coordx", "coordy", "coordz")
-CLINICAL = {"studydate": "StudyDate", "age_at_studydate": "Age_at_StudyDate", "gender": "Gender"}
 SHOWN = 10
+SPLITS = {"public": "public", "0": "public", "private": "private", "1": "private", "sample": "sample",
+          "train": "public", "valid": "public", "test": "private"}  # fmt: skip
 
 
 class DatasetError(Exception):
@@ -27,25 +28,25 @@ class DatasetError(Exception):
 
 @dataclass(frozen=True)
 class TruthRow:
-    """One case as the table gives it. line: 1 is the header. point_xyz_mm: patient space, mm, LPS."""
+    """One case as the table gives it. line: of its first row, 1 is the header. content: the kind's own."""
 
     line: int
     public_id: str
-    truth: int
-    series_uid: str
-    lesion_id: str
+    content: CaseContent
     image: str
     patient: str
-    point_xyz_mm: tuple[float, float, float] | None
     split: str
-    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def truth(self) -> Any:
+        return self.content.truth
 
 
 def read_table(path: Path, kind: Kind, split_column: str | None = None) -> list[TruthRow]:
-    """Return the rows of a truth table in its order.
+    """Return the cases of a truth table in the order of their first rows.
 
-    A case's id is `AnnotationID`, else `id`, else `<SeriesInstanceUID>_<LesionID>`, else `file`; its image is the
-    `file` column, else `<SeriesInstanceUID>.mha`. Raises DatasetError with row and reason for each fault.
+    The kind says what identifies a case, what its rows hold and whether it may have several. Its image is the `file`
+    column, else `<series>.mha`. Raises DatasetError with row and reason for each fault.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -53,8 +54,8 @@ def read_table(path: Path, kind: Kind, split_column: str | None = None) -> list[
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError([f"{path.name} cannot be read as UTF-8 CSV: {error}"]) from error
     header = records[0][1] if records else []
-    _check_header(header, split_column)
-    return _rows(header, records[1:], kind, split_column)
+    _check_header(header, kind, split_column)
+    return _cases(_rows(header, records[1:], kind, split_column), kind)
 
 
 def _records(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
@@ -67,13 +68,12 @@ def _records(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         line = reader.line_num + 1
 
 
-def _check_header(header: list[str], split_column: str | None) -> None:
+def _check_header(header: list[str], kind: Kind, split_column: str | None) -> None:
     folded = Counter(name.lower() for name in header)
     problems = [f"header: the column '{name}' is given twice" for name, count in folded.items() if count > 1]
-    if "label" not in folded:
-        problems.append("header: there is no column 'label'")
-    if not {"annotationid", "id", "seriesinstanceuid", "file"} & set(folded):
-        problems.append("header: there is no id column (AnnotationID, id, SeriesInstanceUID and LesionID, or file)")
+    problems += [f"header: there is no column '{name}'" for name in kind.table_columns if name not in folded]
+    if not set(kind.table_id_columns) & set(folded):
+        problems.append(f"header: there is no id column ({kind.table_id_sentence})")
     if split_column and split_column.lower() not in folded:
         problems.append(f"header: there is no column '{split_column}' to split by")
     if problems:
@@ -92,17 +92,13 @@ def _rows(
             rows.append(_row(line, dict(zip(names, fields, strict=True)), kind, split_column))
         except ValueError as error:
             problems.append(f"row {line}: {error}")
-    problems += _set_problems(rows, kind) if not problems else []
     if problems:
         raise DatasetError(problems)
     return rows
 
 
-def _row(line: int, record: Mapping[str, str], kind: Kind, split_column: str | None) -> TruthRow:
-    series = record.get("seriesinstanceuid", "")
-    lesion = record.get("lesionid", "")
-    of_series = f"{series}_{lesion}" if series else record.get("file", "")
-    public_id = record.get("annotationid") or record.get("id") or of_series
+def _row(line: int, record: Record, kind: Kind, split_column: str | None) -> TruthRow:
+    public_id = kind.case_id(record)
     if not public_id:
         raise ValueError("the id is empty")
     if len(public_id) > 200 or not public_id.isprintable():
@@ -110,34 +106,14 @@ def _row(line: int, record: Mapping[str, str], kind: Kind, split_column: str | N
     return TruthRow(
         line=line,
         public_id=public_id,
-        truth=kind.read_truth(record["label"]),
-        series_uid=series,
-        lesion_id=lesion,
-        image=record.get("file") or (f"{series}.mha" if series else ""),
+        content=kind.read_row(record),
+        image=kind.image_name(record),
         patient=record.get("patientid") or record.get("near_dup_group", ""),
-        point_xyz_mm=_point(record) if kind.has_points else None,
         split=_split(record, split_column),
-        metadata={name: record[key] for key, name in CLINICAL.items() if record.get(key)},
     )
 
 
-def _point(record: Mapping[str, str]) -> tuple[float, float, float]:
-    values = []
-    for name in COORDINATES:
-        try:
-            values.append(float(record.get(name, "")))
-        except ValueError:
-            raise ValueError(f"{name} is no number: {record.get(name, '')!r}") from None
-        if not math.isfinite(values[-1]):
-            raise ValueError(f"{name} is not finite")
-    return values[0], values[1], values[2]
-
-
-SPLITS = {"public": "public", "0": "public", "private": "private", "1": "private", "sample": "sample",
-          "train": "public", "valid": "public", "test": "private"}  # fmt: skip
-
-
-def _split(record: Mapping[str, str], column: str | None) -> str:
+def _split(record: Record, column: str | None) -> str:
     if column is None:
         return "public"
     value = record[column.lower()].lower()
@@ -146,25 +122,40 @@ def _split(record: Mapping[str, str], column: str | None) -> str:
     return SPLITS[value]
 
 
-def _set_problems(rows: list[TruthRow], kind: Kind) -> list[str]:
-    """Return what is wrong with the rows together: doubled ids, one class only, none at all."""
-    if not rows:
-        return ["the table has no rows"]
-    first: dict[str, int] = {}
-    return [
-        f"row {row.line}: the id {row.public_id!r} was already given in row {first[row.public_id]}"
-        for row in rows
-        if first.setdefault(row.public_id, row.line) != row.line
-    ]
+def _cases(rows: list[TruthRow], kind: Kind) -> list[TruthRow]:
+    """Return a row a case. Raises DatasetError for ids given again, rows that contradict, or no row at all."""
+    by_id: dict[str, list[TruthRow]] = {}
+    for row in rows:
+        by_id.setdefault(row.public_id, []).append(row)
+    problems = [] if rows else ["the table has no rows"]
+    problems += [problem for found in by_id.values() for problem in _contradictions(found, kind)]
+    if problems:
+        raise DatasetError(problems)
+    return [_merged(found, kind) for found in by_id.values()]
 
 
-def class_problems(rows: list[TruthRow], splits: list[str]) -> list[str]:
-    """Return the scored splits that hold one class only: no metric can rank on them."""
-    classes: dict[str, set[int]] = {}
+def _contradictions(rows: list[TruthRow], kind: Kind) -> Iterator[str]:
+    first, *others = rows
+    for row in others:
+        if not kind.rows_may_repeat:
+            yield f"row {row.line}: the id {row.public_id!r} was already given in row {first.line}"
+        elif (row.image, row.patient, row.split) != (first.image, first.patient, first.split):
+            yield f"row {row.line}: image, patient or split differ from those of {row.public_id!r} in row {first.line}"
+
+
+def _merged(rows: list[TruthRow], kind: Kind) -> TruthRow:
+    first = rows[0]
+    try:
+        content = kind.merge([row.content for row in rows])
+    except ValueError as error:
+        raise DatasetError([f"row {first.line}: {error}"]) from error
+    return TruthRow(first.line, first.public_id, content, first.image, first.patient, first.split)
+
+
+def split_problems(rows: list[TruthRow], splits: list[str], kind: Kind) -> list[str]:
+    """Return the scored splits on which no metric can rank, such as those of one class only."""
+    truths: dict[str, list[Any]] = {}
     for row, split in zip(rows, splits, strict=True):
-        classes.setdefault(split, set()).add(row.truth)
-    return [
-        f"the {split} split holds one class only (label {min(found)}); it cannot be scored"
-        for split, found in sorted(classes.items())
-        if split != "sample" and len(found) < 2
-    ]
+        truths.setdefault(split, []).append(row.truth)
+    found = [(split, kind.split_problem(each)) for split, each in sorted(truths.items()) if split != "sample"]
+    return [f"the {split} split {problem}; it cannot be scored" for split, problem in found if problem]

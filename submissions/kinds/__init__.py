@@ -1,19 +1,28 @@
-"""The kinds of task. A new one is a file here and its line below; nothing else branches on a kind.
+"""The kinds of task. A new one is a file here with a `KIND`; nothing else names or branches on a kind.
 
-PURE: no Django, no settings, no clock. What a kind decides: CSV columns, the request to a container,
-how its answer is read, the shape of the predictions, the metric that ranks unless a phase says otherwise.
+Framework-free, and imports nothing else of the platform. What a kind decides: what a truth table and a CSV hold, the
+request to a container, how its answer is read and stored, which metrics and curves score it, how a case is shown.
 """
 
 from __future__ import annotations
 
-from .base import BadAnswer, CaseFacts, Kind
-from .lesion import LesionKind
-from .packing import pack, unpack
-from .slice import SliceKind
+import importlib
+import pkgutil
 
-LESION = LesionKind()
-SLICE = SliceKind()
+from .base import BadAnswer, CaseContent, Facts, Kind, UnexpectedAnswer
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (LESION, SLICE)}
 
-__all__ = ["KINDS", "LESION", "SLICE", "BadAnswer", "CaseFacts", "Kind", "pack", "unpack"]
+def _discovered() -> dict[str, Kind]:
+    """Return the `KIND` of every module of this package that has one, by its name."""
+    found: dict[str, Kind] = {}
+    for module in pkgutil.iter_modules(__path__):
+        kind = getattr(importlib.import_module(f"{__name__}.{module.name}"), "KIND", None)
+        if kind is not None:
+            assert kind.name not in found, f"two kinds are called {kind.name}"
+            found[kind.name] = kind
+    return found
+
+
+KINDS: dict[str, Kind] = _discovered()
+
+__all__ = ["KINDS", "BadAnswer", "CaseContent", "Facts", "Kind", "UnexpectedAnswer"]

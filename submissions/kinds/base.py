@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-
-SUM_TOLERANCE = 0.01
+# A row of a truth table: its cells, trimmed, by column name in lower case.
+Record = Mapping[str, str]
+# What the platform keeps of a case beside its truth, as JSON; only the kind knows what is in it.
+Facts = Mapping[str, Any]
 
 
 class BadAnswer(Exception):
@@ -24,120 +27,199 @@ class BadAnswer(Exception):
         self.note = note
 
 
-class CaseFacts(Protocol):
-    """What `request_fields` reads of a case; a row of the Case table fits as it is."""
+class UnexpectedAnswer(BadAnswer):
+    """An output file has another form than the contract asks for."""
 
-    x_mm: float | None
-    y_mm: float | None
-    z_mm: float | None
-    metadata: Mapping[str, Any]
+    code = "OUTPUT_SCHEMA"
 
 
-class Kind(Protocol):
-    """Everything that differs between tasks. Instances are stateless values."""
+@dataclass(frozen=True)
+class CaseContent:
+    """What the rows of one case say, as JSON values. truth stays with the platform; facts are shown and sent on."""
 
-    name: str
-    title: str
-    class_names: tuple[str, ...]
-    # Whether each case is a point of its image, so that a table has to give coordinates.
-    has_points: bool
-    id_columns: tuple[str, ...]
-    # The names one value column may have, of which the first present counts; none where each class has its column.
-    score_columns: tuple[str, ...]
-    endpoint_path: str
-    probability_path: str
-    image_suffixes: tuple[str, ...]
-    contracts: tuple[str, ...]
+    truth: Any
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SentCase:
+    """A case as a container sees it: its facts under neutral names, which say nothing of the truth."""
+
+    facts: Facts
+    series: str
+    number: int
+
+
+class BatchFiles(ABC):
+    """The files of a kind that the batch contract serves: one start for each image."""
+
+    image_folder: ClassVar[str]
+    # Names the output file may have, of which the first is the one participants are told.
+    output_names: ClassVar[tuple[str, ...]]
+    # What the participants' guide says of the files, in Markdown.
+    guide: ClassVar[str]
+
+    @abstractmethod
+    def inputs(self, cases: Sequence[SentCase]) -> dict[str, Any]:
+        """Return the JSON files below /input by name, for the cases of one image."""
+
+    @abstractmethod
+    def read_output(self, value: object, cases: Sequence[SentCase]) -> Iterator[Any]:
+        """Yield the answer to each case from the decoded output file. Raises BadAnswer, UnexpectedAnswer."""
+
+
+class Kind(ABC):
+    """Everything that differs between tasks. Instances are stateless values.
+
+    Truth, facts and answers are JSON values of the kind's own. `predictions` are all answers of a submission as one
+    numpy array whose first axis is the case, so that `len` and a mask work on it.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    class_names: ClassVar[tuple[str, ...]] = ()
+
+    # The truth table.
+    table_columns: ClassVar[tuple[str, ...]] = ("label",)
+    table_id_columns: ClassVar[tuple[str, ...]]
+    table_id_sentence: ClassVar[str]
+    rows_may_repeat: ClassVar[bool] = False  # whether several rows may be about one case
+    image_suffixes: ClassVar[tuple[str, ...]] = (".mha",)  # one file a call: a .mhd has its pixels elsewhere
+
+    # The CSV of predictions. rows_a_case: the least and the most rows a case may have.
+    id_columns: ClassVar[tuple[str, ...]]
+    rows_a_case: ClassVar[tuple[int, int]] = (1, 1)
+
+    # Scoring, by the names under which `scoring` knows its metrics and curves, in the order they are shown.
+    metrics: ClassVar[tuple[str, ...]]
+    ranking_metric: ClassVar[str]
+    curves: ClassVar[tuple[str, ...]]
+
+    # The HTTP contract serves a kind that has a path, the batch contract one that has files.
+    endpoint_path: ClassVar[str] = ""
+    answer_sentence: ClassVar[str] = ""
+    # What the participants' guide says of the request's fields and the answer, in Markdown.
+    request_guide: ClassVar[str] = ""
     # Fields of a request that a participant may ask to leave out.
-    optional_fields: tuple[str, ...]
-    ranking_metric: str
+    optional_fields: ClassVar[tuple[str, ...]] = ()
+    batch: ClassVar[BatchFiles | None] = None
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The names of the metrics that fit, in the order they are shown."""
-        ...
+    # The truth table
 
+    def case_id(self, record: Record) -> str:
+        """Return the id of the case a row is about; "" where the row has none."""
+        return record.get("annotationid") or record.get("id") or series_and_lesion(record) or record.get("file", "")
+
+    def image_name(self, record: Record) -> str:
+        """Return the name of the image of a row's case in the images folder; "" where there is none."""
+        series = series_of(record)
+        return record.get("file") or (f"{series}.mha" if series else "")
+
+    @abstractmethod
+    def read_row(self, record: Record) -> CaseContent:
+        """Return what a row says. Raises ValueError with a sentence."""
+
+    def merge(self, rows: Sequence[CaseContent]) -> CaseContent:
+        """Return what all rows of a case say together."""
+        return rows[0]
+
+    @abstractmethod
+    def split_problem(self, truths: Sequence[Any]) -> str | None:
+        """Return why no metric can rank on cases of these truths, as the end of "the split …", or None."""
+
+    def series_key(self, facts: Facts) -> str:
+        """Return what the cases of one series have in common, "" where nothing is known."""
+        return str(facts.get("series", ""))
+
+    def shown(self, facts: Facts) -> dict[str, str]:
+        """Return what staff read of a case, by label."""
+        return {name.replace("_", " "): str(value) for name, value in facts.items()}
+
+    # The CSV
+
+    @abstractmethod
     def value_columns(self, header: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return (columns that hold the values, names that are missing) of a lower-cased header."""
-        ...
+
+    def value_range(self, column: str) -> tuple[float, float]:
+        """Return the least and the most a value of a (lower-cased) column may be."""
+        return 0.0, 1.0
 
     def row_problem(self, values: Sequence[float]) -> str | None:
         """Return why the values of one row do not fit together, or None."""
-        ...
+        return None
 
-    def shape(self, n_cases: int) -> tuple[int, ...]:
-        """Return the shape of the predictions of `n_cases` cases: (n,) or (n, classes).
+    @abstractmethod
+    def answer_of(self, rows: Sequence[Sequence[float]]) -> Any:
+        """Return the answer that the rows of one case give."""
 
-        It decides which metrics fit and which curves are drawn.
-        """
-        ...
-
+    @abstractmethod
     def template_header(self) -> list[str]: ...
 
-    def template_values(self) -> list[str]: ...
+    @abstractmethod
+    def template_values(self) -> list[str]:
+        """Return the values of a template's row: they are valid and say nothing."""
 
-    def read_truth(self, text: str) -> int:
-        """Return the truth a table's cell names. Raises ValueError with a sentence."""
-        ...
+    @abstractmethod
+    def csv_sentences(self) -> list[str]:
+        """Return what a participant has to know of the columns and rows; names stand in `backticks`."""
+
+    # Scoring
+
+    @abstractmethod
+    def gather(self, answers: Sequence[Any]) -> NDArray[Any]:
+        """Return the predictions: the answers of all cases in their order."""
+
+    @abstractmethod
+    def truths(self, truths: Sequence[Any]) -> NDArray[Any]:
+        """Return the truth of all cases in their order, in the form the kind's metrics take."""
+
+    @abstractmethod
+    def pack(self, predictions: NDArray[Any]) -> bytes:
+        """Return predictions as bytes to keep: what `unpack` gives back bit for bit."""
+
+    @abstractmethod
+    def unpack(self, packed: bytes | memoryview) -> NDArray[Any]:
+        """Return what `pack` was given. Raises ValueError if the bytes are not of its making."""
+
+    # Containers
 
     def request_fields(
-        self,
-        case: CaseFacts,
-        *,
-        series: str,
-        lesion: int,
-        naming: str = "camelCase",
-        omit: Collection[str] = (),
+        self, facts: Facts, *, series: str, lesion: int, naming: str = "camelCase", omit: Collection[str] = ()
     ) -> dict[str, str]:
-        """Return the form fields of one request, without the file."""
-        ...
+        """Return the form fields of one request, without the file.
+
+        series, lesion: the neutral values that stand for the real ones, which leak the truth.
+        """
+        return {}
 
     def read_answer(
-        self,
-        value: object,
-        probability_path: str | None = None,
-        *,
-        series: str | None = None,
-        lesion: int | None = None,
-    ) -> tuple[float, ...]:
-        """Return the probabilities in a decoded JSON answer. Raises BadAnswer."""
-        ...
+        self, value: object, path: str | None = None, *, series: str | None = None, lesion: int | None = None
+    ) -> Any:
+        """Return the answer in decoded JSON. path: where it lies, instead of the usual place. Raises BadAnswer."""
+        raise BadAnswer(f"No container answers for {self.title}.")
 
 
-def metric_names(kind: str) -> tuple[str, ...]:
-    """Return the metrics registered for a kind. Imported when asked, since scoring imports the kinds."""
-    from submissions.scoring.metrics import metrics_of
-
-    return tuple(metrics_of(kind))
+def series_of(record: Record) -> str:
+    return record.get("seriesinstanceuid", "")
 
 
-def probability(value: object) -> float:
-    """Return `value` as a probability. Raises BadAnswer unless it is a finite JSON number in [0, 1]."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadAnswer("The answer holds no number where the probability should be.")
-    if not 0 <= value <= 1:  # NaN and infinities fail this too
-        raise BadAnswer("The probability in the answer is not a finite number between 0 and 1.")
-    return float(value)
+def series_and_lesion(record: Record) -> str:
+    series = series_of(record)
+    return f"{series}_{record.get('lesionid', '')}" if series else ""
 
 
-def value_at(value: object, path: str) -> object:
-    """Follow a dotted path (`data.2.probability`) through objects and lists. Raises BadAnswer."""
-    for step in path.split(".") if path else []:
-        value = _child(value, step, path)
+def finite(record: Record, column: str) -> float:
+    """Return a cell as a number. Raises ValueError with a sentence."""
+    try:
+        value = float(record.get(column, ""))
+    except ValueError:
+        raise ValueError(f"{column} is no number: {record.get(column, '')!r}") from None
+    if not np.isfinite(value):
+        raise ValueError(f"{column} is not finite")
     return value
 
 
-def _child(value: object, step: str, path: str) -> object:
-    if isinstance(value, Mapping) and step in value:
-        return value[step]
-    if isinstance(value, list) and step.isascii() and step.isdigit() and int(step[:9]) < len(value):
-        return value[int(step[:9])]
-    raise BadAnswer(f"The answer has nothing at {path}.")
-
-
-def sum_problem(values: Sequence[float]) -> str | None:
-    """Return why a row of class probabilities is none, or None. Allows a sum of 1 ± 0.01."""
-    total = math.fsum(values)
-    if abs(total - 1) <= SUM_TOLERANCE + 1e-9:
-        return None
-    return f"the class probabilities sum to {total:.4f}, not to 1 (±{SUM_TOLERANCE})"
+def point_xyz_mm(record: Record) -> list[float]:
+    """Return [x, y, z] of the columns CoordX, CoordY, CoordZ: patient space, mm, LPS. Raises ValueError."""
+    return [finite(record, column) for column in ("coordx", "coordy", "coordz")]

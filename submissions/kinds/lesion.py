@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
-from .base import BadAnswer, CaseFacts, metric_names, probability, value_at
+from .base import BadAnswer, BatchFiles, CaseContent, Facts, Record, SentCase, UnexpectedAnswer, point_xyz_mm, series_of
+from .classification import ClassificationKind, probability, value_at
 
 # The names of the HTTP contract, and LUNA25's own column names for containers that ask for those.
 FIELD_NAMES = {
@@ -19,37 +21,112 @@ FIELD_NAMES = {
     "gender": "Gender",
 }
 OPTIONAL_FIELDS = ("patientID", "studyDate", "ageAtStudyDate", "gender")
+CLINICAL_COLUMNS = {"studydate": "StudyDate", "age_at_studydate": "Age_at_StudyDate", "gender": "Gender"}
+LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "benign": 0, "malignant": 1}
+SCORE_COLUMNS = ("probability", "prob", "score", "prediction", "label_score", "label_pred")
+VERSION = {"major": 1, "minor": 0}
+LONGEST_FACT = 64
+
+REQUEST_GUIDE = """\
+A phase of **lesions** posts to `/api/v1/predict/lesion`:
+
+| field | what |
+| --- | --- |
+| `file` | the CT volume (`.mha`), named anew for this call |
+| `seriesInstanceUID`, `lesionID` | neutral values drawn for this attempt; send them back as they are |
+| `coordX`, `coordY`, `coordZ` | the point in world millimetres, LPS |
+| `patientID`, `studyDate`, `ageAtStudyDate`, `gender` | where the dataset has them, unless you ask to omit them |
+
+Answer `200` with JSON that holds a finite number in [0, 1] at `data.probability` (or the place you name). The label is
+computed by the platform; your own label and time are not used.
+
+```json
+{"status": "success", "data": {"seriesInstanceUID": "…", "lesionID": 4711, "probability": 0.83}}
+```"""
+
+BATCH_GUIDE = """\
+For phases of **lesions**; LUNA25's images run unchanged.
+
+| path | what |
+| --- | --- |
+| `/input/images/chest-ct/<name>.mha` | the CT volume |
+| `/input/nodule-locations.json` | `{"points": [{"name": "4711", "point": [x, y, z]}, …], …}`, world millimetres, LPS |
+| `/input/clinical-information-lung-ct.json` | `age` and `gender` where the dataset has them, else `null` |
+| `/output/lung-nodule-malginancy-likelihoods.json` | yours: each point by `name`, with a `probability` from 0 to 1 |
+
+The published name of the output is spelt so; `…-malignancy-…` is taken too."""
 
 
-class LesionKind:
-    """LUNA25's task. Truth 0 or 1, predictions (n,) float64 in [0, 1]."""
+class LesionBatch(BatchFiles):
+    """The files of LUNA25's algorithms on Grand Challenge: a CT with its points, a likelihood for each."""
+
+    image_folder = "images/chest-ct"
+    # The published spelling first; the right one is accepted too.
+    output_names = ("lung-nodule-malginancy-likelihoods.json", "lung-nodule-malignancy-likelihoods.json")
+    guide = BATCH_GUIDE
+
+    def inputs(self, cases: Sequence[SentCase]) -> dict[str, Any]:
+        return {
+            "nodule-locations.json": points_of_interest(cases),
+            "clinical-information-lung-ct.json": clinical_information(cases[0].facts.get("clinical", {})),
+        }
+
+    def read_output(self, value: object, cases: Sequence[SentCase]) -> Iterator[tuple[float, ...]]:
+        """Yield the probability of each point. Raises BadAnswer unless exactly the points sent came back."""
+        points = _named_points(value)
+        answers = {point["name"]: point for point in points}
+        names = [str(case.number) for case in cases]
+        if answers.keys() != set(names) or len(points) != len(names):
+            raise UnexpectedAnswer("The output does not name exactly the points that were sent.")
+        for name in names:
+            yield (probability(value_at(answers[name], "probability")),)
+
+
+class LesionKind(ClassificationKind):
+    """LUNA25's task. Truth 0 or 1, predictions (n,) float64 in [0, 1].
+
+    Facts: `series`, `lesion`, `point_xyz_mm` (patient space, mm, LPS), `clinical` (LUNA25's column names).
+    """
 
     name = "lesion"
     title = "Lung lesion malignancy"
-    class_names: tuple[str, ...] = ("benign", "malignant")
-    has_points = True
-    id_columns: tuple[str, ...] = ("annotationid", "id")
-    score_columns: tuple[str, ...] = ("probability", "prob", "score", "prediction", "label_score", "label_pred")
+    class_names = ("benign", "malignant")
+    n_values = 1
+    id_columns = ("annotationid", "id")
+    metrics = (
+        "auc", "sensitivity_at_95_specificity", "specificity_at_95_sensitivity", "average_precision", "brier", "ece",
+        "calibration_slope", "calibration_intercept", "log_loss", "accuracy", "precision", "recall", "specificity",
+        "f1",
+    )  # fmt: skip
+    ranking_metric = "auc"
+    curves = ("roc", "pr", "reliability")
     endpoint_path = "/api/v1/predict/lesion"
     probability_path = "data.probability"
-    image_suffixes: tuple[str, ...] = (".mha",)  # one file a call: a .mhd has its pixels elsewhere
-    contracts: tuple[str, ...] = ("http", "batch")
-    optional_fields: tuple[str, ...] = OPTIONAL_FIELDS
-    ranking_metric = "auc"
+    answer_sentence = "a number at `data.probability`"
+    request_guide = REQUEST_GUIDE
+    optional_fields = OPTIONAL_FIELDS
+    batch = LesionBatch()
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        return metric_names(self.name)
+    def read_row(self, record: Record) -> CaseContent:
+        facts: dict[str, Any] = {"point_xyz_mm": point_xyz_mm(record)}
+        facts |= {"series": series_of(record)[:LONGEST_FACT], "lesion": record.get("lesionid", "")[:LONGEST_FACT]}
+        facts["clinical"] = {name: record[key] for key, name in CLINICAL_COLUMNS.items() if record.get(key)}
+        return CaseContent(self.read_label(record["label"]), {name: value for name, value in facts.items() if value})
+
+    def read_label(self, text: str) -> int:
+        """Return the class a table's cell names. Raises ValueError with a sentence."""
+        if text.strip().lower() not in LABELS:
+            raise ValueError("the label is not 0 or 1")
+        return LABELS[text.strip().lower()]
+
+    def shown(self, facts: Facts) -> dict[str, str]:
+        shown = {"series": facts.get("series", ""), "lesion": facts.get("lesion", "")}
+        shown["point (x, y, z mm, LPS)"] = ", ".join(f"{at:g}" for at in facts.get("point_xyz_mm", ()))
+        return {name: text for name, text in (shown | facts.get("clinical", {})).items() if text}
 
     def value_columns(self, header: Sequence[str]) -> tuple[list[str], list[str]]:
-        found = [name for name in self.score_columns if name in header]
+        found = [name for name in SCORE_COLUMNS if name in header]
         return found[:1], [] if found else ["probability"]
-
-    def row_problem(self, values: Sequence[float]) -> str | None:
-        return None
-
-    def shape(self, n_cases: int) -> tuple[int, ...]:
-        return (n_cases,)
 
     def template_header(self) -> list[str]:
         return ["AnnotationID", "probability"]
@@ -57,55 +134,38 @@ class LesionKind:
     def template_values(self) -> list[str]:
         return ["0.5"]
 
-    def read_truth(self, text: str) -> int:
-        words = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "benign": 0, "malignant": 1}
-        if text.strip().lower() not in words:
-            raise ValueError("the label is not 0 or 1")
-        return words[text.strip().lower()]
+    def csv_sentences(self) -> list[str]:
+        names = ", ".join(f"`{name}`" for name in SCORE_COLUMNS)
+        return [
+            f"An id column, `AnnotationID` or `id`, and one score column: the first present of {names}.",
+            "Each id exactly once; each value a number from 0 to 1.",
+        ]
 
     def request_fields(
-        self,
-        case: CaseFacts,
-        *,
-        series: str,
-        lesion: int,
-        naming: str = "camelCase",
-        omit: Collection[str] = (),
+        self, facts: Facts, *, series: str, lesion: int, naming: str = "camelCase", omit: Collection[str] = ()
     ) -> dict[str, str]:
-        """Return the fields of one call.
-
-        series, lesion: the neutral values that stand for the real ones, which leak the truth.
-        naming: `camelCase` (the API contract) or `csv` (LUNA25's column names).
-        """
-        fields = {"seriesInstanceUID": series, "lesionID": str(lesion)} | _coordinates(case)
-        fields |= _clinical(case.metadata, series)
+        """Return the fields of one call. naming: `camelCase` (the contract) or `csv` (LUNA25's column names)."""
+        point = facts.get("point_xyz_mm") or ()
+        fields = {"seriesInstanceUID": series, "lesionID": str(lesion)}
+        fields |= {name: repr(float(at)) for name, at in zip(("coordX", "coordY", "coordZ"), point, strict=False)}
+        fields |= _clinical_fields(facts.get("clinical", {}), series)
         kept = {name: text for name, text in fields.items() if not _is_omitted(name, omit)}
         return kept if naming == "camelCase" else {FIELD_NAMES[name]: text for name, text in kept.items()}
 
     def read_answer(
-        self,
-        value: object,
-        probability_path: str | None = None,
-        *,
-        series: str | None = None,
-        lesion: int | None = None,
+        self, value: object, path: str | None = None, *, series: str | None = None, lesion: int | None = None
     ) -> tuple[float, ...]:
-        path = self.probability_path if probability_path is None else probability_path
+        path = self.probability_path if path is None else path
         answer = (probability(value_at(value, path)),)
         _check_echo(value, path, series, lesion)
         return answer
 
 
-def _coordinates(case: CaseFacts) -> dict[str, str]:
-    points = {"coordX": case.x_mm, "coordY": case.y_mm, "coordZ": case.z_mm}
-    return {name: repr(float(point)) for name, point in points.items() if point is not None}
-
-
-def _clinical(metadata: Mapping[str, object], series: str) -> dict[str, str]:
+def _clinical_fields(clinical: Facts, series: str) -> dict[str, str]:
     """Return the optional fields a case has. The patient's number is replaced: it can be looked up."""
     fields = {"patientID": f"P-{series}"[:64]}
     for name in ("studyDate", "ageAtStudyDate", "gender"):
-        text = str(metadata.get(FIELD_NAMES[name], metadata.get(name, "")) or "").strip()
+        text = str(clinical.get(FIELD_NAMES[name], "") or "").strip()
         if text:
             fields[name] = text
     return fields
@@ -123,3 +183,33 @@ def _check_echo(value: object, path: str, series: str | None, lesion: int | None
     for name, sent in (("seriesInstanceUID", series), ("lesionID", lesion)):
         if sent is not None and name in parent and str(parent[name]) != str(sent):
             raise BadAnswer(f"The answer's {name} is not the one that was asked for.")
+
+
+def points_of_interest(cases: Sequence[SentCase]) -> dict[str, Any]:
+    points = [{"name": str(case.number), "point": list(case.facts["point_xyz_mm"])} for case in cases]
+    return {"name": "Points of interest", "type": "Multiple points", "points": points, "version": VERSION}
+
+
+def clinical_information(clinical: Facts) -> dict[str, Any]:
+    age = str(clinical.get("Age_at_StudyDate", "") or "").strip()
+    gender = str(clinical.get("Gender", "") or "").strip().upper()
+    return {
+        "age": int(float(age)) if age.replace(".", "", 1).isdigit() else None,
+        "gender": gender if gender in ("MALE", "FEMALE") else None,
+        "smoking_status": "Unknown",
+        "clinical_category": None,
+        "regional_nodes_category": None,
+        "metastasis_category": None,
+    }
+
+
+def _named_points(value: object) -> list[dict[str, Any]]:
+    points = value.get("points") if isinstance(value, dict) else None
+    if not isinstance(points, list) or not all(
+        isinstance(point, dict) and isinstance(point.get("name"), str) for point in points
+    ):
+        raise UnexpectedAnswer("The output has no list of named points.")
+    return points
+
+
+KIND = LesionKind()

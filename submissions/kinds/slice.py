@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from .base import BadAnswer, CaseFacts, metric_names, probability, sum_problem, value_at
+from .base import BadAnswer, CaseContent, Record, series_of
+from .classification import ClassificationKind, probability, sum_problem, value_at
 
 CLASS_NAMES = ("adenocarcinoma", "large_cell_carcinoma", "squamous_cell_carcinoma", "normal")
 
 
-class SliceKind:
+class SliceKind(ClassificationKind):
     """CT slice classification. Truth 0..3 in the order of `class_names`, predictions (n, 4) float64."""
 
     name = "slice"
     title = "CT slice classification"
-    class_names: tuple[str, ...] = CLASS_NAMES
-    has_points = False
-    id_columns: tuple[str, ...] = ("id",)
-    score_columns: tuple[str, ...] = ()
+    class_names = CLASS_NAMES
+    n_values = len(CLASS_NAMES)
+    id_columns = ("id",)
+    image_suffixes = (".png", ".jpg", ".jpeg")
+    metrics = ("log_loss", "accuracy", "macro_f1", "macro_auc_ovr", *(f"f1_{name}" for name in CLASS_NAMES))
+    ranking_metric = "macro_f1"
+    curves = ("roc", "confusion", "classes")
     endpoint_path = "/predict"
     probability_path = "probabilities"
-    image_suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg")
-    contracts: tuple[str, ...] = ("http",)  # a batch is a CT with its points
-    optional_fields: tuple[str, ...] = ()
-    ranking_metric = "macro_f1"
+    answer_sentence = "one number a class at `probabilities`"
+    request_guide = (
+        "A phase of **CT slices** posts `file` (PNG or JPEG) to `/predict` and reads `probabilities`, "
+        "one for each class, by name or in the order of the CSV's columns."
+    )
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        return metric_names(self.name)
+    def read_row(self, record: Record) -> CaseContent:
+        series = series_of(record)[:64]
+        return CaseContent(self.read_label(record["label"]), {"series": series} if series else {})
+
+    def read_label(self, text: str) -> int:
+        """Return the class a cell names: by its name, in any of its published spellings, or its number.
+
+        Raises ValueError with a sentence.
+        """
+        word = text.strip().lower().replace(".", "_").replace(" ", "_").replace("-", "_")
+        if word in CLASS_NAMES:
+            return CLASS_NAMES.index(word)
+        if word in ("0", "1", "2", "3"):
+            return int(word)
+        raise ValueError(f"the label is none of {', '.join(CLASS_NAMES)}")
 
     def value_columns(self, header: Sequence[str]) -> tuple[list[str], list[str]]:
         missing = [name for name in CLASS_NAMES if name not in header]
@@ -36,45 +53,23 @@ class SliceKind:
     def row_problem(self, values: Sequence[float]) -> str | None:
         return sum_problem(values)
 
-    def shape(self, n_cases: int) -> tuple[int, ...]:
-        return (n_cases, len(CLASS_NAMES))
-
     def template_header(self) -> list[str]:
         return ["id", *CLASS_NAMES]
 
     def template_values(self) -> list[str]:
         return ["0.25"] * len(CLASS_NAMES)
 
-    def read_truth(self, text: str) -> int:
-        """Return the class a cell names: by its name, in any of its published spellings, or its number."""
-        word = text.strip().lower().replace(".", "_").replace(" ", "_").replace("-", "_")
-        if word in CLASS_NAMES:
-            return CLASS_NAMES.index(word)
-        if word in ("0", "1", "2", "3"):
-            return int(word)
-        raise ValueError(f"the label is none of {', '.join(CLASS_NAMES)}")
-
-    def request_fields(
-        self,
-        case: CaseFacts,
-        *,
-        series: str,
-        lesion: int,
-        naming: str = "camelCase",
-        omit: Collection[str] = (),
-    ) -> dict[str, str]:
-        """Return no field at all: a slice is sent as its file alone."""
-        return {}
+    def csv_sentences(self) -> list[str]:
+        names = ", ".join(f"`{name}`" for name in CLASS_NAMES)
+        return [
+            f"An `id` column and one probability column a class: {names}.",
+            "Each id exactly once; each value a number from 0 to 1, and each row sums to 1.",
+        ]
 
     def read_answer(
-        self,
-        value: object,
-        probability_path: str | None = None,
-        *,
-        series: str | None = None,
-        lesion: int | None = None,
+        self, value: object, path: str | None = None, *, series: str | None = None, lesion: int | None = None
     ) -> tuple[float, ...]:
-        path = self.probability_path if probability_path is None else probability_path
+        path = self.probability_path if path is None else path
         values = tuple(probability(each) for each in _per_class(value_at(value, path)))
         if sum_problem(values):
             raise BadAnswer("The class probabilities in the answer do not sum to 1 ± 0.01.")
@@ -88,3 +83,6 @@ def _per_class(value: object) -> list[object]:
     if isinstance(value, list) and len(value) == len(CLASS_NAMES):
         return value
     raise BadAnswer("The answer does not hold one probability for each of the four classes.")
+
+
+KIND = SliceKind()

@@ -7,10 +7,15 @@ from django.db import models
 from submissions.kinds import KINDS, Kind
 
 
+def kind_choices() -> list[tuple[str, str]]:
+    """Return (name, title) of the kinds; a function, so that a new kind needs no migration."""
+    return [(name, kind.title) for name, kind in KINDS.items()]
+
+
 class Dataset(models.Model):
     """A versioned set of cases of one kind; `content_hash` covers ids, truth, splits and image bytes."""
 
-    kind = models.CharField(max_length=20, choices=[(name, kind.title) for name, kind in KINDS.items()])
+    kind = models.CharField(max_length=40, choices=kind_choices)
     name = models.SlugField(max_length=80)
     version = models.PositiveIntegerField(default=1)
     content_hash = models.CharField(max_length=64, editable=False)
@@ -40,21 +45,16 @@ class Split(models.TextChoices):
 
 
 class Case(models.Model):
-    """One thing to predict: a lesion of a CT volume, or a slice."""
+    """One thing to predict. truth: never leaves the worker. facts: what else the kind needs; it alone reads both."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="cases")
     position = models.PositiveIntegerField(help_text="Row in the table it came from; scores depend on this order.")
     public_id = models.CharField(max_length=200)
-    series_uid = models.CharField(max_length=64, blank=True)
-    lesion_id = models.CharField(max_length=64, blank=True)
     image = models.CharField(max_length=300, blank=True, help_text="Key in the datasets storage.")
-    x_mm = models.FloatField(null=True, blank=True)
-    y_mm = models.FloatField(null=True, blank=True)
-    z_mm = models.FloatField(null=True, blank=True)
-    truth = models.PositiveSmallIntegerField()
+    truth = models.JSONField()
+    facts = models.JSONField(default=dict, blank=True)
     patient = models.CharField(max_length=100, blank=True)
     split = models.CharField(max_length=10, choices=Split.choices, default=Split.PUBLIC)
-    metadata = models.JSONField(default=dict, blank=True)
 
     class Meta:
         constraints = [

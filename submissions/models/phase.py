@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from submissions.kinds import Kind
 from submissions.models.dataset import Dataset, Split
+from submissions.runner.contracts import contracts_for
 from submissions.scoring import metrics_of
 
 SHORTEST_WINDOW = timedelta(seconds=1)
@@ -144,12 +145,17 @@ class Phase(models.Model):
         if self.closes_at and self.closes_at <= self.opens_at:
             problems["closes_at"] = "The phase must close after it opens."
         if self.dataset_id:
-            problems |= self._metric_problems()
+            problems |= self._metric_problems() | self._container_problems()
         if self.decimals is not None and self.decimals > 15:
             problems["decimals"] = "Give 0 to 15, or nothing for full precision."
         problems |= self._limit_problems()
         if problems:
             raise ValidationError(problems)
+
+    def _container_problems(self) -> dict[str, str]:
+        if self.accepts_docker and not contracts_for(self.kind):
+            return {"accepts_docker": f"No container contract serves {self.kind.title}; take CSVs only."}
+        return {}
 
     def _limit_problems(self) -> dict[str, str]:
         """Name the limits under which no container could run."""

@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from submissions.models.phase import Phase
 from submissions.models.team import Team, team_of
+from submissions.runner.contracts import contract_choices, default_contract
 
 if TYPE_CHECKING:
     from submissions.models.evaluation import Evaluation
@@ -33,10 +34,6 @@ class Submission(models.Model):
         CSV = "csv", "predictions (CSV)"
         DOCKER = "docker", "Docker image"
 
-    class Contract(models.TextChoices):
-        HTTP = "http", "HTTP service"
-        BATCH = "batch", "Grand Challenge batch"
-
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     phase = models.ForeignKey(Phase, on_delete=models.PROTECT, related_name="submissions")
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="submissions")
@@ -49,7 +46,7 @@ class Submission(models.Model):
     title = models.CharField(max_length=120, blank=True)
     comment = models.TextField(max_length=2000, blank=True)
     model_version = models.CharField(max_length=60, blank=True)
-    contract = models.CharField(max_length=10, choices=Contract.choices, default=Contract.HTTP, blank=True)
+    contract = models.CharField(max_length=40, choices=contract_choices, default=default_contract, blank=True)
     model_endpoint = models.CharField(max_length=201, blank=True)
     adapter = models.JSONField(default=dict, blank=True)
     docker_image_name = models.CharField(max_length=255, blank=True)

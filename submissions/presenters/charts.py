@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from submissions.scoring import CURVES
+from submissions.scoring import Chart as Axes
 
 LEFT, TOP, SIDE = 40, 10, 200  # the plot is a square of SIDE units; x and y both run from 0 to 1
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -25,7 +29,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """diagonal: "up" for ROC and reliability, "" for none."""
+    """A curve's axes and lines in the plot. y runs from 0 to 1."""
 
     title: str
     x_label: str
@@ -33,10 +37,11 @@ class Chart:
     caption: str
     lines: list[Line]
     diagonal: bool
+    x_ticks: list[dict[str, Any]]
 
     @property
-    def ticks(self) -> list[dict[str, Any]]:
-        return [{"text": f"{tick:g}", "x": to_x(tick), "y": to_y(tick)} for tick in TICKS]
+    def y_ticks(self) -> list[dict[str, Any]]:
+        return [{"text": f"{tick:g}", "y": to_y(tick)} for tick in TICKS]
 
 
 def to_x(value: float) -> float:
@@ -47,38 +52,41 @@ def to_y(value: float) -> float:
     return round(TOP + (1 - value) * SIDE, 1)
 
 
-def line(name: str, points: Points, css: str = "curve") -> Line:
-    """Place (x, y) points of [0, 1]² in the plot."""
-    placed = [(to_x(x), to_y(y)) for x, y in points]
+def line(name: str, points: Points, css: str = "curve", axes: Axes | None = None) -> Line:
+    """Place (x, y) points in the plot; without axes x is in [0, 1] as y is."""
+    placed = [(to_x(share_of_axis(x, axes) if axes else x), to_y(y)) for x, y in points]
     path = " ".join(f"{x},{y}" for x, y in placed)
     return Line(name, css, path, placed if len(placed) <= 12 else [])
 
 
-def _lines(curves: Mapping[str, Points]) -> list[Line]:
+def share_of_axis(x: float, axes: Axes) -> float:
+    """Return where x lies between the first tick of the axis (0) and the last (1)."""
+    low, high = axes.x_ticks[0], axes.x_ticks[-1]
+    if axes.is_log:
+        return math.log(x / low) / math.log(high / low)
+    return (x - low) / (high - low)
+
+
+def _lines(curves: Mapping[str, Points], axes: Axes) -> list[Line]:
     styles = LINE_CLASSES * (1 + len(curves) // len(LINE_CLASSES))
-    return [line(name, points, css) for (name, points), css in zip(curves.items(), styles, strict=False) if points]
+    return [
+        line(name, points, css, axes) for (name, points), css in zip(curves.items(), styles, strict=False) if points
+    ]
 
 
 def charts_of(curves: Mapping[str, Mapping[str, Any]]) -> list[Chart]:
     """Return the charts of an evaluation. curves: as `scoring.curves` stores them, by split.
 
-    Several splits, or the classes of a slice phase, are lines of one chart.
+    Several splits, or the classes of a phase that asks for them, are lines of one chart.
     """
-    charts = [
-        _chart("ROC", "false positive rate", "sensitivity", _gathered(curves, "roc"), diagonal=True,
-               caption="Up and to the left is better; the dashed line is guessing."),
-        _chart("Precision and recall", "recall", "precision", _gathered(curves, "pr"), diagonal=False,
-               caption="How pure the called cases stay as more of the malignant ones are found."),
-        _chart("Reliability", "predicted probability", "observed share", _gathered(curves, "reliability"),
-               diagonal=True, caption="On the dashed line, a predicted 30 % comes true in 30 % of cases."),
-    ]  # fmt: skip
+    drawn = [(CURVES[name].chart, _gathered(curves, name)) for name in CURVES]
+    charts = [_chart(axes, lines) for axes, lines in drawn if axes is not None]
     return [chart for chart in charts if chart.lines]
 
 
-def _chart(
-    title: str, x_label: str, y_label: str, curves: Mapping[str, Points], *, diagonal: bool, caption: str
-) -> Chart:
-    return Chart(title, x_label, y_label, caption, _lines(curves), diagonal)
+def _chart(axes: Axes, curves: Mapping[str, Points]) -> Chart:
+    ticks = [{"text": f"{tick:g}", "x": to_x(share_of_axis(tick, axes))} for tick in axes.x_ticks]
+    return Chart(axes.title, axes.x_label, axes.y_label, axes.caption, _lines(curves, axes), axes.has_diagonal, ticks)
 
 
 def _gathered(curves: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Points]:

@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from submissions.runner.base import AttemptTaken, ContainerFault, EngineFault, RunCallbacks, RunCancelled
-from submissions.runner.engine.docker import Engine
+from submissions.runner.base import AttemptTaken, ContainerFault, Engine, EngineFault, RunCallbacks, RunCancelled
 from submissions.runner.engine.passwd_check import check_accounts
-from submissions.runner.engine.responses import ContainerState
-from submissions.runner.sandbox import ContainerSpec, Labels, OutputVolume
+from submissions.runner.sandbox import Labels
+from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume
 
 LOG_TAIL_S = 1.0
 
@@ -29,6 +28,14 @@ class Host:
     def labels(self, evaluation: str, attempt: int, lifetime_s: float) -> Labels:
         """Return the labels of an attempt. The deadline is wall-clock: another process reads it."""
         return Labels(self.prefix, self.instance, evaluation, attempt, int(time.time() + lifetime_s))
+
+
+def known_image(host: Host, image_id: str) -> EngineImage:
+    """Return the facts of the loaded image. Raises EngineFault when it is not there."""
+    image = host.engine.image(image_id)
+    if image is None:
+        raise EngineFault("The image is not on the engine.", staff_detail=image_id)
+    return image
 
 
 class Attempt:
@@ -117,4 +124,4 @@ def wait_exited(engine: Engine, container_id: str, timeout_s: float = LOG_TAIL_S
     return state
 
 
-__all__ = ["Attempt", "AttemptTaken", "Clock", "Host", "attempt_on", "wait_exited"]
+__all__ = ["Attempt", "AttemptTaken", "Clock", "Host", "attempt_on", "known_image", "wait_exited"]

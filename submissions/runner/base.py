@@ -9,12 +9,16 @@ RunError
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import tarfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from submissions.kinds import Kind
+from submissions.kinds import Facts, Kind
+from submissions.kinds.base import SentCase
+from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume, OwnContainer
 
 
 class RunError(Exception):
@@ -88,17 +92,13 @@ def limits_with(*, memory_mib: int, **others: Any) -> Limits:
 class RunCase:
     """One case as the runner sees it: no truth.
 
-    case_id stays here: containers get neutral names. x_mm, y_mm, z_mm: patient space, LPS, or None.
-    metadata: further columns of the dataset, of which the kind sends a few.
+    case_id stays here: containers get neutral names. facts: what the kind knows of the case, of which it sends some.
     """
 
     case_id: str
     image_path: Path
     series_key: str
-    x_mm: float | None = None
-    y_mm: float | None = None
-    z_mm: float | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,10 @@ class Call:
     case: RunCase
     series_uid: str
     lesion_id: int
+
+    @property
+    def sent(self) -> SentCase:
+        return SentCase(self.case.facts, self.series_uid, self.lesion_id)
 
 
 @dataclass(frozen=True)
@@ -162,3 +166,109 @@ class Runner(Protocol):
     """One container contract: `run` returns a RunResult or raises a RunError; nothing of it stays."""
 
     def run(self, request: RunRequest, watcher: RunCallbacks) -> RunResult: ...
+
+
+class Lines(Protocol):
+    """The output of an attached container. ended: nothing more will come."""
+
+    ended: bool
+
+    def lines(self, wait_s: float) -> list[bytes]:
+        """Return the whole lines that came within `wait_s`; at once when there are some."""
+        ...
+
+
+class Engine(Protocol):
+    """A container engine, spoken to by one thread. Each call has a time-out.
+
+    Raises EngineFault for whatever goes wrong on the engine's side; ContainerFault where the image is to blame.
+    """
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the engine runs on this machine."""
+        ...
+
+    def close(self) -> None: ...
+
+    def twin(self) -> Engine:
+        """Return a connection of its own to the same engine, for another thread."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """Return versions, runtimes, storage driver and root of the engine."""
+        ...
+
+    def image(self, reference: str) -> EngineImage | None:
+        """Return what is known of an image, or None if the engine has none by that name."""
+        ...
+
+    def load(self, archive: Iterable[bytes]) -> str:
+        """Load an archive; return the ID the engine gave the image, "" if it does not say."""
+        ...
+
+    def tags(self, repository: str) -> dict[str, list[str]]:
+        """Return the tags below a repository name, by image ID."""
+        ...
+
+    def tag(self, image_id: str, repository: str, version: str) -> None: ...
+
+    def remove_image(self, reference: str) -> bool:
+        """Remove a tag or an image; False where it is in use, or gone already."""
+        ...
+
+    def create(self, spec: ContainerSpec, *, is_untrusted: bool = False) -> str:
+        """Create a container and return its id. Raises AttemptTaken if its name is in use."""
+        ...
+
+    def stat(self, container_id: str, path: str) -> tuple[int, str]:
+        """Return (mode as Go has it, where a link leads in the end); (0, "") where nothing is. Opens no file."""
+        ...
+
+    def start(self, container_id: str, *, is_untrusted: bool = False) -> None: ...
+
+    def state(self, container_id: str) -> ContainerState: ...
+
+    def inspect(self, container_id: str) -> dict[str, Any]: ...
+
+    def memory(self, container_id: str) -> int:
+        """Return the highest memory use known in bytes."""
+        ...
+
+    def kill(self, container_id: str) -> None:
+        """End it at once; one that has ended already is fine."""
+        ...
+
+    def remove(self, container_id: str) -> None:
+        """Remove it with its anonymous volumes; one that is gone already is fine."""
+        ...
+
+    def logs(self, container_id: str) -> str:
+        """Return the end of what it printed, as text without control characters."""
+        ...
+
+    def run_in(self, container_id: str, command: list[str]) -> tuple[int, str]:
+        """Run a command in one of our own containers; return its exit code and output."""
+        ...
+
+    def attached(self, container_id: str) -> AbstractContextManager[Lines]:
+        """Give the standard output of a container as it comes. Attach before start."""
+        ...
+
+    def read_archive(self, container_id: str, path: str, limit_bytes: int) -> tarfile.TarFile | None:
+        """Return a folder or file of a container as a tar; None if there is none."""
+        ...
+
+    def create_volume(self, volume: OutputVolume, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:
+        """Make a volume in memory, bounded in bytes and in files."""
+        ...
+
+    def remove_volume(self, name: str) -> None: ...
+
+    def own_containers(self, labels: Mapping[str, str]) -> list[OwnContainer]:
+        """Return the containers that carry all of `labels`."""
+        ...
+
+    def own_volumes(self, labels: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+        """Return the labels of the volumes that carry all of `labels`, by volume name."""
+        ...

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from submissions.runner.base import Limits
-from submissions.runner.engine.responses import EngineImage
-from submissions.runner.sandbox import MIB, NOBODY, ContainerSpec, Labels, model_spec
+from submissions.runner.contracts.base import Contract
+from submissions.runner.sandbox import Labels, model_spec
+from submissions.runner.values import MIB, NOBODY, ContainerSpec, EngineImage
 
 NAMELESS = Labels("luna", "home", "try", 1, 0)
 
 
-def docker_run_command(limits: Limits, *, contract: str = "http") -> str:
+def docker_run_command(limits: Limits, contract: Contract) -> str:
     """Return the line that runs IMAGE as an evaluation does, for participants to copy."""
     spec = model_spec(NAMELESS, EngineImage("IMAGE", {}, (), ()), limits)
     line = " \\\n  ".join(["docker run --rm --name lunasite-try", *_options(spec, contract), spec.image_id])
-    # The container writes as nobody, so everybody must be allowed to.
-    return f"mkdir -p output && chmod 777 output\n{line}" if contract == "batch" else line
+    return f"{contract.home_setup}\n{line}" if contract.home_setup else line
 
 
-def _options(spec: ContainerSpec, contract: str) -> list[str]:
+def _options(spec: ContainerSpec, contract: Contract) -> list[str]:
     memory = f"{spec.memory_bytes // MIB}m"
     lines = [
         f"--init --network none --ipc private --read-only --user {NOBODY}",
@@ -28,6 +28,4 @@ def _options(spec: ContainerSpec, contract: str) -> list[str]:
     ]
     lines += [f"--tmpfs {path}:{options}" for path, options in sorted(spec.tmpfs.items())]
     lines += [f"--env {name}={value}" for name, value in sorted(spec.environment.items())]
-    if contract == "batch":
-        lines.append('--volume "$PWD/input:/input:ro" --volume "$PWD/output:/output"')
-    return lines
+    return lines + list(contract.home_options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from submissions.runner.base import ContainerFault, RunError
-from submissions.runner.engine.responses import ContainerState
+from submissions.runner.values import ContainerState
 
 # Words of the C library, which every language prints; they choose a hint, not whose fault it was.
 DISK_FULL = ("no space left on device", "errno 28", "enospc")

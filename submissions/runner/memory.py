@@ -10,8 +10,7 @@ import contextlib
 import threading
 from pathlib import Path
 
-from submissions.runner.base import EngineFault
-from submissions.runner.engine.docker import Engine
+from submissions.runner.base import Engine, EngineFault
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 ASK_EVERY_S = 2.0

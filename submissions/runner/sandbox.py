@@ -5,16 +5,14 @@ Holder (ours) owns the empty network namespace; model (the participant's) and dr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from math import ceil
 from posixpath import normpath
 
 from submissions.runner.base import Limits
-from submissions.runner.engine.responses import EngineImage
+from submissions.runner.values import MIB, Bind, ContainerSpec, EngineImage, OutputVolume
 
-MIB = 1 << 20
-NOBODY = "65534:65534"
 CASES_AT = "/cases"
 PLAN_AT = "/plan"
 INPUT_AT = "/input"
@@ -30,23 +28,6 @@ CACHES = {
 FORBIDDEN_ENV = ("LD_", "NVIDIA_", "CUDA_VISIBLE")
 # Images with CUDA or conda need it; intake let nothing else of LD_* through.
 ALLOWED_ENV = ("LD_LIBRARY_PATH",)
-
-
-@dataclass(frozen=True)
-class Bind:
-    """A folder of this machine, mounted read-only."""
-
-    source: str
-    target: str
-
-
-@dataclass(frozen=True)
-class OutputVolume:
-    """A tmpfs volume that outlives the container which wrote it, as long as the holder mounts it."""
-
-    name: str
-    target: str
-    read_only: bool
 
 
 @dataclass(frozen=True)
@@ -67,27 +48,6 @@ class Labels:
     def name(self, role: str) -> str:
         """Return the container name; taken already means that another worker runs this attempt."""
         return f"{self.prefix}-{self.instance}-{self.evaluation}-{self.attempt}-{role}"
-
-
-@dataclass(frozen=True)
-class ContainerSpec:
-    """One container, fully said. network: `none`, or the name of the holder whose namespace it joins."""
-
-    name: str
-    image_id: str
-    labels: Mapping[str, str]
-    network: str
-    memory_bytes: int
-    pids: int
-    command: list[str] | None = None
-    cpus: float = 1.0
-    shm_bytes: int = MIB
-    environment: Mapping[str, str] = field(default_factory=dict)
-    tmpfs: Mapping[str, str] = field(default_factory=dict)
-    binds: tuple[Bind, ...] = ()
-    volumes: tuple[OutputVolume, ...] = ()
-    runtime: str | None = None
-    gpu: bool = False
 
 
 def holder_spec(labels: Labels, driver_image: str, volumes: tuple[OutputVolume, ...] = ()) -> ContainerSpec:

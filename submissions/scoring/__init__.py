@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from .curves import curves
+from .curves import CURVES, Chart, curves
 from .errors import MetricError
 from .metrics import METRIC_VERSION, METRICS, MISSING, Metric, metrics_of
+from .outcome import Outcome
 from .report import preferred_interval, score
 
 __all__ = [
+    "CURVES",
     "METRICS",
     "METRIC_VERSION",
     "MISSING",
+    "Chart",
     "Metric",
     "MetricError",
+    "Outcome",
     "curves",
     "metrics_of",
     "preferred_interval",

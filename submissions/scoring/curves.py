@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from submissions.kinds import KINDS
 
 from .calibration import quantile_bins
-from .resamples import Floats, Ints, Ranking
+from .resamples import Floats, Ints, Ranking, Sample
 
 MAX_POINTS = 101
 # A point a case would tell every label to whoever gives each case a score of its own.
@@ -22,28 +23,94 @@ RELIABILITY_BINS = 10
 Points = list[list[float]]
 
 
+@dataclass(frozen=True)
+class Chart:
+    """How a curve is drawn. x_ticks: where the x axis is marked, from end to end; is_log: evenly spaced by ratio."""
+
+    title: str
+    x_label: str
+    y_label: str
+    caption: str
+    has_diagonal: bool = False
+    x_ticks: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
+    is_log: bool = False
+
+
+Draw = Callable[[NDArray[Any], NDArray[Any], Sequence[str]], Any]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A named picture of a split. draw(truth, predictions, class names) returns JSON; chart: None if it has no axes."""
+
+    draw: Draw
+    chart: Chart | None
+
+
+CURVES: dict[str, Curve] = {}
+
+
+def curve(name: str, chart: Chart | None = None) -> Callable[[Draw], Draw]:
+    """Register what draws a curve: points [x, y], or a map of points by line."""
+
+    def register(draw: Draw) -> Draw:
+        assert name not in CURVES, f"two curves are called {name}"
+        CURVES[name] = Curve(draw, chart)
+        return draw
+
+    return register
+
+
 def curves(kind: str, truth: ArrayLike, predictions: ArrayLike) -> dict[str, Any]:
-    """Return JSON of the curves of one split. Points are [x, y] in [0, 1], at most 101 a curve and one for 5 cases.
+    """Return JSON of the curves a kind names, of one split: at most 101 points a curve and one for 5 cases.
 
-    kind: its name. truth: (n,) class numbers. predictions: (n,) gives `roc` (FPR, TPR), `pr` (recall, precision)
-    and `reliability` (mean p, observed share) of ten bins of equal mass; (n, classes) gives `roc` by class, and
-    `confusion`, rows the truth, each row's shares.
+    kind: its name. truth, predictions: as the kind's `truths` and `gather` give them.
     """
-    y, p = np.asarray(truth, dtype=np.int64), np.asarray(predictions, dtype=np.float64)
-    return _binary_curves(y, p) if p.ndim == 1 else _class_curves(y, p, KINDS[kind].class_names)
+    sample = Sample(np.asarray(truth), np.asarray(predictions))
+    names, class_names = KINDS[kind].curves, KINDS[kind].class_names
+    return {name: CURVES[name].draw(sample.truth, sample.predictions, class_names) for name in names}
 
 
-def _binary_curves(truth: Ints, p: Floats) -> dict[str, Any]:
-    return {
-        "roc": roc_points(truth == 1, p),
-        "pr": precision_recall_points(truth == 1, p),
-        "reliability": reliability_points(truth, p),
-    }
+@curve(
+    "roc",
+    Chart("ROC", "false positive rate", "sensitivity", "Up and to the left is better; the dashed line is guessing.",
+          has_diagonal=True),
+)  # fmt: skip
+def roc(truth: Ints, p: Floats, class_names: Sequence[str]) -> Any:
+    """Return (FPR, TPR) points; by class, one against the rest, where there is a probability a class."""
+    if p.ndim == 1:
+        return roc_points(truth == 1, p)
+    return {name: roc_points(truth == k, p[:, k]) for k, name in enumerate(class_names)}
 
 
-def _class_curves(truth: Ints, p: Floats, class_names: Sequence[str]) -> dict[str, Any]:
-    by_class = {name: roc_points(truth == k, p[:, k]) for k, name in enumerate(class_names)}
-    return {"roc": by_class, "confusion": confusion_shares(truth, p), "classes": list(class_names)}
+@curve(
+    "pr",
+    Chart("Precision and recall", "recall", "precision",
+          "How pure the called cases stay as more of the malignant ones are found."),
+)  # fmt: skip
+def precision_recall(truth: Ints, p: Floats, class_names: Sequence[str]) -> Points:
+    return precision_recall_points(truth == 1, p)
+
+
+@curve(
+    "reliability",
+    Chart("Reliability", "predicted probability", "observed share",
+          "On the dashed line, a predicted 30 % comes true in 30 % of cases.", has_diagonal=True),
+)  # fmt: skip
+def reliability(truth: Ints, p: Floats, class_names: Sequence[str]) -> Points:
+    return reliability_points(truth, p)
+
+
+@curve("confusion")
+def confusion(truth: Ints, p: Floats, class_names: Sequence[str]) -> list[list[float]]:
+    """Return rows of the truth, each row's shares."""
+    return confusion_shares(truth, p)
+
+
+@curve("classes")
+def classes(truth: Ints, p: Floats, class_names: Sequence[str]) -> list[str]:
+    """Return the names of the confusion's rows and columns."""
+    return list(class_names)
 
 
 def most_points(n_cases: int) -> int:

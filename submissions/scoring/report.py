@@ -29,8 +29,8 @@ def score(
 ) -> dict[str, Any]:
     """Return the scores of one split as JSON values: `n`, each metric's number, and `<metric>_ci`.
 
-    kind: name of a kind. truth: (n,) class numbers, predictions: (n,) or (n, classes), both in the dataset's
-    order. patients: the patient of each case, or None. metrics: names, default all of the kind's.
+    kind: name of a kind. truth, predictions: as the kind's `truths` and `gather` give them, in the dataset's order.
+    patients: the patient of each case, or None. metrics: names, default all of the kind's.
     seed: of the bootstrap over patients. ranking: the metric that ranks; it must be defined, and gets
     intervals even where they are slow to find.
 
@@ -62,7 +62,7 @@ def _checked(truth: ArrayLike, predictions: ArrayLike) -> Sample:
     sample = Sample(np.asarray(truth), np.asarray(predictions))
     if sample.n == 0 or len(sample.predictions) != sample.n:
         raise MetricError(f"{len(sample.predictions)} predictions for {sample.n} cases")
-    if not np.isfinite(sample.predictions).all():
+    if not sample.is_finite:
         raise MetricError("a prediction is missing or not finite")
     return sample
 

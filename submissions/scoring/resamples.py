@@ -6,25 +6,63 @@ is what makes a thousand resamples cost little more than a few plain evaluations
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Found = TypeVar("Found")
 
 
-class Sample:
+class Memo:
+    """What several metrics have to find out, found out once."""
+
+    @cached_property
+    def _found(self) -> dict[Callable[[Any], Any], Any]:
+        return {}
+
+    def once_of(self, function: Callable[[Any], Found]) -> Found:
+        """Return `function(self)`, computed at the first call."""
+        if function not in self._found:
+            self._found[function] = function(self)
+        found: Found = self._found[function]
+        return found
+
+
+class Sample(Memo):
     """The cases of a split, sorted once.
 
-    truth: (n,) int class numbers. predictions: (n,) probability of class 1, or (n, classes).
+    truth: (n,) int class numbers; predictions: (n,) probability of class 1, or (n, classes). Or both (n,) objects:
+    what a kind has of each case, such as lists of findings and (k, 4) arrays of candidates.
     """
 
-    def __init__(self, truth: Ints, predictions: Floats) -> None:
-        self.truth = np.asarray(truth, dtype=np.int64)
-        self.predictions = np.asarray(predictions, dtype=np.float64)
+    def __init__(self, truth: NDArray[Any], predictions: NDArray[Any]) -> None:
+        self.truth = _numbers_or_objects(truth, np.int64)
+        self.predictions = _numbers_or_objects(predictions, np.float64)
+
+    @property
+    def has_classes(self) -> bool:
+        return self.truth.dtype != object
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every number of the predictions is one."""
+        if self.predictions.dtype != object:
+            return bool(np.isfinite(self.predictions).all())
+        return all(bool(np.isfinite(numbers).all()) for numbers in self.predictions)
+
+    def usable(self, counts: Floats) -> Floats:
+        """Return the resamples of `counts` (resamples, n) that can be scored: of classes there must be two."""
+        if not self.has_classes:
+            return counts
+        of_first = counts @ (self.truth == self.truth[0]).astype(np.float64)
+        kept = of_first < counts.sum(axis=1)
+        return counts if kept.all() else counts[kept]
 
     @property
     def n(self) -> int:
@@ -50,6 +88,11 @@ class Sample:
     def class_rankings(self) -> list[Ranking]:
         """One ranking a class against the rest, for predictions (n, classes)."""
         return [Ranking(self.truth == k, column) for k, column in enumerate(self.predictions.T)]
+
+
+def _numbers_or_objects(values: NDArray[Any], number: Any) -> NDArray[Any]:
+    array = np.asarray(values)
+    return array if array.dtype == object else array.astype(number, copy=False)
 
 
 class Ranking:
@@ -96,7 +139,7 @@ class Ranking:
 
 
 @dataclass(eq=False)
-class Resamples:
+class Resamples(Memo):
     """`counts` (resamples, n): how often each case of `sample` is in each resample."""
 
     sample: Sample

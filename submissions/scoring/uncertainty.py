@@ -69,18 +69,11 @@ def bootstrap(sample: Sample, metrics: Iterable[Metric], chunks: CountChunks) ->
     metrics = list(metrics)
     drawn: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
     for counts in chunks:
-        resamples = Resamples(sample, _of_two_classes(sample, counts))
+        resamples = Resamples(sample, sample.usable(counts))
         for metric in metrics:
             drawn[metric.name].append(metric.over(resamples))
     intervals = {name: percentile_interval(np.concatenate(parts)) for name, parts in drawn.items()}
     return {name: interval for name, interval in intervals.items() if interval}
-
-
-def _of_two_classes(sample: Sample, counts: Floats) -> Floats:
-    """Return the resamples that hold more than one class."""
-    of_first = counts @ (sample.truth == sample.truth[0]).astype(np.float64)
-    kept = of_first < counts.sum(axis=1)
-    return counts if kept.all() else counts[kept]
 
 
 def percentile_interval(values: Floats) -> Interval | None:
@@ -186,7 +179,7 @@ def bootstrap_differences(
     defined = {metric: a - b for metric, (a, b) in values.items() if a is not None and b is not None}
     drawn: dict[str, list[Floats]] = {metric.name: [] for metric in defined}
     for counts in chunks:
-        kept = _of_two_classes(first, counts)
+        kept = first.usable(counts)
         pair = Resamples(first, kept), Resamples(second, kept)
         for metric in defined:
             drawn[metric.name].append(metric.over(pair[0]) - metric.over(pair[1]))

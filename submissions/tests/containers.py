@@ -12,14 +12,12 @@ from pathlib import Path
 from submissions.kinds import KINDS
 from submissions.runner.attempt import Host
 from submissions.runner.base import Limits, RunCallbacks, RunCase, RunError, RunRequest, RunResult
-from submissions.runner.contracts.batch import BatchRunner
-from submissions.runner.contracts.http import HttpRunner
-from submissions.runner.engine.docker import Engine
+from submissions.runner.contracts import CONTRACTS
+from submissions.runner.engine.docker import DockerEngine
 from submissions.runner.host.driver_image import driver_image
 
 HOSTILE = Path(__file__).parent / "hostile"
 PREFIX = "luna"
-RUNNERS = {"http": HttpRunner, "batch": BatchRunner}
 TEST_LIMITS = Limits(memory_mib=256, cpus=1.0, timeout_s=60, startup_s=20, predict_timeout_s=10, tmp_mib=64, shm_mib=16)
 
 
@@ -72,8 +70,9 @@ class Bench:
             path = root / f"{number // 2}.mha"
             path.write_bytes(b"voxels-of-case-%d;" % (number // 2) * 200)
             path.chmod(0o644)
-            facts = {"Gender": "Male", "Age_at_StudyDate": "61", "label": number % 2}
-            cases.append(RunCase(f"hidden-{number}", path, f"1.2.{number // 2}", 1.5 * number, -2.0, 3.0, facts))
+            clinical = {"Gender": "Male", "Age_at_StudyDate": "61", "label": number % 2}
+            facts = {"point_xyz_mm": [1.5 * number, -2.0, 3.0], "clinical": clinical}
+            cases.append(RunCase(f"hidden-{number}", path, f"1.2.{number // 2}", facts))
         return cases
 
     def request(self, image_id, **changes):
@@ -93,7 +92,7 @@ class Bench:
         return replace(request, **changes)
 
     def run(self, request, watcher=None) -> RunResult:
-        return RUNNERS[request.contract](self.host).run(request, watcher or RunCallbacks())
+        return CONTRACTS[request.contract].runner(self.host).run(request, watcher or RunCallbacks())
 
     def verdict(self, request, at_each_look=lambda: None):
         """Return (code, error or result, seconds) of a run; code None when it was answered."""
@@ -113,7 +112,7 @@ class Bench:
 @contextlib.contextmanager
 def bench_at(folder):
     """Give a bench on the engine of DOCKER_HOST; afterwards nothing of it is left there."""
-    engine = Engine(os.environ["DOCKER_HOST"])
+    engine = DockerEngine(os.environ["DOCKER_HOST"])
     image = driver_image()
     driver = engine.image(image.image_id)
     was_there = driver is not None

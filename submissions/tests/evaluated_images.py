@@ -8,7 +8,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage, storages
 from django.utils import timezone
 
-from submissions import actions
+from submissions import actions, tasks
 from submissions.models import Case, Submission
 from submissions.storage.base import Stored
 from submissions.tests.containers import HOSTILE
@@ -44,16 +44,15 @@ def make_lesions(samples=2, **fields):
             public_id=f"sample{number}",
             truth=0,
             split="sample",
-            x_mm=1,
-            y_mm=0,
-            z_mm=0,
+            facts={"point_xyz_mm": [1, 0, 0]},
         )
     key = storages["datasets"].save(
         "scan.mha", ContentFile(b"ObjectType = Image\nPatientName = Eve\nElementDataFile = LOCAL\nvoxels")
     )
     for case in dataset.cases.all():
         Case.objects.filter(pk=case.pk).update(
-            image=key, series_uid=f"1.{case.position // 3}", x_mm=10 + 5 * case.position % 90
+            image=key,
+            facts={"series": f"1.{case.position // 3}", "point_xyz_mm": [10 + 5 * case.position % 90, 2.0, 3.0]},
         )
     return phase
 
@@ -74,5 +73,5 @@ def send(phase, data, **fields):
 
 
 def run(submission):
-    actions.evaluate(evaluation_id=submission.latest.pk, worker="tests")
+    actions.evaluate(evaluation_id=submission.latest.pk, worker="tests", run_image=tasks.run_image)
     return submission.evaluations.order_by("-pk")[0]

@@ -34,9 +34,7 @@ def make_dataset(truth=TRUTH, splits=None, kind="lesion", patients=True):
             position=i,
             public_id=f"case{i}",
             truth=label,
-            x_mm=1.0,
-            y_mm=2.0,
-            z_mm=3.0,
+            facts={"point_xyz_mm": [1.0, 2.0, 3.0]},
             patient=f"p{i // 2}" if patients else "",
             split=splits[i] if splits else "public",
         )

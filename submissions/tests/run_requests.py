@@ -9,7 +9,10 @@ from submissions.runner.base import Limits, RunCase, RunRequest
 def run_cases(count=40, per_series=2):
     return [
         RunCase(
-            f"1.2.3.{n // per_series}_{n}", Path(f"/c/{n // per_series}.mha"), f"1.2.3.{n // per_series}", 1.0 * n, 0, 0
+            case_id=f"1.2.3.{n // per_series}_{n}",
+            image_path=Path(f"/c/{n // per_series}.mha"),
+            series_key=f"1.2.3.{n // per_series}",
+            facts={"point_xyz_mm": [1.0 * n, 0, 0]},
         )
         for n in range(count)
     ]

@@ -7,8 +7,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from submissions.failures import FAILURES
-from submissions.models import Phase, Submission
+from submissions.models import Phase
 from submissions.runner.base import limits_with
+from submissions.runner.contracts import contracts_for
 from submissions.runner.docker_run_command import docker_run_command
 
 
@@ -17,9 +18,10 @@ def guide(request: HttpRequest) -> HttpResponse:
     return render(request, "submissions/guide.html", {"failures": FAILURES.values()})
 
 
-def docker_run_commands(phase: Phase) -> list[tuple[str, str]]:
-    """Return (contract, line): a container at home under the limits of this phase."""
+def contract_texts(phase: Phase) -> list[tuple[str, str, str]]:
+    """Return (contract, what it asks for, line): the last runs a container at home under the limits of this phase."""
     limits = limits_with(**phase.limits().as_dict())
     return [
-        (Submission.Contract(name).label, docker_run_command(limits, contract=name)) for name in phase.kind.contracts
+        (contract.label, contract.summary(phase.kind), docker_run_command(limits, contract))
+        for contract in contracts_for(phase.kind)
     ]

@@ -7,13 +7,14 @@ from typing import Any
 from django import forms
 
 from lunasite.http.errors import ApiError
-from submissions.models import Phase, Submission
+from submissions.models import Phase
 from submissions.phases.http_adapter import (
     FILE_FIELDS,
     OPTIONAL_FIELDS,
     checked_adapter,
     checked_endpoint,
 )
+from submissions.runner.contracts import contract_choices, contracts_for, default_contract
 from submissions.text.idempotency import new_key
 from submissions.text.sanitize import single_line
 
@@ -26,9 +27,7 @@ class ImageForm(forms.Form):
     title = forms.CharField(max_length=120, required=False, help_text="To tell it from your others.")
     model_version = forms.CharField(max_length=60, required=False, help_text="To compare versions later.")
     comment = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
-    contract = forms.ChoiceField(
-        choices=Submission.Contract.choices, initial=Submission.Contract.HTTP, widget=forms.RadioSelect
-    )
+    contract = forms.ChoiceField(choices=contract_choices, initial=default_contract, widget=forms.RadioSelect)
     model_endpoint = forms.CharField(
         label="Path", max_length=201, required=False, help_text="Where it answers, if not at the contract's own path."
     )
@@ -67,7 +66,7 @@ class ImageForm(forms.Form):
     def __init__(self, *args: Any, phase: Phase, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         contract: Any = self.fields["contract"]
-        contract.choices = [choice for choice in Submission.Contract.choices if choice[0] in phase.kind.contracts]
+        contract.choices = [(served.name, served.label) for served in contracts_for(phase.kind)]
 
     def clean_title(self) -> str:
         return single_line(self.cleaned_data["title"])

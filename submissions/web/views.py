@@ -31,7 +31,7 @@ from submissions.presenters.score_table import listed_score, score_rows, step_st
 from submissions.scoring import METRICS, metrics_of
 from submissions.storage.base import StorageError
 from submissions.web.forms import CsvForm
-from submissions.web.guide import docker_run_commands
+from submissions.web.guide import contract_texts
 from submissions.web.image_forms import ImageForm
 
 PER_PAGE = 20
@@ -70,7 +70,8 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "metrics": metrics_of(phase.kind.name),
         "limits": phase.limits(),
         "max_csv": megabytes(settings.MAX_CSV_BYTES),
-        "home_commands": docker_run_commands(phase) if phase.accepts_docker else [],
+        "contracts": contract_texts(phase) if phase.accepts_docker else [],
+        "csv_sentences": phase.kind.csv_sentences(),
         "form": CsvForm(),
         "image_form": ImageForm(phase=phase),
         "send_docker": request.GET.get("send") == Submission.Type.DOCKER,

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from submissions.failures import PlatformError
+from submissions.kinds import Kind
 from submissions.models import Case, Dataset
 from submissions.runner.base import RunCase
 from submissions.storage.base import StorageError
@@ -37,19 +38,12 @@ def run_cases(dataset: Dataset, cases: list[Case], root: Path) -> list[RunCase]:
     folder = root / dataset.content_hash[:32]
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
-    return [_run_case(case, _laid_out(case, folder)) for case in cases]
+    return [_run_case(case, _laid_out(case, folder), dataset.task) for case in cases]
 
 
-def _run_case(case: Case, path: Path) -> RunCase:
-    return RunCase(
-        case_id=case.public_id,
-        image_path=path,
-        series_key=case.series_uid or case.public_id,
-        x_mm=case.x_mm,
-        y_mm=case.y_mm,
-        z_mm=case.z_mm,
-        metadata=case.metadata,
-    )
+def _run_case(case: Case, path: Path, kind: Kind) -> RunCase:
+    series = kind.series_key(case.facts) or case.public_id
+    return RunCase(case_id=case.public_id, image_path=path, series_key=series, facts=case.facts)
 
 
 def _laid_out(case: Case, folder: Path) -> Path:

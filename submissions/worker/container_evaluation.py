@@ -11,14 +11,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from django.conf import settings
 
-from submissions.actions.finish import Outcome
+from submissions.actions.heartbeat import Heartbeat
 from submissions.failures import FAILURES, ParticipantError, PlatformError
 from submissions.models import Case, Evaluation, Split, StatusConflict, Submission
 from submissions.runner.attempt import Host
 from submissions.runner.base import (
+    Engine,
     EngineFault,
     Limits,
     RunCallbacks,
@@ -30,16 +30,13 @@ from submissions.runner.base import (
     RunResult,
     limits_with,
 )
-from submissions.runner.contracts.batch import BatchRunner
-from submissions.runner.contracts.http import HttpRunner
-from submissions.runner.engine.docker import Engine
+from submissions.runner.contracts import CONTRACTS, default_contract
+from submissions.scoring import Outcome
 from submissions.worker import engine_host
 from submissions.worker.case_files import run_cases
-from submissions.worker.heartbeat import Heartbeat
 from submissions.worker.image_loading import image_on
 from submissions.worker.progress_recorder import AnswerRecorder, ProgressRecorder
 
-RUNNERS: dict[str, type[HttpRunner] | type[BatchRunner]] = {"http": HttpRunner, "batch": BatchRunner}
 MAX_SMOKE_CASES = 10
 
 
@@ -106,7 +103,7 @@ class _ContainerEvaluation:
     def _hidden(self, host: Host, image_id: str, run_dir: Path) -> RunResult:
         """Run the cases that count, going on where an attempt that failed by our fault had stopped."""
         cases = self._laid_out(list(self.submission.phase.dataset.scored_cases()))
-        done = {name: tuple(values) for name, values in self.evaluation.partial_answers.items()}
+        done = dict(self.evaluation.partial_answers)
         self.progress.stage("start", total=len(cases), answered=len(done))
         if done:
             self.evaluation.add_event("start", f"Going on after {len(done)} answered cases.")
@@ -152,7 +149,7 @@ class _ContainerEvaluation:
         )
 
     def _runner(self, host: Host) -> Runner:
-        return RUNNERS[self.submission.contract or "http"](host)
+        return CONTRACTS[self.submission.contract or default_contract()].runner(host)
 
     def _watcher(self, **callbacks: Any) -> RunCallbacks:
         return RunCallbacks(is_cancelled=lambda: self.heartbeat.is_lost, **callbacks)
@@ -161,8 +158,7 @@ class _ContainerEvaluation:
         ids = self.submission.phase.case_ids()
         if set(ids) != result.answers.keys():
             raise PlatformError("SYSTEM_DATASET", "the cases changed during the run")
-        kind = self.submission.phase.kind
-        predictions = np.array([result.answers[name] for name in ids], dtype=np.float64).reshape(kind.shape(len(ids)))
+        predictions = self.submission.phase.kind.gather([result.answers[name] for name in ids])
         latencies = sorted(result.latency_s.values()) or [0.0]
         timings = self.progress.timings | {
             "start_s": result.start_s,

@@ -16,8 +16,8 @@ from django.conf import settings
 
 from submissions.models import Evaluation
 from submissions.runner.attempt import Host
-from submissions.runner.base import EngineFault
-from submissions.runner.engine.docker import Engine
+from submissions.runner.base import Engine, EngineFault
+from submissions.runner.engine.docker import DockerEngine
 from submissions.runner.host.disk import engine_free_bytes
 from submissions.runner.host.driver_image import DRIVER_DIR, driver_image
 from submissions.runner.host.image_cache import ImageCache
@@ -39,7 +39,7 @@ def state_dir() -> Path:
 
 def connect() -> Engine:
     """Return a connection to the engine of DOCKER_HOST. Raises EngineFault."""
-    return Engine(settings.DOCKER_HOST or None)
+    return DockerEngine(settings.DOCKER_HOST or None)
 
 
 def runtime() -> str | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from submissions.actions.heartbeat import Heartbeat
 from submissions.failures import ParticipantError, PlatformError
 from submissions.intake.image.errors import ArchiveError
 from submissions.intake.image.facts import ImageFacts
@@ -15,7 +16,6 @@ from submissions.models import Submission
 from submissions.runner.attempt import Host
 from submissions.runner.base import EngineFault
 from submissions.worker import engine_host
-from submissions.worker.heartbeat import Heartbeat
 from submissions.worker.progress_recorder import ProgressRecorder
 from submissions.worker.stored_archive import stored_archive
 

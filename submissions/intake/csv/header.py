@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from submissions.intake.csv.problems import CsvProblem, CsvProblems, shown, shown_columns
-from submissions.kinds.base import Kind
+from submissions.kinds import Kind
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Read a CSV of predictions, trusting nothing in it.
 
-PURE. `read_predictions` returns the values in the order of the phase's cases, or raises CsvProblems, which
-tells every problem a participant can fix and never a truth value nor an id that is not in the file itself.
+Framework-free. `read_predictions` returns the predictions in the order of the phase's cases, or raises CsvProblems,
+which tells every problem a participant can fix and never a truth value nor an id that is not in the file itself.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
-
-import numpy as np
+from typing import Any, BinaryIO
 
 from submissions.intake.csv.header import Columns, read_header
 from submissions.intake.csv.problems import CsvProblem, CsvProblems, ProblemLog, shown
 from submissions.intake.csv.text import as_text, read_bytes
-from submissions.kinds.base import Floats, Kind
+from submissions.kinds import Kind
 
 MAX_ID_LENGTH = 512
+MAX_ROWS = 250_000
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 
 __all__ = [
@@ -37,9 +36,9 @@ __all__ = [
 
 @dataclass(frozen=True)
 class PredictionTable:
-    """What a good file says. predictions: (n,) or (n, classes) float64, in the order of the phase's ids."""
+    """What a good file says. predictions: as the kind gathers them, in the order of the phase's ids."""
 
-    predictions: Floats
+    predictions: Any
     rows: int
     id_column: str
     value_columns: tuple[str, ...]
@@ -56,9 +55,10 @@ class PredictionTable:
         }
 
 
-def max_rows(n_ids: int) -> int:
+def max_rows(n_ids: int, kind: Kind) -> int:
     """Return how many rows are read before a file is called too long: enough to name what is doubled."""
-    return 2 * n_ids + 1000
+    most = kind.rows_a_case[1]
+    return 2 * n_ids + 1000 if most == 1 else min(most * n_ids + 1000, MAX_ROWS)
 
 
 def read_predictions(data: bytes | BinaryIO, kind: Kind, ids: Sequence[str], *, max_bytes: int) -> PredictionTable:
@@ -67,7 +67,7 @@ def read_predictions(data: bytes | BinaryIO, kind: Kind, ids: Sequence[str], *, 
     data: the file, as bytes or open for reading in binary. ids: the public ids of the phase's cases.
     Raises CsvProblems.
     """
-    text = as_text(read_bytes(data, max_bytes), max_rows=max_rows(len(ids)))
+    text = as_text(read_bytes(data, max_bytes), max_rows=max_rows(len(ids), kind))
     rows = _records(text)
     header = next(rows, (1, []))[1]
     columns = read_header(header, kind)
@@ -117,7 +117,8 @@ class _Reading:
     def __init__(self, columns: Columns, kind: Kind, ids: Sequence[str]) -> None:
         self.columns, self.kind, self.ids = columns, kind, ids
         self.position = {public_id: index for index, public_id in enumerate(ids)}
-        self.values = np.full((len(ids), len(columns.values)), np.nan)
+        self.ranges = [kind.value_range(name.lower()) for name, _ in columns.values]
+        self.rows: list[list[list[float]]] = [[] for _ in ids]
         self.first_line: dict[str, int] = {}
         self.log = ProblemLog()
         self.unknown: Counter[str] = Counter()
@@ -134,7 +135,10 @@ class _Reading:
 
     def _read_row(self, line: int, fields: list[str]) -> None:
         index = self._case(line, fields[self.columns.id_index])
-        values = [self._value(line, name, fields[at]) for name, at in self.columns.values]
+        values = [
+            self._value(line, name, fields[at], within)
+            for (name, at), within in zip(self.columns.values, self.ranges, strict=True)
+        ]
         if None in values:
             return
         numbers = [value for value in values if value is not None]
@@ -142,7 +146,7 @@ class _Reading:
         if problem:
             self.log.add("CSV_VALUE", line, None, problem)
         elif index is not None:
-            self.values[index] = numbers
+            self.rows[index].append(numbers)
 
     def _case(self, line: int, public_id: str) -> int | None:
         """Return which case a row is for, or None after logging why there is none."""
@@ -152,27 +156,31 @@ class _Reading:
             self.log.add("CSV_IDS", line, self.columns.id_name, f"{shown(public_id)} is no id of this phase", "unknown")
             return None
         earlier = self.first_line.setdefault(public_id, line)
-        if earlier != line:
+        most = self.kind.rows_a_case[1]
+        if most == 1 and earlier != line:
             reason = f"{shown(public_id)} was already given in line {earlier}"
-            self.log.add("CSV_IDS", line, self.columns.id_name, reason, "duplicate")
-            return None
-        return index
+        elif len(self.rows[index]) >= most > 1:
+            reason = f"{shown(public_id)} has more than {most} rows"
+        else:
+            return index
+        self.log.add("CSV_IDS", line, self.columns.id_name, reason, "duplicate")
+        return None
 
-    def _value(self, line: int, column: str, text: str) -> float | None:
+    def _value(self, line: int, column: str, text: str, within: tuple[float, float]) -> float | None:
         value = float(text) if len(text) <= 400 and NUMBER.fullmatch(text) else math.nan
-        if 0 <= value <= 1:
+        if within[0] <= value <= within[1]:
             return value
-        self.log.add("CSV_VALUE", line, column, _value_reason(text))
+        self.log.add("CSV_VALUE", line, column, _value_reason(text, within))
         return None
 
     def result(self) -> PredictionTable:
-        missing = len(self.ids) - len(self.first_line)
+        missing = len(self.ids) - len(self.first_line) if self.kind.rows_a_case[0] else 0
         if self.n_rows == 0:
             raise CsvProblems("CSV_EMPTY", "The file has a header but no rows. Add one row for each case.")
         if missing or self.log.total:
             raise self.log.problems(missing, self.columns.ignored, id_hints(self.unknown, self.position))
         return PredictionTable(
-            predictions=self.values.reshape(self.kind.shape(len(self.ids))),
+            predictions=self.kind.gather([self.kind.answer_of(rows) for rows in self.rows]),
             rows=self.n_rows,
             id_column=self.columns.id_name,
             value_columns=tuple(name for name, _ in self.columns.values),
@@ -180,14 +188,14 @@ class _Reading:
         )
 
 
-def _value_reason(text: str) -> str:
+def _value_reason(text: str, within: tuple[float, float]) -> str:
     stripped = text.strip()
     if not stripped:
         return "the value is empty"
     if stripped != text and NUMBER.fullmatch(stripped):
         return f"{shown(text)} has spaces around it; remove them"
     if NUMBER.fullmatch(text):
-        return f"{shown(text)} is not between 0 and 1"
+        return f"{shown(text)} is not between {within[0]:g} and {within[1]:g}"
     if NUMBER.fullmatch(stripped.replace(",", ".", 1)):
         return f"{shown(text)} has a decimal comma; write a point"
     return f"{shown(text)} is not a plain decimal number"

@@ -13,6 +13,7 @@ from django.db import transaction
 
 from submissions.models import Dataset, Phase, Quota
 from submissions.phases.warnings import phase_warnings
+from submissions.runner.contracts import contracts_for
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -43,6 +44,16 @@ def decimals(text: str) -> int | None:
     return int(text)
 
 
+def takes_containers(dataset: Dataset) -> bool:
+    return not dataset.cases.filter(image="").exists() and bool(contracts_for(dataset.task))
+
+
+def why_no_containers(dataset: Dataset) -> str:
+    if not contracts_for(dataset.task):
+        return f"no container contract serves {dataset.task.title}"
+    return "a container needs an image of every case (import_dataset --images)"
+
+
 class Command(BaseCommand):
     help = "Open the newest version of a dataset as a phase."
 
@@ -67,14 +78,14 @@ class Command(BaseCommand):
         phase = Phase(
             dataset=dataset, slug=options["slug"], title=options["title"], description=options["description"],
             closes_at=options["closes"], decimals=options["decimals"], metric=options["metric"],
-            tie_breaks=options["tie_break"], accepts_docker=not dataset.cases.filter(image="").exists(),
+            tie_breaks=options["tie_break"], accepts_docker=takes_containers(dataset),
         )  # fmt: skip
         if options["opens"]:
             phase.opens_at = options["opens"]
         self._save(phase, options["quota"])
         self.stdout.write(f"Opened {phase.slug}: {dataset}, ranked by {phase.ranking_metric}.")
         if not phase.accepts_docker:
-            self.stdout.write("It takes CSVs only: a container needs an image of every case (import_dataset --images).")
+            self.stdout.write(f"It takes CSVs only: {why_no_containers(dataset)}.")
         for line in phase_warnings(phase):
             self.stdout.write(f"Worth knowing: {line}")
 

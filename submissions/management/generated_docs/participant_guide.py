@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 
 from submissions.failures import FAILURES, PARTICIPANT
+from submissions.kinds import KINDS
 from submissions.runner.base import Limits
+from submissions.runner.contracts import CONTRACTS, Contract
+from submissions.runner.contracts.base import KINDS as KINDS_HERE
+from submissions.runner.contracts.base import RUN
 from submissions.runner.docker_run_command import docker_run_command
 
 FENCE = "```"
@@ -22,12 +26,27 @@ def failure_table() -> str:
     return "\n".join(lines)
 
 
+def csv_list() -> str:
+    """Return what each kind's CSV holds as a Markdown list."""
+    lines = []
+    for kind in KINDS.values():
+        lines.append(f"- **{kind.title}** (`{','.join(kind.template_header())}`). {' '.join(kind.csv_sentences())}")
+    return "\n".join(lines)
+
+
+def contract_section(contract: Contract) -> str:
+    """Return a contract's section with what its kinds add and the line to run it at home."""
+    kinds = "\n\n".join(contract.kind_guide(kind) for kind in KINDS.values() if contract.serves(kind))
+    line = f"{FENCE}bash\n{docker_run_command(Limits(), contract)}\n{FENCE}"
+    return contract.guide.strip().replace(KINDS_HERE, kinds).replace(RUN, line)
+
+
 def sections() -> dict[str, str]:
     """Return the generated sections by the name in their markers."""
     return {
         "failures": failure_table(),
-        "run-http": f"{FENCE}bash\n{docker_run_command(Limits())}\n{FENCE}",
-        "run-batch": f"{FENCE}bash\n{docker_run_command(Limits(), contract='batch')}\n{FENCE}",
+        "csv": csv_list(),
+        "contracts": "\n\n".join(contract_section(contract) for contract in CONTRACTS.values()),
     }
 
 

@@ -8,37 +8,40 @@ import os
 import shutil
 import tarfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lunasite.http.strict_json import NotANumber, NotStrictJson, parse_strict
-from submissions.kinds import BadAnswer
-from submissions.runner.attempt import Attempt, Clock, Host, attempt_on
+from submissions.kinds import BadAnswer, Kind
+from submissions.kinds.base import BatchFiles
+from submissions.runner.attempt import Attempt, Clock, Host, attempt_on, known_image
 from submissions.runner.base import Call, ContainerFault, RunCallbacks, RunError, RunRequest, RunResult
-from submissions.runner.contracts.http import known_image
-from submissions.runner.engine.responses import ContainerState, EngineImage
+from submissions.runner.contracts.base import Contract
 from submissions.runner.exit_diagnosis import classify_exit, with_count
 from submissions.runner.memory import MemoryWatch
 from submissions.runner.pseudonymize import pseudonymize_cases
-from submissions.runner.sandbox import (
-    INPUT_AT,
-    MIB,
-    OUTPUT_AT,
-    Bind,
-    Labels,
-    OutputVolume,
-    holder_spec,
-    model_spec,
-)
+from submissions.runner.sandbox import INPUT_AT, OUTPUT_AT, Labels, holder_spec, model_spec
+from submissions.runner.values import MIB, Bind, ContainerState, EngineImage, OutputVolume
 
-# The published spelling first; the right one is accepted too.
-ANSWER_FILES = ("lung-nodule-malginancy-likelihoods.json", "lung-nodule-malignancy-likelihoods.json")
-VERSION = {"major": 1, "minor": 0}
 SLOTS = 16
 TICK_S = 0.05
 CLEANUP_S = 60.0
 COUNT_FREE = "import os; s = os.statvfs('{}'); print(s.f_bavail, s.f_ffree)"
+
+
+GUIDE = """\
+## Grand Challenge batch
+
+Your image is started once for each image file, reads `/input`, writes `/output` and ends with exit code 0. The phase's
+seconds for a call hold for each start. `/output` takes 16 MiB and 1,000 files.
+
+KINDS
+
+### Run it at home under the same limits
+
+RUN
+"""
 
 
 class BatchRunner:
@@ -109,7 +112,7 @@ class _Scan:
 
     def run(self) -> None:
         request = self.owner.request
-        input_dir = write_input(request.run_dir / "input", self.calls)
+        input_dir = write_input(request.run_dir / "input", self.calls, request.kind)
         try:
             state = self._run_model(input_dir)
             self._judge(state)
@@ -172,7 +175,7 @@ class _Scan:
         limits = self.owner.request.limits
         archive = self.engine.read_archive(self.holder, self.volume.target, (limits.output_mib + 1) * MIB)
         try:
-            return answer_in(archive)
+            return answer_in(archive, files_of(self.owner.request.kind).output_names)
         except ContainerFault as fault:
             if self._output_is_full():
                 raise ContainerFault("OUTPUT_TOO_LARGE", self._limit_note()) from fault
@@ -180,7 +183,7 @@ class _Scan:
 
     def _take_answers(self, body: bytes) -> None:
         request, seconds = self.owner.request, time.monotonic() - self.started
-        for call, answer in read_points(body, self.calls, request):
+        for call, answer in zip(self.calls, read_answers(body, self.calls, request.kind), strict=True):
             self.owner.result.answers[call.case.case_id] = answer
             self.owner.result.latency_s[call.case.case_id] = seconds / len(self.calls)
             self.owner.watcher.answered(call.case.case_id, answer, seconds / len(self.calls))
@@ -207,13 +210,14 @@ class _Scan:
             return ""
 
 
-def write_input(folder: Path, calls: Sequence[Call]) -> Path:
+def write_input(folder: Path, calls: Sequence[Call], kind: Kind) -> Path:
     """Lay out /input for one CT and return its folder.
 
     The image is linked as it is, so it must be readable for everybody, or copied where it cannot be linked.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    images = folder / "images" / "chest-ct"
+    files = files_of(kind)
+    images = folder / files.image_folder
     images.mkdir(parents=True)
     source = calls[0].case.image_path
     target = images / f"{calls[0].series_uid}{source.suffix.lower()}"
@@ -222,31 +226,11 @@ def write_input(folder: Path, calls: Sequence[Call]) -> Path:
     except OSError:
         shutil.copyfile(source, target)
         target.chmod(0o644)
-    _write_json(folder / "nodule-locations.json", points_of_interest(calls))
-    _write_json(folder / "clinical-information-lung-ct.json", clinical_information(calls[0].case.metadata))
-    for path in (folder.parent, folder, folder / "images", images):
+    for name, value in files.inputs([call.sent for call in calls]).items():
+        _write_json(folder / name, value)
+    for path in (folder.parent, folder, *(each for each in folder.rglob("*") if each.is_dir())):
         path.chmod(0o755)
     return folder
-
-
-def points_of_interest(calls: Sequence[Call]) -> dict[str, Any]:
-    points = [
-        {"name": str(call.lesion_id), "point": [call.case.x_mm, call.case.y_mm, call.case.z_mm]} for call in calls
-    ]
-    return {"name": "Points of interest", "type": "Multiple points", "points": points, "version": VERSION}
-
-
-def clinical_information(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    age = str(metadata.get("Age_at_StudyDate", metadata.get("ageAtStudyDate", "")) or "").strip()
-    gender = str(metadata.get("Gender", metadata.get("gender", "")) or "").strip().upper()
-    return {
-        "age": int(float(age)) if age.replace(".", "", 1).isdigit() else None,
-        "gender": gender if gender in ("MALE", "FEMALE") else None,
-        "smoking_status": "Unknown",
-        "clinical_category": None,
-        "regional_nodes_category": None,
-        "metastasis_category": None,
-    }
 
 
 def _write_json(path: Path, value: Any) -> None:
@@ -254,12 +238,12 @@ def _write_json(path: Path, value: Any) -> None:
     path.chmod(0o644)
 
 
-def answer_in(archive: tarfile.TarFile | None) -> bytes:
-    """Return the answer file of an output folder. Raises ContainerFault(OUTPUT_…)."""
+def answer_in(archive: tarfile.TarFile | None, names: Sequence[str]) -> bytes:
+    """Return the answer file of an output folder: the first there is of `names`. Raises ContainerFault(OUTPUT_…)."""
     members = {member.name.partition("/")[2]: member for member in archive or ()}
-    member = next((members[name] for name in ANSWER_FILES if name in members), None)
+    member = next((members[name] for name in names if name in members), None)
     if archive is None or member is None:
-        raise ContainerFault("OUTPUT_MISSING", f"No {ANSWER_FILES[0]} was in /output.")
+        raise ContainerFault("OUTPUT_MISSING", f"No {names[0]} was in /output.")
     if not member.isreg():
         raise ContainerFault("OUTPUT_NOT_REGULAR", f"{member.name.partition('/')[2]} is no regular file.")
     content = archive.extractfile(member)
@@ -269,39 +253,38 @@ def answer_in(archive: tarfile.TarFile | None) -> bytes:
     return body
 
 
-def read_points(body: bytes, calls: Sequence[Call], request: RunRequest) -> Iterator[tuple[Call, Any]]:
-    """Give each call its answer. Raises ContainerFault unless exactly the points sent came back."""
-    answers = {point["name"]: point for point in _points(body)}
-    sent = {str(call.lesion_id): call for call in calls}
-    if answers.keys() != sent.keys() or len(_points(body)) != len(sent):
-        raise ContainerFault("OUTPUT_SCHEMA", "The output does not name exactly the points that were sent.")
-    for name, call in sent.items():
-        try:
-            yield call, request.kind.read_answer(answers[name], "probability")
-        except BadAnswer as error:
-            raise ContainerFault("BAD_PREDICTION", error.note) from error
-
-
-def _points(body: bytes) -> list[dict[str, Any]]:
+def read_answers(body: bytes, calls: Sequence[Call], kind: Kind) -> Iterator[Any]:
+    """Yield the answer to each call in an output file. Raises ContainerFault unless exactly those came back."""
     try:
         value = parse_strict(body, may_begin_with_bom=True)
+        yield from files_of(kind).read_output(value, [call.sent for call in calls])
     except NotANumber as error:
         raise ContainerFault("BAD_PREDICTION", f"The answer {error}.") from error
     except NotStrictJson as error:
         raise ContainerFault("OUTPUT_SCHEMA", f"The answer {error}.") from error
-    points = value.get("points") if isinstance(value, dict) else None
-    if not isinstance(points, list) or not all(
-        isinstance(one, dict) and isinstance(one.get("name"), str) for one in points
-    ):
-        raise ContainerFault("OUTPUT_SCHEMA", "The output has no list of named points.")
-    return points
+    except BadAnswer as error:
+        raise ContainerFault(error.code, error.note) from error
 
 
-__all__ = [
-    "BatchRunner",
-    "answer_in",
-    "clinical_information",
-    "points_of_interest",
-    "read_points",
-    "write_input",
-]
+def files_of(kind: Kind) -> BatchFiles:
+    assert kind.batch is not None, f"{kind.name} is not served by this contract"
+    return kind.batch
+
+
+CONTRACT = Contract(
+    name="batch",
+    label="Grand Challenge batch",
+    rank=1,
+    serves=lambda kind: kind.batch is not None,
+    runner=BatchRunner,
+    summary=lambda kind: (
+        "Reads `/input`, writes `/output`, ends with code 0; one start a CT. LUNA25's images run unchanged."
+    ),
+    guide=GUIDE,
+    kind_guide=lambda kind: kind.batch.guide if kind.batch else "",
+    # The container writes as nobody, so everybody must be allowed to.
+    home_setup="mkdir -p output && chmod 777 output",
+    home_options=('--volume "$PWD/input:/input:ro" --volume "$PWD/output:/output"',),
+)
+
+__all__ = ["CONTRACT", "BatchRunner", "answer_in", "read_answers", "write_input"]

@@ -11,22 +11,23 @@ from typing import Any
 
 from lunasite.http.strict_json import NotStrictJson, parse_strict
 from submissions.kinds import BadAnswer
-from submissions.runner.attempt import Attempt, Clock, Host, attempt_on, wait_exited
+from submissions.runner.attempt import Attempt, Clock, Host, attempt_on, known_image, wait_exited
 from submissions.runner.base import (
     Call,
     ContainerFault,
     EngineFault,
+    Lines,
     RunCallbacks,
     RunError,
     RunRequest,
     RunResult,
 )
-from submissions.runner.engine.output_stream import OutputStream
-from submissions.runner.engine.responses import ContainerState, EngineImage
+from submissions.runner.contracts.base import Contract
 from submissions.runner.exit_diagnosis import classify_exit, refine_exit, with_count
 from submissions.runner.memory import MemoryWatch
 from submissions.runner.pseudonymize import pseudonymize_cases
 from submissions.runner.sandbox import CASES_AT, driver_spec, holder_spec, model_spec
+from submissions.runner.values import ContainerState, EngineImage
 
 DEFAULT_PORT = 8000
 TICK_S = 0.1
@@ -34,6 +35,34 @@ LOOK_S = 0.25
 STARTUP_SLACK_S = 5.0
 CLEANUP_S = 60.0
 CONTENT_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+
+
+GUIDE = """\
+## HTTP service (the default)
+
+Listen on `0.0.0.0`, port 8000 (or your image's only `EXPOSE`d port, or the port you name on the form). You are ready at
+the first HTTP answer on `/health` or `/`, whatever its status. Then comes one multipart `POST` a case, over
+one kept-alive connection where you allow it (as many at once as the phase says). The order of cases is shuffled in each
+attempt. An answer may have 1 MiB, uncompressed; redirects are not followed.
+
+KINDS
+
+What the form calls *adapter* fits existing entries: `port`, `path`, `bearer_token`, `file_field` (`file`, `image`,
+`image_file`), `field_names` (`camelCase`, or `csv` for LUNA25's column names), `omit`, `probability_path`
+(`data.2.probability` reaches into lists).
+
+### Run it at home under the same limits
+
+RUN
+
+It has no network, so call it from a second container that shares its loopback:
+
+```bash
+docker run --rm --network container:lunasite-try --volume "$PWD:/w:ro" curlimages/curl -F file=@/w/scan.mha \\
+  -F seriesInstanceUID=2.25.1 -F lesionID=1 -F coordX=56.2 -F coordY=86.3 -F coordZ=-115.9 \\
+  localhost:8000/api/v1/predict/lesion
+```
+"""
 
 
 class HttpRunner:
@@ -50,14 +79,6 @@ class HttpRunner:
             write_plan(request, calls, image)
             _HttpRun(self.host, request, watcher, calls, result).run(image)
         return result
-
-
-def known_image(host: Host, image_id: str) -> EngineImage:
-    """Return the facts of the loaded image. Raises EngineFault when it is not there."""
-    image = host.engine.image(image_id)
-    if image is None:
-        raise EngineFault("The image is not on the engine.", staff_detail=image_id)
-    return image
 
 
 class _HttpRun:
@@ -99,11 +120,11 @@ class _HttpRun:
             engine.start(self.model, is_untrusted=True)
             self.memory = MemoryWatch(engine, self.model)
             try:
-                self._update_ema(stream)
+                self._follow(stream)
             finally:
                 self.memory.close()
 
-    def _update_ema(self, stream: OutputStream) -> None:
+    def _follow(self, stream: Lines) -> None:
         while not self.is_done:
             for line in stream.lines(TICK_S):
                 self._handle(json.loads(line))
@@ -260,7 +281,7 @@ def _groups(request: RunRequest, calls: Sequence[Call]) -> list[dict[str, Any]]:
 
 def _planned(request: RunRequest, call: Call) -> dict[str, Any]:
     fields = request.kind.request_fields(
-        call.case,
+        call.case.facts,
         series=call.series_uid,
         lesion=call.lesion_id,
         naming=request.adapter.get("field_names") or "camelCase",
@@ -272,4 +293,19 @@ def _planned(request: RunRequest, call: Call) -> dict[str, Any]:
     return {"number": call.number, "file_name": name, "content_type": content_type, "fields": fields}
 
 
-__all__ = ["HttpRunner", "known_image", "plan_of", "read_body", "write_plan"]
+CONTRACT = Contract(
+    name="http",
+    label="HTTP service",
+    rank=0,
+    serves=lambda kind: bool(kind.endpoint_path),
+    runner=HttpRunner,
+    summary=lambda kind: (
+        f"Listens on port {DEFAULT_PORT} and answers `POST {kind.endpoint_path}` for one case a call, "
+        f"with {kind.answer_sentence}."
+    ),
+    guide=GUIDE,
+    kind_guide=lambda kind: kind.request_guide,
+    api_facts=lambda kind: {"path": kind.endpoint_path, "port": DEFAULT_PORT},
+)
+
+__all__ = ["CONTRACT", "HttpRunner", "plan_of", "read_body", "write_plan"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from submissions.runner.sandbox import NOBODY, ContainerSpec, OutputVolume
+from submissions.runner.values import NOBODY, ContainerSpec, OutputVolume
 
 
 def container_options(spec: ContainerSpec) -> dict[str, Any]:

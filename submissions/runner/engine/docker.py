@@ -32,17 +32,8 @@ from submissions.runner.engine.errors import (
     start_fault,
 )
 from submissions.runner.engine.output_stream import OutputStream
-from submissions.runner.engine.responses import (
-    ContainerState,
-    EngineImage,
-    OwnContainer,
-    container_state,
-    engine_facts,
-    engine_image,
-    memory_bytes,
-    own_container,
-)
-from submissions.runner.sandbox import ContainerSpec, OutputVolume
+from submissions.runner.engine.responses import container_state, engine_facts, engine_image, memory_bytes, own_container
+from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume, OwnContainer
 
 CALL_TIMEOUT_S = 60
 LOAD_TIMEOUT_S = 3600
@@ -62,8 +53,8 @@ def _guarded(call: Callable[..., Result]) -> Callable[..., Result]:
     return guarded
 
 
-class Engine:
-    """One container engine, spoken to with time-outs. Not shared between threads."""
+class DockerEngine:
+    """A Docker engine, spoken to with time-outs. Not shared between threads."""
 
     def __init__(self, base_url: str | None = None, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
         self._base_url = base_url
@@ -81,9 +72,9 @@ class Engine:
     def close(self) -> None:
         self._client.close()
 
-    def twin(self) -> Engine:
+    def twin(self) -> DockerEngine:
         """Return a connection of its own to the same engine, for another thread."""
-        return Engine(self._base_url, timeout_s=self._timeout_s)
+        return DockerEngine(self._base_url, timeout_s=self._timeout_s)
 
     @property
     def is_local(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from submissions.runner.engine.docker import Engine
+from submissions.runner.base import Engine
 from submissions.runner.engine.errors import file_fault
 
 ACCOUNT_FILES = ("/etc/passwd", "/etc/group")

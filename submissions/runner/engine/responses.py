@@ -3,41 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class ContainerState:
-    """How a container is, in the engine's words."""
-
-    running: bool
-    exit_code: int
-    oom_killed: bool
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class OwnContainer:
-    """A container that carries our labels. created: seconds since the epoch."""
-
-    container_id: str
-    name: str
-    labels: Mapping[str, str]
-    created: float
-
-
-@dataclass(frozen=True)
-class EngineImage:
-    """What the engine says of a loaded image."""
-
-    image_id: str
-    environment: Mapping[str, str]
-    volumes: tuple[str, ...]
-    ports: tuple[int, ...]
-    user: str = ""
-    size_bytes: int = 0
-    layers: tuple[str, ...] = ()
+from submissions.runner.values import ContainerState, EngineImage, OwnContainer
 
 
 def engine_image(inspected: Mapping[str, Any]) -> EngineImage:

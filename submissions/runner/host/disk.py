@@ -9,7 +9,7 @@ import secrets
 from submissions.runner.attempt import Host, attempt_on, wait_exited
 from submissions.runner.base import EngineFault
 from submissions.runner.host.reaper import ROWLESS
-from submissions.runner.sandbox import MIB, ContainerSpec
+from submissions.runner.values import MIB, ContainerSpec
 
 LIFETIME_S = 60.0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from submissions.runner.engine.docker import Engine
+from submissions.runner.base import Engine
 
 ID_CHARACTERS = 20
 TAG = re.compile(rf"^[0-9a-f]{{{ID_CHARACTERS}}}-([0-9]+)$")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 
-from submissions.runner.base import EngineFault
-from submissions.runner.engine.docker import Engine
+from submissions.runner.base import Engine, EngineFault
 
 # (evaluation, attempt) → whether a worker holds that attempt right now.
 IsLive = Callable[[str, int], bool]

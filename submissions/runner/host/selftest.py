@@ -14,7 +14,8 @@ from typing import Any
 from submissions.runner.attempt import Attempt, Host, attempt_on, wait_exited
 from submissions.runner.base import EngineFault, Limits
 from submissions.runner.host.reaper import ROWLESS
-from submissions.runner.sandbox import CASES_AT, MIB, Bind, holder_spec, model_spec
+from submissions.runner.sandbox import CASES_AT, holder_spec, model_spec
+from submissions.runner.values import MIB, Bind
 
 PROBE_LIMITS = Limits(memory_mib=128, cpus=0.5, tmp_mib=8, shm_mib=4, pids=64)
 LIFETIME_S = 60.0

@@ -31,8 +31,10 @@ def run(truth, **options):
 def test_luna25_columns_are_read_as_they_are(table):
     run(table())
     case = Case.objects.get(public_id="A3")
-    assert (case.position, case.x_mm, case.y_mm, case.truth, case.patient) == (3, 3.5, -2.0, 0, "P1")
-    assert case.metadata == {"Gender": "Male"}
+    assert (case.position, case.truth, case.patient) == (3, 0, "P1")
+    assert case.facts == {
+        "point_xyz_mm": [3.5, -2.0, 3.0], "series": "1.2.1", "lesion": "3", "clinical": {"Gender": "Male"}
+    }  # fmt: skip
     assert Dataset.objects.get().version == 1
 
 

@@ -14,9 +14,10 @@ from submissions.intake.csv.predictions import (
     read_predictions,
     template,
 )
-from submissions.kinds import LESION, SLICE
+from submissions.kinds import KINDS
 
 MAX_BYTES = 10 * 2**20
+LESION, SLICE = KINDS["lesion"], KINDS["slice"]
 IDS = ["a_1", "b_2", "007"]
 GOOD = "AnnotationID,probability\na_1,0.1\nb_2,1\n007,2.5e-1\n"
 CLASS_HEADER = "id,adenocarcinoma,large_cell_carcinoma,squamous_cell_carcinoma,normal\n"
@@ -228,8 +229,8 @@ def test_the_template_is_itself_a_good_file():
 
 
 def test_as_many_rows_as_the_limit_are_read():
-    text = "id,prob\n" + "a_1,0.1\n" * max_rows(3)
-    assert problems_of(text).counts["duplicate"] == max_rows(3) - 1
+    text = "id,prob\n" + "a_1,0.1\n" * max_rows(3, LESION)
+    assert problems_of(text).counts["duplicate"] == max_rows(3, LESION) - 1
     assert problems_of(text + "a_1,0.1\n" * 2).code == "CSV_TOO_MANY_ROWS"
 
 

@@ -14,7 +14,7 @@ from submissions.intake.image.errors import ArchiveError
 from submissions.intake.image.rewrite import rewritten
 from submissions.intake.image.scan import scan_archive
 from submissions.runner.base import ContainerFault
-from submissions.runner.engine.docker import Engine
+from submissions.runner.engine.docker import DockerEngine
 from submissions.runner.engine.load_errors import archive_fault
 from submissions.tests.image_archives import Member, config, docker_archive, layer, tar
 
@@ -42,7 +42,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def engine():
-    engine = Engine()
+    engine = DockerEngine()
     yield engine
     engine.close()
 
@@ -121,7 +121,7 @@ def test_two_images_saved_together_are_refused(saved: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["tar", "gzip"])
-def test_the_engine_answers_with_our_digest_and_no_tag_moves(engine: Engine, tmp_path: Path, pack):
+def test_the_engine_answers_with_our_digest_and_no_tag_moves(engine: DockerEngine, tmp_path: Path, pack):
     base_id = engine.image(BASE).image_id
     path = tmp_path / "image.tar"
     layers = [layer("from-intake-test")]
@@ -138,7 +138,7 @@ def test_the_engine_answers_with_our_digest_and_no_tag_moves(engine: Engine, tmp
         engine.remove_image(facts.image_id)
 
 
-def test_every_kind_of_layer_we_take_the_engine_takes(engine: Engine, tmp_path: Path):
+def test_every_kind_of_layer_we_take_the_engine_takes(engine: DockerEngine, tmp_path: Path):
     """Empty, repeated and gzip-compressed layers, written anew, load under the digest we expect."""
     layers = [bytes(1024), layer("a"), bytes(1024), layer("b", b"x" * 2_000_000), bytes(10_240)]
     path = tmp_path / "image.tar"
@@ -165,7 +165,7 @@ def test_a_layer_with_a_broken_header_never_reaches_the_engine():
 
 
 @pytest.mark.parametrize("broken", [HALF_A_TAR, LONG_NAME, LINK_TO_NOTHING])
-def test_a_layer_the_engine_cannot_unpack_is_the_participants(engine: Engine, broken: bytes):
+def test_a_layer_the_engine_cannot_unpack_is_the_participants(engine: DockerEngine, broken: bytes):
     archive = io.BytesIO(docker_archive([broken]))
 
     with pytest.raises(ContainerFault, match="ARCHIVE_CORRUPT"):
@@ -173,7 +173,7 @@ def test_a_layer_the_engine_cannot_unpack_is_the_participants(engine: Engine, br
 
 
 @pytest.mark.parametrize("fields", [{"created": "yesterday"}, {"history": [5]}, {"author": 5}, {"container_config": 5}])
-def test_a_config_the_engine_cannot_read_is_the_participants(engine: Engine, fields: dict[str, object]):
+def test_a_config_the_engine_cannot_read_is_the_participants(engine: DockerEngine, fields: dict[str, object]):
     archive = io.BytesIO(docker_archive(image=config([layer()]) | fields))
 
     with pytest.raises(ContainerFault, match="IMAGE_BAD_CONFIG"):

@@ -1,23 +1,20 @@
 """What a kind of task decides: requests, answers, truth, packing."""
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
 import pytest
 
-from submissions.kinds import KINDS, LESION, SLICE, BadAnswer, pack, unpack
-from submissions.scoring import METRICS, curves, score
+from submissions.kinds import KINDS, BadAnswer
+from submissions.kinds.packing import pack, unpack
+from submissions.scoring import CURVES, METRICS, curves, metrics_of, score
 
 CLASSES = ("adenocarcinoma", "large_cell_carcinoma", "squamous_cell_carcinoma", "normal")
 
 
-@dataclass
-class Lesion:
-    x_mm: float | None = 61.14
-    y_mm: float | None = -163.28
-    z_mm: float | None = -177.75
-    metadata: dict[str, Any] = field(default_factory=dict)
+LESION, SLICE = KINDS["lesion"], KINDS["slice"]
+
+
+def facts(**clinical):
+    return {"point_xyz_mm": [61.14, -163.28, -177.75], "clinical": clinical}
 
 
 def answer(value):
@@ -99,7 +96,7 @@ def test_four_probabilities_that_do_not_fit_are_refused(probabilities):
 
 
 def test_a_request_carries_neutral_ids_and_the_point():
-    case = Lesion(metadata={"StudyDate": "19990102", "Age_at_StudyDate": 63, "Gender": "Male"})
+    case = facts(StudyDate="19990102", Age_at_StudyDate=63, Gender="Male")
     assert LESION.request_fields(case, series="7", lesion=1) == {
         "seriesInstanceUID": "7", "lesionID": "1", "coordX": "61.14", "coordY": "-163.28",
         "coordZ": "-177.75",
@@ -108,18 +105,18 @@ def test_a_request_carries_neutral_ids_and_the_point():
 
 
 def test_a_request_never_carries_the_real_patient():
-    case = Lesion(metadata={"PatientID": "100570", "patientID": "100570", "NoduleID": "100570_1", "label": 1})
+    case = facts(PatientID="100570", patientID="100570", NoduleID="100570_1", label=1) | {"series": "100570"}
     assert "100570" not in " ".join(LESION.request_fields(case, series="7", lesion=1).values())
 
 
 def test_a_request_can_speak_luna25s_column_names_and_leave_fields_out():
-    case = Lesion(metadata={"Age_at_StudyDate": "63", "Gender": "Male"})
+    case = facts(Age_at_StudyDate="63", Gender="Male")
     fields = LESION.request_fields(case, series="7", lesion=1, naming="csv", omit=["patientID", "Gender", "coordX"])
     assert set(fields) == {"SeriesInstanceUID", "LesionID", "CoordX", "CoordY", "CoordZ", "Age_at_StudyDate"}
 
 
 def test_a_slice_is_sent_as_its_file_alone():
-    assert SLICE.request_fields(Lesion(), series="7", lesion=1) == {}
+    assert SLICE.request_fields(facts(), series="7", lesion=1) == {}
 
 
 @pytest.mark.parametrize(
@@ -131,13 +128,13 @@ def test_a_slice_is_sent_as_its_file_alone():
     ],
 )  # fmt: skip
 def test_a_label_is_read_in_its_published_spellings(kind, text, truth):
-    assert kind.read_truth(text) == truth
+    assert kind.read_label(text) == truth
 
 
 @pytest.mark.parametrize(("kind", "text"), [(LESION, ""), (LESION, "2"), (LESION, "nan"), (SLICE, "4"), (SLICE, "")])
 def test_a_label_that_means_nothing_is_refused(kind, text):
     with pytest.raises(ValueError, match="the label is"):
-        kind.read_truth(text)
+        kind.read_label(text)
 
 
 @pytest.mark.parametrize("shape", [(0,), (1,), (6163,), (0, 4), (72, 4)])
@@ -167,14 +164,32 @@ def test_damaged_predictions_are_noticed(damage):
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_a_kind_ranks_by_a_metric_it_has(kind):
+def test_a_kind_names_metrics_and_curves_there_are(kind):
+    assert set(kind.metrics) <= set(METRICS)
+    assert set(kind.curves) <= set(CURVES)
+    assert list(metrics_of(kind.name)) == list(kind.metrics)
+    assert METRICS[kind.ranking_metric].can_rank
     assert kind.ranking_metric in kind.metrics
-    assert kind.shape(3)[0] == 3
-    assert kind.endpoint_path.startswith("/")
+
+
+def test_every_metric_and_curve_has_a_kind():
+    assert {name for kind in KINDS.values() for name in kind.metrics} == set(METRICS)
+    assert {name for kind in KINDS.values() for name in kind.curves} == set(CURVES)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_a_kind_is_scored_and_drawn_by_the_shape_of_its_predictions(kind):
+def test_a_kind_reads_its_own_template(kind):
+    found, missing = kind.value_columns([name.lower() for name in kind.template_header()])
+    values = [float(text) for text in kind.template_values()]
+    assert (len(found), missing) == (len(values), [])
+    assert kind.row_problem(values) is None
+    assert all(low <= value <= high for value, (low, high) in zip(values, map(kind.value_range, found), strict=True))
+    packed = kind.pack(kind.gather([kind.answer_of([values])] * 3))
+    assert len(kind.unpack(packed)) == 3
+
+
+@pytest.mark.parametrize("kind", [LESION, SLICE], ids=["lesion", "slice"])
+def test_a_kind_of_classes_is_scored_and_drawn(kind):
     truth = np.arange(40) % len(kind.class_names)
     predictions = np.random.default_rng(1).random(kind.shape(40))
     if predictions.ndim == 2:
@@ -183,10 +198,3 @@ def test_a_kind_is_scored_and_drawn_by_the_shape_of_its_predictions(kind):
     assert set(kind.metrics) <= set(scores)
     assert f"{kind.ranking_metric}_ci" in scores
     assert curves(kind.name, truth, predictions)["roc"]
-
-
-def test_a_metric_fits_every_kind_whose_predictions_have_its_shape():
-    one_probability = {name for name, kind in KINDS.items() if len(kind.shape(1)) == 1}
-    assert set(METRICS["auc"].kinds) == one_probability
-    assert set(METRICS["macro_f1"].kinds) == set(KINDS) - one_probability
-    assert set(METRICS["accuracy"].kinds) == set(KINDS)

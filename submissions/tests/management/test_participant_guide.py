@@ -7,6 +7,7 @@ from pathlib import Path
 from submissions.failures import FAILURES
 from submissions.management.generated_docs.participant_guide import filled_in, sections
 from submissions.runner.base import Limits
+from submissions.runner.contracts import CONTRACTS
 from submissions.runner.docker_run_command import docker_run_command
 
 GUIDE = Path(__file__).parents[3] / "docs" / "participant-guide.md"
@@ -23,10 +24,10 @@ def test_every_generated_section_has_its_place_in_the_guide():
 
 
 def test_an_empty_section_is_filled_and_the_next_one_kept():
-    empty = "<!-- generated: run-http -->\n<!-- end -->\nbetween\n<!-- generated: failures -->\n<!-- end -->\n"
+    empty = "<!-- generated: contracts -->\n<!-- end -->\nbetween\n<!-- generated: failures -->\n<!-- end -->\n"
     guide = filled_in(empty)
     assert "between" in guide
-    assert sections()["run-http"] in guide
+    assert sections()["contracts"] in guide
     assert sections()["failures"] in guide
 
 
@@ -39,7 +40,7 @@ def test_every_code_has_a_row_with_its_sentence():
 
 
 def test_the_line_for_home_carries_the_sandbox():
-    words = shlex.split(docker_run_command(Limits(memory_mib=4096, cpus=2)).replace("\\\n", " "))
+    words = shlex.split(docker_run_command(Limits(memory_mib=4096, cpus=2), CONTRACTS["http"]).replace("\\\n", " "))
     line = " ".join(words)
     for flag in (
         "--network none",
@@ -53,4 +54,6 @@ def test_the_line_for_home_carries_the_sandbox():
 
 
 def test_the_batch_line_makes_a_folder_its_container_may_write_to():
-    assert docker_run_command(Limits(), contract="batch").startswith("mkdir -p output && chmod 777 output\ndocker run ")
+    assert docker_run_command(Limits(), CONTRACTS["batch"]).startswith(
+        "mkdir -p output && chmod 777 output\ndocker run "
+    )

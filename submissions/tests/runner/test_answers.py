@@ -6,19 +6,19 @@ import tarfile
 
 import pytest
 
+from submissions.kinds import KINDS
+from submissions.kinds.lesion import clinical_information, points_of_interest
 from submissions.runner.base import Call, ContainerFault, RunCase
-from submissions.runner.contracts.batch import (
-    answer_in,
-    clinical_information,
-    points_of_interest,
-    read_points,
-    write_input,
-)
+from submissions.runner.contracts.batch import answer_in, read_answers, write_input
 from submissions.runner.contracts.http import read_body
 from submissions.runner.pseudonymize import pseudonymize_cases
 from submissions.tests.run_requests import run_cases, run_request
 
 CALL = Call(0, run_cases(1)[0], "2.25.1", 4711)
+
+
+LESION = KINDS["lesion"]
+NAMES = LESION.batch.output_names
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def archive_with(name="0/lung-nodule-malginancy-likelihoods.json", body=b"{}", *
 )
 def test_output_folders_that_hold_no_answer(archive, code):
     with pytest.raises(ContainerFault) as caught:
-        answer_in(archive)
+        answer_in(archive, NAMES)
     assert caught.value.code == code
 
 
@@ -102,24 +102,28 @@ def test_output_folders_that_hold_no_answer(archive, code):
 def test_an_output_that_answers_badly_says_how(output, code, note):
     [call] = pseudonymize_cases(run_cases(1), seed=1)
     with pytest.raises(ContainerFault) as caught:
-        list(read_points(output.replace("NAME", str(call.lesion_id)).encode(), [call], run_request()))
+        list(read_answers(output.replace("NAME", str(call.lesion_id)).encode(), [call], LESION))
     assert (caught.value.code, note in caught.value.note) == (code, True), caught.value
 
 
 def test_points_come_back_by_name_in_any_order():
     calls = pseudonymize_cases(run_cases(2), seed=1)
     points = [{"name": str(call.lesion_id), "probability": call.number / 10} for call in reversed(calls)]
-    answers = list(read_points(json.dumps({"points": points}).encode(), calls, run_request()))
-    assert sorted((call.number, answer) for call, answer in answers) == [(0, (0.0,)), (1, (0.1,))]
+    answers = list(read_answers(json.dumps({"points": points}).encode(), calls, LESION))
+    assert sorted((call.number, answer) for call, answer in zip(calls, answers, strict=True)) == [
+        (0, (0.0,)),
+        (1, (0.1,)),
+    ]
 
 
 def test_input_of_a_batch_carries_nothing_but_the_contract(tmp_path):
     image = tmp_path / "patient-7.mha"
     image.write_bytes(b"voxels")
-    facts = {"Gender": "female", "Age_at_StudyDate": "61", "PatientID": "7", "label": 1}
-    call = Call(0, RunCase("case", image, "1.2.3", 1.0, 2.0, 3.0, facts), "2.25.9", 4711)
+    clinical = {"Gender": "female", "Age_at_StudyDate": "61", "PatientID": "7", "label": 1}
+    facts = {"series": "1.2.3", "lesion": "7", "point_xyz_mm": [1.0, 2.0, 3.0], "clinical": clinical}
+    call = Call(0, RunCase("case", image, "1.2.3", facts), "2.25.9", 4711)
 
-    folder = write_input(tmp_path / "input", [call])
+    folder = write_input(tmp_path / "input", [call], LESION)
 
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     assert names == ["clinical-information-lung-ct.json", "images/chest-ct/2.25.9.mha", "nodule-locations.json"]

@@ -17,7 +17,7 @@ from submissions.intake.image.scan import scan_archive
 from submissions.kinds import KINDS
 from submissions.runner.attempt import attempt_on
 from submissions.runner.base import AttemptTaken, EngineFault, RunCallbacks, RunCancelled, RunCase, RunError
-from submissions.runner.engine.docker import Engine
+from submissions.runner.engine.docker import DockerEngine
 from submissions.runner.host.disk import _asked, engine_free_bytes
 from submissions.runner.host.driver_image import driver_image
 from submissions.runner.host.selftest import self_test
@@ -109,7 +109,7 @@ def test_what_a_container_receives_carries_no_label_bearing_number(bench, record
     given = {case.case_id: case for case in bench.cases(8)}
 
     sent_order = [field(body, "coordX") for _, body in requests]
-    assert sorted(sent_order, key=float) == [str(case.x_mm) for case in given.values()]
+    assert sorted(sent_order, key=float) == [str(case.facts["point_xyz_mm"][0]) for case in given.values()]
     assert sent_order != sorted(sent_order, key=float)
     assert len({field(body, "lesionID") for _, body in requests}) == 8
     assert len({field(body, "seriesInstanceUID") for _, body in requests}) == 8
@@ -167,7 +167,7 @@ def test_a_redirect_is_never_followed(bench):
 def test_two_models_do_not_see_each_other(bench, serving):
     program = (HOSTILE / "scans_ports" / "program.py").read_text()
     scanning = build(bench, program)
-    other = Engine()
+    other = DockerEngine()
     results = {}
 
     def run(name, image_id, host):
@@ -268,7 +268,7 @@ def test_an_engine_that_hangs_is_given_up(tmp_path):
         listener.listen()
         begun = time.monotonic()
         with pytest.raises(EngineFault) as caught:
-            Engine(f"unix://{path}", timeout_s=0.5)
+            DockerEngine(f"unix://{path}", timeout_s=0.5)
         assert time.monotonic() - begun < 5
         assert caught.value.code == "SYSTEM_ENGINE"
 

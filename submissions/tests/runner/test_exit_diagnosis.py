@@ -4,8 +4,8 @@ import pytest
 
 from submissions.runner.base import ContainerFault
 from submissions.runner.engine.errors import loaded_id, names_the_image, readable, start_fault
-from submissions.runner.engine.responses import ContainerState
 from submissions.runner.exit_diagnosis import classify_exit, refine_exit
+from submissions.runner.values import ContainerState
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_engine_texts_are_for_staff():
 
 
 @pytest.mark.parametrize(
-    ("said", "is_theirs"),
+    ("said", "is_untrusted"),
     [
         ('"/d/merged/proc/1/docker-init" cannot be mounted because it is inside /proc: unknown', True),
         ("mkdir /d/merged/x: no space left on device: file exists", False),

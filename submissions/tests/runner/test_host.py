@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from submissions import actions
+from submissions import actions, tasks
 from submissions.models import Evaluation, Worker
 from submissions.runner.sandbox import Labels, holder_spec
 from submissions.tests.evaluated_images import make_lesions, run, send
@@ -55,14 +55,17 @@ def test_a_task_delivered_twice_at_once_runs_once(bench, answering_image, monkey
         container_evaluation, "run_containers", lambda *given: (runs.append(given), original(*given))[1]
     )
     workers = [
-        Thread(target=actions.evaluate, kwargs={"evaluation_id": submission.latest.pk, "worker": name})
+        Thread(
+            target=actions.evaluate,
+            kwargs={"evaluation_id": submission.latest.pk, "worker": name, "run_image": tasks.run_image},
+        )
         for name in ("host-a", "host-b")
     ]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(timeout=120)
-    actions.evaluate(evaluation_id=submission.latest.pk, worker="host-c")
+    actions.evaluate(evaluation_id=submission.latest.pk, worker="host-c", run_image=tasks.run_image)
 
     assert (submission.latest.status, submission.latest.attempt, len(runs)) == ("completed", 1, 1)
     assert bench.left_behind() == []
@@ -73,7 +76,10 @@ def test_two_hosts_with_folders_of_their_own_work_side_by_side(bench, answering_
     phase = make_lesions(samples=0)
     sent = [send(phase, answering_image) for _ in range(2)]
     workers = [
-        Thread(target=actions.evaluate, kwargs={"evaluation_id": one.latest.pk, "worker": f"host-{number}"})
+        Thread(
+            target=actions.evaluate,
+            kwargs={"evaluation_id": one.latest.pk, "worker": f"host-{number}", "run_image": tasks.run_image},
+        )
         for number, one in enumerate(sent)
     ]
     for worker in workers:

@@ -9,8 +9,8 @@ import pytest
 from submissions.kinds import KINDS
 from submissions.runner.base import RunCase
 from submissions.runner.contracts.http import plan_of
-from submissions.runner.engine.responses import EngineImage
 from submissions.runner.pseudonymize import pseudonymize_cases
+from submissions.runner.values import EngineImage
 from submissions.tests.run_requests import run_cases, run_request
 
 IMAGE = EngineImage("sha256:abc", {"PATH": "/bin"}, ("/data",), (8000,))

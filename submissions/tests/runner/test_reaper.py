@@ -7,7 +7,8 @@ import pytest
 
 from submissions.runner.host.image_cache import ImageCache
 from submissions.runner.host.reaper import reap
-from submissions.runner.sandbox import Labels, OutputVolume, holder_spec
+from submissions.runner.sandbox import Labels, holder_spec
+from submissions.runner.values import OutputVolume
 from submissions.tests.containers import docker
 
 pytestmark = pytest.mark.engine

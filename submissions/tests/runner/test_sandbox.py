@@ -4,16 +4,9 @@ import pytest
 
 from submissions.runner.base import Limits
 from submissions.runner.engine.container_spec import container_options
-from submissions.runner.engine.responses import EngineImage
 from submissions.runner.host.selftest import is_safe_runc, judge, version_of
-from submissions.runner.sandbox import (
-    Labels,
-    OutputVolume,
-    driver_spec,
-    holder_spec,
-    model_environment,
-    model_spec,
-)
+from submissions.runner.sandbox import Labels, driver_spec, holder_spec, model_environment, model_spec
+from submissions.runner.values import EngineImage, OutputVolume
 
 LABELS = Labels("luna", "site", "17", 2, 1000)
 IMAGE = EngineImage("sha256:abc", {"PATH": "/bin"}, ("/data",), (8000,))

@@ -7,11 +7,11 @@ from threading import Thread
 import pytest
 from django.utils import timezone
 
-from submissions import actions
+from submissions import actions, tasks
 from submissions.models import Evaluation, Submission
 from submissions.runner.base import EngineFault
 from submissions.runner.contracts.http import HttpRunner
-from submissions.runner.engine.docker import Engine
+from submissions.runner.engine.docker import DockerEngine
 from submissions.tests.evaluated_images import BY_COORDINATE, archive_of, make_lesions, run, send
 from submissions.worker import container_evaluation, engine_host, image_loading
 
@@ -57,11 +57,11 @@ def test_an_image_is_checked_tried_run_and_scored(bench, answering_image):
 def test_a_second_run_of_the_same_image_loads_nothing(bench, answering_image, monkeypatch):
     submission = send(make_lesions(), answering_image)
     run(submission)
-    monkeypatch.setattr(Engine, "load", lambda *_: pytest.fail("loaded again"))
+    monkeypatch.setattr(DockerEngine, "load", lambda *_: pytest.fail("loaded again"))
     monkeypatch.setattr(image_loading, "scan_archive", lambda *_: pytest.fail("scanned again"))
 
     again = actions.re_evaluate(submission=submission)
-    actions.evaluate(evaluation_id=again.pk, worker="tests")
+    actions.evaluate(evaluation_id=again.pk, worker="tests", run_image=tasks.run_image)
     again.refresh_from_db()
 
     assert again.status == "completed"
@@ -137,15 +137,15 @@ class BreakingStream:
 @pytest.fixture
 def mend_engine(monkeypatch):
     """Let the engine's stream break after four answers; calling it mends the engine."""
-    whole = Engine.attached
+    whole = DockerEngine.attached
 
     @contextlib.contextmanager
     def attached(self, container_id):
         with whole(self, container_id) as stream:
             yield BreakingStream(stream, after=4)
 
-    monkeypatch.setattr(Engine, "attached", attached)
-    return lambda: monkeypatch.setattr(Engine, "attached", whole)
+    monkeypatch.setattr(DockerEngine, "attached", attached)
+    return lambda: monkeypatch.setattr(DockerEngine, "attached", whole)
 
 
 @pytest.fixture
@@ -187,7 +187,8 @@ def test_a_retry_for_our_fault_goes_on_where_it_stopped(bench, mend_engine, aske
 def test_cancel_ends_the_container_within_two_seconds(bench):
     data = archive_of(bench, "import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(3600)\n")
     submission = send(make_lesions(samples=0), data)
-    worker = Thread(target=actions.evaluate, kwargs={"evaluation_id": submission.latest.pk, "worker": "tests"})
+    attempt = {"evaluation_id": submission.latest.pk, "worker": "tests", "run_image": tasks.run_image}
+    worker = Thread(target=actions.evaluate, kwargs=attempt)
     worker.start()
     while not any(name.endswith("-driver") for name in bench.left_behind()):
         time.sleep(0.05)

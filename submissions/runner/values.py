@@ -1,0 +1,81 @@
+"""What is said to an engine and what it answers, as values: a container to create, an image, a state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MIB = 1 << 20
+# User and group of every container, whatever its image says.
+NOBODY = "65534:65534"
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A folder of this machine, mounted read-only."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class OutputVolume:
+    """A tmpfs volume that outlives the container which wrote it, as long as the holder mounts it."""
+
+    name: str
+    target: str
+    read_only: bool
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """One container, fully said. network: `none`, or the name of the holder whose namespace it joins."""
+
+    name: str
+    image_id: str
+    labels: Mapping[str, str]
+    network: str
+    memory_bytes: int
+    pids: int
+    command: list[str] | None = None
+    cpus: float = 1.0
+    shm_bytes: int = MIB
+    environment: Mapping[str, str] = field(default_factory=dict)
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    binds: tuple[Bind, ...] = ()
+    volumes: tuple[OutputVolume, ...] = ()
+    runtime: str | None = None
+    gpu: bool = False
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """How a container is, in the engine's words."""
+
+    running: bool
+    exit_code: int
+    oom_killed: bool
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class OwnContainer:
+    """A container that carries our labels. created: seconds since the epoch."""
+
+    container_id: str
+    name: str
+    labels: Mapping[str, str]
+    created: float
+
+
+@dataclass(frozen=True)
+class EngineImage:
+    """What the engine says of a loaded image."""
+
+    image_id: str
+    environment: Mapping[str, str]
+    volumes: tuple[str, ...]
+    ports: tuple[int, ...]
+    user: str = ""
+    size_bytes: int = 0
+    layers: tuple[str, ...] = ()

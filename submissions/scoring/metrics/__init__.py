@@ -1,0 +1,23 @@
+"""The metrics: a module here registers what it defines, and is found by being here."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from .registry import METRIC_VERSION, METRICS, MISSING, Metric, evaluate, metric, metric_named, metrics_of
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = [
+    "METRICS",
+    "METRIC_VERSION",
+    "MISSING",
+    "Metric",
+    "evaluate",
+    "metric",
+    "metric_named",
+    "metrics_of",
+    "resample_metric",
+]

@@ -1,0 +1,42 @@
+"""Metrics of a probability a class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from submissions.kinds import KINDS
+from submissions.scoring import ranks
+from submissions.scoring.resamples import Floats, Resamples
+
+from .decisions import f1_of_class, ratio_or_zero
+from .registry import resample_metric
+
+
+@resample_metric("macro_f1", "Macro F1")
+def macro_f1(resamples: Resamples) -> Floats:
+    """Return (resamples,) the mean F1 over the classes that occur in the truth or are called, as scikit-learn does."""
+    each = [resamples.confusion(k) for k in range(resamples.sample.predictions.shape[1])]
+    scores = np.stack([ratio_or_zero(2 * tp, 2 * tp + fp + fn) for tp, fp, fn, _ in each])
+    occurs = np.stack([tp + fp + fn > 0 for tp, fp, fn, _ in each])
+    return scores.sum(axis=0) / occurs.sum(axis=0)
+
+
+@resample_metric("macro_auc_ovr", "Macro AUC (one against the rest)", may_be_undefined=True)
+def macro_auc_ovr(resamples: Resamples) -> Floats:
+    """Return (resamples,) the mean AUC of one class against the rest (Provost and Domingos 2001, unweighted).
+
+    A class without positives or without negatives is left out; NaN where all are.
+    """
+    areas = np.stack([ranks.area_under_roc(ranked) for ranked in resamples.class_ranked])
+    defined = ~np.isnan(areas)
+    return ranks.divide(np.nan_to_num(areas).sum(axis=0), defined.sum(axis=0).astype(np.float64))
+
+
+def _register_class_f1(k: int, name: str) -> None:
+    resample_metric(f"f1_{name}", f"F1 {name.replace('_', ' ')}")(lambda resamples: f1_of_class(resamples, k))
+
+
+for _kind in KINDS.values():
+    for _number, _name in enumerate(_kind.class_names):
+        if f"f1_{_name}" in _kind.metrics:
+            _register_class_f1(_number, _name)

@@ -1,0 +1,136 @@
+"""Every metric by name. A new one is a registered function in a module of this package, and its name in a kind.
+
+A function for `@metric` takes truth (n,) and predictions (n,) or (n, classes) and returns a float, or None
+where the metric means nothing on these predictions (it is then left out; NaN is an error). One for `@resample_metric`
+takes Resamples and returns one value a resample: it yields intervals at little cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from submissions.kinds import KINDS
+from submissions.scoring.errors import MetricError
+from submissions.scoring.resamples import Floats, Resamples, Sample
+
+# Raise it when a number of an old submission would come out differently.
+METRIC_VERSION = "1"
+# What a score that is not there weighs wherever scores are compared: less than any.
+MISSING = float("-inf")
+
+Plain = Callable[[Any, Any], float | None]
+Counted = Callable[[Resamples], Floats]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named number. Exactly one of `plain` and `from_resamples` is set."""
+
+    name: str
+    title: str
+    higher_is_better: bool
+    plain: Plain | None = None
+    from_resamples: Counted | None = None
+    # Where no value is wrong but one is impossible (0/0): left out instead of an error.
+    may_be_undefined: bool = False
+    # Whether more (or less) is simply better, so that a board can be sorted by it.
+    can_rank: bool = True
+
+    @property
+    def direction(self) -> str:
+        return "higher" if self.higher_is_better else "lower"
+
+    def value(self, sample: Sample) -> float | None:
+        """Return the metric, or None where it is undefined. Raises MetricError."""
+        try:
+            value = self.plain(sample.truth, sample.predictions) if self.plain else self._count_once(sample)
+        except MetricError:
+            raise
+        except Exception as error:
+            raise MetricError(f"metric {self.name} failed: {type(error).__name__}: {error}") from error
+        if value is None or (self.may_be_undefined and np.isnan(value)):
+            return None
+        return _finite(self.name, float(value))
+
+    def _count_once(self, sample: Sample) -> float:
+        assert self.from_resamples is not None
+        return float(self.from_resamples(sample.once)[0])
+
+    def over(self, resamples: Resamples) -> Floats:
+        """Return (resamples,) values, NaN where the metric is undefined on one."""
+        if self.from_resamples:
+            return self.from_resamples(resamples)
+        return np.array([self._of_one(resamples.sample, counts) for counts in resamples.counts])
+
+    def _of_one(self, sample: Sample, counts: Floats) -> float:
+        drawn = np.repeat(np.arange(sample.n), counts.astype(np.int64))
+        value = self.value(Sample(sample.truth[drawn], sample.predictions[drawn]))
+        return np.nan if value is None else value
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def _add(metric: Metric) -> None:
+    assert metric.name not in METRICS, f"two metrics are called {metric.name}"
+    METRICS[metric.name] = metric
+
+
+def metric(
+    name: str,
+    title: str,
+    *,
+    higher_is_better: bool = True,
+    can_rank: bool = True,
+) -> Callable[[Plain], Plain]:
+    """Register a function of (truth, predictions)."""
+
+    def register(function: Plain) -> Plain:
+        _add(Metric(name, title, higher_is_better, plain=function, can_rank=can_rank))
+        return function
+
+    return register
+
+
+def resample_metric(
+    name: str,
+    title: str,
+    *,
+    higher_is_better: bool = True,
+    may_be_undefined: bool = False,
+) -> Callable[[Counted], Counted]:
+    """Register a function of Resamples."""
+
+    def register(function: Counted) -> Counted:
+        _add(Metric(name, title, higher_is_better, from_resamples=function, may_be_undefined=may_be_undefined))
+        return function
+
+    return register
+
+
+def metrics_of(kind: str) -> dict[str, Metric]:
+    """Return the metrics a kind names, in the order they are shown."""
+    return {name: METRICS[name] for name in KINDS[kind].metrics}
+
+
+def metric_named(name: str, kind: str) -> Metric:
+    """Return a metric of a kind. Raises MetricError."""
+    if name not in metrics_of(kind):
+        raise MetricError(f"there is no metric {name} for {kind} phases")
+    return METRICS[name]
+
+
+def evaluate(kind: str, sample: Sample, names: Iterable[str]) -> dict[str, float]:
+    """Return the values of the named metrics, those undefined on this sample left out. Raises MetricError."""
+    values = {name: metric_named(name, kind).value(sample) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _finite(name: str, value: float) -> float:
+    if not np.isfinite(value):
+        raise MetricError(f"metric {name} is not a finite number on this truth")
+    return value
