@@ -1,0 +1,132 @@
+"""Free-response ROC of detected nodules, as LUNA16's evaluation defines it (Setio et al. 2017).
+
+A candidate hits a nodule when its distance to the nodule's centre is less than the radius. Of several candidates on a
+nodule the most probable counts; the others are ignored, and so is a candidate on an irrelevant finding. What hits
+nothing is a false positive, a nodule that nothing hits is missed. At a threshold, sensitivity is the share of nodules
+hit, and the false positive rate the number of false positives a scan. Between thresholds the curve is linear; beyond
+its last point it stays level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from submissions.scoring import ranks
+from submissions.scoring.curves import DECIMALS, Chart, Points, curve, most_points
+from submissions.scoring.metrics.registry import resample_metric
+from submissions.scoring.resamples import Floats, Ints, Resamples, Sample
+
+# False positives a scan at which the sensitivities of the competition performance metric are read.
+RATES = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
+# As LUNA16's evaluation does: of a scan with more, only what is more probable than the next one counts.
+MOST_CANDIDATES = 100
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How much of each scan is found at each threshold, from the highest down: the curve's steps.
+
+    Thresholds that only add false positives are merged with the next: the curve is level there.
+    hits, false: (thresholds, n) sparse. nodules: (n,) how many nodules each scan has.
+    """
+
+    hits: csr_array
+    false: csr_array
+    nodules: Floats
+
+
+def steps_of(sample: Sample) -> Steps:
+    """Return the steps of a sample whose truth and predictions are those of nodule detection."""
+    found = [_marks_of_scan(truth, each) for truth, each in zip(sample.truth, sample.predictions, strict=True)]
+    scans = np.repeat(np.arange(sample.n), [len(hits) + len(false) for hits, false in found])
+    probabilities = np.concatenate([np.zeros(0), *(part for pair in found for part in pair)])
+    is_hit = np.concatenate([np.zeros(0, bool), *(np.repeat([True, False], [len(a), len(b)]) for a, b in found)])
+    _, thresholds = np.unique(-probabilities, return_inverse=True)
+    step = _merged(thresholds, is_hit)
+    shape = (int(step.max(initial=-1)) + 1, sample.n)
+    hits, false = (csr_array((np.ones(of.sum()), (step[of], scans[of])), shape) for of in (is_hit, ~is_hit))
+    nodules = np.array([len(truth["nodules"]) for truth in sample.truth], dtype=np.float64)
+    return Steps(hits, false, nodules)
+
+
+def _merged(thresholds: Ints, is_hit: NDArray[np.bool_]) -> Ints:
+    """Return the step each mark belongs to. thresholds: (m,) numbers of the distinct probabilities, highest first."""
+    n_thresholds = int(thresholds.max(initial=-1)) + 1
+    with_hit = np.bincount(thresholds[is_hit], minlength=n_thresholds) > 0
+    ends = with_hit | np.append(with_hit[1:], True)[:n_thresholds]
+    return np.searchsorted(np.flatnonzero(ends), thresholds)
+
+
+def _marks_of_scan(truth: dict[str, Any], candidates: Floats) -> tuple[Floats, Floats]:
+    """Return the probabilities (of nodules that were hit, of false positives). candidates: (k, 4)."""
+    kept = _most_probable(candidates)
+    on_nodule = _is_inside(kept, truth["nodules"])
+    on_irrelevant = _is_inside(kept, truth["irrelevant"])
+    hits = [kept[inside, 3].max() for inside in on_nodule if inside.any()]
+    is_false = ~on_nodule.any(axis=0) & ~on_irrelevant.any(axis=0)
+    return np.array(hits, dtype=np.float64), kept[is_false, 3]
+
+
+def _most_probable(candidates: Floats) -> Floats:
+    if len(candidates) <= MOST_CANDIDATES:
+        return candidates
+    next_one = np.sort(candidates[:, 3])[::-1][MOST_CANDIDATES]
+    return candidates[candidates[:, 3] > next_one]
+
+
+def _is_inside(candidates: Floats, findings: Sequence[Sequence[float]]) -> NDArray[np.bool_]:
+    """Return (findings, k) whether each candidate is closer to a finding's centre than its radius."""
+    spheres = np.array(findings, dtype=np.float64).reshape(-1, 4)
+    away = candidates[None, :, :3] - spheres[:, None, :3]
+    inside: NDArray[np.bool_] = (away**2).sum(axis=2) < (spheres[:, None, 3] / 2) ** 2
+    return inside
+
+
+def sensitivities(resamples: Resamples, rates: Sequence[float] = RATES) -> Floats:
+    """Return (resamples, rates) the sensitivity at each false positive rate, NaN on a resample without nodules."""
+    steps, counts = resamples.sample.once_of(steps_of), resamples.counts
+    shares = ranks.divide(_cumulative(steps.hits, counts), (counts @ steps.nodules)[:, None])
+    per_scan = ranks.divide(_cumulative(steps.false, counts), resamples.totals[:, None])
+    return np.array([np.interp(rates, x, y) for x, y in zip(per_scan, shares, strict=True)]).reshape(-1, len(rates))
+
+
+def _cumulative(steps: csr_array, counts: Floats) -> Floats:
+    """Return (resamples, thresholds + 1) how much there is down to each threshold, led by 0."""
+    of_step = (steps @ counts.T).T
+    return np.concatenate([np.zeros((len(counts), 1)), np.cumsum(of_step, axis=1)], axis=1)
+
+
+@resample_metric("cpm", "Competition performance metric")
+def cpm(resamples: Resamples) -> Floats:
+    """Return (resamples,) the mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives a scan."""
+    return resamples.once_of(sensitivities).mean(axis=1)
+
+
+def _register_sensitivity(column: int, name: str) -> None:
+    resample_metric(f"sensitivity_at_{name.replace('/', '_')}_fp", f"Sensitivity at {name} false positives a scan")(
+        lambda resamples: resamples.once_of(sensitivities)[:, column]
+    )
+
+
+for _column, _name in enumerate(("1/8", "1/4", "1/2", "1", "2", "4", "8")):
+    _register_sensitivity(_column, _name)
+
+
+@curve(
+    "froc",
+    Chart("FROC", "false positives a scan", "sensitivity", "The further up and to the left, the better.",
+          x_ticks=RATES, is_log=True),
+)  # fmt: skip
+def froc(truth: NDArray[Any], predictions: NDArray[Any], class_names: Sequence[str]) -> Points:
+    """Return (false positives a scan, sensitivity) points, evenly spaced by ratio from 1/8 to 8."""
+    sample = Sample(truth, predictions)
+    rates = np.geomspace(RATES[0], RATES[-1], most_points(sample.n))
+    shares = sensitivities(sample.once, rates.tolist())[0]
+    points: Points = np.round(np.stack([rates, shares], axis=1), DECIMALS).tolist()
+    return points
