@@ -38,7 +38,7 @@ IDS = ["1.1", "1.2", "1.3"]
 
 
 def read(text):
-    return read_predictions(text.encode(), KIND, IDS)
+    return read_predictions(text.encode(), KIND, IDS, max_bytes=10**7)
 
 
 def imported(tmp_path, text=TABLE, **options):
