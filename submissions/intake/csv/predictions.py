@@ -118,7 +118,8 @@ class _Reading:
         self.columns, self.kind, self.ids = columns, kind, ids
         self.position = {public_id: index for index, public_id in enumerate(ids)}
         self.ranges = [kind.value_range(name.lower()) for name, _ in columns.values]
-        self.rows: list[list[list[float]]] = [[] for _ in ids]
+        # Tuples of numbers: the garbage collector leaves them alone, and there may be many.
+        self.rows: dict[int, tuple[tuple[float, ...], ...]] = {}
         self.first_line: dict[str, int] = {}
         self.log = ProblemLog()
         self.unknown: Counter[str] = Counter()
@@ -141,12 +142,12 @@ class _Reading:
         ]
         if None in values:
             return
-        numbers = [value for value in values if value is not None]
+        numbers = tuple(value for value in values if value is not None)
         problem = self.kind.row_problem(numbers)
         if problem:
             self.log.add("CSV_VALUE", line, None, problem)
         elif index is not None:
-            self.rows[index].append(numbers)
+            self.rows[index] = (*self.rows.get(index, ()), numbers)
 
     def _case(self, line: int, public_id: str) -> int | None:
         """Return which case a row is for, or None after logging why there is none."""
@@ -159,7 +160,7 @@ class _Reading:
         most = self.kind.rows_a_case[1]
         if most == 1 and earlier != line:
             reason = f"{shown(public_id)} was already given in line {earlier}"
-        elif len(self.rows[index]) >= most > 1:
+        elif len(self.rows.get(index, ())) >= most > 1:
             reason = f"{shown(public_id)} has more than {most} rows"
         else:
             return index
@@ -180,7 +181,9 @@ class _Reading:
         if missing or self.log.total:
             raise self.log.problems(missing, self.columns.ignored, id_hints(self.unknown, self.position))
         return PredictionTable(
-            predictions=self.kind.gather([self.kind.answer_of(rows) for rows in self.rows]),
+            predictions=self.kind.gather(
+                [self.kind.answer_of(self.rows.get(index, ())) for index in range(len(self.ids))]
+            ),
             rows=self.n_rows,
             id_column=self.columns.id_name,
             value_columns=tuple(name for name, _ in self.columns.values),
