@@ -5,4 +5,4 @@ class SubmissionsConfig(AppConfig):
     name = "submissions"
 
     def ready(self) -> None:
-        from submissions.accounts import tokens  # noqa: F401  connects its signal
+        from submissions.accounts import tokens, usernames  # noqa: F401  connect their signals

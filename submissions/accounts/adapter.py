@@ -6,7 +6,6 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.http import HttpRequest
@@ -14,11 +13,10 @@ from django.urls import reverse
 
 from lunasite.http import lockout
 from lunasite.http.client_address import client_address
+from submissions.accounts.usernames import check_username
 from submissions.mail import send_or_retry
-from submissions.text.confusables import skeleton
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")  # where the port may be any
-RESERVED_NAMES = {"admin", "administrator", "organiser", "organizer", "staff", "root", "system", "lunasite"}
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -36,11 +34,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def clean_username(self, username: str, shallow: bool = False) -> str:
         if "@" in username:
             raise ValidationError("A user name has no @ in it; the e-mail address has its own field.")
-        if skeleton(username) in RESERVED_NAMES:
-            raise ValidationError("This name could be taken for the organisers'; choose another.")
-        taken = [] if shallow else get_user_model().objects.values_list("username", flat=True)
-        if skeleton(username) in map(skeleton, taken):
-            raise ValidationError("This name is taken, or looks like one that is; choose another.")
+        if not shallow:
+            check_username(username)
         return str(super().clean_username(username, shallow))
 
     def get_client_ip(self, request: HttpRequest) -> str:

@@ -4,6 +4,11 @@ from typing import Any
 
 from allauth.account.forms import LoginForm, SignupForm
 from django import forms
+from django.contrib import messages
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from submissions.accounts.usernames import TAKEN, owns_its_name
 
 
 def relabel(form: forms.Form, labels: dict[str, str]) -> None:
@@ -29,6 +34,18 @@ class SignUpForm(SignupForm):  # type: ignore[misc]
         words = {"username": "User name", "email": "E-mail address", "password2": "Password again"}
         relabel(self, words)
         self.fields["password1"].help_text = "At least 10 characters; not a common one, not your name, not only digits."
+
+    def try_save(self, request: HttpRequest) -> tuple[Any, HttpResponse | None]:
+        """Save the account; when another was first with a name like this one, send back to the form."""
+        try:
+            with transaction.atomic():
+                user, response = super().try_save(request)
+                if user is not None and not owns_its_name(user):
+                    raise IntegrityError(TAKEN)
+        except IntegrityError:
+            messages.error(request, TAKEN)
+            return None, HttpResponseRedirect(request.get_full_path())
+        return user, response
 
 
 class TokenForm(forms.Form):

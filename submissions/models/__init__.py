@@ -7,6 +7,7 @@ from submissions.models.submission import Submission
 from submissions.models.team import Membership, Team
 from submissions.models.token import ApiToken
 from submissions.models.upload import Upload
+from submissions.models.username import UsernameSkeleton
 from submissions.models.worker import PeriodicJob, Worker
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "Submission",
     "Team",
     "Upload",
+    "UsernameSkeleton",
     "Worker",
 ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
+
+from submissions.text.confusables import MAX_SKELETON, skeleton
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -17,10 +20,23 @@ def new_code() -> str:
     return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(12))
 
 
+class SkeletonField(models.CharField):
+    """The skeleton of the row's `name`, written whenever the row is; unique, so that look-alikes cannot race."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_length": MAX_SKELETON, "unique": True, "editable": False, **options})
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        value = skeleton(model_instance.name)  # type: ignore[attr-defined]
+        setattr(model_instance, self.attname, value)
+        return value
+
+
 class Team(models.Model):
     """One or more people; a lone user is a team of one, made when first needed."""
 
     name = models.CharField(max_length=80, unique=True)
+    skeleton = SkeletonField()
     code = models.CharField(max_length=24, unique=True, default=new_code, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -29,6 +45,11 @@ class Team(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse in a form what the unique column would refuse with an error page."""
+        if Team.objects.exclude(pk=self.pk).filter(skeleton=skeleton(self.name)).exists():
+            raise ValidationError({"name": "That team name is taken, or looks like one that is; choose another."})
 
 
 class Membership(models.Model):

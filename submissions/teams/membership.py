@@ -8,7 +8,6 @@ from django.db import IntegrityError, transaction
 
 from submissions.models import Membership, Team
 from submissions.models.team import team_of
-from submissions.text.confusables import skeleton
 from submissions.text.sanitize import normalize_display_name
 
 if TYPE_CHECKING:
@@ -41,13 +40,13 @@ def create_team(*, user: User, name: str) -> Team:
         raise TeamError("Give the team a name of 1 to 80 visible characters.")
     if team_of(user):
         raise TeamError("You are in a team already; leave it first.")
-    if skeleton(name) in map(skeleton, Team.objects.values_list("name", flat=True)):
-        raise TeamError("That team name is taken, or looks like one that is; choose another.")
     try:
         with transaction.atomic():
             team = Team.objects.create(name=name)
             Membership.objects.create(team=team, user=user, is_owner=True)
     except IntegrityError:
+        if team_of(user):
+            raise TeamError("You are in a team already; leave it first.") from None
         raise TeamError("That team name is taken, or looks like one that is; choose another.") from None
     return team
 

@@ -4,17 +4,20 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
+from django.test import Client
 from rest_framework.test import APIClient
 
 from leaderboard.models import Standing
 from submissions import actions
 from submissions.accounts.tokens import create_token
 from submissions.actions.evaluate import claim
-from submissions.models import Evaluation, PeriodicJob, Submission
-from submissions.teams.membership import leave_team
-from submissions.tests.factories import csv_file, make_member, make_phase, make_submission
+from submissions.models import Evaluation, Membership, PeriodicJob, Submission, Team, UsernameSkeleton
+from submissions.teams.membership import TeamError, create_team, leave_team
+from submissions.tests.factories import csv_file, make_member, make_phase, make_submission, make_user
 
+PASSWORD = "correct-horse-battery"
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 
@@ -100,6 +103,33 @@ def test_a_double_click_at_once_makes_one_row():
     user, phase = make_member(), make_phase()
     made = at_once(4, lambda i: make_submission(user=user, phase=phase, idempotency_key="same"))
     assert len({submission.pk for submission in made}) == 1
+
+
+def test_of_teams_that_look_alike_and_are_made_at_once_one_stays():
+    users = [make_user() for _ in range(6)]
+    names = ["Alveoli", "\u0410lveoli", "AIveoli", "A1veo1i", "alve\u043eli", "ALVEOLI"]
+
+    def make(i):
+        try:
+            return create_team(user=users[i], name=names[i])
+        except TeamError as error:
+            return str(error)
+
+    made = at_once(6, make)
+    assert Team.objects.count() == Membership.objects.count() == 1
+    assert sum("looks like one" in str(answer) for answer in made) == 5
+
+
+def test_of_users_that_look_alike_and_sign_up_at_once_one_stays():
+    names = ["alice", "\u0430lice", "aIice", "a1ice"]
+
+    def sign_up(i):
+        form = {"username": names[i], "email": f"{i}@example.org", "password1": PASSWORD, "password2": PASSWORD}
+        return Client().post("/accounts/signup/", form).status_code
+
+    statuses = at_once(4, sign_up)
+    assert set(statuses) <= {200, 302}
+    assert get_user_model().objects.count() == UsernameSkeleton.objects.count() == 1
 
 
 def test_of_many_workers_one_keeps_house():
