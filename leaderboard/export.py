@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from leaderboard.boards import Board
 from leaderboard.columns import COLUMNS
 from leaderboard.standings import Row
-from submissions.text.csv_export import as_csv
+from lunasite.http.csv_export import as_csv
 
 # The whole board is cut here; more than this is asked for in pages.
 MAX_ROWS = 5000

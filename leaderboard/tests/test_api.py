@@ -11,9 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from lunasite.http.csv_export import escape_formula
 from submissions import actions
 from submissions.models import Evaluation
-from submissions.text.csv_export import escape_formula
 
 from .boards import make_dataset, make_entry, make_phase, make_scored_entry, make_team
 

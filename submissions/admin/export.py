@@ -9,8 +9,8 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 
+from lunasite.http.csv_export import as_csv
 from submissions.models import Evaluation, Submission
-from submissions.text.csv_export import as_csv
 
 EVALUATION_COLUMNS = (
     "evaluation", "submission", "team", "phase", "type", "title", "status", "failure_code", "fault", "attempt",
