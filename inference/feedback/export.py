@@ -1,49 +1,28 @@
 """Feedback as a table and as a folder for retraining."""
 
-import csv
-import io
 import tempfile
-import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from inference.models import Feedback
+from lunasite.http.csv_export import csv_line, csv_lines
 
-# What spreadsheets take for the start of a formula; full-width forms are folded before the check.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
-INVISIBLE = "\ufeff \u00a0\u200b"
 COLUMNS = (
     "id", "at", "picture", "sha256", "predicted_class", "is_correct", "label", "confidence", "note",
     "state", "reviewed_at", "review_note",
 )  # fmt: skip
 
 
-def safe_cell(value: Any) -> Any:
-    """Return a text that no spreadsheet takes for a formula; numbers stay numbers."""
-    if not isinstance(value, str):
-        return value
-    visible = unicodedata.normalize("NFKC", value.lstrip(INVISIBLE))
-    return f"'{value}" if value.startswith(FORMULA_STARTS) or visible.startswith(FORMULA_STARTS) else value
-
-
 def row_of(feedback: Feedback) -> list[Any]:
     reviewed_at = feedback.reviewed_at.isoformat() if feedback.reviewed_at else ""
     values = {"at": feedback.at.isoformat(), "reviewed_at": reviewed_at}
-    return [safe_cell(values.get(name, getattr(feedback, name))) for name in COLUMNS]
+    return [values.get(name, getattr(feedback, name)) for name in COLUMNS]
 
 
-def csv_lines(rows: Iterable[Feedback]) -> Iterator[str]:
-    """Yield the table line by line, so that its size does not matter."""
-    yield csv_line(COLUMNS)
-    for feedback in rows:
-        yield csv_line(row_of(feedback))
-
-
-def csv_line(values: Iterable[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(values)
-    return text.getvalue()
+def feedback_csv(rows: Iterable[Feedback]) -> Iterator[str]:
+    """Yield the table line by line."""
+    return csv_lines(COLUMNS, map(row_of, rows))
 
 
 def training_folder(rows: Iterable[Feedback]) -> IO[bytes]:

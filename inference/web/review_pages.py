@@ -100,7 +100,7 @@ def review_statistics(request: HttpRequest) -> HttpResponse:
 @require_safe
 def review_csv(request: HttpRequest) -> HttpResponseBase:
     rows = Queue(request.GET or {"state": "all"}).rows().iterator(chunk_size=500)
-    answer = StreamingHttpResponse(export.csv_lines(rows), content_type="text/csv; charset=utf-8")
+    answer = StreamingHttpResponse(export.feedback_csv(rows), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="feedback.csv"'
     return answer
 

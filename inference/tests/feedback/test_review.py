@@ -155,22 +155,6 @@ def test_statistics_count_accepted_feedback_only(reviewer, feedback):
     assert table.counts[0][3] == 1
 
 
-STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠", "｜", "％")
-UNSEEN = ("", "\ufeff", " ", "\u00a0", "\u200b", " \u200b")
-
-
-@pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("before", UNSEEN)
-def test_no_cell_is_a_formula_even_behind_what_nobody_sees(before, start):
-    text = f"{before}{start}1+1"
-    assert export.safe_cell(text) == f"'{text}"
-
-
-@pytest.mark.parametrize("value", ["", "fine, really", "a=b", "1-1", "50 %", "'=1", "\u22121", " plain", -0.5, 3, None])
-def test_any_other_cell_stays_as_it_is(value):
-    assert export.safe_cell(value) == value
-
-
 def test_the_csv_cannot_be_a_formula(reviewer, feedback):
     for note in ("=cmd|'/c calc'!A1", "+1", "-1", "@x", "\tx", "＝1", " =1", "fine, really"):
         feedback(note=note, confidence=-0.5)
