@@ -18,6 +18,8 @@ FALSE = {"0", "false", "no", "off", ""}
 WHOLE = re.compile(r"-?[0-9]{1,18}")
 NUMBER = re.compile(r"-?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)(e-?[0-9]{1,2})?", re.IGNORECASE)
 LABEL = re.compile(r"(?=.{1,40}\Z)[a-z0-9]+(-[a-z0-9]+)*")
+KEY = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+BASE64URL = str.maketrans("+/", "-_")
 RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)")
 
 
@@ -59,6 +61,20 @@ class Env:
 
     def names(self, name: str, default: str = "") -> list[str]:
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
+
+    def key(self, name: str) -> str:
+        """Return 32 bytes as base64url without padding, or nothing; given in either alphabet of base64."""
+        found = self.keys(name)
+        if len(found) > 1:
+            raise ImproperlyConfigured(f"{name} must be one key, not {len(found)}.")
+        return "".join(found)
+
+    def keys(self, name: str) -> list[str]:
+        """Return several of them, given with commas."""
+        found = [part.translate(BASE64URL).rstrip("=") for part in self.names(name)]
+        if not all(KEY.fullmatch(part) for part in found):
+            raise ImproperlyConfigured(f"{name} must be 32 bytes in base64, such as `openssl rand -base64 32` prints.")
+        return found
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         value = self.text(name, default)

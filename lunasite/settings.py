@@ -31,14 +31,12 @@ def private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def secret_key() -> str:
-    """Return SECRET_KEY, or a random one kept in DATA_DIR for the next start."""
-    if given := env.text("SECRET_KEY"):
-        return given
-    path = DATA_DIR / "secret_key"
+def kept_secret(name: str, n_bytes: int) -> str:
+    """Return the random text in a file of DATA_DIR, made at the first start."""
+    path = DATA_DIR / name
     try:
         with open(path, "x", opener=private) as new:
-            new.write(secrets.token_urlsafe(64))
+            new.write(secrets.token_urlsafe(n_bytes))
     except FileExistsError:
         pass
     return path.read_text().strip()
@@ -47,7 +45,10 @@ def secret_key() -> str:
 # --- The site -------------------------------------------------------------------------------------
 
 DEBUG = env.flag("DEBUG")
-SECRET_KEY = secret_key()
+SECRET_KEY = env.text("SECRET_KEY") or kept_secret("secret_key", 64)
+# Ed25519: a seed of 32 bytes; and the public keys of earlier seeds, whose records stay good.
+RECORD_SIGNING_KEY = env.key("RECORD_SIGNING_KEY") or kept_secret("record_signing_key", 32)
+RECORD_RETIRED_KEYS = env.keys("RECORD_RETIRED_KEYS")
 SITE_URL = env.url("SITE_URL", "http://localhost:8000")
 SITE_HOST = urlsplit(SITE_URL).hostname or "localhost"
 HTTPS = SITE_URL.startswith("https://")

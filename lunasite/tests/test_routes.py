@@ -104,6 +104,7 @@ MATRIX: dict[str, Row] = {
     "api_cancel": own_api("post", 409),
     "api_report": own_api(),
     "api_record": own_api(),
+    "api_record_key": everybody(OK),
     "api_file": own_api(status=302),
     "api_submit_docker": token_api(BAD),
     "api_uploads": token_api(BAD),

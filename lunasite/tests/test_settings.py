@@ -1,5 +1,6 @@
 """A wrong setting stops the start with its name; a good one gives a safe site (F28, T53, T54)."""
 
+import base64
 import os
 import subprocess
 import sys
@@ -55,9 +56,23 @@ def test_an_https_site_has_no_deploy_warnings(tmp_path):
 def test_a_random_secret_key_is_kept_for_the_next_start(tmp_path):
     for _ in range(2):
         assert start(tmp_path).returncode == 0
-    key = tmp_path / "secret_key"
-    assert len(key.read_text()) >= 64
-    assert key.stat().st_mode & 0o077 == 0
+    for name, least in (("secret_key", 64), ("record_signing_key", 43)):
+        key = tmp_path / name
+        assert len(key.read_text()) >= least
+        assert key.stat().st_mode & 0o077 == 0
+
+
+def test_a_key_is_read_in_either_alphabet_of_base64():
+    given = base64.b64encode(b"\xfb\xff" * 16).decode()
+    assert Env({"X": given}).key("X") == base64.urlsafe_b64encode(b"\xfb\xff" * 16).decode().rstrip("=")
+    assert Env({"X": f"{given}, {given}"}).keys("X") == [Env({"X": given}).key("X")] * 2
+    assert Env({}).key("X") == ""
+
+
+@pytest.mark.parametrize("text", ["short", "x" * 44, "=" * 43, base64.b64encode(bytes(31)).decode(), "ü" * 43])
+def test_a_key_of_another_length_stops_the_start(text):
+    with pytest.raises(ImproperlyConfigured, match="X must be 32 bytes"):
+        Env({"X": text}).key("X")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from django.urls import path
 
 from submissions.accounts.api import TokenView
 from submissions.api.docker import DockerSubmissionView
+from submissions.api.record_key import RecordKeyView
 from submissions.api.submissions import PhaseViewSet, SubmissionViewSet
 from submissions.api.uploads import UploadViewSet
 
@@ -22,6 +23,7 @@ urlpatterns = [
     path("submissions/<uuid:pk>/cancel", submissions({"post": "cancel"}), name="api_cancel"),
     path("submissions/<uuid:pk>/report", submissions({"get": "report"}), name="api_report"),
     path("submissions/<uuid:pk>/record", submissions({"get": "record"}), name="api_record"),
+    path("record-key", RecordKeyView.as_view(), name="api_record_key"),
     path("submissions/<uuid:pk>/file", submissions({"get": "file"}), name="api_file"),
     path("submissions/docker", DockerSubmissionView.as_view(), name="api_submit_docker"),
     path("uploads", uploads({"get": "list", "post": "create"}), name="api_uploads"),

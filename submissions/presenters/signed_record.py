@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from django.core import signing
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.conf import settings
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 
 from lunasite.http.errors import ApiError
-from lunasite.http.strict_json import NotStrictJson, parse_strict
 from submissions.models import Submission
-
-SALT = "lunasite.evaluation-record"
-
-
-class BadRecord(Exception):
-    """Why a file is no record of this site; the rest of a sentence."""
+from submissions.presenters import record_signature
 
 
 def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
-    """Return {"record", "signature"}. Raises ApiError (409) when nothing is scored yet."""
+    """Return {"record", "signature", "public_key"}, as record_signature describes them.
+
+    Raises ApiError (409) when nothing is scored yet.
+    """
     if (current := submission.current_evaluation) is None:
         raise ApiError(409, "NOT_SCORED", "There is no record before the submission is scored.")
     assert current.finished_at is not None  # one UPDATE sets both
     record = {
+        "site": settings.SITE_URL,
         "submission": str(submission.pk),
         "phase": submission.phase.slug,
         "team": submission.team.name,
@@ -39,24 +36,16 @@ def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
         "finished_at": current.finished_at.isoformat(),
         "scores": submission.scores_shown_to(user, timezone.now()),
     }
-    return {"record": record, "signature": signature(record)}
+    return record_signature.sign(record, record_signature.private_key(settings.RECORD_SIGNING_KEY))
 
 
-def signature(record: dict[str, Any]) -> str:
-    """Return the site's HMAC over the record's canonical JSON (sorted keys, no spaces)."""
-    return signing.Signer(salt=SALT).signature(json.dumps(record, sort_keys=True, separators=(",", ":")))
+def trusted_keys() -> dict[str, Ed25519PublicKey]:
+    """Return the public keys that this site signs or has signed with, by identifier, today's first."""
+    today = record_signature.private_key(settings.RECORD_SIGNING_KEY).public_key()
+    retired = map(record_signature.public_key, settings.RECORD_RETIRED_KEYS)
+    return record_signature.by_thumbprint([today, *retired])
 
 
-def read_record(text: bytes) -> dict[str, Any]:
-    """Return the record in the JSON that the site once answered. Raises BadRecord unless it is as it was signed."""
-    try:
-        answer = parse_strict(text)
-    except NotStrictJson as error:
-        raise BadRecord(f"the file {error}") from error
-    if not isinstance(answer, dict) or not isinstance(record := answer.get("record"), dict):
-        raise BadRecord("it has no record")
-    if not isinstance(given := answer.get("signature"), str):
-        raise BadRecord("it has no signature")
-    if not constant_time_compare(signature(record), given):
-        raise BadRecord("the record was altered, or signed by another site or under another SECRET_KEY")
-    return record
+def published_keys() -> dict[str, list[dict[str, str]]]:
+    """Return the trusted keys as a JSON Web Key Set (RFC 7517)."""
+    return {"keys": [record_signature.public_jwk(key) for key in trusted_keys().values()]}
