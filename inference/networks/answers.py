@@ -9,7 +9,14 @@ inference.ct.reading.errors.Unreadable     400: .code is the reason, .note the s
 inference.ct.geometry.PointOutsideScan     400 VALIDATION_ERROR: the coordinate lies in no voxel
 """
 
+import sys
 from dataclasses import dataclass, field
+from typing import Annotated
+
+import msgspec
+
+# A number that the model process may answer: neither NaN nor infinite.
+Finite = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 
 
 class ServiceError(Exception):
@@ -58,10 +65,10 @@ class LesionAnswer:
     processing_ms: time in the model process, whole milliseconds.
     """
 
-    probabilities: list[float]
+    probabilities: list[Finite]
     model_version: str
     processing_ms: int
-    statistics: dict[str, float] = field(default_factory=dict)
+    statistics: dict[str, Finite] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,20 +82,20 @@ class LesionViews:
     axial: bytes
     coronal: bytes
     sagittal: bytes
-    field_mm: float
+    field_mm: Finite
 
 
 @dataclass(frozen=True)
 class PictureStatistics:
     """8-bit grey statistics of a picture as sent, before any resizing: the columns of the drift CSV."""
 
-    mean: float
-    std: float
-    min: float
-    max: float
-    p01: float
-    p50: float
-    p99: float
+    mean: Finite
+    std: Finite
+    min: Finite
+    max: Finite
+    p01: Finite
+    p50: Finite
+    p99: Finite
     height: int
     width: int
 
@@ -99,8 +106,8 @@ class SliceAnswer:
 
     pred_index: int
     pred_class: str
-    confidence: float
-    probabilities: dict[str, float]
+    confidence: Finite
+    probabilities: dict[str, Finite]
     statistics: PictureStatistics
     model_version: str
     processing_ms: int
@@ -117,7 +124,7 @@ class SliceExplanation:
     answer: SliceAnswer
     picture: bytes
     overlay: bytes
-    drops: list[list[float]]
+    drops: list[list[Finite]]
 
 
 @dataclass(frozen=True)

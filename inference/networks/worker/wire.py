@@ -3,16 +3,13 @@
 Never pickle: the process that answers has decoded strangers' bytes, so what it says is checked, not believed.
 """
 
-import base64
-import dataclasses
-import functools
 import json
-import math
 import socket
 import struct
 import time
-import typing
 from typing import Any
+
+import msgspec
 
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import InvalidImageFile
@@ -30,89 +27,56 @@ class ProtocolError(Exception):
     """The other side said something that is no answer."""
 
 
+class ErrorMessage(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """An error of the service on its way; is_unreadable: it is about the caller's file."""
+
+    code: str
+    note: str
+    is_unreadable: bool = False
+    retry_after_s: int | None = None
+
+
 def to_json(value: Any) -> Any:
-    """Return an answer (dataclasses, lists, bytes, numbers) as what `json` can write."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, list | tuple):
-        return [to_json(item) for item in value]
-    if isinstance(value, dict):
-        return {key: to_json(item) for key, item in value.items()}
-    return value
+    """Return an answer (dataclasses, lists, bytes, numbers) as what `json` can write; bytes become base64."""
+    return msgspec.to_builtins(value)
 
 
 def from_json(kind: Any, value: Any) -> Any:
-    """Return `value` as an instance of `kind` (an answer's dataclass, or the type of one of its fields).
+    """Return `value` as an instance of `kind`, an answer's dataclass or a list of such.
 
-    Raises Garbled when it does not fit.
+    Raises ProtocolError when it does not fit: a field of another type, too many or too few of them, no finite number.
     """
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return _dataclass_from_json(kind, value)
-    if typing.get_origin(kind) in (list, dict):
-        return _container_from_json(kind, value)
-    if kind is bytes and isinstance(value, str):
-        return _decoded(value)
-    if kind is float and type(value) in (int, float) and math.isfinite(value):
-        return float(value)
-    if kind in (int, str, bool) and type(value) is kind:
-        return value
-    raise ProtocolError(f"no {kind}")
-
-
-def _dataclass_from_json(kind: type, value: Any) -> Any:
-    hints = _hints(kind)
-    if not isinstance(value, dict) or set(value) != set(hints):
-        raise ProtocolError(f"no {kind.__name__}")
-    return kind(**{name: from_json(hint, value[name]) for name, hint in hints.items()})
-
-
-@functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def _container_from_json(kind: Any, value: Any) -> Any:
-    outer: Any = typing.get_origin(kind)
-    inner = typing.get_args(kind)[-1]
-    if type(value) is not outer:
-        raise ProtocolError(f"no {outer}")
-    if isinstance(value, dict):
-        return {key: from_json(inner, item) for key, item in value.items()}
-    return [from_json(inner, item) for item in value]
-
-
-def _decoded(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise ProtocolError("no base64") from error
+        answer = msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"no {kind}") from error
+    if to_json(answer) != value:  # a dataclass takes unknown fields and fills missing ones silently
+        raise ProtocolError(f"no {kind}")
+    return answer
 
 
 def error_to_json(error: Exception) -> dict[str, Any]:
     """Return an error of the service as JSON; anything unknown becomes ModelFailed without its text."""
-    if isinstance(error, ServiceBusy):
-        return {"code": error.code, "note": error.note, "retry_after_s": error.retry_after_s}
-    if isinstance(error, InvalidImageFile):
-        return {"code": error.code, "note": error.note, "is_unreadable": True}
-    if isinstance(error, PointOutsideScan | ServiceError):
-        return {"code": error.code, "note": error.note}
-    return {"code": ModelFailed.code, "note": ModelFailed.note}
+    if not isinstance(error, InvalidImageFile | PointOutsideScan | ServiceError):
+        error = ModelFailed()
+    seconds = error.retry_after_s if isinstance(error, ServiceBusy) else None
+    message: dict[str, Any] = to_json(ErrorMessage(error.code, error.note, isinstance(error, InvalidImageFile), seconds))
+    return message
 
 
 def error_from_json(value: Any) -> Exception:
-    """Return the exception that `error_to_json` described."""
-    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in ("code", "note")):
-        return ProtocolError("no error")
-    code, note = value["code"], value["note"]
-    if value.get("is_unreadable"):
-        return InvalidImageFile(code, note)
-    if code == PointOutsideScan.code:
+    """Return the exception that `error_to_json` described. Raises ProtocolError when it is not one."""
+    try:
+        message = msgspec.convert(value, ErrorMessage)
+    except msgspec.ValidationError as error:
+        raise ProtocolError("no error") from error
+    if message.is_unreadable:
+        return InvalidImageFile(message.code, message.note)
+    if message.code == PointOutsideScan.code:
         return PointOutsideScan()
-    if code == ServiceBusy.code:
-        return ServiceBusy(from_json(int, value.get("retry_after_s")))
-    return SERVICE_ERRORS.get(code, ServiceError)(note)
+    if message.code == ServiceBusy.code:
+        return ServiceBusy(from_json(int, message.retry_after_s))
+    return SERVICE_ERRORS.get(message.code, ServiceError)(message.note)
 
 
 def result_of(kind: Any, message: Any) -> Any:
@@ -135,7 +99,7 @@ def receive_frame(connection: socket.socket, deadline: float | None = None) -> A
     """Return the next message.
 
     deadline: on time.monotonic(); it holds for the whole message, however slowly its bytes drip in.
-    Raises EOFError or OSError when the other side is gone, TimeoutError, Garbled.
+    Raises EOFError or OSError when the other side is gone, TimeoutError, ProtocolError.
     """
     [length] = LENGTH.unpack(_receive_exactly(connection, LENGTH.size, deadline))
     if length > MAX_FRAME_BYTES:

@@ -80,6 +80,9 @@ GARBLED = [
     {"answer": {**GOOD, "probabilities": ["0.5"]}}, {"answer": {**GOOD, "probabilities": [True]}},
     {"answer": {**GOOD, "probabilities": [float("nan")]}}, {"answer": {**GOOD, "processing_ms": 3.5}},
     {"answer": {key: value for key, value in GOOD.items() if key != "model_version"}},
+    {"answer": {**GOOD, "statistics": {"a": float("inf")}}}, {"answer": {**GOOD, "statistics": {1: 1.0}}},
+    {"answer": {key: value for key, value in GOOD.items() if key != "statistics"}},
+    {"error": {"code": "X", "note": "x", "more": 1}},
     {"error": None}, {"error": {}}, {"error": {"code": 3, "note": "x"}},
 ]  # fmt: skip
 
@@ -93,6 +96,14 @@ def test_what_is_no_answer_is_not_believed(message):
 def test_a_busy_without_seconds_is_garbled():
     with pytest.raises(ProtocolError):
         error_from_json({"code": "TRY_AGAIN", "note": "x"})
+
+
+@pytest.mark.parametrize("png", ["x", "YQ", "YR==", "YQ==\n", 3, None])
+def test_a_picture_that_is_no_base64_is_garbled(png):
+    statistics = dict.fromkeys(("mean", "std", "min", "max", "p01", "p50", "p99"), 0.0) | {"height": 1, "width": 1}
+    assert from_json(CleanPicture, {"png": "YQ==", "statistics": statistics}).png == b"a"
+    with pytest.raises(ProtocolError):
+        from_json(CleanPicture, {"png": png, "statistics": statistics})
 
 
 @pytest.fixture
