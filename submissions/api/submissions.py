@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
@@ -22,6 +23,7 @@ from lunasite.http.errors import ApiError
 from lunasite.http.upload_limits import refuse_large_body
 from submissions import actions
 from submissions.actions.submit import read_csv
+from submissions.api.filters import SubmissionFilter
 from submissions.api.negotiation import IgnoreAcceptNegotiation
 from submissions.api.serializers import (
     CsvFileSerializer,
@@ -98,6 +100,8 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     throttle_classes = [SubmitThrottle]
     throttle_scope = "submit"
     content_negotiation_class = IgnoreAcceptNegotiation
+    filter_backends = [DjangoFilterBackend]
+    filterset_class = SubmissionFilter
     queryset = Submission.objects.none()
 
     def get_queryset(self) -> QuerySet[Submission]:
@@ -109,20 +113,9 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         return SubmissionDetailSerializer if self.action == "retrieve" else SubmissionSerializer
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Know `phase`, `type` and `status` of a list; ignore any other name, and all of them for one submission."""
-        if self.action != "list":
-            return queryset
-        wanted = self.request.query_params
-        if phase := wanted.get("phase"):
-            queryset = queryset.filter(phase__slug=phase)
-        if submission_type := wanted.get("type"):
-            queryset = queryset.filter(submission_type=submission_type)
-        if status := wanted.get("status"):
-            newest = Evaluation.objects.filter(submission=OuterRef("pk")).order_by("-pk").values("status")[:1]
-            queryset = queryset.alias(newest_status=Subquery(newest)).filter(newest_status=status)
-        return queryset
+        """Filter a list; the same names mean nothing for one submission."""
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
 
-    @extend_schema(parameters=[OpenApiParameter(name, str) for name in ("phase", "type", "status")])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """My team's submissions, newest first."""
         return super().list(request, *args, **kwargs)

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from submissions import actions
 from submissions.accounts.tokens import create_token
-from submissions.models import Submission, Team
+from submissions.models import Evaluation, Submission, Team
 from submissions.models.team import team_of
 from submissions.teams.membership import leave_team
 from submissions.tests.factories import (
@@ -308,6 +308,26 @@ def test_lists_hold_only_the_own_teams(client, user, phase):
 def test_filters_are_known_names_only(client, user, phase, query, count):
     make_submission(user=user, phase=phase)
     assert client.get(f"{URL}?{query}").json()["count"] == count
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "choices"),
+    [("status=done", "status", "pending, running, completed, failed, cancelled"), ("type=zip", "type", "csv, docker"),
+     ("status=PENDING", "status", "pending"), ("phase=%00", "phase", "")],
+)  # fmt: skip
+def test_a_value_no_list_knows_is_refused_with_the_choices(client, phase, query, field, choices):
+    answer = client.get(f"{URL}?{query}")
+    body = answer.json()
+    assert (answer.status_code, body["error_code"], body["details"]["field"]) == (400, "VALIDATION_ERROR", field)
+    assert choices in body["message"]
+
+
+def test_status_is_that_of_the_newest_evaluation(client, user, phase):
+    submission = make_submission(user=user, phase=phase)
+    actions.evaluate(evaluation_id=submission.latest.pk, worker="w")
+    Evaluation.objects.create(submission=submission)
+    assert client.get(f"{URL}?status=completed").json()["count"] == 0
+    assert client.get(f"{URL}?status=pending").json()["count"] == 1
 
 
 @pytest.mark.parametrize("query", ["page=-1", "page=abc", "page=99999999999999999999", "page=0"])
