@@ -60,7 +60,9 @@ def error_to_json(error: Exception) -> dict[str, Any]:
     if not isinstance(error, InvalidImageFile | PointOutsideScan | ServiceError):
         error = ModelFailed()
     seconds = error.retry_after_s if isinstance(error, ServiceBusy) else None
-    message: dict[str, Any] = to_json(ErrorMessage(error.code, error.note, isinstance(error, InvalidImageFile), seconds))
+    message: dict[str, Any] = to_json(
+        ErrorMessage(error.code, error.note, isinstance(error, InvalidImageFile), seconds)
+    )
     return message
 
 
