@@ -46,6 +46,8 @@ def kept_secret(name: str, n_bytes: int) -> str:
 
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.text("SECRET_KEY") or kept_secret("secret_key", 64)
+# The import of datasets may not know inference; it is told by name who reads CT volumes there.
+CT_READER = "inference.ct.reading.metaimage.open_scan"
 # Ed25519: a seed of 32 bytes; and the public keys of earlier seeds, whose records stay good.
 RECORD_SIGNING_KEY = env.key("RECORD_SIGNING_KEY") or kept_secret("record_signing_key", 32)
 RECORD_RETIRED_KEYS = env.keys("RECORD_RETIRED_KEYS")

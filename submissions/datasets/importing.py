@@ -13,6 +13,7 @@ from django.core.files.storage import storages
 from django.db import transaction
 
 from submissions.datasets.table import DatasetError, TruthRow, read_table, split_problems
+from submissions.datasets.volumes import checked_volumes
 from submissions.kinds import KINDS
 from submissions.models import Case, Dataset
 
@@ -25,10 +26,12 @@ def import_dataset(
     images: Path | None = None,
     public_fraction: float | None = None,
     split_column: str | None = None,
+    resample_mm: float | None = None,
 ) -> Dataset:
     """Return the new dataset; a name that exists already gets its next version.
 
     public_fraction: the share of patients whose cases are public, the rest private; None: all are public.
+    resample_mm: store the volumes on cubes of this size; None: as they are.
     Raises DatasetError with row and reason; then nothing was stored.
     """
     try:
@@ -40,10 +43,13 @@ def import_dataset(
     if problems := split_problems(rows, splits, KINDS[kind]):
         raise DatasetError(problems)
     hashes = _image_hashes(rows, images, KINDS[kind].image_suffixes) if images else {}
-    with transaction.atomic():
+    if images is None:
+        return _create(kind, name, rows, splits, hashes)
+    with checked_volumes(images, hashes, resample_mm) as folder, transaction.atomic():
+        if resample_mm:
+            hashes = {image: _sha256(folder / image) for image in hashes}
         dataset = _create(kind, name, rows, splits, hashes)
-        if images:
-            _store_images(dataset, images, hashes)
+        _store_images(dataset, folder, hashes)
     return dataset
 
 
@@ -80,6 +86,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@transaction.atomic
 def _create(kind: str, name: str, rows: list[TruthRow], splits: list[str], hashes: dict[str, str]) -> Dataset:
     latest = Dataset.objects.filter(name=name).order_by("-version").first()
     dataset = Dataset.objects.create(

@@ -57,12 +57,13 @@ def test_a_volume_itk_wrote_is_read_with_its_geometry(tmp_path, compressed):
 
 
 @pytest.mark.parametrize("compressed", [True, False])
-def test_what_we_write_itk_reads_back(tmp_path, compressed):
+def test_what_we_write_we_and_itk_read_back(tmp_path, compressed):
     direction = np.array([[0, -1, 0], [0.8, 0, -0.6], [0.6, 0, 0.8]])
     volume = CTVolume.at(voxels("<i2"), (0.7, 0.8, 2.5), (1.5, -2.25, 300.125), direction)
     write_mha(volume, tmp_path / "ours.mha", compressed=compressed)
     oracle = SimpleITK.ReadImage(str(tmp_path / "ours.mha"))
     assert np.array_equal(SimpleITK.GetArrayFromImage(oracle), volume.hu)
+    assert np.array_equal(read_volume(tmp_path / "ours.mha").hu, volume.hu)
     assert np.allclose(oracle.GetOrigin(), volume.grid.origin_xyz_mm)
     assert np.allclose(np.reshape(oracle.GetDirection(), (3, 3)), direction)
 

@@ -21,6 +21,13 @@ def fraction(text: str) -> float:
     return value
 
 
+def millimetres(text: str) -> float:
+    value = float(text)
+    if not 0.1 <= value <= 10:
+        raise argparse.ArgumentTypeError("give millimetres between 0.1 and 10, such as 1.0")
+    return value
+
+
 class Command(BaseCommand):
     help = "Import a dataset: LUNA25's columns as they are; each fault is named with its row."
 
@@ -29,12 +36,13 @@ class Command(BaseCommand):
         parser.add_argument("--name", required=True, help="letters, digits, - and _")
         parser.add_argument("--truth", required=True, type=Path, help="CSV with ids and labels")
         parser.add_argument("--images", type=Path, help="folder of the images; needed to run containers")
+        parser.add_argument("--resample-mm", type=millimetres, help="store the volumes on cubes of this size")
         split = parser.add_mutually_exclusive_group()
         split.add_argument("--public-fraction", type=fraction, help="share of patients whose scores show at once")
         split.add_argument("--split-column", help="column that says public, private or sample")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        names = ("kind", "name", "public_fraction", "split_column")
+        names = ("kind", "name", "public_fraction", "split_column", "resample_mm")
         images = Path(options["images"]) if options["images"] else None
         try:
             dataset = import_dataset(

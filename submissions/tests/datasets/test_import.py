@@ -1,8 +1,11 @@
 """Datasets and phases from the command line: LUNA25's columns as they are, faults with row and reason."""
 
+import hashlib
 import io
 
+import numpy as np
 import pytest
+import SimpleITK
 from django.core.management import CommandError, call_command
 
 from submissions.models import ApiToken, Case, Dataset, Phase
@@ -10,6 +13,16 @@ from submissions.models import ApiToken, Case, Dataset, Phase
 pytestmark = pytest.mark.django_db
 HEADER = "PatientID,SeriesInstanceUID,CoordX,CoordY,CoordZ,LesionID,AnnotationID,label,Gender"
 ROWS = [f"P{i // 2},1.2.{i // 2},{i}.5,-2,3,{i},A{i},{int(i > 4)},Male" for i in range(10)]
+
+
+def write_volume(path, seed=0, spacing=(0.5, 0.5, 2.0)):
+    """Write a small volume, oblique as a scanner's may be."""
+    image = SimpleITK.GetImageFromArray(np.random.default_rng(seed).integers(-1000, 400, (6, 9, 8)).astype(np.int16))
+    image.SetSpacing(spacing)
+    image.SetOrigin((-10, 20.5, 300))
+    image.SetDirection((0, -1, 0, 0.8, 0, -0.6, 0.6, 0, 0.8))
+    SimpleITK.WriteImage(image, str(path), useCompression=True)
+    return image
 
 
 @pytest.fixture
@@ -122,11 +135,82 @@ def test_images_are_stored_by_content_and_hashed(table, tmp_path, own_files):
     images = tmp_path / "images"
     images.mkdir()
     for i in range(5):
-        (images / f"1.2.{i}.mha").write_bytes(f"image {i}".encode())
+        write_volume(images / f"1.2.{i}.mha", seed=i)
     run(table(), images=images)
     keys = set(Case.objects.values_list("image", flat=True))
     assert len(keys) == 5
     assert all((own_files / "datasets" / key).is_file() and "1.2." not in key for key in keys)
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i in range(5):
+        write_volume(folder / f"1.2.{i}.mha", seed=i)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (b"DimSize = 8 9 6", b"DimSize = 8 9 0", "Three dimensions"),
+        (b"ElementSpacing = 0.5", b"ElementSpacing = -.5", "ElementSpacing"),
+        (b"ElementDataFile = LOCAL", b"ElementDataFile = /etc/passwd", "LOCAL"),
+        (b"NDims = 3", b"NDims = 2", "cannot be read"),
+    ],
+)
+def test_a_volume_that_no_reader_takes_is_named_and_nothing_is_stored(table, images, old, new, problem):
+    path = images / "1.2.3.mha"
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(CommandError, match=f"the image '1.2.3.mha' .*{problem}"):
+        run(table(), images=images)
+    assert not Dataset.objects.exists()
+
+
+def test_two_readers_that_place_a_volume_differently_are_named(table, images, settings):
+    settings.CT_READER = "submissions.tests.datasets.faulty_readers.shifted"
+    with pytest.raises(CommandError, match=r"1\.2\.0\.mha' is placed differently .* origin"):
+        run(table(), images=images)
+
+
+def test_a_volume_that_kills_the_reader_is_named_and_the_others_are_checked(table, images, settings):
+    settings.CT_READER = "submissions.tests.datasets.faulty_readers.dying"
+    with pytest.raises(CommandError) as refused:
+        run(table(), images=images)
+    assert "'1.2.2.mha' ended the process that checks it (exit code 9)" in str(refused.value)
+    assert str(refused.value).count("the image") == 1
+
+
+def test_a_reader_that_is_not_there_is_our_fault(table, images, settings):
+    settings.CT_READER = "inference.nothing.open"
+    with pytest.raises(RuntimeError, match="No module named"):
+        run(table(), images=images)
+
+
+def test_volumes_can_be_resampled(table, images, own_files):
+    whole = SimpleITK.ReadImage(str(images / "1.2.0.mha"))
+    run(table(), images=images, resample_mm=1.0)
+    case = Case.objects.get(public_id="A0")
+    stored = own_files / "datasets" / case.image
+    image = SimpleITK.ReadImage(str(stored))
+    assert image.GetSpacing() == (1.0, 1.0, 1.0)
+    assert image.GetSize() == (4, 5, 12)
+    assert image.GetPixelIDTypeAsString() == whole.GetPixelIDTypeAsString()
+    corner = [-0.5] * 3  # the outer corner of the first voxel stays where it was
+    places = [each.TransformContinuousIndexToPhysicalPoint(corner) for each in (image, whole)]
+    assert places[0] == pytest.approx(places[1], abs=1e-6)
+    assert hashlib.sha256(stored.read_bytes()).hexdigest() in case.image
+
+
+def test_pictures_cannot_be_resampled(tmp_path, table):
+    (tmp_path / "a.png").write_bytes(b"a picture, whose content nobody reads here")
+    rows = [f"s{i},{name},a.png" for i, name in enumerate(["adenocarcinoma", "normal", "2", "1"])]
+    options = {"kind": "slice", "name": "s", "truth": table(rows, "id,label,file"), "images": tmp_path}
+    with pytest.raises(CommandError, match="no spacing"):
+        call_command("import_dataset", resample_mm=1.0, **options)
 
 
 def test_missing_images_are_all_named_and_nothing_is_stored(table, tmp_path, own_files):

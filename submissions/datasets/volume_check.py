@@ -1,0 +1,83 @@
+"""Check CT volumes with SimpleITK, and resample them: a program that runs in a process of its own.
+
+SimpleITK may crash, hang or read whatever a header names (docs/decisions/0003), so it opens a file only after the
+site's own reader has taken it, and never in the process that imports.
+
+In: one JSON object on standard input, {"reader": dotted name of the site's reader, "resample_mm": number or null,
+"volumes": [[from, to], …]}. Out: a line of JSON a volume, in order: what is wrong with it, or null.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK
+
+SECONDS_A_VOLUME = 300
+# Of two readers of the same decimal text, in mm or as a cosine.
+TOLERANCE = 1e-4
+
+
+def main() -> None:
+    work = json.load(sys.stdin)
+    open_scan = _named(work["reader"])
+    for source, target in work["volumes"]:
+        signal.alarm(SECONDS_A_VOLUME)  # nothing catches it: the process ends, and the parent goes on after this volume
+        problem = problem_of(Path(source), open_scan)
+        if problem is None and work["resample_mm"]:
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            volume = resampled(SimpleITK.ReadImage(source), work["resample_mm"])
+            SimpleITK.WriteImage(volume, target, useCompression=True)
+        print(json.dumps(problem), flush=True)  # noqa: T201
+
+
+def _named(name: str) -> Callable[[Path], Any]:
+    module, _, function = name.rpartition(".")
+    found: Callable[[Path], Any] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def problem_of(path: Path, open_scan: Callable[[Path], Any]) -> str | None:
+    """Return why a volume cannot be used, the rest of a sentence, or None. Both readers must see the same grid."""
+    try:
+        with open_scan(path) as scan:
+            grid = scan.grid
+        reader = SimpleITK.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+    except (ValueError, RuntimeError, OSError) as error:
+        return f"cannot be read: {getattr(error, 'note', '') or type(error).__name__}"
+    ours = [grid.shape_zyx[::-1], grid.spacing_xyz_mm, grid.origin_xyz_mm, np.ravel(grid.direction)]
+    theirs = [reader.GetSize(), reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection()]
+    names = ("size", "spacing", "origin", "direction")
+    for name, one, other in zip(names, ours, theirs, strict=True):
+        if len(one) != len(other) or not np.allclose(one, other, atol=TOLERANCE):
+            read = f"{name} is {tuple(other)} to SimpleITK, {tuple(map(float, one))} to this site"
+            return f"is placed differently by two readers: its {read}"
+    return None
+
+
+def resampled(image: SimpleITK.Image, spacing_mm: float) -> SimpleITK.Image:
+    """Return the volume on cubes of `spacing_mm`, linearly interpolated, over the same part of the patient."""
+    old_mm, old_size = np.array(image.GetSpacing()), np.array(image.GetSize())
+    size = np.maximum(1, np.ceil(old_mm * old_size / spacing_mm - 1e-6)).astype(int)
+    direction = np.reshape(image.GetDirection(), (3, 3))
+    filter_ = SimpleITK.ResampleImageFilter()
+    filter_.SetSize(size.tolist())
+    filter_.SetOutputSpacing([spacing_mm] * 3)
+    filter_.SetOutputOrigin((np.array(image.GetOrigin()) + direction @ ((spacing_mm - old_mm) / 2)).tolist())
+    filter_.SetOutputDirection(image.GetDirection())
+    filter_.SetInterpolator(SimpleITK.sitkLinear)
+    filter_.UseNearestNeighborExtrapolatorOn()  # at the border, where half a new voxel may reach out of the old ones
+    return filter_.Execute(image)
+
+
+if __name__ == "__main__":
+    main()
