@@ -86,8 +86,14 @@ def database() -> Part:
 
 
 def storage() -> Part:
-    """Ask the store for an object that is not there: an answer is all we want."""
-    storages["default"].exists("ready-probe")
+    """Ask the object store for its buckets, or the local folder for a file that is not there."""
+    if settings.MINIO:
+        from submissions.storage.buckets import problem  # only a site with an object store pays for the import
+
+        if what := problem():
+            return Part(False, what)
+    else:
+        storages["default"].exists("ready-probe")
     free_bytes = shutil.disk_usage(settings.DATA_DIR).free
     if not os.access(settings.DATA_DIR, os.W_OK):
         return Part(False, "DATA_DIR cannot be written")

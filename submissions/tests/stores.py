@@ -25,7 +25,7 @@ def use_s3(settings, endpoint: str | None = None, secret: str | None = None) -> 
 
 
 def empty_buckets(settings) -> None:
-    from submissions.management.commands.provision_storage import client
+    from submissions.storage.buckets import client
 
     minio = client(settings.MINIO)
     for bucket in (settings.MINIO_SUBMISSIONS_BUCKET, settings.MINIO_DATASETS_BUCKET):

@@ -12,6 +12,7 @@ from submissions.runner.attempt import Host
 from submissions.runner.base import EngineFault
 from submissions.runner.host.disk import engine_free_bytes
 from submissions.runner.host.selftest import Check
+from submissions.storage.buckets import problem
 from submissions.worker import engine_host
 
 ENOUGH_FREE_BYTES = 20 << 30
@@ -21,7 +22,7 @@ class Command(BaseCommand):
     help = "Run the self-test of the sandbox; exit code 1 when containers must not be run here."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        checks = self._checks()
+        checks = [_object_store(), *self._checks()]
         for check in checks:
             mark = "ok  " if check.ok else ("FAIL" if check.is_fatal else "warn")
             self.stdout.write(f"{mark}  {check.name}: {check.detail}")
@@ -37,6 +38,12 @@ class Command(BaseCommand):
             return [Check("driver image", True, driver), *engine_host.checks(host), _disk(host)]
         except EngineFault as fault:
             return [Check("engine", False, f"{fault.note} {fault.staff_detail}".strip())]
+
+
+def _object_store() -> Check:
+    what = problem()
+    kind = "answers, its buckets are there" if settings.MINIO else "none, files are local"
+    return Check("object store", not what, what or kind, is_fatal=False)
 
 
 def _disk(host: Host) -> Check:

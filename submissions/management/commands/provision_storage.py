@@ -13,10 +13,9 @@ from minio import Minio
 from minio.commonconfig import ENABLED, Filter
 from minio.error import MinioException, S3Error
 from minio.lifecycleconfig import AbortIncompleteMultipartUpload, LifecycleConfig, Rule
-from urllib3 import PoolManager, Retry
 from urllib3.exceptions import HTTPError
 
-from submissions.storage.address import StorageAddress
+from submissions.storage.buckets import buckets, client, reason
 
 UNFINISHED_DAYS = 3
 
@@ -28,7 +27,7 @@ class Command(BaseCommand):
         if settings.MINIO is None:
             self._make_folders()
             return
-        for bucket in (settings.MINIO_SUBMISSIONS_BUCKET, settings.MINIO_DATASETS_BUCKET):
+        for bucket in buckets():
             try:
                 self._make_bucket(client(settings.MINIO), bucket)
             except (MinioException, HTTPError, OSError) as error:
@@ -82,23 +81,3 @@ class Command(BaseCommand):
         except ClientError as error:  # MinIO has one rule for all its buckets, which allows it
             code = error.response["Error"]["Code"]
             self.stdout.write(f"{backend.bucket_name}: this server has no rules of origin a bucket ({code})")
-
-
-def client(server: StorageAddress) -> Minio:
-    """Return a client of the server that MINIO_ENDPOINT names."""
-    return Minio(
-        server.host,
-        access_key=settings.MINIO_ACCESS_KEY,
-        secret_key=settings.MINIO_SECRET_KEY,
-        secure=server.secure,
-        region="us-east-1",
-        http_client=PoolManager(timeout=10, retries=Retry(2, backoff_factor=0.2)),
-    )
-
-
-def reason(error: Exception) -> str:
-    """Return what to look at; a refused key is named by its setting, never by its value."""
-    code = error.code if isinstance(error, S3Error) else type(error).__name__
-    if code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
-        return "the key is refused; check MINIO_ACCESS_KEY and MINIO_SECRET_KEY"
-    return f"it answered {code}; check MINIO_ENDPOINT and MINIO_SECURE"

@@ -1,4 +1,4 @@
-"""Readers of CT volumes as settings.CT_READER may name them, each with a fault. No Django: the checking process has none."""
+"""Readers of CT volumes for settings.CT_READER, each with a fault. No Django: the checking process has none."""
 
 import importlib
 import os

@@ -14,6 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from submissions.storage import buckets
 from submissions.storage import files as storage
 from submissions.storage.base import MissingFile, PartsRef, StorageError
 from submissions.tests.stores import use_s3
@@ -302,6 +303,23 @@ def test_provisioning_again_changes_nothing(on_s3, capsys):
     assert "there already, private" in capsys.readouterr().out
 
 
+@pytest.mark.s3
+def test_the_check_asks_for_the_buckets(on_s3):
+    assert buckets.problem() == ""
+    there = on_s3.MINIO_DATASETS_BUCKET
+    on_s3.MINIO_DATASETS_BUCKET = "not-there"
+    assert "1 of 2 buckets missing" in buckets.problem()
+    on_s3.MINIO_DATASETS_BUCKET = there
+    key, on_s3.MINIO_SECRET_KEY = on_s3.MINIO_SECRET_KEY, "wrong-secret-value"
+    assert "MINIO_SECRET_KEY" in buckets.problem()
+    on_s3.MINIO_SECRET_KEY = key
+
+
+def test_a_site_without_a_server_has_no_problem_with_it(settings):
+    assert settings.MINIO is None
+    assert buckets.problem() == ""
+
+
 def test_provisioning_without_a_server_makes_folders(settings, tmp_path: Path):
     call_command("provision_storage", verbosity=0)
 
@@ -322,6 +340,7 @@ def test_a_server_that_is_down_is_named_by_its_setting(settings, tmp_path: Path)
             storage.fetch_to(tmp_path / "x", "submissions/x/image.tar")
         with pytest.raises(CommandError, match="MINIO_ENDPOINT"):
             call_command("provision_storage")
+        assert "MINIO_ENDPOINT" in buckets.problem()
 
     assert caught.value.status_code == 503
 

@@ -1,0 +1,47 @@
+"""The object store from an operator's side: are its buckets there, and if not, what to look at."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from minio import Minio
+from minio.error import MinioException, S3Error
+from urllib3 import PoolManager, Retry
+from urllib3.exceptions import HTTPError
+
+from submissions.storage.address import StorageAddress
+
+
+def buckets() -> tuple[str, str]:
+    return settings.MINIO_SUBMISSIONS_BUCKET, settings.MINIO_DATASETS_BUCKET
+
+
+def problem() -> str:
+    """Return what is wrong with the store, a sentence without names or keys, or ""; without a server, nothing is."""
+    if settings.MINIO is None:
+        return ""
+    try:
+        minio = client(settings.MINIO)
+        missing = sum(not minio.bucket_exists(bucket) for bucket in buckets())
+    except (MinioException, HTTPError, OSError) as error:
+        return reason(error)
+    return f"{missing} of 2 buckets missing; run `manage.py provision_storage`" if missing else ""
+
+
+def client(server: StorageAddress) -> Minio:
+    """Return a client of the server that MINIO_ENDPOINT names."""
+    return Minio(
+        server.host,
+        access_key=settings.MINIO_ACCESS_KEY,
+        secret_key=settings.MINIO_SECRET_KEY,
+        secure=server.secure,
+        region="us-east-1",
+        http_client=PoolManager(timeout=10, retries=Retry(2, backoff_factor=0.2)),
+    )
+
+
+def reason(error: Exception) -> str:
+    """Return what to look at; a refused key is named by its setting, never by its value."""
+    code = error.code if isinstance(error, S3Error) else type(error).__name__
+    if code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+        return "the key is refused; check MINIO_ACCESS_KEY and MINIO_SECRET_KEY"
+    return f"it answered {code}; check MINIO_ENDPOINT and MINIO_SECURE"
