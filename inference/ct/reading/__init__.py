@@ -1,1 +1,1 @@
-"""Readers for files from strangers. Each raises Unreadable with a reason code, and nothing else."""
+"""Readers for files from strangers. Each raises InvalidImageFile with a reason code, and nothing else."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from isal import igzip_lib
 
 from .errors import InvalidImageFile
+from .padding import MAX_PADDING_BYTES, is_padding
 
 INPUT_BYTES = 128 * 1024
 OUTPUT_BYTES = 256 * 1024
@@ -26,7 +27,7 @@ class ZlibStream:
         self._rest = memoryview(b"")
 
     def read_into(self, target: memoryview) -> None:
-        """Fill `target` with the next bytes. Raises Unreadable when the stream ends before."""
+        """Fill `target` with the next bytes. Raises InvalidImageFile when the stream ends before."""
         filled = 0
 
         def keep(piece: memoryview) -> None:
@@ -37,26 +38,36 @@ class ZlibStream:
         self._take(len(target), keep)
 
     def skip(self, count: int) -> None:
-        """Pass over the next bytes. Raises Unreadable when the stream ends before."""
+        """Pass over the next bytes. Raises InvalidImageFile when the stream ends before."""
         self._take(count, lambda _piece: None)
 
     def finish(self) -> None:
-        """Check that the stream ends here, whole and with the right checksum, and nothing follows it.
+        """Check that the stream ends here, whole and with the right checksum, and only padding follows it.
 
         A little too long is damage; what goes on beyond a whole piece is DATA_LENGTH, for it may never end.
         """
         if more := len(self._rest) + len(self._next_output()):
             code = "DATA_LENGTH" if more >= OUTPUT_BYTES else "DATA_CORRUPT"
-            raise InvalidImageFile(code, "There are more voxels than the header says.")
-        if self._inflater.unused_data or self._position < self._end:
-            raise InvalidImageFile("DATA_CORRUPT", "There are bytes after the compressed voxels.")
+            raise InvalidImageFile(
+                code, "The compressed voxels are more than DimSize and ElementType say: correct the header."
+            )
+        if not is_padding(self._tail()):
+            raise InvalidImageFile("DATA_CORRUPT", "There are bytes after the compressed voxels: write the file anew.")
+
+    def _tail(self) -> bytes:
+        """Return what follows the stream, no more of it than tells whether it is padding."""
+        rest = os.pread(self._fd, min(MAX_PADDING_BYTES + 1, self._end - self._position), self._position)
+        return self._inflater.unused_data + rest
 
     def _take(self, count: int, use: Callable[[memoryview], None]) -> None:
         while count:
             if not self._rest:
                 self._rest = memoryview(self._next_output())
             if not self._rest:
-                raise InvalidImageFile("DATA_CORRUPT", "There are fewer voxels than the header says.")
+                raise InvalidImageFile(
+                    "DATA_CORRUPT",
+                    "The compressed voxels are fewer than DimSize and ElementType say: correct the header.",
+                )
             piece, self._rest = self._rest[:count], self._rest[count:]
             use(piece)
             count -= len(piece)
@@ -72,7 +83,7 @@ class ZlibStream:
     def _next_input(self) -> bytes:
         data = os.pread(self._fd, min(INPUT_BYTES, self._end - self._position), self._position)
         if not data:
-            raise InvalidImageFile("DATA_CORRUPT", "The compressed voxels end too early.")
+            raise InvalidImageFile("DATA_CORRUPT", "The compressed voxels end too early: send the whole file.")
         self._position += len(data)
         return data
 
@@ -80,4 +91,6 @@ class ZlibStream:
         try:
             return self._inflater.decompress(data, OUTPUT_BYTES)
         except igzip_lib.error as error:  # type: ignore[misc]  # the stub calls it a value
-            raise InvalidImageFile("DATA_CORRUPT", "The compressed voxels are damaged.") from error
+            raise InvalidImageFile(
+                "DATA_CORRUPT", "The compressed voxels are damaged, or not a zlib stream: write the file anew."
+            ) from error

@@ -14,6 +14,7 @@ from inference.ct.volume import Block, CTVolume, Grid
 from .errors import InvalidImageFile
 from .header import MAX_HEADER_BYTES, Header, parse_header
 from .inflate import ZlibStream
+from .padding import MAX_PADDING_BYTES, is_padding
 
 # Deflate can promise a thousand bytes for one. Real scans stay under 20; a large one beyond 200 is a bomb.
 MAX_RATIO = 200
@@ -40,7 +41,7 @@ class ScanFile:
         """Return the voxels of each half-open block ((z, y, x) low, high), in native byte order.
 
         Compressed scans are inflated to their end, whatever was asked for, so that a damaged file is never
-        answered from. Raises Unreadable with DATA_CORRUPT, DATA_LENGTH or DATA_NOT_FINITE.
+        answered from. Raises InvalidImageFile with DATA_CORRUPT, DATA_LENGTH or DATA_NOT_FINITE.
         """
         arrays = [np.empty(_shape(block), dtype=self.header.dtype) for block in blocks]
         if self.header.is_compressed:
@@ -107,19 +108,19 @@ def open_scan(path: Path | str, raw_path: Path | str | None = None) -> ScanFile:
     """Open a .mha, or a .mhd with the raw file sent beside it, and check everything but the voxels.
 
     raw_path: the file sent as `rawFile`; the name in the header is never followed.
-    Raises Unreadable with a HEADER_… code, FILE_SET, IMAGE_TOO_LARGE, DATA_LENGTH or DATA_CORRUPT.
+    Raises InvalidImageFile with a HEADER_… code, FILE_SET, IMAGE_TOO_LARGE, DATA_LENGTH or DATA_CORRUPT.
     """
     with open(path, "rb") as file:
         head = file.read(MAX_HEADER_BYTES)
         header = parse_header(head)
         _check_file_set(header, raw_path)
-        own_bytes = os.fstat(file.fileno()).st_size
-        if header.data_start_bytes is None and (head[header.header_bytes :].strip() or own_bytes > len(head)):
-            raise InvalidImageFile("HEADER_FORMAT", "There are bytes after the header of the .mhd.")
+        if header.data_start_bytes is None and os.fstat(file.fileno()).st_size > MAX_HEADER_BYTES:
+            note = "The .mhd is longer than 64 KiB: send the header alone, and its voxels as rawFile."
+            raise InvalidImageFile("HEADER_FORMAT", note)
     fd = os.open(raw_path if raw_path is not None else path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         start_bytes = header.data_start_bytes or 0
-        data_bytes = os.fstat(fd).st_size - start_bytes
+        data_bytes = _without_padding(fd, start_bytes, _wanted_bytes(header))
         _check_size(header, data_bytes)
     except BaseException:
         os.close(fd)
@@ -128,33 +129,54 @@ def open_scan(path: Path | str, raw_path: Path | str | None = None) -> ScanFile:
 
 
 def read_volume(path: Path | str, raw_path: Path | str | None = None) -> CTVolume:
-    """Return a whole scan in memory. Raises Unreadable."""
+    """Return a whole scan in memory. Raises InvalidImageFile."""
     with open_scan(path, raw_path) as scan:
         return scan.read_volume()
 
 
 def _check_file_set(header: Header, raw_path: Path | str | None) -> None:
     if header.data_start_bytes is None and raw_path is None:
-        raise InvalidImageFile("FILE_SET", "The header names a data file: send that file along as rawFile.")
+        note = "The header names a data file: send the header as a .mhd, and that file along as rawFile."
+        raise InvalidImageFile("FILE_SET", note)
     if header.data_start_bytes is not None and raw_path is not None:
-        raise InvalidImageFile("FILE_SET", "The header says its voxels follow it: send no rawFile.")
+        raise InvalidImageFile("FILE_SET", "The header says its voxels follow it (LOCAL): send no rawFile.")
+
+
+def _wanted_bytes(header: Header) -> int | None:
+    """Return how many bytes of data the header promises, or None where only the zlib stream can tell."""
+    return header.compressed_bytes if header.is_compressed else header.pixel_bytes
+
+
+def _without_padding(fd: int, start_bytes: int, wanted_bytes: int | None) -> int:
+    """Return how many bytes of data a file holds, less the filler at its end."""
+    data_bytes = os.fstat(fd).st_size - start_bytes
+    if wanted_bytes is None or not 0 < data_bytes - wanted_bytes <= MAX_PADDING_BYTES:
+        return data_bytes
+    tail = os.pread(fd, data_bytes - wanted_bytes, start_bytes + wanted_bytes)
+    return wanted_bytes if is_padding(tail) else data_bytes
 
 
 def _check_size(header: Header, data_bytes: int) -> None:
     if not header.is_compressed:
         if data_bytes != header.pixel_bytes:
-            raise InvalidImageFile(
-                "DATA_LENGTH",
-                "The file does not hold as many voxels as the header says.",
-            )
+            raise InvalidImageFile("DATA_LENGTH", _length_note(header, data_bytes))
         return
     if header.compressed_bytes not in (None, data_bytes):
-        raise InvalidImageFile("DATA_CORRUPT", "CompressedDataSize does not match the file.")
+        note = "CompressedDataSize does not match the file: send the file whole, or correct the size."
+        raise InvalidImageFile("DATA_CORRUPT", note)
     if header.pixel_bytes > max(RATIO_FREE_BYTES, MAX_RATIO * data_bytes):
         raise InvalidImageFile(
             "IMAGE_TOO_LARGE",
-            f"No scan this large compresses more than {MAX_RATIO} times.",
+            f"No scan this large compresses more than {MAX_RATIO} times: send it uncompressed.",
         )
+
+
+def _length_note(header: Header, data_bytes: int) -> str:
+    promised = f"DimSize and ElementType promise {header.pixel_bytes} bytes of voxels"
+    if data_bytes == 0:
+        return f"{promised}, but none follow: send the whole file."
+    cure = "send the whole file" if data_bytes < header.pixel_bytes else "correct the header"
+    return f"{promised}, but there are {data_bytes}: {cure}."
 
 
 def _pread_exactly(fd: int, target: memoryview, offset: int) -> None:
@@ -162,7 +184,7 @@ def _pread_exactly(fd: int, target: memoryview, offset: int) -> None:
     while filled < len(target):
         count = os.preadv(fd, [target[filled:]], offset + filled)
         if count == 0:
-            raise InvalidImageFile("DATA_LENGTH", "The file ended while it was being read.")
+            raise InvalidImageFile("DATA_LENGTH", "The file ended while it was being read: send it again.")
         filled += count
 
 
@@ -178,5 +200,7 @@ def _shape(block: Block) -> tuple[int, int, int]:
 
 def _finite(array: NDArray[np.generic]) -> NDArray[np.generic]:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InvalidImageFile("DATA_NOT_FINITE", "Some voxels are not finite numbers.")
+        raise InvalidImageFile(
+            "DATA_NOT_FINITE", "Some voxels are not finite numbers (NaN or infinite): replace them, such as with -1024."
+        )
     return array

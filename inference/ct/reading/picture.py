@@ -47,7 +47,7 @@ class Picture:
 def read_picture(path: Path | str) -> Picture:
     """Return a slice somebody sent as 8-bit grey.
 
-    Raises Unreadable with FILE_TOO_LARGE, IMAGE_FORMAT, IMAGE_TOO_LARGE, IMAGE_TOO_SMALL, IMAGE_SHAPE,
+    Raises InvalidImageFile with FILE_TOO_LARGE, IMAGE_FORMAT, IMAGE_TOO_LARGE, IMAGE_TOO_SMALL, IMAGE_SHAPE,
     IMAGE_MODE or IMAGE_CORRUPT.
     """
     if os.path.getsize(path) > MAX_FILE_BYTES:

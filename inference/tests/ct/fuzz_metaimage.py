@@ -3,7 +3,7 @@
 
     python -m inference.tests.ct.fuzz_metaimage --seconds 300
 
-Fails, and keeps the file, on a crash (any exception but Unreadable),
+Fails, and keeps the file, on a crash (any exception but InvalidImageFile),
 a hang (over two seconds for a small file),
 or an accepted lie (voxels or geometry other than ITK's). ITK runs in a process of its own,
 since these files crash
@@ -57,8 +57,22 @@ EXTRA_KEYS = [
     "ElementByteOrderMSB", "ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset", "ITK_x",
     "0008|0060",
     "CompressedDataSize", "Modality", "NDims", "dimsize", "ElementDataFile", "Unknown", "TransformMatrix",
-    "Color",
+    "Color", "SequenceID", "ElementMin", "CenterOfRotation", "HeaderSize", "CompressedData", "BinaryData",
 ]  # fmt: skip
+# Each says what the header says already, in another of its words.
+SAID_AGAIN = {
+    "Offset": ("Offset", "Position", "Origin"),
+    "TransformMatrix": ("TransformMatrix", "Rotation", "Orientation"),
+    "BinaryDataByteOrderMSB": ("BinaryDataByteOrderMSB", "ElementByteOrderMSB"),
+    **{
+        key: (key,)
+        for key in ("ObjectType", "DimSize", "ElementType", "ElementSpacing", "CompressedData", "BinaryData")
+    },
+}
+OTHER_SPELLINGS = {
+    "True": ("true", "T", "1", "t"), "False": ("false", "F", "0", "f"), "LOCAL": ("Local", "local"),
+    "MET_INT": ("MET_LONG",), "MET_UINT": ("MET_ULONG",),
+}  # fmt: skip
 
 
 def random_file(rng: random.Random) -> bytes:
@@ -81,12 +95,12 @@ def random_file(rng: random.Random) -> bytes:
         lines, data = rng.choice(MUTATIONS)(rng, lines, data)
     newline = rng.choice(["\n"] * 8 + ["\r\n", "\r"])
     equals = rng.choice([" = "] * 8 + ["=", " : ", "  =\t"])
-    head = "".join(f"{key}{equals}{value}{newline}" for key, value in lines)
-    content = head.encode("utf-8") + data
+    head = "".join(f"{key}{equals}{value}{newline}" if key else f"{value}{newline}" for key, value in lines)
+    content = head.encode("utf-8", "surrogateescape") + data
     return flip_bytes(rng, content) if rng.random() < 0.15 else content
 
 
-Lines = list[tuple[str, str]]
+Lines = list[tuple[str, str]]  # (key, value); a line without a key stands as it is
 
 
 def change_value(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
@@ -142,13 +156,38 @@ def add_data(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, byte
     return lines, data + rng.randbytes(rng.randint(1, 20))
 
 
+def add_noise_line(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    """Add a line that nobody uses: text without '=', or bytes of any kind behind a key of any kind."""
+    noise = rng.randbytes(rng.randint(0, 40)).replace(b"\n", b"").decode("utf-8", "surrogateescape")
+    key = rng.choice(["", "", "Comment", "ITK_FileNotes", "0008|0060", "x:y", "caf\u00e9", noise[:8].replace("=", "")])
+    at = rng.randint(0, max(len(lines) - 1, 0))
+    return [*lines[:at], (key, rng.choice([noise, "", "   ", "two words"])), *lines[at:]], data
+
+
+def say_again(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    """Repeat what the header says, under the same name or another."""
+    known = [(at, key, value) for at, (key, value) in enumerate(lines) if key in SAID_AGAIN]
+    if not known:
+        return lines, data
+    at, key, value = rng.choice(known)
+    return [*lines[: at + 1], (rng.choice(SAID_AGAIN[key]), value), *lines[at + 1 :]], data
+
+
+def spell_otherwise(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    return [(key, rng.choice(OTHER_SPELLINGS.get(value, (value,)))) for key, value in lines], data
+
+
+def pad_data(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
+    return lines, data + rng.choice([b"\0", b"\n", b" ", b"\x1a"]) * rng.choice([1, 2, 100, 511, 5000])
+
+
 def damage_data(rng: random.Random, lines: Lines, data: bytes) -> tuple[Lines, bytes]:
     return lines, flip_bytes(rng, data)
 
 
 MUTATIONS = [
     change_value, change_word, drop_line, add_line, shuffle_lines, rotate_axes, cut_data, add_data,
-    damage_data,
+    damage_data, add_noise_line, add_noise_line, say_again, spell_otherwise, pad_data,
 ]  # fmt: skip
 
 
@@ -216,25 +255,59 @@ def _read_by_itk(itk: Any, path: str) -> dict[str, Any] | None:
     }
 
 
-DATA_LINE = re.compile(rb"ElementDataFile[ \t]*=[ \t]*LOCAL[ \t]*\r?\n")
+DATA_LINE = re.compile(rb"(?:^|[\n\r])[ \t\v\f]*ElementDataFile[ \t\v\f]*[=:]\s*(LOCAL|Local|local)[ \t\r]*\n")
 
 
 def plain_oracle(content: bytes) -> dict[str, Any]:
     """Read a file that was accepted, in the plainest way there is."""
     end = DATA_LINE.search(content)
     assert end is not None
-    lines = [line.partition("=") for line in content[: end.start()].decode().splitlines()]
-    fields = {key.strip(): value.strip() for key, _, value in lines}
-    big_endian = is_true(fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "")))
-    dtype = np.dtype((">" if big_endian else "<") + NUMBER_TYPES[fields["ElementType"]])
-    data = content[end.end() :]
-    raw = zlib.decompress(data) if is_true(fields.get("CompressedData", "")) else data
+    found = re.findall(rb"(?:^|\n)(?:[^\n=:]*\r)?\s*(\w+)(?:\0[^\n=:]*)?[ \t\r]*[=:]([^\n]*)", content[: end.start()])
+    fields = {key.decode(): value.decode("latin-1").strip() for key, value in found}
+    msb = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", ""))
+    name = fields["ElementType"].replace("MET_LONG", "MET_INT").replace("MET_ULONG", "MET_UINT")
     shape = [int(size) for size in fields["DimSize"].split()][::-1]
-    return {"voxels": np.frombuffer(raw, dtype).reshape(shape)}
+    dtype = np.dtype((">" if is_true(msb) else "<") + NUMBER_TYPES[name])
+    data = content[end.end() :]
+    raw = zlib.decompressobj().decompress(data) if is_true(fields.get("CompressedData", "")) else data
+    voxels = np.frombuffer(raw, dtype, int(np.prod(shape))).reshape(shape)
+    return {"voxels": voxels, **_plain_geometry(fields)}
+
+
+def _plain_geometry(fields: dict[str, str]) -> dict[str, Any]:
+    origin = fields.get("Offset", fields.get("Position", fields.get("Origin", "0 0 0")))
+    named = ("TransformMatrix", "Rotation", "Orientation")
+    matrix = next((fields[name] for name in named if name in fields), "1 0 0 0 1 0 0 0 1")
+    return {
+        "origin": [float(word) for word in origin.split()],
+        "spacing": [float(word) for word in fields.get("ElementSpacing", fields.get("ElementSize", "")).split()],
+        "direction": np.array([float(word) for word in matrix.split()]).reshape(3, 3).T.ravel(),
+    }
+
+
+# Lists that MetaIO reads and no scan is read by, with their lengths. From one that is too short it reads on into the
+# next line, which is then lost; after a line without '=' the next one is lost as well (measured with ITK 5.4).
+UNUSED_LISTS = {"CenterOfRotation": 3, "Color": 4, "SequenceID": 3, "ElementSize": 3, "ImagePosition": 3}
+UNUSED_NUMBERS = {"ElementMin": 1, "ElementMax": 1, "ElementNBits": 1, "ID": 1, "ParentID": 1}
+
+
+def itk_loses_a_line(content: bytes) -> bool:
+    """Return whether the header holds an unused line over which ITK stumbles and then misreads the next."""
+    end = DATA_LINE.search(content)
+    assert end is not None
+    lines = [line for line in re.split(rb"[\n]", content[: end.start()]) if line.strip()]
+    return any(_trips_itk(line.decode("latin-1")) for line in lines)
+
+
+def _trips_itk(line: str) -> bool:
+    key, separator, value = re.match(r"([^=:]*)([=:]?)(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]
+    count = (UNUSED_LISTS | UNUSED_NUMBERS).get(key.strip(), 0)
+    is_odd_key = not key.strip().isascii() or not key.strip().isprintable() or not key.strip()
+    return not separator or is_odd_key or (count > 0 and len(value.split()) != count)
 
 
 def is_true(word: str) -> bool:
-    return word.lower() in ("true", "1")
+    return word.lower() in ("true", "1", "t")
 
 
 @dataclass
@@ -254,7 +327,9 @@ def check(content: bytes, path: Path, itk: Itk, tally: Tally) -> None:
     if volume is None:
         return
     compare(volume, plain_oracle(content))
-    if truth := itk.read(path):
+    if itk_loses_a_line(content):
+        tally.verdicts["accepted, left out of the comparison with ITK"] += 1
+    elif truth := itk.read(path):
         compare(volume, truth)
     else:
         tally.itk_refused.append(content)

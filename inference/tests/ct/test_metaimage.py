@@ -117,11 +117,43 @@ def test_a_crop_of_the_first_slice_notices_damage_behind_it(tmp_path, name):
     assert refusal.value.code == code
 
 
-@pytest.mark.parametrize("length", [0, 1, voxels().nbytes - 1, voxels().nbytes + 1])
-def test_raw_voxels_must_be_exactly_as_many_as_promised(tmp_path, length):
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"x", voxels().tobytes()[:-1], voxels().tobytes() + b"x", b"header" + voxels().tobytes(),
+     voxels().tobytes() + bytes(70_000), voxels().tobytes() + bytes(100) + b"x"],
+)  # fmt: skip
+def test_raw_voxels_must_be_as_many_as_promised(tmp_path, data):
     with pytest.raises(InvalidImageFile) as refusal:
-        open_scan(saved(tmp_path, mha(data=bytes(length))))
+        open_scan(saved(tmp_path, mha(data=data)))
     assert refusal.value.code == "DATA_LENGTH"
+
+
+@pytest.mark.parametrize("padding", [b"\0", b"\0" * 512, b"\n", b"\r\n", b"\x1a", b" " * 100, bytes(65536)])
+@pytest.mark.parametrize("make", [mha, zlib_mha], ids=["raw", "zlib"])
+def test_padding_at_the_end_is_passed_over(tmp_path, make, padding):
+    assert np.array_equal(read_volume(saved(tmp_path, make() + padding)).hu, voxels())
+    header = saved(tmp_path, mhd(voxels()), "a.mhd")
+    raw = saved(tmp_path, voxels().tobytes() + padding, "b")
+    assert np.array_equal(read_volume(header, raw).hu, voxels())
+
+
+@pytest.mark.parametrize("padding", [b"\0" * 512, b"\n", bytes(65536)])
+def test_padding_behind_a_stream_of_unknown_size_is_passed_over(tmp_path, padding):
+    assert np.array_equal(read_volume(saved(tmp_path, zlib_mha(CompressedDataSize=None) + padding)).hu, voxels())
+
+
+@pytest.mark.parametrize("tail", [b"x", bytes(512) + b"x", bytes(65537), bytes(300_000)])
+def test_more_than_padding_behind_a_stream_is_refused(tmp_path, tail):
+    with pytest.raises(InvalidImageFile) as refusal:
+        read_volume(saved(tmp_path, zlib_mha(CompressedDataSize=None) + tail))
+    assert refusal.value.code == "DATA_CORRUPT"
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("MET_LONG", "<i4"), ("MET_ULONG", "<u4"), ("MET_LONG", ">i4")])
+def test_a_long_has_32_bits_as_itk_reads_it(tmp_path, name, dtype):
+    path = saved(tmp_path, mha(voxels(dtype), ElementType=name))
+    assert np.array_equal(read_volume(path).hu, voxels(dtype))
+    assert np.array_equal(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path))), voxels(dtype))
 
 
 def test_a_stream_without_its_size_is_read(tmp_path):
@@ -186,7 +218,7 @@ def test_the_name_in_a_mhd_is_never_followed(tmp_path):
     assert refusal.value.code == "FILE_SET"
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../x", "/proc/self/environ", "sub/scan.raw"])
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x", "/proc/self/environ", "sub/scan.raw", "LIST", "LIST 2D"])
 def test_a_mhd_may_not_name_a_path_even_with_a_raw_file(tmp_path, name):
     raw = saved(tmp_path, voxels().tobytes(), "b")
     with pytest.raises(InvalidImageFile) as refusal:
@@ -201,10 +233,21 @@ def test_a_raw_file_beside_local_voxels_is_one_too_many(tmp_path):
     assert refusal.value.code == "FILE_SET"
 
 
-def test_bytes_behind_the_header_of_a_mhd_are_refused(tmp_path):
+AFTER = [b"more", b"PatientID = 1\nPatientName = M\xfcller\n", b"DimSize = 9 9 9\n", b"\0" * 1000, b"=\n" * 20_000]
+
+
+@pytest.mark.parametrize("after", AFTER, ids=range(len(AFTER)))
+def test_what_follows_the_header_of_a_mhd_is_passed_over(tmp_path, after):
+    """As in ITK, which stops at ElementDataFile."""
+    raw = saved(tmp_path, voxels().tobytes(), "b")
+    assert np.array_equal(read_volume(saved(tmp_path, mhd(voxels()) + after, "a.mhd"), raw).hu, voxels())
+
+
+@pytest.mark.parametrize("after", [bytes(65536), voxels().tobytes() * 2000])
+def test_a_mhd_is_bounded(tmp_path, after):
     raw = saved(tmp_path, voxels().tobytes(), "b")
     with pytest.raises(InvalidImageFile) as refusal:
-        open_scan(saved(tmp_path, mhd(voxels()) + b"more", "a.mhd"), raw)
+        open_scan(saved(tmp_path, mhd(voxels()) + after, "a.mhd"), raw)
     assert refusal.value.code == "HEADER_FORMAT"
 
 
@@ -216,7 +259,10 @@ def test_a_mhd_may_end_as_people_write_it(tmp_path, end):
     assert np.array_equal(read_volume(header, raw).hu, voxels())
 
 
-@pytest.mark.parametrize("name", ["scan[1].raw", "Doe, J.raw", "(2) a+b@c#1&2=~.zraw"])
+@pytest.mark.parametrize(
+    "name",
+    ["scan[1].raw", "Doe, J.raw", "(2) a+b@c#1&2=~.zraw", "./scan.raw", ".\\scan.raw", "M\xfcller.raw", "list.raw"],
+)
 def test_a_mhd_may_name_any_plain_file(tmp_path, name):
     raw = saved(tmp_path, voxels().tobytes(), "b")
     assert np.array_equal(read_volume(saved(tmp_path, mhd(voxels(), name), "a.mhd"), raw).hu, voxels())

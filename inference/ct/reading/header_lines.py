@@ -1,0 +1,121 @@
+"""The lines of a MetaImage header: the few a scan is read by, and the rest passed over.
+
+What is not used is bounded (64 KiB in all) and not judged: unknown keys, blank lines, text without '=', values of
+any bytes but a line feed. What is used may be said twice, under one name or two, as long as both agree.
+"""
+
+import re
+from collections.abc import Callable
+
+from .errors import InvalidImageFile
+from .file_formats import foreign_format
+
+MAX_HEADER_BYTES = 64 * 1024
+
+SYNONYMS = {
+    "Position": "Offset",
+    "Origin": "Offset",
+    "Rotation": "TransformMatrix",
+    "Orientation": "TransformMatrix",
+    "ElementByteOrderMSB": "BinaryDataByteOrderMSB",
+}
+NUMBER_LISTS = {"DimSize", "Offset", "TransformMatrix", "ElementSpacing", "ElementSize"}
+NUMBERS = {
+    "NDims", "CompressedDataSize", "ElementNumberOfChannels", "HeaderSize",
+    "ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset", *NUMBER_LISTS,
+}  # fmt: skip
+FLAGS = {"BinaryData", "BinaryDataByteOrderMSB", "CompressedData"}
+USED_KEYS = {"ObjectType", "ElementType", "ElementDataFile", *NUMBERS, *FLAGS, *SYNONYMS}
+# MetaIO ends a key at whichever of the two comes first or at a NUL, and starts one after a carriage return.
+SEPARATOR = re.compile(rb"[=:]")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def split_fields(head: bytes) -> tuple[dict[str, str], int]:
+    """Return the used fields under their first names, and the header's length in bytes.
+
+    head: the first MAX_HEADER_BYTES of the file, or all of it if it is shorter.
+    Raises InvalidImageFile with HEADER_FORMAT or HEADER_DIMS.
+    """
+    fields: dict[str, str] = {}
+    position = len(BYTE_ORDER_MARK) if head.startswith(BYTE_ORDER_MARK) else 0
+    while position < len(head):
+        end = head.find(b"\n", position, MAX_HEADER_BYTES)
+        if end < 0:
+            end = _end_of_last_line(head, fields)
+        key, value = _field(head[position:end])
+        position = min(end + 1, len(head))
+        if key in USED_KEYS:
+            _add_field(fields, key, value)
+        if key == "ElementDataFile":
+            return fields, position
+    raise _without_end(head, fields)
+
+
+def _end_of_last_line(head: bytes, fields: dict[str, str]) -> int:
+    """Return where a .mhd ends that was written without a last line feed."""
+    if len(head) >= MAX_HEADER_BYTES:
+        raise _without_end(head, fields)
+    return len(head)
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    """Return key and value; a line that has none, or whose key is not ASCII, has a key that nothing uses."""
+    separator = SEPARATOR.search(line)
+    if separator is None:
+        return "", ""
+    key = line[: separator.start()].rstrip(b"\t\r ").rpartition(b"\r")[2].partition(b"\0")[0].lstrip()
+    value = line[separator.end() :].strip()
+    return key.decode("latin-1"), value.decode("latin-1").replace("\t", " ")
+
+
+def _add_field(fields: dict[str, str], key: str, value: str) -> None:
+    name = SYNONYMS.get(key, key)
+    if key != "ElementDataFile" and not (value.isascii() and value.isprintable()):
+        raise InvalidImageFile(
+            "HEADER_FORMAT", f"The value of {key} holds other characters than plain ASCII text: correct it."
+        )
+    if name in NUMBER_LISTS and "NDims" not in fields:
+        raise InvalidImageFile("HEADER_DIMS", f"The header gives {key} before NDims: write NDims = 3 first.")
+    if name not in fields:
+        fields[name] = value
+    elif not _agree(name, fields[name], value):
+        names = name if key == name else f"{name} and {key}"
+        again = "twice with different values" if key == name else "with different values, though they mean the same"
+        raise InvalidImageFile("HEADER_FORMAT", f"The header gives {names} {again}: keep the right one.")
+
+
+def _agree(name: str, first: str, second: str) -> bool:
+    """Return whether two spellings of one value mean the same."""
+    meaning: Callable[[str], object] = str.split
+    if name in FLAGS:
+        meaning = flag
+    elif name in NUMBERS:
+        meaning = _numbers
+    return first == second or (meaning(first) is not None and meaning(first) == meaning(second))
+
+
+def _numbers(text: str) -> list[float] | None:
+    try:
+        return [float(word) for word in text.split()]
+    except ValueError:
+        return None
+
+
+def flag(text: str) -> bool | None:
+    """Return what True, False, T, F, 1 or 0 says, in any case; None for anything else."""
+    return {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}.get(text.lower())
+
+
+def _without_end(head: bytes, fields: dict[str, str]) -> InvalidImageFile:
+    """Return why a file without a line ElementDataFile cannot be read, as exactly as its bytes tell."""
+    if not head.strip(BYTE_ORDER_MARK + b" \t\r\n"):
+        return InvalidImageFile("HEADER_FORMAT", "The file is empty: send the scan itself.")
+    if foreign := foreign_format(head):
+        return InvalidImageFile("HEADER_FORMAT", f"This is {foreign.name}, not a MetaImage file: {foreign.to_scan}")
+    if not fields:
+        note = "This is not a MetaImage file: its first line must read 'ObjectType = Image'; save the scan as .mha."
+        return InvalidImageFile("HEADER_FORMAT", note)
+    kib = MAX_HEADER_BYTES // 1024
+    note = f"The header has no line ElementDataFile in its first {kib} KiB: end it with 'ElementDataFile = LOCAL'."
+    return InvalidImageFile("HEADER_FORMAT", note)
