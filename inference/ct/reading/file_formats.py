@@ -33,7 +33,6 @@ MAGIC = (
     (0, b"\x93NUMPY", FileFormat("a NumPy array", "write it as .mha, for example with SimpleITK.", SLICE_AS_PNG)),
     (0, b"ObjectType", FileFormat("a MetaImage scan", TO_MHA, SLICE_AS_PNG)),
     (0, b"GIF8", FileFormat("a GIF picture")),
-    (0, b"BM", FileFormat("a BMP picture")),
     (0, b"II*\0", FileFormat("a TIFF picture")),
     (0, b"MM\0*", FileFormat("a TIFF picture")),
     (8, b"WEBP", FileFormat("a WebP picture")),
@@ -52,6 +51,7 @@ MAGIC = (
 )  # fmt: skip
 GIT_LFS = b"version https://git-lfs"
 POINTER = FileFormat("a Git LFS pointer", "run git lfs pull and send the file itself.", "run git lfs pull and send it.")
+BMP = FileFormat("a BMP picture")
 SVG = FileFormat("an SVG drawing", "send the CT volume as .mha.")
 PAGE = FileFormat("a web page", SEND_FILE, SEND_FILE)
 DATA_URL = FileFormat("text in base64", SEND_FILE, SEND_FILE)
@@ -62,6 +62,8 @@ def foreign_format(head: bytes) -> FileFormat | None:
     for offset, magic, named in MAGIC:
         if head.startswith(magic, offset):
             return named
+    if re.match(rb"BM.{4}\0{4}", head, re.DOTALL):
+        return BMP
     return _text_format(head[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower())
 
 

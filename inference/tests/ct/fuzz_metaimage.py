@@ -285,7 +285,7 @@ def _plain_geometry(fields: dict[str, str]) -> dict[str, Any]:
     }
 
 
-# Lists that MetaIO reads and no scan is read by, with their lengths. From one that is too short it reads on into the
+# Lists that MetaIO reads and no scan is read by, with their lengths. From one that is odd it reads on into the
 # next line, which is then lost; after a line without '=' the next one is lost as well (measured with ITK 5.4).
 UNUSED_LISTS = {"CenterOfRotation": 3, "Color": 4, "SequenceID": 3, "ElementSize": 3, "ImagePosition": 3}
 UNUSED_NUMBERS = {"ElementMin": 1, "ElementMax": 1, "ElementNBits": 1, "ID": 1, "ParentID": 1}
@@ -303,7 +303,8 @@ def _trips_itk(line: str) -> bool:
     key, separator, value = re.match(r"([^=:]*)([=:]?)(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]
     count = (UNUSED_LISTS | UNUSED_NUMBERS).get(key.strip(), 0)
     is_odd_key = not key.strip().isascii() or not key.strip().isprintable() or not key.strip()
-    return not separator or is_odd_key or (count > 0 and len(value.split()) != count)
+    is_well_formed = len(value.split()) == count and all(re.fullmatch(r"[+-]?[\d.]+", word) for word in value.split())
+    return not separator or is_odd_key or (count > 0 and not is_well_formed)
 
 
 def is_true(word: str) -> bool:

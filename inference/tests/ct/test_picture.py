@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -190,14 +191,15 @@ def test_what_lies_behind_a_png_is_no_piece_of_it(tmp_path):
     assert np.array_equal(read_picture(saved(tmp_path, padded)).grey, np.asarray(ramp()))
 
 
-def test_a_compressed_text_bomb_in_a_png_is_no_way_in(tmp_path):
+def test_a_compressed_text_bomb_in_a_png_is_never_inflated(tmp_path):
     bomb = zlib.compress(bytes(200 << 20), 1)
     body = b"note\x00\x00" + bomb
     chunk = struct.pack(">I", len(body)) + b"zTXt" + body + struct.pack(">I", zlib.crc32(b"zTXt" + body))
     good = encoded(ramp())
-    with pytest.raises(InvalidImageFile) as refusal:
-        read_picture(saved(tmp_path, good[:33] + chunk + good[33:]))
-    assert refusal.value.code == "IMAGE_CORRUPT"
+    path = saved(tmp_path, good[:33] + chunk + good[33:])
+    began = time.monotonic()
+    assert np.array_equal(read_picture(path).grey, np.asarray(ramp()))
+    assert time.monotonic() - began < 0.5
 
 
 @pytest.mark.realdata
