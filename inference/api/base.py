@@ -21,6 +21,7 @@ from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Prediction
 from inference.networks.answers import ServiceError
+from lunasite.http import multipart
 from lunasite.http.errors import ApiError
 from lunasite.http.upload_limits import cap_body, close_uploads, refuse_large_body
 
@@ -33,7 +34,13 @@ class NoFileParser(BaseParser):
     media_type = "application/x-www-form-urlencoded"
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> QueryDict:
-        return QueryDict()
+        return FieldsAlone()
+
+
+class FieldsAlone(QueryDict):
+    """The body of such a request: nothing, and why."""
+
+    content_type = multipart.FORM
 
 
 class UploadViewSet(ViewSet):
@@ -59,15 +66,15 @@ class UploadViewSet(ViewSet):
 
     def handle_exception(self, exc: Exception) -> Response:
         close_uploads(self.request._request)
-        return super().handle_exception(known(exc))
+        return super().handle_exception(known(exc, self.request.META.get("CONTENT_TYPE", "")))
 
 
-def known(error: Exception) -> Exception:
+def known(error: Exception, content_type: str = "") -> Exception:
     """Return what the API answers for errors of the body, the disk and the model service."""
     if isinstance(error, UnreadablePostError):
         return ApiError(400, "VALIDATION_ERROR", "The request ended before its body did; send it again.")
     if isinstance(error, exceptions.ParseError):
-        return ApiError(400, "VALIDATION_ERROR", "The body is not valid multipart/form-data.")
+        return ApiError(400, "VALIDATION_ERROR", multipart.malformed_body(content_type))
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return ApiError(503, "TRY_AGAIN", "The site is out of space; try again later.", retry_after_s=60)
     if isinstance(error, InvalidImageFile | PointOutsideScan | ServiceError):

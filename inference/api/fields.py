@@ -34,12 +34,17 @@ def text_of(data: Any) -> str:
 
 
 class BlankIsInvalid:
-    """An empty text is a wrong value here, not a missing one."""
+    """An empty text is a wrong value of a required field; of an optional one it is no value.
+
+    HTML forms and form clients send every field, the unfilled ones empty.
+    """
 
     field_name: str | None
+    required: bool
 
     def get_value(self, dictionary: Any) -> Any:
-        return dictionary.get(self.field_name, empty)
+        value = dictionary.get(self.field_name, empty)
+        return empty if value == "" and not self.required else value
 
 
 class OneOfField(serializers.ChoiceField):

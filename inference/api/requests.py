@@ -16,6 +16,7 @@ from inference.api.fields import (
     WholeField,
 )
 from lunasite.http.errors import ApiError
+from lunasite.http.multipart import is_file, misnamed, missing_file
 
 SERIES_UID = r"^[A-Za-z0-9._-]{1,64}\Z"
 MAX_LESIONS = 100
@@ -64,7 +65,11 @@ class FormRequest(serializers.Serializer[Any]):
 
     def file_refusal(self, name: str, problem: Any) -> ApiError:
         reason = self.file_codes.get(problem.code, problem.code)
-        message = f"{name}: send a file." if reason == "FILE_REQUIRED" else str(problem)
+        message = str(problem)
+        if reason == "FILE_REQUIRED":
+            message = missing_file(
+                self.initial_data, content_type_of(self.initial_data), wanted=name, known=FILE_FIELDS
+            )
         return ApiError(400, "INVALID_FILE_FORMAT", message, field=name, reason=reason)
 
 
@@ -159,17 +164,32 @@ def told(problem: Any) -> str:
 
 def check_file_set(data: Any) -> None:
     """Raise ApiError 400 unless the files are one .mha, or one .mhd and at most its data file."""
-    files = {name: data.getlist(name) for name in data if hasattr(data.get(name), "chunks")}
+    files = {name: data.getlist(name) for name in data if is_file(data.get(name))}
     main, raw = files.get("file", []), files.get("rawFile", [])
     name = (main[0].name or "").lower() if main else ""
     if not main and not raw and not files:
-        raise _bad_file("FILE_REQUIRED", "Send the volume as the part `file`.")
-    if set(files) - set(FILE_FIELDS) or len(main) != 1 or len(raw) > 1:
+        raise _bad_file("FILE_REQUIRED", missing_file(data, content_type_of(data)))
+    others = sorted(set(files) - set(FILE_FIELDS))
+    if others and len(main) + len(raw) == 1 and len(others) == 1:
+        raise _bad_file("FILE_SET", misnamed(others[0], _wanted_name(name)))
+    if others and not main and len(others) == 1:
+        raise _bad_file("FILE_REQUIRED", misnamed(others[0], "file"))
+    if others or len(main) != 1 or len(raw) > 1:
         raise _bad_file("FILE_SET", "Send one .mha, or one .mhd as `file` with its data file as `rawFile`.")
     if name.endswith((".raw", ".zraw")) or (raw and name.endswith(MHA)):
         raise _bad_file("FILE_SET", "Send a .mhd as `file` with its data file as `rawFile`, or a .mha alone.")
     if not name.endswith((MHA, MHD)):
         raise _bad_file("FILE_ENDING", "The volume must be a MetaImage file: its name ends in .mha or .mhd.")
+
+
+def _wanted_name(main_name: str) -> str:
+    """Return the right name of the second file: the first is there already, unless it is the data file."""
+    return "rawFile" if main_name.endswith(MHD) else "file"
+
+
+def content_type_of(data: Any) -> str:
+    """Return the media type of a body that holds no files by its kind, or nothing."""
+    return getattr(data, "content_type", "")
 
 
 def _bad_file(reason: str, message: str) -> ApiError:

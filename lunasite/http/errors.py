@@ -13,6 +13,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from lunasite.http import multipart
 from lunasite.http.authentication import REMEDY
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,7 @@ def body(error_code: str, message: str, details: dict[str, Any] | None = None) -
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """Turn whatever an API view raised into the one error shape."""
     error = _known(error)
+    _name_the_remedy(error, context)
     set_rollback()
     if not isinstance(error, exceptions.APIException) and not hasattr(error, "error_code"):
         return _server_error(error)
@@ -74,6 +76,19 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     message, details = _message_and_details(error)
     status_code = getattr(error, "status_code", 500)
     return Response(body(_code(error), message, details), status_code, headers=headers)
+
+
+def _name_the_remedy(error: Exception, context: dict[str, Any]) -> None:
+    """Say of a body that cannot be read what to send: REST framework's own sentences only say that it is wrong."""
+    request, view = context.get("request"), context.get("view")
+    content_type = request.META.get("CONTENT_TYPE", "") if request is not None else ""
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        parsers = getattr(view, "parser_classes", ())
+        takes_json = any("json" in str(parser.media_type) for parser in parsers)
+        sentence = multipart.wrong_media_type(content_type, takes_json=takes_json)
+        error.detail = exceptions.ErrorDetail(sentence, "unsupported_media_type")
+    elif isinstance(error, exceptions.ParseError) and "multipart" in content_type.lower():
+        error.detail = exceptions.ErrorDetail(multipart.malformed_body(content_type), "parse_error")
 
 
 def _known(error: Exception) -> Exception:

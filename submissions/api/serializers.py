@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 from rest_framework import serializers
 
+from lunasite.http.multipart import is_file, missing_file
 from lunasite.http.upload_limits import megabytes
 from submissions.models import Phase, Submission
 from submissions.models.team import team_of
@@ -182,7 +184,18 @@ class SubmissionFieldsSerializer(serializers.Serializer[Any]):
         return data | {"phase": phase}
 
 
-class CsvSubmissionSerializer(SubmissionFieldsSerializer):
+class NeedsFile(serializers.Serializer[Any]):
+    """A body that brings the part `file`; if it does not, the sentence says why."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and not is_file(data.get("file")):
+            request = self.context.get("request")
+            content_type = request.META.get("CONTENT_TYPE", "") if request is not None else ""
+            raise serializers.ValidationError({"file": [missing_file(data, content_type)]})
+        return super().to_internal_value(data)
+
+
+class CsvSubmissionSerializer(NeedsFile, SubmissionFieldsSerializer):
     """A CSV of predictions on its way in."""
 
     file = serializers.FileField(
@@ -190,5 +203,5 @@ class CsvSubmissionSerializer(SubmissionFieldsSerializer):
     )
 
 
-class CsvFileSerializer(serializers.Serializer[Any]):
+class CsvFileSerializer(NeedsFile):
     file = serializers.FileField(allow_empty_file=True)

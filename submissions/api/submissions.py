@@ -74,7 +74,7 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
         """Check a CSV without spending a try: 200 with what was understood, or 400 with its problems."""
         refuse_large_body(request, settings.MAX_CSV_BYTES)
         phase = self.get_object()
-        form = CsvFileSerializer(data=request.data)
+        form = CsvFileSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         return Response({"status": "ok"} | checked_csv(phase, form.validated_data["file"]).report)
 

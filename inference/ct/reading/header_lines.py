@@ -111,11 +111,10 @@ def _without_end(head: bytes, fields: dict[str, str]) -> InvalidImageFile:
     """Return why a file without a line ElementDataFile cannot be read, as exactly as its bytes tell."""
     if not head.strip(BYTE_ORDER_MARK + b" \t\r\n"):
         return InvalidImageFile("HEADER_FORMAT", "The file is empty: send the scan itself.")
+    if fields:
+        note = "The header has no line ElementDataFile in its first 64 KiB: end it with 'ElementDataFile = LOCAL'."
+        return InvalidImageFile("HEADER_FORMAT", note)
     if foreign := foreign_format(head):
         return InvalidImageFile("HEADER_FORMAT", f"This is {foreign.name}, not a MetaImage file: {foreign.to_scan}")
-    if not fields:
-        note = "This is not a MetaImage file: its first line must read 'ObjectType = Image'; save the scan as .mha."
-        return InvalidImageFile("HEADER_FORMAT", note)
-    kib = MAX_HEADER_BYTES // 1024
-    note = f"The header has no line ElementDataFile in its first {kib} KiB: end it with 'ElementDataFile = LOCAL'."
+    note = "This is not a MetaImage file: its first line must read 'ObjectType = Image'; save the scan as .mha."
     return InvalidImageFile("HEADER_FORMAT", note)

@@ -54,7 +54,9 @@ GOOD = [
     {"lesionID": "0"}, {"lesionID": "007"}, {"coordX": "-0.5"}, {"coordX": "+7.4"}, {"coordX": ".5"},
     {"coordX": "5."}, {"coordX": "1E-3"}, {"seriesInstanceUID": "a" * 64}, {"seriesInstanceUID": "A.b_c-9"},
     {"patientID": "P 1"}, {"studyDate": "20240229"}, {"ageAtStudyDate": "0"}, {"ageAtStudyDate": "130"},
-    {"gender": "Male"}, {"gender": "Female"}, {"unknown": "is ignored"}, {"score": "1", "user": "2"},
+    {"gender": "Male"}, {"gender": "Female"}, {"patientID": ""}, {"studyDate": ""}, {"ageAtStudyDate": ""},
+    {"gender": ""}, dict.fromkeys(("patientID", "studyDate", "ageAtStudyDate", "gender"), ""),
+    {"unknown": "is ignored"}, {"score": "1", "user": "2"},
 ]  # fmt: skip
 
 
@@ -86,9 +88,9 @@ BAD = [
     *[{name: value} for name in ("coordX", "coordY", "coordZ") for value in NUMBERS],
     *[{"lesionID": value} for value in WHOLES],
     *[{"seriesInstanceUID": value} for value in ("", "a" * 65, "a b", "a/b", "a\n", "ä", "../x", "a\x00")],
-    *[{"studyDate": value} for value in ("", "20230229", "20241301", "2024-01-01", "00000101", "２０２４０１０１")],
-    *[{"ageAtStudyDate": value} for value in ("", "131", "-1", "63Y", "6.5")],
-    *[{"gender": value} for value in ("", "male", "M", "MALE", "Male ", "Other")],
+    *[{"studyDate": value} for value in (" ", "20230229", "20241301", "2024-01-01", "00000101", "２０２４０１０１")],
+    *[{"ageAtStudyDate": value} for value in (" ", "131", "-1", "63Y", "6.5")],
+    *[{"gender": value} for value in (" ", "male", "M", "MALE", "Male ", "Other")],
     *[{"patientID": value} for value in ("x" * 129, "a\x00b")],
     *[{name: None} for name in ("lesionID", "coordX", "coordY", "coordZ", "seriesInstanceUID")],
     *[{name: ["1", "1"]} for name in ("lesionID", "coordX", "seriesInstanceUID")],
