@@ -48,9 +48,9 @@ class SubmitThrottle(ScopedRateThrottle):
         return request.method != "POST" or bool(super().allow_request(request, view))
 
 
-def csv_refusal(problems: CsvProblems) -> ApiError:
+def csv_refusal(problems: CsvProblems, *, all_ids: bool = False) -> ApiError:
     status = 413 if problems.code == "CSV_TOO_LARGE" else 400
-    details: dict[str, Any] = problems.as_details()
+    details: dict[str, Any] = problems.as_details(all_ids=all_ids)
     return ApiError(status, problems.code, problems.note, **details)
 
 
@@ -68,7 +68,11 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
     def get_queryset(self) -> QuerySet[Phase]:
         return Phase.objects.visible_to(self.request.user).select_related("dataset").prefetch_related("quotas")
 
-    @extend_schema(request={"multipart/form-data": CsvFileSerializer}, responses=OpenApiTypes.OBJECT)
+    @extend_schema(
+        request={"multipart/form-data": CsvFileSerializer},
+        parameters=[OpenApiParameter("ids", str, enum=["all"], description="All missing and unknown ids, not ten.")],
+        responses=OpenApiTypes.OBJECT,
+    )
     @action(detail=True, methods=["post"])
     def check(self, request: Request, slug: str) -> Response:
         """Check a CSV without spending a try: 200 with what was understood, or 400 with its problems."""
@@ -76,7 +80,9 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
         phase = self.get_object()
         form = CsvFileSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
-        return Response({"status": "ok"} | checked_csv(phase, form.validated_data["file"]).report)
+        all_ids = request.query_params.get("ids") == "all"
+        table = checked_csv(phase, form.validated_data["file"], all_ids=all_ids)
+        return Response({"status": "ok"} | table.report)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
     @action(detail=True)
@@ -85,12 +91,12 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
         return template_file(self.get_object())
 
 
-def checked_csv(phase: Phase, file: Any) -> PredictionTable:
+def checked_csv(phase: Phase, file: Any, *, all_ids: bool = False) -> PredictionTable:
     """Return what a CSV says. Raises ApiError with its problems."""
     try:
         return read_csv(phase, file.read(settings.MAX_CSV_BYTES + 1))
     except CsvProblems as problems:
-        raise csv_refusal(problems) from problems
+        raise csv_refusal(problems, all_ids=all_ids) from problems
 
 
 class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Submission]):

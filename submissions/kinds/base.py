@@ -17,6 +17,10 @@ Record = Mapping[str, str]
 Facts = Mapping[str, Any]
 
 
+# Single precision makes 1.0000001 of a one; what lies so little outside a range is taken for its bound.
+RANGE_TOLERANCE = 1e-6
+
+
 class BadAnswer(Exception):
     """A container's answer holds no usable prediction. `note` never quotes the answer."""
 
@@ -202,6 +206,13 @@ class Kind(ABC):
 
 def series_of(record: Record) -> str:
     return record.get("seriesinstanceuid", "")
+
+
+def clipped(value: float, low: float, high: float) -> float | None:
+    """Return `value` within [low, high], where it lies at most RANGE_TOLERANCE outside; else None."""
+    if not low - RANGE_TOLERANCE <= value <= high + RANGE_TOLERANCE:  # NaN fails this too
+        return None
+    return min(max(float(value), low), high)
 
 
 def series_and_lesion(record: Record) -> str:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import packing
-from .base import BadAnswer, Floats, Kind
+from .base import BadAnswer, Floats, Kind, clipped
 
 SUM_TOLERANCE = 0.01
 
@@ -56,9 +56,10 @@ def probability(value: object) -> float:
     """Return `value` as a probability. Raises BadAnswer unless it is a finite JSON number in [0, 1]."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadAnswer("The answer holds no number where the probability should be.")
-    if not 0 <= value <= 1:  # NaN and infinities fail this too
+    within = clipped(value, 0, 1)
+    if within is None:
         raise BadAnswer("The probability in the answer is not a finite number between 0 and 1.")
-    return float(value)
+    return within
 
 
 def value_at(value: object, path: str) -> object:

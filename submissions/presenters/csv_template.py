@@ -1,12 +1,17 @@
-"""The CSV to fill in, as a file: the same from the page and from the API."""
+"""The CSV to fill in, as a file, the same from the page and from the API; and the ids that a file got wrong."""
 
 from __future__ import annotations
+
+import base64
 
 from django.http import HttpResponse
 
 from lunasite.http.errors import ApiError
-from submissions.intake.csv.predictions import template
+from submissions.intake.csv.predictions import CsvProblems, template
 from submissions.models import Phase
+from submissions.text.csv_export import as_csv
+
+MAX_ID_LENGTH = 200  # as long as an id of a phase can be
 
 
 def template_file(phase: Phase) -> HttpResponse:
@@ -16,3 +21,16 @@ def template_file(phase: Phase) -> HttpResponse:
     response = HttpResponse(template(phase.kind, phase.case_ids()), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{phase.slug}-template.csv"'
     return response
+
+
+def ids_file(problems: CsvProblems) -> str:
+    """Return an address that holds all missing and unknown ids as a CSV, or "" where there are none.
+
+    The refused file is kept nowhere, so the page itself carries what is to be downloaded of it.
+    """
+    if not problems.has_ids:
+        return ""
+    rows = [("missing", public_id) for public_id in problems.missing_ids]
+    rows += [("unknown", public_id[:MAX_ID_LENGTH]) for public_id in problems.unknown_ids]
+    content = base64.b64encode(as_csv(["problem", "id"], rows).encode()).decode()
+    return f"data:text/csv;charset=utf-8;base64,{content}"

@@ -24,7 +24,7 @@ from submissions.models import Evaluation, Phase, Submission
 from submissions.models.team import team_of
 from submissions.phases import quota
 from submissions.presenters.charts import charts_of
-from submissions.presenters.csv_template import template_file
+from submissions.presenters.csv_template import ids_file, template_file
 from submissions.presenters.progress import progress_of, run_seconds
 from submissions.presenters.report import report_of
 from submissions.presenters.score_table import listed_score, score_rows, step_states
@@ -120,7 +120,7 @@ def _take_csv(request: HttpRequest, phase: Phase) -> HttpResponse:
             return _phase_again(request, phase, CsvForm(initial=form.to_submit()), status=200, checked=table)
         submission = actions.submit_csv(user=request.user, phase=phase, received_at=received_at, **form.to_submit())  # type: ignore[arg-type]
     except CsvProblems as problems:
-        return _phase_again(request, phase, form, problems=problems)
+        return _phase_again(request, phase, form, problems=problems, ids_file=ids_file(problems))
     except (ApiError, StorageError) as refusal:
         return _phase_again(request, phase, form, status=refusal.status_code, refusal=refusal)
     return redirect("submission", pk=submission.pk)

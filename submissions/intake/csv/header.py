@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,15 +22,18 @@ class Columns:
     ignored: tuple[str, ...]
 
 
-def read_header(header: Sequence[str], kind: Kind) -> Columns:
-    """Return the columns a kind needs, case of names ignored. Raises CsvProblems (CSV_COLUMNS)."""
+def read_header(header: Sequence[str], kind: Kind, first_row: str = "") -> Columns:
+    """Return the columns a kind needs, case of names ignored.
+
+    first_row: the line after it, which tells more of what went wrong. Raises CsvProblems (CSV_COLUMNS).
+    """
     names = [name.strip().lower() for name in header]
     id_names = [name for name in kind.id_columns if name in names][:1]
     value_names, missing = kind.value_columns(names)
     if not id_names:
         missing = [kind.template_header()[0], *missing]
     if missing:
-        raise _missing(missing, header, kind)
+        raise _missing(missing, header, kind, first_row)
     used = [*id_names, *value_names]
     _refuse_repeated(used, names)
     at = [names.index(name) for name in used]
@@ -45,13 +49,15 @@ def _refuse_repeated(used: Sequence[str], names: Sequence[str]) -> None:
         raise CsvProblems("CSV_COLUMNS", f"The column {repeated[0]} is there twice. Keep one of them.", problems)
 
 
-def _missing(missing: Sequence[str], header: Sequence[str], kind: Kind) -> CsvProblems:
-    problems = [CsvProblem("CSV_COLUMNS", 1, name, _column_reason(name, header)) for name in missing]
+def _missing(missing: Sequence[str], header: Sequence[str], kind: Kind, first_row: str) -> CsvProblems:
+    hints = _separator_hints(header, first_row)
+    reasons = [hints[0].rstrip(".") if hints else _column_reason(name, header) for name in missing]
+    problems = [CsvProblem("CSV_COLUMNS", 1, name, reason) for name, reason in zip(missing, reasons, strict=True)]
     expected = ",".join(kind.template_header())
     names = ", ".join(missing)
     subject = f"columns {names} are" if len(missing) > 1 else f"column {names} is"
     note = f"The {subject} missing. The first line must name the columns: {expected}."
-    return CsvProblems("CSV_COLUMNS", note, problems, {"columns": len(missing)}, _separator_hints(header))
+    return CsvProblems("CSV_COLUMNS", " ".join(hints) or note, problems, {"columns": len(missing)}, hints)
 
 
 def _column_reason(name: str, header: Sequence[str]) -> str:
@@ -59,13 +65,29 @@ def _column_reason(name: str, header: Sequence[str]) -> str:
     return f"the column is missing; did you mean {shown(similar[0])}?" if similar else "the column is missing"
 
 
-def _separator_hints(header: Sequence[str]) -> list[str]:
-    text = header[0] if len(header) == 1 else ""
+SEPARATORS = ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"))
+DECIMAL_COMMA = re.compile(r"(?:^|[;\t|\s\"])[0-9]+,[0-9]+")
+
+
+def _separator_hints(header: Sequence[str], first_row: str) -> list[str]:
+    """Return what the shape of the header tells of the program that wrote the file, and what to do there."""
     if [part.strip().lower() for part in header][:1] == ["sep="]:
         return ["The first line is an instruction to Excel (sep=): delete it."]
-    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+    text = header[0].strip() if len(header) == 1 else ""
+    if text.lower().startswith("sep="):
+        return ["The first line is an instruction to Excel (sep=): delete it, and export the file with commas."]
+    for mark, name in SEPARATORS:
         if mark in text:
-            return [f"The columns are separated by {name}: export the file with commas."]
+            return [f"The columns are separated by {name}: export the file with commas.", *_comma_hint(first_row)]
+    if "," in text:
+        return ["Each line is one text in quotes: take the quotes around whole lines away."]
+    if " " in text and not any(mark in text for mark in "<{"):
+        return ["The columns are separated by blanks: export the file with commas, in R with write.csv."]
     if header and all(part.replace(".", "").replace("-", "").isdigit() for part in header if part.strip()):
         return ["The first line looks like data: add a header."]
     return []
+
+
+def _comma_hint(first_row: str) -> list[str]:
+    has_comma = DECIMAL_COMMA.search(first_row) is not None
+    return ["The numbers have decimal commas: write points."] if has_comma else []

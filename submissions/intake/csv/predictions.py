@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 import re
 from collections import Counter
@@ -16,12 +17,19 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from submissions.intake.csv.header import Columns, read_header
-from submissions.intake.csv.problems import CsvProblem, CsvProblems, ProblemLog, shown
+from submissions.intake.csv.problems import CsvProblem, CsvProblems, Missing, ProblemLog, shown
 from submissions.intake.csv.text import as_text, read_bytes
 from submissions.kinds import Kind
+from submissions.kinds.base import clipped
 
 MAX_ID_LENGTH = 512
 MAX_ROWS = 250_000
+OTHER_SEPARATORS = re.compile(r'"[;\t| ]+"')
+SEPARATORS = re.compile(r"[;\t| ]")
+ONE_MORE = (
+    "Every line has one field more than the header, as R's write.table writes row names: "
+    "use write.csv(..., row.names = FALSE)."
+)
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 
 __all__ = [
@@ -69,11 +77,28 @@ def read_predictions(data: bytes | BinaryIO, kind: Kind, ids: Sequence[str], *, 
     """
     text = as_text(read_bytes(data, max_bytes), max_rows=max_rows(len(ids), kind))
     rows = _records(text)
-    header = next(rows, (1, []))[1]
-    columns = read_header(header, kind)
+    columns = read_header(_header(rows, text), kind, _first_lines(text)[1])
     reading = _Reading(columns, kind, ids)
     reading.read_all(rows)
     return reading.result()
+
+
+def _first_lines(text: str) -> tuple[str, str]:
+    """Return the first two lines that are not blank, as they stand."""
+    lines = (line.strip() for line in io.StringIO(text, newline=None))
+    first, second = [*itertools.islice((line for line in lines if line), 2), "", ""][:2]
+    return first, second
+
+
+def _header(rows: Iterator[tuple[int, list[str]]], text: str) -> list[str]:
+    """Return the names of the first line; as one, where quoted names stand between other marks than commas."""
+    try:
+        return next(rows, (1, []))[1]
+    except CsvProblems:
+        line = _first_lines(text)[0]
+        if OTHER_SEPARATORS.search(line):
+            return [line.replace('"', "")]
+        raise
 
 
 def template(kind: Kind, ids: Sequence[str]) -> str:
@@ -86,7 +111,7 @@ def template(kind: Kind, ids: Sequence[str]) -> str:
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number of its start, fields) of each record that is not blank."""
+    """Yield (line number of its start, fields) of each record that is not blank, as ",," is."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     while True:
         line = reader.line_num + 1
@@ -96,7 +121,7 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise _unreadable(line, str(error)) from error
-        if fields:
+        if any(text.strip() for text in fields):
             yield line, fields
 
 
@@ -124,15 +149,35 @@ class _Reading:
         self.log = ProblemLog()
         self.unknown: Counter[str] = Counter()
         self.n_rows = 0
+        self.unreadable, self.unread_ids, self.one_more = 0, set[str](), 0
 
     def read_all(self, rows: Iterator[tuple[int, list[str]]]) -> None:
         for line, fields in rows:
             self.n_rows += 1
-            if len(fields) != self.columns.width:
+            if self._fits(fields):
+                self._read_row(line, fields)
+            else:
                 reason = f"{len(fields)} fields where the header has {self.columns.width}"
                 self.log.add("CSV_FORMAT", line, None, reason)
-            else:
-                self._read_row(line, fields)
+                self._note_unreadable(fields)
+
+    def _fits(self, fields: list[str]) -> bool:
+        """Return whether all that is used is there, and what is too much is empty.
+
+        Spreadsheets drop commas after the last cell of a row that is filled, and add some after the widest row.
+        """
+        used = max(self.columns.id_index, *(at for _, at in self.columns.values))
+        return used < len(fields) and not any(text.strip() for text in fields[self.columns.width :])
+
+    def _note_unreadable(self, fields: list[str]) -> None:
+        """Keep that a line which cannot be read holds an id, so that it is not called missing."""
+        self.one_more += len(fields) == self.columns.width + 1
+        words = (word for text in fields for word in (text.strip(), *SEPARATORS.split(text.strip())))
+        found = next((word for word in words if word in self.position), None)
+        if found is None:
+            self.unreadable += 1
+        else:
+            self.unread_ids.add(found)
 
     def _read_row(self, line: int, fields: list[str]) -> None:
         index = self._case(line, fields[self.columns.id_index])
@@ -168,18 +213,33 @@ class _Reading:
         return None
 
     def _value(self, line: int, column: str, text: str, within: tuple[float, float]) -> float | None:
-        value = float(text) if len(text) <= 400 and NUMBER.fullmatch(text) else math.nan
-        if within[0] <= value <= within[1]:
-            return value
-        self.log.add("CSV_VALUE", line, column, _value_reason(text, within))
-        return None
+        text = text.strip()
+        number = float(text) if len(text) <= 400 and NUMBER.fullmatch(text) else math.nan
+        value = clipped(number, *within)
+        if value is None:
+            self.log.add("CSV_VALUE", line, column, _value_reason(text, within))
+        return value
+
+    def _missing(self) -> Missing:
+        """Return the ids that no line holds; a line without an id that can be read may hold any of them."""
+        if self.kind.rows_a_case[0] == 0:
+            return Missing()
+        seen = self.first_line.keys() | self.unread_ids
+        ids = tuple(public_id for public_id in self.ids if public_id not in seen)
+        return Missing(max(0, len(ids) - self.unreadable), () if self.unreadable else ids)
+
+    def _hints(self) -> list[str]:
+        hints = id_hints(self.unknown, self.position)
+        return [ONE_MORE, *hints] if self.one_more == self.n_rows else hints
 
     def result(self) -> PredictionTable:
-        missing = len(self.ids) - len(self.first_line) if self.kind.rows_a_case[0] else 0
+        missing = self._missing()
         if self.n_rows == 0:
             raise CsvProblems("CSV_EMPTY", "The file has a header but no rows. Add one row for each case.")
-        if missing or self.log.total:
-            raise self.log.problems(missing, self.columns.ignored, id_hints(self.unknown, self.position))
+        if missing.count or self.log.total:
+            problems = self.log.problems(missing, self.columns.ignored, self._hints(), list(self.unknown))
+            problems.note = f"{ONE_MORE} No try was spent." if self.one_more == self.n_rows else problems.note
+            raise problems
         return PredictionTable(
             predictions=self.kind.gather(
                 [self.kind.answer_of(self.rows.get(index, ())) for index in range(len(self.ids))]
@@ -192,15 +252,15 @@ class _Reading:
 
 
 def _value_reason(text: str, within: tuple[float, float]) -> str:
-    stripped = text.strip()
-    if not stripped:
-        return "the value is empty"
-    if stripped != text and NUMBER.fullmatch(stripped):
-        return f"{shown(text)} has spaces around it; remove them"
+    low, high = (f"{bound:g}" for bound in within)
+    if not text:
+        return f"the value is empty; write a number between {low} and {high}"
     if NUMBER.fullmatch(text):
-        return f"{shown(text)} is not between {within[0]:g} and {within[1]:g}"
-    if NUMBER.fullmatch(stripped.replace(",", ".", 1)):
+        return f"{shown(text)} is not between {low} and {high}"
+    if NUMBER.fullmatch(text.replace(",", ".", 1)):
         return f"{shown(text)} has a decimal comma; write a point"
+    if text.endswith("%") and NUMBER.fullmatch(text[:-1].strip()):
+        return f"{shown(text)} is a percentage; write it as a number between {low} and {high}"
     return f"{shown(text)} is not a plain decimal number"
 
 

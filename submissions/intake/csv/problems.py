@@ -38,6 +38,7 @@ class CsvProblems(Exception):
 
     code: a CSV_* failure code. note: one sentence for the participant. problems: the first ten.
     counts: how many of each sort there are in the whole file.
+    missing_ids, unknown_ids: all of them; ids of the phase that are not in the file, and the other way round.
     """
 
     code: str
@@ -46,12 +47,22 @@ class CsvProblems(Exception):
     counts: dict[str, int] = field(default_factory=dict)
     hints: list[str] = field(default_factory=list)
     ignored_columns: tuple[str, ...] = ()
+    missing_ids: tuple[str, ...] = ()
+    unknown_ids: tuple[str, ...] = ()
+
+    @property
+    def has_ids(self) -> bool:
+        return bool(self.missing_ids or self.unknown_ids)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.note}"
 
-    def as_details(self) -> dict[str, object]:
-        """Return all of it as JSON values, for an error's `details`; the first problem's place on top."""
+    def as_details(self, *, all_ids: bool = False) -> dict[str, object]:
+        """Return it as JSON values, for an error's `details`; the first problem's place on top.
+
+        all_ids: whether the missing and unknown ids are told to the last, or the first ten of each.
+        """
+        most = None if all_ids else SHOWN_PROBLEMS
         first = self.problems[0].as_dict() if self.problems else {"row": None, "column": None, "reason": self.note}
         return {
             "field": "file",
@@ -62,6 +73,8 @@ class CsvProblems(Exception):
             "counts": self.counts,
             "hints": self.hints,
             "ignored_columns": list(self.ignored_columns),
+            "missing_ids": list(self.missing_ids[:most]),
+            "unknown_ids": list(self.unknown_ids[:most]),
         }
 
 
@@ -83,17 +96,34 @@ class ProblemLog:
         if len(self.first) < SHOWN_PROBLEMS:
             self.first.append(CsvProblem(code, line, column, reason))
 
-    def problems(self, missing: int, ignored: tuple[str, ...], hints: list[str]) -> CsvProblems:
-        """Return the error that tells all of it. missing: how many of the phase's ids are not in the file."""
-        codes = [code for code in CODE_ORDER if self.by_code[code] or (code == "CSV_IDS" and missing)]
+    def problems(
+        self, missing: Missing, ignored: tuple[str, ...], hints: list[str], unknown: Sequence[str]
+    ) -> CsvProblems:
+        """Return the error that tells all of it."""
+        codes = [code for code in CODE_ORDER if self.by_code[code] or (code == "CSV_IDS" and missing.count)]
         counts = {sort: self.by_sort[sort] for sort in ("unknown", "duplicate", "value", "format")}
-        shown_first = self.first or [CsvProblem("CSV_IDS", None, None, _missing_sentence(missing))]
-        counts = {"missing": missing} | counts
-        return CsvProblems(codes[0], _note(counts), shown_first, counts, hints, ignored)
+        counts = {"missing": missing.count} | counts
+        shown_first = self.first or [CsvProblem("CSV_IDS", None, None, missing.sentence)]
+        unknown_ids = tuple(plain(text) for text in unknown)
+        return CsvProblems(codes[0], _note(counts), shown_first, counts, hints, ignored, missing.ids, unknown_ids)
 
 
-def _missing_sentence(missing: int) -> str:
-    return f"{missing} of the phase's ids {'is' if missing == 1 else 'are'} not in the file"
+@dataclass(frozen=True)
+class Missing:
+    """Which ids of the phase are not in the file.
+
+    count: how many, as far as that is sure. ids: their names; none where lines that nobody can read may hold them.
+    """
+
+    count: int = 0
+    ids: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        names = ", ".join(shown(text) for text in self.ids[:SHOWN_PROBLEMS])
+        more = ", …" if len(self.ids) > SHOWN_PROBLEMS else ""
+        told = f"{self.count} of the phase's ids {'is' if self.count == 1 else 'are'} not in the file"
+        return f"{told}: {names}{more}" if names else told
 
 
 def _note(counts: dict[str, int]) -> str:
@@ -108,10 +138,15 @@ def _note(counts: dict[str, int]) -> str:
     return f"The file has {', '.join(parts)}. Correct them and send it again; no try was spent."
 
 
+def plain(text: str) -> str:
+    """Return an id as it may be told: with nothing in it that a terminal or page would obey."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 def shown(text: str, length: int = 64) -> str:
     """Return `text` in quotes, cut, and with nothing in it that a terminal or page would obey."""
     cut = text if len(text) <= length else text[: length - 1] + "…"
-    return '"' + "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in cut) + '"'
+    return f'"{plain(cut)}"'
 
 
 def shown_columns(names: Sequence[str]) -> tuple[str, ...]:

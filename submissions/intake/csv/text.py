@@ -11,10 +11,17 @@ MAX_LINE_BYTES = 100_000
 # What people send in place of a CSV, by its first bytes, and what they should do.
 PACKED = {
     b"\x1f\x8b": "compressed with gzip. Unpack it and send the CSV itself.",
-    b"PK\x03\x04": "an Excel workbook or a zip archive. Save it as CSV UTF-8, or unpack it, and send the CSV itself.",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook. Save it as CSV UTF-8.",
     b"PAR1": "in Parquet format. Save it as CSV.",
     b"%PDF": "a PDF. Send the predictions as CSV.",
+}
+ZIP = b"PK\x03\x04"
+# Spreadsheets are zip archives; these names tell which, whatever else the archive holds.
+SPREADSHEETS = {
+    b"[Content_Types].xml": "an Excel workbook. Save it as CSV UTF-8, and send the CSV itself.",
+    b"xl/": "an Excel workbook. Save it as CSV UTF-8, and send the CSV itself.",
+    b"application/vnd.oasis.opendocument": "a LibreOffice document. Save it as Text CSV, and send the CSV itself.",
+    b"Index/Document.iwa": "a Numbers document. Export it as CSV, and send the CSV itself.",
 }
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -45,6 +52,10 @@ def _refuse_other_encodings(content: bytes) -> None:
     for mark, what in PACKED.items():
         if content.startswith(mark):
             raise CsvProblems("CSV_ENCODING", f"The file is {what}")
+    if content.startswith(ZIP):
+        named = (what for name, what in SPREADSHEETS.items() if name in content)
+        what = next(named, "a zip archive: unpack it, and send the CSV itself.")
+        raise CsvProblems("CSV_ENCODING", f"The file is {what}")
     if content.startswith(UTF16_MARKS):
         raise CsvProblems("CSV_ENCODING", "The file is UTF-16. Save it as CSV UTF-8.")
     if b"\0" in content:

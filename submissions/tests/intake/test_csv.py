@@ -36,7 +36,8 @@ def problems_of(text, kind=LESION, ids=IDS):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (gzip.compress(GOOD.encode()), "Unpack it"), (b"PK\x03\x04 xl/workbook.xml", "Save it as CSV UTF-8"),
+        (gzip.compress(GOOD.encode()), "Unpack it"),
+        (b"PK\x03\x04 xl/workbook.xml", "an Excel workbook. Save it as CSV UTF-8"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "old Excel workbook"), (b"PAR1\x15\x04", "Parquet"), (b"%PDF-1.7", "a PDF"),
     ],
 )  # fmt: skip
@@ -61,6 +62,13 @@ def test_a_limit_is_told_in_whole_megabytes():
     "text",
     [
         GOOD,
+        GOOD + ",\n,,\n  ,  \n\n",  # as spreadsheets write rows that were emptied
+        ",\n" + GOOD,
+        GOOD.replace(",", ", "),
+        GOOD.replace(",", " ,\t").replace("a_1 ", "a_1").replace("b_2 ", "b_2").replace("007 ", "007"),
+        GOOD.replace("0.1\n", "0.1,,\n"),
+        "id,prob,note,fold\na_1,0.1\nb_2,1,x\n007,0.25,,1\n",
+        "note,id,prob,fold\n,a_1,0.1\n,b_2,1\n,007,0.25\n",
         GOOD.rstrip("\n"),
         GOOD.replace("\n", "\r\n"),  # C10
         GOOD.replace("\n", "\r"),  # C10: as old Macs write it
@@ -129,9 +137,9 @@ def test_a_bad_file_gets_its_code(text, code):
 @pytest.mark.parametrize(
     "value",
     [
-        "", " ", "nan", "NaN", "inf", "-inf", "1e400", "-0.1", "1.1", "1.0000001", "abc", "None", "True",
+        "", " ", "nan", "NaN", "inf", "-inf", "1e400", "-0.1", "1.1", "1.0000011", "-0.0000011", "abc", "None", "True",
         "0x1",
-        "1_0", "０.5", "٠.5", "0,5", " 0.5", "0.5 ", "--0.5", "0.5.", "1e", ".", "5%", "9" * 500, "=0.5",
+        "1_0", "０.5", "٠.5", "0,5", "0 .5", "--0.5", "0.5.", "1e", ".", "5%", "9" * 500, "=0.5",
         "1e-99999",
     ],
 )  # fmt: skip
@@ -192,12 +200,49 @@ def test_the_first_ten_problems_are_told_and_all_are_counted():
     assert problems.counts == {"missing": 19, "unknown": 1, "duplicate": 1, "value": 20, "format": 0}
 
 
-def test_missing_ids_are_a_count_and_never_named():
-    problems = problems_of("id,prob\na_1,0.1\nzzz,0.2\n")
-    everything = str(problems.as_details()) + str(problems)
-    assert "b_2" not in everything
-    assert "007" not in everything
-    assert problems.counts["missing"] == 2
+def test_missing_and_unknown_ids_are_named():
+    ids = [f"case{i:02}" for i in range(40)]
+    text = "id,prob\n" + "".join(f"case{i:02},0.5\n" for i in range(20)) + "".join(f"z{i},0.5\n" for i in range(11))
+    problems = problems_of(text, ids=ids)
+    assert (problems.counts["missing"], problems.counts["unknown"]) == (20, 11)
+    assert problems.as_details()["missing_ids"] == ids[20:30]
+    assert problems.as_details()["unknown_ids"] == [f"z{i}" for i in range(10)]
+    assert problems.as_details(all_ids=True)["missing_ids"] == ids[20:]
+    assert len(problems.as_details(all_ids=True)["unknown_ids"]) == 11
+
+
+def test_missing_ids_alone_are_the_problem_that_is_told():
+    assert problems_of("id,prob\na_1,0.1\n").problems[0].reason == (
+        '2 of the phase\'s ids are not in the file: "b_2", "007"'
+    )
+
+
+# What a line holds that cannot be read is not missing; where nobody can tell, no name is given.
+UNREADABLE_LINES = [
+    ("id,prob\na_1,0.1,9\nb_2,1,9\n007,0.3,9\n", 0, []),
+    ("id,prob\n1,a_1,0.1\n2,b_2,1\n", 1, ["007"]),
+    ("id,prob\na_1\nb_2,1\n007,0.3\n", 0, []),
+    ("id,prob\na_1;0.1\nb_2;1\n007,0.3\n", 0, []),
+    ("id,prob\na_1 0.1\nb_2\t1\n007|0.3\n", 0, []),
+    ("id,prob\n???,?,?\nb_2,1\n007,0.3\n", 0, []),
+    ("id,prob\n???,?,?\nb_2,1\n", 1, []),
+]
+
+
+@pytest.mark.parametrize(("text", "missing", "names"), UNREADABLE_LINES)
+def test_an_id_in_a_line_that_cannot_be_read_is_not_missing(text, missing, names):
+    problems = problems_of(text)
+    assert (problems.code, problems.counts["missing"]) == ("CSV_FORMAT", missing)
+    assert problems.as_details()["missing_ids"] == names
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("1.0000001", 1), ("1.000001", 1), ("-0.0000001", 0), ("-1e-6", 0), ("1.00000012", 1), ("0.99999994", 0.99999994)],
+)
+def test_what_single_precision_adds_is_clipped(value, expected):
+    assert read(GOOD.replace("0.1", value)).predictions[0] == expected
+    assert read(f"{CLASS_HEADER}q,{value},0,0,{1 - expected}\n", SLICE, ["q"]).predictions[0, 0] == expected
 
 
 def test_what_the_file_says_is_shown_cut_and_without_control_characters():

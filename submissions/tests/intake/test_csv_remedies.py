@@ -1,0 +1,157 @@
+"""Each sentence about a CSV is true of a file of some tool, and its remedy, applied, makes a file that is read."""
+
+import gzip
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from submissions.intake.csv.predictions import CsvProblems, read_predictions
+from submissions.kinds import KINDS
+
+FILES = Path(__file__).parent.parent / "foreign_files"
+IDS = [f"LIDC_{number:02}" for number in range(1, 7)]
+VALUES = [0.1, 0.25, 1, 0, 0.5, 0.875]
+GOOD = "AnnotationID,probability\n" + "".join(f"{i},{v}\n" for i, v in zip(IDS, VALUES, strict=True))
+
+READ = [
+    "pandas-index.csv", "pandas-id-index.csv", "pandas-float32.csv", "pandas-bom.csv", "r-write-csv.csv",
+    "r-write-csv-no-row-names.csv", "octave-fprintf.csv",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_csv_of_another_tool_is_read(name):
+    content = (FILES / name).read_bytes()
+    assert read_predictions(content, LESION, IDS).predictions.tolist() == pytest.approx(VALUES, abs=1e-6)
+
+
+def of(name: str) -> bytes:
+    return (FILES / name).read_bytes()
+
+
+def said(text: str, old: str = "", new: str = "") -> bytes:
+    return text.replace(old, new).encode()
+
+
+def commas(content: bytes) -> bytes:
+    """Export with commas and decimal points."""
+    return content.replace(b",", b".").replace(b";", b",").replace(b"\t", b",").replace(b'"', b"")
+
+
+def without_quotes(content: bytes) -> bytes:
+    return content.replace(b'"', b"")
+
+
+def unpacked(content: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.read(archive.namelist()[0])
+
+
+def write_csv(content: bytes) -> bytes:
+    """Leave out the row names, as write.csv(..., row.names = FALSE) does."""
+    head, *lines = content.decode().replace('"', "").splitlines()
+    return "\n".join([head, *(line.partition(",")[2] for line in lines)]).encode()
+
+
+def anew(_: bytes) -> bytes:
+    """Send the template filled in, or the file saved as CSV."""
+    return GOOD.encode()
+
+
+ROWS: list[tuple[str, str, bytes, Callable[[bytes], bytes]]] = [
+    ("CSV_FORMAT", "as R's write.table writes row names: use write.csv(..., row.names = FALSE)",
+     of("r-write-table-comma.csv"), write_csv),
+    ("CSV_COLUMNS", "separated by blanks: export the file with commas, in R with write.csv", of("r-write-table.txt"),
+     anew),
+    ("CSV_COLUMNS", "separated by semicolons: export the file with commas.", of("r-write-csv2.csv"), commas),
+    ("CSV_COLUMNS", "The numbers have decimal commas: write points.", of("pandas-german.csv"), commas),
+    ("CSV_COLUMNS", "separated by tabs", of("r-write-table-tab.tsv"), commas),
+    ("CSV_COLUMNS", "add a header", of("octave-csvwrite.csv"), anew),
+    ("CSV_COLUMNS", "(sep=): delete it", b"sep=,\n" + GOOD.encode(), lambda data: data.partition(b"\n")[2]),
+    ("CSV_COLUMNS", "(sep=): delete it", b"sep=;\n" + GOOD.encode(), lambda data: data.partition(b"\n")[2]),
+    ("CSV_COLUMNS", "take the quotes around whole lines away",
+     b"".join(b'"%s"\n' % line for line in GOOD.encode().splitlines()), lambda data: data.replace(b'"', b"")),
+    ("CSV_COLUMNS", "The column probability is missing", said(GOOD, "probability", "p"),
+     lambda data: data.replace(b",p\n", b",probability\n")),
+    ("CSV_COLUMNS", "is there twice. Keep one", said(GOOD, "AnnotationID,", "AnnotationID,AnnotationID,").replace(
+        b"LIDC", b"LIDC_0,LIDC"), anew),
+    ("CSV_ENCODING", "a zip archive: unpack it, and send the CSV itself.", of("pandas.zip"), unpacked),
+    ("CSV_ENCODING", "an Excel workbook. Save it as CSV UTF-8", of("excel.xlsx"), anew),
+    ("CSV_ENCODING", "compressed with gzip. Unpack it", of("pandas.csv.gz"), gzip.decompress),
+    ("CSV_ENCODING", "UTF-16. Save it as CSV UTF-8", of("pandas-utf16.csv"),
+     lambda data: data.decode("utf-16").encode()),
+    ("CSV_ENCODING", "is not UTF-8. Save the file as CSV UTF-8",
+     (GOOD.replace("probability\n", "probability,note\n").replace("0.1\n", "0.1,M\u00fcller\n")).encode("latin-1"),
+     lambda data: data.decode("latin-1").encode()),
+    ("CSV_ENCODING", "NUL byte", GOOD.encode() + b"\0", lambda data: data.rstrip(b"\0")),
+    ("CSV_EMPTY", "The file is empty. Fill in the template", b"", anew),
+    ("CSV_EMPTY", "a header but no rows", b"AnnotationID,probability\n,,\n", anew),
+    ("CSV_IDS", "missing ids", GOOD.encode()[:60], anew),
+    ("CSV_IDS", "1 unknown id", GOOD.encode() + b"LIDC_07,0.5\n", lambda data: data.rpartition(b"LIDC_07")[0]),
+    ("CSV_IDS", "1 id given again", GOOD.encode() + b"LIDC_06,0.5\n", lambda data: data.rpartition(b"LIDC_06")[0]),
+    ("CSV_VALUE", "is empty; write a number", said(GOOD, "0.25", ""), anew),
+    ("CSV_VALUE", "is not between 0 and 1", said(GOOD, "0.25", "25"), lambda data: data.replace(b",25", b",0.25")),
+    ("CSV_VALUE", "a decimal comma; write a point", said(GOOD, "0.25", '"0,25"'),
+     lambda data: data.replace(b'"0,25"', b"0.25")),
+    ("CSV_VALUE", "is a percentage", said(GOOD, "0.25", "25%"), lambda data: data.replace(b"25%", b"0.25")),
+    ("CSV_VALUE", "is not a plain decimal number", said(GOOD, "0.25", "nan"), anew),
+    ("CSV_FORMAT", "1 fields where the header has 2", said(GOOD, ",0.25", ""), anew),
+    ("CSV_FORMAT", "is opened and never closed", said(GOOD, "LIDC_02", '"LIDC_02'), without_quotes),
+    ("CSV_FORMAT", "followed by something else", said(GOOD, "LIDC_02", '"LIDC"_02'), without_quotes),
+    ("CSV_FORMAT", "too long to be a row", GOOD.encode() + b"x" * 200_000, lambda data: data.rstrip(b"x")),
+    ("CSV_TOO_MANY_ROWS", "Send one row for each", GOOD.encode() + b"LIDC_06,0.5\n" * 2000, anew),
+    ("CSV_TOO_LARGE", "larger than 10 MB", GOOD.encode() + b" " * 10_000_001, bytes.rstrip),
+    ("CSV_IDS", "remove the spaces", said(GOOD, "LIDC_01", "LIDC_01 "), lambda data: data.replace(b" ", b"")),
+    ("CSV_IDS", "exactly as in the template", said(GOOD, "LIDC", "lidc"), bytes.upper),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "words", "content", "cure"), ROWS, ids=[f"{row[0]} {row[1][:30]}" for row in ROWS])
+def test_a_sentence_is_true_and_its_remedy_works(code, words, content, cure):
+    with pytest.raises(CsvProblems) as caught:
+        read_predictions(content, LESION, IDS)
+    problems = caught.value
+    assert problems.code == code
+    told = [problems.note, *problems.hints, *(problem.reason for problem in problems.problems)]
+    assert words in "\n".join(told)
+    cured = cure(content).replace(b"ANNOTATIONID,PROBABILITY", b"AnnotationID,probability")
+    assert read_predictions(cured, LESION, IDS).predictions.tolist() == pytest.approx(VALUES)
+
+
+CASE_IDS = [line.split(",")[7] for line in (FILES / "setup-truth.csv").read_text().splitlines()[1:]]
+
+
+def test_row_names_are_named_and_no_id_is_called_missing():
+    """Case 10: Rdatatable/data.table#763."""
+    with pytest.raises(CsvProblems) as caught:
+        read_predictions(of("case-10-write-table.csv"), LESION, CASE_IDS)
+    assert caught.value.code == "CSV_FORMAT"
+    assert caught.value.counts == {"missing": 0, "unknown": 0, "duplicate": 0, "value": 0, "format": 40}
+    assert "write.csv(..., row.names = FALSE)" in caught.value.note
+    assert caught.value.hints[0].startswith("Every line has one field more than the header")
+
+
+def test_single_precision_is_clipped():
+    """Case 12: facebookresearch/fastText#718."""
+    assert read_predictions(of("case-12-float32.csv"), LESION, CASE_IDS).predictions.max() == 1
+
+
+def test_a_zip_is_named():
+    """Case 13: mapillary/mapillary_sls#27."""
+    with pytest.raises(CsvProblems, match="unpack it, and send the CSV itself") as caught:
+        read_predictions(of("case-13.zip"), LESION, CASE_IDS)
+    assert caught.value.code == "CSV_ENCODING"
+
+
+def test_semicolons_are_named():
+    """Case 14: actualbudget/actual#1769, radiant-rstats/radiant#202."""
+    with pytest.raises(CsvProblems) as caught:
+        read_predictions(of("case-14-german-excel.csv"), LESION, CASE_IDS)
+    assert caught.value.code == "CSV_COLUMNS"
+    assert caught.value.hints == [
+        "The columns are separated by semicolons: export the file with commas.",
+        "The numbers have decimal commas: write points.",
+    ]
