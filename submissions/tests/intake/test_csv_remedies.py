@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from submissions.intake.csv.predictions import CsvProblems, read_predictions
+from submissions.intake.csv.predictions import CsvProblems, PredictionTable, read_predictions
 from submissions.kinds import KINDS
 
 FILES = Path(__file__).parent.parent / "foreign_files"
 IDS = [f"LIDC_{number:02}" for number in range(1, 7)]
 VALUES = [0.1, 0.25, 1, 0, 0.5, 0.875]
 GOOD = "AnnotationID,probability\n" + "".join(f"{i},{v}\n" for i, v in zip(IDS, VALUES, strict=True))
+
+
+def read(content: bytes, ids: list[str]) -> PredictionTable:
+    return read_predictions(content, KINDS["lesion"], ids, max_bytes=10 * 2**20)
+
 
 READ = [
     "pandas-index.csv", "pandas-id-index.csv", "pandas-float32.csv", "pandas-bom.csv", "r-write-csv.csv",
@@ -25,7 +30,7 @@ READ = [
 @pytest.mark.parametrize("name", READ)
 def test_a_csv_of_another_tool_is_read(name):
     content = (FILES / name).read_bytes()
-    assert read_predictions(content, LESION, IDS).predictions.tolist() == pytest.approx(VALUES, abs=1e-6)
+    assert read(content, IDS).predictions.tolist() == pytest.approx(VALUES, abs=1e-6)
 
 
 def of(name: str) -> bytes:
@@ -103,7 +108,7 @@ ROWS: list[tuple[str, str, bytes, Callable[[bytes], bytes]]] = [
     ("CSV_FORMAT", "followed by something else", said(GOOD, "LIDC_02", '"LIDC"_02'), without_quotes),
     ("CSV_FORMAT", "too long to be a row", GOOD.encode() + b"x" * 200_000, lambda data: data.rstrip(b"x")),
     ("CSV_TOO_MANY_ROWS", "Send one row for each", GOOD.encode() + b"LIDC_06,0.5\n" * 2000, anew),
-    ("CSV_TOO_LARGE", "larger than 10 MB", GOOD.encode() + b" " * 10_000_001, bytes.rstrip),
+    ("CSV_TOO_LARGE", "larger than 10 MB", GOOD.encode() + b" " * (10 * 2**20), bytes.rstrip),
     ("CSV_IDS", "remove the spaces", said(GOOD, "LIDC_01", "LIDC_01 "), lambda data: data.replace(b" ", b"")),
     ("CSV_IDS", "exactly as in the template", said(GOOD, "LIDC", "lidc"), bytes.upper),
 ]  # fmt: skip
@@ -112,13 +117,13 @@ ROWS: list[tuple[str, str, bytes, Callable[[bytes], bytes]]] = [
 @pytest.mark.parametrize(("code", "words", "content", "cure"), ROWS, ids=[f"{row[0]} {row[1][:30]}" for row in ROWS])
 def test_a_sentence_is_true_and_its_remedy_works(code, words, content, cure):
     with pytest.raises(CsvProblems) as caught:
-        read_predictions(content, LESION, IDS)
+        read(content, IDS)
     problems = caught.value
     assert problems.code == code
     told = [problems.note, *problems.hints, *(problem.reason for problem in problems.problems)]
     assert words in "\n".join(told)
     cured = cure(content).replace(b"ANNOTATIONID,PROBABILITY", b"AnnotationID,probability")
-    assert read_predictions(cured, LESION, IDS).predictions.tolist() == pytest.approx(VALUES)
+    assert read(cured, IDS).predictions.tolist() == pytest.approx(VALUES)
 
 
 CASE_IDS = [line.split(",")[7] for line in (FILES / "setup-truth.csv").read_text().splitlines()[1:]]
@@ -127,7 +132,7 @@ CASE_IDS = [line.split(",")[7] for line in (FILES / "setup-truth.csv").read_text
 def test_row_names_are_named_and_no_id_is_called_missing():
     """Case 10: Rdatatable/data.table#763."""
     with pytest.raises(CsvProblems) as caught:
-        read_predictions(of("case-10-write-table.csv"), LESION, CASE_IDS)
+        read(of("case-10-write-table.csv"), CASE_IDS)
     assert caught.value.code == "CSV_FORMAT"
     assert caught.value.counts == {"missing": 0, "unknown": 0, "duplicate": 0, "value": 0, "format": 40}
     assert "write.csv(..., row.names = FALSE)" in caught.value.note
@@ -136,20 +141,20 @@ def test_row_names_are_named_and_no_id_is_called_missing():
 
 def test_single_precision_is_clipped():
     """Case 12: facebookresearch/fastText#718."""
-    assert read_predictions(of("case-12-float32.csv"), LESION, CASE_IDS).predictions.max() == 1
+    assert read(of("case-12-float32.csv"), CASE_IDS).predictions.max() == 1
 
 
 def test_a_zip_is_named():
     """Case 13: mapillary/mapillary_sls#27."""
     with pytest.raises(CsvProblems, match="unpack it, and send the CSV itself") as caught:
-        read_predictions(of("case-13.zip"), LESION, CASE_IDS)
+        read(of("case-13.zip"), CASE_IDS)
     assert caught.value.code == "CSV_ENCODING"
 
 
 def test_semicolons_are_named():
     """Case 14: actualbudget/actual#1769, radiant-rstats/radiant#202."""
     with pytest.raises(CsvProblems) as caught:
-        read_predictions(of("case-14-german-excel.csv"), LESION, CASE_IDS)
+        read(of("case-14-german-excel.csv"), CASE_IDS)
     assert caught.value.code == "CSV_COLUMNS"
     assert caught.value.hints == [
         "The columns are separated by semicolons: export the file with commas.",

@@ -1,10 +1,12 @@
 """What a participant reads on the pages of phases and submissions."""
 
+import base64
 import html
 import re
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from django.utils.html import strip_tags
 
@@ -97,6 +99,16 @@ class TestThePhasePage:
 class TestCheckingAndSubmitting:
     def send(self, client, phase, file, **more):
         return client.post(f"/phases/{phase.slug}/submit/", {"file": file, **more})
+
+    def test_all_missing_and_unknown_ids_can_be_downloaded(self, client, ann):
+        phase = make_phase(make_dataset(truth=[0] * 15 + [1] * 10))
+        ids = phase.case_ids()
+        content = "AnnotationID,probability\n=1+1,0.5\n" + "".join(f"{public_id},0.5\n" for public_id in ids[:5])
+        answer = self.send(client, phase, SimpleUploadedFile("p.csv", content.encode()), check="1")
+        assert f"Missing: {', '.join(ids[5:15])}, …" in text_of(answer)
+        address = re.search(r'href="data:text/csv;charset=utf-8;base64,([^"]+)"', answer.content.decode())
+        lines = base64.b64decode(html.unescape(address.group(1))).decode().split()
+        assert lines == ["problem,id", *[f"missing,{public_id}" for public_id in ids[5:]], "unknown,'=1+1"]
 
     def test_a_check_spends_no_try(self, client, ann):
         phase = make_phase(quotas=[(1, None)])
