@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from lunasite.http.errors import ApiError
+from lunasite.http.multipart import missing_file
 from submissions import actions
 from submissions.actions.submit_image import no_such_upload
 from submissions.api.serializers import SingleLineCharField, SubmissionFieldsSerializer, SubmissionSerializer
@@ -104,7 +105,7 @@ class DockerSubmissionView(ReceivesImages):
         upload_id = fields.pop("upload", None)
         image = request.FILES.get(FILE_FIELD)
         if (image is None) == (upload_id is None):
-            raise ApiError(400, "FILE_REQUIRED", "Send the image as `file`, or the id of an upload.", field="file")
+            raise ApiError(400, "FILE_REQUIRED", _what_to_send(request), field="file")
         if upload_id is None:
             assert isinstance(image, ReceivedImage)
             return actions.submit_image(image=image, **common, **fields)
@@ -112,6 +113,13 @@ class DockerSubmissionView(ReceivesImages):
         if upload is None:
             raise no_such_upload()
         return actions.submit_upload(upload=upload, **common, **fields)
+
+
+def _what_to_send(request: Request) -> str:
+    content_type = request.META.get("CONTENT_TYPE", "")
+    if "multipart" in content_type and isinstance(request.data.get(FILE_FIELD), str):
+        return missing_file(request.data, content_type)
+    return "Send the image as `file` in multipart/form-data, or the id of an upload as `upload`."
 
 
 def _fields(request: Request) -> dict[str, Any]:

@@ -8,13 +8,22 @@ from typing import Any
 from django.conf import settings
 
 from lunasite.http.errors import ApiError
+from lunasite.http.multipart import misnamed
 from submissions.intake.image.errors import ArchiveError
 from submissions.intake.image.scan import HEAD_BYTES, check_head
 
 ENDINGS = (".tar", ".tar.gz", ".tgz")
 SHA256 = re.compile("[0-9a-fA-F]{64}")
 
-__all__ = ["HEAD_BYTES", "check_beginning", "check_digest", "check_ending", "check_size", "declared_digest"]
+__all__ = [
+    "HEAD_BYTES",
+    "check_beginning",
+    "check_digest",
+    "check_ending",
+    "check_part_name",
+    "check_size",
+    "declared_digest",
+]
 
 
 def check_ending(name: str) -> None:
@@ -23,6 +32,12 @@ def check_ending(name: str) -> None:
         raise ApiError(
             400, "EXTENSION_NOT_ALLOWED", "Send a .tar, .tar.gz or .tgz made with docker save.", field="file"
         )
+
+
+def check_part_name(part: str, name: str) -> None:
+    """Raise ApiError for an archive that comes under another name than `file`, before gigabytes of it travel."""
+    if name.lower().endswith(ENDINGS):
+        raise ApiError(400, "FILE_REQUIRED", misnamed(part, "file"), field="file")
 
 
 def check_size(size_bytes: int) -> None:

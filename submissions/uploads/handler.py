@@ -17,6 +17,7 @@ from submissions.uploads import checks
 
 FORM_BYTES = 1 << 20  # what the other fields of a form may add to the file
 FILE_FIELD = "file"
+KNOWN_FILES = (FILE_FIELD, "model_archive")
 
 
 class ReceivedImage(UploadedFile):
@@ -59,6 +60,8 @@ class ImageUploadHandler(FileUploadHandler):
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         super().new_file(field_name, file_name, *args, **kwargs)
+        if field_name not in KNOWN_FILES:
+            checks.check_part_name(field_name, file_name)
         if field_name != FILE_FIELD or self._writer is not None:
             raise SkipFile
         checks.check_ending(file_name)

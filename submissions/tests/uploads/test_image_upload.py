@@ -102,6 +102,17 @@ def test_no_file_is_asked_for(client, phase, settings):
     refused(client.post(URL, {"phase": phase.slug, "other": image()}), 400, "FILE_REQUIRED", settings)
 
 
+@pytest.mark.parametrize("part", ["image", "image_file", "docker_image"])
+def test_an_image_under_another_name_is_told_its_right_name(client, phase, settings, part):
+    answer = client.post(URL, {"phase": phase.slug, part: image()})
+    assert answer.json()["message"] == f"The file came as `{part}`: name it `file`."
+    assert client.post(URL, {"phase": phase.slug, "file": image()}).status_code == 201
+
+
+def test_the_name_of_a_file_in_place_of_the_file_is_told(client, phase, settings):
+    assert "write -F file=@NAME" in client.post(URL, {"phase": phase.slug, "file": "model.tar"}).json()["message"]
+
+
 def test_the_limit_is_exact(client, phase, settings):
     settings.MAX_IMAGE_BYTES = len(IMAGE)
     assert client.post(URL, {"phase": phase.slug, "file": image()}).status_code == 201
