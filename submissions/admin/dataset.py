@@ -25,8 +25,21 @@ class DatasetAdmin(admin.ModelAdmin):
     list_display = ["__str__", "kind", "public", "private", "sample", "with_image", "short_hash", "created_at"]
     list_filter = ["kind"]
     search_fields = ["name", "content_hash"]
-    fields = ["name", "version", "kind", "description", "content_hash", "created_at", "counts", "cases_link", "used_by"]
-    readonly_fields = ["name", "version", "kind", "content_hash", "created_at", "counts", "cases_link", "used_by"]
+    fields = [
+        "name",
+        "version",
+        "kind",
+        "description",
+        "content_hash",
+        "created_at",
+        "counts",
+        "warned_of",
+        "cases_link",
+        "used_by",
+    ]
+    readonly_fields = [
+        "name", "version", "kind", "content_hash", "created_at", "counts", "warned_of", "cases_link", "used_by",
+    ]  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -60,6 +73,10 @@ class DatasetAdmin(admin.ModelAdmin):
     def counts(self, dataset: Any) -> str:
         shown = [f"{getattr(dataset, f'n_{split}')} {Split(split).label}" for split in SPLITS]
         return "; ".join([*shown, f"{dataset.n_with_image} with an image"])
+
+    @admin.display(description="warnings")
+    def warned_of(self, dataset: Dataset) -> str | SafeString:
+        return format_html_join("", "<p>{}</p>", ((warning,) for warning in dataset.warnings)) or NOTHING
 
     @admin.display(description="list of cases")
     def cases_link(self, dataset: Dataset) -> SafeString:

@@ -12,6 +12,7 @@ from django.core.files import File
 from django.core.files.storage import storages
 from django.db import transaction
 
+from submissions.datasets.suspicions import suspicions
 from submissions.datasets.table import DatasetError, TruthRow, read_table, split_problems
 from submissions.datasets.volumes import checked_volumes
 from submissions.kinds import KINDS
@@ -43,12 +44,13 @@ def import_dataset(
     if problems := split_problems(rows, splits, KINDS[kind]):
         raise DatasetError(problems)
     hashes = _image_hashes(rows, images, KINDS[kind].image_suffixes) if images else {}
+    doubts = suspicions(rows, splits, KINDS[kind], images)
     if images is None:
-        return _create(kind, name, rows, splits, hashes)
+        return _create(kind, name, rows, splits, hashes, doubts)
     with checked_volumes(images, hashes, resample_mm) as folder, transaction.atomic():
         if resample_mm:
             hashes = {image: _sha256(folder / image) for image in hashes}
-        dataset = _create(kind, name, rows, splits, hashes)
+        dataset = _create(kind, name, rows, splits, hashes, doubts)
         _store_images(dataset, folder, hashes)
     return dataset
 
@@ -87,13 +89,16 @@ def _sha256(path: Path) -> str:
 
 
 @transaction.atomic
-def _create(kind: str, name: str, rows: list[TruthRow], splits: list[str], hashes: dict[str, str]) -> Dataset:
+def _create(
+    kind: str, name: str, rows: list[TruthRow], splits: list[str], hashes: dict[str, str], warnings: list[str]
+) -> Dataset:
     latest = Dataset.objects.filter(name=name).order_by("-version").first()
     dataset = Dataset.objects.create(
         kind=kind,
         name=name,
         version=latest.version + 1 if latest else 1,
         content_hash=content_hash(kind, rows, splits, hashes),
+        warnings=warnings,
     )
     Case.objects.bulk_create(_cases(dataset, rows, splits, hashes), batch_size=500)
     return dataset

@@ -127,6 +127,10 @@ class Kind(ABC):
         """Return what all rows of a case say together."""
         return rows[0]
 
+    def points_xyz_mm(self, content: CaseContent) -> list[list[float]]:
+        """Return the points of its image that a case names: [x, y, z] in patient space, mm, LPS."""
+        return []
+
     @abstractmethod
     def split_problem(self, truths: Sequence[Any]) -> str | None:
         """Return why no metric can rank on cases of these truths, as the end of "the split …", or None."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from .base import BadAnswer, BatchFiles, CaseContent, Facts, Record, SentCase, UnexpectedAnswer, point_xyz_mm, series_of
 from .classification import ClassificationKind, probability, value_at
+from .clinical import READERS
 
 # The names of the HTTP contract, and LUNA25's own column names for containers that ask for those.
 FIELD_NAMES = {
@@ -110,8 +112,12 @@ class LesionKind(ClassificationKind):
     def read_row(self, record: Record) -> CaseContent:
         facts: dict[str, Any] = {"point_xyz_mm": point_xyz_mm(record)}
         facts |= {"series": series_of(record)[:LONGEST_FACT], "lesion": record.get("lesionid", "")[:LONGEST_FACT]}
-        facts["clinical"] = {name: record[key] for key, name in CLINICAL_COLUMNS.items() if record.get(key)}
+        given = {name: record[key] for key, name in CLINICAL_COLUMNS.items() if record.get(key)}
+        facts["clinical"] = {name: READERS[name](text) for name, text in given.items()}
         return CaseContent(self.read_label(record["label"]), {name: value for name, value in facts.items() if value})
+
+    def points_xyz_mm(self, content: CaseContent) -> list[list[float]]:
+        return [content.facts["point_xyz_mm"]]
 
     def read_label(self, text: str) -> int:
         """Return the class a table's cell names. Raises ValueError with a sentence."""
@@ -162,12 +168,15 @@ class LesionKind(ClassificationKind):
 
 
 def _clinical_fields(clinical: Facts, series: str) -> dict[str, str]:
-    """Return the optional fields a case has. The patient's number is replaced: it can be looked up."""
+    """Return the optional fields a case has. The patient's number is replaced: it can be looked up.
+
+    A dataset of before may hold what a table may no longer say; the contract promises that it is left out.
+    """
     fields = {"patientID": f"P-{series}"[:64]}
     for name in ("studyDate", "ageAtStudyDate", "gender"):
         text = str(clinical.get(FIELD_NAMES[name], "") or "").strip()
-        if text:
-            fields[name] = text
+        with contextlib.suppress(ValueError):
+            fields |= {name: READERS[FIELD_NAMES[name]](text)} if text else {}
     return fields
 
 

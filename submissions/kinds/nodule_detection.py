@@ -57,6 +57,9 @@ class NoduleDetectionKind(Kind):
         finding = [*point_xyz_mm(record), _diameter_mm(record, is_nodule=label == NODULE)]
         return CaseContent(_findings(nodules=[finding]) if label == NODULE else _findings(irrelevant=[finding]))
 
+    def points_xyz_mm(self, content: CaseContent) -> list[list[float]]:
+        return [finding[:3] for findings in content.truth.values() for finding in findings]
+
     def merge(self, rows: Sequence[CaseContent]) -> CaseContent:
         if len(rows) > 1 and _findings() in [row.truth for row in rows]:
             raise ValueError(f"the scan has other rows beside the one labelled {NO_FINDING}")

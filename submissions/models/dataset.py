@@ -20,6 +20,9 @@ class Dataset(models.Model):
     version = models.PositiveIntegerField(default=1)
     content_hash = models.CharField(max_length=64, editable=False)
     description = models.TextField(blank=True)
+    warnings = models.JSONField(
+        default=list, blank=True, editable=False, help_text="What the import found worth a look, one sentence each."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -1,10 +1,12 @@
 """/health always answers, /ready says which part cannot work, /metrics names what docs/api.md promises."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
 
 from inference import prometheus
 from inference.networks.answers import ModelStatus, ServiceStatus
@@ -119,6 +121,32 @@ def test_metrics_name_everything(client, site):
     assert set(NAMES) <= found, set(NAMES) - found
     for name in set(WITH_LABELS) - found:
         assert f"# TYPE {name} " in text
+
+
+# What Prometheus 3 asks for, which refuses an answer of an unknown type (pretix/pretix#5133, case 33).
+PROMETHEUS_ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+
+
+@pytest.mark.django_db
+def test_metrics_are_of_a_type_prometheus_knows_and_only_rise(client, site):
+    before: dict[str, float] = {}
+    for _ in range(12):
+        answer = client.get("/metrics", headers={"Accept": PROMETHEUS_ACCEPT})
+        assert re.match(r"text/plain; version=(0\.0\.4|1\.0\.0)", answer["Content-Type"])
+        text = answer.content.decode()
+        families = list(text_string_to_metric_families(text))
+        kinds = {family.name: family.type for family in families}
+        assert len(kinds) == len(families)
+        now = {
+            f"{sample.name}{sorted(sample.labels.items())}": sample.value
+            for family in families
+            if family.type == "counter"
+            for sample in family.samples
+            if sample.name.endswith("_total")
+        }
+        assert all(now[name] >= value for name, value in before.items())
+        before = now
+    assert before
 
 
 @pytest.mark.django_db

@@ -53,3 +53,5 @@ class Command(BaseCommand):
         counts = {split: dataset.cases.filter(split=split).count() for split in Split.values}
         shown = ", ".join(f"{count} {split}" for split, count in counts.items() if count)
         self.stdout.write(f"{dataset}: {dataset.cases.count()} cases ({shown}), hash {dataset.content_hash[:12]}")
+        for warning in dataset.warnings:
+            self.stderr.write(self.style.WARNING(f"warning: {warning}"))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from submissions.kinds import KINDS, BadAnswer
+from submissions.kinds.base import SentCase
 from submissions.kinds.packing import pack, unpack
 from submissions.scoring import CURVES, METRICS, curves, metrics_of, score
 
@@ -198,3 +199,17 @@ def test_a_kind_of_classes_is_scored_and_drawn(kind):
     assert set(kind.metrics) <= set(scores)
     assert f"{kind.ranking_metric}_ci" in scores
     assert curves(kind.name, truth, predictions)["roc"]
+
+
+@pytest.mark.parametrize(("sent", "kept"), [(1.0000001, 1.0), (1 + 1e-6, 1.0), (-1e-7, 0.0), (0.99999994, 0.99999994)])
+def test_what_single_precision_adds_to_an_answer_is_clipped_as_in_a_csv(sent, kept):
+    assert KINDS["lesion"].read_answer({"data": {"probability": sent}}) == (kept,)
+    point = {"points": [{"name": "7", "point": [1, 2, 3], "probability": sent}]}
+    assert list(KINDS["lesion"].batch.read_output(point, [SentCase({}, "1.2", 7)])) == [(kept,)]
+    assert KINDS["slice"].read_answer({"probabilities": [sent, 0, 0, 1 - kept]})[0] == kept
+
+
+@pytest.mark.parametrize("sent", [1.0000011, -0.0000011, 1.1, float("nan"), 10**400])
+def test_what_lies_further_outside_is_no_probability(sent):
+    with pytest.raises(BadAnswer):
+        KINDS["lesion"].read_answer({"data": {"probability": sent}})

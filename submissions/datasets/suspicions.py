@@ -1,0 +1,103 @@
+"""What an organiser should look at in a dataset that can be imported: mistakes that nothing makes impossible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+
+from submissions.datasets.table import TruthRow
+from submissions.kinds import Kind
+
+SHOWN = 5
+MHA = ".mha"
+# Points are written with about this many decimals; two lesions do not share a place.
+SAME_PLACE_DECIMALS = 3
+
+
+def suspicions(rows: Sequence[TruthRow], splits: Sequence[str], kind: Kind, images: Path | None) -> list[str]:
+    """Return one sentence for each sort of doubt, naming the first rows it concerns.
+
+    images: the folder of the images, or None; without it nobody knows which points lie outside. They belong to the
+    organiser; only their headers are read.
+    """
+    found = [_split_patients(rows, splits), _shared_places(rows, kind)]
+    if images is not None:
+        found += _outside(rows, kind, images)
+    return [sentence for sentence in found if sentence]
+
+
+def _split_patients(rows: Sequence[TruthRow], splits: Sequence[str]) -> str:
+    of_patient: dict[str, set[str]] = {}
+    for row, split in zip(rows, splits, strict=True):
+        if row.patient:
+            of_patient.setdefault(row.patient, set()).add(split)
+    shared = [patient for patient, found in of_patient.items() if len(found) > 1]
+    where = " and ".join(sorted(set().union(*(of_patient[patient] for patient in shared))))
+    return _told(shared, f"Patients with cases in more than one split, {where}", "Split by patient")
+
+
+def _shared_places(rows: Sequence[TruthRow], kind: Kind) -> str:
+    first: dict[tuple[object, ...], int] = {}
+    shared = []
+    for row in rows:
+        for point in kind.points_xyz_mm(row.content):
+            place = (row.image or row.public_id, *(round(at, SAME_PLACE_DECIMALS) for at in point))
+            if first.setdefault(place, row.line) != row.line:
+                shared.append(f"row {row.line} (as row {first[place]})")
+    return _told(shared, "Rows with a point of an image that was given before", "Look for a row copied by mistake")
+
+
+def _outside(rows: Sequence[TruthRow], kind: Kind, images: Path) -> list[str]:
+    """Return what there is to say of points that lie outside, and of images that cannot tell."""
+    grids: dict[str, Grid | None] = {}
+    outside = []
+    for row in rows:
+        points = kind.points_xyz_mm(row.content)
+        if not points or not row.image.lower().endswith(MHA):
+            continue
+        if row.image not in grids:
+            grids[row.image] = grid_of(images / row.image)
+        grid = grids[row.image]
+        if grid is not None and not all(grid.holds(point) for point in points):
+            outside.append(f"row {row.line}")
+    unreadable = [name for name, grid in grids.items() if grid is None]
+    return [
+        _told(outside, "Rows with a point outside of its image", "Coordinates are world millimetres, LPS, in x, y, z"),
+        _told(unreadable, "Images that cannot be read as MetaImage", "Write them anew"),
+    ]
+
+
+def grid_of(path: Path) -> Grid | None:
+    """Return where an image lies, or None if its header cannot be read."""
+    try:
+        return Grid(path)
+    except (RuntimeError, np.linalg.LinAlgError):
+        return None
+
+
+class Grid:
+    """Where an image lies, read from its header alone."""
+
+    def __init__(self, path: Path) -> None:
+        reader = SimpleITK.ImageFileReader()
+        reader.SetImageIO("MetaImageIO")
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        direction = np.reshape(reader.GetDirection(), (3, 3))
+        self._to_index = np.linalg.inv(direction * np.array(reader.GetSpacing()))
+        self._origin, self._size = np.array(reader.GetOrigin()), np.array(reader.GetSize())
+
+    def holds(self, point_xyz_mm: Sequence[float]) -> bool:
+        """Return whether a voxel holds the point."""
+        index = self._to_index @ (np.array(point_xyz_mm[:3]) - self._origin)
+        return bool(np.all(index >= -0.5) and np.all(index < self._size - 0.5))
+
+
+def _told(found: Sequence[str], what: str, remedy: str) -> str:
+    if not found:
+        return ""
+    named = ", ".join(found[:SHOWN]) + (", …" if len(found) > SHOWN else "")
+    return f"{what} ({len(found)}): {named}. {remedy}."
