@@ -117,8 +117,9 @@ class DockerSubmissionView(ReceivesImages):
 
 def _what_to_send(request: Request) -> str:
     content_type = request.META.get("CONTENT_TYPE", "")
-    if "multipart" in content_type and isinstance(request.data.get(FILE_FIELD), str):
-        return missing_file(request.data, content_type)
+    sent: Any = request.data
+    if "multipart" in content_type and isinstance(sent.get(FILE_FIELD), str):
+        return missing_file(sent, content_type)
     return "Send the image as `file` in multipart/form-data, or the id of an upload as `upload`."
 
 

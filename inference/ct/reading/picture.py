@@ -28,7 +28,7 @@ TOO_LARGE = "A picture may have at most 4096 x 4096 pixels: scale it down, or se
 MODES_8_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 MODES_16_BIT = ("I;16", "I;16B", "I")
 # How a picture is turned by each value of EXIF's Orientation.
-ORIENTATION_TAG = 0x0112
+ORIENTATION_TAG, UPRIGHT = 0x0112, 1
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -122,12 +122,12 @@ def _decoded(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _orientation(image: Image.Image) -> object:
+def _orientation(image: Image.Image) -> int:
     """Return EXIF's rotation mark; an EXIF block that cannot be read turns nothing."""
     try:
-        return image.getexif().get(ORIENTATION_TAG)
+        return int(image.getexif().get(ORIENTATION_TAG, UPRIGHT))
     except Exception:  # noqa: BLE001  Pillow raises whatever its EXIF reader raises
-        return None
+        return UPRIGHT
 
 
 def _grey(image: Image.Image) -> NDArray[np.uint8]:
