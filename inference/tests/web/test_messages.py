@@ -21,9 +21,9 @@ SCANS = [
     ({"seriesInstanceUID": None}, "seriesInstanceUID: it is missing; send it."),
     ({"patientID": "x" * 129}, "patientID: send at most 128 characters."),
     ({"patientID": "a\x00"}, "patientID: send it without null characters."),
-    ({"studyDate": ""}, "studyDate: send a real date as YYYYMMDD, such as 20240131."),
+    ({"studyDate": "x"}, "studyDate: send a real date as YYYYMMDD, such as 20240131."),
     ({"ageAtStudyDate": "131"}, "ageAtStudyDate: send a whole number from 0 to 130 in digits."),
-    ({"gender": ""}, "gender: send exactly Male or Female."),
+    ({"gender": "x"}, "gender: send exactly Male or Female."),
     ({"coordX": ""}, f"coordX: {NUMBER}"),
 ]
 
