@@ -47,7 +47,9 @@ class CheckedField(serializers.Field[Any, Any, Any, Any]):
 class ImageSubmissionSerializer(SubmissionFieldsSerializer):
     """What comes with an image: how to drive it. Exactly one of `file` and `upload`."""
 
-    file = serializers.FileField(required=False, help_text=".tar, .tar.gz or .tgz made with docker save.")
+    file = serializers.FileField(
+        required=False, help_text=".tar, .tar.gz or .tgz, such as docker save -o model.tar IMAGE writes."
+    )
     upload = serializers.UUIDField(required=False, help_text="Id of a completed resumable upload.")
     contract = serializers.ChoiceField(contract_choices(), required=False, default=default_contract)
     model_endpoint = CheckedField(checked_endpoint, help_text="A path, such as /api/v1/predict/lesion.")

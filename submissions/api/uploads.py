@@ -21,7 +21,7 @@ from submissions.models import Upload
 from submissions.storage.base import PART_URL_SECONDS, PIECE_BYTES
 from submissions.uploads import resumable
 from submissions.uploads.body import guard_body
-from submissions.uploads.checks import declared_digest
+from submissions.uploads.checks import HEAD_BYTES, check_beginning, declared_digest
 
 MAX_NUMBERS = 1000
 
@@ -32,6 +32,12 @@ class NewUploadSerializer(serializers.Serializer[Any]):
     filename = serializers.CharField(max_length=4096)
     size = serializers.IntegerField(min_value=0, help_text="Bytes.")
     sha256 = serializers.CharField(required=False, allow_blank=True, help_text="Checked when the upload completes.")
+
+
+class HeadQuerySerializer(serializers.Serializer[Any]):
+    """What is known of a file whose beginning is judged."""
+
+    filename = serializers.CharField(max_length=4096)
 
 
 class NumbersSerializer(serializers.Serializer[Any]):
@@ -63,7 +69,7 @@ class UploadViewSet(viewsets.GenericViewSet[Upload]):
     queryset = Upload.objects.none()
 
     def get_throttles(self) -> list[Any]:
-        return [SubmitThrottle()] if self.action == "create" else []
+        return [SubmitThrottle()] if self.action in ("create", "check") else []
 
     def get_object(self) -> Upload:
         upload = Upload.objects.visible_to(self.request.user).filter(pk=self.kwargs["pk"]).first()
@@ -90,6 +96,19 @@ class UploadViewSet(viewsets.GenericViewSet[Upload]):
             sha256=declared_digest(asked.get("sha256")),
         )
         return Response(self.get_serializer(upload).data, status=201)
+
+    @extend_schema(
+        parameters=[HeadQuerySerializer],
+        request={"application/octet-stream": OpenApiTypes.BINARY},
+        responses=OpenApiTypes.OBJECT,
+    )
+    def check(self, request: Request) -> Response:
+        """Judge a file by its first 64 KiB (all of a shorter one) before it is sent: 200, or why not to send it."""
+        query = HeadQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        head = b"".join(body_of(request._request, HEAD_BYTES))
+        check_beginning(head, query.validated_data["filename"])
+        return Response({"message": "It begins as a saved image does."})
 
     def retrieve(self, request: Request, pk: str) -> Response:
         """Say which parts are there."""

@@ -27,6 +27,7 @@ urlpatterns = [
     path("submissions/<uuid:pk>/file", submissions({"get": "file"}), name="api_file"),
     path("submissions/docker", DockerSubmissionView.as_view(), name="api_submit_docker"),
     path("uploads", uploads({"get": "list", "post": "create"}), name="api_uploads"),
+    path("uploads/check", uploads({"post": "check"}), name="api_upload_check"),
     path("uploads/<uuid:pk>", uploads({"get": "retrieve", "delete": "destroy"}), name="api_upload"),
     path("uploads/<uuid:pk>/parts", uploads({"post": "parts"}), name="api_upload_parts"),
     path("uploads/<uuid:pk>/parts/<int:number>", uploads({"put": "put_part"}), name="api_upload_part"),

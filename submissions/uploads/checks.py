@@ -10,9 +10,8 @@ from django.conf import settings
 from lunasite.http.errors import ApiError
 from lunasite.http.multipart import misnamed
 from submissions.intake.image.errors import ArchiveError
-from submissions.intake.image.scan import HEAD_BYTES, check_head
+from submissions.intake.image.recognise.head import HEAD_BYTES, judge_head, judge_name
 
-ENDINGS = (".tar", ".tar.gz", ".tgz")
 SHA256 = re.compile("[0-9a-fA-F]{64}")
 
 __all__ = [
@@ -28,10 +27,10 @@ __all__ = [
 
 def check_ending(name: str) -> None:
     """Raise ApiError unless the name ends as an image archive's does; what it is, its content decides."""
-    if not name.lower().endswith(ENDINGS):
-        raise ApiError(
-            400, "EXTENSION_NOT_ALLOWED", "Send a .tar, .tar.gz or .tgz made with docker save.", field="file"
-        )
+    try:
+        judge_name(name)
+    except ArchiveError as error:
+        raise _api_error(error) from error
 
 
 def check_part_name(part: str, name: str) -> None:
@@ -54,12 +53,19 @@ def too_large() -> ApiError:
     return ApiError(413, "UPLOAD_TOO_LARGE", message, field="file", limit_bytes=most)
 
 
-def check_beginning(head: bytes) -> None:
-    """Raise ApiError if a file that begins so is no archive at all."""
+def check_beginning(head: bytes, name: str = "") -> None:
+    """Raise ApiError if a file that begins so is not a saved image.
+
+    head: the first HEAD_BYTES, or all of a shorter file. name: where it is known.
+    """
     try:
-        check_head(head)
+        judge_head(head, name)
     except ArchiveError as error:
-        raise ApiError(400, error.code, error.note, field="file") from error
+        raise _api_error(error) from error
+
+
+def _api_error(error: ArchiveError) -> ApiError:
+    return ApiError(400, error.code, error.note, field="file")
 
 
 def declared_digest(value: Any) -> str:

@@ -1,43 +1,17 @@
-"""Bytes of an upload: what they are, unpacked within bounds, and counted off exactly.
+"""Bytes of an upload, in pieces, and counted off exactly.
 
-gzip is read by isal where it is installed (about twice as fast), by zlib elsewhere. Whole files
-never sit in memory; pieces are at most PIECE_BYTES long.
+Whole files never sit in memory; pieces are at most PIECE_BYTES long.
 """
 
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from os import PathLike
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
-from submissions.intake.image.errors import ArchiveError, BrokenGzip
+from submissions.intake.image.errors import ArchiveError
 from submissions.intake.image.limits import ArchiveLimits
 
-_inflate: Any = zlib  # at a participant's home the standard library does
-with suppress(ImportError):
-    from isal import isal_zlib as _inflate
-
 PIECE_BYTES = 1 << 20
-_FEED_BYTES = 128 << 10  # what is not consumed at once is copied, so feed little
-_GZIP_WBITS = 31
-GZIP_MAGIC = b"\x1f\x8b"
-_OTHER_COMPRESSION = {
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"\xfd7zXZ\x00": "xz",
-    b"BZh": "bzip2",
-    b"\x04\x22\x4d\x18": "lz4",
-    b"LZIP": "lzip",
-}
-
-
-def is_gzip(head: bytes) -> bool:
-    """Say whether `head` begins a gzip stream."""
-    return head.startswith(GZIP_MAGIC)
-
-
-def other_compression(head: bytes) -> str | None:
-    """Return the name of a compression we do not take, if `head` begins such a stream."""
-    return next((name for magic, name in _OTHER_COMPRESSION.items() if head.startswith(magic)), None)
 
 
 @contextmanager
@@ -63,58 +37,6 @@ def pieces_of(source: BinaryIO) -> Iterator[bytes]:
     """Yield the rest of a file in pieces."""
     while piece := source.read(PIECE_BYTES):
         yield piece
-
-
-class Inflater:
-    """Unpack one gzip stream of one or more members (pigz and eStargz write many)."""
-
-    def __init__(self) -> None:
-        self._member: Any = None
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` unpacks to. Raises BrokenGzip."""
-        for start in range(0, len(data), _FEED_BYTES):
-            yield from self._feed_little(data[start : start + _FEED_BYTES])
-
-    def finish(self) -> None:
-        """Say that the stream ends here. Raises BrokenGzip if it was cut short."""
-        if self._member is not None:
-            raise BrokenGzip
-
-    def _feed_little(self, data: bytes) -> Iterator[bytes]:
-        is_full = False
-        while data or is_full:
-            if self._member is None:
-                data = data.lstrip(b"\0")  # padding between or after members, as gzip itself allows
-                if not data:
-                    return
-                self._member = _inflate.decompressobj(_GZIP_WBITS)
-            piece = self._unpack(data)
-            is_full = len(piece) == PIECE_BYTES
-            if piece:
-                yield piece
-            data = self._what_is_left()
-
-    def _unpack(self, data: bytes) -> bytes:
-        try:
-            return cast(bytes, self._member.decompress(data, PIECE_BYTES))
-        except (_inflate.error, zlib.error) as error:
-            raise BrokenGzip from error
-
-    def _what_is_left(self) -> bytes:
-        if not self._member.eof:
-            return cast(bytes, self._member.unconsumed_tail)
-        left = self._member.unused_data
-        self._member = None
-        return cast(bytes, left)
-
-
-def inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what a whole gzip stream unpacks to. Raises BrokenGzip."""
-    inflater = Inflater()
-    for piece in pieces:
-        yield from inflater.feed(piece)
-    inflater.finish()
 
 
 class ExpansionBudget:

@@ -9,8 +9,8 @@ from submissions.intake.image import go_json
 from submissions.intake.image.errors import ArchiveError, shown
 from submissions.intake.image.facts import ImageConfig
 from submissions.intake.image.go_json import BadJson
-from submissions.intake.image.layout import is_sha256
 from submissions.intake.image.limits import ArchiveLimits
+from submissions.intake.image.oci import is_sha256
 
 # Mounts of the kernel's: nothing may be placed in or over them.
 _KERNEL_PATHS = ("/proc", "/sys", "/dev")
@@ -39,10 +39,11 @@ _PORT = re.compile("[0-9]{1,5}")
 
 @dataclass(frozen=True)
 class CheckedConfig:
-    """The config's request, and the digests its layers must have."""
+    """The config's request, the digests its layers must have, and its PATH, "" for none."""
 
     config: ImageConfig
     diff_ids: tuple[str, ...]
+    env_path: str = ""
 
 
 def read_config(text: bytes, limits: ArchiveLimits) -> CheckedConfig:
@@ -78,7 +79,7 @@ def _checked(root: dict[str, Any], limits: ArchiveLimits) -> CheckedConfig:
             "IMAGE_NO_COMMAND",
             "The image has neither ENTRYPOINT nor CMD. Say in the Dockerfile what to start.",
         )
-    return CheckedConfig(config, diff_ids)
+    return CheckedConfig(config, diff_ids, _env_path(asked))
 
 
 def _root(text: bytes) -> dict[str, Any]:
@@ -133,12 +134,22 @@ def _env_names(asked: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
             f"The image's environment is larger than {limits.max_env_bytes // 1024} KiB.",
         )
     names = tuple(line.partition("=")[0] for line in env)
-    for name in names:
-        if name.strip().upper().startswith("LD_") and name not in _ALLOWED_LOADER_NAMES:
-            raise ArchiveError("IMAGE_FORBIDDEN_ENV", f"The image sets {shown(name)}; remove this ENV line.")
+    for line, name in zip(env, names, strict=True):
+        # Set to nothing it does nothing, and nothing else can be done to what the base image sets.
+        if line != f"{name}=" and name.strip().upper().startswith("LD_") and name not in _ALLOWED_LOADER_NAMES:
+            raise ArchiveError(
+                "IMAGE_FORBIDDEN_ENV",
+                f"The image sets {shown(name)}; remove this ENV line, or where the base image has it, end the "
+                f"Dockerfile with `ENV {shown(name)[1:-1]}=`.",
+            )
     if any(line.startswith("=") for line in env):
         raise _bad_config("An ENV line of the image has no name before its `=`; remove it.")
     return names
+
+
+def _env_path(asked: dict[str, Any]) -> str:
+    lines = (line for line in go_json.text_list_field(asked, "Env") if line.startswith("PATH="))
+    return next(lines, "").removeprefix("PATH=")
 
 
 def _working_dir(asked: dict[str, Any]) -> str:

@@ -1,24 +1,29 @@
 """Everything in an archive, hashed in one pass: small JSON kept, the rest only measured."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from posixpath import dirname, normpath
 
-from submissions.intake.image.bytes import ByteCursor, ExpansionBudget, Inflater, is_gzip
-from submissions.intake.image.errors import ArchiveError, BrokenGzip, shown
+from submissions.intake.image.bytes import ByteCursor, ExpansionBudget
+from submissions.intake.image.decompress import decompressor, layer_compression
+from submissions.intake.image.errors import ArchiveError, BrokenStream, shown
 from submissions.intake.image.hashing import Digest, HashLane
-from submissions.intake.image.layer_headers import LayerHeaders
+from submissions.intake.image.layer.headers import LayerHeaders
+from submissions.intake.image.layer.programs import RecordBudget
 from submissions.intake.image.limits import ArchiveLimits
-from submissions.intake.image.tar import BLOCK_BYTES, TarEntry, entries
+from submissions.intake.image.tar import BLOCK_BYTES, TarEnd, TarEntry, entries
 
 
 @dataclass
 class Unpacked:
-    """What a gzip-compressed member unpacks to; `broken` says why it does not."""
+    """What a compressed member unpacks to; `broken` says why it does not. compression: "gzip" or "zstd"."""
 
     digest: Digest
+    compression: str
     head: bytes = b""
     size: int = 0
-    broken: BrokenGzip | None = None
+    broken: ArchiveError | None = None
 
 
 @dataclass
@@ -52,6 +57,27 @@ class Contents:
     files: dict[str, ArchiveMember] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     directories: set[str] = field(default_factory=set)
+    end: TarEnd = field(default_factory=TarEnd)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all members."""
+        return [*self.files, *self.links, *self.directories]
+
+    def has(self, name: str) -> bool:
+        """Say whether a member of any sort has this name."""
+        return name in self.files or name in self.links or name in self.directories
+
+    def below(self, folder: str) -> Contents:
+        """Return the members below a folder by their names in it."""
+        prefix = folder + "/"
+        links = {name: target for name, target in self.links.items() if name.startswith(prefix)}
+        return Contents(
+            files={name.removeprefix(prefix): file for name, file in self.files.items() if name.startswith(prefix)},
+            links={name.removeprefix(prefix): target.removeprefix(prefix) for name, target in links.items()},
+            directories={name.removeprefix(prefix) for name in self.directories if name.startswith(prefix)},
+            end=self.end,
+        )
 
     def file(self, name: str) -> ArchiveMember | None:
         """Return a regular member, through one link if `name` is one."""
@@ -66,20 +92,23 @@ class Contents:
                 )
 
 
-def read_contents(cursor: ByteCursor, limits: ArchiveLimits, budget: ExpansionBudget, lane: HashLane) -> Contents:
-    """Read a tar to its end and return its members; digests are complete once `lane` is closed."""
-    contents = Contents()
-    kept = _KeptText(limits)
-    for entry in entries(cursor, limits):
+def read_contents(
+    contents: Contents, cursor: ByteCursor, limits: ArchiveLimits, budget: ExpansionBudget, lane: HashLane
+) -> None:
+    """Read a tar to its end into `contents`; digests are complete once `lane` is closed.
+
+    What was read before an ArchiveError stays in `contents`, to say what the file is.
+    """
+    kept, records = _KeptText(limits), RecordBudget()
+    for entry in entries(cursor, limits, contents.end):
         _refuse_duplicate(entry, contents)
         if entry.kind == "file":
-            headers = LayerHeaders(limits.max_layer_members)
+            headers = LayerHeaders(limits.max_layer_members, records)
             contents.files[entry.name] = _read_file(entry, cursor, kept, budget, lane, headers)
         elif entry.kind == "directory":
             contents.directories.add(entry.name)
         else:
             contents.links[entry.name] = _link_target(entry)
-    return contents
 
 
 def _refuse_duplicate(entry: TarEntry, contents: Contents) -> None:
@@ -127,55 +156,61 @@ def _read_file(
     head = cursor.take(min(entry.size, BLOCK_BYTES))
     file = ArchiveMember(entry.name, offset, entry.size, head, lane.begin(), headers)
     text: list[bytes] | None = [] if kept.wants(entry, head) else None
-    inflating = _Inflating(file, budget, lane) if is_gzip(head) else None
+    compression = layer_compression(head)
+    unpacking = _Unpacking(file, compression, budget, lane) if compression else None
     lane.update(file.digest, head)
-    if inflating:
-        inflating.feed(head)
+    if unpacking:
+        unpacking.feed(head)
     else:
         file.headers.feed(head)
     for piece in cursor.pieces(entry.size - len(head)):
         lane.update(file.digest, piece)
-        if inflating:
-            inflating.feed(piece)
+        if unpacking:
+            unpacking.feed(piece)
         else:
             file.headers.feed(piece)
         if text is not None:
             text.append(piece)
-    if inflating:
-        inflating.finish()
+    if unpacking:
+        unpacking.finish()
     file.text = None if text is None else b"".join([head, *text])
     return file
 
 
-class _Inflating:
+class _Unpacking:
     """Unpack a compressed member beside hashing it.
 
     Damage is noted, not raised: only if the member turns out to be a layer does it matter.
     """
 
-    def __init__(self, file: ArchiveMember, budget: ExpansionBudget, lane: HashLane) -> None:
-        self._unpacked = file.unpacked = Unpacked(lane.begin())
+    def __init__(self, file: ArchiveMember, compression: str, budget: ExpansionBudget, lane: HashLane) -> None:
+        self._unpacked = file.unpacked = Unpacked(lane.begin(), compression)
         self._headers = file.headers
-        self._inflater = Inflater()
         self._budget = budget
         self._lane = lane
+        try:
+            self._reader = decompressor(compression)
+        except ArchiveError as error:
+            self._unpacked.broken = error
 
     def feed(self, piece: bytes) -> None:
         """Unpack one more piece. Raises ArchiveError when the budget is spent."""
         if self._unpacked.broken:
             return
         try:
-            for out in self._inflater.feed(piece):
+            for out in self._reader.feed(piece):
                 self._take(out)
-        except BrokenGzip as error:
+        except BrokenStream as error:
             self._unpacked.broken = error
 
     def finish(self) -> None:
         """Note whether the stream was whole."""
+        if self._unpacked.broken:
+            return
         try:
-            self._inflater.finish()
-        except BrokenGzip as error:
-            self._unpacked.broken = self._unpacked.broken or error
+            self._reader.finish()
+        except BrokenStream as error:
+            self._unpacked.broken = error
 
     def _take(self, out: bytes) -> None:
         self._budget.spend(len(out))

@@ -18,11 +18,18 @@ class ArchiveError(Exception):
         self.note = note
 
 
-class BrokenGzip(ArchiveError):
-    """A gzip stream is damaged or cut short."""
+def bad_manifest(note: str) -> ArchiveError:
+    """Return an IMAGE_BAD_MANIFEST error."""
+    return ArchiveError("IMAGE_BAD_MANIFEST", note)
+
+
+class BrokenStream(ArchiveError):
+    """A compressed stream is damaged or cut short."""
 
     def __init__(self) -> None:
-        super().__init__("ARCHIVE_CORRUPT", "A gzip stream is damaged or cut short. Save and upload the image again.")
+        super().__init__(
+            "ARCHIVE_CORRUPT", "A compressed stream is damaged or cut short. Save and upload the image again."
+        )
 
 
 def shown(name: str, most: int = 80) -> str:

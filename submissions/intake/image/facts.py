@@ -33,14 +33,14 @@ class LayerSource:
     """Where one layer's tar lies in the upload.
 
     offset, stored_bytes: in the outer tar, once that is unpacked.
-    expanded_bytes: length of the layer's own tar; differs when `is_gzip`.
+    expanded_bytes: length of the layer's own tar; differs where `compression` is "gzip" or "zstd".
     """
 
     diff_id: str
     offset: int
     stored_bytes: int
     expanded_bytes: int
-    is_gzip: bool
+    compression: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,11 @@ An engine that already holds a layer of some digest does not look at the bytes t
 the name, so a config naming other people's layers would be given their files (threat T12).
 """
 
-from submissions.intake.image.bytes import other_compression
 from submissions.intake.image.contents import ArchiveMember
-from submissions.intake.image.errors import ArchiveError
+from submissions.intake.image.decompress import other_compression
+from submissions.intake.image.errors import ArchiveError, bad_manifest
 from submissions.intake.image.facts import LayerSource
-from submissions.intake.image.layer_headers import too_many_files
-from submissions.intake.image.layout import bad_manifest
+from submissions.intake.image.layer.headers import too_many_files
 from submissions.intake.image.limits import ArchiveLimits
 from submissions.intake.image.tar import begins_tar
 
@@ -56,14 +55,15 @@ def _verified(file: ArchiveMember, diff_id: str, number: int) -> LayerSource:
 
 
 def _source(file: ArchiveMember, diff_id: str, number: int) -> LayerSource:
+    if file.unpacked is not None:
+        if file.unpacked.broken:
+            raise file.unpacked.broken
+        return LayerSource(diff_id, file.offset, file.size, file.unpacked.size, file.unpacked.compression)
     compression = other_compression(file.head)
     if compression:
         raise ArchiveError(
             "COMPRESSION_NOT_SUPPORTED",
-            f"Layer {number} is compressed with {compression}; save it with gzip or uncompressed layers.",
+            f"Layer {number} is compressed with {compression}. Load the image into Docker with `docker load`, "
+            "then save it from there with `docker save -o model.tar IMAGE`.",
         )
-    if file.unpacked is None:
-        return LayerSource(diff_id, file.offset, file.size, file.size, is_gzip=False)
-    if file.unpacked.broken:
-        raise file.unpacked.broken
-    return LayerSource(diff_id, file.offset, file.size, file.unpacked.size, is_gzip=True)
+    return LayerSource(diff_id, file.offset, file.size, file.size)

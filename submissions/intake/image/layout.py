@@ -1,20 +1,31 @@
 """Find the one image in an archive: Docker's `manifest.json`, or an OCI `index.json`.
 
-`docker save` writes the first (newer engines both), podman, skopeo and buildkit either.
+`docker save` writes the first (newer engines both), podman, skopeo and buildkit either. Of several images that one
+is taken that is for linux/amd64; the layout may lie one folder down, as in an archive packed again by hand.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
 from submissions.intake.image import go_json
 from submissions.intake.image.contents import ArchiveMember, Contents
-from submissions.intake.image.errors import ArchiveError, shown
+from submissions.intake.image.errors import ArchiveError, bad_manifest, shown
 from submissions.intake.image.go_json import BadJson
 from submissions.intake.image.limits import ArchiveLimits
-from submissions.intake.image.tar import normalised
+from submissions.intake.image.oci import (
+    OciManifest,
+    blob_name,
+    image_manifests,
+    json_member,
+    json_object,
+)
+from submissions.intake.image.recognise.members import foreign_tar, is_left_by_macos
+from submissions.intake.image.recognise.words import NO_MANIFEST, archive_inside, not_an_image
+from submissions.intake.image.tar import begins_tar, normalised
 
-_MAX_INDEX_DEPTH = 4
-_MAX_INDEX_ENTRIES = 256
+_PLATFORM = "linux/amd64"
 
 
 @dataclass(frozen=True)
@@ -26,43 +37,130 @@ class FoundImage:
     layers: tuple[ArchiveMember, ...]
 
 
-def find_image(contents: Contents, limits: ArchiveLimits) -> FoundImage:
-    """Return the archive's only image.
+@dataclass(frozen=True)
+class _Candidate:
+    """An image that the archive lists. platform: "linux/amd64", or "" where nothing says it."""
 
-    Raises ArchiveError: IMAGE_NO_MANIFEST, IMAGE_BAD_MANIFEST, IMAGE_COUNT, IMAGE_BAD_CONFIG,
+    layout: str
+    platform: str
+    entry: dict[str, Any]
+
+
+def find_image(contents: Contents, limits: ArchiveLimits) -> FoundImage:
+    """Return the archive's only image for linux/amd64.
+
+    Raises ArchiveError: IMAGE_NO_MANIFEST, IMAGE_BAD_MANIFEST, IMAGE_COUNT, IMAGE_BAD_CONFIG, IMAGE_ARCHITECTURE,
     IMAGE_TOO_MANY_LAYERS, IMAGE_LAYER_MISMATCH.
     """
+    folder = _image_folder(contents)
+    contents = contents.below(folder) if folder else contents
     try:
-        if _is_member("manifest.json", contents):
-            return _docker_image(contents, limits)
-        if _is_member("index.json", contents):
-            return _oci_image(contents, limits)
+        chosen = _chosen(_candidates(contents, limits))
+        if chosen.layout == "docker":
+            return _docker_image(chosen.entry, contents, limits)
+        return _oci_image(chosen.entry, contents, limits)
     except BadJson as error:
         raise bad_manifest(f"The archive's manifest cannot be used: {error}.") from error
+
+
+# ---- where, and which
+
+
+def _image_folder(contents: Contents) -> str:
+    """Return the folder of the layout: "" for the top, or the only one below it that has one."""
+    if contents.has("manifest.json") or contents.has("index.json"):
+        return ""
+    folders = {name.partition("/")[0] for name in contents.files if _is_layout_below(name, contents)}
+    if len(folders) > 1:
+        raise ArchiveError("IMAGE_COUNT", f"The archive holds {len(folders)} images in folders; save exactly one.")
+    if not folders:
+        raise not_an_image(_foreign(contents) or NO_MANIFEST)
+    return folders.pop()
+
+
+def _is_layout_below(name: str, contents: Contents) -> bool:
+    folder, _, rest = name.partition("/")
+    if rest == "index.json":
+        return f"{folder}/oci-layout" in contents.files
+    return rest == "manifest.json" and b'"Config"' in (contents.files[name].text or b"")
+
+
+def _foreign(contents: Contents) -> str | None:
+    """Return the sentence about what the archive is instead of an image, None where nothing is recognised."""
+    own = [file for name, file in contents.files.items() if not is_left_by_macos(name)]
+    if len(own) == 1 and (own[0].unpacked or (any(own[0].head) and begins_tar(own[0].head))):
+        return archive_inside(shown(own[0].name))
+    return foreign_tar(contents.names)
+
+
+def _candidates(contents: Contents, limits: ArchiveLimits) -> list[_Candidate]:
+    """Return the listed images. `manifest.json` has one a name, and may leave platforms out that `index.json` has."""
+    if not contents.has("manifest.json"):
+        return _oci_candidates(contents)
+    listed = _docker_candidates(contents, limits)
+    if contents.has("index.json") and not any(one.platform == _PLATFORM for one in listed):
+        return [one for one in _oci_candidates(contents) if one.platform == _PLATFORM] or listed
+    return listed
+
+
+def _docker_candidates(contents: Contents, limits: ArchiveLimits) -> list[_Candidate]:
+    images = json_member("manifest.json", contents)
+    if not isinstance(images, list) or not images or not all(isinstance(image, dict) for image in images):
+        raise bad_manifest("manifest.json does not list an image. Make the archive with `docker save -o model.tar`.")
+    found: dict[str, _Candidate] = {}
+    for image in images:
+        name = _member_name(go_json.text_field(image, "Config"), limits)
+        layers = go_json.text_list_field(image, "Layers")
+        config = contents.files.get(name)
+        found.setdefault(f"{name} {layers}", _Candidate("docker", _platform_of(config, {}), image))
+    return list(found.values())
+
+
+def _oci_candidates(contents: Contents) -> list[_Candidate]:
+    return [_Candidate("oci", _oci_platform(one, contents), one.manifest) for one in image_manifests(contents)]
+
+
+def _oci_platform(listed: OciManifest, contents: Contents) -> str:
+    config = contents.files.get(blob_name(go_json.object_field(listed.manifest, "config")))
+    return _platform_of(config, listed.platform)
+
+
+def _platform_of(config: ArchiveMember | None, listed: dict[str, Any]) -> str:
+    """Return "os/architecture" as the config says it, or else as the index does; the config is what will run."""
+    try:
+        told = json_object(go_json.parse(config.text), "The config") if config and config.text else listed
+        names = [go_json.text_field(told, name) for name in ("os", "architecture", "variant")]
+    except BadJson:
+        return ""  # said with its reason once the config is read
+    names = names[:2] if names[2] in ("", "v1") else names
+    return "/".join(names) if all(names) else ""
+
+
+def _chosen(candidates: list[_Candidate]) -> _Candidate:
+    """Return the only candidate, or the only one for our platform. Raises ArchiveError."""
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        raise ArchiveError("IMAGE_COUNT", "The archive lists no image, at most signatures or other artifacts.")
+    ours = [one for one in candidates if one.platform == _PLATFORM]
+    if len(ours) == 1:
+        return ours[0]
+    if not ours and all(one.platform for one in candidates):
+        listed = ", ".join(sorted({shown(one.platform)[1:-1] for one in candidates})[:8])
+        raise ArchiveError(
+            "IMAGE_ARCHITECTURE", f"The image is for {listed}; build it with `--platform {_PLATFORM}`, too."
+        )
     raise ArchiveError(
-        "IMAGE_NO_MANIFEST", "The archive holds no image: no manifest.json. Make it with `docker save IMAGE`."
+        "IMAGE_COUNT", f"The archive holds {len(ours or candidates)} images; save exactly one, for {_PLATFORM}."
     )
 
 
-def bad_manifest(note: str) -> ArchiveError:
-    """Return an IMAGE_BAD_MANIFEST error."""
-    return ArchiveError("IMAGE_BAD_MANIFEST", note)
+# ---- its parts
 
 
-def _is_member(name: str, contents: Contents) -> bool:
-    return name in contents.files or name in contents.links or name in contents.directories
-
-
-# ---- Docker
-
-
-def _docker_image(contents: Contents, limits: ArchiveLimits) -> FoundImage:
-    images = _json_member("manifest.json", contents)
-    if not isinstance(images, list) or not images or not all(isinstance(image, dict) for image in images):
-        raise bad_manifest("manifest.json does not list an image. Make the archive with `docker save IMAGE`.")
-    _expect_one(len(images))
-    config_name = _member_name(go_json.text_field(images[0], "Config"), limits)
-    layer_names = go_json.text_list_field(images[0], "Layers")
+def _docker_image(image: dict[str, Any], contents: Contents, limits: ArchiveLimits) -> FoundImage:
+    config_name = _member_name(go_json.text_field(image, "Config"), limits)
+    layer_names = go_json.text_list_field(image, "Layers")
     _check_layer_count(len(layer_names), limits)
     layers = tuple(_layer(_member_name(name, limits), contents) for name in layer_names)
     return FoundImage("docker", _config(config_name, contents), layers)
@@ -75,99 +173,22 @@ def _member_name(name: str, limits: ArchiveLimits) -> str:
         raise bad_manifest(f"manifest.json names {shown(name)}, which no member can be called.") from error
 
 
-# ---- OCI
-
-
-def _oci_image(contents: Contents, limits: ArchiveLimits) -> FoundImage:
-    index = _object(_json_member("index.json", contents), "index.json")
-    manifests = _image_manifests(index, contents)
-    _expect_one(len(manifests))
-    manifest = next(iter(manifests.values()))
+def _oci_image(manifest: dict[str, Any], contents: Contents, limits: ArchiveLimits) -> FoundImage:
     layers = go_json.list_field(manifest, "layers")
     _check_layer_count(len(layers), limits)
-    config_name = _blob_name(go_json.object_field(manifest, "config"))
+    config_name = blob_name(go_json.object_field(manifest, "config"))
     config = _config(config_name, contents)
     if config.sha256 != config_name.rpartition("/")[2]:
         raise ArchiveError("IMAGE_BAD_CONFIG", "The image's config does not have the digest that names it.")
     return FoundImage("oci", config, tuple(_oci_layer(layer, contents) for layer in layers))
 
 
-def _image_manifests(index: dict[str, Any], contents: Contents) -> dict[str, dict[str, Any]]:
-    """Return the image manifests below an index by digest.
-
-    What is no image is left out: buildkit's attestations, and, of a list for several platforms,
-    entries whose blobs were not saved with it.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    level = [index]
-    for _ in range(_MAX_INDEX_DEPTH):
-        deeper = []
-        for descriptor in _descriptors(level):
-            blob = _object_blob(descriptor, contents)
-            if blob is not None and go_json.field(blob, "manifests") is not None:
-                deeper.append(blob)
-            elif blob is not None:
-                found[go_json.text_field(descriptor, "digest")] = blob
-        level = deeper
-    if level:
-        raise bad_manifest("The archive's indexes are nested too deeply.")
-    return found
-
-
-def _descriptors(indexes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    listed = [item for index in indexes for item in go_json.list_field(index, "manifests")]
-    if len(listed) > _MAX_INDEX_ENTRIES:
-        raise bad_manifest("The archive's index lists too many entries.")
-    return [entry for entry in (_object(item, "An index entry") for item in listed) if not _is_attestation(entry)]
-
-
-def _is_attestation(descriptor: dict[str, Any]) -> bool:
-    annotations = go_json.object_field(descriptor, "annotations")
-    platform = go_json.object_field(descriptor, "platform")
-    is_of_no_platform = go_json.field(platform, "os") == "unknown"
-    return is_of_no_platform or annotations.get("vnd.docker.reference.type") == "attestation-manifest"
-
-
-def _object_blob(descriptor: dict[str, Any], contents: Contents) -> dict[str, Any] | None:
-    """Return the JSON object a descriptor points to; None if its blob is not in the archive."""
-    name = _blob_name(descriptor)
-    file = contents.file(name)
-    if file is None:
-        return None
-    if file.sha256 != name.rpartition("/")[2]:
-        raise bad_manifest("A manifest does not have the digest that names it.")
-    return _object(_json_member(name, contents), "A manifest")
-
-
-def _blob_name(descriptor: dict[str, Any]) -> str:
-    algorithm, _, digest = go_json.text_field(descriptor, "digest").partition(":")
-    if algorithm != "sha256" or not is_sha256(digest):
-        raise bad_manifest("The archive's index holds a digest that is not sha256.")
-    return f"blobs/sha256/{digest}"
-
-
 def _oci_layer(descriptor: Any, contents: Contents) -> ArchiveMember:
-    name = _blob_name(_object(descriptor, "A layer"))
+    name = blob_name(json_object(descriptor, "A layer"))
     layer = _layer(name, contents)
     if layer.sha256 != name.rpartition("/")[2]:
         raise ArchiveError("IMAGE_LAYER_MISMATCH", "A layer's bytes do not have the digest that names them.")
     return layer
-
-
-# ---- both
-
-
-def is_sha256(digest: str) -> bool:
-    """Say whether `digest` is 64 lower-case hexadecimal digits."""
-    return len(digest) == 64 and not digest.strip("0123456789abcdef")
-
-
-def _expect_one(count: int) -> None:
-    if count != 1:
-        raise ArchiveError(
-            "IMAGE_COUNT",
-            f"The archive holds {count} images; save exactly one, for one platform (linux/amd64).",
-        )
 
 
 def _check_layer_count(count: int, limits: ArchiveLimits) -> None:
@@ -191,16 +212,3 @@ def _config(name: str, contents: Contents) -> ArchiveMember:
     if config is None or config.text is None:
         raise ArchiveError("IMAGE_BAD_CONFIG", "The image's config is missing, a link, too large or not JSON.")
     return config
-
-
-def _json_member(name: str, contents: Contents) -> Any:
-    member = contents.files.get(name)
-    if member is None or member.text is None:
-        raise bad_manifest("The archive's manifest is not a small JSON file. Make it with `docker save IMAGE`.")
-    return go_json.parse(member.text)
-
-
-def _object(value: Any, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise BadJson(f"{what} is not an object")
-    return value

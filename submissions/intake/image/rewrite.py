@@ -10,7 +10,8 @@ from os import PathLike
 from tarfile import GNU_FORMAT, TarInfo
 from typing import BinaryIO
 
-from submissions.intake.image.bytes import ByteCursor, inflated, opened, pieces_of
+from submissions.intake.image.bytes import ByteCursor, opened, pieces_of
+from submissions.intake.image.decompress import decompressed
 from submissions.intake.image.errors import ArchiveError
 from submissions.intake.image.facts import ImageFacts, LayerSource
 from submissions.intake.image.tar import BLOCK_BYTES
@@ -61,12 +62,12 @@ class _Tar:
 
     def __init__(self, source: BinaryIO, facts: ImageFacts) -> None:
         self._source = source
-        self._stream = ByteCursor(inflated(pieces_of(source))) if facts.is_gzip else None
+        self._stream = ByteCursor(decompressed(pieces_of(source))) if facts.is_gzip else None
 
     def layer(self, layer: LayerSource) -> Iterator[bytes]:
         """Yield a layer's own tar."""
         stored = self._at(layer.offset).pieces(layer.stored_bytes)
-        return inflated(stored) if layer.is_gzip else stored
+        return decompressed(stored, layer.compression) if layer.compression else stored
 
     def _at(self, offset: int) -> ByteCursor:
         if self._stream is None:

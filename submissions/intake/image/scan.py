@@ -11,28 +11,27 @@ from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import BinaryIO
 
-from submissions.intake.image.bytes import (
-    ByteCursor,
-    ExpansionBudget,
-    inflated,
-    is_gzip,
-    opened,
-    other_compression,
-    pieces_of,
-    size_of,
-)
-from submissions.intake.image.config import read_config
+from submissions.intake.image.bytes import ByteCursor, ExpansionBudget, opened, pieces_of, size_of
+from submissions.intake.image.config import CheckedConfig, read_config
 from submissions.intake.image.contents import Contents, read_contents
-from submissions.intake.image.errors import ArchiveError
+from submissions.intake.image.decompress import decompressed, is_gzip
+from submissions.intake.image.errors import ArchiveError, shown
 from submissions.intake.image.facts import ImageFacts
 from submissions.intake.image.hashing import Digest, HashLane
+from submissions.intake.image.layer.programs import foreign_machine
 from submissions.intake.image.layers import unpacked_bytes, verified_layers
-from submissions.intake.image.layout import find_image
+from submissions.intake.image.layout import FoundImage, find_image
 from submissions.intake.image.limits import ArchiveLimits
-from submissions.intake.image.tar import BLOCK_BYTES, begins_tar
+from submissions.intake.image.recognise.head import HEAD_BYTES, judge_head
+from submissions.intake.image.recognise.members import foreign_tar
+from submissions.intake.image.recognise.words import COMPRESSED_TWICE, not_an_archive, not_an_image
+from submissions.intake.image.tar import BLOCK_BYTES
 
 DEFAULT_LIMITS = ArchiveLimits()
-HEAD_BYTES = BLOCK_BYTES
+# What a tar fails by that was cut between two members, where nothing else tells.
+_CODES_OF_A_CUT = frozenset(
+    ("IMAGE_NO_MANIFEST", "IMAGE_BAD_MANIFEST", "IMAGE_BAD_CONFIG", "IMAGE_COUNT", "ARCHIVE_BAD_MEMBER")
+)
 
 
 def scan_archive(file: str | PathLike[str] | BinaryIO, limits: ArchiveLimits = DEFAULT_LIMITS) -> ImageFacts:
@@ -43,10 +42,20 @@ def scan_archive(file: str | PathLike[str] | BinaryIO, limits: ArchiveLimits = D
     """
     with opened(file) as source:
         read = _read(source, limits)
+    try:
+        return _facts(read, limits)
+    except ArchiveError as error:
+        if read.contents.end.is_marked or error.code not in _CODES_OF_A_CUT:
+            raise
+        raise ArchiveError("ARCHIVE_CORRUPT", "The archive ends too early: the file was cut short.") from error
+
+
+def _facts(read: "_Read", limits: ArchiveLimits) -> ImageFacts:
     image = find_image(read.contents, limits)
     config_json = image.config.text or b""
     checked = read_config(config_json, limits)
     layers = verified_layers(image.layers, checked.diff_ids, limits)
+    _check_programs(image, checked)
     read.contents.check_links()
     read.budget.spend_up_to(unpacked_bytes(layers, checked.diff_ids))
     return ImageFacts(
@@ -63,6 +72,20 @@ def scan_archive(file: str | PathLike[str] | BinaryIO, limits: ArchiveLimits = D
     )
 
 
+def _check_programs(image: FoundImage, checked: CheckedConfig) -> None:
+    """Raise ArchiveError (IMAGE_ARCHITECTURE) if the program the image starts is built for another machine."""
+    config = checked.config
+    command = [*config.entrypoint, *config.cmd]
+    programs = [layer.headers.programs for layer in image.layers]
+    path, machine = foreign_machine(programs, command, checked.env_path, config.working_dir)
+    if path:
+        raise ArchiveError(
+            "IMAGE_ARCHITECTURE",
+            f"The image says amd64, but {shown(path)}, which it starts, is built for {machine}; "
+            "build it with `--platform linux/amd64`, its base image too.",
+        )
+
+
 class _Read:
     """One reading of a file to its end."""
 
@@ -70,7 +93,7 @@ class _Read:
         self.file_bytes = size_of(source)
         self.budget = ExpansionBudget(self.file_bytes, limits)
         self.digest: Digest
-        self.contents: Contents
+        self.contents = Contents()
         self.is_gzip = False
 
 
@@ -81,13 +104,25 @@ def _read(source: BinaryIO, limits: ArchiveLimits) -> _Read:
         read.digest = file_lane.begin()
         stored = ByteCursor(_hashed(pieces_of(source), read.digest, file_lane))
         head = stored.peek(HEAD_BYTES)
-        check_head(head)
+        judge_head(head)
         read.is_gzip = is_gzip(head)
-        unpacked: Iterable[bytes] = inflated(stored.rest()) if read.is_gzip else stored.rest()
+        unpacked: Iterable[bytes] = decompressed(stored.rest()) if read.is_gzip else stored.rest()
         cursor = ByteCursor(read.budget.watch(unpacked))
-        _expect_tar(cursor.peek(HEAD_BYTES))
-        read.contents = read_contents(cursor, limits, read.budget, member_lane)
+        if read.is_gzip:
+            _expect_tar(cursor.peek(BLOCK_BYTES))
+        try:
+            read_contents(read.contents, cursor, limits, read.budget, member_lane)
+        except ArchiveError as error:
+            raise _recognised(error, read.contents) from error
     return read
+
+
+def _recognised(error: ArchiveError, contents: Contents) -> ArchiveError:
+    """Return the error, or a better one where the members read so far tell that this is not an image."""
+    if error.code not in ("ARCHIVE_BAD_MEMBER", "ARCHIVE_TOO_MANY_MEMBERS", "ARCHIVE_DUPLICATE_MEMBER"):
+        return error
+    note = foreign_tar(contents.names)
+    return not_an_image(note) if note else error
 
 
 def _hashed(pieces: Iterable[bytes], digest: Digest, lane: HashLane) -> Iterator[bytes]:
@@ -96,29 +131,10 @@ def _hashed(pieces: Iterable[bytes], digest: Digest, lane: HashLane) -> Iterator
         yield piece
 
 
-def check_head(head: bytes) -> None:
-    """Raise ArchiveError if a file that begins so is no archive; the rest is for `scan_archive`.
-
-    head: the first HEAD_BYTES of the file, or all of a shorter one.
-    """
-    if not head:
-        raise ArchiveError("UPLOAD_EMPTY", "The file is empty.")
-    _refuse_compression(head)
-    if not is_gzip(head) and not begins_tar(head):
-        raise ArchiveError("UPLOAD_NOT_ARCHIVE", "The file is no tar archive. Make it with `docker save IMAGE`.")
-
-
 def _expect_tar(head: bytes) -> None:
-    """Raise ArchiveError unless a tar begins; a gzip inside a gzip is none."""
-    if is_gzip(head) or not head:
-        raise ArchiveError("UPLOAD_NOT_ARCHIVE", "The gzip file holds no tar archive.")
-    check_head(head)
-
-
-def _refuse_compression(head: bytes) -> None:
-    compression = other_compression(head)
-    if compression:
-        raise ArchiveError(
-            "COMPRESSION_NOT_SUPPORTED",
-            f"The file is compressed with {compression}; upload a .tar, or compress it with gzip.",
-        )
+    """Raise ArchiveError unless a tar begins; a gzip inside a gzip is not one."""
+    if not head:
+        raise not_an_archive("The gzip file holds nothing. Make the archive with `docker save -o model.tar IMAGE`.")
+    if is_gzip(head):
+        raise not_an_archive(COMPRESSED_TWICE)
+    judge_head(head)

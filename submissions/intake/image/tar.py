@@ -44,14 +44,22 @@ def begins_tar(block: bytes) -> bool:
     return len(block) == BLOCK_BYTES and (block == _ZERO_BLOCK or _checksum_holds(block))
 
 
-def entries(cursor: ByteCursor, limits: ArchiveLimits) -> Iterator[TarEntry]:
+class TarEnd:
+    """Whether the blocks of zeros that end a tar were there; without them it may have been cut between members."""
+
+    is_marked = False
+
+
+def entries(cursor: ByteCursor, limits: ArchiveLimits, end: TarEnd | None = None) -> Iterator[TarEntry]:
     """Yield the members one by one, to the end of the stream.
 
     The caller takes exactly `entry.size` bytes from the cursor before asking for the next.
+    end: learns at the end whether it is marked; a tar without one is taken, since some tools write it so.
     Raises ArchiveError (ARCHIVE_CORRUPT, ARCHIVE_BAD_MEMBER, ARCHIVE_TOO_MANY_MEMBERS).
     """
     count = 0
-    while (header := _next_header(cursor, limits)) is not None:
+    end = end or TarEnd()
+    while (header := _next_header(cursor, limits, end)) is not None:
         count += 1
         if count > limits.max_members:
             raise ArchiveError(
@@ -89,13 +97,16 @@ def _entry(header: _Header, limits: ArchiveLimits) -> TarEntry:
     return TarEntry(normalised(raw_name, limits), kind, header.size, _text(header.link))
 
 
-def _next_header(cursor: ByteCursor, limits: ArchiveLimits) -> _Header | None:
+def _next_header(cursor: ByteCursor, limits: ArchiveLimits, end: TarEnd) -> _Header | None:
     """Return the next member's header with its extension headers applied; None at the end."""
     overrides: dict[str, bytes] = {}
+    if not cursor.peek(1):
+        return None
     for _ in range(_MAX_EXTENSIONS_A_MEMBER + 1):
         block = cursor.take(BLOCK_BYTES)
         if block == _ZERO_BLOCK:
             _expect_end(cursor, overrides)
+            end.is_marked = True
             return None
         header = _header(block)
         if header.type_flag not in b"LKxg" or not header.type_flag:
@@ -105,7 +116,8 @@ def _next_header(cursor: ByteCursor, limits: ArchiveLimits) -> _Header | None:
 
 
 def _expect_end(cursor: ByteCursor, overrides: dict[str, bytes]) -> None:
-    if overrides or cursor.take(BLOCK_BYTES) != _ZERO_BLOCK:
+    is_ended = not cursor.peek(1) or cursor.take(BLOCK_BYTES) == _ZERO_BLOCK  # one block of the two is enough
+    if overrides or not is_ended:
         raise ArchiveError("ARCHIVE_CORRUPT", "The archive's end marker is damaged.")
 
 

@@ -108,7 +108,7 @@ def test_the_layout_of_newer_engines_is_taken(saved: Path, tmp_path: Path):
     facts = scan_archive(in_new_layout(saved, tmp_path / "new.tar"))
 
     assert facts.layout == "docker"
-    assert facts.layers[0].is_gzip
+    assert facts.layers[0].compression == "gzip"
     assert facts.diff_ids == scan_archive(saved).diff_ids
 
 

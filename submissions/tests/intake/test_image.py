@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import lzma
 import re
 import tarfile
 import time
@@ -82,7 +83,7 @@ def test_a_manifest_named_with_a_dot_is_still_ours_to_read():
 
 def test_two_images_are_too_many():
     one = {"Config": "c.json", "Layers": ["000/layer.tar"]}
-    assert code_of(docker_archive(manifest=[one, one])) == "IMAGE_COUNT"
+    assert code_of(docker_archive(manifest=[one, one | {"Config": "d.json"}])) == "IMAGE_COUNT"
 
 
 def test_tags_are_of_no_account():
@@ -133,7 +134,7 @@ def test_a_gzipped_layer_is_known_by_what_it_unpacks_to():
     packed = scan(docker_archive([layer()], stored=[gzip.compress(layer())]))
 
     assert packed.diff_ids == plain.diff_ids
-    assert packed.layers[0].is_gzip
+    assert packed.layers[0].compression == "gzip"
     assert packed.layers[0].expanded_bytes == plain.layers[0].stored_bytes
 
 
@@ -142,7 +143,7 @@ def test_a_damaged_gzipped_layer_is_corrupt(cut: int):
     assert code_of(docker_archive([layer()], stored=[gzip.compress(layer())[:-cut]])) == "ARCHIVE_CORRUPT"
 
 
-@pytest.mark.parametrize("stored", [bz2.compress(layer()), b"\x28\xb5\x2f\xfd" + bytes(90)])
+@pytest.mark.parametrize("stored", [bz2.compress(layer()), lzma.compress(layer())])
 def test_a_layer_of_another_compression_is_refused_clearly(stored: bytes):
     assert code_of(docker_archive([layer()], stored=[stored])) == "COMPRESSION_NOT_SUPPORTED"
     assert code_of(oci_archive([layer()], stored=[stored])) == "COMPRESSION_NOT_SUPPORTED"

@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from submissions.intake.image.errors import ArchiveError
-from submissions.intake.image.layer_headers import LayerHeaders
+from submissions.intake.image.layer.headers import LayerHeaders
 from submissions.intake.image.scan import DEFAULT_LIMITS, scan_archive
 from submissions.tests.image_archives import (
     Member,

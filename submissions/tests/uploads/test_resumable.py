@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import urllib.request
 import uuid
 from datetime import timedelta
@@ -120,7 +121,10 @@ def test_parts_go_straight_to_the_object_store(on_s3, client):
     listed = client.post(f"{URL}/{upload['id']}/parts", numbers, content_type="application/json").json()
 
     assert listed["expires_in"] <= 900
-    for one in listed["parts"]:
+    through_site, *direct = listed["parts"]
+    assert not through_site["direct"]  # the site judges the beginning of the file
+    put(client, upload, 1, part(1))
+    for one in direct:
         assert one["direct"]
         assert one["url"].startswith(on_s3.MINIO.url)
         request = urllib.request.Request(one["url"], data=part(one["number"]), method="PUT")
@@ -223,12 +227,13 @@ def test_a_wrong_digest_drops_the_upload(client, settings):
     assert stored_files(settings) == []
 
 
-def test_what_is_no_archive_is_dropped(client, settings):
-    data = os.urandom(2000)
-    upload = begin(client, size=len(data)).json()
-    put(client, upload, 1, data)
+@pytest.mark.parametrize("size", [2000, len(IMAGE)])
+def test_what_is_not_an_archive_is_dropped_at_its_first_part(client, settings, size):
+    data = random.Random(size).randbytes(min(size, PART))
+    upload = begin(client, size=size).json()
 
-    assert code(complete(client, upload)) == (400, "UPLOAD_NOT_ARCHIVE")
+    assert code(put(client, upload, 1, data)) == (400, "UPLOAD_NOT_ARCHIVE")
+    assert client.get(f"{URL}/{upload['id']}").status_code == 404
     assert stored_files(settings) == []
 
 

@@ -8,6 +8,7 @@ Sizes are read as the engine (Go's archive/tar) reads them; where that could dif
 import re
 
 from submissions.intake.image.errors import ArchiveError
+from submissions.intake.image.layer.programs import ELF_HEAD_BYTES, Programs, RecordBudget
 from submissions.intake.image.tar import BLOCK_BYTES, decimal, header_number, pax_records
 
 _ZERO_BLOCK = bytes(BLOCK_BYTES)
@@ -24,8 +25,9 @@ _SPARSE_KEY = re.compile(rb"(?:\A|\n)[0-9]+ GNU\.sparse\.")
 class LayerHeaders:
     """Reads headers from pieces of any length; `fault` says why the layer cannot be taken."""
 
-    def __init__(self, most_members: int) -> None:
+    def __init__(self, most_members: int, budget: RecordBudget | None = None) -> None:
         self.fault: ArchiveError | None = None
+        self.programs = Programs(budget or RecordBudget())
         self.members = 0
         self._most_members = most_members
         self._held = bytearray()
@@ -35,6 +37,8 @@ class LayerHeaders:
         self._padding = 0
         self._records: dict[str, bytes] = {}
         self._zero_blocks = 0
+        self._program = b""  # the executable whose first bytes come next
+        self._after_program = 0
 
     def feed(self, piece: bytes) -> None:
         """Look at the next bytes of the layer's own tar."""
@@ -54,7 +58,10 @@ class LayerHeaders:
             return
         whole, self._held, self._wanted = bytes(self._held), bytearray(), BLOCK_BYTES
         try:
-            if self._extension:
+            if self._program:
+                self.programs.add_file(self._program, whole)
+                self._program, self._skip = b"", self._after_program
+            elif self._extension:
                 self._read_extension(whole)
             else:
                 self._read_header(whole)
@@ -77,8 +84,14 @@ class LayerHeaders:
         size = decimal(self._records["size"]) if "size" in self._records else size
         if size and self._is_without_bytes(flag, block):
             raise ArchiveError("ARCHIVE_CORRUPT", "A layer holds a link or directory with bytes. Build the image anew.")
-        self._records = {}
+        path, self._records = self._records.get("path") or _path(block), {}
         self._skip = size + -size % BLOCK_BYTES
+        if flag == b"2":
+            self.programs.add_link(path, block[157:257].split(b"\0", 1)[0])
+        elif flag in b"0\0" and size >= ELF_HEAD_BYTES and _is_executable(block):
+            self._program, self._wanted = path, ELF_HEAD_BYTES
+            self._after_program = self._skip - ELF_HEAD_BYTES
+            self._skip = 0
 
     def _is_without_bytes(self, flag: bytes, block: bytes) -> bool:
         """Say whether an engine takes the member for one that no bytes follow, whatever its size."""
@@ -100,6 +113,20 @@ class LayerHeaders:
             _check_xattrs(self._records)
         elif flag == b"L":
             self._records = self._records | {"path": body.split(b"\0", 1)[0]}
+
+
+def _path(block: bytes) -> bytes:
+    """Return a header's own name, with the prefix that ustar has room for."""
+    name = block[:100].split(b"\0", 1)[0]
+    prefix = block[345:500].split(b"\0", 1)[0] if block[257:263] == b"ustar\0" else b""
+    return prefix + b"/" + name if prefix else name
+
+
+def _is_executable(block: bytes) -> bool:
+    try:
+        return bool(header_number(block[100:108]) & 0o111)
+    except ArchiveError:
+        return False
 
 
 def too_many_files(most: int) -> ArchiveError:
