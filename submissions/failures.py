@@ -108,6 +108,7 @@ FAILURES: dict[str, Failure] = {
             "OUT_OF_MEMORY": "The container needed more memory than allowed; use less.",
             "DISK_LIMIT": "The container filled the space it may write to; write less to /tmp.",
             "BAD_RESPONSE": "The container did not answer a prediction call with HTTP 200 and a complete body.",
+            "RESPONSE_HEADERS_TOO_LARGE": "The headers of an answer were larger than 64 KiB; send fewer or shorter ones.",
             "RESPONSE_TOO_LARGE": "An answer was larger than 1 MiB; answer with the prediction only.",
             "BAD_PREDICTION": "An answer held no finite number in [0, 1] at the agreed place.",
             "OUTPUT_MISSING": "The container ended without writing its output file.",

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 
 HEAD_BYTES = 64 * 1024
 RECEIVE_BYTES = 256 * 1024
+LINE_END = b"\r\n"
+IDLE_TIMEOUT = b"HTTP/1.1 408"  # what some servers send before they close a connection that idles
 Buffer = bytes | memoryview
 
 
@@ -89,13 +91,28 @@ class Connection:
         while status in (100, 102, 103):
             status, headers = self._read_head()
         body = self._read_body(status, headers)
+        if self._held.strip(LINE_END):
+            raise CallFault("BAD_RESPONSE", "more bytes than one answer has")
         if not _stays_open(headers) or self._held:
             self.close()
         return Response(status, headers, body)
 
+    def expect_silence(self) -> None:
+        """Raise CallFault if bytes wait that nobody asked for: a server one answer ahead shifts all that follow."""
+        if self._socket is None or not _has_news(self._socket):
+            return
+        try:
+            news = self._socket.recv(len(IDLE_TIMEOUT) + 2, socket.MSG_PEEK)
+        except OSError:
+            return  # closed by the server, which it may do between calls
+        is_farewell = news[:7] == IDLE_TIMEOUT[:7] and news[8:12] == IDLE_TIMEOUT[8:]
+        if news.strip(LINE_END) and not is_farewell:
+            raise CallFault("BAD_RESPONSE", "an answer that nobody asked for")
+
     def _open(self) -> None:
+        self.expect_silence()
         if self._socket is not None and _has_news(self._socket):
-            self.close()  # closed by the server, or holding what nobody asked for
+            self.close()  # closed by the server, or about to be
         while self._socket is None:
             try:
                 self.has_answered = False
@@ -140,7 +157,7 @@ class Connection:
     def _read_head(self) -> tuple[int, dict[str, str]]:
         while b"\r\n\r\n" not in self._held:
             if len(self._held) > HEAD_BYTES:
-                raise CallFault("RESPONSE_TOO_LARGE", "headers over 64 KiB")
+                raise CallFault("RESPONSE_HEADERS_TOO_LARGE", "headers over 64 KiB")
             received = self._receive()
             if not received and not self._held:
                 raise Closed("closed without an answer")
@@ -220,7 +237,12 @@ def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
     words = lines[0].split(None, 2)
     if len(words) < 2 or not words[0].startswith("HTTP/1.") or not _is_status(words[1]):
         raise CallFault("BAD_RESPONSE", "not HTTP/1.x")
-    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    headers: dict[str, str] = {}
+    for name, _, value in (line.partition(":") for line in lines[1:]):
+        name, value = name.strip().lower(), value.strip()
+        if name == "content-length" and headers.get(name, value) != value:
+            raise CallFault("BAD_RESPONSE", "two lengths that differ")
+        headers[name] = value
     if words[0] == "HTTP/1.0":
         headers.setdefault("connection", "close")
     return int(words[1]), headers

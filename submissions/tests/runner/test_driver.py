@@ -96,6 +96,8 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
             b"hi!!!",
         ),
         ([b"HTTP/1.1 204 No Content\r\n\r\n"], 204, b""),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi"], 200, b"hi"),
+        ([OK + b"\r\n"], 200, b"hi"),
         ([b"HTTP/1.1 307 Elsewhere\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"], 307, b""),
     ],
 )
@@ -114,9 +116,12 @@ def test_a_body_without_length_ends_with_the_connection(serve):
     [
         ([b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n"], "RESPONSE_TOO_LARGE"),
         ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n"], "RESPONSE_TOO_LARGE"),
-        ([b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000], "RESPONSE_TOO_LARGE"),
+        ([b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000], "RESPONSE_HEADERS_TOO_LARGE"),
         ([b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 2000], "RESPONSE_TOO_LARGE"),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi"], "BAD_RESPONSE"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\ncontent-length: 3\r\n\r\nhi!"], "BAD_RESPONSE"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nhi"], "BAD_RESPONSE"),
+        ([OK + OK], "BAD_RESPONSE"),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"], "BAD_RESPONSE"),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: \xc2\xb2\r\n\r\n"], "BAD_RESPONSE"),
         ([b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi"], "BAD_RESPONSE"),
@@ -162,19 +167,33 @@ def test_a_kept_connection_that_went_stale_is_opened_anew(serve):
     assert server.connections == 2
 
 
-def test_bytes_after_an_answer_are_not_taken_for_the_next(serve):
-    forged = OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfake"
-    server = serve([forged], [OK])
+FAKE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfake"
+
+
+@pytest.mark.parametrize("late", [b"\r\n" + FAKE, FAKE, b"x"])
+def test_an_answer_that_comes_late_is_one_too_many(serve, late):
+    server = serve([OK, 0.05, late], [OK])
     connection = Connection("127.0.0.1", server.port, 1000)
-    assert [connection.request(REQUEST, 1).body for _ in range(2)] == [b"hi", b"hi"]
+    assert connection.request(REQUEST, 1).body == b"hi"
+    time.sleep(0.2)
+    with pytest.raises(CallFault, match="BAD_RESPONSE"):
+        connection.request(REQUEST, 1)
 
 
-def test_bytes_that_come_late_after_an_answer_are_not_taken_for_the_next(serve):
-    server = serve([OK, 0.05, b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfake"], [OK])
+@pytest.mark.parametrize(
+    "late", [b"\r\n", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.0 408 Late"]
+)
+def test_a_server_may_say_that_it_closes_an_idle_connection(serve, late):
+    server = serve([OK, 0.05, late], [OK], closes=[1])
     connection = Connection("127.0.0.1", server.port, 1000)
     first = connection.request(REQUEST, 1).body
     time.sleep(0.2)
     assert (first, connection.request(REQUEST, 1).body) == (b"hi", b"hi")
+
+
+def test_an_answer_too_many_after_the_last_call_is_noticed(serve, tmp_path):
+    events = events_of(plan(serve([OK], [OK, FAKE]).port, tmp_path, count=1))
+    assert [event["event"] for event in events] == ["up", "ready", "fault", "done"]
 
 
 def test_the_deadline_holds_in_a_body_of_tiny_chunks(serve):
