@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import statistics
 import tempfile
@@ -74,7 +75,8 @@ class _ContainerEvaluation:
         # Beside the images, so that it is a place the engine can mount.
         runs = engine_host.cases_dir() / "runs"
         runs.mkdir(exist_ok=True)
-        run_dir = Path(tempfile.mkdtemp(dir=runs, prefix=f"{self.evaluation.pk}-{self.evaluation.attempt}-"))
+        # A model reads its mounts' names in /proc: they tell neither the evaluation nor sample cases from hidden ones.
+        run_dir = Path(tempfile.mkdtemp(dir=runs))
         try:
             self._smoke(host, image_id, run_dir)
             result = self._hidden(host, image_id, run_dir)
@@ -91,7 +93,9 @@ class _ContainerEvaluation:
         self.progress.stage("smoke")
         try:
             with self.progress.timed("smoke_s"):
-                request = self._request(image_id, run_dir / "smoke", self._laid_out(samples), stage="smoke")
+                request = self._request(
+                    image_id, run_dir / secrets.token_hex(8), self._laid_out(samples), stage="smoke"
+                )
                 result = self._runner(host).run(request, self._watcher())
         except RunError as error:
             self.evaluation.save_progress(smoke_log=error.logs)
@@ -108,7 +112,7 @@ class _ContainerEvaluation:
         if done:
             self.evaluation.add_event("start", f"Going on after {len(done)} answered cases.")
         recorder = AnswerRecorder(self.progress, dict(done))
-        request = self._request(image_id, run_dir / "hidden", cases, done=done)
+        request = self._request(image_id, run_dir / secrets.token_hex(8), cases, done=done)
         watcher = self._watcher(answered=recorder.answered, stage=recorder.stage)
         try:
             result = self._runner(host).run(request, watcher)

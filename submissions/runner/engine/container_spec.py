@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from submissions.runner.engine.seccomp import seccomp_profile
 from submissions.runner.values import NOBODY, ContainerSpec, OutputVolume
 
 
@@ -18,7 +19,7 @@ def container_options(spec: ContainerSpec) -> dict[str, Any]:
         "init": True,
         "restart_policy": {"Name": "no"},
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        "security_opt": ["no-new-privileges", f"seccomp={seccomp_profile()}"],
         "read_only": True,
         "user": NOBODY,
         "ipc_mode": "private",
@@ -37,6 +38,8 @@ def container_options(spec: ContainerSpec) -> dict[str, Any]:
     }
     if spec.network == "none":
         options["hostname"] = "model"
+        # Else the engine writes the host's own name servers and search domains into /etc/resolv.conf.
+        options["dns"], options["dns_search"] = ["127.0.0.1"], ["."]
     if spec.runtime:
         options["runtime"] = spec.runtime
     if spec.gpu:

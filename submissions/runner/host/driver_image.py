@@ -36,6 +36,7 @@ ALWAYS = (
     "encodings.ascii",
     "encodings.latin_1",
     "encodings.idna",
+    "ctypes",
 )
 
 

@@ -81,6 +81,13 @@ def judge(seen: dict[str, Any], nonce: str) -> list[Check]:
         Check("no new privileges", seen["no_new_privileges"], str(seen["no_new_privileges"])),
         Check("seccomp", seen["seccomp"], "filter on" if seen["seccomp"] else "no filter", is_fatal=False),
         Check(
+            "system calls",
+            not seen["let_through"],
+            "denied as meant" if not seen["let_through"] else f"let through: {', '.join(seen['let_through'])}",
+            is_fatal=seen["seccomp"],  # a runtime with a kernel of its own has no filter
+        ),
+        Check("name servers", _is_neutral(seen["resolv_conf"]), seen["resolv_conf"].strip().replace("\n", ", ")),
+        Check(
             "network",
             interfaces == ["lo"] and seen["outside"] != "done",
             f"{interfaces}, outside: {seen['outside']}",
@@ -98,6 +105,12 @@ def judge(seen: dict[str, Any], nonce: str) -> list[Check]:
         Check("no engine socket", not seen["engine_socket"], str(seen["engine_socket"])),
         Check("no secrets inside", not secrets_inside, ", ".join(secrets_inside)),
     ]
+
+
+def _is_neutral(resolv_conf: str) -> bool:
+    """Say whether a resolv.conf tells nothing of the host: loopback servers and no search domain."""
+    lines = [line.split() for line in resolv_conf.splitlines() if line.strip() and not line.startswith("#")]
+    return all(words[0] == "options" or words[1:] in (["127.0.0.1"], ["."]) for words in lines)
 
 
 def version_checks(facts: dict[str, Any], runtime: str | None) -> list[Check]:

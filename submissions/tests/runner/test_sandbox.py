@@ -4,6 +4,7 @@ import pytest
 
 from submissions.runner.base import Limits
 from submissions.runner.engine.container_spec import container_options
+from submissions.runner.engine.seccomp import seccomp_profile
 from submissions.runner.host.selftest import is_safe_runc, judge, version_of
 from submissions.runner.sandbox import Labels, driver_spec, holder_spec, model_environment, model_spec
 from submissions.runner.values import EngineImage, OutputVolume
@@ -24,7 +25,8 @@ IMAGE = EngineImage("sha256:abc", {"PATH": "/bin"}, ("/data",), (8000,))
 def test_every_role_is_hardened_alike(spec):
     options = container_options(spec)
     expected = {
-        "privileged": False, "init": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges"],
+        "privileged": False, "init": True, "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges", f"seccomp={seccomp_profile()}"],
         "read_only": True, "user": "65534:65534", "healthcheck": {"test": ["NONE"]},
         "restart_policy": {"Name": "no"}, "auto_remove": False,
     }  # fmt: skip
@@ -122,7 +124,7 @@ GOOD_SIGHT = {
     "uid": 65534, "gid": 65534, "capabilities": 0, "no_new_privileges": True, "seccomp": True, "interfaces": ["lo"],
     "outside": "Network is unreachable", "root_write": "Read-only file system", "mount_write": "Read-only file system",
     "tmp_write": "done", "tmp_bytes": 8 << 20, "shm_bytes": 4 << 20, "witness": "n", "environment": ["HOME"],
-    "engine_socket": False,
+    "engine_socket": False, "let_through": [], "resolv_conf": "search .\nnameserver 127.0.0.1\noptions ndots:0\n",
 }  # fmt: skip
 
 
@@ -138,6 +140,9 @@ def test_a_sound_sandbox_passes_every_check():
         ({"no_new_privileges": False}, "no new privileges"),
         ({"interfaces": ["eth0", "lo"]}, "network"),
         ({"outside": "done"}, "network"),
+        ({"let_through": ["io_uring_setup"]}, "system calls"),
+        ({"resolv_conf": "nameserver 10.0.0.2\n"}, "name servers"),
+        ({"resolv_conf": "search hospital.example\nnameserver 127.0.0.1\n"}, "name servers"),
         ({"root_write": "done"}, "read-only root"),
         ({"mount_write": "done"}, "read-only mounts"),
         ({"tmp_write": "Permission denied"}, "writable /tmp"),
