@@ -16,6 +16,7 @@ def missing_service(marker: str) -> str | None:
     needs = {
         "engine": (bool(os.environ.get("DOCKER_HOST")), "no Docker engine: run `make services`"),
         "s3": (bool(os.environ.get("LUNASITE_TEST_S3_ENDPOINT")), "no S3 server: run `make services`"),
+        "registry": (bool(os.environ.get("LUNASITE_TEST_REGISTRY")), "no registry: run `make services`"),
         "postgres": (
             os.environ.get("LUNASITE_TEST_DATABASE_URL", "").startswith("postgres"),
             "not on PostgreSQL: `make test` runs these in a pass of their own after `make services`",

@@ -9,5 +9,6 @@ def site(request: HttpRequest) -> dict[str, object]:
         "SITE_NAME": "lunasite",
         "SITE_URL": settings.SITE_URL,
         "DEMO": settings.DEMO,
+        "IMAGE_REGISTRIES": settings.IMAGE_REGISTRIES,
         "SENDS_MAIL": bool(settings.EMAIL_HOST),
     }

@@ -70,6 +70,8 @@ MATRIX: dict[str, Row] = {
     "team_create": signed_in(BAD, "post"),
     "team_join": signed_in(BAD, "post"),
     "team_leave": signed_in(LOGIN, "post"),
+    "team_registry": signed_in(GONE, "post"),  # this site allows no registry
+    "team_registry_forget": signed_in(GONE, "post"),
     "download": everybody(GONE),
     "leaderboards": everybody(OK),
     "leaderboard": everybody(OK),
@@ -108,6 +110,7 @@ MATRIX: dict[str, Row] = {
     "api_file": own_api(status=302),
     "api_submit_docker": token_api(BAD),
     "api_uploads": token_api(BAD),
+    "api_upload_check": token_api(BAD),
     # An upload belongs to whoever began it; staff have no business in it
     "api_upload": Row("get", 401, GONE, OK, GONE, GONE),
     "api_upload_parts": token_api(BAD),

@@ -3,7 +3,7 @@
 from submissions.actions.evaluate import evaluate
 from submissions.actions.finish import complete, fail, requeue
 from submissions.actions.submit import check_may_submit, submit, submit_csv
-from submissions.actions.submit_image import submit_image, submit_upload
+from submissions.actions.submit_image import submit_image, submit_reference, submit_upload
 from submissions.actions.sweep import sweep
 from submissions.actions.triage import (
     cancel,
@@ -31,6 +31,7 @@ __all__ = [
     "submit",
     "submit_csv",
     "submit_image",
+    "submit_reference",
     "submit_upload",
     "sweep",
 ]

@@ -1,16 +1,19 @@
-"""Submit an image that arrived in one request, or as a resumable upload."""
+"""Submit an image that arrived in one request, as a resumable upload, or that lies in a registry."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import transaction
 
 from lunasite.http.errors import ApiError
 from submissions.actions.submit import check_may_submit, submit, submit_or_drop, submitted_before
 from submissions.models import Phase, Submission
 from submissions.models.upload import Upload
+from submissions.registry.errors import RegistryError
+from submissions.registry.reference import parse_reference
 from submissions.runner.contracts import contracts_for
 from submissions.storage.base import Stored
 from submissions.uploads.checks import check_digest
@@ -56,6 +59,23 @@ def submit_upload(
         if submission.file != stored.key:
             transaction.set_rollback(True)  # another request with this key was first; keep the upload
     return submission
+
+
+def submit_reference(
+    *, user: User, phase: Phase, image_reference: str, received_at: datetime, **fields: Any
+) -> Submission:
+    """Submit an image that lies in a registry; a worker pulls it. Raises ApiError."""
+    if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), ""):
+        return earlier
+    try:
+        reference = str(parse_reference(image_reference, settings.IMAGE_REGISTRIES))
+    except RegistryError as error:
+        raise ApiError(400, error.code, error.note, field="image_reference") from error
+    _check_contract(phase, fields.get("contract", ""))
+    check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
+    nothing_yet = Stored(key="", sha256="", size_bytes=0)
+    submitted = _submitted(user, phase, nothing_yet, reference.partition("@")[0][:255], received_at, fields)
+    return submit(image_reference=reference, **submitted)
 
 
 def _check_contract(phase: Phase, contract: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
@@ -88,6 +88,8 @@ class SubmissionAdmin(ActionOnlyAdmin):
         submission = get_object_or_404(Submission, pk=object_id)
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request, submission):
             raise PermissionDenied
+        if not submission.file:
+            raise Http404
         address = storage.url_for(submission.file, submission.original_name)
         self.log_change(request, submission, "Downloaded the file.")
         return redirect(address)
@@ -126,6 +128,8 @@ class SubmissionAdmin(ActionOnlyAdmin):
 
     @admin.display(description="stored file")
     def download(self, submission: Submission) -> SafeString:
+        if not submission.file:
+            return format_html("not pulled yet: {}", submission.image_reference)
         url = reverse("admin:submissions_submission_file", args=[submission.pk])
         return format_html('<a href="{}">Download</a> <small>{}</small>', url, submission.file)
 

@@ -22,6 +22,7 @@ from submissions.api.serializers import SingleLineCharField, SubmissionFieldsSer
 from submissions.api.submissions import SubmitThrottle
 from submissions.models import Submission, Upload
 from submissions.phases.http_adapter import checked_adapter, checked_endpoint
+from submissions.registry.reference import MAX_REFERENCE
 from submissions.runner.contracts import contract_choices, default_contract
 from submissions.text.idempotency import stored_idempotency_key
 from submissions.uploads.body import guard_body
@@ -45,12 +46,16 @@ class CheckedField(serializers.Field[Any, Any, Any, Any]):
 
 
 class ImageSubmissionSerializer(SubmissionFieldsSerializer):
-    """What comes with an image: how to drive it. Exactly one of `file` and `upload`."""
+    """What comes with an image: how to drive it. Exactly one of `file`, `upload` and `image_reference`."""
 
     file = serializers.FileField(
         required=False, help_text=".tar, .tar.gz or .tgz, such as docker save -o model.tar IMAGE writes."
     )
     upload = serializers.UUIDField(required=False, help_text="Id of a completed resumable upload.")
+    image_reference = serializers.CharField(
+        required=False, allow_blank=True, max_length=MAX_REFERENCE,
+        help_text="Instead of a file: host/name@sha256:… in a registry this site allows.",
+    )  # fmt: skip
     contract = serializers.ChoiceField(contract_choices(), required=False, default=default_contract)
     model_endpoint = CheckedField(checked_endpoint, help_text="A path, such as /api/v1/predict/lesion.")
     adapter = CheckedField(checked_adapter, help_text="JSON: port, path, bearer_token, file_field, …")
@@ -105,9 +110,13 @@ class DockerSubmissionView(ReceivesImages):
     def _submit(self, request: Request, fields: dict[str, Any]) -> Submission:
         common: dict[str, Any] = {"user": request.user, "received_at": self.received_at}
         upload_id = fields.pop("upload", None)
+        image_reference = fields.pop("image_reference", "")
         image = request.FILES.get(FILE_FIELD)
-        if (image is None) == (upload_id is None):
+        if sum((image is not None, upload_id is not None, bool(image_reference))) != 1:
             raise ApiError(400, "FILE_REQUIRED", _what_to_send(request), field="file")
+        if image_reference:
+            fields.pop("sha256", None)
+            return actions.submit_reference(image_reference=image_reference, **common, **fields)
         if upload_id is None:
             assert isinstance(image, ReceivedImage)
             return actions.submit_image(image=image, **common, **fields)
@@ -122,7 +131,7 @@ def _what_to_send(request: Request) -> str:
     sent: Any = request.data
     if "multipart" in content_type and isinstance(sent.get(FILE_FIELD), str):
         return missing_file(sent, content_type)
-    return "Send the image as `file` in multipart/form-data, or the id of an upload as `upload`."
+    return "Send the image as `file` in multipart/form-data, the id of an upload as `upload`, or an `image_reference`."
 
 
 def _fields(request: Request) -> dict[str, Any]:

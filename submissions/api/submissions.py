@@ -14,6 +14,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -170,4 +171,6 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     def file(self, request: Request, pk: str) -> HttpResponseRedirect:
         """Go to the submitted file itself: an address that is good for five minutes."""
         submission = self.get_object()
+        if not submission.file:
+            raise NotFound("The image was not pulled from its registry yet.")
         return HttpResponseRedirect(storage.url_for(submission.file, submission.original_name))

@@ -12,8 +12,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from lunasite.http.errors import ApiError
 from submissions.api.submissions import SubmitThrottle
@@ -61,11 +63,21 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
         return resumable.received(upload)
 
 
+class OctetStreamParser(BaseParser):
+    """Lets a raw body pass; it is read in pieces by whoever asked for it, not by the framework."""
+
+    media_type = "application/octet-stream"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        return {}
+
+
 class UploadViewSet(viewsets.GenericViewSet[Upload]):
     """My uploads; they go after two days if nobody submits them."""
 
     serializer_class = UploadSerializer
     throttle_scope = "submit"
+    parser_classes = [*api_settings.DEFAULT_PARSER_CLASSES, OctetStreamParser]
     queryset = Upload.objects.none()
 
     def get_throttles(self) -> list[Any]:

@@ -3,6 +3,7 @@
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
 from submissions.models.phase import Phase, Quota
+from submissions.models.registry_credential import RegistryCredential
 from submissions.models.submission import Submission
 from submissions.models.team import Membership, Team
 from submissions.models.token import ApiToken
@@ -20,6 +21,7 @@ __all__ = [
     "PeriodicJob",
     "Phase",
     "Quota",
+    "RegistryCredential",
     "Split",
     "StatusConflict",
     "Submission",

@@ -39,7 +39,9 @@ class Submission(models.Model):
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="submissions")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="submissions")
     submission_type = models.CharField(max_length=10, choices=Type.choices)
-    file = models.CharField(max_length=300, help_text="Key in the submissions storage.")
+    file = models.CharField(
+        max_length=300, blank=True, help_text="Key in the submissions storage; empty until an image is pulled."
+    )
     original_name = models.CharField(max_length=255)
     sha256 = models.CharField(max_length=64)
     size_bytes = models.BigIntegerField()
@@ -50,6 +52,9 @@ class Submission(models.Model):
     model_endpoint = models.CharField(max_length=201, blank=True)
     adapter = models.JSONField(default=dict, blank=True)
     docker_image_name = models.CharField(max_length=255, blank=True)
+    image_reference = models.CharField(
+        max_length=400, blank=True, help_text="Where it is pulled from, host/name@sha256:…."
+    )
     image_id = models.CharField(max_length=80, blank=True, help_text="Staff only.")
     limits = models.JSONField(default=dict, blank=True)
     ignored_columns = models.JSONField(default=list, blank=True)

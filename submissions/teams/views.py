@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from submissions.models import Membership, Team
+from submissions.models import Membership, RegistryCredential, Team
 from submissions.models.team import team_of
 from submissions.teams.forms import JoinForm, TeamForm
 from submissions.teams.membership import TeamError, create_team, join_team, leave_team
+from submissions.teams.registries import RegistryForm, registries_context, save_credential
 
 
 def _page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
@@ -26,6 +29,7 @@ def _page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse
         "memberships": Membership.objects.filter(team=team).select_related("user").order_by("joined_at"),
         "create_form": TeamForm(),
         "join_form": JoinForm(),
+        **registries_context(team),
         **forms,
     }
     return render(request, "submissions/team.html", context, status=status)
@@ -74,4 +78,31 @@ def leave(request: HttpRequest) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, "You left the team. Its submissions stay with it.")
+    return redirect("team")
+
+
+@login_required
+@require_POST
+def forget_registry(request: HttpRequest, number: int) -> HttpResponse:
+    """Delete a sign-in of the own team."""
+    team = team_of(request.user)
+    if not RegistryCredential.objects.filter(team=team, pk=number).delete()[0]:
+        raise Http404
+    messages.success(request, "The password was deleted.")
+    return redirect("team")
+
+
+@sensitive_post_parameters("password")
+@login_required
+@require_POST
+def enter_registry(request: HttpRequest) -> HttpResponse:
+    """Store a sign-in for the own team."""
+    team = team_of(request.user)
+    if team is None or not settings.IMAGE_REGISTRIES:
+        raise Http404
+    form = RegistryForm(request.POST)
+    if not form.is_valid():
+        return _page(request, 400, registry_form=form)
+    save_credential(team, **form.cleaned_data)
+    messages.success(request, "Stored. Images of your team are pulled with it.")
     return redirect("team")

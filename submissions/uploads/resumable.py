@@ -77,8 +77,7 @@ def part_urls(upload: Upload, numbers: list[int]) -> dict[int, str | None]:
         _check_number(upload, number)
     # The first part comes through the site, which judges its beginning before the others travel.
     return {
-        number: store().part_url(upload.parts, number, PART_URL_SECONDS) if number > 1 else None
-        for number in numbers
+        number: store().part_url(upload.parts, number, PART_URL_SECONDS) if number > 1 else None for number in numbers
     }
 
 

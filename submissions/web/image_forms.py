@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
 from lunasite.http.errors import ApiError
 from submissions.models import Phase
@@ -14,6 +15,7 @@ from submissions.phases.http_adapter import (
     checked_adapter,
     checked_endpoint,
 )
+from submissions.registry.reference import MAX_REFERENCE
 from submissions.runner.contracts import contract_choices, contracts_for, default_contract
 from submissions.text.idempotency import new_key
 from submissions.text.sanitize import single_line
@@ -60,12 +62,19 @@ class ImageForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
         help_text='For experts: {"port": 9000}. The fields above win.',
     )  # fmt: skip
+    image_reference = forms.CharField(
+        label="Or an image in a registry", max_length=MAX_REFERENCE, required=False,
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "placeholder": "host/name@sha256:…"}),
+    )  # fmt: skip
     upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
     idempotency_key = forms.CharField(max_length=80, required=False, widget=forms.HiddenInput, initial=new_key)
 
     def __init__(self, *args: Any, phase: Phase, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         contract: Any = self.fields["contract"]
+        registries = ", ".join(settings.IMAGE_REGISTRIES)
+        reference = self.fields["image_reference"]
+        reference.help_text = f"By its digest, from {registries}; it is pulled when its turn comes."
         contract.choices = [(served.name, served.label) for served in contracts_for(phase.kind)]
 
     def clean_title(self) -> str:

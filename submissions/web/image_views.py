@@ -57,6 +57,8 @@ def _submit(request: HttpRequest, phase: Phase, form: ImageForm) -> Submission:
             raise no_such_upload()
         return actions.submit_upload(upload=upload, **common, **form.to_submit())
     image = request.FILES.get(FILE_FIELD)
+    if image is None and (reference := form.cleaned_data["image_reference"]):
+        return actions.submit_reference(image_reference=reference, **common, **form.to_submit())
     if not isinstance(image, ReceivedImage):
         raise ApiError(400, "FILE_REQUIRED", "Choose the image archive first.", field="file")
     return actions.submit_image(image=image, **common, **form.to_submit())

@@ -17,6 +17,7 @@ from submissions.runner.attempt import Host
 from submissions.runner.base import EngineFault
 from submissions.worker import engine_host
 from submissions.worker.progress_recorder import ProgressRecorder
+from submissions.worker.registry_fetch import fetch_from_registry
 from submissions.worker.stored_archive import stored_archive
 
 DISK_FACTOR = 3
@@ -47,6 +48,12 @@ class _ImageLoading:
             self.evaluation.add_event("load", "The image was still loaded.")
             return engine_id
         self.progress.stage("fetch")
+        if not self.submission.file:
+            with self.progress.timed("pull_s"):
+                fetch_from_registry(self.submission, self.heartbeat.check)
+            self.evaluation.add_event(
+                "fetch", "The image was pulled from its registry.", self.submission.image_reference
+            )
         with stored_archive(self.submission, check=self.heartbeat.check) as path:
             return self._loaded(path, self._scanned(path))
 

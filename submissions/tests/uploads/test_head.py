@@ -44,6 +44,22 @@ def test_the_site_judges_a_beginning(client, data, name, status, code):
     assert (answer.status_code, answer.json().get("error_code")) == (status, code)
 
 
+def test_a_browser_asks_with_its_csrf_token():
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_member())
+    make_phase(slug="p")
+    client.get("/phases/p/?send=docker")
+    raw = {"content_type": "application/octet-stream"}
+    token = client.cookies["csrftoken"].value
+
+    assert client.post(f"{CHECK}?filename=m.tar", IMAGE[:65536], **raw).status_code == 403
+    assert (
+        client.post(f"{CHECK}?filename=m.tar", IMAGE[:65536], **raw, headers={"X-CSRFToken": token}).status_code == 200
+    )
+    answer = client.post(f"{CHECK}?filename=m.tar", SOURCE[:65536], **raw, headers={"X-CSRFToken": token})
+    assert answer.json()["error_code"] == "IMAGE_NO_MANIFEST"
+
+
 def test_only_those_who_are_signed_in_are_answered():
     assert check(Client(), IMAGE[:100]).status_code == 401
 
