@@ -96,11 +96,70 @@ def test_an_oci_folder_packed_by_tar_is_taken(saved: Path, tmp_path: Path):
     assert scan_archive(path).diff_ids == scan_archive(saved).diff_ids
 
 
-def test_a_zstd_layer_is_refused_clearly(saved: Path, tmp_path: Path):
+def loads(engine: Engine, path: Path, diff_ids: tuple[str, ...]) -> None:
+    """Assert that an archive is taken, and that the engine has exactly its layers afterwards."""
+    facts = scan_archive(path)
+    assert facts.diff_ids == diff_ids
+    was_there = engine.image(facts.image_id) is not None
+    engine.load(rewritten(path, facts))
+    try:
+        assert engine.image(facts.image_id).layers == diff_ids
+    finally:
+        if not was_there:
+            engine.remove_image(facts.image_id)
+
+
+def test_zstd_layers_of_skopeo_are_loaded(engine: Engine, saved: Path, tmp_path: Path):
     path = tmp_path / "image.tar"
     skopeo(f"docker-archive:{saved}", f"oci-archive:{path}", "--dest-compress-format", "zstd")
 
-    with pytest.raises(ArchiveError, match="COMPRESSION_NOT_SUPPORTED"):
+    assert {one.compression for one in scan_archive(path).layers} == {"zstd"}
+    loads(engine, path, scan_archive(saved).diff_ids)
+
+
+def test_an_image_of_umoci_is_loaded(engine: Engine, saved: Path, tmp_path: Path):
+    """umoci adds a layer of its own to an OCI layout; packed by tar from the folder above it."""
+    layout = tmp_path / "model"
+    skopeo(f"docker-archive:{saved}", f"oci:{layout}:latest")
+    (tmp_path / "weights").write_bytes(b"w" * 100_000)
+    insert = ["umoci", "insert", "--rootless", "--image", f"{layout}:latest", str(tmp_path / "weights"), "/weights"]
+    subprocess.run(insert, check=True, capture_output=True, timeout=60)
+    path = tmp_path / "model.tar"
+    subprocess.run(["tar", "-C", str(tmp_path), "-cf", str(path), "model"], check=True, timeout=60)
+
+    base = scan_archive(saved).diff_ids
+    facts = scan_archive(path)
+    assert facts.diff_ids[: len(base)] == base
+    assert len(facts.diff_ids) == len(base) + 1
+    loads(engine, path, facts.diff_ids)
+
+
+@pytest.mark.parametrize("kind", ["oci-archive", "docker-archive"])
+def test_an_image_of_buildah_is_loaded(engine: Engine, saved: Path, tmp_path: Path, kind: str):
+    path = tmp_path / "built.tar"
+    store = ["--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run"), "--storage-driver", "vfs"]
+    (tmp_path / "Containerfile").write_text(
+        f'FROM docker-archive:{saved}\nCOPY model.py /app/\nCMD ["/app/model.py"]\n'
+    )
+    (tmp_path / "model.py").write_text("print()\n")
+    build = ["buildah", *store, "bud", "-q", "--isolation", "chroot", "-t", "built", str(tmp_path)]
+    subprocess.run(build, check=True, capture_output=True, timeout=120)
+    push = ["buildah", *store, "push", "-q", "built", f"{kind}:{path}"]
+    subprocess.run(push, check=True, capture_output=True, timeout=120)
+
+    loads(engine, path, scan_archive(path).diff_ids)
+    subprocess.run(["buildah", *store, "rmi", "-a", "-f"], check=True, capture_output=True, timeout=120)
+
+
+def test_what_docker_export_writes_is_called_so(tmp_path: Path):
+    path = tmp_path / "export.tar"
+    name = docker("create", BASE, "true")
+    try:
+        docker("export", "-o", str(path), name)
+    finally:
+        docker("rm", "-f", name)
+
+    with pytest.raises(ArchiveError, match="docker export"):
         scan_archive(path)
 
 

@@ -18,6 +18,7 @@ from submissions.kinds import KINDS
 from submissions.runner.attempt import attempt_on
 from submissions.runner.base import AttemptTaken, EngineFault, RunCallbacks, RunCancelled, RunCase, RunError
 from submissions.runner.engine.docker import DockerEngine
+from submissions.runner.engine.seccomp import seccomp_profile
 from submissions.runner.host.disk import _asked, engine_free_bytes
 from submissions.runner.host.driver_image import driver_image
 from submissions.runner.host.selftest import self_test
@@ -203,7 +204,7 @@ def test_while_it_runs_the_engine_confirms_every_flag(bench, serving):
         assert host["CapDrop"] == ["ALL"]
         assert host["Memory"] == host["MemorySwap"] > 0
         assert host["PidsLimit"] > 0
-        assert host["SecurityOpt"] == ["no-new-privileges"]
+        assert host["SecurityOpt"] == ["no-new-privileges", f"seccomp={seccomp_profile()}"]
         assert not host["Privileged"]
         assert not host["PortBindings"]
         assert attrs["Config"]["User"] == "65534:65534"
