@@ -82,9 +82,17 @@ def test_a_refusal_is_told_in_its_own_words(open_page, phase):
     page = open_form(open_page)
     page.locator("#id_image").set_input_files(image("my-model.zip"))
     page.get_by_role("button", name="Submit the image").click()
-    page.get_by_text("Send a .tar, .tar.gz or .tgz").wait_for()
+    page.get_by_text("The file is a zip archive").wait_for()
     assert page.get_by_role("button", name="Submit the image").is_enabled()
     assert not Submission.objects.exists()
+
+
+def test_what_is_not_an_image_is_told_as_soon_as_it_is_chosen(open_page, phase):
+    page = open_form(open_page)
+    page.locator("#id_image").set_input_files(image("model.tar", "docker save\r\n".encode("utf-16") * 10_000))
+    page.get_by_text("Windows PowerShell").wait_for()
+    page.get_by_text("docker save -o model.tar IMAGE").wait_for()
+    assert not Upload.objects.exists()
 
 
 def test_in_one_request_without_a_script(open_page, phase):
