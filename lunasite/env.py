@@ -20,6 +20,7 @@ NUMBER = re.compile(r"-?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)(e-?[0-9]{1,2})?", re.I
 LABEL = re.compile(r"(?=.{1,40}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 KEY = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 BASE64URL = str.maketrans("+/", "-_")
+HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?")
 RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)")
 
 
@@ -75,6 +76,14 @@ class Env:
         if not all(KEY.fullmatch(part) for part in found):
             raise ImproperlyConfigured(f"{name} must be 32 bytes in base64, such as `openssl rand -base64 32` prints.")
         return found
+
+    def hosts(self, name: str) -> list[str]:
+        """Return host names, each with its port if it has one, such as `registry.example.org,localhost:5000`."""
+        hosts = [part.lower() for part in self.names(name)]
+        for host in hosts:
+            if not HOST.fullmatch(host):
+                raise ImproperlyConfigured(f"{name} must list hosts such as registry.example.org:5000, not {host!r}.")
+        return hosts
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         value = self.text(name, default)

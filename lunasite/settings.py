@@ -192,7 +192,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Every sentence and form that names the limit reads it here.
 MAX_CSV_BYTES = env.megabytes("MAX_CSV_SIZE", "10m") * 2**20
 # Registries that images may be pulled from by digest, exactly as in their names: registry.example.org,localhost:5000.
-IMAGE_REGISTRIES = [name.lower() for name in env.names("IMAGE_REGISTRIES")]
+IMAGE_REGISTRIES = env.hosts("IMAGE_REGISTRIES")
 MAX_IMAGE_BYTES = env.megabytes("MAX_IMAGE_SIZE", "20g") * 2**20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200

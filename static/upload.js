@@ -66,6 +66,14 @@
     return upload;
   }
 
+  // A 400 of the site's own is final; whatever else an address answers, it may take the part next time.
+  function refusalOf(request, part) {
+    try {
+      if (request.status === 400 && !part.direct) return new Refused(JSON.parse(request.responseText).message);
+    } catch { /* not the site's words */ }
+    return new Error(`status ${request.status}`);
+  }
+
   function put(part, piece, onBytes) {
     return new Promise((done, fail) => {
       const request = new XMLHttpRequest();
@@ -73,7 +81,7 @@
       request.setRequestHeader("Content-Type", "application/octet-stream");
       if (!part.direct) request.setRequestHeader("X-CSRFToken", csrf);
       request.upload.addEventListener("progress", (event) => onBytes(event.loaded));
-      request.addEventListener("load", () => (request.status < 300 ? done() : fail(new Error(`status ${request.status}`))));
+      request.addEventListener("load", () => (request.status < 300 ? done() : fail(refusalOf(request, part))));
       request.addEventListener("error", () => fail(new Error("the connection broke")));
       stopping.signal.addEventListener("abort", () => { request.abort(); fail(new DOMException("", "AbortError")); });
       request.send(piece);

@@ -1,6 +1,7 @@
 """Check an image archive at home, as the platform will: python -m submissions.intake IMAGE.tar.gz
 
-Needs Python 3.11 or newer and nothing else. Exit code 0: the platform takes it; 1: it does not;
+Needs Python 3.11 or newer and nothing else; layers compressed with zstd need `pip install backports.zstd`
+before Python 3.14. Exit code 0: the platform takes it; 1: it does not;
 2: the file could not be read.
 """
 
@@ -64,7 +65,7 @@ def _listed(values: list[str] | tuple[str, ...]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m submissions.intake", description=__doc__)
-    parser.add_argument("archive", help="a .tar, .tar.gz or .tgz made with docker save, podman save or skopeo")
+    parser.add_argument("archive", help="a .tar, .tar.gz or .tgz, such as `docker save -o model.tar IMAGE` writes")
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
     return parser
 

@@ -73,7 +73,8 @@ class Hosts:
                 found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
             except OSError as error:
                 raise RegistryUnavailable(f"{name}: {error}") from error
-            addresses = [str(info[4][0]) for info in found]
+            # IPv4 first: a registry on this machine often listens on nothing else.
+            addresses = sorted((str(info[4][0]) for info in found), key=lambda address: ":" in address)
             if not all(is_acceptable(address, may_be_loopback=may_be_loopback) for address in addresses):
                 raise RegistryUnavailable(f"{name} resolves to {addresses}, which is not the address of a registry")
             self._addresses[name] = addresses[0]
