@@ -38,6 +38,7 @@ def start(tmp_path, *command, **variables):
         ("SENTRY_DSN", {"SENTRY_DSN": "foo"}),
         ("SITE_URL", {"SITE_URL": "example.org"}),
         ("THROTTLE_LESION", {"THROTTLE_LESION": "fast"}),
+        ("IMAGE_REGISTRIES", {"IMAGE_REGISTRIES": "https://registry.example.org"}),
     ],
 )
 def test_a_bad_setting_stops_the_start_with_its_name(tmp_path, name, variables):
