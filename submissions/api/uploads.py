@@ -15,7 +15,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
+from rest_framework.views import APIView
 
 from lunasite.http.errors import ApiError
 from submissions.api.submissions import SubmitThrottle
@@ -77,7 +77,7 @@ class UploadViewSet(viewsets.GenericViewSet[Upload]):
 
     serializer_class = UploadSerializer
     throttle_scope = "submit"
-    parser_classes = [*api_settings.DEFAULT_PARSER_CLASSES, OctetStreamParser]
+    parser_classes = [*APIView.parser_classes, OctetStreamParser]
     queryset = Upload.objects.none()
 
     def get_throttles(self) -> list[Any]:
