@@ -96,7 +96,7 @@ def test_an_oci_folder_packed_by_tar_is_taken(saved: Path, tmp_path: Path):
     assert scan_archive(path).diff_ids == scan_archive(saved).diff_ids
 
 
-def loads(engine: Engine, path: Path, diff_ids: tuple[str, ...]) -> None:
+def loads(engine: DockerEngine, path: Path, diff_ids: tuple[str, ...]) -> None:
     """Assert that an archive is taken, and that the engine has exactly its layers afterwards."""
     facts = scan_archive(path)
     assert facts.diff_ids == diff_ids
@@ -109,7 +109,7 @@ def loads(engine: Engine, path: Path, diff_ids: tuple[str, ...]) -> None:
             engine.remove_image(facts.image_id)
 
 
-def test_zstd_layers_of_skopeo_are_loaded(engine: Engine, saved: Path, tmp_path: Path):
+def test_zstd_layers_of_skopeo_are_loaded(engine: DockerEngine, saved: Path, tmp_path: Path):
     path = tmp_path / "image.tar"
     skopeo(f"docker-archive:{saved}", f"oci-archive:{path}", "--dest-compress-format", "zstd")
 
@@ -117,7 +117,7 @@ def test_zstd_layers_of_skopeo_are_loaded(engine: Engine, saved: Path, tmp_path:
     loads(engine, path, scan_archive(saved).diff_ids)
 
 
-def test_an_image_of_umoci_is_loaded(engine: Engine, saved: Path, tmp_path: Path):
+def test_an_image_of_umoci_is_loaded(engine: DockerEngine, saved: Path, tmp_path: Path):
     """umoci adds a layer of its own to an OCI layout; packed by tar from the folder above it."""
     layout = tmp_path / "model"
     skopeo(f"docker-archive:{saved}", f"oci:{layout}:latest")
@@ -135,7 +135,7 @@ def test_an_image_of_umoci_is_loaded(engine: Engine, saved: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", ["oci-archive", "docker-archive"])
-def test_an_image_of_buildah_is_loaded(engine: Engine, saved: Path, tmp_path: Path, kind: str):
+def test_an_image_of_buildah_is_loaded(engine: DockerEngine, saved: Path, tmp_path: Path, kind: str):
     path = tmp_path / "built.tar"
     store = ["--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run"), "--storage-driver", "vfs"]
     (tmp_path / "Containerfile").write_text(
