@@ -6,10 +6,10 @@ import base64
 
 from django.http import HttpResponse
 
+from lunasite.http.csv_export import as_csv
 from lunasite.http.errors import ApiError
 from submissions.intake.csv.predictions import CsvProblems, template
 from submissions.models import Phase
-from submissions.text.csv_export import as_csv
 
 MAX_ID_LENGTH = 200  # as long as an id of a phase can be
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from lunasite.http.errors import ApiError
 from lunasite.http.multipart import misnamed
 from submissions.intake.image.errors import ArchiveError
-from submissions.intake.image.recognise.head import HEAD_BYTES, judge_head, judge_name
+from submissions.intake.image.recognise.head import ENDINGS, HEAD_BYTES, judge_head, judge_name
 
 SHA256 = re.compile("[0-9a-fA-F]{64}")
 
