@@ -191,6 +191,49 @@ def test_cancelling_a_run_makes_its_result_void():
         finish.complete(evaluation=mine, outcome=finish.Outcome(np.zeros(10)))
 
 
+def running(submission):
+    claim(submission.latest.pk, "w")
+
+
+def set_back(submission):
+    finish.set_back(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_ENGINE")
+
+
+def released(submission):
+    claim(submission.latest.pk, "host/evaluations/7:8")
+    assert actions.release(worker="host/evaluations/7") == 1
+
+
+@pytest.mark.parametrize("start", [running, set_back, released])
+def test_cancelling_what_had_started_costs_the_try(start):
+    """Else a team could watch a run and take it back before its score is there, as often as it likes."""
+    submission = make_submission()
+    start(submission)
+    actions.cancel(submission=submission)
+    submission.refresh_from_db()
+    assert (submission.latest.status, submission.try_counts) == (Status.CANCELLED, True)
+    assert submission.latest.events.last().note == "Cancelled."
+    assert "given back" not in progress_of(submission.latest, timezone.now()).sentence
+
+
+def test_a_cancelled_run_uses_up_the_quota():
+    phase = make_phase(quotas=[(1, timedelta(days=1))])
+    submission = make_submission(phase=phase)
+    running(submission)
+    actions.cancel(submission=submission)
+    with pytest.raises(Refusal) as refused:
+        make_submission(user=submission.user, phase=phase)
+    assert refused.value.status_code == 429
+
+
+def test_a_submission_cancelled_in_the_queue_leaves_the_quota_as_it_was():
+    phase = make_phase(quotas=[(1, timedelta(days=1))])
+    submission = make_submission(phase=phase)
+    actions.cancel(submission=submission)
+    assert submission.latest.events.last().note == "Cancelled before it started; the try was given back."
+    assert make_submission(user=submission.user, phase=phase).latest.status == Status.PENDING
+
+
 def test_cancelling_twice_is_refused():
     submission = make_submission()
     actions.cancel(submission=submission)
