@@ -13,7 +13,7 @@ ADDRESS = SITE_URL=$${SITE_URL:-http://localhost:$(PORT)}
 WITH_SERVICES := set -a; [ ! -f $(SERVICES) ] || . $(SERVICES); set +a;
 FAST := not engine and not s3 and not browser and not postgres and not slow and not realdata
 
-.PHONY: help demo run test fast lint format docs services stop-services bench chaos fuzz lock
+.PHONY: help demo run test fast lint format docs services stop-services bench chaos fuzz mutants lock
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -76,6 +76,9 @@ chaos: .venv/ready-dev ## kill workers at random moments: 200 times over CSVs, 5
 
 fuzz: .venv/ready-dev ## five minutes of broken CT headers
 	$(PY) -m inference.tests.ct.fuzz_metaimage --seconds 300
+
+mutants: .venv/ready-dev ## change the code in 400 places, one at a time; a test must notice nine of ten
+	$(PY) -m benchmarks.mutants
 
 lock: .venv/ready-dev ## pin what the direct dependencies pull in
 	$(PY) .ci/lock

@@ -1,0 +1,35 @@
+"""The figures and the survivors, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.mutants.campaign import Result, Verdict
+
+
+def package_of(path: str) -> str:
+    app, folder, *_ = path.split("/")
+    return app if app == "leaderboard" else f"{app}/{folder}"
+
+
+def as_text(results: Sequence[Result], seed: int, seconds: float) -> str:
+    rows = [_row(package, of_package) for package, of_package in _by_package(results).items()]
+    survivors = [f"{one.mutant} ({one.by})\n  - {one.change[0]}\n  + {one.change[1]}" for one in _survivors(results)]
+    head = f"seed {seed}, {len(results)} mutants, {seconds / 60:.0f} min"
+    return "\n".join([head, *rows, _row("all", results), f"survivors: {len(survivors)}", *survivors])
+
+
+def _survivors(results: Sequence[Result]) -> list[Result]:
+    return [result for result in results if result.verdict == Verdict.SURVIVED]
+
+
+def _by_package(results: Sequence[Result]) -> dict[str, list[Result]]:
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        found.setdefault(package_of(result.mutant.path), []).append(result)
+    return found
+
+
+def _row(name: str, results: Sequence[Result]) -> str:
+    killed = len(results) - len(_survivors(results))
+    return f"{name:24} {killed:4} of {len(results):4} killed, {100 * killed / max(len(results), 1):5.1f} %"

@@ -1,0 +1,118 @@
+"""`make mutants`: what it changes, what it leaves out, and which tests it runs."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from benchmarks.mutants.covering import Covering, statement_lines
+from benchmarks.mutants.operators import operators
+from benchmarks.mutants.sites import Mutant, matters, mutated, places_of, sample
+from benchmarks.mutants.trees import Tree
+
+SOURCE = '''from __future__ import annotations
+
+LEVEL = 0.95
+
+
+def finish(rows: Rows | None, n: int = 3) -> int | None:
+    """Say nothing."""
+    assert n > 0
+    log.info("finished", left=n - 1)
+    rows.filter(pk=1, attempt=n).update(status="done")
+    if n > 2:
+        save(rows)
+    return n - 1
+'''
+
+
+def changes(source):
+    """Return the changed lines of every mutant that matters."""
+    before = source.splitlines()
+    mutants = [mutant for place in places_of("app/x.py", source) for mutant in place if matters(mutant, source)]
+    texts = [mutated(mutant, source).splitlines() for mutant in mutants]
+    return [next(new.strip() for old, new in zip(before, text, strict=True) if old != new) for text in texts]
+
+
+@pytest.mark.parametrize("operator", operators(), ids=lambda operator: type(operator).__name__)
+def test_every_operator_does_what_it_says(operator):
+    name = type(operator).__name__
+    for example in (one for one in operator.examples() if one.pre_mutation_code != one.post_mutation_code):
+        source = example.pre_mutation_code
+        found = [one for place in places_of("app/x.py", source) for one in place if one.operator == name]
+        after = mutated(found[example.occurrence], source)
+        assert after.replace(" ", "") == example.post_mutation_code.replace(" ", "")
+
+
+def test_conditions_effects_numbers_and_comparisons_are_changed():
+    found = {line.replace(" ", "") for line in changes(SOURCE)}
+    assert {
+        "LEVEL=1.95",
+        'rows.filter(attempt=n).update(status="done")',
+        'rows.filter(pk=1,).update(status="done")',
+        "None",
+        "ifn>=2:",
+        "ifnotn>2:",
+        "returnn+1",
+    } <= found
+
+
+def test_annotations_assertions_and_log_lines_are_left_alone():
+    assert not [line for line in changes(SOURCE) if line.startswith(("assert", "log."))]
+    assert not [line for line in changes(SOURCE) if "Rows &" in line or "int &" in line]
+
+
+@pytest.mark.parametrize(
+    "code", ["zip(a, b, strict=True)", "CharField(max_length=80)", "@dataclass(frozen=True)\nclass A: ..."]
+)
+def test_what_is_only_stated_is_left_alone(code):
+    assert [line for line in changes(code) if "(" in line] == []
+
+
+def test_a_sample_is_its_seed(tmp_path):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/x.py").write_text(SOURCE)
+    first, again, other = (sample(tmp_path, ["app/x.py"], 4, seed) for seed in (1, 1, 2))
+    assert first == again != other
+    assert len({(mutant.line, mutant.column) for mutant in first}) == 4
+
+
+def test_every_change_can_be_parsed():
+    for place in places_of("app/x.py", SOURCE):
+        for mutant in place:
+            ast.parse(mutated(mutant, SOURCE))
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"), [(1, [1]), (2, [2, 3]), (3, [2, 3]), (4, [4, 5, 6]), (6, [4, 5, 6]), (8, [8])]
+)
+def test_a_statement_is_found_by_any_of_its_lines(line, lines):
+    source = "def f():\n    if (a and\n            b):\n        g(\n            1,\n        )\n\n    return 2\n"
+    assert list(statement_lines(source, line)) == lines
+
+
+def test_the_quickest_tests_that_run_the_line_come_first():
+    covering = Covering(seconds={"t::slow": 9.0, "t::quick": 0.1, "t::other": 0.2})
+    covering.lines["app/x.py"][2] = {"t::slow", "t::quick"}
+    covering.lines["app/x.py"][9] = {"t::other"}
+    source = "x = 1\ny = 2\n"
+    assert covering.tests_for(Mutant("app/x.py", 2, 4, "NumberReplacer", 2), source) == ["t::quick", "t::slow"]
+    assert covering.tests_for(Mutant("app/x.py", 1, 4, "NumberReplacer", 0), source) == [
+        "t::quick",
+        "t::other",
+        "t::slow",
+    ]
+
+
+def test_a_tree_holds_a_change_and_takes_it_back(tmp_path):
+    root = Path(__file__).parents[2]
+    tree = Tree(root, tmp_path)
+    file = tmp_path / "submissions/__init__.py"
+    before, at = file.read_text(), file.stat().st_mtime
+    times = set()
+    for _ in "12":
+        tree.change("submissions/__init__.py", "raise SystemExit\n")
+        times.add(int(file.stat().st_mtime))
+        tree.restore()
+    assert (file.read_text(), file.stat().st_mtime) == (before, at)
+    assert len(times | {int(at)}) == 3  # else Python would take the byte code of another change
