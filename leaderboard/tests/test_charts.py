@@ -1,0 +1,97 @@
+"""The history's picture and the bars of the board: values where they belong, labels at the ends."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from leaderboard.charts import history_chart
+from leaderboard.history import Moment
+from leaderboard.standings import Row
+from leaderboard.templatetags.scores import interval_bar, points, shown
+from leaderboard.views import scale_of
+
+DAY = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def moments(*scores):
+    """Entries (score, best so far) a day apart."""
+    return [
+        Moment(DAY + timedelta(days=i), f"s{i}", "team", score, None, None, best)
+        for i, (score, best) in enumerate(scores)
+    ]
+
+
+def test_a_history_of_one_entry_has_no_picture():
+    assert history_chart([]) is None
+    assert history_chart(moments((0.5, 0.5))) is None
+    assert history_chart(moments((0.5, 0.5), (0.6, 0.6))) is not None
+
+
+def test_entries_stand_between_the_axes_by_time_and_score():
+    chart = history_chart(moments((0.5, 0.5), (0.4, 0.5), (0.9, 0.9)))
+    # 0.4 and 0.9 have 8 % of their distance above and below: 0.36 at y = 212, 0.94 at y = 12.
+    at = {value: 212 - (value - 0.36) / 0.58 * 200 for value in (0.4, 0.5, 0.9)}
+    assert chart.dots == [pytest.approx((56, at[0.5])), pytest.approx((340, at[0.4])), pytest.approx((624, at[0.9]))]
+    assert chart.steps == [
+        pytest.approx(point)
+        for point in [(56, at[0.5]), (340, at[0.5]), (340, at[0.5]), (624, at[0.5]), (624, at[0.9])]
+    ]
+    assert [text for _, text in chart.y_labels] == ["0.36", "0.65", "0.94"]
+    assert [y for y, _ in chart.y_labels] == pytest.approx([212, 112, 12])
+    assert (chart.first_day, chart.last_day) == ("2026-03-01", "2026-03-03")
+    assert (chart.width, chart.height, chart.left, chart.right, chart.bottom) == (640, 240, 56, 624, 212)
+
+
+def test_equal_scores_lie_in_the_middle():
+    chart = history_chart(moments((0.5, 0.5), (0.5, 0.5)))
+    assert [y for _, y in chart.dots] == pytest.approx([112, 112])
+    assert [text for _, text in chart.y_labels] == ["0.49", "0.5", "0.51"]
+
+
+def test_entries_of_one_instant_stand_above_each_other_in_the_middle():
+    same = [Moment(DAY, "s", "team", score, None, None, score) for score in (0.5, 0.9)]
+    assert [x for x, _ in history_chart(same).dots] == [340, 340]
+
+
+def row(score, low=None, high=None):
+    return Row(1, "team", 1, "s", score, low, high, {}, DAY, False, False)
+
+
+def test_a_bar_runs_over_the_interval_and_marks_the_score():
+    # The bar is 120 wide with 4 free at both ends: the scale from 0 to 1 has 112.
+    assert interval_bar(row(0.5, 0.25, 1.0), (0.0, 1.0), 2) == {
+        "left": "32.0", "right": "116.0", "width": "84.0", "at": "60.0", "label": "0.25 to 1.00", "bar_width": 120,
+    }  # fmt: skip
+
+
+def test_a_score_without_interval_is_a_mark_alone():
+    drawn = interval_bar(row(0.25), (0.0, 1.0), None)
+    assert (drawn["left"], drawn["at"], drawn["right"], drawn["width"]) == ("32.0", "32.0", "32.0", "0.5")
+    assert drawn["label"] == "no interval"
+
+
+def test_no_score_has_no_bar():
+    assert interval_bar(row(None), (0.0, 1.0), 2) == {"is_empty": True}
+
+
+@pytest.mark.parametrize(("scale", "at"), [((0.5, 0.5), "60.0"), ((0.0, 0.5), "116.0"), ((0.9, 1.0), "4.0")])
+def test_a_score_outside_the_scale_stays_in_the_picture(scale, at):
+    assert interval_bar(row(0.7), scale, 2)["at"] == at
+
+
+def test_the_scale_of_a_page_holds_every_interval():
+    assert scale_of([row(0.5, 0.4, 0.6), row(0.8), row(None), row(0.3, 0.2, 0.9)]) == (0.2, 0.9)
+    assert scale_of([row(None)]) == (0.0, 1.0)
+    assert scale_of([]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [(0.12345, 2, "0.12"), (0.12345, None, "0.1235"), (None, 2, "–"), ("", 2, "–"), (0.0, 0, "0")],
+)
+def test_a_score_on_a_page(value, decimals, text):
+    assert shown(value, decimals) == text
+
+
+def test_points_of_a_line():
+    assert points([(1, 2), (3.14, 4.25)]) == "1.0,2.0 3.1,4.2"

@@ -1,0 +1,73 @@
+"""Curves as SVG: the unit square in a box of 200, its y axis upwards."""
+
+import pytest
+
+from submissions.presenters.charts import LINE_CLASSES, charts_of, line, to_x, to_y
+
+
+@pytest.mark.parametrize(("value", "x", "y"), [(0, 40, 210), (1, 240, 10), (0.25, 90, 160), (0.12345, 64.7, 185.3)])
+def test_a_value_has_its_place_in_the_square(value, x, y):
+    assert (to_x(value), to_y(value)) == (x, y)
+
+
+def test_a_line_joins_its_points_in_order():
+    drawn = line("public", [(0.0, 0.0), (0.5, 1.0), (1.0, 1.0)])
+    assert (drawn.name, drawn.css) == ("public", "curve")
+    assert drawn.path == "40.0,210.0 140.0,10.0 240.0,10.0"
+
+
+@pytest.mark.parametrize(("n", "dots"), [(1, 1), (12, 12), (13, 0)])
+def test_few_points_are_dots_too(n, dots):
+    assert len(line("public", [(i / n, 0) for i in range(n)]).dots) == dots
+
+
+def test_the_ticks_stand_at_every_quarter():
+    (chart,) = charts_of({"public": {"roc": [(0, 0), (1, 1)]}})
+    assert [(tick["text"], tick["x"], tick["y"]) for tick in chart.ticks] == [
+        ("0", 40, 210), ("0.25", 90, 160), ("0.5", 140, 110), ("0.75", 190, 60), ("1", 240, 10),
+    ]  # fmt: skip
+
+
+POINTS = [(0, 0), (1, 1)]
+
+
+def test_charts_come_in_their_order_and_only_two_have_a_diagonal():
+    charts = charts_of({"public": {"reliability": POINTS, "pr": POINTS, "roc": POINTS}})
+    assert [(chart.title, chart.diagonal) for chart in charts] == [
+        ("ROC", True), ("Precision and recall", False), ("Reliability", True),
+    ]  # fmt: skip
+    assert [(chart.x_label, chart.y_label) for chart in charts] == [
+        ("false positive rate", "sensitivity"), ("recall", "precision"), ("predicted probability", "observed share"),
+    ]  # fmt: skip
+
+
+def test_what_has_no_points_is_not_drawn():
+    assert charts_of({}) == []
+    assert [chart.title for chart in charts_of({"public": {"roc": [], "pr": POINTS}})] == ["Precision and recall"]
+
+
+def test_splits_are_lines_of_one_chart_told_apart():
+    (chart,) = charts_of({"public": {"roc": POINTS}, "private": {"roc": POINTS[:1]}})
+    assert [(line.name, line.css, len(line.dots)) for line in chart.lines] == [
+        ("public", "curve", 2), ("private", "second", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("splits", "names"),
+    [(["public"], ["a b", "c"]), (["public", "private"], ["public, a b", "public, c", "private, a b", "private, c"])],
+)
+def test_classes_are_lines_and_named_with_their_split_where_there_are_two(splits, names):
+    (chart,) = charts_of({split: {"roc": {"a_b": POINTS, "c": POINTS}} for split in splits})
+    assert [line.name for line in chart.lines] == names
+
+
+@pytest.mark.parametrize("n", [1, 4, 5, 9])
+def test_any_number_of_classes_is_drawn(n):
+    (chart,) = charts_of({"public": {"roc": {f"class{i}": POINTS for i in range(n)}}})
+    assert [line.css for line in chart.lines] == [LINE_CLASSES[i % 4] for i in range(n)]
+
+
+def test_a_class_without_a_curve_is_left_out():
+    (chart,) = charts_of({"public": {"roc": {"a": [], "b": POINTS}}})
+    assert [line.name for line in chart.lines] == ["b"]
