@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 from benchmarks.mutants.campaign import Campaign, Verdict
-from benchmarks.mutants.covering import measure
+from benchmarks.mutants.covering import measure, measured, test_files
 from benchmarks.mutants.report import as_text
+from benchmarks.mutants.server import RunningServer
 from benchmarks.mutants.session import import_shared
 from benchmarks.mutants.sites import sample
 from benchmarks.mutants.trees import Tree
@@ -43,11 +44,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=SIZE)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "mutants", help="where logs and results go")
+    parser.add_argument("--measured", action="store_true", help="use the measurement of the last run")
     parser.add_argument("packages", nargs="*", default=list(PACKAGES))
     return parser.parse_args()
 
 
 def main() -> int:
+    """Return 0 when nine of ten changes are noticed, else 1."""
     asked = arguments()
     asked.work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -55,11 +58,16 @@ def main() -> int:
     import_shared()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trees = [Tree(ROOT, Path(folder) / str(number)) for number in range(asked.workers)]
-        covering = measure([tree.copy for tree in trees], asked.packages, asked.work)
+        copies = [tree.copy for tree in trees]
+        covering = measured(asked.work) if asked.measured else measure(copies, asked.packages, asked.work)
         print(f"{len(covering.seconds)} tests measured in {time.monotonic() - started:.0f} s", flush=True)
         if covering.failed:
             print("not used, because they fail without a change:", *covering.failed, sep="\n  ")
-        results = Campaign(trees, covering, asked.work).run(mutants)
+        files = test_files(copies[0])
+        servers = [RunningServer(copy, files, asked.work, f"server-{copy.name}") for copy in copies]
+        results = Campaign(trees, servers, covering, asked.work).run(mutants)
+        for server in servers:
+            server.close()
     (asked.work / "results.json").write_text(json.dumps([result.as_dict() for result in results], indent=1))
     print(as_text(results, asked.seed, time.monotonic() - started))
     killed = sum(result.verdict != Verdict.SURVIVED for result in results)

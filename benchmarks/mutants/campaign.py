@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import signal
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.mutants.covering import Covering
+from benchmarks.mutants.server import RunningServer, runs_in_a_function
 from benchmarks.mutants.session import Chosen, Session
 from benchmarks.mutants.sites import Mutant, mutated
 from benchmarks.mutants.trees import Tree
@@ -45,68 +45,97 @@ class Result:
 
 @dataclass
 class _Running:
+    """session: the fresh process, None while the server tries."""
+
     mutant: Mutant
+    source: str
     change: tuple[str, str]
-    session: Session
     tests: list[str]
     cpu_s: int
+    began: float
+    session: Session | None = None
 
 
 class Campaign:
-    def __init__(self, trees: Sequence[Tree], covering: Covering, work: Path) -> None:
-        self.trees, self.covering, self.work = trees, covering, work
+    """servers: one a tree, for the changes that need no fresh import."""
+
+    def __init__(self, trees: Sequence[Tree], servers: Sequence[RunningServer], covering: Covering, work: Path) -> None:
+        self.trees, self.servers, self.covering, self.work = trees, servers, covering, work
         self.results: list[Result] = []
         self.running: dict[int, _Running] = {}
 
     def run(self, mutants: Sequence[Mutant]) -> list[Result]:
-        left = list(enumerate(mutants))
+        left = list(mutants)
         while left or self.running:
             for slot in range(len(self.trees)):
                 if slot in self.running:
-                    self._look(slot)
+                    self._look(slot, self.running[slot])
                 elif left:
-                    self._start(slot, *left.pop(0))
+                    self._start(slot, left.pop(0))
             time.sleep(0.02)
         return sorted(self.results, key=lambda result: (result.mutant.path, result.mutant.line, result.mutant.column))
 
-    def _start(self, slot: int, number: int, mutant: Mutant) -> None:
-        tree = self.trees[slot]
-        source = (tree.copy / mutant.path).read_text()
+    def _start(self, slot: int, mutant: Mutant) -> None:
+        source = (self.trees[slot].copy / mutant.path).read_text()
         changed = mutated(mutant, source)
-        change = _change(source, changed)
         tests = self.covering.tests_for(mutant, source)
-        if not tests:
-            self._keep(mutant, change, Verdict.SURVIVED, "no test runs it", 0)
-            return
-        tree.change(mutant.path, changed)
-        files = sorted({test.split("::")[0] for test in tests})
-        log = self.work / f"{number:03}.log"
         cpu_s = START_S + SLOWER * round(sum(self.covering.seconds[test] for test in tests))
-        session = Session(tree.copy, files, log, [Chosen(tests)], ["-x"], cpu_s)
-        self.running[slot] = _Running(mutant, change, session, tests, cpu_s)
+        run = _Running(mutant, changed, _change(source, changed), tests, cpu_s, time.monotonic())
+        if not tests:
+            self._keep(run, Verdict.SURVIVED, "no test runs it")
+            return
+        self.running[slot] = run
+        if runs_in_a_function(source, mutant.line, mutant.column):
+            self.servers[slot].ask(mutant, changed, tests, cpu_s, PATIENCE * cpu_s)
+        else:
+            self._start_afresh(slot, run)
 
-    def _look(self, slot: int) -> None:
-        run = self.running[slot]
+    def _start_afresh(self, slot: int, run: _Running) -> None:
+        tree = self.trees[slot]
+        tree.change(run.mutant.path, run.source)
+        files = sorted({test.split("::")[0] for test in run.tests})
+        run.session = Session(tree.copy, files, self._log(slot), [Chosen(run.tests)], ["-x"], run.cpu_s)
+
+    def _log(self, slot: int) -> Path:
+        return self.work / f"fresh-{slot}.log"
+
+    def _look(self, slot: int, run: _Running) -> None:
+        if run.session is None:
+            self._look_at_server(slot, run)
+            return
         code = run.session.result()
         if code is None and run.session.seconds < PATIENCE * run.cpu_s:
             return
-        del self.running[slot]
         if code is None:
             run.session.kill()
-        if code is None or code in (-signal.SIGXCPU, -signal.SIGKILL):
-            verdict, by = Verdict.TIMEOUT, f"{run.cpu_s} processor seconds"
-        elif code in (0, NOTHING_RAN):
-            verdict, by = Verdict.SURVIVED, f"{len(run.tests)} tests pass"
-        else:
-            verdict, by = Verdict.KILLED, _first_failure(run.session.log)
+        del self.running[slot]
         self.trees[slot].restore()
-        self._keep(run.mutant, run.change, verdict, by, run.session.seconds)
+        if code in (0, NOTHING_RAN):
+            self._keep(run, Verdict.SURVIVED, f"{len(run.tests)} tests pass")
+        elif code is None or code < 0:
+            self._keep(run, Verdict.TIMEOUT, f"{run.cpu_s} processor seconds")
+        else:
+            self._keep(run, Verdict.KILLED, _first_failure(self._log(slot)))
 
-    def _keep(self, mutant: Mutant, change: tuple[str, str], verdict: Verdict, by: str, seconds: float) -> None:
-        self.results.append(Result(mutant, change, verdict, by, round(seconds, 1)))
+    def _look_at_server(self, slot: int, run: _Running) -> None:
+        if (answer := self.servers[slot].answer()) is None:
+            return
+        code = answer["code"]
+        if code == 1:
+            del self.running[slot]
+            self._keep(run, Verdict.KILLED, answer["failed"])
+        elif code is None or code < 0:
+            del self.running[slot]
+            self._keep(run, Verdict.TIMEOUT, f"{run.cpu_s} processor seconds")
+        else:
+            self._start_afresh(slot, run)
+
+    def _keep(self, run: _Running, verdict: Verdict, by: str) -> None:
+        seconds = round(time.monotonic() - run.began, 1)
+        self.results.append(Result(run.mutant, run.change, verdict, by, seconds))
         survived = sum(result.verdict == Verdict.SURVIVED for result in self.results)
         if verdict == Verdict.SURVIVED:
-            print(f"{mutant}: {by}\n  - {change[0]}\n  + {change[1]}", flush=True)
+            print(f"{run.mutant}: {by}\n  - {run.change[0]}\n  + {run.change[1]}", flush=True)
         if len(self.results) % 20 == 0:
             print(f"{len(self.results)} done, {survived} survive", flush=True)
 

@@ -115,6 +115,8 @@ def test_files(tree: Path) -> list[str]:
 def measure(trees: Sequence[Path], folders: Sequence[str], work: Path, files: Sequence[str] = ()) -> Covering:
     """Run the fast part of the suite once, a share of its files in each tree, and return what ran what."""
     files = files or test_files(trees[0])
+    for old in work.glob("covering-*.json"):
+        old.unlink()
     sessions = []
     for number, tree in enumerate(trees):
         recorder = Recorder(work / f"covering-{number}.json", folders, tree)
@@ -122,12 +124,13 @@ def measure(trees: Sequence[Path], folders: Sequence[str], work: Path, files: Se
         sessions.append(Session(tree, share, work / f"covering-{number}.log", [recorder], [], SUITE_CPU_S))
     while any(session.result() is None for session in sessions):
         time.sleep(0.2)
-    return _read(work / f"covering-{number}.json" for number in range(len(trees)))
+    return measured(work)
 
 
-def _read(paths: Iterable[Path]) -> Covering:
+def measured(work: Path) -> Covering:
+    """Return what the last measurement wrote."""
     covering = Covering()
-    for path in paths:
+    for path in sorted(work.glob("covering-*.json")):
         found = json.loads(path.read_text())
         covering.seconds |= found["seconds"]
         covering.failed += found["failed"]

@@ -1,12 +1,13 @@
 """`make mutants`: what it changes, what it leaves out, and which tests it runs."""
 
 import ast
-from pathlib import Path
+import subprocess
 
 import pytest
 
 from benchmarks.mutants.covering import Covering, statement_lines
 from benchmarks.mutants.operators import operators
+from benchmarks.mutants.server import functions_by_file, runs_in_a_function, swap_code
 from benchmarks.mutants.sites import Mutant, matters, mutated, places_of, sample
 from benchmarks.mutants.trees import Tree
 
@@ -105,14 +106,52 @@ def test_the_quickest_tests_that_run_the_line_come_first():
 
 
 def test_a_tree_holds_a_change_and_takes_it_back(tmp_path):
-    root = Path(__file__).parents[2]
-    tree = Tree(root, tmp_path)
-    file = tmp_path / "submissions/__init__.py"
-    before, at = file.read_text(), file.stat().st_mtime
-    times = set()
+    root, copy = tmp_path / "root", tmp_path / "copy"
+    root.mkdir()
+    (root / "x.py").write_text("X = 1\n")
+    subprocess.run(["git", "init", "--quiet", str(root)], check=True)
+    tree, file = Tree(root, copy), copy / "x.py"
+    at, times = file.stat().st_mtime, set()
     for _ in "12":
-        tree.change("submissions/__init__.py", "raise SystemExit\n")
+        tree.change("x.py", "X = 2\n")
         times.add(int(file.stat().st_mtime))
         tree.restore()
-    assert (file.read_text(), file.stat().st_mtime) == (before, at)
+    assert (file.read_text(), file.stat().st_mtime) == ("X = 1\n", at)
     assert len(times | {int(at)}) == 3  # else Python would take the byte code of another change
+    assert (root / "x.py").read_text() == "X = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "inside"),
+    [(1, 4, False), (3, 6, False), (4, 0, False), (5, 8, True), (6, 12, True), (8, 4, False)],
+)
+def test_only_the_body_of_a_function_can_be_swapped(line, column, inside):
+    source = "LEVEL = 1\n\n@wraps(2)\ndef f(n=3):\n    a = 4\n    return a + 5\n\nclass A: b = 6\n"
+    assert runs_in_a_function(source, line, column) is inside
+
+
+def test_code_is_swapped_in_decorated_functions_and_in_those_inside_others(tmp_path):
+    source = """
+import functools
+
+def outer(n):
+    def inner(x):
+        return x + n
+    return inner
+
+@functools.lru_cache
+def cached():
+    return 1
+
+class A:
+    @property
+    def value(self):
+        return 1
+"""
+    file = tmp_path / "swapped.py"
+    space = {"__name__": "swapped"}
+    exec(compile(source, str(file), "exec"), space)
+    inner, a = space["outer"](10), space["A"]()
+    changed = source.replace("return 1", "return 2").replace("x + n", "x - n")
+    swap_code(functions_by_file()[str(file)], str(file), changed)
+    assert (inner(1), space["outer"](1)(3), space["cached"](), a.value) == (-9, 2, 2, 2)
