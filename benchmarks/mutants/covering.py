@@ -15,7 +15,7 @@ from benchmarks.mutants.session import Session
 from benchmarks.mutants.sites import Mutant
 
 # What a mutant may cost in processor seconds of tests. A mutant that lives through so many counts as a survivor.
-MOST_SECONDS = 40.0
+MOST_SECONDS = 25.0
 SUITE_CPU_S = 1800
 TEST_FOLDERS = ("submissions", "leaderboard", "inference", "lunasite")
 

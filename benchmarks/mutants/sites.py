@@ -16,8 +16,8 @@ from cosmic_ray.operators.operator import Operator
 from benchmarks.mutants.operators import operators
 
 # Keyword arguments that state something no behaviour hangs on: a column's width is kept by PostgreSQL and by forms,
-# `strict` and `frozen` stop a mistake of ours, the rest is text.
-STATED = {"strict", "frozen", "slots", "max_length", "help_text", "verbose_name", "verbose_name_plural"}
+# `blank` by forms alone, `strict`, `frozen` and `eq` stop a mistake of ours, the rest is text.
+STATED = {"strict", "frozen", "eq", "slots", "max_length", "blank", "help_text", "verbose_name", "verbose_name_plural"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Mutant:
 
 
 def sample(root: Path, files: Iterable[str], size: int, seed: int) -> list[Mutant]:
-    """Draw `size` places at random and one change in each, in the order of the files.
+    """Draw `size` places at random and one change in each, in the order they were drawn.
 
     Places are drawn, not changes: else an operator with many replacements would fill the sample.
     """
@@ -47,7 +47,7 @@ def sample(root: Path, files: Iterable[str], size: int, seed: int) -> list[Mutan
         mutant = random_.choice(place)
         if len(chosen) < size and matters(mutant, (root / mutant.path).read_text()):
             chosen.append(mutant)
-    return sorted(chosen, key=lambda mutant: (mutant.path, mutant.line, mutant.column))
+    return chosen
 
 
 def places_of(path: str, source: str) -> list[list[Mutant]]:

@@ -200,9 +200,11 @@ def test_more_voxels_than_any_scanner_makes_are_refused_unread(direction, points
     assert refusal.value.code == "HEADER_GEOMETRY"
 
 
-def test_smoothing_keeps_an_even_volume_even_up_to_its_edge():
-    volume = CTVolume.at(np.full((8, 40, 40), 25, np.int16), (0.5, 0.5, 0.5))
-    [crop] = crop_each_hu([(10, 10, 2)], volume, CropSpec((2, 6, 6), (2, 2, 2), fill_hu=-1000.0))
+@pytest.mark.parametrize("direction", [IDENTITY, turned(20)], ids=["along the axes", "askew"])
+def test_smoothing_keeps_an_even_volume_even_up_to_its_edge(direction):
+    volume = CTVolume.at(np.full((8, 40, 40), 25, np.int16), (0.5, 0.5, 0.5), (0, 0, 0), direction)
+    corner = direction @ np.array([1.5, 1.5, 1.5])
+    [crop] = crop_each_hu([tuple(corner)], volume, CropSpec((2, 2, 2), (2, 2, 2), fill_hu=None))
     assert np.allclose(crop, 25, atol=1e-3)
 
 

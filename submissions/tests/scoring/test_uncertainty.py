@@ -87,6 +87,15 @@ def test_whole_patients_are_drawn():
     assert (by_patient.sum(axis=1) == 5).all()
 
 
+@pytest.mark.parametrize(("n", "n_resamples"), [(50, 130), (50, 20), (50, 19), (50, 1), (300_000, 15)])
+def test_there_are_as_many_resamples_as_asked_each_as_large_as_the_sample(n, n_resamples):
+    """However they are cut into chunks: 1,000 resamples are 1,000."""
+    for chunks in (case_resamples(n, n_resamples), patient_resamples(np.arange(n), 1, n_resamples)):
+        sizes = [(len(counts), set(counts.sum(axis=1))) for counts in chunks]
+        assert sum(size for size, _ in sizes) == n_resamples
+        assert all(drawn == {n} for _, drawn in sizes)
+
+
 def test_the_patient_bootstrap_is_its_seed():
     groups = patient_groups([f"p{i // 3}" for i in range(30)])
     first, again, other = (np.concatenate(list(patient_resamples(groups, seed, 40))) for seed in (1, 1, 2))
