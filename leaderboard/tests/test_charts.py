@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from leaderboard.charts import history_chart
-from leaderboard.history import Moment
+from leaderboard.history import HistoryPoint
 from leaderboard.standings import Row
 from leaderboard.templatetags.scores import interval_bar, points, shown
 from leaderboard.views import scale_of
@@ -16,7 +16,7 @@ DAY = datetime(2026, 3, 1, tzinfo=UTC)
 def moments(*scores):
     """Entries (score, best so far) a day apart."""
     return [
-        Moment(DAY + timedelta(days=i), f"s{i}", "team", score, None, None, best)
+        HistoryPoint(DAY + timedelta(days=i), f"s{i}", "team", score, None, None, best)
         for i, (score, best) in enumerate(scores)
     ]
 
@@ -49,7 +49,7 @@ def test_equal_scores_lie_in_the_middle():
 
 
 def test_entries_of_one_instant_stand_above_each_other_in_the_middle():
-    same = [Moment(DAY, "s", "team", score, None, None, score) for score in (0.5, 0.9)]
+    same = [HistoryPoint(DAY, "s", "team", score, None, None, score) for score in (0.5, 0.9)]
     assert [x for x, _ in history_chart(same).dots] == [340, 340]
 
 

@@ -196,7 +196,7 @@ def running(submission):
 
 
 def set_back(submission):
-    finish.set_back(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_ENGINE")
+    finish.requeue(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_ENGINE")
 
 
 def released(submission):
@@ -221,7 +221,7 @@ def test_a_cancelled_run_uses_up_the_quota():
     submission = make_submission(phase=phase)
     running(submission)
     actions.cancel(submission=submission)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         make_submission(user=submission.user, phase=phase)
     assert refused.value.status_code == 429
 

@@ -37,7 +37,7 @@ def between_look_and_update(act):
 
 
 def set_back_now(evaluation):
-    finish.set_back(evaluation=evaluation, code="SYSTEM_ENGINE", wait=timedelta(0))
+    finish.requeue(evaluation=evaluation, code="SYSTEM_ENGINE", wait=timedelta(0))
 
 
 def taken_over():
@@ -50,11 +50,11 @@ def taken_over():
 
 
 LATE_WRITES = {
-    "complete": lambda lost: lost.move_to(Status.COMPLETED, scores={"public": {"auc": 1.0}}, is_counted=True),
+    "complete": lambda lost: lost.transition_to(Status.COMPLETED, scores={"public": {"auc": 1.0}}, is_counted=True),
     "complete with scores": lambda lost: finish.complete(evaluation=lost, outcome=finish.Outcome(np.zeros(10))),
     "fail": lambda lost: finish.fail(evaluation=lost, code="OUT_OF_MEMORY"),
-    "set back": lambda lost: finish.set_back(evaluation=lost, code="SYSTEM_ENGINE"),
-    "cancel": lambda lost: lost.move_to(Status.CANCELLED),
+    "set back": lambda lost: finish.requeue(evaluation=lost, code="SYSTEM_ENGINE"),
+    "cancel": lambda lost: lost.transition_to(Status.CANCELLED),
     "progress": lambda lost: lost.save_progress(stage="predict", answered=7),
 }
 
@@ -67,7 +67,7 @@ def test_a_lost_attempt_changes_nothing_while_the_next_one_runs(write):
         write(lost)
     assert Evaluation.objects.filter(pk=lost.pk).values().get() == before
     assert (before["attempt"], before["worker"]) == (running.attempt, "quick")
-    running.move_to(Status.COMPLETED)
+    running.transition_to(Status.COMPLETED)
 
 
 def test_a_lost_attempt_is_not_the_running_one():
@@ -117,7 +117,7 @@ def test_a_sweep_leaves_what_another_worker_took_meanwhile():
     with between_look_and_update(another_takes_it):
         assert actions.sweep() == (0, 0)
     lost.refresh_from_db()
-    assert (lost.status, lost.attempt, lost.worker, lost.setbacks) == (Status.RUNNING, 2, "quick", 1)
+    assert (lost.status, lost.attempt, lost.worker, lost.failed_attempts) == (Status.RUNNING, 2, "quick", 1)
 
 
 def test_a_release_leaves_what_another_worker_took_meanwhile():

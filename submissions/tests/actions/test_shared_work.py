@@ -10,21 +10,21 @@ from django_q.models import OrmQ
 from submissions import actions
 from submissions.actions import db_retry
 from submissions.models import Evaluation
-from submissions.models.worker import Housekeeping
+from submissions.models.worker import PeriodicJob
 from submissions.tests.factories import make_submission
 
 
 @pytest.mark.django_db
 def test_a_chore_is_done_by_one_worker_each_time_it_is_due():
     def take():
-        return Housekeeping.claim_chore("sweep", every_s=60)
+        return PeriodicJob.acquire("sweep", every_s=60)
 
     assert [take(), take(), take()] == [True, False, False]
-    Housekeeping.objects.update(done_at=timezone.now() - timedelta(seconds=59))
+    PeriodicJob.objects.update(done_at=timezone.now() - timedelta(seconds=59))
     assert take() is False
-    Housekeeping.objects.update(done_at=timezone.now() - timedelta(seconds=61))
+    PeriodicJob.objects.update(done_at=timezone.now() - timedelta(seconds=61))
     assert [take(), take()] == [True, False]
-    assert Housekeeping.claim_chore("another", every_s=60) is True
+    assert PeriodicJob.acquire("another", every_s=60) is True
 
 
 @pytest.mark.django_db
@@ -63,7 +63,7 @@ def busy(times):
 @pytest.mark.parametrize("times", [0, 1, 2])
 def test_a_busy_database_is_asked_again_after_longer_and_longer_pauses(slept, times):
     run, runs = busy(times)
-    assert db_retry.with_retries(run) == "done"
+    assert db_retry.retry_on_deadlock(run) == "done"
     assert len(runs) == times + 1
     assert len(slept) == times
     assert all(0.05 * number <= pause <= 0.3 * number for number, pause in enumerate(slept, 1))
@@ -73,7 +73,7 @@ def test_a_busy_database_is_asked_again_after_longer_and_longer_pauses(slept, ti
 def test_a_database_that_stays_busy_is_given_up_after_three_runs(slept):
     run, runs = busy(9)
     with pytest.raises(OperationalError):
-        db_retry.with_retries(run)
+        db_retry.retry_on_deadlock(run)
     assert (len(runs), len(slept)) == (3, 2)
 
 
@@ -81,5 +81,5 @@ def test_a_database_that_stays_busy_is_given_up_after_three_runs(slept):
 def test_inside_a_larger_transaction_nothing_is_repeated_alone(slept):
     run, runs = busy(1)
     with pytest.raises(OperationalError), transaction.atomic():
-        db_retry.with_retries(run)
+        db_retry.retry_on_deadlock(run)
     assert (len(runs), slept) == (1, [])
