@@ -70,14 +70,14 @@ def test_who_sees_which_phases_and_boards():
 
 
 def test_limits_are_the_sites_where_the_phase_says_nothing(settings):
-    settings.EVALUATION_MEMORY_MB, settings.EVALUATION_CPUS = 5000, 3.5
+    settings.EVALUATION_MEMORY_MIB, settings.EVALUATION_CPUS = 5000, 3.5
     settings.EVALUATION_TIMEOUT_SECONDS, settings.DOCKER_STARTUP_WAIT_SECONDS = 700, 50
     assert make_phase().limits().as_dict() == {
-        "memory_mb": 5000, "cpus": 3.5, "timeout_s": 700.0, "startup_s": 50.0, "predict_timeout_s": 300.0,
+        "memory_mib": 5000, "cpus": 3.5, "timeout_s": 700.0, "startup_s": 50.0, "predict_timeout_s": 300.0,
         "parallel": 1, "gpu": False,
     }  # fmt: skip
     own = {
-        "memory_mb": 64,
+        "memory_mib": 64,
         "cpus": 0.5,
         "timeout_s": 9,
         "startup_s": 8,
@@ -92,11 +92,11 @@ VALUE = {"auc": 0.123456, "n": 7, "pair": [0.98765, None], "name": "x", "both": 
 
 
 def test_every_float_inside_a_value_is_rounded_and_nothing_else():
-    assert make_phase(decimals=2).shown(VALUE) == {
+    assert make_phase(decimals=2).rounded(VALUE) == {
         "auc": 0.12, "n": 7, "pair": [0.99, None], "name": "x", "both": [0.56, {"deep": 1.23}],
     }  # fmt: skip
-    assert make_phase(decimals=0).shown(0.7) == 1.0
-    assert make_phase(decimals=None).shown(VALUE) == VALUE | {"both": [0.55555, {"deep": 1.23456}]}
+    assert make_phase(decimals=0).rounded(0.7) == 1.0
+    assert make_phase(decimals=None).rounded(VALUE) == VALUE | {"both": [0.55555, {"deep": 1.23456}]}
 
 
 WRONG = [
@@ -107,7 +107,7 @@ WRONG = [
     ({"tie_breaks": ["auc", "nonsense"]}, "tie_breaks"),
     ({"tie_breaks": "auc"}, "tie_breaks"),
     ({"decimals": 16}, "decimals"),
-    ({"memory_mb": 63}, "memory_mb"),
+    ({"memory_mib": 63}, "memory_mib"),
     ({"cpus": 0.09}, "cpus"),
     ({"timeout_s": 0}, "timeout_s"),
     ({"startup_s": 0}, "startup_s"),
@@ -130,7 +130,7 @@ def test_what_makes_no_sense_is_refused_by_its_field(fields, field):
         {"metric": "brier", "tie_breaks": ["auc", "brier"]},
         {"decimals": 15},
         {"decimals": 0},
-        {"memory_mb": 64, "cpus": 0.1, "timeout_s": 1, "startup_s": 1, "predict_timeout_s": 1, "parallel": 1},
+        {"memory_mib": 64, "cpus": 0.1, "timeout_s": 1, "startup_s": 1, "predict_timeout_s": 1, "parallel": 1},
     ],
 )
 def test_what_lies_on_the_bound_is_taken(fields):
