@@ -19,7 +19,7 @@ from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
 from leaderboard.standings import Row, all_rows, count_of, page_of, team_on_board
 from lunasite.http.errors import ApiError
-from submissions.api.negotiation import IgnoreAcceptNegotiation
+from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from submissions.models import Phase
 from submissions.models.team import team_of
 

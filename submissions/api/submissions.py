@@ -21,11 +21,11 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 
 from lunasite.http.errors import ApiError
+from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from lunasite.http.upload_limits import refuse_large_body
 from submissions import actions
 from submissions.actions.submit import read_csv
 from submissions.api.filters import SubmissionFilter
-from submissions.api.negotiation import IgnoreAcceptNegotiation
 from submissions.api.serializers import (
     CsvFileSerializer,
     CsvSubmissionSerializer,
