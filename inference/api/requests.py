@@ -14,6 +14,7 @@ from inference.api.fields import (
     StrictChoiceField,
     TextField,
     WholeField,
+    whole_number,
 )
 from lunasite.http.errors import ApiError
 from lunasite.http.multipart import is_file, misnamed, missing_file
@@ -119,20 +120,25 @@ class LesionBatchRequest(ScanRequest):
         help_text='JSON: [{"lesionID": 1, "coordX": -12.5, "coordY": 30, "coordZ": -101}, …], at most 100.',
     )
 
-    def validate_lesions(self, text: str) -> list[dict[str, Any]]:
+    def validate_lesions(self, text: str) -> list[dict[str, Any] | ApiError]:
+        """Return each row's values, or what is wrong with it. Raises ApiError if something is wrong with every row."""
         rows = strict_json(text)
         if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_LESIONS:
             raise serializers.ValidationError(f"send a JSON list of 1 to {MAX_LESIONS} lesions.", "lesions")
-        return [self._place(position, row) for position, row in enumerate(rows)]
+        places = [self._place(position, row) for position, row in enumerate(rows)]
+        if isinstance(places[0], ApiError) and all(isinstance(place, ApiError) for place in places):
+            raise places[0]
+        return places
 
-    def _place(self, position: int, row: Any) -> dict[str, Any]:
+    def _place(self, position: int, row: Any) -> dict[str, Any] | ApiError:
         texts = {key: json_text(value) for key, value in row.items()} if isinstance(row, dict) else {}
         place = LesionPlace(data=texts)
         if not place.is_valid():
             name, problem = first_problem(place.errors)
-            raise ApiError(
+            return ApiError(
                 400, "VALIDATION_ERROR", f"lesions, row {position}: {name}: {told(problem)}",
                 field="lesions", row=position, column=name, reason=str(problem.code).upper(),
+                lesionID=whole_number(texts.get("lesionID", "")),
             )  # fmt: skip
         return place.validated_data
 

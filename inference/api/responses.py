@@ -29,9 +29,23 @@ class LesionResponse(serializers.Serializer[object]):
     requestId = serializers.CharField()
 
 
+class LesionResult(serializers.Serializer[object]):
+    """The keys of a LesionData; for a lesion that cannot be answered `status` and those of an error instead."""
+
+    status = serializers.CharField(required=False, help_text="`error`, where there is no answer.")
+    seriesInstanceUID = serializers.CharField(required=False)
+    lesionID = serializers.IntegerField(min_value=0, allow_null=True, help_text="Null where it could not be read.")
+    probability = serializers.FloatField(min_value=0, max_value=1, required=False)
+    predictionLabel = serializers.IntegerField(min_value=0, max_value=1, required=False)
+    processingTimeMs = serializers.IntegerField(min_value=0, required=False)
+    error_code = serializers.CharField(required=False)
+    message = serializers.CharField(required=False)
+    details = serializers.DictField(required=False)
+
+
 class LesionBatchResponse(serializers.Serializer[object]):
     status = serializers.CharField(help_text="`success`.")
-    data = LesionData(many=True)  # type: ignore[assignment]
+    data = LesionResult(many=True)  # type: ignore[assignment]
     modelVersion = serializers.CharField()
     requestId = serializers.CharField()
 

@@ -1,6 +1,7 @@
 """Predictions as JSON: /api/v1/predict/lesion and /api/v1/predict/ct, one and many (docs/api.md)."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -30,6 +31,7 @@ from inference.api.responses import (
 )
 from inference.api.throttling import LESION_ENDPOINTS, SLICE_ENDPOINTS
 from inference.call_log import Call
+from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Prediction
 from inference.networks.answers import LesionAnswer, SliceAnswer
@@ -47,6 +49,7 @@ class LesionViewSet(PredictionViewSet):
     permission_classes = [IsAuthenticated, IsNotLockedOut]
     endpoints = {"create": Prediction.Endpoint.LESION, "batch": Prediction.Endpoint.LESION_BATCH}
     scope = LESION_ENDPOINTS
+    browsable_forms = {"create": LesionRequest, "batch": LesionBatchRequest}
 
     def max_bytes(self) -> int:
         return settings.MAX_VOLUME_BYTES
@@ -76,12 +79,15 @@ class LesionViewSet(PredictionViewSet):
         responses={200: LesionBatchResponse, **LESION_ERRORS},
     )
     def batch(self, request: Request) -> Response:
-        """Return the malignancy probability of up to 100 lesions of one volume, which is read once."""
+        """Return the malignancy probability of up to 100 lesions of one volume, which is read once.
+
+        Each lesion is answered or refused on its own, in the order sent; the call fails when every lesion does.
+        """
         sent = LesionBatchRequest.read(request.data)
         call = self.running_call()
-        answer = self._predict(sent, sent["lesions"])
-        pairs = zip(sent["lesions"], answer.probabilities, strict=True)
-        data = [lesion_data(sent, lesion, probability, call) for lesion, probability in pairs]
+        asked = [row for row in sent["lesions"] if not isinstance(row, ApiError)]
+        answer = self._predict(sent, asked)
+        data = list(batch_results(sent, answer, call))
         return Response({"status": "success", "data": data, **trace(call, answer)})
 
     def _predict(self, sent: dict[str, Any], lesions: list[dict[str, Any]]) -> LesionAnswer:
@@ -104,6 +110,27 @@ def lesion_data(sent: dict[str, Any], lesion: dict[str, Any], probability: float
     }
 
 
+def batch_results(sent: dict[str, Any], answer: LesionAnswer, call: Call) -> Iterator[dict[str, Any]]:
+    """Yield each row's probability, or why it has none; `answer` is about those rows that could be asked."""
+    probabilities, position = iter(answer.probabilities), -1
+    for row, lesion in enumerate(sent["lesions"]):
+        if isinstance(lesion, ApiError):
+            yield refused_lesion(lesion.details.get("lesionID"), lesion.message, lesion.details)
+            continue
+        position += 1
+        if position in answer.outside:
+            details = {"field": "lesions", "row": row, "reason": PointOutsideScan.code}
+            yield refused_lesion(lesion["lesionID"], PointOutsideScan.note, details)
+        else:
+            yield lesion_data(sent, lesion, next(probabilities), call)
+
+
+def refused_lesion(lesion_id: int | None, message: str, details: dict[str, Any]) -> dict[str, Any]:
+    """Return why one lesion of a batch has no answer; lesion_id: None where it could not be read."""
+    error = {"status": "error", "error_code": "VALIDATION_ERROR", "message": message, "details": details}
+    return {"lesionID": lesion_id, **error}
+
+
 def trace(call: Call, answer: LesionAnswer) -> dict[str, str]:
     return {"modelVersion": answer.model_version, "requestId": call.request_id}
 
@@ -113,6 +140,7 @@ class SliceViewSet(TokenIfRequired, PredictionViewSet):
 
     endpoints = {"create": Prediction.Endpoint.SLICE, "batch": Prediction.Endpoint.SLICE_BATCH}
     scope = SLICE_ENDPOINTS
+    browsable_forms = {"create": SliceRequest}
 
     def max_bytes(self) -> int:
         return BATCH_BYTES if self.action == "batch" else settings.MAX_PICTURE_BYTES

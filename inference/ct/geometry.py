@@ -34,6 +34,15 @@ def world_to_index(point_xyz_mm: ArrayLike, grid: Grid) -> NDArray[np.float64]:
     return index_zyx
 
 
+def contains(grid: Grid, point_xyz_mm: ArrayLike) -> bool:
+    """Say whether some voxel contains a world point (3,), mm, LPS."""
+    try:
+        world_to_index(point_xyz_mm, grid)
+    except PointOutsideScan:
+        return False
+    return True
+
+
 def index_to_world(index_zyx: ArrayLike, grid: Grid) -> NDArray[np.float64]:
     """Return the world point (3,), x y z in mm, of a (fractional) array index (z, y, x)."""
     index_xyz = np.asarray(index_zyx, dtype=np.float64)[::-1]

@@ -6,7 +6,7 @@ ServiceError              has .code and .note (a sentence for the caller)
   TimedOut                504 GATEWAY_TIMEOUT: the work has been stopped
   ModelFailed             422 PROCESSING_ERROR: the model failed on a readable input
 inference.ct.reading.errors.Unreadable     400: .code is the reason, .note the sentence
-inference.ct.geometry.PointOutsideScan     400 VALIDATION_ERROR: the coordinate lies in no voxel
+inference.ct.geometry.PointOutsideScan     400 VALIDATION_ERROR: no coordinate lies in any voxel
 """
 
 import sys
@@ -32,7 +32,7 @@ class ServiceError(Exception):
 
 class ModelUnavailable(ServiceError):
     code = "MODEL_UNAVAILABLE"
-    note = "The model is not loaded."
+    note = "Model not loaded. Ask again in a while; /health says when it is."  # older clients look for these words
 
 
 class ServiceBusy(ServiceError):
@@ -58,7 +58,9 @@ class ModelFailed(ServiceError):
 
 @dataclass(frozen=True)
 class LesionAnswer:
-    """probabilities: one a point, in the order asked, each in [0, 1].
+    """probabilities: one a point, in the order asked, each in [0, 1]; none for those of `outside`.
+
+    outside: positions, in the list asked, of points that lie in no voxel of the scan.
 
     statistics: plain numbers for the call log, about the scan and (first point's) crop: hu_mean, hu_std,
     hu_min, hu_max, size_x, size_y, size_z, spacing_x_mm, spacing_y_mm, spacing_z_mm. Never pixels.
@@ -69,6 +71,7 @@ class LesionAnswer:
     model_version: str
     processing_ms: int
     statistics: dict[str, Finite] = field(default_factory=dict)
+    outside: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,10 @@ class ModelService(Protocol):
         points_xyz_mm: Sequence[PointXYZ],
         timeout_s: float,
     ) -> LesionAnswer:
-        """Return the malignancy probability at each point (world mm, LPS) of one scan, read once."""
+        """Return the malignancy probability at each point (world mm, LPS) of one scan, read once.
+
+        Points outside the scan are named in the answer; PointOutsideScan is raised when all are.
+        """
 
     def lesion_views(
         self, path: Path | str, raw_path: Path | str | None, point_xyz_mm: PointXYZ, timeout_s: float

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.ct.geometry import world_to_index
+from inference.ct.geometry import PointOutsideScan, contains
 from inference.ct.reading.metaimage import open_scan
 from inference.ct.reading.picture import Picture, read_picture
 from inference.networks.answers import (
@@ -41,10 +41,12 @@ class FakeEngine:
     def lesion_probability(self, path, raw_path, points_xyz_mm: Sequence, timeout_s: float) -> LesionAnswer:
         self._begin(path)
         with open_scan(path, raw_path) as scan:
-            for point in points_xyz_mm:
-                world_to_index(point, scan.grid)
+            outside = [n for n, point in enumerate(points_xyz_mm) if not contains(scan.grid, point)]
+            if len(outside) == len(points_xyz_mm):
+                raise PointOutsideScan
             scan.read_blocks([((0, 0, 0), (1, 1, 1))])
-        return LesionAnswer([self.probability] * len(points_xyz_mm), VERSION, 3, {"hu_mean": -512.0})
+        n_inside = len(points_xyz_mm) - len(outside)
+        return LesionAnswer([self.probability] * n_inside, VERSION, 3, {"hu_mean": -512.0}, outside)
 
     def lesion_views(self, path, raw_path, point_xyz_mm, timeout_s: float) -> LesionViews:
         answer = self.lesion_probability(path, raw_path, [point_xyz_mm], timeout_s)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from inference.ct.crop_spec import window
 from inference.ct.cropping import crop_around, crop_each_hu
+from inference.ct.geometry import PointOutsideScan, contains
 from inference.ct.reading.metaimage import ScanFile, open_scan
 from inference.ct.reading.picture import read_picture
 from inference.networks.answers import (
@@ -47,9 +48,13 @@ class RequestHandlers:
     def _lesion_probability(self, request: Request, began: float) -> LesionAnswer:
         model = _loaded(self.lesion)
         with open_scan(*request["files"]) as scan:
-            cubes = crop_each_hu(request["points"], scan, model.spec)
+            outside = [n for n, point in enumerate(request["points"]) if not contains(scan.grid, point)]
+            inside = [point for n, point in enumerate(request["points"]) if n not in outside]
+            if not inside:
+                raise PointOutsideScan
+            cubes = crop_each_hu(inside, scan, model.spec)
             probabilities = model.probabilities([window(cube, model.spec)[None] for cube in cubes])
-            return LesionAnswer(probabilities, model.version, _ms(began), _scan_statistics(scan, cubes))
+            return LesionAnswer(probabilities, model.version, _ms(began), _scan_statistics(scan, cubes), outside)
 
     def _lesion_views(self, request: Request, began: float) -> LesionViews:
         answer = self._lesion_probability(request, began)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from inference.ct.geometry import PointOutsideScan
 from inference.models import DriftRow, Prediction
 from inference.networks.answers import ModelUnavailable, ServiceBusy
 from inference.slice_classes import SLICE_CLASSES
@@ -152,10 +153,30 @@ def test_refuses_a_wrong_list_of_lesions(api, fake, rows):
     assert fake.seen == []
 
 
-def test_names_the_row_that_is_wrong(api):
-    answer = api.post("/api/v1/predict/lesion/batch", lesions([LESIONS[0], {**LESIONS[1], "coordY": "x"}]))
-    details = answer.json()["details"]
-    assert (details["row"], details["column"]) == (1, "coordY")
+def test_one_bad_point_of_a_batch_fails_alone_and_is_named(api, fake):
+    outside = {"lesionID": 3, "coordX": 9000, "coordY": 0, "coordZ": 0}
+    rows = [{**LESIONS[1], "coordY": "x"}, LESIONS[0], outside, LESIONS[1], "no lesion"]
+    answer = api.post("/api/v1/predict/lesion/batch", lesions(rows))
+    assert answer.status_code == 200
+    data = answer.json()["data"]
+    assert [row.get("probability") for row in data] == [None, 0.5, None, 0.5, None]
+    assert [row["lesionID"] for row in data] == [2, 1, 3, 2, None]
+    assert [row.get("status") for row in data] == ["error", None, "error", None, "error"]
+    assert (data[0]["details"]["row"], data[0]["details"]["column"]) == (0, "coordY")
+    assert data[2]["details"] == {"field": "lesions", "row": 2, "reason": "POINT_OUTSIDE_SCAN"}
+    assert data[2]["message"] == PointOutsideScan.note
+    assert len(fake.seen) == 1
+    assert Prediction.objects.get().items == 3  # those that were asked
+
+
+def test_a_batch_without_any_good_point_is_refused_for_its_first(api, fake):
+    rows = [{**LESIONS[1], "coordY": "x"}, {"lesionID": 2}]
+    answer = api.post("/api/v1/predict/lesion/batch", lesions(rows))
+    assert answer.status_code == 400
+    assert (answer.json()["details"]["row"], answer.json()["details"]["column"]) == (0, "coordY")
+    everywhere_outside = [{**one, "coordX": 9000} for one in LESIONS]
+    answer = api.post("/api/v1/predict/lesion/batch", lesions(everywhere_outside))
+    assert (answer.status_code, answer.json()["details"]["reason"]) == (400, "POINT_OUTSIDE_SCAN")
 
 
 def test_a_batch_needs_a_token_and_a_good_file(api, anonymous):
