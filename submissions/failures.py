@@ -41,7 +41,7 @@ FAILURES: dict[str, Failure] = {
         PARTICIPANT,
         False,
         {
-            "UPLOAD_EMPTY": "The file is empty; choose the file again and send it.",
+            "UPLOAD_EMPTY": "Empty file: choose the file again and send it.",
             "UPLOAD_TOO_LARGE": "The file is larger than this phase takes; send a smaller image.",
             "UPLOAD_NOT_ARCHIVE": "The file is not a tar archive; make it with 'docker save -o model.tar IMAGE'.",
             "IMAGE_REFERENCE": "The image's name cannot be used; write host/name@sha256:… with a registry this site allows.",

@@ -17,10 +17,13 @@ RETRY_LATER_S = 30
 
 
 def answer_for(error: Exception) -> ApiError:
-    """Return the answer for an error of the service; an unknown one is raised again and becomes a 500."""
+    """Return the answer for an error of the service; an unknown one is raised again and becomes a 500.
+
+    Clients of earlier systems look for the words "Invalid image", and "Empty file" of the readers.
+    """
     if isinstance(error, InvalidImageFile):
         status, code = (413, "FILE_TOO_LARGE") if error.code in TOO_LARGE else (400, "INVALID_FILE_FORMAT")
-        return ApiError(status, code, error.note, field="file", reason=error.code)
+        return ApiError(status, code, f"Invalid image: {error.note}", field="file", reason=error.code)
     if isinstance(error, PointOutsideScan):
         return ApiError(400, "VALIDATION_ERROR", error.note, field="coordX", reason=error.code)
     if isinstance(error, ServiceError):

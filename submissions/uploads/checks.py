@@ -42,7 +42,7 @@ def check_part_name(part: str, name: str) -> None:
 def check_size(size_bytes: int) -> None:
     """Raise ApiError for an empty file (400) or one over the site's limit (413)."""
     if size_bytes <= 0:
-        raise ApiError(400, "UPLOAD_EMPTY", "The file is empty; choose the file again and send it.", field="file")
+        raise ApiError(400, "UPLOAD_EMPTY", "Empty file: choose the file again and send it.", field="file")
     if size_bytes > settings.MAX_IMAGE_BYTES:
         raise too_large()
 

@@ -61,7 +61,10 @@ def read_picture(path: Path | str) -> Picture:
     """
     if os.path.getsize(path) > MAX_FILE_BYTES:
         raise InvalidImageFile("FILE_TOO_LARGE", "A picture may have at most 20 MB: scale it down, or save it as JPEG.")
-    data = _picture_alone(Path(path).read_bytes())
+    raw = Path(path).read_bytes()
+    if not raw:
+        raise InvalidImageFile("IMAGE_FORMAT", "Empty file: it holds no bytes; choose the picture again.")
+    data = _picture_alone(raw)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with _opened(data) as image:

@@ -38,7 +38,7 @@ def read_bytes(data: bytes | BinaryIO, max_bytes: int) -> bytes:
 def as_text(content: bytes, *, max_rows: int) -> str:
     """Return the text of a UTF-8 file, without its byte-order mark. Raises CsvProblems."""
     if not content.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise CsvProblems("CSV_EMPTY", "The file is empty. Fill in the template of the phase.")
+        raise CsvProblems("CSV_EMPTY", "Empty file. Fill in the template of the phase.")
     _refuse_other_encodings(content)
     _refuse_too_many_lines(content, max_rows)
     _refuse_long_lines(content)
