@@ -10,7 +10,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from submissions.models import Phase, Split
-from submissions.scoring import METRICS, Metric
+from submissions.scoring import METRICS, Metric, canonical_name
 
 
 @dataclass(frozen=True)
@@ -47,21 +47,22 @@ class Board:
         return [METRICS[name] for name in self.phase.tie_breaks] if ranks else []
 
 
-def visible_phase(user: Any, slug: str) -> Phase:
-    """Return a phase whose board `user` may see. Raises Http404 for any other (A21)."""
-    if "\0" in slug:
-        raise Http404("There is no such leaderboard.")
-    phase = Phase.objects.boards_visible_to(user).select_related("dataset").filter(slug=slug).first()
+def visible_phase(user: Any, name: str) -> Phase:
+    """Return a phase, named by slug or number, whose board `user` may see. Raises Http404 for any other (A21)."""
+    phase = Phase.objects.boards_visible_to(user).select_related("dataset").named(name)
     if phase is None:
         raise Http404("There is no such leaderboard.")
     return phase
 
 
 def board_of(phase: Phase, user: Any, *, metric: str = "", split: str = "", every_entry: bool = False) -> Board:
-    """Return the board of a phase. Raises ValueError with the name of what is wrong: `metric` or `split`."""
+    """Return the board of a phase; a metric may be written in any case, accuracy also as `acc`.
+
+    Raises ValueError with the name of what is wrong: `metric` or `split`.
+    """
     now = timezone.now()
     splits = shown_splits(phase, user, now)
-    name = metric or phase.ranking_metric
+    name = canonical_name(metric) or phase.ranking_metric
     if name not in phase.kind.metrics:
         raise ValueError("metric")
     chosen = split or default_split(phase, now, splits)

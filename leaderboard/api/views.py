@@ -60,8 +60,8 @@ class HistorySerializer(serializers.Serializer[Any]):
     rows = HistoryPointSerializer(many=True)
 
 
-PHASE = OpenApiParameter("phase", str, required=True, description="slug of the phase")
-METRIC = OpenApiParameter("metric", str, description="default: the one that ranks")
+PHASE = OpenApiParameter("phase", str, required=True, description="slug or number of the phase; also `dataset_id`")
+METRIC = OpenApiParameter("metric", str, description="in any case; default: the one that ranks")
 SPLIT = OpenApiParameter("split", str, enum=["public", "private"], description="private: after the phase's end")
 FORMAT = OpenApiParameter("format", str, enum=["json", "csv"])
 SHOW = OpenApiParameter("show", str, enum=["best", "all"], description="all: every entry of each team")
@@ -76,9 +76,10 @@ PAGE_SIZE = OpenApiParameter("page_size", int, description="at most 100")
 def asked_board(request: Request) -> Board:
     """Return the board that a request's parameters name. Raises Http404 and ApiError."""
     asked = request.query_params
-    if not asked.get("phase"):
+    named = asked.get("phase") or asked.get("dataset_id")
+    if not named:
         raise ApiError(400, "VALIDATION_ERROR", "Say which phase: add ?phase= and its slug.", field="phase")
-    phase = visible_phase(request.user, asked["phase"])
+    phase = visible_phase(request.user, named)
     every_entry = _one_of(request, "show", ("best", "all")) == "all"
     metric, split = asked.get("metric", ""), asked.get("split", "")
     try:

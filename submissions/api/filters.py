@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import OuterRef, QuerySet, Subquery
 from django_filters import rest_framework as filters
 
-from submissions.models import Evaluation, Submission
+from submissions.models import Evaluation, Phase, Submission
 
 
 def one_of(choices: list[tuple[str, str]], **options: Any) -> filters.ChoiceFilter:
@@ -19,13 +19,17 @@ def one_of(choices: list[tuple[str, str]], **options: Any) -> filters.ChoiceFilt
 class SubmissionFilter(filters.FilterSet):
     """A phase that is not there, or not yet to be seen, has no submissions; other names are ignored."""
 
-    phase = filters.CharFilter(field_name="phase__slug", help_text="slug of the phase")
+    phase = filters.CharFilter(method="in_phase", help_text="slug or number of the phase")
+    dataset_id = filters.CharFilter(method="in_phase", help_text="the same, as older clients name it")
     type = one_of(Submission.Type.choices, field_name="submission_type")
     status = one_of(Evaluation.Status.choices, method="with_status", help_text="of the newest evaluation")
 
     class Meta:
         model = Submission
         fields: list[str] = []
+
+    def in_phase(self, queryset: QuerySet[Submission], name: str, value: str) -> QuerySet[Submission]:
+        return queryset.filter(phase=Phase.objects.named(value))
 
     def with_status(self, queryset: QuerySet[Submission], name: str, value: str) -> QuerySet[Submission]:
         newest = Evaluation.objects.filter(submission=OuterRef("pk")).order_by("-pk").values("status")[:1]

@@ -40,7 +40,7 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
     class Meta:
         model = Phase
         fields = [
-            "slug", "title", "description", "kind", "task", "dataset", "dataset_version", "cases", "opens_at",
+            "id", "slug", "title", "description", "kind", "task", "dataset", "dataset_version", "cases", "opens_at",
             "closes_at", "is_open", "metric", "direction", "metrics", "decimals", "quotas", "tries_left",
             "accepts_csv", "accepts_docker", "csv", "container",
         ]  # fmt: skip
@@ -166,21 +166,21 @@ class SubmissionDetailSerializer(SubmissionSerializer):
 class SubmissionFieldsSerializer(serializers.Serializer[Any]):
     """What comes beside the file of any submission."""
 
-    phase = serializers.SlugField(required=False, max_length=60, help_text="The phase's slug.")
+    phase = serializers.SlugField(required=False, max_length=60, help_text="The phase's slug or number.")
     dataset_id = serializers.SlugField(required=False, max_length=60, help_text="Older name of `phase`.")
     title = SingleLineCharField(required=False, max_length=120, allow_blank=True)
     comment = serializers.CharField(required=False, max_length=2000, allow_blank=True)
     model_version = SingleLineCharField(required=False, max_length=60, allow_blank=True)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Put the phase itself in place of its slug."""
-        slug = data.pop("dataset_id", None)
-        slug = data.pop("phase", None) or slug
-        if not slug:
+        """Put the phase itself in place of its slug or number."""
+        named = data.pop("dataset_id", None)
+        named = data.pop("phase", None) or named
+        if not named:
             raise serializers.ValidationError({"phase": ["Name the phase to submit to; /api/v1/phases lists them."]})
-        phase = Phase.objects.visible_to(self.context["request"].user).filter(slug=slug).first()
+        phase = Phase.objects.visible_to(self.context["request"].user).named(named)
         if phase is None:
-            raise serializers.ValidationError({"phase": [f"There is no phase '{slug}'; /api/v1/phases lists them."]})
+            raise serializers.ValidationError({"phase": [f"There is no phase '{named}'; /api/v1/phases lists them."]})
         return data | {"phase": phase}
 
 

@@ -35,6 +35,7 @@ from submissions.api.serializers import (
 )
 from submissions.intake.csv.predictions import CsvProblems, PredictionTable
 from submissions.models import Evaluation, Phase, Submission
+from submissions.models.phase import PhaseQuerySet
 from submissions.presenters.csv_template import template_file
 from submissions.presenters.report import report_of
 from submissions.presenters.signed_record import signed_record
@@ -60,14 +61,22 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
 
     serializer_class = PhaseSerializer
     lookup_field = "slug"
+    browsable_forms = {"check": CsvFileSerializer}
     content_negotiation_class = IgnoreAcceptNegotiation
     queryset = Phase.objects.none()
 
     def get_permissions(self) -> Sequence[Any]:
         return super().get_permissions() if self.action == "check" else [AllowAny()]
 
-    def get_queryset(self) -> QuerySet[Phase]:
+    def get_queryset(self) -> PhaseQuerySet:
         return Phase.objects.visible_to(self.request.user).select_related("dataset").prefetch_related("quotas")
+
+    def get_object(self) -> Phase:
+        """Return the phase of a slug or number. Raises NotFound."""
+        phase = self.get_queryset().named(self.kwargs["slug"])
+        if phase is None:
+            raise NotFound("There is no such phase; /api/v1/phases lists them.")
+        return phase
 
     @extend_schema(
         request={"multipart/form-data": CsvFileSerializer},
@@ -106,6 +115,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     serializer_class = SubmissionSerializer
     throttle_classes = [SubmitThrottle]
     throttle_scope = "submit"
+    browsable_forms = {"create": CsvSubmissionSerializer}
     content_negotiation_class = IgnoreAcceptNegotiation
     filter_backends = [DjangoFilterBackend]
     filterset_class = SubmissionFilter
@@ -122,7 +132,6 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Filter a list; the same names mean nothing for one submission."""
         return super().filter_queryset(queryset) if self.action == "list" else queryset
-
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """My team's submissions, newest first."""
         return super().list(request, *args, **kwargs)

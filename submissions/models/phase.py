@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from submissions.models.dataset import Dataset, Split
 from submissions.runner.contracts import contracts_for
 from submissions.scoring import metrics_of
 
+NUMBER = re.compile(r"[0-9]{1,18}")
 SHORTEST_WINDOW = timedelta(seconds=1)
 MAX_WINDOW = timedelta(days=3653)  # a longer one would reach back before the first year of the calendar
 
@@ -38,6 +40,18 @@ class PhaseLimits:
 
 
 class PhaseQuerySet(models.QuerySet["Phase"]):
+    def named(self, name: str) -> Phase | None:
+        """Return the phase of a slug or, as older clients write it, of its number (the primary key).
+
+        A slug of digits alone comes before the number.
+        """
+        if "\0" in name:  # PostgreSQL takes none in a text
+            return None
+        phase = self.filter(slug=name).first()
+        if phase is None and NUMBER.fullmatch(name):
+            phase = self.filter(pk=int(name)).first()
+        return phase
+
     def visible_to(self, user: Any) -> PhaseQuerySet:
         """Hidden phases are for staff only."""
         return self if user.is_staff else self.filter(is_hidden=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .curves import CURVES, Chart, curves
 from .errors import MetricError
-from .metrics import METRIC_VERSION, METRICS, MISSING, Metric, metrics_of
+from .metrics import METRIC_VERSION, METRICS, MISSING, Metric, canonical_name, metrics_of
 from .outcome import Outcome
 from .report import preferred_interval, score
 
@@ -17,6 +17,7 @@ __all__ = [
     "Metric",
     "MetricError",
     "Outcome",
+    "canonical_name",
     "curves",
     "metrics_of",
     "preferred_interval",

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from lunasite.http.errors import ApiError
 from lunasite.http.upload_limits import megabytes, refuse_large_body
@@ -37,6 +37,7 @@ from submissions.web.image_forms import ImageForm
 PER_PAGE = 20
 
 
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Say what the site is and which phases there are."""
     now = timezone.now()
@@ -132,10 +133,11 @@ def _phase_again(request: HttpRequest, phase: Phase, form: CsvForm, *, status: i
 
 
 @login_required
+@require_safe
 def submission_list(request: HttpRequest) -> HttpResponse:
     rows = Submission.objects.visible_to(request.user).select_related("phase__dataset", "team", "user")
-    if slug := request.GET.get("phase"):
-        rows = rows.filter(phase__slug=slug)
+    if named := request.GET.get("phase") or request.GET.get("dataset_id"):
+        rows = rows.filter(phase=Phase.objects.named(named))
     light = Prefetch("evaluations", Evaluation.objects.without_blobs())
     page = Paginator(rows.prefetch_related(light), PER_PAGE).get_page(request.GET.get("page"))
     listed = [{"submission": one, "evaluation": one.latest, "score": listed_score(one)} for one in page]

@@ -21,6 +21,7 @@ from submissions.scoring.resamples import Floats, Resamples, Sample
 METRIC_VERSION = "1"
 # What a score that is not there weighs wherever scores are compared: less than any.
 MISSING = float("-inf")
+ALIASES = {"acc": "accuracy"}  # as earlier systems wrote it
 
 Plain = Callable[[Any, Any], float | None]
 Counted = Callable[[Resamples], Floats]
@@ -115,6 +116,13 @@ def resample_metric(
 def metrics_of(kind: str) -> dict[str, Metric]:
     """Return the metrics a kind names, in the order they are shown."""
     return {name: METRICS[name] for name in KINDS[kind].metrics}
+
+
+def canonical_name(name: str) -> str:
+    """Return a metric's name as METRICS spells it, from any case or an alias; an unknown one comes back lower-cased."""
+    if name in METRICS:
+        return name
+    return ALIASES.get(name.lower(), name.lower())
 
 
 def metric_named(name: str, kind: str) -> Metric:
