@@ -1,17 +1,53 @@
-"""The JSON API: what each app offers, its schema, and a JSON 404 for the rest."""
+"""The JSON API: what each app offers, a list of it, its schema, and a JSON 404 for the rest."""
+
+from typing import Any
 
 from csp.decorators import csp_update
 from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
 
 from lunasite.http import errors, openapi  # noqa: F401  registers how the schema describes the authentication
+from lunasite.http.negotiation import names_html
+
+# What /api/v1/ lists: addresses without a parameter, by what one finds there.
+LISTED = {
+    "token": "api_token", "phases": "api_phases", "submissions": "api_submissions",
+    "submit_image": "api_submit_docker", "uploads": "api_uploads", "leaderboard": "api_leaderboard",
+    "leaderboard_history": "api_leaderboard_history", "predict_lesion": "api_predict_lesion",
+    "predict_lesion_batch": "api_predict_lesion_batch", "predict_ct": "api_predict_ct",
+    "predict_ct_batch": "api_predict_ct_batch", "feedback": "api_feedback", "schema": "schema", "docs": "api_docs",
+}  # fmt: skip
+
+
+ADDRESSES = {200: {"type": "object", "additionalProperties": {"type": "string", "format": "uri"}}}
+
+
+class ApiRoot(APIView):
+    """What there is below /api/v1/, by name; /api/docs/ describes each."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(operation_id="api_root", responses=ADDRESSES)
+    def get(self, request: Request) -> Response:
+        """List the addresses of the API by what is found there."""
+        return Response({what: reverse(name, request=request) for what, name in LISTED.items()})
 
 
 class SchemaView(SpectacularAPIView):
     """The schema; there is one version, and the text of `?version=` would stand in a header."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Answer a browser in JSON, which it shows; it would only save the schema's own media type as a file."""
+        if names_html(request._request):
+            return next((one, one.media_type) for one in self.get_renderers() if one.media_type == "application/json")
+        return super().perform_content_negotiation(request, force)
 
     def _get_version_parameter(self, request: Request) -> None:
         return None
@@ -24,6 +60,7 @@ docs = csp_update({"style-src": "'unsafe-inline'"})(
 schema = SchemaView.as_view(permission_classes=[AllowAny], authentication_classes=[])
 
 api_urls = [
+    re_path(r"^api/v1/?$", ApiRoot.as_view(), name="api_root"),
     path("api/v1/schema", schema, name="schema"),
     path("api/docs", docs, name="api_docs"),
     path("api/v1/", include("submissions.api.urls")),

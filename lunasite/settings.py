@@ -278,7 +278,11 @@ REST_FRAMEWORK = {
         "lunasite.http.authentication.ApiSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["lunasite.http.renderers.ExactJSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "lunasite.http.renderers.ExactJSONRenderer",
+        "lunasite.http.renderers.BrowsablePage",
+    ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "lunasite.http.negotiation.BrowsableNegotiation",
     "DEFAULT_PARSER_CLASSES": [
         "rest_framework.parsers.MultiPartParser",
         "rest_framework.parsers.FormParser",

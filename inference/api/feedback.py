@@ -53,6 +53,7 @@ class FeedbackViewSet(TokenIfRequired, UploadViewSet):
 
     throttle_classes = [ScopedRateThrottle]
     throttle_scope = "feedback"
+    browsable_forms = {"create": FeedbackRequest}
 
     @extend_schema(
         operation_id="send_feedback",

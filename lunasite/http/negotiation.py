@@ -1,20 +1,85 @@
-"""Which form an answer takes, where the address decides it and not the Accept header."""
+"""Which form an answer takes: JSON to a program; a page to a browser, which names text/html in its Accept header."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 
+from lunasite.http.renderers import BrowsablePage
 
-class IgnoreAcceptNegotiation(DefaultContentNegotiation):
+HTML = "text/html"
+View = Callable[..., HttpResponseBase]
+
+
+def names_html(request: HttpRequest) -> bool:
+    """Say whether the Accept header names text/html, as every browser's does when a page is opened; `*/*` does not."""
+    ranges = request.headers.get("Accept", "").lower().split(",")
+    return any(one.split(";")[0].strip() == HTML for one in ranges)
+
+
+def wants_page(request: HttpRequest) -> bool:
+    """Say whether a page, or a part of one that htmx asked for, is the answer to a request."""
+    return names_html(request) or "HX-Request" in request.headers
+
+
+def is_signed_in_browser(request: HttpRequest) -> bool:
+    """Say whether somebody with a session opened an address in a browser; a token is a program's."""
+    return names_html(request) and "Authorization" not in request.headers and request.user.is_authenticated
+
+
+def page_or_json(page: View, api: View) -> View:
+    """Return a view for an address that a page and the API share: a GET that wants a page gets it, all else the API.
+
+    Exempt from Django's CSRF check, as every view of the API is: the page answers GET alone.
+    """
+
+    @csrf_exempt
+    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        is_page = request.method in ("GET", "HEAD") and wants_page(request)
+        response = (page if is_page else api)(request, *args, **kwargs)
+        if isinstance(response, HttpResponse):
+            patch_vary_headers(response, ["Accept", "HX-Request"])
+        return response
+
+    return view
+
+
+class BrowsableNegotiation(DefaultContentNegotiation):
+    """JSON as ever; the browsable page to a signed-in browser alone."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        """Return the renderer and its media type. Raises NotAcceptable."""
+        pages, others = parted(renderers)
+        if pages and is_signed_in_browser(request._request):
+            return pages[0], HTML
+        if names_html(request._request):  # a browser's Accept may name nothing else, and JSON helps more than a 406
+            return others[0], others[0].media_type
+        return super().select_renderer(request, others, format_suffix)
+
+
+class IgnoreAcceptNegotiation(BrowsableNegotiation):
     """For addresses that send CSV or a file: `Accept: text/csv` must not be refused where CSV is what comes."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
     ) -> tuple[Any, str]:
-        """Return the first renderer: what errors are written in."""
-        first = next(iter(renderers))
-        return first, first.media_type
+        """Return the browsable page to a signed-in browser, else the first renderer: what errors are written in."""
+        pages, others = parted(renderers)
+        chosen = pages[0] if pages and is_signed_in_browser(request._request) else others[0]
+        return chosen, chosen.media_type
+
+
+def parted(renderers: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Return the browsable renderers, and the others."""
+    known = list(renderers)
+    pages = [one for one in known if isinstance(one, BrowsablePage)]
+    return pages, [one for one in known if one not in pages]

@@ -1,6 +1,12 @@
-"""JSON answers."""
+"""What answers are written in: JSON, and for signed-in browsers DRF's browsable page around it."""
 
-from rest_framework.renderers import JSONRenderer
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.exceptions import APIException
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
+from rest_framework.request import override_method
 
 
 class ExactJSONRenderer(JSONRenderer):
@@ -8,3 +14,31 @@ class ExactJSONRenderer(JSONRenderer):
 
     strict = True
     charset = None
+
+
+class BrowsablePage(BrowsableAPIRenderer):
+    """DRF's browsable API under this site's policy: no style and no script inside the page, no other host.
+
+    A view names the form of an action in `browsable_forms`; the serializer of its answers would be the wrong one.
+    """
+
+    def get_rendered_html_form(self, data: Any, view: Any, method: str, request: Any) -> Any:
+        """Return the form of a POST, as HTML; whether there is a form of the other methods."""
+        if method != "POST":
+            return super().get_rendered_html_form(data, view, method, request)
+        with override_method(view, request, method) as asked:
+            form = getattr(view, "browsable_forms", {}).get(getattr(view, "action", None) or "post")
+            if form is None or not self.show_form_for_method(view, method, asked, None):
+                return None
+            return self.render_form_for_serializer(form(context={"request": asked, "view": view}))
+
+    def show_form_for_method(self, view: Any, method: str, request: Any, obj: Any) -> bool:
+        """Say whether the caller may use a method; a refusal of any kind means no."""
+        try:
+            return bool(super().show_form_for_method(view, method, request, obj))
+        except APIException:
+            return False
+
+    def get_context(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Leave out the colours of Pygments, which DRF writes as a style element."""
+        return {**super().get_context(*args, **kwargs), "code_style": None}

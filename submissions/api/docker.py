@@ -94,6 +94,7 @@ class DockerSubmissionView(ReceivesImages):
 
     throttle_classes = [SubmitThrottle]
     throttle_scope = "submit"
+    browsable_forms = {"post": ImageSubmissionSerializer}
 
     @extend_schema(request={"multipart/form-data": ImageSubmissionSerializer}, responses={201: ImageSubmissionAnswer})
     def post(self, request: Request) -> Response:

@@ -75,6 +75,8 @@ class OctetStreamParser(BaseParser):
 class UploadViewSet(viewsets.GenericViewSet[Upload]):
     """My uploads; they go after two days if nobody submits them."""
 
+    browsable_forms = {"create": NewUploadSerializer, "parts": NumbersSerializer}
+
     serializer_class = UploadSerializer
     throttle_scope = "submit"
     parser_classes = [*APIView.parser_classes, OctetStreamParser]
