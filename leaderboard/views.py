@@ -55,6 +55,12 @@ def board(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, _template(request), shown)
 
 
+def asked_board_page(request: HttpRequest) -> HttpResponse:
+    """Show the board of the phase that a parameter names, as the API's address takes it; without one, all boards."""
+    named = request.GET.get("phase") or request.GET.get("dataset_id")
+    return board(request, named) if named else boards(request)
+
+
 def _template(request: HttpRequest) -> str:
     """Return the table alone for htmx's requests, the page for all others."""
     htmx = request.htmx  # type: ignore[attr-defined]

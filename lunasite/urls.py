@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from lunasite.api_urls import api_urls
+from lunasite.earlier_urls import earlier_urls
 from lunasite.http import errors
 from lunasite.monitoring.health import health, ready
 from lunasite.monitoring.metrics.view import metrics
@@ -16,6 +17,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    *earlier_urls,  # first: the page of the submissions shares its address with the API
     path("", include("submissions.urls")),
     path("", include("leaderboard.urls")),
     path("", include("inference.urls")),

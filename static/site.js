@@ -54,6 +54,7 @@
     const started = performance.now();
     const target = new URL(form.action, location.href);
     request.open("POST", target);
+    request.setRequestHeader("Accept", "text/html");
     request.upload.addEventListener("progress", (event) => showProgress(event, bar, text, started));
     request.addEventListener("load", () => showAnswer(request, target, form.querySelector("input[type=file]")));
     request.addEventListener("error", () => {

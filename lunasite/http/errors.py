@@ -15,6 +15,7 @@ from rest_framework.views import set_rollback
 
 from lunasite.http import multipart
 from lunasite.http.authentication import REMEDY
+from lunasite.http.negotiation import wants_page
 
 log = structlog.get_logger(__name__)
 
@@ -150,8 +151,16 @@ def _server_error(error: Exception) -> Response:
     return Response(body("INTERNAL_SERVER_ERROR", message, {"requestId": request_id}), 500)
 
 
+# Addresses of earlier systems that a page may share (lunasite.earlier_urls).
+SHARED_ADDRESSES = ("/submissions", "/submissions/docker", "/leaderboard", "/auth/login")
+
+
 def is_api(request: HttpRequest) -> bool:
-    return request.path.startswith(("/api/", "/apitest/", "/predict", "/feedback"))
+    """Say whether errors are told in JSON: below the API's addresses, and to programs where a page shares one."""
+    if request.path.startswith(("/api/", "/apitest/", "/api-token-auth", "/predict", "/feedback")):
+        return True
+    is_shared = request.path.removesuffix("/") in SHARED_ADDRESSES
+    return is_shared and not (request.method in ("GET", "HEAD") and wants_page(request))
 
 
 def lockout_response(request: HttpRequest, credentials: Any = None, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -1,8 +1,9 @@
-"""Take API paths with and without the trailing slash."""
+"""Take API paths with and without the trailing slash, and a POST to a page's address without one."""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import is_valid_path
 
 PREFIXES = ("/api/", "/apitest/")
 
@@ -10,13 +11,20 @@ PREFIXES = ("/api/", "/apitest/")
 class TrailingSlashMiddleware:
     """Strip the trailing slash of API paths, so that each endpoint is declared once, without it.
 
-    A redirect would lose the body of a POST.
+    A redirect would lose the body of a POST; for the same reason a POST to a page is taken there without its slash.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith(PREFIXES) and request.path_info.endswith("/"):
-            request.path_info = request.path_info.rstrip("/")
+        path = request.path_info
+        if path.startswith(PREFIXES):
+            request.path_info = path.rstrip("/")
+        elif request.method == "POST" and not path.endswith("/") and is_page_without_slash(path):
+            request.path_info = f"{path}/"
         return self.get_response(request)
+
+
+def is_page_without_slash(path: str) -> bool:
+    return not is_valid_path(path) and is_valid_path(f"{path}/")

@@ -26,6 +26,7 @@ class Row(NamedTuple):
     staff: int
     superuser: int
     query: str = ""
+    accept: str = ""
 
 
 def everybody(status: int, method: str = "get", query: str = "") -> Row:
@@ -34,6 +35,11 @@ def everybody(status: int, method: str = "get", query: str = "") -> Row:
 
 def signed_in(status: int, method: str = "get") -> Row:
     return Row(method, LOGIN, status, status, status, status)
+
+
+def shared_page() -> Row:
+    """An address that programs share, asked by a browser."""
+    return Row("get", LOGIN, OK, OK, OK, OK, accept="text/html")
 
 
 def own_page(method: str = "get", status: int = OK) -> Row:
@@ -59,7 +65,7 @@ MATRIX: dict[str, Row] = {
     "csv_template": everybody(OK),
     "submit_csv": signed_in(BAD, "post"),
     "submit_docker": signed_in(BAD, "post"),
-    "submissions": signed_in(OK),
+    "submissions": shared_page(),
     "submission": own_page(),
     "submission_progress": own_page(status=286),
     "submission_cancel": own_page("post", LOGIN),
@@ -93,7 +99,14 @@ MATRIX: dict[str, Row] = {
     "health": everybody(OK),
     "ready": everybody(503),
     "metrics": everybody(OK),
+    # Addresses of earlier systems
+    "earlier_submissions": token_api(OK, "get"),
+    "earlier_submit_docker": token_api(BAD),
+    "earlier_leaderboard": everybody(OK, query="?dataset_id=p"),
+    "earlier_login": everybody(BAD, "post"),
+    "api_token_auth": everybody(BAD, "post"),
     # API
+    "api_root": everybody(OK),
     "schema": everybody(OK),
     "api_docs": everybody(OK),
     "api_token": everybody(BAD, "post"),
@@ -174,7 +187,8 @@ def address(name: str, world: dict[str, Any]) -> str:
 def ask(name: str, row: Row, client: Client, world: dict[str, Any]) -> int:
     """Return the status of one request, and undo whatever it did."""
     undo = transaction.savepoint()
-    status = getattr(client, row.method)(address(name, world) + row.query).status_code
+    headers = {"Accept": row.accept} if row.accept else {}
+    status = getattr(client, row.method)(address(name, world) + row.query, headers=headers).status_code
     transaction.savepoint_rollback(undo)
     return status
 
@@ -190,3 +204,10 @@ def test_each_address_answers_each_role_as_it_should(role, world):
         client.force_login(user)
     answers = {name: ask(name, row, client, world) for name, row in MATRIX.items()}
     assert answers == {name: getattr(row, role) for name, row in MATRIX.items()}
+
+
+def test_a_strangers_post_of_nothing_never_looks_like_success(world):
+    """Whatever the address: a program must not take an answer that stored nothing for one that did."""
+    client = Client(raise_request_exception=False)
+    answers = {name: client.post(address(name, world), headers={"Accept": "*/*"}).status_code for name in MATRIX}
+    assert {name: status for name, status in answers.items() if status < 400} == {}

@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 from lunasite.http import lockout
 from lunasite.http.errors import ApiError
 from submissions.accounts.tokens import create_token
+from submissions.models import ApiToken
 
 
 class CredentialsSerializer(serializers.Serializer):
@@ -43,16 +44,28 @@ class TokenView(APIView):
 
     @extend_schema(request=CredentialsSerializer, responses=TokenSerializer, operation_id="auth_token")
     def post(self, request: Request) -> Response:
-        given = CredentialsSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        user = check_password(request, given.validated_data["username"], given.validated_data["password"])
-        refuse_second_factor(user)
-        refuse_unverified(user)
-        token, text = create_token(user=user, name=given.validated_data["name"])
+        token, text = new_token(request)
         return Response(TokenSerializer({"token": text, "name": token.name, "expires_at": token.expiry}).data)
 
     def throttled(self, request: Request, wait: float) -> NoReturn:
         raise ApiError(429, "TOO_MANY_ATTEMPTS", "Too many attempts; wait before you try again.", retry_after_s=wait)
+
+
+class PlainTokenView(TokenView):
+    """The same, answered as `rest_framework.authtoken` does: `{"token"}` and nothing else."""
+
+    def post(self, request: Request) -> Response:
+        return Response({"token": new_token(request)[1]})
+
+
+def new_token(request: Request) -> tuple[ApiToken, str]:
+    """Return a new token of whom a request's name and password belong to, and its text. Raises ApiError."""
+    given = CredentialsSerializer(data=request.data)
+    given.is_valid(raise_exception=True)
+    user = check_password(request, given.validated_data["username"], given.validated_data["password"])
+    refuse_second_factor(user)
+    refuse_unverified(user)
+    return create_token(user=user, name=given.validated_data["name"])
 
 
 def check_password(request: Request, username: str, password: str) -> Any:

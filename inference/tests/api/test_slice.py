@@ -68,6 +68,25 @@ def test_answers_503_without_a_model_and_drifts_not(api, fake):
     assert not DriftRow.objects.exists()
 
 
+WORDS = [
+    ("/predict", b"", "Empty file"), ("/predict", b"", "Invalid image"), ("/predict", b"no picture", "Invalid image"),
+    ("/feedback", b"no picture", "Invalid image"), ("/feedback", b"", "Empty file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("url", "data", "words"), WORDS)
+def test_says_the_words_that_older_clients_look_for(api, url, data, words):
+    fields = {"predicted_class": "normal", "is_correct": "true"} if url == "/feedback" else {}
+    answer = api.post(url, {"file": picture_file(data), **fields})
+    assert answer.status_code == 400
+    assert words in answer.json()["detail"]
+
+
+def test_says_model_not_loaded_as_older_clients_read_it(api, fake):
+    fake.failing = ModelUnavailable()
+    assert "Model not loaded" in api.post("/predict", {"file": picture_file()}).json()["detail"]
+
+
 @pytest.mark.parametrize("method", ["get", "put", "delete"])
 @pytest.mark.parametrize("url", ["/predict", "/feedback", "/api/v1/predict/ct/batch"])
 def test_answers_405(api, url, method):

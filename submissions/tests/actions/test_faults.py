@@ -38,7 +38,7 @@ def test_without_the_database_the_answer_is_503_and_tells_nothing_of_it(database
 
 
 def test_without_the_database_a_page_for_members_still_leads_to_the_login(database_away):
-    answer = Client(raise_request_exception=False).get("/submissions/")
+    answer = Client(raise_request_exception=False).get("/submissions/", headers={"Accept": "text/html"})
     assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/?next=/submissions/")
 
 

@@ -1,0 +1,44 @@
+"""Keep a program's POST from ending as a redirect that stores nothing."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import resolve_url
+
+from lunasite.http.authentication import REMEDY
+from lunasite.http.errors import body
+from lunasite.http.negotiation import wants_page
+
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+class NoLostPostMiddleware:
+    """Answer 401 or 403 where the site would send a program's POST to the login page or to https.
+
+    A client follows a redirect with a GET, whose 200 looks like success though nothing was stored. A browser shows
+    the page it was led to, so it is still led there.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.method in SAFE or response.status_code not in (301, 302) or wants_page(request):
+            return response
+        where = response.headers.get("Location", "")
+        if where == f"https://{request.get_host()}{request.get_full_path()}":
+            message = f"Nothing was stored; send it to https://{request.get_host()} instead."
+            return refusal(403, "HTTPS_REQUIRED", message)
+        # Whoever names no type at all is treated as Django treats everybody.
+        if "Accept" in request.headers and where.split("?")[0] == resolve_url(settings.LOGIN_URL):
+            return refusal(401, "UNAUTHORIZED", f"Nobody is signed in, and nothing was stored. {REMEDY}")
+        return response
+
+
+def refusal(status: int, code: str, message: str) -> HttpResponse:
+    response = JsonResponse(body(code, message), status=status)
+    if status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    return response
