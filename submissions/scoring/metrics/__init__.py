@@ -5,7 +5,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from .registry import METRIC_VERSION, METRICS, MISSING, Metric, canonical_name, evaluate, metric, metric_named, metrics_of
+from .registry import (
+    METRIC_VERSION,
+    METRICS,
+    MISSING,
+    Metric,
+    canonical_name,
+    evaluate,
+    metric,
+    metric_named,
+    metrics_of,
+)
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
