@@ -27,4 +27,5 @@ class TrailingSlashMiddleware:
 
 
 def is_page_without_slash(path: str) -> bool:
-    return not is_valid_path(path) and is_valid_path(f"{path}/")
+    """Say whether only the slash is missing for the address of a page."""
+    return not is_valid_path(path) and bool(is_valid_path(f"{path}/"))

@@ -110,6 +110,15 @@ def test_lesions_get_what_the_predictor_says(service, folder, inputs):
     assert -1024 <= answer.statistics["hu_min"] < answer.statistics["hu_max"]
 
 
+def test_a_point_outside_the_scan_is_named_and_changes_no_other(service, inputs):
+    first, second = inputs["points"][:2]
+    alone = service.lesion_probability(inputs["scan"], None, [first, second], TIMEOUT_S)
+    answer = service.lesion_probability(inputs["scan"], None, [(0, 0, 1e4), first, (0, 1e4, 0), second], TIMEOUT_S)
+    assert alone.outside == []
+    assert answer.outside == [0, 2]
+    assert answer.probabilities == pytest.approx(alone.probabilities, abs=1e-6)
+
+
 def test_slices_get_what_the_predictor_says(service, folder, inputs):
     answer = service.slice_probabilities(inputs["slice"], TIMEOUT_S)
     model = load_slice_predictor(folder / "slice.json", folder / "slice.safetensors")
