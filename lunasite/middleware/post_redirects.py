@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import resolve_url
 
 from lunasite.http.authentication import REMEDY
-from lunasite.http.errors import body
+from lunasite.http.errors import body, is_api
 from lunasite.http.negotiation import wants_page
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -25,7 +25,9 @@ class NoLostPostMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.method in SAFE or response.status_code not in (301, 302) or wants_page(request):
+        if request.method in SAFE or response.status_code not in (301, 302):
+            return response
+        if wants_page(request) and not is_api(request):
             return response
         where = response.headers.get("Location", "")
         if where == f"https://{request.get_host()}{request.get_full_path()}":

@@ -169,9 +169,10 @@ class TestAPostThatStoresNothing:
         assert (answer.status_code, answer.json()["error_code"]) == (403, "FORBIDDEN")
         assert not Submission.objects.exists()
 
-    def test_over_http_is_a_403_where_the_site_wants_https(self, api, phase, settings, path):
+    @pytest.mark.parametrize("accept", [CURL_ACCEPT, BROWSER])
+    def test_over_http_is_a_403_where_the_site_wants_https(self, phase, settings, path, accept):
         settings.SECURE_SSL_REDIRECT = True
-        answer = self.sent(APIClient(), path, phase)
+        answer = self.sent(Client(), path, phase, HTTP_ACCEPT=accept)
         assert (answer.status_code, answer.json()["error_code"]) == (403, "HTTPS_REQUIRED")
 
     @pytest.mark.parametrize("named", ["", "nothing", "999999999", "9" * 30, "luna 25"])
