@@ -19,7 +19,8 @@ from lunasite.http.negotiation import names_html
 # What /api/v1/ lists: addresses without a parameter, by what one finds there.
 LISTED = {
     "token": "api_token", "phases": "api_phases", "submissions": "api_submissions",
-    "submit_image": "api_submit_docker", "uploads": "api_uploads", "leaderboard": "api_leaderboard",
+    "submit_image": "api_submit_docker", "uploads": "api_uploads", "upload_check": "api_upload_check",
+    "record_key": "api_record_key", "leaderboard": "api_leaderboard",
     "leaderboard_history": "api_leaderboard_history", "predict_lesion": "api_predict_lesion",
     "predict_lesion_batch": "api_predict_lesion_batch", "predict_ct": "api_predict_ct",
     "predict_ct_batch": "api_predict_ct_batch", "feedback": "api_feedback", "schema": "schema", "docs": "api_docs",

@@ -86,6 +86,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_prometheus",
     "storages",
+    "django_filters",
     "submissions",
     "inference",
     "leaderboard",

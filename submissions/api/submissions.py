@@ -132,6 +132,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Filter a list; the same names mean nothing for one submission."""
         return super().filter_queryset(queryset) if self.action == "list" else queryset
+
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """My team's submissions, newest first."""
         return super().list(request, *args, **kwargs)

@@ -76,10 +76,12 @@ def test_a_submission_that_failed_first_is_listed_as_scored(client, ann):
     assert statuses_listing(client, submission) == ["completed"]
 
 
-def test_a_status_that_does_not_exist_lists_nothing(client, ann):
+def test_a_status_that_does_not_exist_is_refused_with_the_choices(client, ann):
     make_submission(user=ann)
     client.force_login(ann)
-    assert client.get(URL, {"status": "complete"}).json()["count"] == 0
+    answer = client.get(URL, {"status": "complete"})
+    assert answer.status_code == 400
+    assert "Choose one of pending, running, completed" in answer.json()["message"]
 
 
 def test_filters_together_list_what_meets_all_of_them(client, ann):
@@ -101,4 +103,6 @@ def test_lists_and_the_admin_show_the_newest_run(client, ann, newest):
     assert f'<span class="state {newest}">' in client.get("/admin/submissions/submission/").content.decode()
     client.force_login(ann)
     word = {"pending": "queued", "completed": "scored"}.get(newest, newest)
-    assert re.findall(r'<span class="badge[^>]*>(\w+)<', client.get("/submissions/").content.decode()) == [word]
+    assert re.findall(
+        r'<span class="badge[^>]*>(\w+)<', client.get("/submissions/", headers={"accept": "text/html"}).content.decode()
+    ) == [word]
