@@ -86,7 +86,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_prometheus",
     "storages",
-    "django_filters",
     "submissions",
     "inference",
     "leaderboard",

@@ -10,6 +10,13 @@ from django_filters import rest_framework as filters
 from submissions.models import Evaluation, Phase, Submission
 
 
+class FilterBackend(filters.DjangoFilterBackend):
+    """Filters by query parameters, without the form of the browsable API, whose button has a style of its own."""
+
+    def to_html(self, request: Any, queryset: Any, view: Any) -> str:
+        return ""
+
+
 def one_of(choices: list[tuple[str, str]], **options: Any) -> filters.ChoiceFilter:
     """Return a filter that refuses any other value with a sentence that names the choices."""
     sentence = f"Choose one of {', '.join(value for value, _ in choices)}."

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
@@ -25,7 +24,7 @@ from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from lunasite.http.upload_limits import refuse_large_body
 from submissions import actions
 from submissions.actions.submit import read_csv
-from submissions.api.filters import SubmissionFilter
+from submissions.api.filters import FilterBackend, SubmissionFilter
 from submissions.api.serializers import (
     CsvFileSerializer,
     CsvSubmissionSerializer,
@@ -117,7 +116,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     throttle_scope = "submit"
     browsable_forms = {"create": CsvSubmissionSerializer}
     content_negotiation_class = IgnoreAcceptNegotiation
-    filter_backends = [DjangoFilterBackend]
+    filter_backends = [FilterBackend]
     filterset_class = SubmissionFilter
     queryset = Submission.objects.none()
 
