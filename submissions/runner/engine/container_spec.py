@@ -47,6 +47,12 @@ def container_options(spec: ContainerSpec) -> dict[str, Any]:
     return options
 
 
+def volume_options(size_mib: int, inodes: int) -> dict[str, str]:
+    """Return the driver options of a tmpfs volume that everybody may write to, bounded in bytes and in files."""
+    options = f"size={size_mib}m,nr_inodes={inodes},uid=65534,gid=65534,mode=0777,nosuid,nodev,noexec"
+    return {"type": "tmpfs", "device": "tmpfs", "o": options}
+
+
 def _mounts(spec: ContainerSpec) -> list[dict[str, Any]]:
     """Return mounts in the words of the engine's own API, which docker-py passes on as they are."""
     binds = [{"Type": "bind", "Source": bind.source, "Target": bind.target, "ReadOnly": True} for bind in spec.binds]

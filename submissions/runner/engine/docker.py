@@ -22,7 +22,7 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from submissions.runner.base import AttemptTaken, ContainerFault
-from submissions.runner.engine.container_spec import container_options
+from submissions.runner.engine.container_spec import container_options, volume_options
 from submissions.runner.engine.errors import (
     engine_fault,
     load_fault,
@@ -266,12 +266,8 @@ class DockerEngine:
     @_guarded
     def create_volume(self, volume: OutputVolume, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:
         """Make a tmpfs volume bounded in bytes and in files."""
-        options = f"size={size_mib}m,nr_inodes={inodes},uid=65534,gid=65534,mode=0777,nosuid,nodev,noexec"
         self._client.api.create_volume(
-            volume.name,
-            driver="local",
-            labels=dict(labels),
-            driver_opts={"type": "tmpfs", "device": "tmpfs", "o": options},
+            volume.name, driver="local", labels=dict(labels), driver_opts=volume_options(size_mib, inodes)
         )
 
     @_guarded
