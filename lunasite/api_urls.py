@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from lunasite.client.trial import TrialImageView, TrialView
 from lunasite.http import errors, openapi  # noqa: F401  registers how the schema describes the authentication
 from lunasite.http.negotiation import names_html
 
@@ -65,6 +66,8 @@ api_urls = [
     path("api/v1/schema", schema, name="schema"),
     path("api/docs", docs, name="api_docs"),
     path("api/v1/", include("submissions.api.urls")),
+    path("api/v1/phases/<slug:slug>/trial", TrialView.as_view(), name="api_trial"),
+    path("api/v1/phases/<slug:slug>/trial/images/<int:number>", TrialImageView.as_view(), name="api_trial_image"),
     path("api/v1/", include("leaderboard.api.urls")),
     path("api/v1/", include("inference.api.urls")),
     # Exempt, for a POST without a CSRF token must learn that the address is wrong, not that the token is.

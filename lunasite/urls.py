@@ -21,6 +21,7 @@ urlpatterns = [
     path("", include("submissions.urls")),
     path("", include("leaderboard.urls")),
     path("", include("inference.urls")),
+    path("", include("lunasite.client.views")),
     re_path(r"^health/?$", health, name="health"),
     re_path(r"^ready/?$", ready, name="ready"),
     re_path(r"^metrics/?$", metrics, name="metrics"),

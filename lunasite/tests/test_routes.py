@@ -105,6 +105,10 @@ MATRIX: dict[str, Row] = {
     "earlier_leaderboard": everybody(OK, query="?dataset_id=p"),
     "earlier_login": everybody(BAD, "post"),
     "api_token_auth": everybody(BAD, "post"),
+    # What the command-line client is made of
+    "client": everybody(OK),
+    "client_runner": everybody(OK),
+    "client_driver": everybody(OK),
     # API
     "api_root": everybody(OK),
     "schema": everybody(OK),
@@ -114,6 +118,8 @@ MATRIX: dict[str, Row] = {
     "api_phase": everybody(OK),
     "api_check": token_api(BAD),
     "api_template": everybody(OK),
+    "api_trial": token_api(OK, "get"),
+    "api_trial_image": token_api(OK, "get"),
     "api_submissions": token_api(OK, "get"),
     "api_submission": own_api(),
     "api_cancel": own_api("post", 409),

@@ -15,7 +15,9 @@ from submissions.models import Phase, Submission
 from submissions.models.team import team_of
 from submissions.phases.quota import allowances
 from submissions.presenters.progress import failed_sentence, progress_of, run_seconds
+from submissions.runner.base import limits_with
 from submissions.runner.contracts import contracts_for
+from submissions.runner.docker_run_command import docker_run_command
 from submissions.scoring import METRICS, metrics_of
 from submissions.text.sanitize import single_line
 
@@ -88,7 +90,12 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
         if not phase.accepts_docker:
             return None
         contracts = contracts_for(phase.kind)
-        facts: dict[str, Any] = {"contracts": [contract.name for contract in contracts]}
+        limits = limits_with(**phase.limits().as_dict())
+        facts: dict[str, Any] = {
+            "contracts": [contract.name for contract in contracts],
+            "run_at_home": {contract.name: docker_run_command(limits, contract) for contract in contracts},
+            "trial": f"/api/v1/phases/{phase.slug}/trial",
+        }
         for contract in contracts:
             facts |= contract.api_facts(phase.kind)
         return facts | {"limits": phase.limits().as_dict()}

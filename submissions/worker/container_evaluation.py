@@ -34,11 +34,9 @@ from submissions.runner.base import (
 from submissions.runner.contracts import CONTRACTS, default_contract
 from submissions.scoring import Outcome
 from submissions.worker import engine_host
-from submissions.worker.case_files import run_cases
+from submissions.worker.case_files import MAX_SMOKE_CASES, run_cases
 from submissions.worker.image_loading import image_on
 from submissions.worker.progress_recorder import AnswerRecorder, ProgressRecorder
-
-MAX_SMOKE_CASES = 10
 
 
 def run_containers(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
