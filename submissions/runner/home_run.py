@@ -58,6 +58,13 @@ def run_at_home(task: dict[str, Any]) -> dict[str, Any]:
 def _run(task: dict[str, Any], engine: CommandLineEngine, run_dir: Path) -> RunResult:
     host = Host(engine, task["driver_image"], PREFIX, secrets.token_hex(4))  # type: ignore[arg-type]
     request = _with_fewer_cpus(request_of(task, run_dir / "run"), engine.cpus())
+    if not engine.is_x86:
+        say(
+            {
+                "event": "note",
+                "note": "This engine emulates linux/amd64: slower, and with the engine's own seccomp profile.",
+            }
+        )
     watcher = RunCallbacks(
         answered=lambda case_id, answer, seconds: say(
             {"event": "answered", "case": case_id, "answer": answer, "seconds": seconds}

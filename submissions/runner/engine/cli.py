@@ -6,6 +6,7 @@ The same protocol as `docker.py`, so that the runners drive an image at home as 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import posixpath
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from submissions.runner.base import AttemptTaken, ContainerFault, EngineFault
-from submissions.runner.engine.cli_options import create_arguments
+from submissions.runner.engine.cli_options import SECCOMP, create_arguments
 from submissions.runner.engine.container_spec import container_options, volume_options
 from submissions.runner.engine.errors import engine_fault, names_the_image, readable, start_fault
 from submissions.runner.engine.passwd_check import GO_NO_FILE, GO_SYMLINK
@@ -70,7 +71,7 @@ class CommandLineEngine:
 
     def create(self, spec: ContainerSpec, *, is_untrusted: bool = False) -> str:
         """Create a container and return its id. Raises AttemptTaken, ContainerFault(CONTAINER_START), EngineFault."""
-        options = create_arguments(container_options(spec), Path(self._scratch.name))
+        options = create_arguments(self._options(spec), Path(self._scratch.name))
         try:
             return self._run("create", "--pull=never", *options, spec.image_id, *(spec.command or ())).decode().strip()
         except CliError as error:
@@ -78,6 +79,20 @@ class CommandLineEngine:
                 raise AttemptTaken("A container of that name exists.", staff_detail=str(error)) from error
             if is_untrusted and names_the_image(str(error), at_create=True):
                 raise start_fault(error) from error
+            raise engine_fault(error) from error
+
+    def _options(self, spec: ContainerSpec) -> dict[str, Any]:
+        """Return the options; our seccomp profile, of x86-64, would end every program of an engine that emulates it."""
+        options = container_options(spec)
+        if not self.is_x86:
+            options["security_opt"] = [one for one in options["security_opt"] if not one.startswith(SECCOMP)]
+        return options
+
+    @functools.cached_property
+    def is_x86(self) -> bool:
+        try:
+            return self._run("version", "--format", "{{.Server.Arch}}").decode().strip() in ("amd64", "x86_64", "")
+        except CliError as error:
             raise engine_fault(error) from error
 
     def start(self, container_id: str, *, is_untrusted: bool = False) -> None:
