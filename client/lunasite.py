@@ -192,7 +192,7 @@ class Site:
 
     def _request(self, method, url, body, headers, with_token):
         headers = {"User-Agent": f"lunasite-client/{__version__}", "Accept": "application/json", **dict(headers)}
-        if with_token and self.token:
+        if with_token and self.token and url.startswith(self.url + "/"):
             headers["Authorization"] = f"Bearer {self.token}"
         if isinstance(body, Form):
             headers.update(body.headers)
@@ -393,7 +393,7 @@ def one_of_each_file(cases):
 
 def safe_name(name):
     """Return a name of the site's as one of a file beside the others: no path leads elsewhere."""
-    return Path(name.replace("\\", "/")).name or "file"
+    return Path(name.replace("\\", "/")).name.lstrip(".") or "file"
 
 
 def quoted(name):
@@ -543,8 +543,13 @@ class Upload:
             for first in range(0, len(missing), PARTS_A_BATCH):
                 numbers = {"numbers": missing[first : first + PARTS_A_BATCH]}
                 parts = self.site.json("POST", f"/api/v1/uploads/{upload['id']}/parts", numbers)["parts"]
-                for sent in [pool.submit(self._send, upload, part) for part in parts]:
-                    sent.result()
+                sending = [pool.submit(self._send, upload, part) for part in parts]
+                try:
+                    for sent in sending:
+                        sent.result()
+                finally:
+                    for sent in sending:
+                        sent.cancel()  # after the first that failed; those that are done stay done
 
     @staticmethod
     def _size(upload, number):
@@ -557,8 +562,10 @@ class Upload:
         if len(body) != part["size"]:
             raise ClientError(f"{self.path} has changed while it was sent; start again.", REFUSED)
         kind = {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))}
-        # A direct address is the object store's own, which must not see the token.
-        self.site.open(part["method"], part["url"], body, kind, with_token=not part["direct"]).close()
+        # A direct address is the object store's own, which must not see the token. The site's own may be spelt by
+        # a proxy otherwise than the one we know it by.
+        url = part["url"] if part["direct"] else urllib.parse.urlsplit(part["url"]).path
+        self.site.open(part["method"], url, body, kind, with_token=not part["direct"]).close()
         with self._lock:
             self._sent += len(body)
             progress(f"Sending {self.path.name}", self._sent, self.size)

@@ -12,6 +12,8 @@ import pytest
 from submissions.accounts.tokens import create_token
 from submissions.tests.factories import make_member
 
+# Another Python may stand in for a participant's: LUNASITE_CLIENT_PYTHON=python3.8.
+PYTHON = os.environ.get("LUNASITE_CLIENT_PYTHON", sys.executable)
 CLIENT = Path(__file__).parents[3] / "client" / "lunasite.py"
 
 
@@ -34,7 +36,7 @@ def lunasite(live_server, member, home):
     def start(*arguments, **environment):
         inherited = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST", "HOME") if name in os.environ}
         settings = {"LUNASITE_URL": live_server.url, "LUNASITE_TOKEN": token} | home | environment
-        command = [sys.executable, "-X", "utf8", str(CLIENT), *map(str, arguments)]
+        command = [PYTHON, "-X", "utf8", str(CLIENT), *map(str, arguments)]
         pipe = subprocess.PIPE
         return subprocess.Popen(
             command, env=inherited | settings, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
