@@ -34,6 +34,12 @@ import urllib.parse
 import urllib.request
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+Options = argparse.Namespace
 
 __version__ = "0.2.0"
 SITE = ""  # filled in where a site serves this file
@@ -60,39 +66,39 @@ sys.exit(main())
 class ClientError(Exception):
     """What ends a command: a sentence, an exit code, and what the site answered."""
 
-    def __init__(self, sentence, code=UNREACHED, answer=None):
+    def __init__(self, sentence: str, code: int = UNREACHED, answer: dict[str, Any] | None = None) -> None:
         super().__init__(sentence)
         self.code = code
         self.answer = answer or {"status": "error", "message": sentence}
 
     @property
-    def error_code(self):
+    def error_code(self) -> str:
         return self.answer.get("error_code", "")
 
 
 # Files of this client
 
 
-def config_dir():
+def config_dir() -> Path:
     base = os.environ.get("APPDATA") if os.name == "nt" else os.environ.get("XDG_CONFIG_HOME")
     return Path(base or Path.home() / ".config") / "lunasite"
 
 
-def cache_dir(*parts):
+def cache_dir(*parts: str) -> Path:
     base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
     path = Path(base or Path.home() / ".cache").joinpath("lunasite", *parts)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def tokens():
+def tokens() -> dict[str, str]:
     try:
         return json.loads((config_dir() / "tokens.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
 
-def keep_token(site, token):
+def keep_token(site: str, token: str) -> Path:
     """Keep a token where only this user can read it; the file is never open to others, not for a moment."""
     folder = config_dir()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -100,11 +106,16 @@ def keep_token(site, token):
     return folder / "tokens.json"
 
 
-def write_private(path, data):
+def write_private(path: Path, data: bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
     os.replace(part, path)
+
+
+def pieces_of(file: Any) -> Iterator[bytes]:
+    while piece := file.read(PIECE_BYTES):
+        yield piece
 
 
 # HTTP
@@ -113,16 +124,16 @@ def write_private(path, data):
 class NoRedirects(urllib.request.HTTPRedirectHandler):
     """A redirect would carry the token to wherever it leads."""
 
-    def redirect_request(self, *args, **kwargs):
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
 
 
 class Form:
     """A multipart body that is read as it is sent: `pieces` are bytes and paths of files."""
 
-    def __init__(self, fields, files=()):
+    def __init__(self, fields: Iterable[tuple[str, Any]], files: Iterable[tuple[str, Path]] = ()) -> None:
         self.boundary = uuid.uuid4().hex
-        self.pieces = []
+        self.pieces: list[bytes | Path] = []
         for name, value in fields:
             self._head(f'name="{name}"', "")
             self.pieces += [str(value).encode("utf-8"), b"\r\n"]
@@ -132,38 +143,47 @@ class Form:
             self.pieces += [Path(path), b"\r\n"]
         self.pieces.append(f"--{self.boundary}--\r\n".encode())
 
-    def _head(self, what, kind):
+    def _head(self, what: str, kind: str) -> None:
         self.pieces.append(f"--{self.boundary}\r\nContent-Disposition: form-data; {what}\r\n{kind}\r\n".encode())
 
     @property
-    def headers(self):
+    def headers(self) -> dict[str, str]:
         sizes = (piece.stat().st_size if isinstance(piece, Path) else len(piece) for piece in self.pieces)
         return {"Content-Type": f"multipart/form-data; boundary={self.boundary}", "Content-Length": str(sum(sizes))}
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[bytes]:
         for piece in self.pieces:
             if not isinstance(piece, Path):
                 yield piece
                 continue
             with piece.open("rb") as file:
-                yield from iter(lambda file=file: file.read(PIECE_BYTES), b"")
+                yield from pieces_of(file)
 
 
 class Site:
     """A lunasite and the token to call it with."""
 
-    def __init__(self, url, token):
+    def __init__(self, url: str, token: str) -> None:
         self.url, self.token = url.rstrip("/"), token
         self._opener = urllib.request.build_opener(NoRedirects)
 
-    def get(self, path, **query):
+    def get(self, path: str, **query: Any) -> Any:
         filled = {name: value for name, value in query.items() if value not in (None, "")}
         return self.json("GET", path + ("?" + urllib.parse.urlencode(filled) if filled else ""))
 
-    def json(self, method, path, value=None, *, form=None, headers=(), may_repeat=True):
+    def json(
+        self,
+        method: str,
+        path: str,
+        value: Any = None,
+        *,
+        form: Form | None = None,
+        headers: Mapping[str, str] | None = None,
+        may_repeat: bool = True,
+    ) -> Any:
         """Return the JSON of an answer. Raises ClientError with the site's sentence."""
-        headers = dict(headers)
-        body = form
+        headers = dict(headers or {})
+        body: Any = form
         if value is not None:
             body, headers["Content-Type"] = json.dumps(value).encode(), "application/json"
         with self.open(method, path, body, headers, may_repeat=may_repeat) as answer:
@@ -173,7 +193,16 @@ class Site:
         except ValueError:
             raise ClientError(f"{self.url} does not answer as a lunasite does; is the address right?") from None
 
-    def open(self, method, path, body=None, headers=(), *, with_token=True, may_repeat=True):
+    def open(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        with_token: bool = True,
+        may_repeat: bool = True,
+    ) -> Any:
         """Return an answer to read. A call that may be repeated is, for a while, when the site cannot be reached."""
         url = path if "://" in path else self.url + path
         for attempt in range(TRIES):
@@ -190,8 +219,10 @@ class Site:
             time.sleep(wait_s if wait_s is not None else min(2**attempt / 2, 15))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _request(self, method, url, body, headers, with_token):
-        headers = {"User-Agent": f"lunasite-client/{__version__}", "Accept": "application/json", **dict(headers)}
+    def _request(
+        self, method: str, url: str, body: Any, headers: Mapping[str, str] | None, with_token: bool
+    ) -> urllib.request.Request:
+        headers = {"User-Agent": f"lunasite-client/{__version__}", "Accept": "application/json", **dict(headers or {})}
         if with_token and self.token and url.startswith(self.url + "/"):
             headers["Authorization"] = f"Bearer {self.token}"
         if isinstance(body, Form):
@@ -202,13 +233,13 @@ class Site:
         except ValueError as error:
             raise ClientError(f"{url!r} is not an address: {error}", USAGE) from None
 
-    def download(self, path, target, sha256=None, label=""):
+    def download(self, path: str, target: Path, sha256: str | None = None, label: str = "") -> Path:
         """Write a file of the site to `target`, whole or not at all. Raises ClientError if its digest is another."""
         part, digest = target.with_name(f".{target.name}.{os.getpid()}"), hashlib.sha256()
         try:
             with self.open("GET", path) as answer, part.open("wb") as file:
                 size, done = int(answer.headers.get("Content-Length") or 0), 0
-                for piece in iter(lambda: answer.read(PIECE_BYTES), b""):
+                for piece in pieces_of(answer):
                     file.write(piece)
                     digest.update(piece)
                     done += len(piece)
@@ -225,7 +256,7 @@ class Site:
         return target
 
 
-def refusal(error):
+def refusal(error: Any) -> ClientError:
     """Return the ClientError that an HTTP error stands for."""
     try:
         answer = json.loads(error.read())
@@ -238,7 +269,7 @@ def refusal(error):
     return ClientError(message, exit_code(error.code, answer.get("error_code", "")), answer)
 
 
-def exit_code(status, error_code):
+def exit_code(status: int, error_code: str) -> int:
     if error_code in QUOTA_CODES:
         return USED_UP
     if status == 401 or (status == 403 and error_code != "PHASE_CLOSED"):
@@ -246,7 +277,7 @@ def exit_code(status, error_code):
     return UNREACHED if status == 429 or status >= 500 or status < 400 else REFUSED
 
 
-def retry_after(error):
+def retry_after(error: Any) -> int | None:
     text = error.headers.get("Retry-After", "")
     return int(text) if text.isdigit() else None
 
@@ -254,39 +285,39 @@ def retry_after(error):
 # Output
 
 
-def say(*words):
+def say(*words: object) -> None:
     print(*words, file=sys.stderr, flush=True)
 
 
-def show(value):
+def show(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=not is_utf8()))
 
 
-def is_utf8():
+def is_utf8() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 _progress = {"shown": False}
 
 
-def progress(label, done, total):
+def progress(label: str, done: int, total: int) -> None:
     if label and total and sys.stderr.isatty():
         sys.stderr.write(f"\r{label}: {100 * done // total} % of {megabytes(total)}   ")
         sys.stderr.flush()
         _progress["shown"] = True
 
 
-def progress_end():
+def progress_end() -> None:
     if _progress["shown"]:
         sys.stderr.write("\n")
         _progress["shown"] = False
 
 
-def megabytes(size):
+def megabytes(size: float) -> str:
     return f"{size / (1 << 20):.1f} MB"
 
 
-def table(rows, header):
+def table(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> None:
     """Print rows in columns, numbers as they are; what a terminal would obey is left out."""
     cells = [[clean(cell) for cell in row] for row in [header, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
@@ -294,19 +325,19 @@ def table(rows, header):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
-def clean(value):
+def clean(value: Any) -> str:
     text = "" if value is None else str(value)
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def clean_lines(text):
+def clean_lines(text: str) -> str:
     return "\n".join(clean(line) for line in text.splitlines())
 
 
 # Commands: each returns an exit code
 
 
-def login(site, options):
+def login(site: Site, options: Options) -> int:
     token = options.token
     if not token:
         username = options.username or input(f"User name at {site.url}: ")
@@ -326,7 +357,7 @@ def login(site, options):
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def phases(site, options):
+def phases(site: Site, options: Options) -> int:
     if options.phase:
         return phase_detail(site, options)
     found = site.get("/api/v1/phases", page_size=100)["results"]
@@ -347,11 +378,11 @@ def phases(site, options):
     return OK
 
 
-def tries(phase):
+def tries(phase: dict[str, Any]) -> Any:
     return "" if phase["tries_left"] is None else phase["tries_left"]
 
 
-def phase_detail(site, options):
+def phase_detail(site: Site, options: Options) -> int:
     phase = site.get(f"/api/v1/phases/{quoted(options.phase)}")
     if options.json:
         show(phase)
@@ -366,7 +397,7 @@ def phase_detail(site, options):
     return OK
 
 
-def data(site, options):
+def data(site: Site, options: Options) -> int:
     """Fetch the template and the sample cases of a phase into a folder."""
     phase = site.get(f"/api/v1/phases/{quoted(options.phase)}")
     folder = Path(options.output or phase["slug"])
@@ -387,37 +418,37 @@ def data(site, options):
     return OK
 
 
-def one_of_each_file(cases):
+def one_of_each_file(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({case["file"]: case for case in cases}.values())
 
 
-def safe_name(name):
+def safe_name(name: str) -> str:
     """Return a name of the site's as one of a file beside the others: no path leads elsewhere."""
     return Path(name.replace("\\", "/")).name.lstrip(".") or "file"
 
 
-def quoted(name):
+def quoted(name: str) -> str:
     return urllib.parse.quote(name, safe="")
 
 
-def check(site, options):
+def check(site: Site, options: Options) -> int:
     form = Form([], [("file", existing(options.file))])
     answer = site.json("POST", f"/api/v1/phases/{quoted(options.phase)}/check", form=form)
     show(answer) if options.json else print("The file is fine; no try was used.", facts_of(answer))
     return OK
 
 
-def facts_of(answer):
+def facts_of(answer: dict[str, Any]) -> str:
     return ", ".join(f"{name}: {clean(value)}" for name, value in answer.items() if name != "status" and value)
 
 
-def existing(path):
+def existing(path: str | Path) -> Path:
     if not Path(path).is_file():
         raise ClientError(f"There is no file {path}.", USAGE)
     return Path(path)
 
 
-def submit(site, options):
+def submit(site: Site, options: Options) -> int:
     if bool(options.file) == bool(options.image):
         raise ClientError("Name a file to submit, or an image of your engine with --image.", USAGE)
     fields = {name: getattr(options, name) for name in ("title", "comment", "model_version") if getattr(options, name)}
@@ -433,12 +464,12 @@ def submit(site, options):
     return follow(site, answer["id"], options.json)
 
 
-def submit_csv(site, path, fields):
+def submit_csv(site: Site, path: Path, fields: dict[str, Any]) -> dict[str, Any]:
     key = {"Idempotency-Key": uuid.uuid4().hex}
     return site.json("POST", "/api/v1/submissions", form=Form(fields.items(), [("file", path)]), headers=key)
 
 
-def submit_image(site, options, fields):
+def submit_image(site: Site, options: Options, fields: dict[str, Any]) -> dict[str, Any]:
     path = existing(options.file) if options.file else saved_image(options)
     fields = {**fields, "contract": options.contract, "model_endpoint": options.endpoint, "adapter": options.adapter}
     fields = {name: value for name, value in fields.items() if value}
@@ -460,7 +491,7 @@ def submit_image(site, options, fields):
     return answer
 
 
-def saved_image(options):
+def saved_image(options: Options) -> Path:
     """Return the archive of an image of the engine, as `docker save` writes it; one is kept until it is submitted."""
     image_id = docker(options, "image", "inspect", "--format", "{{.Id}}", options.image).strip()
     path = cache_dir("images") / f"{image_id.split(':')[-1][:32]}.tar"
@@ -476,7 +507,7 @@ def saved_image(options):
     return path
 
 
-def docker(options, *arguments):
+def docker(options: Options, *arguments: str) -> str:
     """Run the engine's command line and return what it prints. Raises ClientError with its last words."""
     command = [*shlex.split(options.docker), *arguments]
     try:
@@ -493,7 +524,7 @@ def docker(options, *arguments):
 class Upload:
     """A file on its way in parts. What is there already, the site knows; which upload it is, a small file here."""
 
-    def __init__(self, site, path, phase):
+    def __init__(self, site: Site, path: Path, phase: str) -> None:
         self.site, self.path = site, path
         facts = path.stat()
         self.size = facts.st_size
@@ -502,7 +533,7 @@ class Upload:
         self.state = self._read()
         self._lock, self._sent = threading.Lock(), 0
 
-    def send(self):
+    def send(self) -> str:
         """Send what is missing and return the upload's id. Interrupted, it goes on the next time."""
         if "sha256" not in self.state:
             self._keep(sha256=digest_of(self.path), key=uuid.uuid4().hex)
@@ -518,11 +549,11 @@ class Upload:
         progress_end()
         return upload["id"]
 
-    def forget(self):
+    def forget(self) -> None:
         if self._file.exists():
             self._file.unlink()
 
-    def _known(self):
+    def _known(self) -> dict[str, Any] | None:
         try:
             return self.site.get(f"/api/v1/uploads/{self.state['upload']}") if "upload" in self.state else None
         except ClientError as error:
@@ -530,13 +561,13 @@ class Upload:
                 raise
             return None  # expired
 
-    def _begin(self):
+    def _begin(self) -> dict[str, Any]:
         asked = {"filename": self.path.name, "size": self.size, "sha256": self.state["sha256"]}
         upload = self.site.json("POST", "/api/v1/uploads", asked, may_repeat=False)
         self._keep(upload=upload["id"], key=uuid.uuid4().hex)
         return upload
 
-    def _send_parts(self, upload):
+    def _send_parts(self, upload: dict[str, Any]) -> None:
         missing = [number for number in range(1, upload["parts"] + 1) if number not in upload["received"]]
         self._sent = upload["size"] - sum(self._size(upload, number) for number in missing)
         with concurrent.futures.ThreadPoolExecutor(PARALLEL_PARTS) as pool:
@@ -552,10 +583,10 @@ class Upload:
                         sent.cancel()  # after the first that failed; those that are done stay done
 
     @staticmethod
-    def _size(upload, number):
+    def _size(upload: dict[str, Any], number: int) -> int:
         return min(upload["part_size"], upload["size"] - (number - 1) * upload["part_size"])
 
-    def _send(self, upload, part):
+    def _send(self, upload: dict[str, Any], part: dict[str, Any]) -> None:
         with self.path.open("rb") as file:
             file.seek((part["number"] - 1) * upload["part_size"])
             body = file.read(part["size"])
@@ -570,7 +601,7 @@ class Upload:
             self._sent += len(body)
             progress(f"Sending {self.path.name}", self._sent, self.size)
 
-    def _complete(self, upload):
+    def _complete(self, upload: dict[str, Any]) -> dict[str, Any]:
         try:
             return self.site.json("POST", f"/api/v1/uploads/{upload['id']}/complete")
         except ClientError as error:
@@ -579,21 +610,21 @@ class Upload:
             self.forget()  # nothing of it can be used
             raise
 
-    def _read(self):
+    def _read(self) -> dict[str, Any]:
         try:
             return json.loads(self._file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
 
-    def _keep(self, **facts):
+    def _keep(self, **facts: Any) -> None:
         self.state.update(facts)
         write_private(self._file, json.dumps(self.state).encode())
 
 
-def digest_of(path):
+def digest_of(path: Path) -> str:
     digest, done, size = hashlib.sha256(), 0, path.stat().st_size
     with path.open("rb") as file:
-        for piece in iter(lambda: file.read(PIECE_BYTES), b""):
+        for piece in pieces_of(file):
             digest.update(piece)
             done += len(piece)
             progress(f"Reading {path.name}", done, size)
@@ -601,11 +632,11 @@ def digest_of(path):
     return digest.hexdigest()
 
 
-def watch(site, options):
+def watch(site: Site, options: Options) -> int:
     return follow(site, options.id, options.json)
 
 
-def follow(site, submission_id, as_json):
+def follow(site: Site, submission_id: str, as_json: bool) -> int:
     """Print how an evaluation moves until it ends; a failed or cancelled one gives exit code 1."""
     told, waits = "", iter(WATCH_S)
     while True:
@@ -624,18 +655,18 @@ def follow(site, submission_id, as_json):
     return OK if submission["evaluation_status"] == "completed" else REFUSED
 
 
-def print_scores(scores):
+def print_scores(scores: dict[str, Any]) -> None:
     for split, values in scores.items():
         rows = [(name, value, interval(values.get(f"{name}_ci"))) for name, value in values.items() if is_number(value)]
         print(f"{split}:")
         table(rows, ("METRIC", "VALUE", "95 % INTERVAL"))
 
 
-def is_number(value):
+def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def interval(intervals):
+def interval(intervals: Any) -> str:
     """Return an interval as text: by patient where there is one, for cases of a patient are alike."""
     if not isinstance(intervals, dict) or not intervals:
         return ""
@@ -643,7 +674,7 @@ def interval(intervals):
     return "" if low is None else f"{low} to {high}"
 
 
-def logs(site, options):
+def logs(site: Site, options: Options) -> int:
     submission = site.get(f"/api/v1/submissions/{quoted(options.id)}")
     log = submission.get("smoke_log") or ""
     if options.json:
@@ -658,7 +689,7 @@ def logs(site, options):
     return OK
 
 
-def report(site, options):
+def report(site: Site, options: Options) -> int:
     answer = site.get(f"/api/v1/submissions/{quoted(options.id)}/report")
     if options.json:
         show(answer)
@@ -669,7 +700,7 @@ def report(site, options):
     return OK
 
 
-def board(site, options):
+def board(site: Site, options: Options) -> int:
     query = {"phase": options.phase, "metric": options.metric, "split": options.split}
     query["show"] = "all" if options.all else None
     if options.csv:
@@ -695,11 +726,11 @@ def board(site, options):
     return OK
 
 
-def interval_of(row):
+def interval_of(row: dict[str, Any]) -> str:
     return "" if row["ci_low"] is None else f"{row['ci_low']} to {row['ci_high']}"
 
 
-def predict(site, options):
+def predict(site: Site, options: Options) -> int:
     """Ask the site's own models. Not for clinical use."""
     files = [existing(path) for path in options.files]
     answer = predict_lesion(site, options, files) if options.task == "lesion" else predict_slices(site, files)
@@ -711,7 +742,7 @@ def predict(site, options):
     return REFUSED if any(result.get("status") == "error" for result in results) else OK
 
 
-def predict_lesion(site, options, files):
+def predict_lesion(site: Site, options: Options, files: list[Path]) -> dict[str, Any]:
     if len(files) != 1 or options.at is None:
         raise ClientError("Name one volume, and a point of it with --at X Y Z (mm, LPS).", USAGE)
     fields = [("seriesInstanceUID", options.series), ("lesionID", options.lesion)]
@@ -720,7 +751,7 @@ def predict_lesion(site, options, files):
     return site.json("POST", "/api/v1/predict/lesion", form=Form(fields, sent))
 
 
-def predict_slices(site, files):
+def predict_slices(site: Site, files: list[Path]) -> dict[str, Any]:
     path = "/api/v1/predict/ct" if len(files) == 1 else "/api/v1/predict/ct/batch"
     return site.json("POST", path, form=Form([], [("file", file) for file in files]))
 
@@ -728,7 +759,7 @@ def predict_slices(site, files):
 # A trial at home
 
 
-def try_image(site, options):
+def try_image(site: Site, options: Options) -> int:
     """Run an image on this machine's engine as the site does, on the sample cases, by the site's own programs."""
     if sys.version_info < (3, 11):
         raise ClientError(f"try needs Python 3.11 or newer; this is {sys.version.split()[0]}.", USAGE)
@@ -749,7 +780,7 @@ def try_image(site, options):
     return told_outcome(run_zip(runner, task, options), trial, options)
 
 
-def trial_cases(site, trial):
+def trial_cases(site: Site, trial: dict[str, Any]) -> Path:
     """Return the folder with the images of a trial; those of the same data are fetched once."""
     folder = cache_dir("cases", safe_name(trial["phase"]) + "-" + safe_name(trial["data"]))
     os.chmod(folder, 0o755)  # the container runs as another user
@@ -761,7 +792,7 @@ def trial_cases(site, trial):
     return folder
 
 
-def image_of(options):
+def image_of(options: Options) -> str:
     """Return the image's name at the engine; an archive is loaded first."""
     if not Path(options.image).is_file():
         docker(options, "image", "inspect", "--format", "{{.Id}}", options.image)
@@ -773,7 +804,7 @@ def image_of(options):
     return names[-1]
 
 
-def driver_image(site, driver, options):
+def driver_image(site: Site, driver: dict[str, Any], options: Options) -> str:
     """Return the image that makes the calls, loaded once for each of its versions."""
     name = f"lunasite-driver:{driver['sha256'][:32]}"
     try:
@@ -790,11 +821,13 @@ def driver_image(site, driver, options):
     return name
 
 
-def run_zip(runner, task, options):
+def run_zip(runner: Path, task: dict[str, Any], options: Options) -> dict[str, Any]:
     """Run the site's runner in a Python of its own and return the outcome."""
     process = subprocess.Popen(
         [sys.executable, "-I", "-c", RUN_ZIP, str(runner)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
         process.stdin.write(json.dumps(task))
         process.stdin.close()
@@ -812,7 +845,7 @@ def run_zip(runner, task, options):
         process.wait()
 
 
-def told_event(event, total, options):
+def told_event(event: dict[str, Any], total: int, options: Options) -> None:
     if event["event"] == "answered" and not options.json:
         say(f"{clean(event['case'])}: {event['answer']}  {event['seconds']:.2f} s")
     elif event["event"] == "note":
@@ -821,7 +854,7 @@ def told_event(event, total, options):
         say(f"{event['stage']} ({total} cases)")
 
 
-def told_outcome(outcome, trial, options):
+def told_outcome(outcome: dict[str, Any], trial: dict[str, Any], options: Options) -> int:
     known = trial["failures"].get(outcome.get("code"), {})
     is_ours = outcome.get("code", "").startswith("SYSTEM_")
     outcome = {**outcome, "contract": trial["contract"], "is_made_up": trial["is_made_up"]}
@@ -838,7 +871,7 @@ def told_outcome(outcome, trial, options):
     return UNREACHED if is_ours else REFUSED
 
 
-def print_outcome(outcome):
+def print_outcome(outcome: dict[str, Any]) -> None:
     if outcome["log"]:
         say("\n".join("| " + line for line in clean_lines(outcome["log"]).splitlines()[-40:]))
     if outcome["ok"]:
@@ -851,7 +884,7 @@ def print_outcome(outcome):
 # The command line
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--site", help="address of the site (or LUNASITE_URL)")
     common.add_argument("--token", help="API token (or LUNASITE_TOKEN)")
@@ -875,7 +908,9 @@ def parser():
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True
 
-    def command(name, run, about, *parents):
+    def command(
+        name: str, run: Callable[[Site, Options], int], about: str, *parents: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=about, description=about, parents=[common, *parents])
         sub.set_defaults(run=run)
         return sub
@@ -927,7 +962,7 @@ def parser():
     return top
 
 
-def site_of(options):
+def site_of(options: Options) -> Site:
     """Return the site and the token to use: options first, then the environment, then what `login` kept."""
     url = (options.site or os.environ.get("LUNASITE_URL") or SITE).rstrip("/")
     if not url.startswith(("http://", "https://")):
@@ -935,7 +970,7 @@ def site_of(options):
     return Site(url, options.token or os.environ.get("LUNASITE_TOKEN") or tokens().get(url, ""))
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return options.run(site_of(options), options)
@@ -949,7 +984,7 @@ def main(arguments=None):
         return OK
 
 
-def told_error(error, options):
+def told_error(error: ClientError, options: Options) -> int:
     progress_end()
     if options.json:
         show(error.answer)
@@ -964,7 +999,7 @@ def told_error(error, options):
     return error.code
 
 
-def problem_line(problem):
+def problem_line(problem: dict[str, Any]) -> str:
     where = f"line {problem['row']}: " if problem.get("row") else ""
     column = f"{problem['column']}: " if problem.get("column") else ""
     return f"{where}{column}{problem['reason']}"
