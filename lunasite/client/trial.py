@@ -17,7 +17,7 @@ from lunasite.client.driver_archive import driver_archive
 from lunasite.client.made_up import MadeUpCase, made_up_cases
 from lunasite.client.runner_zip import runner_zip
 from lunasite.http.errors import ApiError
-from submissions.api.negotiation import IgnoreAcceptNegotiation
+from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from submissions.failures import FAILURES
 from submissions.models import Case, Phase, Split
 from submissions.phases.http_adapter import checked_adapter, checked_endpoint

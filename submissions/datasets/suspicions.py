@@ -25,7 +25,7 @@ def suspicions(rows: Sequence[TruthRow], splits: Sequence[str], kind: Kind, imag
     """
     found = [_split_patients(rows, splits), _shared_places(rows, kind)]
     if images is not None:
-        found += _outside(rows, kind, images)
+        found.append(_outside(rows, kind, images))
     return [sentence for sentence in found if sentence]
 
 
@@ -50,8 +50,8 @@ def _shared_places(rows: Sequence[TruthRow], kind: Kind) -> str:
     return _told(shared, "Rows with a point of an image that was given before", "Look for a row copied by mistake")
 
 
-def _outside(rows: Sequence[TruthRow], kind: Kind, images: Path) -> list[str]:
-    """Return what there is to say of points that lie outside, and of images that cannot tell."""
+def _outside(rows: Sequence[TruthRow], kind: Kind, images: Path) -> str:
+    """Return what there is to say of points that lie outside; an image nobody can read is refused elsewhere."""
     grids: dict[str, Grid | None] = {}
     outside = []
     for row in rows:
@@ -63,18 +63,16 @@ def _outside(rows: Sequence[TruthRow], kind: Kind, images: Path) -> list[str]:
         grid = grids[row.image]
         if grid is not None and not all(grid.holds(point) for point in points):
             outside.append(f"row {row.line}")
-    unreadable = [name for name, grid in grids.items() if grid is None]
-    return [
-        _told(outside, "Rows with a point outside of its image", "Coordinates are world millimetres, LPS, in x, y, z"),
-        _told(unreadable, "Images that cannot be read as MetaImage", "Write them anew"),
-    ]
+    return _told(
+        outside, "Rows with a point outside of its image", "Coordinates are world millimetres, LPS, in x, y, z"
+    )
 
 
 def grid_of(path: Path) -> Grid | None:
     """Return where an image lies, or None if its header cannot be read."""
     try:
         return Grid(path)
-    except (RuntimeError, np.linalg.LinAlgError):
+    except (RuntimeError, ValueError, np.linalg.LinAlgError):
         return None
 
 

@@ -15,26 +15,34 @@ from lunasite.http.errors import ApiError
 
 
 class UploadStream:
-    """A request's stream that raises ApiError (UPLOAD_INCOMPLETE) where the server's raises OSError."""
+    """A request's stream that raises ApiError (UPLOAD_INCOMPLETE) where the server's raises OSError or ends early.
 
-    def __init__(self, stream: Any) -> None:
+    announced: the bytes that Content-Length names, None where the body comes in pieces.
+    """
+
+    def __init__(self, stream: Any, announced: int | None) -> None:
         self._stream = stream
+        self._left = announced
 
     def read(self, *size: int) -> bytes:
-        return _taken(self._stream.read, *size)
+        return self._taken(self._stream.read, *size)
 
     def readline(self, *size: int) -> bytes:
-        return _taken(self._stream.readline, *size)
+        return self._taken(self._stream.readline, *size)
 
     def close(self) -> None:
         """Nothing to do: what is left unread is the server's to deal with."""
 
-
-def _taken(take: Callable[..., bytes], *size: int) -> bytes:
-    try:
-        return take(*size)
-    except OSError as error:
-        raise incomplete() from error
+    def _taken(self, take: Callable[..., bytes], *size: int) -> bytes:
+        try:
+            piece = take(*size)
+        except OSError as error:
+            raise incomplete() from error
+        if self._left is not None:
+            self._left -= len(piece)
+            if not piece and self._left > 0 and size != (0,):
+                raise incomplete()
+        return piece
 
 
 def incomplete() -> ApiError:
@@ -51,4 +59,5 @@ def guard_body(request: HttpRequest, most_bytes: int) -> None:
     if not has_length and request.META.get("wsgi.input_terminated"):
         request.META["CONTENT_LENGTH"] = str(most_bytes)
         stream = request.META["wsgi.input"]
-    request._stream = UploadStream(stream)  # type: ignore[assignment]
+    announced = int(request.META["CONTENT_LENGTH"]) if has_length else None
+    request._stream = UploadStream(stream, announced)  # type: ignore[assignment]

@@ -154,7 +154,7 @@ def images(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        (b"DimSize = 8 9 6", b"DimSize = 8 9 0", "Three dimensions"),
+        (b"DimSize = 8 9 6", b"DimSize = 8 9 0", "three whole numbers"),
         (b"ElementSpacing = 0.5", b"ElementSpacing = -.5", "ElementSpacing"),
         (b"ElementDataFile = LOCAL", b"ElementDataFile = /etc/passwd", "LOCAL"),
         (b"NDims = 3", b"NDims = 2", "cannot be read"),

@@ -128,14 +128,6 @@ def test_points_outside_of_their_image_are_warned_of(run, tmp_path, own_files, p
     assert "LPS" in Dataset.objects.get().warnings[0]
 
 
-def test_an_image_nobody_can_read_is_warned_of(run, tmp_path, own_files):
-    (tmp_path / "1.0.mha").write_bytes(b"no scan")
-    scans(tmp_path, ["1.1"])
-    assert "Images that cannot be read as MetaImage (1): 1.0.mha." in run(
-        [row(0), row(1, point="-10,-20,-30")], images=str(tmp_path)
-    )
-
-
 def test_the_admin_shows_what_was_warned_of(run, client):
     run([row(0, series="1.5", point="1,2,3"), row(1, series="1.5", point="1,2,3")])
     client.force_login(get_user_model().objects.create_superuser("root", "root@example.org", "x"))
