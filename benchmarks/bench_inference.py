@@ -147,12 +147,12 @@ def patches(servers: list[Server], body: bytes) -> list[Result]:
 
 def whole_scans(servers: list[Server], bodies: dict[str, bytes]) -> list[Result]:
     results = []
-    for name, body, concurrency, count, asked in [
+    for name, body, concurrency, count, requested in [
         ("P2", "zlib", 1, 3, 1.8), ("P2", "zlib", 4, 8, 2.3), ("P3", "raw", 1, 3, 2.5),
     ]:  # fmt: skip
         rates = interleaved(servers, bodies[body], concurrency=concurrency, count=count)
         what = f"whole {body} volume, concurrency {concurrency}, vs reference"
-        results.append(Result(name, what, rates["lunasite"] / rates["reference"], asked, _figures(rates, "1/s")))
+        results.append(Result(name, what, rates["lunasite"] / rates["reference"], requested, _figures(rates, "1/s")))
     return results
 
 

@@ -67,23 +67,23 @@ def main() -> None:
 @contextlib.contextmanager
 def ours(file: str, point: tuple[float, float, float]) -> Iterator[Side]:
     services = [LocalService(ServiceConfig(max_waiting=64)) for _ in range(PROCESSES)]
-    asks = [lambda one=one: one.lesion_probability(file, None, [point], DEADLINE_S) for one in services]
+    asks = [lambda service=service: service.lesion_probability(file, None, [point], DEADLINE_S) for service in services]
     try:
-        yield Side("ours", least_busy(asks), lambda: [pid for one in services if (pid := one.process.pid)])
+        yield Side("ours", least_busy(asks), lambda: [pid for service in services if (pid := service.process.pid)])
     finally:
-        for one in services:
-            one.close()
+        for service in services:
+            service.close()
 
 
 @contextlib.contextmanager
 def over_connection(file: str, point: tuple[float, float, float]) -> Iterator[Side]:
     services = [ConnectionService() for _ in range(PROCESSES)]
-    asks = [lambda one=one: one.ask(file, list(point), DEADLINE_S) for one in services]
+    asks = [lambda service=service: service.ask(file, list(point), DEADLINE_S) for service in services]
     try:
-        yield Side("multiprocessing.connection", least_busy(asks), lambda: [one.pid for one in services])
+        yield Side("multiprocessing.connection", least_busy(asks), lambda: [service.pid for service in services])
     finally:
-        for one in services:
-            one.close()
+        for service in services:
+            service.close()
 
 
 @contextlib.contextmanager
@@ -121,10 +121,10 @@ def under_litserve(file: str, point: tuple[float, float, float]) -> Iterator[Sid
 def models_of(pid: int) -> list[int]:
     """Return the processes of a tree that hold torch."""
     found = []
-    for one in process_tree(pid):
+    for item in process_tree(pid):
         with contextlib.suppress(OSError):
-            if "libtorch_cpu" in Path(f"/proc/{one}/maps").read_text():
-                found.append(one)
+            if "libtorch_cpu" in Path(f"/proc/{item}/maps").read_text():
+                found.append(item)
     return found
 
 

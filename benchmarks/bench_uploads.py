@@ -123,7 +123,7 @@ def resumable_upload(server: Server, archive: Path, *, direct: bool) -> None:
     numbers = list(range(1, begun["parts"] + 1))
     listed = ask(server, "POST", f"{url}/parts", {"numbers": numbers})["parts"]
     own = f"http://127.0.0.1:{server.port}{url}/parts/"
-    addresses = [one["url"] if direct else f"{own}{one['number']}" for one in listed]
+    addresses = [item["url"] if direct else f"{own}{item['number']}" for item in listed]
     headers = {} if direct else server.headers
 
     def send(at: int) -> None:

@@ -75,7 +75,7 @@ def interleaved(
 
 
 def _medians(values: list[tuple[float, float]]) -> tuple[float, float]:
-    return statistics.median(one[0] for one in values), statistics.median(one[1] for one in values)
+    return statistics.median(value[0] for value in values), statistics.median(value[1] for value in values)
 
 
 def pages_per_second(server: Server, concurrency: int, count: int) -> float:

@@ -173,7 +173,7 @@ def settle(log, limit_s=300):
 
 def ours(engine, instance):
     labels = {"luna.instance": instance}
-    return [one.name for one in engine.own_containers(labels)] + list(engine.own_volumes(labels))
+    return [container.name for container in engine.own_containers(labels)] + list(engine.own_volumes(labels))
 
 
 def wait_until_clean(engine, instance):
@@ -188,9 +188,11 @@ def verdict(sent):
     wrong = []
     for submission in sent:
         evaluations = list(submission.evaluations.all())
-        scored = sum(event.stage == "scored" for one in evaluations for event in one.events.all())
-        if [one.status for one in evaluations] != ["completed"] or scored != 1:
-            wrong.append((submission.pk, [(one.status, one.failure_code) for one in evaluations], scored))
+        scored = sum(event.stage == "scored" for evaluation in evaluations for event in evaluation.events.all())
+        if [evaluation.status for evaluation in evaluations] != ["completed"] or scored != 1:
+            wrong.append(
+                (submission.pk, [(evaluation.status, evaluation.failure_code) for evaluation in evaluations], scored)
+            )
         elif abs(evaluations[0].scores["public"]["auc"] - 1.0) > 1e-9:
             wrong.append((submission.pk, "score", evaluations[0].scores))
     return wrong
@@ -222,7 +224,7 @@ def main():
             worker.wait(timeout=60)
         wrong = verdict(sent)
         images = engine_host.image_cache(engine).least_recently_used()
-        attempts = [one.attempt for submission in sent for one in submission.evaluations.all()]
+        attempts = [evaluation.attempt for submission in sent for evaluation in submission.evaluations.all()]
         print(f"{options.kills} kills, {len(sent)} evaluations, {sum(attempts)} attempts; not right: {wrong or 'none'}")
         print(f"left after {seconds:.0f} s: {left or 'nothing'}; images known to the keeper: {len(images)}")
         alive = subprocess.run(

@@ -102,7 +102,7 @@ def _copy_for_windows(phase: Phase, entries: Sequence[Entry]) -> None:
     """Write every score into a column of its evaluation, and into a narrow table with an index made for it."""
     is_postgres = connection.vendor == "postgresql"
     number, moment = ("DOUBLE PRECISION", "TIMESTAMPTZ") if is_postgres else ("REAL", "TEXT")
-    rows = [(phase.pk, one.team_id, one.score, _moment(one.submitted_at, is_postgres)) for one in entries]
+    rows = [(phase.pk, entry.team_id, entry.score, _moment(entry.submitted_at, is_postgres)) for entry in entries]
     with connection.cursor() as cursor:
         cursor.execute(
             f"CREATE TABLE plain_entries (phase_id INTEGER, team_id INTEGER, score {number}, submitted_at {moment})"
@@ -110,7 +110,7 @@ def _copy_for_windows(phase: Phase, entries: Sequence[Entry]) -> None:
         cursor.executemany("INSERT INTO plain_entries VALUES (%s, %s, %s, %s)", rows)
         cursor.execute("CREATE INDEX plain_best ON plain_entries (phase_id, team_id, score DESC, submitted_at)")
         cursor.execute(f"ALTER TABLE submissions_evaluation ADD COLUMN bench_score {number}")
-        pairs = [(one.score, one.evaluation_id) for one in entries]
+        pairs = [(entry.score, entry.evaluation_id) for entry in entries]
         cursor.executemany("UPDATE submissions_evaluation SET bench_score = %s WHERE id = %s", pairs)
 
 

@@ -343,8 +343,8 @@ def login(site: Site, options: Options) -> int:
         username = options.username or input(f"User name at {site.url}: ")
         secret = getpass.getpass("Password: ")
         name = options.name or f"lunasite.py on {platform.node() or 'a computer'}"
-        asked = {"username": username, "password": secret, "name": name[:80]}
-        token = site.json("POST", "/api/v1/auth/token", asked, may_repeat=False)["token"]
+        requested = {"username": username, "password": secret, "name": name[:80]}
+        token = site.json("POST", "/api/v1/auth/token", requested, may_repeat=False)["token"]
     if not site.url.startswith("https://") and urllib.parse.urlsplit(site.url).hostname not in LOOPBACK:
         say("Warning: this address is not https; whoever listens on the way can read the token.")
     Site(site.url, token).get("/api/v1/submissions", page_size=1)
@@ -562,8 +562,8 @@ class Upload:
             return None  # expired
 
     def _begin(self) -> dict[str, Any]:
-        asked = {"filename": self.path.name, "size": self.size, "sha256": self.state["sha256"]}
-        upload = self.site.json("POST", "/api/v1/uploads", asked, may_repeat=False)
+        requested = {"filename": self.path.name, "size": self.size, "sha256": self.state["sha256"]}
+        upload = self.site.json("POST", "/api/v1/uploads", requested, may_repeat=False)
         self._keep(upload=upload["id"], key=uuid.uuid4().hex)
         return upload
 
@@ -638,13 +638,13 @@ def watch(site: Site, options: Options) -> int:
 
 def follow(site: Site, submission_id: str, as_json: bool) -> int:
     """Print how an evaluation moves until it ends; a failed or cancelled one gives exit code 1."""
-    told, waits = "", iter(WATCH_S)
+    reply, waits = "", iter(WATCH_S)
     while True:
         submission = site.get(f"/api/v1/submissions/{quoted(submission_id)}")
         sentence = clean(submission["progress"]["sentence"])
-        if sentence != told:
+        if sentence != reply:
             say(sentence)
-            told = sentence
+            reply = sentence
         if submission["evaluation_status"] in FINISHED:
             break
         time.sleep(next(waits, WATCH_S[-1]))
@@ -797,8 +797,8 @@ def image_of(options: Options) -> str:
     if not Path(options.image).is_file():
         docker(options, "image", "inspect", "--format", "{{.Id}}", options.image)
         return options.image
-    said = docker(options, "load", "--input", options.image)
-    names = [line.split(": ", 1)[1].strip() for line in said.splitlines() if line.startswith("Loaded image")]
+    response = docker(options, "load", "--input", options.image)
+    names = [line.split(": ", 1)[1].strip() for line in response.splitlines() if line.startswith("Loaded image")]
     if not names:
         raise ClientError(f"The engine does not say what it loaded from {options.image}.")
     return names[-1]
@@ -813,10 +813,10 @@ def driver_image(site: Site, driver: dict[str, Any], options: Options) -> str:
     except ClientError:
         path = site.download(driver["url"], cache_dir("programs") / "driver.tar.gz", driver["sha256"], "Driver image")
     try:
-        said = docker(options, "load", "--input", str(path))
+        response = docker(options, "load", "--input", str(path))
     finally:
         path.unlink()
-    loaded = [word for word in said.split() if word.startswith("sha256:")]
+    loaded = [word for word in response.split() if word.startswith("sha256:")]
     docker(options, "tag", loaded[-1] if loaded else driver["image_id"], name)
     return name
 

@@ -84,7 +84,7 @@ def record_feedback(
     confidence: float | None = None,
     note: str = "",
 ) -> Feedback:
-    """Keep a user's verdict with the picture encoded anew. Raises Unreadable; then nothing is kept."""
+    """Keep a user's verdict with the picture encoded anew. Raises InvalidImageFile; then nothing is kept."""
     clean = engine().clean_picture(path, CLEAN_TIMEOUT_S)
     label = predicted_class if is_correct else correct_class
     stored = feedback_files.store(clean.png, label, original_name)

@@ -118,14 +118,14 @@ def scale_of(rows: list[Row]) -> tuple[float, float]:
 
 def _asked_board(request: HttpRequest, slug: str) -> Board:
     phase = visible_phase(request.user, slug)
-    asked = request.GET
+    requested = request.GET
     try:
         return board_of(
             phase,
             request.user,
-            metric=asked.get("metric", ""),
-            split=asked.get("split", ""),
-            every_entry=asked.get("show") == "all",
+            metric=requested.get("metric", ""),
+            split=requested.get("split", ""),
+            every_entry=requested.get("show") == "all",
         )
     except ValueError as error:
         raise Http404("There is no such leaderboard.") from error

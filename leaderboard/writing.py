@@ -54,7 +54,7 @@ def recompute_team_standings(phase: Phase, team: Team, submission: Submission | 
     write_entries(phase, changed.filter(pk=submission.pk) if submission else changed)
     Standing.objects.filter(phase=phase, team=team).delete()
     best = _best_entries(phase, team)
-    scores = dict(Evaluation.objects.filter(pk__in={one.evaluation_id for one in best}).values_list("pk", "scores"))
+    scores = dict(Evaluation.objects.filter(pk__in={item.evaluation_id for item in best}).values_list("pk", "scores"))
     Standing.objects.bulk_create(
         Standing(
             phase=phase,

@@ -48,7 +48,11 @@ class SchemaView(SpectacularAPIView):
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """Answer a browser in JSON, which it shows; it would only save the schema's own media type as a file."""
         if names_html(request._request):
-            return next((one, one.media_type) for one in self.get_renderers() if one.media_type == "application/json")
+            return next(
+                (renderer, renderer.media_type)
+                for renderer in self.get_renderers()
+                if renderer.media_type == "application/json"
+            )
         return super().perform_content_negotiation(request, force)
 
     def _get_version_parameter(self, request: Request) -> None:

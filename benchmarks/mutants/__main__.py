@@ -51,25 +51,27 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Return 0 when nine of ten changes are noticed, else 1."""
-    asked = arguments()
-    asked.work.mkdir(parents=True, exist_ok=True)
+    requested = arguments()
+    requested.work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    mutants = sample(ROOT, source_files(asked.packages), asked.size, asked.seed)
+    mutants = sample(ROOT, source_files(requested.packages), requested.size, requested.seed)
     import_shared()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        trees = [Tree(ROOT, Path(folder) / str(number)) for number in range(asked.workers)]
+        trees = [Tree(ROOT, Path(folder) / str(number)) for number in range(requested.workers)]
         copies = [tree.copy for tree in trees]
-        covering = measured(asked.work) if asked.measured else measure(copies, asked.packages, asked.work)
+        covering = (
+            measured(requested.work) if requested.measured else measure(copies, requested.packages, requested.work)
+        )
         print(f"{len(covering.seconds)} tests measured in {time.monotonic() - started:.0f} s", flush=True)
         if covering.failed:
             print("not used, because they fail without a change:", *covering.failed, sep="\n  ")
         files = test_files(copies[0])
-        servers = [RunningServer(copy, files, asked.work, f"server-{copy.name}") for copy in copies]
-        results = Campaign(trees, servers, covering, asked.work).run(mutants)
+        servers = [RunningServer(copy, files, requested.work, f"server-{copy.name}") for copy in copies]
+        results = Campaign(trees, servers, covering, requested.work).run(mutants)
         for server in servers:
             server.close()
-    (asked.work / "results.json").write_text(json.dumps([result.as_dict() for result in results], indent=1))
-    print(as_text(results, asked.seed, time.monotonic() - started))
+    (requested.work / "results.json").write_text(json.dumps([result.as_dict() for result in results], indent=1))
+    print(as_text(results, requested.seed, time.monotonic() - started))
     killed = sum(result.verdict != Verdict.SURVIVED for result in results)
     return int(killed < WANTED * len(results))
 

@@ -14,7 +14,10 @@ def package_of(path: str) -> str:
 
 def as_text(results: Sequence[Result], seed: int, seconds: float) -> str:
     rows = [_row(package, of_package) for package, of_package in _by_package(results).items()]
-    survivors = [f"{one.mutant} ({one.by})\n  - {one.change[0]}\n  + {one.change[1]}" for one in _survivors(results)]
+    survivors = [
+        f"{survivor.mutant} ({survivor.by})\n  - {survivor.change[0]}\n  + {survivor.change[1]}"
+        for survivor in _survivors(results)
+    ]
     head = f"seed {seed}, {len(results)} mutants, {seconds / 60:.0f} min"
     return "\n".join([head, *rows, _row("all", results), f"survivors: {len(survivors)}", *survivors])
 

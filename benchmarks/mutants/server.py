@@ -41,9 +41,9 @@ def runs_in_a_function(source: str, line: int, column: int) -> bool:
 def functions_by_file() -> dict[str, list[FunctionType]]:
     """Return every function there is, decorated ones included, by the file it was written in."""
     found: dict[str, list[FunctionType]] = {}
-    for one in gc.get_objects():
-        if type(one) is FunctionType:  # isinstance would wake lazy objects
-            found.setdefault(one.__code__.co_filename, []).append(one)
+    for item in gc.get_objects():
+        if type(item) is FunctionType:  # isinstance would wake lazy objects
+            found.setdefault(item.__code__.co_filename, []).append(item)
     return found
 
 
@@ -71,20 +71,20 @@ class RunningServer:
     """The other end: a server in a process of its own, asked one thing at a time."""
 
     def __init__(self, tree: Path, files: Sequence[str], work: Path, name: str) -> None:
-        asked, requests = os.pipe()
+        requested, requests = os.pipe()
         answers, answered = os.pipe()
         folder = work / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        server = Server(tree, os.fdopen(asked), os.fdopen(answered, "w"), folder)
+        server = Server(tree, os.fdopen(requested), os.fdopen(answered, "w"), folder)
         self.session = Session(tree, files, work / f"{name}.log", [server], [], SERVER_CPU_S)
         server.requests.close()
         server.answers.close()
         self.requests, self.answers = os.fdopen(requests, "w"), os.fdopen(answers)
 
     def ask(self, mutant: Mutant, source: str, tests: Sequence[str], cpu_s: int, wall_s: float) -> None:
-        asked = {"path": mutant.path, "source": source, "tests": tests, "cpu_s": cpu_s, "wall_s": wall_s}
-        self.requests.write(json.dumps(asked) + "\n")
+        requested = {"path": mutant.path, "source": source, "tests": tests, "cpu_s": cpu_s, "wall_s": wall_s}
+        self.requests.write(json.dumps(requested) + "\n")
         self.requests.flush()
 
     def answer(self) -> dict[str, Any] | None:
@@ -126,35 +126,39 @@ class Server:
         """Run a test that needs the database, and keep what it set up for the whole session."""
         item = items.get(FIRST_TEST) or next(iter(items.values()))
         # Of a neighbour far away nothing is set up but what belongs to the session.
-        far = next((one for one in items.values() if not item.path.is_relative_to(one.path.parents[1])), None)
+        far = next(
+            (element for element in items.values() if not item.path.is_relative_to(element.path.parents[1])), None
+        )
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=far)
         from django.db import connections
 
         for connection in connections.all():
             connection.close()
 
-    def _answer(self, session: Any, items: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, session: Any, items: dict[str, Any], requested: dict[str, Any]) -> dict[str, Any]:
         folder = self.work / f"child-{os.getpid()}"
         folder.mkdir()
         pid = os.fork()
         if pid == 0:
             code = 3
             try:
-                code = self._child(session, [items[test] for test in asked["tests"] if test in items], asked, folder)
+                code = self._child(
+                    session, [items[test] for test in requested["tests"] if test in items], requested, folder
+                )
             finally:
                 os._exit(code)
-        code = _wait(pid, asked["wall_s"])
+        code = _wait(pid, requested["wall_s"])
         failed = folder / "failed"
         answer = {"code": code, "failed": failed.read_text() if failed.exists() else ""}
         shutil.rmtree(folder, ignore_errors=True)
         return answer
 
-    def _child(self, session: Any, items: Sequence[Any], asked: dict[str, Any], folder: Path) -> int:
+    def _child(self, session: Any, items: Sequence[Any], requested: dict[str, Any], folder: Path) -> int:
         os.setpgid(0, 0)
-        resource.setrlimit(resource.RLIMIT_CPU, (asked["cpu_s"], asked["cpu_s"] + 1))
+        resource.setrlimit(resource.RLIMIT_CPU, (requested["cpu_s"], requested["cpu_s"] + 1))
         _use_a_copy_of_the_database(folder)
-        file = str(self.tree / asked["path"])
-        swap_code(self.functions.get(file, ()), file, asked["source"])
+        file = str(self.tree / requested["path"])
+        swap_code(self.functions.get(file, ()), file, requested["source"])
         for item, after in zip(items, [*items[1:], None], strict=True):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             if session.testsfailed:

@@ -72,7 +72,7 @@ def _nodes(node: Any) -> Iterable[Any]:
 
 def mutated(mutant: Mutant, source: str) -> str:
     """Return the source with the change in it."""
-    operator = next(one for one in operators() if type(one).__name__ == mutant.operator)
+    operator = next(item for item in operators() if type(item).__name__ == mutant.operator)
     tree = parso.parse(source)
     _apply(operator, tree, [mutant.number])
     return str(tree.get_code())

@@ -51,8 +51,8 @@ class OneOfField(serializers.ChoiceField):
     """One of the choices, in exactly this spelling."""
 
     def __init__(self, choices: Sequence[str], **kwargs: Any) -> None:
-        told = f"send exactly {', '.join(choices[:-1])} or {choices[-1]}."
-        super().__init__(choices, error_messages={"invalid_choice": told, "null": told}, **kwargs)
+        sentence = f"send exactly {', '.join(choices[:-1])} or {choices[-1]}."
+        super().__init__(choices, error_messages={"invalid_choice": sentence, "null": sentence}, **kwargs)
 
 
 class StrictChoiceField(BlankIsInvalid, OneOfField):
@@ -82,8 +82,8 @@ class TextField(RemedyCharField):
 class PatternField(RemedyCharField, serializers.RegexField):
     """Text of one pattern; `told` is the sentence for whatever breaks it."""
 
-    def __init__(self, regex: str, *, told: str, **kwargs: Any) -> None:
-        messages = dict.fromkeys(("invalid", "blank", "max_length"), told)
+    def __init__(self, regex: str, *, sentence: str, **kwargs: Any) -> None:
+        messages = dict.fromkeys(("invalid", "blank", "max_length"), sentence)
         super().__init__(regex=regex, error_messages=messages, **kwargs)
 
 

@@ -62,7 +62,7 @@ class FormRequest(serializers.Serializer[Any]):
                 return self.file_refusal(name, first_problem({name: wrong[name]})[1])
         name, problem = first_problem(wrong)
         reason = str(problem.code).upper()
-        return ApiError(400, "VALIDATION_ERROR", f"{name}: {told(problem)}", field=name, reason=reason)
+        return ApiError(400, "VALIDATION_ERROR", f"{name}: {sentence(problem)}", field=name, reason=reason)
 
     def file_refusal(self, name: str, problem: Any) -> ApiError:
         reason = self.file_codes.get(problem.code, problem.code)
@@ -81,7 +81,7 @@ class ScanRequest(FormRequest):
     rawFile = UploadField(required=False, help_text="The data file that a .mhd points to.")
     seriesInstanceUID = PatternField(
         SERIES_UID,
-        told="send 1 to 64 letters, digits, dots, underscores or hyphens.",
+        sentence="send 1 to 64 letters, digits, dots, underscores or hyphens.",
         max_length=64,
         trim_whitespace=False,
         help_text="Echoed in the answer.",
@@ -136,7 +136,7 @@ class LesionBatchRequest(ScanRequest):
         if not place.is_valid():
             name, problem = first_problem(place.errors)
             return ApiError(
-                400, "VALIDATION_ERROR", f"lesions, row {position}: {name}: {told(problem)}",
+                400, "VALIDATION_ERROR", f"lesions, row {position}: {name}: {sentence(problem)}",
                 field="lesions", row=position, column=name, reason=str(problem.code).upper(),
                 lesionID=whole_number(texts.get("lesionID", "")),
             )  # fmt: skip
@@ -163,7 +163,7 @@ class SliceBatchRequest(FormRequest):
     file_codes = {**FormRequest.file_codes, "min_length": "FILE_REQUIRED", "max_length": "TOO_MANY_FILES"}
 
 
-def told(problem: Any) -> str:
+def sentence(problem: Any) -> str:
     """Return what to send instead."""
     return "it is missing; send it." if problem.code == "required" else str(problem)
 

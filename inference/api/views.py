@@ -85,8 +85,8 @@ class LesionViewSet(PredictionViewSet):
         """
         sent = LesionBatchRequest.read(request.data)
         call = self.running_call()
-        asked = [row for row in sent["lesions"] if not isinstance(row, ApiError)]
-        answer = self._predict(sent, asked)
+        requested = [row for row in sent["lesions"] if not isinstance(row, ApiError)]
+        answer = self._predict(sent, requested)
         data = list(batch_results(sent, answer, call))
         return Response({"status": "success", "data": data, **trace(call, answer)})
 

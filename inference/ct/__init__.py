@@ -4,6 +4,6 @@
     crop = crop_around(point_xyz_mm, scan, spec)  # (1, Z, Y, X) float32 in [0, 1]
 
 Errors a caller should catch:
-    Unreadable          the file is at fault; `.code` is the reason, `.note` a sentence for its sender
+    InvalidImageFile          the file is at fault; `.code` is the reason, `.note` a sentence for its sender
     PointOutsideScan    the coordinate lies in no voxel of the scan
 """

@@ -37,7 +37,7 @@ class CropSpec:
 
 
 def refuse_too_fine(blocks: Sequence[Block]) -> None:
-    """Raise Unreadable HEADER_GEOMETRY if so many voxels lie around the points that they are no CT's."""
+    """Raise InvalidImageFile HEADER_GEOMETRY if so many voxels lie around the points that they are no CT's."""
     sizes = [math.prod(high[axis] - low[axis] for axis in range(3)) for low, high in blocks]
     if sum(sizes) > MAX_CROP_VOXELS:
         raise InvalidImageFile(

@@ -17,7 +17,7 @@ def crop_around(point_xyz_mm: ArrayLike, scan: Scan, spec: CropSpec) -> NDArray[
 
     scan: a CTVolume or an opened ScanFile; of a file only the needed rows are kept.
     Returns (1, Z, Y, X) float32 in [0, 1].
-    Raises PointOutsideScan, and Unreadable when the file's voxels are at fault.
+    Raises PointOutsideScan, and InvalidImageFile when the file's voxels are at fault.
     """
     [crop] = crop_each([point_xyz_mm], scan, spec)
     return crop

@@ -46,4 +46,4 @@ def _agreed(rows: Iterable[Feedback]) -> list[Feedback]:
     for feedback in rows:
         if feedback.picture_path.is_file():
             by_picture.setdefault(feedback.sha256, []).append(feedback)
-    return [same[0] for same in by_picture.values() if len({one.label for one in same}) == 1]
+    return [same[0] for same in by_picture.values() if len({item.label for item in same}) == 1]

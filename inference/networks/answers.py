@@ -5,7 +5,7 @@ ServiceError              has .code and .note (a sentence for the caller)
   Busy                    503 TRY_AGAIN with Retry-After: .retry_after_s
   TimedOut                504 GATEWAY_TIMEOUT: the work has been stopped
   ModelFailed             422 PROCESSING_ERROR: the model failed on a readable input
-inference.ct.reading.errors.Unreadable     400: .code is the reason, .note the sentence
+inference.ct.reading.errors.InvalidImageFile     400: .code is the reason, .note the sentence
 inference.ct.geometry.PointOutsideScan     400 VALIDATION_ERROR: no coordinate lies in any voxel
 """
 

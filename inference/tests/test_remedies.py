@@ -64,7 +64,7 @@ def gone_wrong(position: int) -> bytes:
 
 
 SCANS = [
-    scan("HEADER_FORMAT", "The file is empty", b""),
+    scan("HEADER_FORMAT", "Empty file", b""),
     scan("HEADER_FORMAT", "a PNG picture", (FILES / "ramp.png").read_bytes()),
     scan("HEADER_FORMAT", "a JPEG picture", (FILES / "imageio.jpg").read_bytes()),
     scan("HEADER_FORMAT", "a DICOM file", bytes(128) + b"DICM" + bytes(50)),
@@ -141,7 +141,7 @@ TWELVE_BITS = FILES / "case-20-12-bit.jpg"
 FLOAT_TIFF = picture(kind="TIFF")
 ANIMATED = picture(save_all=True, append_images=[Image.effect_noise((80, 60), 50)])
 PICTURES = [
-    shown("IMAGE_FORMAT", "The file is empty", b""),
+    shown("IMAGE_FORMAT", "Empty file", b""),
     shown("IMAGE_FORMAT", "a TIFF picture, neither a PNG nor a JPEG: save it as PNG", FLOAT_TIFF),
     shown("IMAGE_FORMAT", "this address takes one slice", mha()),
     shown("IMAGE_FORMAT", "unpack it", zipped(picture())),

@@ -102,7 +102,7 @@ def _figures(nodules: NoduleSet, held_out: OutOfFold, probability: Floats) -> st
         ("AUC of the diameter alone, which the model does not receive", _auc(nodules, nodules.diameter_mm)),
         (
             "AUC of a single member, mean",
-            f"{np.mean([auc(label, one) for one in held_out.member_logit]):.3f}",
+            f"{np.mean([auc(label, item) for item in held_out.member_logit]):.3f}",
         ),
         ("Brier score", estimate_by_group(lambda rows: brier(label[rows], probability[rows]), patient)),
         ("Calibration slope (1 is right)", f"{line.slope:.2f}"),
@@ -161,7 +161,7 @@ def _subgroup(
 
 def _stability(nodules: NoduleSet, held_out: OutOfFold, predictor: LesionPredictor, data: Path) -> str:
     change = np.abs(_sigmoid(held_out.variant_logit) - _sigmoid(held_out.logit))
-    varied = np.mean([auc(nodules.label, one) for one in held_out.variant_logit])
+    varied = np.mean([auc(nodules.label, item) for item in held_out.variant_logit])
     lines = [
         f"Crops varied as in training (cut files, thick slices, moved coordinate): AUC {varied:.3f}, the "
         f"probability moves by {change.mean():.3f} on average and by less than "

@@ -73,7 +73,7 @@ def load_nodules(folder: Path, spec: CropSpec, variants: int, seed: int) -> Nodu
     """Read every nodule and crop it 1 + `variants` times; the same seed gives the same crops.
 
     folder: with nodules.csv; a nodule whose point lies outside its file is left out.
-    Raises OSError for a file that is missing, Unreadable for one that is no scan.
+    Raises OSError for a file that is missing, InvalidImageFile for one that is no scan.
     """
     rng = np.random.default_rng(seed)
     wide = widened(spec)

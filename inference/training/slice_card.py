@@ -147,11 +147,11 @@ def _varied(train: Pictures, held: HeldOut, temperature: float) -> list[str]:
     label, cancer = train.label, train.label != NORMAL
     tables = [softmax(scores, temperature) for scores in held.varied]
     figures = [
-        [accuracy(label, one) for one in tables],
-        [macro_f1(label, one) for one in tables],
-        [accuracy(label[cancer], one[cancer][:, :NORMAL]) for one in tables],
-        [float(np.mean((one.argmax(axis=1) == NORMAL) == ~cancer)) for one in tables],
-        [log_loss(label, one) for one in tables],
+        [accuracy(label, table) for table in tables],
+        [macro_f1(label, table) for table in tables],
+        [accuracy(label[cancer], table[cancer][:, :NORMAL]) for table in tables],
+        [float(np.mean((table.argmax(axis=1) == NORMAL) == ~cancer)) for table in tables],
+        [log_loss(label, table) for table in tables],
     ]
     return [f"{np.mean(values):.3f}" for values in figures]
 

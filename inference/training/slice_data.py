@@ -83,7 +83,7 @@ class Pictures:
 
 
 def read_part(folder: Path, split: str) -> Pictures:
-    """Return the pictures of one part, "train" or "valid". Raises OSError, and Unreadable for what is no picture."""
+    """Return the pictures of one part, "train" or "valid". Raises OSError and InvalidImageFile."""
     rows = [row for row in read_rows(folder) if row.split == split]
     return Pictures(tuple(rows), tuple(read_greys(rows)))
 

@@ -75,13 +75,13 @@ PAGE_SIZE = OpenApiParameter("page_size", int, description="at most 100")
 
 def asked_board(request: Request) -> Board:
     """Return the board that a request's parameters name. Raises Http404 and ApiError."""
-    asked = request.query_params
-    named = asked.get("phase") or asked.get("dataset_id")
+    requested = request.query_params
+    named = requested.get("phase") or requested.get("dataset_id")
     if not named:
         raise ApiError(400, "VALIDATION_ERROR", "Say which phase: add ?phase= and its slug.", field="phase")
     phase = visible_phase(request.user, named)
     every_entry = _one_of(request, "show", ("best", "all")) == "all"
-    metric, split = asked.get("metric", ""), asked.get("split", "")
+    metric, split = requested.get("metric", ""), requested.get("split", "")
     try:
         return board_of(phase, request.user, metric=metric, split=split, every_entry=every_entry)
     except ValueError as error:
@@ -163,9 +163,9 @@ class HistoryView(PublicView):
     def get(self, request: Request) -> Response:
         """The entries of a team over time, or of whoever led."""
         board = asked_board(request)
-        asked = request.query_params.get("team", "")
-        team = team_on_board(board, asked)
-        if asked and team is None:
+        requested = request.query_params.get("team", "")
+        team = team_on_board(board, requested)
+        if requested and team is None:
             raise ApiError(404, "NOT_FOUND", "There is no such team on this leaderboard.", field="team")
         rows = HistoryPointSerializer(history(board, team), many=True).data
         return Response(_described(board) | {"team": team.name if team else None, "rows": rows})

@@ -111,9 +111,9 @@ def test_only_the_rows_of_the_page_have_their_scores_read(client, query):
     phase = make_phase()
     for i in range(9):
         make_entry(phase, make_team(f"t{i}"), public={"auc": i / 10, "brier": i / 10})
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as requested:
         assert len(get(client, page=2, page_size=4, **query).json()["rows"]) == 4
-    readers = [one["sql"] for one in asked if '"scores"' in one["sql"]]
+    readers = [item["sql"] for item in requested if '"scores"' in item["sql"]]
     assert len(readers) == 1
     assert "JSON" not in readers[0].upper()
 
@@ -222,7 +222,7 @@ def test_no_number_has_more_decimals_than_the_phase_shows(client, show):
 
 def _floats(value):
     if isinstance(value, dict):
-        return [text for one in value.values() for text in _floats(one)]
+        return [text for item in value.values() for text in _floats(item)]
     is_float = isinstance(value, str) and value.replace(".", "", 1).replace("-", "", 1).isdigit()
     return [value] if is_float else []
 
@@ -293,8 +293,8 @@ def test_history_is_a_teams_way_up(client):
     for days_ago, value in ((3, 0.7), (2, 0.65), (1, 0.8)):
         make_entry(phase, team, public=value, days_ago=days_ago)
     make_entry(phase, make_team("b"), public=0.75, days_ago=1.5)
-    for asked in ("a", str(team.pk)):
-        rows = get(client, f"{URL}/history", team=asked).json()["rows"]
+    for requested in ("a", str(team.pk)):
+        rows = get(client, f"{URL}/history", team=requested).json()["rows"]
         assert [(row["score"], row["best"]) for row in rows] == [(0.7, 0.7), (0.65, 0.7), (0.8, 0.8)]
     leaders = get(client, f"{URL}/history").json()
     assert [(row["team"], row["score"]) for row in leaders["rows"]] == [("a", 0.7), ("b", 0.75), ("a", 0.8)]
@@ -314,8 +314,11 @@ def test_the_history_knows_the_teams_on_this_board_alone(client):
     make_entry(phase, hidden, public=0.9, is_hidden=True)
     make_entry(elsewhere, other, public=0.9)
     for team in (hidden, other, silent):
-        for asked in (team.name, str(team.pk)):
-            answers = [get(client, f"{URL}/history", team=asked), client.get(f"{PAGE}history/", {"team": asked})]
+        for requested in (team.name, str(team.pk)):
+            answers = [
+                get(client, f"{URL}/history", team=requested),
+                client.get(f"{PAGE}history/", {"team": requested}),
+            ]
             assert [answer.status_code for answer in answers] == [404, 404]
             assert team.name not in answers[0].content.decode()
 

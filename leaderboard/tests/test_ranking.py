@@ -51,5 +51,5 @@ def test_a_later_page_counts_on():
 def test_a_place_is_one_more_than_the_number_of_ranked_entries_above(entries):
     contenders = [RankInput(i, (score / 4,), i, is_baseline) for i, (score, is_baseline) in enumerate(entries)]
     for place in rank_entries(contenders):
-        above = sum(not one.is_baseline and one.keys > place.contender.keys for one in contenders)
+        above = sum(not contender.is_baseline and contender.keys > place.contender.keys for contender in contenders)
         assert place.rank == (None if place.contender.is_baseline else above + 1)

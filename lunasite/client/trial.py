@@ -49,29 +49,29 @@ class TrialView(PhaseView):
     @extend_schema(operation_id="phases_trial", parameters=PARAMETERS, responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, slug: str) -> Response:
         """What a client needs to try an image at home as the platform will: cases, limits, runner, driver image."""
-        phase, asked = self.phase(slug), request.query_params
+        phase, requested = self.phase(slug), request.query_params
         return Response(
             {
                 "phase": phase.slug,
                 "kind": phase.kind.name,
                 "data": phase.dataset.content_hash[:32],
                 "limits": phase.limits().as_dict(),
-                "contract": asked_contract(phase, asked.get("contract", "")),
-                "model_endpoint": checked_endpoint(asked.get("model_endpoint", "")),
-                "adapter": checked_adapter(asked.get("adapter", "")),
+                "contract": asked_contract(phase, requested.get("contract", "")),
+                "model_endpoint": checked_endpoint(requested.get("model_endpoint", "")),
+                "adapter": checked_adapter(requested.get("adapter", "")),
                 **trial_cases(phase),
-                "failures": {code: {"stage": one.stage, "sentence": one.sentence} for code, one in FAILURES.items()},
+                "failures": {code: {"stage": item.stage, "sentence": item.sentence} for code, item in FAILURES.items()},
                 **programs(request._request),
             }
         )
 
 
-def asked_contract(phase: Phase, asked: str) -> str:
+def asked_contract(phase: Phase, requested: str) -> str:
     """Return the name of the contract. Raises ApiError 400 for one that does not serve the phase."""
     names = [contract.name for contract in contracts_for(phase.kind)]
-    if asked and asked not in names:
+    if requested and requested not in names:
         raise ApiError(400, "VALIDATION_ERROR", f"contract is one of {', '.join(names)}.", field="contract")
-    return asked or names[0]
+    return requested or names[0]
 
 
 def samples_of(phase: Phase) -> QuerySet[Case]:

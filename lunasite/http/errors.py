@@ -141,7 +141,7 @@ def _first_problem(detail: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _texts(value: Any) -> Any:
-    return [str(one) for one in value] if isinstance(value, list) else str(value)
+    return [str(item) for item in value] if isinstance(value, list) else str(value)
 
 
 def _server_error(error: Exception) -> Response:

@@ -21,7 +21,7 @@ View = Callable[..., HttpResponseBase]
 def names_html(request: HttpRequest) -> bool:
     """Say whether the Accept header names text/html, as every browser's does when a page is opened; `*/*` does not."""
     ranges = request.headers.get("Accept", "").lower().split(",")
-    return any(one.split(";")[0].strip() == HTML for one in ranges)
+    return any(item.split(";")[0].strip() == HTML for item in ranges)
 
 
 def wants_page(request: HttpRequest) -> bool:
@@ -81,5 +81,5 @@ class IgnoreAcceptNegotiation(BrowsableNegotiation):
 def parted(renderers: Iterable[Any]) -> tuple[list[Any], list[Any]]:
     """Return the browsable renderers, and the others."""
     known = list(renderers)
-    pages = [one for one in known if isinstance(one, BrowsablePage)]
-    return pages, [one for one in known if one not in pages]
+    pages = [item for item in known if isinstance(item, BrowsablePage)]
+    return pages, [item for item in known if item not in pages]

@@ -26,11 +26,11 @@ class BrowsablePage(BrowsableAPIRenderer):
         """Return the form of a POST, as HTML; whether there is a form of the other methods."""
         if method != "POST":
             return super().get_rendered_html_form(data, view, method, request)
-        with override_method(view, request, method) as asked:
+        with override_method(view, request, method) as requested:
             form = getattr(view, "browsable_forms", {}).get(getattr(view, "action", None) or "post")
-            if form is None or not self.show_form_for_method(view, method, asked, None):
+            if form is None or not self.show_form_for_method(view, method, requested, None):
                 return None
-            return self.render_form_for_serializer(form(context={"request": asked, "view": view}))
+            return self.render_form_for_serializer(form(context={"request": requested, "view": view}))
 
     def show_form_for_method(self, view: Any, method: str, request: Any, obj: Any) -> bool:
         """Say whether the caller may use a method; a refusal of any kind means no."""

@@ -50,7 +50,7 @@ class AddressShare:
     def over_budget(self) -> Iterator[Connection]:
         """Yield, of each address that has sent too much of unknown origin, the one that waits longest."""
         for own in self._of.values():
-            sending = {one: None for one in own if one.body_bytes and not one.is_known}
+            sending = {item: None for item in own if item.body_bytes and not item.is_known}
             one = _longest_waiting(sending)
             if one and sum(each.body_bytes for each in sending) > UNKNOWN_BYTES:
                 yield one
@@ -64,5 +64,5 @@ def subscriber(address: str) -> str:
 
 
 def _longest_waiting(connections: dict[Connection, None]) -> Connection | None:
-    waiting = [one for one in connections if one.stage not in IN_A_THREAD]
+    waiting = [connection for connection in connections if connection.stage not in IN_A_THREAD]
     return min(waiting, key=lambda one: one.pace.began, default=None)

@@ -98,7 +98,7 @@ class EventLoop:
             self._sweep(now)
 
     def _sweep(self, now: float) -> None:
-        for connection in [one for one in self._waiting if one.is_late(now)]:
+        for connection in [item for item in self._waiting if item.is_late(now)]:
             self._give_up(connection)
         for connection in list(self._share.over_budget()):
             self._end(connection)
@@ -108,7 +108,7 @@ class EventLoop:
         self._is_stopping = True
         self._stop_listening()
         until = time.monotonic() + within_s
-        for connection in [one for one in self._waiting if one.is_idle]:
+        for connection in [item for item in self._waiting if item.is_idle]:
             self._end(connection)
         while (self._in_threads or self._waiting) and time.monotonic() < until:
             self.turn(0.1)

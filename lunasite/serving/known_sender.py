@@ -39,5 +39,5 @@ def is_known(request: WSGIRequest) -> bool:
         return True
     if "HTTP_AUTHORIZATION" not in request.META:
         return False
-    asked = Request(request, authenticators=[kind() for kind in APIView.authentication_classes])
-    return bool(asked.user and asked.user.is_authenticated)
+    requested = Request(request, authenticators=[kind() for kind in APIView.authentication_classes])
+    return bool(requested.user and requested.user.is_authenticated)

@@ -30,7 +30,11 @@ def settings_read():
         is_read = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READERS
         if is_read and getattr(node.func.value, "id", "") == "env":
             name, *rest = node.args
-            given = rest[0] if rest else next((one.value for one in node.keywords if one.arg == "default"), None)
+            given = (
+                rest[0]
+                if rest
+                else next((keyword.value for keyword in node.keywords if keyword.arg == "default"), None)
+            )
             default = given.value if isinstance(given, ast.Constant) else None
             found[name.value] = int(default) if isinstance(default, bool) else default
     return found

@@ -102,7 +102,7 @@ def database():
     url, name = os.environ["LUNASITE_TEST_DATABASE_URL"], f"lunasite_image_{secrets.token_hex(4)}"
     with psycopg.connect(url, autocommit=True) as server:
         port, folders = (server.execute(f"SHOW {what}").fetchone()[0] for what in ("port", "unix_socket_directories"))
-        folder = next(one.strip() for one in folders.split(",") if Path(one.strip()).stat().st_mode & 0o001)
+        folder = next(item.strip() for item in folders.split(",") if Path(item.strip()).stat().st_mode & 0o001)
         server.execute(f"CREATE DATABASE {name}")
         inside = f"postgres://postgres@{SOCKET_FOLDER.replace('/', '%2F')}:{port}/{name}"
         yield inside, f"{url.rpartition('/')[0]}/{name}", folder
@@ -150,7 +150,7 @@ class Composed:
     def is_running(self, name: str) -> bool:
         return docker("inspect", "--format", "{{.State.Running}}", f"{self.prefix}{name}").strip() == "true"
 
-    def said(self, name: str) -> str:
+    def response(self, name: str) -> str:
         return docker("logs", "--tail", "30", f"{self.prefix}{name}")
 
     def inside(self, name: str, *command: str, check: bool = True) -> str:
@@ -181,10 +181,10 @@ def set_up(services: Composed) -> None:
         services.start("setup")
         if services.exit_status("setup") == 0:
             return
-        said = services.said("setup")
+        response = services.response("setup")
         docker("rm", "--volumes", f"{services.prefix}setup")
         time.sleep(2)
-    pytest.fail(f"setup: {said}")
+    pytest.fail(f"setup: {response}")
 
 
 def page(services: Composed, path: str) -> str:
@@ -194,8 +194,8 @@ def page(services: Composed, path: str) -> str:
         done = services.inside("web", "python", "-c", FETCH, path, check=False)
         if "Traceback" not in done:
             return done
-        assert services.is_running("web"), services.said("web")
-        assert time.monotonic() < deadline, done + services.said("web")
+        assert services.is_running("web"), services.response("web")
+        assert time.monotonic() < deadline, done + services.response("web")
         time.sleep(1)
 
 
@@ -220,10 +220,10 @@ def test_a_worker_reports_and_everything_stays_up(composed):
     deadline = time.monotonic() + 60
     with psycopg.connect(composed.database[1], autocommit=True) as database:
         while not database.execute("SELECT count(*) FROM submissions_worker").fetchone()[0]:
-            assert time.monotonic() < deadline, composed.said("worker-evaluations")
+            assert time.monotonic() < deadline, composed.response("worker-evaluations")
             time.sleep(0.5)
     for name in ("web", "worker-evaluations", "seaweedfs"):
-        assert composed.is_running(name), composed.said(name)
+        assert composed.is_running(name), composed.response(name)
 
 
 def test_the_user_of_the_image_may_read_all_of_the_site(image):
@@ -233,5 +233,7 @@ def test_the_user_of_the_image_may_read_all_of_the_site(image):
 
 
 def test_torch_in_the_image_is_the_cpu_build(image):
-    said = docker("run", "--rm", "--network", "none", image, "python", "-c", "import torch; print(torch.version.cuda)")
-    assert said.strip() == "None", "set TORCH_INDEX to the CPU index named on PyTorch's install page"
+    response = docker(
+        "run", "--rm", "--network", "none", image, "python", "-c", "import torch; print(torch.version.cuda)"
+    )
+    assert response.strip() == "None", "set TORCH_INDEX to the CPU index named on PyTorch's install page"

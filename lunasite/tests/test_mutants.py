@@ -38,9 +38,9 @@ def changes(source):
 @pytest.mark.parametrize("operator", operators(), ids=lambda operator: type(operator).__name__)
 def test_every_operator_does_what_it_says(operator):
     name = type(operator).__name__
-    for example in (one for one in operator.examples() if one.pre_mutation_code != one.post_mutation_code):
+    for example in (item for item in operator.examples() if item.pre_mutation_code != item.post_mutation_code):
         source = example.pre_mutation_code
-        found = [one for place in places_of("app/x.py", source) for one in place if one.operator == name]
+        found = [item for place in places_of("app/x.py", source) for item in place if item.operator == name]
         after = mutated(found[example.occurrence], source)
         assert after.replace(" ", "") == example.post_mutation_code.replace(" ", "")
 

@@ -60,8 +60,8 @@ def test_a_workflow_is_bounded_and_runs_what_exists(path):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for name, job in workflow["jobs"].items():
         assert job["timeout-minutes"] <= 60, name
-        asked = {word for step in job["steps"] for word in re.findall(r"^make ([a-z-]+)", step.get("run", ""))}
-        assert asked <= targets, name
+        requested = {word for step in job["steps"] for word in re.findall(r"^make ([a-z-]+)", step.get("run", ""))}
+        assert requested <= targets, name
 
 
 def test_hosted_ci_knows_no_private_data():

@@ -89,8 +89,10 @@ def test_an_abort_and_a_hang_are_two_failures_and_the_others_still_run(tmp_path)
 def test_the_second_training_pass_has_no_avx_512():
     environments = {name: env for name, _, env in SUITE.PASSES}
     env = {**os.environ, **environments["training without AVX-512"], "ONEDNN_VERBOSE": "1"}
-    said = subprocess.run([sys.executable, "-c", A_CONVOLUTION], env=env, capture_output=True, text=True, check=True)
-    isa = re.search(r"^onednn_verbose.*,cpu,isa:(.*)$", said.stdout, re.M)
+    response = subprocess.run(
+        [sys.executable, "-c", A_CONVOLUTION], env=env, capture_output=True, text=True, check=True
+    )
+    isa = re.search(r"^onednn_verbose.*,cpu,isa:(.*)$", response.stdout, re.M)
     assert isa is not None
     assert "AVX2" in isa[1]
     assert "AVX-512" not in isa[1]

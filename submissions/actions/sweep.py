@@ -18,7 +18,7 @@ LOST_MESSAGE_AFTER = timedelta(seconds=60)
 
 def sweep() -> tuple[int, int]:
     """Return (attempts whose worker was lost, waiting evaluations whose message was lost); both queued again."""
-    return _return_lost_attempts(), sum(_send_lost_messages(*one) for one in CLUSTERS.items())
+    return _return_lost_attempts(), sum(_send_lost_messages(*cluster) for cluster in CLUSTERS.items())
 
 
 def _return_lost_attempts() -> int:

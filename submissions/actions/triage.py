@@ -36,8 +36,8 @@ def _cancel(evaluation: Evaluation, submission: Submission) -> Evaluation:
         submission.give_try_back()
     submission.refresh_from_db(fields=["try_counts"])
     is_given_back = not had_started and not submission.try_counts
-    told = "Cancelled before it started; the try was given back." if is_given_back else "Cancelled."
-    evaluation.add_event("cancelled", told)
+    message = "Cancelled before it started; the try was given back." if is_given_back else "Cancelled."
+    evaluation.add_event("cancelled", message)
     return evaluation
 
 

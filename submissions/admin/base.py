@@ -46,7 +46,7 @@ class ActionOnlyAdmin(NoDeleteAdmin):
 
     def decisions(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
         """Return (name, title) of each action that makes sense for the row: one button each."""
-        known = [one for one in self.get_actions(request).values() if one]
+        known = [action for action in self.get_actions(request).values() if action]
         return [(name, title) for _, name, title in known if name != "export_csv" and self.fits(name, row)]
 
     def fits(self, action: str, row: Any) -> bool:

@@ -102,12 +102,12 @@ class UploadViewSet(viewsets.GenericViewSet[Upload]):
         """Begin an upload; the answer says how to cut the file into parts."""
         form = NewUploadSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        asked = form.validated_data
+        requested = form.validated_data
         upload = resumable.begin(
             user=request.user,  # type: ignore[arg-type]
-            filename=asked["filename"],
-            size_bytes=asked["size"],
-            sha256=declared_digest(asked.get("sha256")),
+            filename=requested["filename"],
+            size_bytes=requested["size"],
+            sha256=declared_digest(requested.get("sha256")),
         )
         return Response(self.get_serializer(upload).data, status=201)
 

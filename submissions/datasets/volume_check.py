@@ -57,9 +57,9 @@ def problem_of(path: Path, open_scan: Callable[[Path], Any]) -> str | None:
     ours = [grid.shape_zyx[::-1], grid.spacing_xyz_mm, grid.origin_xyz_mm, np.ravel(grid.direction)]
     theirs = [reader.GetSize(), reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection()]
     names = ("size", "spacing", "origin", "direction")
-    for name, one, other in zip(names, ours, theirs, strict=True):
-        if len(one) != len(other) or not np.allclose(one, other, atol=TOLERANCE):
-            read = f"{name} is {tuple(other)} to SimpleITK, {tuple(map(float, one))} to this site"
+    for name, item, other in zip(names, ours, theirs, strict=True):
+        if len(item) != len(other) or not np.allclose(item, other, atol=TOLERANCE):
+            read = f"{name} is {tuple(other)} to SimpleITK, {tuple(map(float, item))} to this site"
             return f"is placed differently by two readers: its {read}"
     return None
 

@@ -109,9 +109,9 @@ def failed_sentence(evaluation: Evaluation) -> str:
     if not failure.counts and evaluation.submission.try_counts:  # run once more by staff, after it was scored
         sentence = sentence.replace("the try was given back and ", "")
         counted = "the scores of the earlier run stand"
-    said = counted in sentence
+    is_named = counted in sentence
     extra = f" {evaluation.failure_note}" if evaluation.failure_note else ""
-    return f"{sentence}{extra} {fault}{'' if said else f'; {counted}'}."
+    return f"{sentence}{extra} {fault}{'' if is_named else f'; {counted}'}."
 
 
 def run_seconds(evaluation: Evaluation, user: Any) -> int | None:

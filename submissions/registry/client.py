@@ -126,8 +126,8 @@ class RegistryClient:
                 raise _status_error(response.status)
             text = _read(response, _MAX_TOKEN_BYTES)
         try:
-            told = json.loads(text)
-            token = told.get("token") or told.get("access_token")
+            message = json.loads(text)
+            token = message.get("token") or message.get("access_token")
         except (ValueError, AttributeError, RecursionError) as error:
             raise _bad_answer("a token answer that is not JSON") from error
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):

@@ -93,7 +93,7 @@ def _our_platform(index: dict[str, Any]) -> str:
 
 def _blobs(manifest: dict[str, Any]) -> tuple[Blob, ...]:
     described = [go_json.object_field(manifest, "config"), *go_json.list_field(manifest, "layers")]
-    return tuple(_blob(json_object(one, "A layer"), 2**63) for one in described)
+    return tuple(_blob(json_object(item, "A layer"), 2**63) for item in described)
 
 
 def _blob(descriptor: dict[str, Any], max_bytes: int) -> Blob:

@@ -212,6 +212,6 @@ def _move(source: Path, target: Path) -> None:
 def _touched_at(path: Path) -> float:
     """Return when a file, or the last thing in a folder, was changed; a vanished one is new."""
     try:
-        return max([path.stat().st_mtime, *(one.stat().st_mtime for one in path.glob("*"))])
+        return max([path.stat().st_mtime, *(item.stat().st_mtime for item in path.glob("*"))])
     except FileNotFoundError:
         return time.time()

@@ -136,9 +136,9 @@ class S3Store:
         before = datetime.now(UTC) - timedelta(seconds=seconds)
         with _typed():
             pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket)
-            found = [one for page in pages for one in page.get("Uploads", ()) if one["Initiated"] < before]
-            for one in found:
-                self._client.abort_multipart_upload(Bucket=self._bucket, Key=one["Key"], UploadId=one["UploadId"])
+            found = [item for page in pages for item in page.get("Uploads", ()) if item["Initiated"] < before]
+            for item in found:
+                self._client.abort_multipart_upload(Bucket=self._bucket, Key=item["Key"], UploadId=item["UploadId"])
         return len(found)
 
     def _listed(self, parts: PartsRef) -> dict[int, str]:

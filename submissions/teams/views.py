@@ -45,24 +45,24 @@ def team(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def create(request: HttpRequest) -> HttpResponse:
-    told = "Team {} is made. Give the code to those who should join."
-    return _take(request, "create_form", TeamForm(request.POST), create_team, told)
+    message = "Team {} is made. Give the code to those who should join."
+    return _take(request, "create_form", TeamForm(request.POST), create_team, message)
 
 
 @login_required
 @require_POST
 def join(request: HttpRequest) -> HttpResponse:
-    told = "You are in team {}; you share its tries and its row on the board."
-    return _take(request, "join_form", JoinForm(request.POST), join_team, told)
+    message = "You are in team {}; you share its tries and its row on the board."
+    return _take(request, "join_form", JoinForm(request.POST), join_team, message)
 
 
 def _take(
-    request: HttpRequest, shown_as: str, form: TeamForm | JoinForm, verb: Callable[..., Team], told: str
+    request: HttpRequest, shown_as: str, form: TeamForm | JoinForm, verb: Callable[..., Team], message: str
 ) -> HttpResponse:
     """Do the verb with what the form holds; what stands against it comes back beside the form's one field."""
     try:
         if form.is_valid():
-            messages.success(request, told.format(verb(user=request.user, **form.cleaned_data).name))
+            messages.success(request, message.format(verb(user=request.user, **form.cleaned_data).name))
             return redirect("team")
     except TeamError as error:
         form.add_error(next(iter(form.fields)), str(error))

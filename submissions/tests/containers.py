@@ -106,7 +106,7 @@ class Bench:
     def left_behind(self):
         """Return the names of containers and volumes that carry this instance's label."""
         ours = {f"{PREFIX}.instance": self.instance}
-        return [one.name for one in self.engine.own_containers(ours)] + list(self.engine.own_volumes(ours))
+        return [container.name for container in self.engine.own_containers(ours)] + list(self.engine.own_volumes(ours))
 
 
 @contextlib.contextmanager

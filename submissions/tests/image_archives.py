@@ -60,12 +60,12 @@ def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def config(layers: list[bytes], **asked: Any) -> dict[str, Any]:
+def config(layers: list[bytes], **requested: Any) -> dict[str, Any]:
     """Return an image config over `layers`; keyword arguments go into its inner `config`."""
     return {
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Cmd": ["python", "/app/model.py"]} | asked,
+        "config": {"Cmd": ["python", "/app/model.py"]} | requested,
         "rootfs": {"type": "layers", "diff_ids": [digest(layer) for layer in layers]},
     }
 
@@ -119,7 +119,7 @@ def blob_name(name: str) -> str:
 def oci_archive(layers: list[bytes] | None = None, stored: list[bytes] | None = None) -> bytes:
     """Return an OCI archive of one image, its layers gzip-compressed unless `stored` says otherwise."""
     layers = [layer()] if layers is None else layers
-    stored = [gzip.compress(one) for one in layers] if stored is None else stored
+    stored = [gzip.compress(item) for item in layers] if stored is None else stored
     return tar(oci_members([{"layers": layers, "stored": stored}]))
 
 

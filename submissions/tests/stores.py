@@ -29,6 +29,6 @@ def empty_buckets(settings) -> None:
 
     minio = client(settings.MINIO)
     for bucket in (settings.MINIO_SUBMISSIONS_BUCKET, settings.MINIO_DATASETS_BUCKET):
-        for one in minio.list_objects(bucket, recursive=True):
-            minio.remove_object(bucket, one.object_name)
+        for item in minio.list_objects(bucket, recursive=True):
+            minio.remove_object(bucket, item.object_name)
         minio.remove_bucket(bucket)

@@ -53,7 +53,7 @@ def _check_count(user: User) -> None:
     if mine.unfinished().count() >= MAX_UNFINISHED or mine.count() >= MAX_KEPT:
         raise ApiError(
             429, "TOO_MANY_UPLOADS", f"At most {MAX_UNFINISHED} uploads go at once; finish, submit or delete one.",
-            uploads=[str(one.pk) for one in mine],
+            uploads=[str(item.pk) for item in mine],
         )  # fmt: skip
 
 

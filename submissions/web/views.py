@@ -140,7 +140,7 @@ def submission_list(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(phase=Phase.objects.named(named))
     light = Prefetch("evaluations", Evaluation.objects.without_blobs())
     page = Paginator(rows.prefetch_related(light), PER_PAGE).get_page(request.GET.get("page"))
-    listed = [{"submission": one, "evaluation": one.latest, "score": listed_score(one)} for one in page]
+    listed = [{"submission": item, "evaluation": item.latest, "score": listed_score(item)} for item in page]
     context = {"page": page, "rows": listed, "team": team_of(request.user)}  # type: ignore[arg-type]
     return render(request, "submissions/list.html", context)
 

@@ -110,7 +110,7 @@ def flag(text: str) -> bool | None:
 def _without_end(head: bytes, fields: dict[str, str]) -> InvalidImageFile:
     """Return why a file without a line ElementDataFile cannot be read, as exactly as its bytes tell."""
     if not head.strip(BYTE_ORDER_MARK + b" \t\r\n"):
-        return InvalidImageFile("HEADER_FORMAT", "The file is empty: send the scan itself.")
+        return InvalidImageFile("HEADER_FORMAT", "Empty file: there is no scan in it; choose it again.")
     if fields:
         note = "The header has no line ElementDataFile in its first 64 KiB: end it with 'ElementDataFile = LOCAL'."
         return InvalidImageFile("HEADER_FORMAT", note)

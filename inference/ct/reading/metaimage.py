@@ -112,8 +112,6 @@ def open_scan(path: Path | str, raw_path: Path | str | None = None) -> ScanFile:
     """
     with open(path, "rb") as file:
         head = file.read(MAX_HEADER_BYTES)
-        if not head:
-            raise InvalidImageFile("HEADER_FORMAT", "Empty file: it holds no bytes; choose the volume again.")
         header = parse_header(head)
         _check_file_set(header, raw_path)
         if header.data_start_bytes is None and os.fstat(file.fileno()).st_size > MAX_HEADER_BYTES:

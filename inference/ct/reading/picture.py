@@ -61,10 +61,7 @@ def read_picture(path: Path | str) -> Picture:
     """
     if os.path.getsize(path) > MAX_FILE_BYTES:
         raise InvalidImageFile("FILE_TOO_LARGE", "A picture may have at most 20 MB: scale it down, or save it as JPEG.")
-    raw = Path(path).read_bytes()
-    if not raw:
-        raise InvalidImageFile("IMAGE_FORMAT", "Empty file: it holds no bytes; choose the picture again.")
-    data = _picture_alone(raw)
+    data = _picture_alone(Path(path).read_bytes())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with _opened(data) as image:
@@ -85,7 +82,7 @@ def _picture_alone(data: bytes) -> bytes:
 
 def _other_format(data: bytes) -> str:
     if not data.strip():
-        return "The file is empty: send the picture itself."
+        return "Empty file: there is no picture in it; choose it again."
     if foreign := foreign_format(data[:512]):
         return f"This is {foreign.name}, neither a PNG nor a JPEG: {foreign.to_picture}"
     return "The file is neither a PNG nor a JPEG picture: save it as PNG and send that."

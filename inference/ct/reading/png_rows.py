@@ -24,7 +24,7 @@ def row_bytes(data: bytes) -> int:
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     bits = data[24] * CHANNELS[data[25]]
     passes = ADAM7 if data[28] else ((0, 0, 1, 1),)
-    return sum(_pass_bytes(width, height, bits, *one) for one in passes)
+    return sum(_pass_bytes(width, height, bits, *item) for item in passes)
 
 
 def _pass_bytes(width: int, height: int, bits: int, x: int, y: int, step_x: int, step_y: int) -> int:

@@ -71,8 +71,14 @@ def verdict(report: drift.DriftReport) -> str:
 
 def as_json(report: drift.DriftReport) -> str:
     columns = [
-        {"column": one.column, "psi": one.psi, "ks": one.ks, "p_value": one.p_value, "is_drifted": one.is_drifted}
-        for one in report.columns
+        {
+            "column": column.column,
+            "psi": column.psi,
+            "ks": column.ks,
+            "p_value": column.p_value,
+            "is_drifted": column.is_drifted,
+        }
+        for column in report.columns
     ]
     facts = {"reference_rows": report.reference_rows, "current_rows": report.current_rows}
     return json.dumps({**facts, "share_drifted": report.share_drifted, "columns": columns}, indent=2)

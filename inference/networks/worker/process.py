@@ -85,7 +85,7 @@ class ModelProcess:
         """Return the child's message for `request`.
 
         Raises Busy, TimedOut (the child has been killed), ModelUnavailable (it cannot start), and
-        Unreadable when the input crashed it.
+        InvalidImageFile when the input crashed it.
         """
         deadline = time.monotonic() + timeout_s
         with self._my_turn(deadline):

@@ -63,7 +63,7 @@ def test_a_strange_body_is_refused_in_the_one_shape(api, folders, url, body, kin
     answer = api.generic("POST", url, body, content_type=kind)
     if url.endswith("batch") and body in WHOLE_FILES:  # each picture is refused on its own there
         assert answer.status_code == 200
-        assert [one["error_code"] for one in answer.json()["results"]] == ["INVALID_FILE_FORMAT"]
+        assert [item["error_code"] for item in answer.json()["results"]] == ["INVALID_FILE_FORMAT"]
         return
     assert answer.status_code == status, answer.content
     assert answer.json()["error_code"] in CODES[status]

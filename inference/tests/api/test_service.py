@@ -147,5 +147,5 @@ def test_the_fake_answers_slices_as_the_real_one_does(service, tmp_path, data, o
 def test_the_fake_measures_a_slice_as_the_real_one_does(service, tmp_path):
     path = tmp_path / "slice.png"
     path.write_bytes(picture())
-    real, faked = (vars(one.slice_probabilities(str(path), 30.0).statistics) for one in (service, FakeEngine()))
+    real, faked = (vars(item.slice_probabilities(str(path), 30.0).statistics) for item in (service, FakeEngine()))
     assert faked == pytest.approx(real, abs=1e-9)

@@ -193,7 +193,7 @@ def test_a_batch_without_any_good_point_is_refused_for_its_first(api, fake):
     answer = api.post("/api/v1/predict/lesion/batch", lesions(rows))
     assert answer.status_code == 400
     assert (answer.json()["details"]["row"], answer.json()["details"]["column"]) == (0, "coordY")
-    everywhere_outside = [{**one, "coordX": 9000} for one in LESIONS]
+    everywhere_outside = [{**lesion, "coordX": 9000} for lesion in LESIONS]
     answer = api.post("/api/v1/predict/lesion/batch", lesions(everywhere_outside))
     assert (answer.status_code, answer.json()["details"]["reason"]) == (400, "POINT_OUTSIDE_SCAN")
 

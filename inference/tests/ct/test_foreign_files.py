@@ -159,7 +159,7 @@ REASONS = [
     ("IMAGE_CORRUPT", "damaged", with_wrong_header_checksum()),
     ("IMAGE_CORRUPT", "damaged", encoded(drawn(), "PNG")[:-12]), ("IMAGE_CORRUPT", "damaged", b"\x89PNG\r\n\x1a\n"),
     ("IMAGE_CORRUPT", "damaged", b"\xff\xd8\xff\xe0"),
-    ("IMAGE_FORMAT", "empty", b""), ("IMAGE_FORMAT", "empty", b"\n"),
+    ("IMAGE_FORMAT", "Empty", b""), ("IMAGE_FORMAT", "Empty", b"\n"),
     ("IMAGE_FORMAT", "a DICOM file", bytes(128) + b"DICM"), ("IMAGE_FORMAT", "a GIF", encoded(drawn(), "GIF")),
     ("IMAGE_FORMAT", "a TIFF", encoded(drawn(), "TIFF")), ("IMAGE_FORMAT", "a WebP", encoded(drawn(), "WEBP")),
     ("IMAGE_FORMAT", "a BMP", encoded(drawn(), "BMP")), ("IMAGE_FORMAT", "JPEG 2000", encoded(drawn(), "JPEG2000")),

@@ -200,7 +200,7 @@ def test_wilsons_interval_has_its_known_values(right, total, low, high):
 def test_confusion_counts_and_ignores_strangers():
     table = confusion([("a", "a"), ("a", "b"), ("b", "b"), ("c", "a")], ("a", "b"))
     assert table.counts == [[1, 1], [0, 1]]
-    assert [one.accuracy for one in table.classes] == [0.5, 1.0]
+    assert [class_name.accuracy for class_name in table.classes] == [0.5, 1.0]
     assert confusion([], ("a",)).overall.accuracy is None
 
 

@@ -119,7 +119,7 @@ def test_cross_fitting_never_uses_the_fold_it_answers():
     fold = np.arange(400) % 2
     changed = label.copy()
     changed[fold == 0] = 1 - changed[fold == 0]
-    answers, after = (cross_fitted(one, logit, fold) for one in (label, changed))
+    answers, after = (cross_fitted(item, logit, fold) for item in (label, changed))
     assert np.allclose(answers[fold == 0], after[fold == 0])
 
 

@@ -58,7 +58,10 @@ def write_samples(phase: Phase) -> tuple[Path, Path]:
 
 def greeting(port: int, good: Path, broken: Path) -> str:
     """Return what to open, who to be, and what to do first."""
-    people = [f"  {one.username:<10} {'staff: /admin/' if one.is_admin else 'team ' + one.team}" for one in ACCOUNTS]
+    people = [
+        f"  {account.username:<10} {'staff: /admin/' if account.is_admin else 'team ' + account.team}"
+        for account in ACCOUNTS
+    ]
     return "\n".join([
         f"The demo is at http://localhost:{port}/",
         f"Accounts, all with the password {demo_password()}",

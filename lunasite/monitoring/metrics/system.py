@@ -30,7 +30,7 @@ def rss_bytes() -> int:
 def _sisters(me: psutil.Process) -> list[psutil.Process]:
     parent = me.parent()
     command = _command(me)
-    return [one for one in parent.children() if _command(one) == command] if parent else [me]
+    return [child for child in parent.children() if _command(child) == command] if parent else [me]
 
 
 def _command(process: psutil.Process) -> list[str]:

@@ -74,8 +74,8 @@ def test_shows_every_state_with_real_scores_and_says_what_to_do(demo, tmp_path):
 
     assert statuses() == {"completed": 9, "cancelled": 1, "pending": 2, "running": 1, "failed": 3}
     failed = Evaluation.objects.filter(status=Status.FAILED)
-    assert {one.failure_code for one in failed} == {"IMAGE_NO_MANIFEST", "OUT_OF_MEMORY", "SYSTEM_ENGINE"}
-    assert {one.failure.fault for one in failed} == {"participant", "platform"}
+    assert {item.failure_code for item in failed} == {"IMAGE_NO_MANIFEST", "OUT_OF_MEMORY", "SYSTEM_ENGINE"}
+    assert {item.failure.fault for item in failed} == {"participant", "platform"}
 
     phase = Phase.objects.get(slug="phantom-lesions")
     public = Standing.objects.filter(phase=phase, split="public")

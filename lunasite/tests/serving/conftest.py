@@ -15,10 +15,10 @@ THREADS = 2
 class Served:
     """address: where to connect. told: the environs that the application got. loop: what serves."""
 
-    def __init__(self, loop: EventLoop, address: tuple[str, int], told: list[dict]) -> None:
+    def __init__(self, loop: EventLoop, address: tuple[str, int], message: list[dict]) -> None:
         self.loop = loop
         self.address = address
-        self.told = told
+        self.message = message
 
     def connect(self, sent: bytes = b"") -> socket.socket:
         client = socket.create_connection(self.address, timeout=10)
@@ -56,10 +56,10 @@ def serve() -> Iterator[Callable[..., Served]]:
     running = []
 
     def start(application: Callable | None = None, **options) -> Served:
-        told: list[dict] = []
+        message: list[dict] = []
 
         def echo(environ, start_response):
-            told.append(environ)
+            message.append(environ)
             body = environ["wsgi.input"].read()
             start_response("200 OK", [("Content-Length", str(len(body)))])
             return [body]
@@ -76,7 +76,7 @@ def serve() -> Iterator[Callable[..., Served]]:
         thread = threading.Thread(target=turn)
         thread.start()
         running.append((is_over, thread, listener))
-        return Served(loop, listener.getsockname(), told)
+        return Served(loop, listener.getsockname(), message)
 
     yield start
     for is_over, thread, listener in running:

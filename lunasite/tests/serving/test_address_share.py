@@ -22,13 +22,13 @@ class One(SimpleNamespace):
 def test_room_is_made_by_the_one_that_waits_longest():
     share = AddressShare(most_of_one_address=2)
     ones = [One(began=2.0), One(began=1.0), One(began=3.0)]
-    assert [share.add(one) for one in ones] == [None, None, ones[1]]
+    assert [share.add(item) for item in ones] == [None, None, ones[1]]
 
 
 def test_a_connection_that_is_answered_stays():
     share = AddressShare(most_of_one_address=2)
     ones = [One(began=1.0, stage=Stage.READY), One(began=2.0), One()]
-    assert [share.add(one) for one in ones] == [None, None, ones[1]]
+    assert [share.add(item) for item in ones] == [None, None, ones[1]]
 
 
 def test_another_address_has_its_own_share():
@@ -40,8 +40,8 @@ def test_another_address_has_its_own_share():
 def test_when_all_is_full_the_address_that_holds_most_gives_way():
     share = AddressShare(most=3)
     ones = [One(), One(), One("192.0.2.2")]
-    for one in ones:
-        share.add(one)
+    for item in ones:
+        share.add(item)
     assert share.add(One("192.0.2.3")) in ones[:2]
 
 
@@ -73,8 +73,8 @@ def test_too_many_bytes_from_the_unknown_end_the_oldest(monkeypatch):
     monkeypatch.setattr(address_share, "UNKNOWN_BYTES", 100)
     share = AddressShare()
     known, old, new = One(body_bytes=500, is_known=True), One(began=1.0, body_bytes=60), One(began=2.0, body_bytes=30)
-    for one in (known, old, new):
-        share.add(one)
+    for item in (known, old, new):
+        share.add(item)
     assert list(share.over_budget()) == []
     new.body_bytes = 60
     assert list(share.over_budget()) == [old]

@@ -199,13 +199,13 @@ def test_a_connection_is_kept_after_a_streamed_body(serve, monkeypatch):
 def test_half_of_the_threads_take_bodies_to_come_and_let_go_of_those_that_stall(serve, monkeypatch):
     monkeypatch.setattr(streamed_body, "SOON_SECONDS", 1000.0)
     monkeypatch.setattr(streamed_body, "STALL_SECONDS", 1.5)
-    told = []
+    message = []
 
     def reads(environ, start_response):
         try:
             environ["wsgi.input"].read()
         except OSError as error:
-            told.append(str(error))
+            message.append(str(error))
         start_response("200 OK", [("Content-Length", "0")])
         return []
 
@@ -216,7 +216,7 @@ def test_half_of_the_threads_take_bodies_to_come_and_let_go_of_those_that_stall(
     assert served.ask(get()).startswith(b"HTTP/1.1 200")
     assert time.monotonic() - began < 1
     assert slow[0].recv(12) == b"HTTP/1.1 200"
-    assert told[0] == "the client has stalled"
+    assert message[0] == "the client has stalled"
     for client in slow:
         client.close()
 
@@ -227,6 +227,6 @@ def test_an_unknown_senders_body_is_never_streamed(serve, monkeypatch):
     slow = [served.connect(post(9_000_000, bytes(3_000_000))) for _ in range(SLOW)]
     time.sleep(0.3)
     assert served.ask(get()).startswith(b"HTTP/1.1 200")
-    assert len(served.told) == 1
+    assert len(served.message) == 1
     for client in slow:
         client.close()

@@ -5,14 +5,14 @@ import pytest
 from lunasite.tests.serving.conftest import get, post
 
 
-def told(served, sent: bytes) -> dict:
+def message(served, sent: bytes) -> dict:
     """Return the environ that the application gets for a request."""
     assert served.ask(sent).startswith(b"HTTP/1.1 200")
-    return served.told[-1]
+    return served.message[-1]
 
 
 def test_path_query_and_address(serve):
-    environ = told(serve(), get("/a%20b/%C3%A9?q=1&r=%20"))
+    environ = message(serve(), get("/a%20b/%C3%A9?q=1&r=%20"))
     assert (environ["PATH_INFO"], environ["QUERY_STRING"]) == ("/a b/\xc3\xa9", "q=1&r=%20")
     assert (environ["REQUEST_METHOD"], environ["REMOTE_ADDR"], environ["SCRIPT_NAME"]) == ("GET", "127.0.0.1", "")
 
@@ -21,12 +21,12 @@ def test_path_query_and_address(serve):
     ("target", "path"), [("http://x/a?b", "/a"), ("http://x", "/"), ("//x/a", "//x/a")]
 )  # fmt: skip
 def test_a_target_with_a_host(serve, target, path):
-    assert told(serve(), get(target))["PATH_INFO"] == path
+    assert message(serve(), get(target))["PATH_INFO"] == path
 
 
 @pytest.mark.parametrize("line", ["SCRIPT_NAME: /evil", "PATH_INFO: /evil", "REMOTE_USER: ann", "X_Forwarded_For: 1"])
 def test_a_header_with_an_underscore_is_nobodys(serve, line):
-    environ = told(serve(), get("/", line))
+    environ = message(serve(), get("/", line))
     assert environ["SCRIPT_NAME"] == ""
     assert not {key for key in environ if "EVIL" in str(environ[key]).upper() or key in ("HTTP_X_FORWARDED_FOR",)}
     assert "REMOTE_USER" not in environ
@@ -34,11 +34,11 @@ def test_a_header_with_an_underscore_is_nobodys(serve, line):
 
 
 def test_a_script_name_header_prefixes_nothing(serve):
-    assert told(serve(), get("/", "Script-Name: /evil"))["SCRIPT_NAME"] == ""
+    assert message(serve(), get("/", "Script-Name: /evil"))["SCRIPT_NAME"] == ""
 
 
 def test_repeated_headers_are_joined(serve):
-    environ = told(serve(), get("/", "X-A: 1", "X-A: 2", "Cookie: a=1", "Cookie: b=2"))
+    environ = message(serve(), get("/", "X-A: 1", "X-A: 2", "Cookie: a=1", "Cookie: b=2"))
     assert (environ["HTTP_X_A"], environ["HTTP_COOKIE"]) == ("1,2", "a=1; b=2")
 
 
@@ -46,8 +46,8 @@ def test_a_body_in_pieces_comes_joined_and_with_its_length(serve):
     served = serve()
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     assert served.ask(head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").endswith(b"abcde")
-    assert served.told[-1]["CONTENT_LENGTH"] == "5"
-    assert "HTTP_TRANSFER_ENCODING" not in served.told[-1]
+    assert served.message[-1]["CONTENT_LENGTH"] == "5"
+    assert "HTTP_TRANSFER_ENCODING" not in served.message[-1]
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_a_body_in_pieces_comes_joined_and_with_its_length(serve):
 def test_what_two_readers_could_read_differently_is_refused(serve, sent):
     served = serve()
     assert served.ask(sent).startswith(b"HTTP/1.1 400")
-    assert served.told == []
+    assert served.message == []
 
 
 def test_a_head_without_end_is_refused(serve):
     served = serve()
     assert served.ask(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 20_000).startswith(b"HTTP/1.1 431")
-    assert served.told == []
+    assert served.message == []
 
 
 def stream(environ, start_response):

@@ -196,7 +196,7 @@ def test_prometheus_finds_every_name(used_site, tmp_path):
         missing = names_missing(own)
         up = json.loads(get(f"http://{own}/api/v1/query?query=up")[1])["data"]["result"]
     assert missing == set()
-    assert [one["value"][1] for one in up] == ["1"]
+    assert [item["value"][1] for item in up] == ["1"]
 
 
 def names_missing(prometheus: str) -> set[str]:

@@ -122,8 +122,8 @@ class Missing:
     def sentence(self) -> str:
         names = ", ".join(shown(text) for text in self.ids[:SHOWN_PROBLEMS])
         more = ", …" if len(self.ids) > SHOWN_PROBLEMS else ""
-        told = f"{self.count} of the phase's ids {'is' if self.count == 1 else 'are'} not in the file"
-        return f"{told}: {names}{more}" if names else told
+        message = f"{self.count} of the phase's ids {'is' if self.count == 1 else 'are'} not in the file"
+        return f"{message}: {names}{more}" if names else message
 
 
 def _note(counts: dict[str, int]) -> str:

@@ -62,24 +62,24 @@ def _checked(root: dict[str, Any], limits: ArchiveLimits) -> CheckedConfig:
     diff_ids = _diff_ids(root)
     _check_platform(root)
     _check_history(root, len(diff_ids))
-    asked = go_json.object_field(root, "config")
+    requested = go_json.object_field(root, "config")
     config = ImageConfig(
-        exposed_ports=_exposed_ports(asked),
-        user=go_json.text_field(asked, "User"),
-        env_names=_env_names(asked, limits),
-        volumes=_volumes(asked, limits),
-        working_dir=_working_dir(asked),
-        entrypoint=_command(asked, "Entrypoint"),
-        cmd=_command(asked, "Cmd"),
-        stop_signal=go_json.text_field(asked, "StopSignal"),
-        has_healthcheck=bool(go_json.object_field(asked, "Healthcheck")),
+        exposed_ports=_exposed_ports(requested),
+        user=go_json.text_field(requested, "User"),
+        env_names=_env_names(requested, limits),
+        volumes=_volumes(requested, limits),
+        working_dir=_working_dir(requested),
+        entrypoint=_command(requested, "Entrypoint"),
+        cmd=_command(requested, "Cmd"),
+        stop_signal=go_json.text_field(requested, "StopSignal"),
+        has_healthcheck=bool(go_json.object_field(requested, "Healthcheck")),
     )
     if not config.has_command:
         raise ArchiveError(
             "IMAGE_NO_COMMAND",
             "The image has neither ENTRYPOINT nor CMD. Say in the Dockerfile what to start.",
         )
-    return CheckedConfig(config, diff_ids, _env_path(asked))
+    return CheckedConfig(config, diff_ids, _env_path(requested))
 
 
 def _root(text: bytes) -> dict[str, Any]:
@@ -115,19 +115,19 @@ def _check_platform(root: dict[str, Any]) -> None:
 def _check_history(root: dict[str, Any], layers: int) -> None:
     """Raise ArchiveError if the history tells of more layers than there are: no engine loads that."""
     steps = [step for step in go_json.list_field(root, "history") if isinstance(step, dict)]
-    told = sum(not go_json.field(step, "empty_layer") for step in steps)
-    if told > layers:
-        raise _bad_config(f"The image's history tells of {told} layers, but it has {layers}; build it anew.")
+    message = sum(not go_json.field(step, "empty_layer") for step in steps)
+    if message > layers:
+        raise _bad_config(f"The image's history tells of {message} layers, but it has {layers}; build it anew.")
 
 
-def _command(asked: dict[str, Any], name: str) -> tuple[str, ...]:
+def _command(requested: dict[str, Any], name: str) -> tuple[str, ...]:
     """Return a command; engines also take one string for a list of one."""
-    value = go_json.field(asked, name)
-    return (value,) if isinstance(value, str) else go_json.text_list_field(asked, name)
+    value = go_json.field(requested, name)
+    return (value,) if isinstance(value, str) else go_json.text_list_field(requested, name)
 
 
-def _env_names(asked: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
-    env = go_json.text_list_field(asked, "Env")
+def _env_names(requested: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
+    env = go_json.text_list_field(requested, "Env")
     if sum(len(line.encode()) for line in env) > limits.max_env_bytes:
         raise ArchiveError(
             "IMAGE_FORBIDDEN_ENV",
@@ -147,20 +147,20 @@ def _env_names(asked: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
     return names
 
 
-def _env_path(asked: dict[str, Any]) -> str:
-    lines = (line for line in go_json.text_list_field(asked, "Env") if line.startswith("PATH="))
+def _env_path(requested: dict[str, Any]) -> str:
+    lines = (line for line in go_json.text_list_field(requested, "Env") if line.startswith("PATH="))
     return next(lines, "").removeprefix("PATH=")
 
 
-def _working_dir(asked: dict[str, Any]) -> str:
-    path = go_json.text_field(asked, "WorkingDir")
+def _working_dir(requested: dict[str, Any]) -> str:
+    path = go_json.text_field(requested, "WorkingDir")
     if path and (not _is_plain_absolute(path) or _is_at_or_below(_clean(path), _KERNEL_PATHS)):
         raise _bad_config(f"WORKDIR {shown(path)} is not a directory of the image's own; use one such as /app.")
     return path and _clean(path)
 
 
-def _volumes(asked: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
-    declared = go_json.object_field(asked, "Volumes")
+def _volumes(requested: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
+    declared = go_json.object_field(requested, "Volumes")
     if len(declared) > limits.max_volumes:
         raise ArchiveError(
             "IMAGE_BAD_VOLUME", f"The image declares {len(declared)} volumes; at most {limits.max_volumes}."
@@ -171,10 +171,10 @@ def _volumes(asked: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
     return tuple(sorted({_clean(path) for path in declared}))
 
 
-def _exposed_ports(asked: dict[str, Any]) -> tuple[int, ...]:
+def _exposed_ports(requested: dict[str, Any]) -> tuple[int, ...]:
     """Return the TCP ports of "8000/tcp" and "8000"; others concern nobody here."""
     ports = set()
-    for name in go_json.object_field(asked, "ExposedPorts"):
+    for name in go_json.object_field(requested, "ExposedPorts"):
         number, _, protocol = name.partition("/")
         if not _PORT.fullmatch(number) or not 1 <= int(number) <= 65535:
             raise _bad_config(f"EXPOSE {shown(name)} is not a port.")

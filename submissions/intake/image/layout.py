@@ -98,8 +98,8 @@ def _candidates(contents: Contents, limits: ArchiveLimits) -> list[_Candidate]:
     if not contents.has("manifest.json"):
         return _oci_candidates(contents)
     listed = _docker_candidates(contents, limits)
-    if contents.has("index.json") and not any(one.platform == _PLATFORM for one in listed):
-        return [one for one in _oci_candidates(contents) if one.platform == _PLATFORM] or listed
+    if contents.has("index.json") and not any(item.platform == _PLATFORM for item in listed):
+        return [candidate for candidate in _oci_candidates(contents) if candidate.platform == _PLATFORM] or listed
     return listed
 
 
@@ -117,7 +117,10 @@ def _docker_candidates(contents: Contents, limits: ArchiveLimits) -> list[_Candi
 
 
 def _oci_candidates(contents: Contents) -> list[_Candidate]:
-    return [_Candidate("oci", _oci_platform(one, contents), one.manifest) for one in image_manifests(contents)]
+    return [
+        _Candidate("oci", _oci_platform(manifest, contents), manifest.manifest)
+        for manifest in image_manifests(contents)
+    ]
 
 
 def _oci_platform(listed: OciManifest, contents: Contents) -> str:
@@ -128,8 +131,8 @@ def _oci_platform(listed: OciManifest, contents: Contents) -> str:
 def _platform_of(config: ArchiveMember | None, listed: dict[str, Any]) -> str:
     """Return "os/architecture" as the config says it, or else as the index does; the config is what will run."""
     try:
-        told = json_object(go_json.parse(config.text), "The config") if config and config.text else listed
-        names = [go_json.text_field(told, name) for name in ("os", "architecture", "variant")]
+        message = json_object(go_json.parse(config.text), "The config") if config and config.text else listed
+        names = [go_json.text_field(message, name) for name in ("os", "architecture", "variant")]
     except BadJson:
         return ""  # said with its reason once the config is read
     names = names[:2] if names[2] in ("", "v1") else names
@@ -142,11 +145,11 @@ def _chosen(candidates: list[_Candidate]) -> _Candidate:
         return candidates[0]
     if not candidates:
         raise ArchiveError("IMAGE_COUNT", "The archive lists no image, at most signatures or other artifacts.")
-    ours = [one for one in candidates if one.platform == _PLATFORM]
+    ours = [candidate for candidate in candidates if candidate.platform == _PLATFORM]
     if len(ours) == 1:
         return ours[0]
-    if not ours and all(one.platform for one in candidates):
-        listed = ", ".join(sorted({shown(one.platform)[1:-1] for one in candidates})[:8])
+    if not ours and all(candidate.platform for candidate in candidates):
+        listed = ", ".join(sorted({shown(candidate.platform)[1:-1] for candidate in candidates})[:8])
         raise ArchiveError(
             "IMAGE_ARCHITECTURE", f"The image is for {listed}; build it with `--platform {_PLATFORM}`, too."
         )

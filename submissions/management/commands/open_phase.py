@@ -94,8 +94,8 @@ class Command(BaseCommand):
         quotas = [Quota(phase=phase, tries=tries, window=window) for tries, window in windows]
         try:
             phase.full_clean()
-            for one in quotas:
-                one.full_clean(exclude=["phase"])
+            for quota in quotas:
+                quota.full_clean(exclude=["phase"])
         except ValidationError as error:
             problems = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
             raise CommandError(f"The phase was not opened: {problems}") from error

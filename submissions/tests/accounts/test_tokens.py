@@ -135,8 +135,8 @@ class TestWhatEndsAToken:
 class TestSessions:
     def test_a_changed_password_ends_the_others_and_keeps_this_one(self, ann):
         here, elsewhere = Client(), Client()
-        for one in (here, elsewhere):
-            one.post("/accounts/login/", {"login": "ann", "password": PASSWORD})
+        for item in (here, elsewhere):
+            item.post("/accounts/login/", {"login": "ann", "password": PASSWORD})
         form = {"oldpassword": PASSWORD, "password1": "another-passphrase", "password2": "another-passphrase"}
         here.post("/accounts/password/change/", form)
         assert here.get("/account/").status_code == 200

@@ -64,7 +64,7 @@ def test_a_task_delivered_eight_times_at_once_runs_once():
 def test_a_row_is_claimed_by_one_of_many():
     evaluation = make_submission().latest
     claims = at_once(10, lambda i: claim(evaluation.pk, f"w{i}"))
-    assert sum(one is not None for one in claims) == 1
+    assert sum(item is not None for item in claims) == 1
 
 
 def test_a_teams_runs_that_finish_at_once_leave_one_standing():

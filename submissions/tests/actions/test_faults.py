@@ -178,7 +178,7 @@ def fail_as_ours(submission):
 
 
 @pytest.mark.parametrize(
-    ("happen", "said"),
+    ("happen", "response"),
     [
         (lambda submission: None, "Waiting in the queue, place 1."),
         (run_halfway, "37 / 120 cases, 0 s, about 0 s left."),
@@ -188,9 +188,9 @@ def fail_as_ours(submission):
     ],
     ids=["queued", "running", "scored", "failed", "cancelled"],
 )
-def test_progress_says_in_one_sentence_where_it_stands(happen, said):
+def test_progress_says_in_one_sentence_where_it_stands(happen, response):
     submission = make_submission(user=make_member(), phase=make_phase())
     happen(submission)
     submission.refresh_from_db()
     evaluation = submission.latest
-    assert progress_of(evaluation, evaluation.started_at or timezone.now()).sentence == said
+    assert progress_of(evaluation, evaluation.started_at or timezone.now()).sentence == response

@@ -172,9 +172,9 @@ def test_a_long_board_is_ranked_anew_by_a_worker(staff, monkeypatch):
 
 def test_what_was_overlooked_is_said(staff):
     bare = make_phase(decimals=None)
-    said = " ".join(phase_warnings(bare))
+    output = " ".join(phase_warnings(bare))
     for text in ("No quota", "shown in full", "no private split", "10 cases have no image", "no sample cases"):
-        assert text in said, text
+        assert text in output, text
     page = staff.get(reverse("admin:submissions_phase_change", args=[bare.pk])).content.decode()
     assert "No quota" in page
 

@@ -54,7 +54,7 @@ def act(client, url, action, *rows, **more):
     return client.post(url, data, follow=True)
 
 
-def said(response):
+def output(response):
     return " ".join(str(message) for message in response.context["messages"])
 
 
@@ -191,9 +191,9 @@ def test_retry_moves_what_failed_and_says_what_it_could_not(staff):
     assert broken.failure_code == ""
     assert Submission.objects.get(pk=broken.submission_id).try_counts
     assert OrmQ.objects.exists()
-    assert "1 queued again" in said(response)
-    assert "1 could not be queued again" in said(response)
-    assert "only what failed can be retried" in said(response)
+    assert "1 queued again" in output(response)
+    assert "1 could not be queued again" in output(response)
+    assert "only what failed can be retried" in output(response)
 
 
 def test_a_retried_evaluation_is_scored_and_ranks(staff):
@@ -208,7 +208,7 @@ def test_retry_beside_an_active_evaluation_is_refused_in_words(staff):
     old = failed()
     actions.re_evaluate(submission=old.submission)
     response = act(staff, EVALUATIONS, "retry", old)
-    assert "Another evaluation of the submission is waiting or running" in said(response)
+    assert "Another evaluation of the submission is waiting or running" in output(response)
 
 
 def test_cancel(staff):
@@ -216,7 +216,7 @@ def test_cancel(staff):
     response = act(staff, EVALUATIONS, "cancel", waiting, done)
     waiting.refresh_from_db()
     assert waiting.status == Status.CANCELLED
-    assert "already completed" in said(response)
+    assert "already completed" in output(response)
 
 
 def test_re_evaluate_keeps_the_old_score_until_the_new_one_is_there(staff):
@@ -232,9 +232,9 @@ def test_re_evaluate_keeps_the_old_score_until_the_new_one_is_there(staff):
 
 def test_refund_gives_the_try_back_once(staff):
     evaluation = failed("TIMEOUT")
-    assert "1 refunded" in said(act(staff, EVALUATIONS, "refund", evaluation))
+    assert "1 refunded" in output(act(staff, EVALUATIONS, "refund", evaluation))
     assert not Submission.objects.get(pk=evaluation.submission_id).try_counts
-    assert "given back before" in said(act(staff, EVALUATIONS, "refund", evaluation))
+    assert "given back before" in output(act(staff, EVALUATIONS, "refund", evaluation))
 
 
 def test_a_refunded_try_can_be_used_again(staff):
@@ -277,7 +277,7 @@ def test_two_evaluations_of_one_submission_are_one_decision(staff):
     first = submission.latest
     actions.re_evaluate(submission=submission)
     response = act(staff, EVALUATIONS, "mark_baseline", first, submission.latest)
-    assert "1 marked as baseline" in said(response)
+    assert "1 marked as baseline" in output(response)
 
 
 def test_each_decision_is_kept_with_who_made_it(staff):

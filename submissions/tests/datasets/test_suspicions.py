@@ -27,9 +27,11 @@ def row(number: int, patient: str = "", point: str = "", series: str = "", last:
 @pytest.fixture
 def run(tmp_path):
     def import_rows(rows, header=HEADER, **options):
-        truth, said, warned = tmp_path / "truth.csv", io.StringIO(), io.StringIO()
+        truth, response, warned = tmp_path / "truth.csv", io.StringIO(), io.StringIO()
         truth.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
-        call_command("import_dataset", kind="lesion", name="d", truth=str(truth), stdout=said, stderr=warned, **options)
+        call_command(
+            "import_dataset", kind="lesion", name="d", truth=str(truth), stdout=response, stderr=warned, **options
+        )
         return warned.getvalue()
 
     return import_rows

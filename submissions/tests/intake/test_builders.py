@@ -25,24 +25,26 @@ def manifest(config_name: str, names: list[str], **more: object) -> Member:
 
 def jib() -> bytes:
     """A `config.json` by that name, layers gzip-compressed and named by their diff_ids."""
-    names = [f"{hexes(one)}.tar.gz" for one in LAYERS]
-    stored = [Member(name, gzip.compress(one)) for name, one in zip(names, LAYERS, strict=True)]
+    names = [f"{hexes(layer)}.tar.gz" for layer in LAYERS]
+    stored = [Member(name, gzip.compress(item)) for name, item in zip(names, LAYERS, strict=True)]
     return tar([*stored, Member("config.json", CONFIG), manifest("config.json", names)])
 
 
 def kaniko() -> bytes:
     """The config is named by its digest with a colon, the layers by that of their gzip."""
-    packed = [gzip.compress(one) for one in LAYERS]
-    names = [f"{hexes(one)}.tar.gz" for one in packed]
-    stored = [Member(name, one) for name, one in zip(names, packed, strict=True)]
+    packed = [gzip.compress(layer) for layer in LAYERS]
+    names = [f"{hexes(item)}.tar.gz" for item in packed]
+    stored = [Member(name, item) for name, item in zip(names, packed, strict=True)]
     return tar([*stored, Member(digest(CONFIG), CONFIG), manifest(digest(CONFIG), names)])
 
 
 def docker25() -> bytes:
     """OCI blobs under manifest.json with LayerSources, two tags, and an index beside it."""
     members = oci_members([{"layers": LAYERS}])
-    sources = {digest(one): {"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": len(one)} for one in LAYERS}
-    names = [blob_name(digest(one)) for one in LAYERS]
+    sources = {
+        digest(layer): {"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": len(layer)} for layer in LAYERS
+    }
+    names = [blob_name(digest(layer)) for layer in LAYERS]
     both = manifest(blob_name(digest(CONFIG)), names, RepoTags=["m:1", "m:latest"], LayerSources=sources)
     return tar([Member("blobs/", header={"type": tarfile.DIRTYPE}), *members, both])
 
@@ -62,16 +64,16 @@ def buildx() -> bytes:
         "annotations": {"vnd.docker.reference.type": "attestation-manifest"},
         "platform": {"os": "unknown", "architecture": "unknown"},
     }
-    stored = [gzip.compress(one) for one in LAYERS]
-    blobs = [Member(blob_name(digest(one)), one) for one in (statement, about, provenance)]
+    stored = [gzip.compress(layer) for layer in LAYERS]
+    blobs = [Member(blob_name(digest(item)), item) for item in (statement, about, provenance)]
     return tar([*oci_members([{"layers": LAYERS, "stored": stored}], [listed]), *blobs])
 
 
 def macos() -> bytes:
     """Packed again at its top, every member with its ._ file."""
-    members = [Member(f"{hexes(one)}/layer.tar", one) for one in LAYERS]
+    members = [Member(f"{hexes(layer)}/layer.tar", layer) for layer in LAYERS]
     members += [Member(f"{hexes(CONFIG)}.json", CONFIG)]
-    members += [manifest(f"{hexes(CONFIG)}.json", [f"{hexes(one)}/layer.tar" for one in LAYERS])]
+    members += [manifest(f"{hexes(CONFIG)}.json", [f"{hexes(layer)}/layer.tar" for layer in LAYERS])]
     out = []
     for member in members:
         folder, _, name = member.name.rpartition("/")
@@ -88,7 +90,7 @@ def test_every_builders_archive_is_the_same_image(build: Callable[[], bytes], pa
     facts = scan(data)
 
     assert facts.image_id == digest(CONFIG)
-    assert facts.diff_ids == tuple(digest(one) for one in LAYERS)
+    assert facts.diff_ids == tuple(digest(layer) for layer in LAYERS)
     again = scan(b"".join(rewritten(io.BytesIO(data), facts)))
     assert (again.image_id, again.diff_ids) == (facts.image_id, facts.diff_ids)
 
@@ -98,7 +100,7 @@ def test_a_layer_may_be_empty_or_lack_its_end(odd: bytes):
     layers = [LAYERS[0], odd, LAYERS[1]]
     about = as_bytes(config(layers))
     names = [f"{number}/layer.tar" for number in range(3)]
-    stored = [Member(name, one) for name, one in zip(names, layers, strict=True)]
+    stored = [Member(name, item) for name, item in zip(names, layers, strict=True)]
 
     assert scan(tar([*stored, Member("c.json", about), manifest("c.json", names)])).diff_ids[1] == digest(odd)
 
@@ -108,7 +110,7 @@ def test_a_repeated_layer_may_be_a_link(kind: bytes, target: str):
     layers = [LAYERS[0], LAYERS[1], LAYERS[1]]
     about = as_bytes(config(layers))
     names = ["a/layer.tar", "b/layer.tar", "c/layer.tar"]
-    stored = [Member(name, one) for name, one in zip(names[:2], LAYERS, strict=True)]
+    stored = [Member(name, item) for name, item in zip(names[:2], LAYERS, strict=True)]
     link = Member("c/layer.tar", header={"type": kind, "linkname": target})
 
     facts = scan(tar([*stored, link, Member("c.json", about), manifest("c.json", names)]))

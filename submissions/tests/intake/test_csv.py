@@ -34,17 +34,17 @@ def problems_of(text, kind=LESION, ids=IDS):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "response"),
     [
         (gzip.compress(GOOD.encode()), "Unpack it"),
         (b"PK\x03\x04 xl/workbook.xml", "an Excel workbook. Save it as CSV UTF-8"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "old Excel workbook"), (b"PAR1\x15\x04", "Parquet"), (b"%PDF-1.7", "a PDF"),
     ],
 )  # fmt: skip
-def test_another_format_is_called_by_its_name(content, said):
+def test_another_format_is_called_by_its_name(content, response):
     problems = problems_of(content)
     assert problems.code == "CSV_ENCODING"
-    assert said in problems.note
+    assert response in problems.note
 
 
 def test_missing_columns_are_told_in_words():

@@ -37,7 +37,7 @@ def of(name: str) -> bytes:
     return (FILES / name).read_bytes()
 
 
-def said(text: str, old: str = "", new: str = "") -> bytes:
+def response(text: str, old: str = "", new: str = "") -> bytes:
     return text.replace(old, new).encode()
 
 
@@ -79,9 +79,9 @@ ROWS: list[tuple[str, str, bytes, Callable[[bytes], bytes]]] = [
     ("CSV_COLUMNS", "(sep=): delete it", b"sep=;\n" + GOOD.encode(), lambda data: data.partition(b"\n")[2]),
     ("CSV_COLUMNS", "take the quotes around whole lines away",
      b"".join(b'"%s"\n' % line for line in GOOD.encode().splitlines()), lambda data: data.replace(b'"', b"")),
-    ("CSV_COLUMNS", "The column probability is missing", said(GOOD, "probability", "p"),
+    ("CSV_COLUMNS", "The column probability is missing", response(GOOD, "probability", "p"),
      lambda data: data.replace(b",p\n", b",probability\n")),
-    ("CSV_COLUMNS", "is there twice. Keep one", said(GOOD, "AnnotationID,", "AnnotationID,AnnotationID,").replace(
+    ("CSV_COLUMNS", "is there twice. Keep one", response(GOOD, "AnnotationID,", "AnnotationID,AnnotationID,").replace(
         b"LIDC", b"LIDC_0,LIDC"), anew),
     ("CSV_ENCODING", "a zip archive: unpack it, and send the CSV itself.", of("pandas.zip"), unpacked),
     ("CSV_ENCODING", "an Excel workbook. Save it as CSV UTF-8", of("excel.xlsx"), anew),
@@ -92,25 +92,25 @@ ROWS: list[tuple[str, str, bytes, Callable[[bytes], bytes]]] = [
      (GOOD.replace("probability\n", "probability,note\n").replace("0.1\n", "0.1,M\u00fcller\n")).encode("latin-1"),
      lambda data: data.decode("latin-1").encode()),
     ("CSV_ENCODING", "NUL byte", GOOD.encode() + b"\0", lambda data: data.rstrip(b"\0")),
-    ("CSV_EMPTY", "The file is empty. Fill in the template", b"", anew),
+    ("CSV_EMPTY", "Empty file. Fill in the template", b"", anew),
     ("CSV_EMPTY", "a header but no rows", b"AnnotationID,probability\n,,\n", anew),
     ("CSV_IDS", "missing ids", GOOD.encode()[:60], anew),
     ("CSV_IDS", "1 unknown id", GOOD.encode() + b"LIDC_07,0.5\n", lambda data: data.rpartition(b"LIDC_07")[0]),
     ("CSV_IDS", "1 id given again", GOOD.encode() + b"LIDC_06,0.5\n", lambda data: data.rpartition(b"LIDC_06")[0]),
-    ("CSV_VALUE", "is empty; write a number", said(GOOD, "0.25", ""), anew),
-    ("CSV_VALUE", "is not between 0 and 1", said(GOOD, "0.25", "25"), lambda data: data.replace(b",25", b",0.25")),
-    ("CSV_VALUE", "a decimal comma; write a point", said(GOOD, "0.25", '"0,25"'),
+    ("CSV_VALUE", "is empty; write a number", response(GOOD, "0.25", ""), anew),
+    ("CSV_VALUE", "is not between 0 and 1", response(GOOD, "0.25", "25"), lambda data: data.replace(b",25", b",0.25")),
+    ("CSV_VALUE", "a decimal comma; write a point", response(GOOD, "0.25", '"0,25"'),
      lambda data: data.replace(b'"0,25"', b"0.25")),
-    ("CSV_VALUE", "is a percentage", said(GOOD, "0.25", "25%"), lambda data: data.replace(b"25%", b"0.25")),
-    ("CSV_VALUE", "is not a plain decimal number", said(GOOD, "0.25", "nan"), anew),
-    ("CSV_FORMAT", "1 fields where the header has 2", said(GOOD, ",0.25", ""), anew),
-    ("CSV_FORMAT", "is opened and never closed", said(GOOD, "LIDC_02", '"LIDC_02'), without_quotes),
-    ("CSV_FORMAT", "followed by something else", said(GOOD, "LIDC_02", '"LIDC"_02'), without_quotes),
+    ("CSV_VALUE", "is a percentage", response(GOOD, "0.25", "25%"), lambda data: data.replace(b"25%", b"0.25")),
+    ("CSV_VALUE", "is not a plain decimal number", response(GOOD, "0.25", "nan"), anew),
+    ("CSV_FORMAT", "1 fields where the header has 2", response(GOOD, ",0.25", ""), anew),
+    ("CSV_FORMAT", "is opened and never closed", response(GOOD, "LIDC_02", '"LIDC_02'), without_quotes),
+    ("CSV_FORMAT", "followed by something else", response(GOOD, "LIDC_02", '"LIDC"_02'), without_quotes),
     ("CSV_FORMAT", "too long to be a row", GOOD.encode() + b"x" * 200_000, lambda data: data.rstrip(b"x")),
     ("CSV_TOO_MANY_ROWS", "Send one row for each", GOOD.encode() + b"LIDC_06,0.5\n" * 2000, anew),
     ("CSV_TOO_LARGE", "larger than 10 MB", GOOD.encode() + b" " * (10 * 2**20), bytes.rstrip),
-    ("CSV_IDS", "remove the spaces", said(GOOD, "LIDC_01", "LIDC_01 "), lambda data: data.replace(b" ", b"")),
-    ("CSV_IDS", "exactly as in the template", said(GOOD, "LIDC", "lidc"), bytes.upper),
+    ("CSV_IDS", "remove the spaces", response(GOOD, "LIDC_01", "LIDC_01 "), lambda data: data.replace(b" ", b"")),
+    ("CSV_IDS", "exactly as in the template", response(GOOD, "LIDC", "lidc"), bytes.upper),
 ]  # fmt: skip
 
 
@@ -120,8 +120,8 @@ def test_a_sentence_is_true_and_its_remedy_works(code, words, content, cure):
         read(content, IDS)
     problems = caught.value
     assert problems.code == code
-    told = [problems.note, *problems.hints, *(problem.reason for problem in problems.problems)]
-    assert words in "\n".join(told)
+    message = [problems.note, *problems.hints, *(problem.reason for problem in problems.problems)]
+    assert words in "\n".join(message)
     cured = cure(content).replace(b"ANNOTATIONID,PROBABILITY", b"AnnotationID,probability")
     assert read(cured, IDS).predictions.tolist() == pytest.approx(VALUES)
 

@@ -63,7 +63,7 @@ def in_new_layout(saved: Path, target: Path) -> Path:
         [listed] = json.loads(members["index.json"])["manifests"]
         blob = lambda digest: "blobs/" + digest.replace(":", "/")  # noqa: E731
         manifest = json.loads(members[blob(listed["digest"])])
-        layers = [blob(one["digest"]) for one in manifest["layers"]]
+        layers = [blob(item["digest"]) for item in manifest["layers"]]
         image = {"Config": blob(manifest["config"]["digest"]), "RepoTags": ["a:b"], "Layers": layers}
         members["manifest.json"] = json.dumps([image]).encode()
         for name, data in members.items():
@@ -113,7 +113,7 @@ def test_zstd_layers_of_skopeo_are_loaded(engine: DockerEngine, saved: Path, tmp
     path = tmp_path / "image.tar"
     skopeo(f"docker-archive:{saved}", f"oci-archive:{path}", "--dest-compress-format", "zstd")
 
-    assert {one.compression for one in scan_archive(path).layers} == {"zstd"}
+    assert {layer.compression for layer in scan_archive(path).layers} == {"zstd"}
     loads(engine, path, scan_archive(saved).diff_ids)
 
 
@@ -201,7 +201,7 @@ def test_every_kind_of_layer_we_take_the_engine_takes(engine: DockerEngine, tmp_
     """Empty, repeated and gzip-compressed layers, written anew, load under the digest we expect."""
     layers = [bytes(1024), layer("a"), bytes(1024), layer("b", b"x" * 2_000_000), bytes(10_240)]
     path = tmp_path / "image.tar"
-    path.write_bytes(docker_archive(layers, stored=[gzip.compress(one) for one in layers]))
+    path.write_bytes(docker_archive(layers, stored=[gzip.compress(item) for item in layers]))
     facts = scan_archive(path)
 
     engine.load(rewritten(path, facts))

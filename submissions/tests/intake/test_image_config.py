@@ -18,9 +18,9 @@ from submissions.tests.image_archives import (
 )
 
 
-def asking(**asked: Any) -> bytes:
+def asking(**requested: Any) -> bytes:
     """Return an archive whose config asks for something."""
-    return docker_archive(image=config([layer()], **asked))
+    return docker_archive(image=config([layer()], **requested))
 
 
 def changed(**fields: Any) -> bytes:
@@ -96,9 +96,9 @@ def test_only_linux_on_amd64_runs(fields: dict[str, Any]):
     assert code_of(changed(**fields)) == "IMAGE_ARCHITECTURE"
 
 
-@pytest.mark.parametrize("asked", [{"Cmd": None}, {"Cmd": []}, {"Cmd": [""]}, {"Cmd": None, "Entrypoint": []}])
-def test_an_image_needs_something_to_start(asked: dict[str, Any]):
-    assert code_of(asking(**asked)) == "IMAGE_NO_COMMAND"
+@pytest.mark.parametrize("requested", [{"Cmd": None}, {"Cmd": []}, {"Cmd": [""]}, {"Cmd": None, "Entrypoint": []}])
+def test_an_image_needs_something_to_start(requested: dict[str, Any]):
+    assert code_of(asking(**requested)) == "IMAGE_NO_COMMAND"
 
 
 def test_no_inner_config_means_nothing_to_start():

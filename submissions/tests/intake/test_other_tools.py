@@ -49,14 +49,14 @@ def chunked(data: bytes) -> bytes:
 @pytest.mark.parametrize("pack", [zstd.compress, chunked])
 @pytest.mark.parametrize("outer", [bytes, gzip.compress])
 def test_zstd_layers_are_rewritten_uncompressed(pack: Any, outer: Any):
-    data = outer(oci_archive(LAYERS, [pack(one) for one in LAYERS]))
+    data = outer(oci_archive(LAYERS, [pack(layer) for layer in LAYERS]))
 
     facts = scan(data)
 
-    assert facts.diff_ids == tuple(digest(one) for one in LAYERS)
+    assert facts.diff_ids == tuple(digest(layer) for layer in LAYERS)
     again = scan(b"".join(rewritten(io.BytesIO(data), facts)))
     assert (again.image_id, again.diff_ids) == (facts.image_id, facts.diff_ids)
-    assert {one.compression for one in again.layers} == {""}
+    assert {layer.compression for layer in again.layers} == {""}
 
 
 def test_a_zstd_layer_is_held_to_its_diff_id():
@@ -213,7 +213,7 @@ def test_links_between_layers_hold_one_folder_down():
 
 
 def test_layouts_in_two_folders_are_two_images():
-    twice = [Member(f"{folder}/{one.name}", one.data) for folder in "ab" for one in docker_members([layer()])]
+    twice = [Member(f"{folder}/{member.name}", member.data) for folder in "ab" for member in docker_members([layer()])]
     assert code_of(tar(twice)) == "IMAGE_COUNT"
 
 

@@ -30,9 +30,9 @@ def link(name: str, target: str) -> Member:
     return Member(name, header={"type": tarfile.SYMTYPE, "linkname": target})
 
 
-def image(*layers: list[Member], **asked: Any) -> bytes:
+def image(*layers: list[Member], **requested: Any) -> bytes:
     packed = [tar(members) for members in layers]
-    return docker_archive(packed, image=config(packed, **asked))
+    return docker_archive(packed, image=config(packed, **requested))
 
 
 def debian(machine: int) -> list[Member]:

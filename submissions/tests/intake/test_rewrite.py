@@ -41,7 +41,7 @@ def rewrite(data: bytes) -> bytes:
         DOCKER,
         BURIED,
         gzip.compress(BURIED),
-        docker_archive(LAYERS, stored=[gzip.compress(one) for one in LAYERS]),
+        docker_archive(LAYERS, stored=[gzip.compress(layer) for layer in LAYERS]),
         oci_archive(LAYERS),
         gzip.compress(oci_archive(LAYERS)),
     ],

@@ -164,9 +164,9 @@ def test_the_phase_says_what_it_takes(phase, client):
     page = client.get("/phases/scans/").content.decode()
     assert "<code>coordX</code>" in page
     assert "What a Docker image must do" not in page
-    said = APIClient().get("/api/v1/phases/scans").json()
-    assert (said["kind"], said["container"]) == ("nodule-detection", None)
-    assert said["csv"]["template_columns"] == ["seriesuid", "coordX", "coordY", "coordZ", "probability"]
+    response = APIClient().get("/api/v1/phases/scans").json()
+    assert (response["kind"], response["container"]) == ("nodule-detection", None)
+    assert response["csv"]["template_columns"] == ["seriesuid", "coordX", "coordY", "coordZ", "probability"]
 
 
 def test_a_phase_that_no_contract_serves_cannot_take_images(phase):

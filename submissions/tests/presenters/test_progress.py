@@ -27,7 +27,7 @@ def running(*, since_s=40, **fields):
 def test_the_queue_counts_what_waits_ahead_in_the_same_queue():
     first, second, image, third = (make_submission() for _ in range(4))
     type(image).objects.filter(pk=image.pk).update(submission_type="docker")
-    assert [progress_of(one.latest, timezone.now()).place for one in (first, second, third)] == [1, 2, 3]
+    assert [progress_of(item.latest, timezone.now()).place for item in (first, second, third)] == [1, 2, 3]
     image.refresh_from_db()
     assert progress_of(image.latest, timezone.now()).place == 1
     claim(first.latest.pk, "w")

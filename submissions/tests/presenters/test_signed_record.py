@@ -45,9 +45,9 @@ def verify(path, **options):
 
 
 def test_a_record_as_it_was_downloaded_is_genuine(signed):
-    said = verify(signed)
-    assert said.startswith("genuine: submission ")
-    assert "team Ångström" in said
+    response = verify(signed)
+    assert response.startswith("genuine: submission ")
+    assert "team Ångström" in response
 
 
 def test_a_record_may_be_laid_out_anew(signed):

@@ -66,12 +66,12 @@ def everything_a_team_reads(submission):
 
 def test_no_page_and_no_answer_tells_the_seconds_of_a_case(client, submission, ann):
     client.force_login(ann)
-    told = {}
+    message = {}
     for address in everything_a_team_reads(submission):
         answer = client.get(address)
         assert answer.status_code in (200, 286), address
-        told[address] = [word for word in HIDDEN if word in answer.content.decode()]
-    assert not any(told.values()), told
+        message[address] = [word for word in HIDDEN if word in answer.content.decode()]
+    assert not any(message.values()), message
 
 
 @pytest.mark.parametrize(

@@ -164,8 +164,8 @@ def test_a_redirect_to_an_allowed_host_goes_without_the_password(registry, other
 
     assert scan(pull(reference, other.host, credentials=Credentials("u", "p")))
     assert other.seen == [("/cdn", None)]
-    asked = [(path, head) for path, head in registry.seen if path.startswith("/token")]
-    assert asked == [("/token?scope=repository%3Am%3Apull&service=registry", "Basic dTpw")]
+    requested = [(path, head) for path, head in registry.seen if path.startswith("/token")]
+    assert requested == [("/token?scope=repository%3Am%3Apull&service=registry", "Basic dTpw")]
 
 
 def test_endless_redirects_end(registry):
@@ -254,13 +254,13 @@ def test_addresses_that_no_registry_has_are_refused(address, ok):
 
 def test_a_name_is_resolved_once_and_its_checked_address_is_connected_to(registry, monkeypatch):
     port = int(registry.host.rpartition(":")[2])
-    asked, really = [], socket.getaddrinfo
+    requested, really = [], socket.getaddrinfo
 
     def resolve(name, *args, **kwargs):
         if name != "localhost":
             return really(name, *args, **kwargs)
-        asked.append(name)
-        address = "127.0.0.1" if len(asked) == 1 else "203.0.113.1"
+        requested.append(name)
+        address = "127.0.0.1" if len(requested) == 1 else "203.0.113.1"
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
     registry.answers["/x"] = (200, {}, b"")
@@ -268,7 +268,7 @@ def test_a_name_is_resolved_once_and_its_checked_address_is_connected_to(registr
     monkeypatch.setattr("submissions.registry.connection.socket.getaddrinfo", resolve)
     for _ in range(2):
         hosts.request(f"http://localhost:{port}/x", {}).close()
-    assert asked == ["localhost"]
+    assert requested == ["localhost"]
 
 
 def test_a_name_that_resolves_to_the_cloud_is_not_connected_to(monkeypatch):

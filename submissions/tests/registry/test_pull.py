@@ -59,10 +59,10 @@ def typed(members):
         manifest = json.loads(by_name.pop(blob_name(entry["digest"])))
         manifest["mediaType"] = "application/vnd.oci.image.manifest.v1+json"
         manifest["config"]["mediaType"] = "application/vnd.oci.image.config.v1+json"
-        for one in manifest["layers"]:
-            head = by_name[blob_name(one["digest"])][:4]
+        for item in manifest["layers"]:
+            head = by_name[blob_name(item["digest"])][:4]
             kind = {b"\x1f\x8b": "+gzip", b"\x28\xb5": "+zstd"}.get(head[:2], "")
-            one["mediaType"] = f"application/vnd.oci.image.layer.v1.tar{kind}"
+            item["mediaType"] = f"application/vnd.oci.image.layer.v1.tar{kind}"
         text = json.dumps(manifest).encode()
         machine = json.loads(by_name[blob_name(manifest["config"]["digest"])])["architecture"]
         entry.update(digest=digest(text), size=len(text), mediaType=manifest["mediaType"])
@@ -83,9 +83,9 @@ def test_a_pulled_image_is_the_pushed_one(reference):
 
 def test_zstd_layers_travel_as_they_are(tmp_path):
     layers = [layer(), layer("b", os.urandom(3_000_000))]
-    archive = typed(oci_members([{"layers": layers, "stored": [zstd.compress(one) for one in layers]}]))
+    archive = typed(oci_members([{"layers": layers, "stored": [zstd.compress(item) for item in layers]}]))
     facts = scan(pull(push(tmp_path, archive, "zstd")))
-    assert {one.compression for one in facts.layers} == {"zstd"}
+    assert {item.compression for item in facts.layers} == {"zstd"}
 
 
 def test_of_an_index_our_platform_is_pulled(tmp_path):
@@ -112,7 +112,7 @@ def test_of_an_index_our_platform_is_pulled(tmp_path):
 
 def tarfile_members(archive: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-        return {one.name: opened.extractfile(one).read() for one in opened if one.isfile()}
+        return {item.name: opened.extractfile(item).read() for item in opened if item.isfile()}
 
 
 @pytest.mark.parametrize(

@@ -30,14 +30,14 @@ def labels(bench):
 def created(engine, spec, bench):
     """Return what the engine says of a container made from `spec`, and take it away."""
     container_id = engine.create(spec)
-    said = bench.engine.inspect(container_id)
+    response = bench.engine.inspect(container_id)
     bench.engine.remove(container_id)
-    return said
+    return response
 
 
 # Their order differs, and docker-py writes some empty values where the command line writes none.
-def comparable(said):
-    facts = {name: value for name, value in said["HostConfig"].items() if value not in (None, "", [], {}, 0, False)}
+def comparable(response):
+    facts = {name: value for name, value in response["HostConfig"].items() if value not in (None, "", [], {}, 0, False)}
     for mount in facts.get("Mounts", ()):
         mount.get("VolumeOptions", {}).pop("DriverConfig", None)
     for name in ("Mounts", "Ulimits"):
@@ -46,8 +46,8 @@ def comparable(said):
     facts.pop("ConsoleSize", None)
     # The command line resolves the holder's name to its id.
     facts["NetworkMode"] = facts["NetworkMode"].partition(":")[0]
-    config = {name: said["Config"].get(name) for name in ("User", "Cmd", "Healthcheck", "Labels")}
-    return facts, config, sorted(said["Config"]["Env"])
+    config = {name: response["Config"].get(name) for name in ("User", "Cmd", "Healthcheck", "Labels")}
+    return facts, config, sorted(response["Config"]["Env"])
 
 
 def _parsed(option):

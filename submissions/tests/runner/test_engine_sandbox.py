@@ -192,8 +192,8 @@ def test_while_it_runs_the_engine_confirms_every_flag(bench, serving):
     seen = {}
 
     def look():
-        for one in bench.engine.own_containers({"luna.instance": bench.instance}):
-            seen[one.labels["luna.role"]] = bench.engine.inspect(one.container_id)
+        for container in bench.engine.own_containers({"luna.instance": bench.instance}):
+            seen[container.labels["luna.role"]] = bench.engine.inspect(container.container_id)
 
     networks_before = docker("network", "ls", "-q")
     bench.verdict(bench.request(serving, cases=bench.cases(40)), look)
@@ -223,8 +223,8 @@ def test_cpu_time_is_limited(bench):
     throttled = []
 
     def look():
-        for one in bench.engine.own_containers({"luna.instance": bench.instance, "luna.role": "model"}):
-            stats = json.loads(docker("inspect", one.container_id))[0]["HostConfig"]
+        for container in bench.engine.own_containers({"luna.instance": bench.instance, "luna.role": "model"}):
+            stats = json.loads(docker("inspect", container.container_id))[0]["HostConfig"]
             throttled.append(stats["NanoCpus"])
 
     image_id = build(bench, program + SERVE)
@@ -318,10 +318,12 @@ def test_an_upload_never_moves_a_tag_that_is_there(bench, serving):
     bench.engine.remove_image(helper)
 
 
-@pytest.mark.parametrize("asked", [{"WorkingDir": "/opt/a"}, {"Volumes": {"/opt/a": {}}}], ids=["workdir", "volume"])
-def test_a_file_where_a_folder_is_asked_for_is_the_participants(bench, asked):
+@pytest.mark.parametrize(
+    "requested", [{"WorkingDir": "/opt/a"}, {"Volumes": {"/opt/a": {}}}], ids=["workdir", "volume"]
+)
+def test_a_file_where_a_folder_is_asked_for_is_the_participants(bench, requested):
     contents = layer("opt/a")
-    archive = docker_archive([contents], image=config([contents], **asked))
+    archive = docker_archive([contents], image=config([contents], **requested))
     image_id = scan_archive(io.BytesIO(archive)).image_id
     bench.engine.load([archive])
     try:

@@ -60,15 +60,15 @@ def test_engine_texts_are_for_staff():
 
 
 @pytest.mark.parametrize(
-    ("said", "is_untrusted"),
+    ("response", "is_untrusted"),
     [
         ('"/d/merged/proc/1/docker-init" cannot be mounted because it is inside /proc: unknown', True),
         ("mkdir /d/merged/x: no space left on device: file exists", False),
         ("driver failed programming external connectivity", False),
     ],
 )
-def test_whom_the_engine_blames_for_a_start(said, is_untrusted):
-    assert names_the_image(said) == is_untrusted
+def test_whom_the_engine_blames_for_a_start(response, is_untrusted):
+    assert names_the_image(response) == is_untrusted
 
 
 def test_logs_lose_control_characters():
@@ -76,7 +76,7 @@ def test_logs_lose_control_characters():
 
 
 @pytest.mark.parametrize(
-    ("said", "image_id"),
+    ("response", "image_id"),
     [
         (f"Loaded image ID: sha256:{'a' * 64}\n", f"sha256:{'a' * 64}"),
         (f"Loaded image: sha256:{'b' * 64}\n", f"sha256:{'b' * 64}"),
@@ -84,5 +84,5 @@ def test_logs_lose_control_characters():
         ("", ""),
     ],
 )
-def test_what_the_engine_says_it_loaded(said, image_id):
-    assert loaded_id(said) == image_id
+def test_what_the_engine_says_it_loaded(response, image_id):
+    assert loaded_id(response) == image_id

@@ -78,16 +78,16 @@ def test_two_hosts_with_folders_of_their_own_work_side_by_side(bench, answering_
     workers = [
         Thread(
             target=actions.evaluate,
-            kwargs={"evaluation_id": one.latest.pk, "worker": f"host-{number}", "run_image": tasks.run_image},
+            kwargs={"evaluation_id": item.latest.pk, "worker": f"host-{number}", "run_image": tasks.run_image},
         )
-        for number, one in enumerate(sent)
+        for number, item in enumerate(sent)
     ]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(timeout=120)
-    assert [one.latest.status for one in sent] == ["completed", "completed"]
-    assert {one.latest.worker for one in sent} == {"host-0", "host-1"}
+    assert [item.latest.status for item in sent] == ["completed", "completed"]
+    assert {item.latest.worker for item in sent} == {"host-0", "host-1"}
 
 
 def test_leftovers_of_a_lost_attempt_go_and_those_of_a_live_one_stay(bench, answering_image):

@@ -41,7 +41,7 @@ def test_each_attempt_has_another_order_and_a_repetition_the_same():
 
 def test_lesions_of_a_scan_stay_neighbours():
     series = [call.case.series_key for call in pseudonymize_cases(run_cases(), seed=5)]
-    changes = sum(one != other for one, other in pairwise(series))
+    changes = sum(item != other for item, other in pairwise(series))
     assert changes == len(set(series)) - 1
 
 
@@ -73,6 +73,6 @@ def test_the_port_is_the_forms_or_the_only_exposed_one_or_8000(ports, adapter, p
 def test_each_picture_is_called_what_it_is():
     pictures = [RunCase(f"s{n}", Path(f"/c/{n}{end}"), f"s{n}") for n, end in enumerate([".png", ".jpg", ".JPEG"])]
     plan = plan_of(run_request(kind=KINDS["slice"], cases=pictures), pseudonymize_cases(pictures, 1), IMAGE)
-    sent = [(call["file_name"][-5:].lower(), call["content_type"]) for one in plan["groups"] for call in one["calls"]]
+    sent = [(call["file_name"][-5:].lower(), call["content_type"]) for item in plan["groups"] for call in item["calls"]]
     assert len(sent) == 3
     assert all(content_type == ("image/png" if ".png" in name else "image/jpeg") for name, content_type in sent)

@@ -55,7 +55,7 @@ def post(client, site):
     """Post a form of which `arrived` is all that comes. Returns (status, answer)."""
 
     def post(path, arrived, **given):
-        cookies = "; ".join(f"{name}={one.value}" for name, one in client.cookies.items())
+        cookies = "; ".join(f"{name}={item.value}" for name, item in client.cookies.items())
         environ = RequestFactory().post(path).environ | {
             "CONTENT_TYPE": "multipart/form-data; boundary=b",
             "HTTP_COOKIE": cookies,

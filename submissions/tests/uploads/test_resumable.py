@@ -124,10 +124,10 @@ def test_parts_go_straight_to_the_object_store(on_s3, client):
     through_site, *direct = listed["parts"]
     assert not through_site["direct"]  # the site judges the beginning of the file
     put(client, upload, 1, part(1))
-    for one in direct:
-        assert one["direct"]
-        assert one["url"].startswith(on_s3.MINIO.url)
-        request = urllib.request.Request(one["url"], data=part(one["number"]), method="PUT")
+    for item in direct:
+        assert item["direct"]
+        assert item["url"].startswith(on_s3.MINIO.url)
+        request = urllib.request.Request(item["url"], data=part(item["number"]), method="PUT")
         assert urllib.request.urlopen(request, timeout=30).status == 200
     assert complete(client, upload).json()["sha256"] == SHA256
 
@@ -164,7 +164,7 @@ def test_a_restarted_server_goes_on_where_it_was(anywhere, client, user):
     fresh.force_login(user)
 
     assert state(fresh, upload)["received"] == [2]
-    assert [one["id"] for one in fresh.get(URL).json()] == [upload["id"]]
+    assert [item["id"] for item in fresh.get(URL).json()] == [upload["id"]]
     for number in (1, 3):
         put(fresh, upload, number)
     assert complete(fresh, upload).json()["is_complete"]
@@ -292,7 +292,7 @@ def test_unfinished_uploads_go_after_two_days(anywhere, client):
 
     assert client.get(f"{URL}/{old['id']}").status_code == 404
     assert resumable.drop_expired() == 1
-    assert [str(one.pk) for one in Upload.objects.all()] == [new["id"]]
+    assert [str(item.pk) for item in Upload.objects.all()] == [new["id"]]
     assert timedelta(hours=47) < Upload.objects.get().expires_at - timezone.now() <= timedelta(days=2)
 
 

@@ -142,7 +142,7 @@ class TestCrossSiteRequests:
             and (answer := client.post(filled(path), {"a": "b"})).status_code not in (403, 404, 405)
         }
         # allauth's and our own address redirects answer before anything is read
-        assert {one for one in let_through if one[1] not in (301, 302)} == set()
+        assert {item for item in let_through if item[1] not in (301, 302)} == set()
 
     def test_the_walk_above_meets_the_addresses_that_matter(self):
         names = {name for name, _, _ in routes()}

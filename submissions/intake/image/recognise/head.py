@@ -53,7 +53,7 @@ def judge_head(first_bytes: bytes, filename: str = "") -> None:
     if filename:
         judge_name(filename)
     if not first_bytes:
-        raise ArchiveError("UPLOAD_EMPTY", "The file is empty.")
+        raise ArchiveError("UPLOAD_EMPTY", "Empty file: there is no image in it; choose it again.")
     _refuse_known(first_bytes)
     if is_gzip(first_bytes):
         _judge_gzip(first_bytes)
