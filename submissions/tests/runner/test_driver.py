@@ -192,7 +192,7 @@ def test_a_server_may_say_that_it_closes_an_idle_connection(serve, late):
 
 
 def test_an_answer_too_many_after_the_last_call_is_noticed(serve, tmp_path):
-    events = events_of(plan(serve([OK], [OK, FAKE]).port, tmp_path, count=1))
+    events = events_of(plan(serve([OK], [OK + FAKE]).port, tmp_path, count=1))
     assert [event["event"] for event in events] == ["up", "ready", "fault", "done"]
 
 
