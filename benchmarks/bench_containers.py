@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from benchmarks.chaos_containers import prepare  # noqa: E402
-from benchmarks.results import Result, show  # noqa: E402
+from benchmarks.harness.results import Result, show  # noqa: E402
 
 CASES = 300
 PATCH_BYTES = 500_000

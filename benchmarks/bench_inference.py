@@ -19,10 +19,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks import bench_reading
-from benchmarks.load import lesion_body_of, multipart, post, requests_per_second
-from benchmarks.results import Result, show
-from benchmarks.scans import Scans, prepare
-from benchmarks.servers import (
+from benchmarks.harness.load import lesion_body_of, multipart, post, requests_per_second
+from benchmarks.harness.results import Result, show
+from benchmarks.harness.scans import Scans, prepare
+from benchmarks.harness.servers import (
     ROOT,
     WORKERS,
     Server,

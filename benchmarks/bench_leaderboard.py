@@ -34,7 +34,7 @@ SELECT team_id, score, submitted_at FROM (
 
 
 def main() -> None:
-    from benchmarks.rounds import machine
+    from benchmarks.harness.rounds import machine
 
     print(f"bench-leaderboard, {machine()}, 100,000 entries of 2,000 teams", flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +74,7 @@ def measure(name: str) -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from benchmarks.filled_board import fill
+    from benchmarks.harness.filled_board import fill
 
     call_command("migrate", verbosity=0)
     phase = fill()
@@ -91,7 +91,7 @@ def measure_top(name: str, phase: Any) -> None:
     from django.contrib.auth.models import AnonymousUser
     from django.db import connection
 
-    from benchmarks.rounds import compare
+    from benchmarks.harness.rounds import compare
     from leaderboard import standings
     from leaderboard.boards import board_of
 
@@ -165,7 +165,7 @@ def measure_every_entry(phase: Any) -> None:
 
 
 def print_medians(sides: dict[str, Any]) -> None:
-    from benchmarks.rounds import medians, milliseconds
+    from benchmarks.harness.rounds import medians, milliseconds
 
     for title, taken in medians(sides).items():
         print(f"  {title} {milliseconds(taken)}", flush=True)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.load import BOUNDARY, multipart
-from benchmarks.results import Result, show
-from benchmarks.servers import Server, site
+from benchmarks.harness.load import BOUNDARY, multipart
+from benchmarks.harness.results import Result, show
+from benchmarks.harness.servers import Server, site
 from inference.tests.samples import mha, picture
 from inference.web import examples
 

@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from benchmarks.harness.rounds import machine
+from benchmarks.harness.servers import ROOT, free_port, process_tree
 from benchmarks.reference.model_over_connection import ConnectionService
-from benchmarks.rounds import machine
-from benchmarks.servers import ROOT, free_port, process_tree
 from inference.networks.answers import LesionAnswer
 from inference.networks.config import ServiceConfig
 from inference.networks.worker.local import LocalService

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
-from benchmarks.results import Result, show
-from benchmarks.rounds import medians
-from benchmarks.scans import Scans, prepare
+from benchmarks.harness.results import Result, show
+from benchmarks.harness.rounds import medians
+from benchmarks.harness.scans import Scans, prepare
 from inference.ct.reading.metaimage import open_scan
 from inference.ct.volume import Block
 

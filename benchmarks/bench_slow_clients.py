@@ -19,8 +19,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.results import Result, show
-from benchmarks.servers import Server, site
+from benchmarks.harness.results import Result, show
+from benchmarks.harness.servers import Server, site
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "inference" / "weights"
 PROBE_TIMEOUT_S = 10.0

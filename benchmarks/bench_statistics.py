@@ -17,7 +17,7 @@ import numpy as np  # noqa: E402
 from scipy.stats import norm, rankdata  # noqa: E402
 from sklearn.metrics import roc_auc_score, roc_curve  # noqa: E402
 
-from benchmarks.rounds import compare, machine  # noqa: E402
+from benchmarks.harness.rounds import compare, machine  # noqa: E402
 from submissions.scoring import METRICS  # noqa: E402
 from submissions.scoring.resamples import Sample  # noqa: E402
 from submissions.scoring.uncertainty import (  # noqa: E402

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from minio import Minio
 
-from benchmarks.results import Result, show
-from benchmarks.servers import Server, command_of, manage, process_tree, running
+from benchmarks.harness.results import Result, show
+from benchmarks.harness.servers import Server, command_of, manage, process_tree, running
 
 CONNECTIONS = 3
 BUCKET = "bench-submissions"

@@ -19,10 +19,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.load import lesion_body_of, requests_per_second
-from benchmarks.rounds import machine
-from benchmarks.scans import prepare
-from benchmarks.servers import ROOT, Server, process_tree, site
+from benchmarks.harness.load import lesion_body_of, requests_per_second
+from benchmarks.harness.rounds import machine
+from benchmarks.harness.scans import prepare
+from benchmarks.harness.servers import ROOT, Server, process_tree, site
 
 WEIGHTS = ROOT / "inference" / "weights"
 Load = tuple[int, Callable[[Server], float]]  # requests, and what sends them and returns the rate

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from inference.call_log import Call
+from inference.call_log import CallRecord
 from inference.ct.reading.errors import InvalidImageFile
 from inference.drift import log as drift_log
 from inference.feedback import files as feedback_files
@@ -26,7 +26,9 @@ PointXYZ = tuple[float, float, float]
 CLEAN_TIMEOUT_S = 10.0
 
 
-def predict_lesions(*, call: Call, path: str, raw_path: str | None, points_xyz_mm: Sequence[PointXYZ]) -> LesionAnswer:
+def predict_lesions(
+    *, call: CallRecord, path: str, raw_path: str | None, points_xyz_mm: Sequence[PointXYZ]
+) -> LesionAnswer:
     """Return the malignancy probability at each point. Raises what networks/answers.py lists."""
     call.items = len(points_xyz_mm)
     answer = engine().lesion_probability(path, raw_path, points_xyz_mm, settings.PREDICT_TIMEOUT_SECONDS)
@@ -34,14 +36,14 @@ def predict_lesions(*, call: Call, path: str, raw_path: str | None, points_xyz_m
     return answer
 
 
-def look_at_lesion(*, call: Call, path: str, raw_path: str | None, point_xyz_mm: PointXYZ) -> LesionViews:
+def look_at_lesion(*, call: CallRecord, path: str, raw_path: str | None, point_xyz_mm: PointXYZ) -> LesionViews:
     """Return the probability at one point with three pictures through it."""
     views = engine().lesion_views(path, raw_path, point_xyz_mm, settings.PREDICT_TIMEOUT_SECONDS)
     call.answered(views.answer)
     return views
 
 
-def classify_slice(*, call: Call, path: str, timeout_s: float | None = None) -> SliceAnswer:
+def classify_slice(*, call: CallRecord, path: str, timeout_s: float | None = None) -> SliceAnswer:
     """Return the class probabilities of a slice, and log its statistics for drift."""
     answer = engine().slice_probabilities(path, timeout_s or settings.PREDICT_TIMEOUT_SECONDS)
     call.answered(answer)
@@ -49,7 +51,7 @@ def classify_slice(*, call: Call, path: str, timeout_s: float | None = None) -> 
     return answer
 
 
-def classify_slices(*, call: Call, paths: Iterable[str]) -> list[SliceAnswer | InvalidImageFile]:
+def classify_slices(*, call: CallRecord, paths: Iterable[str]) -> list[SliceAnswer | InvalidImageFile]:
     """Return for each picture its answer or why it cannot be read; one time-out holds for all."""
     deadline = time.monotonic() + settings.PREDICT_TIMEOUT_SECONDS
     results: list[SliceAnswer | InvalidImageFile] = []
@@ -65,7 +67,7 @@ def classify_slices(*, call: Call, paths: Iterable[str]) -> list[SliceAnswer | I
     return results
 
 
-def explain_slice(*, call: Call, path: str) -> SliceExplanation:
+def explain_slice(*, call: CallRecord, path: str) -> SliceExplanation:
     """Return the class probabilities with an occlusion map, and log the statistics for drift."""
     explanation = engine().slice_explanation(path, settings.PREDICT_TIMEOUT_SECONDS)
     call.answered(explanation.answer)

@@ -28,7 +28,7 @@ def caller_of(request: Any) -> str:
 
 
 @dataclass
-class Call:
+class CallRecord:
     """What is known of a call so far; `save` writes it when its answer is known."""
 
     endpoint: Prediction.Endpoint
@@ -41,7 +41,7 @@ class Call:
     statistics: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, request: HttpRequest | Any, endpoint: Prediction.Endpoint) -> "Call":
+    def of(cls, request: HttpRequest | Any, endpoint: Prediction.Endpoint) -> "CallRecord":
         user = None if isinstance(request.user, AnonymousUser) else request.user
         return cls(endpoint, caller_of(request), user)
 

@@ -11,7 +11,7 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 16, 12, 28
 
 
 @dataclass(frozen=True)
-class Chart:
+class HistoryChart:
     """SVG coordinates: a dot an entry, the best score as steps, and the labels of the axes."""
 
     dots: list[tuple[float, float]]
@@ -26,7 +26,7 @@ class Chart:
     bottom: int = HEIGHT - BOTTOM
 
 
-def history_chart(moments: list[HistoryPoint]) -> Chart | None:
+def history_chart(moments: list[HistoryPoint]) -> HistoryChart | None:
     """Return the picture of a history, oldest first; None for fewer than two entries."""
     if len(moments) < 2:
         return None
@@ -38,7 +38,7 @@ def history_chart(moments: list[HistoryPoint]) -> Chart | None:
     for x, moment in zip(xs, moments, strict=True):
         y = _height(moment.best, least, most)
         steps += [(x, steps[-1][1]), (x, y)] if steps else [(x, y)]
-    return Chart(
+    return HistoryChart(
         dots=[(x, _height(moment.score, least, most)) for x, moment in zip(xs, moments, strict=True)],
         steps=steps,
         y_labels=[(_height(value, least, most), f"{value:.3g}") for value in (least, (least + most) / 2, most)],

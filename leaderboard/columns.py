@@ -12,7 +12,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from leaderboard.standings import Row
+from leaderboard.standings import BoardRow
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class Column:
     """
 
     name: str
-    value: Callable[[Row], Any]
+    value: Callable[[BoardRow], Any]
     field: serializers.Field[Any, Any, Any, Any] | None = None
     heading: str = ""
     cell: str = "leaderboard/cells/value.html"
     is_number: bool = False
     in_csv: bool = True
-    is_wanted: Callable[[list[Row]], bool] = lambda rows: True
+    is_wanted: Callable[[list[BoardRow]], bool] = lambda rows: True
 
 
-def _has_latency(rows: list[Row]) -> bool:
+def _has_latency(rows: list[BoardRow]) -> bool:
     return any(row.seconds_per_case is not None for row in rows)
 
 
@@ -60,7 +60,7 @@ COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 
 
-def page_columns(rows: list[Row]) -> list[Column]:
+def page_columns(rows: list[BoardRow]) -> list[Column]:
     """Return the columns that a page with these rows shows."""
     return [column for column in COLUMNS if column.heading and column.is_wanted(rows)]
 

@@ -41,7 +41,7 @@ class NotComparable(Exception):
 
 
 @dataclass(frozen=True)
-class Line:
+class MetricComparison:
     """One metric of both entries; difference is first minus second, or None where it cannot be told."""
 
     metric: Metric
@@ -59,7 +59,7 @@ class Line:
 class Comparison:
     """Every metric side by side; `delong` is the AUC's own test, where the kind has an AUC."""
 
-    lines: list[Line]
+    lines: list[MetricComparison]
     delong: Difference | None
     n: int
     n_patients: int | None
@@ -89,7 +89,7 @@ def compare(board: Board, first: Evaluation, second: Evaluation) -> Comparison:
     )
     scores = first.scores[board.split], second.scores[board.split]
     lines = [
-        Line(metric, scores[0].get(metric.name), scores[1].get(metric.name), differences.get(metric.name))
+        MetricComparison(metric, scores[0].get(metric.name), scores[1].get(metric.name), differences.get(metric.name))
         for metric in metrics
     ]
     has_auc = any(metric.name == "auc" for metric in metrics)

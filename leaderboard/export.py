@@ -8,21 +8,21 @@ from django.http import HttpResponse
 
 from leaderboard.boards import Board
 from leaderboard.columns import COLUMNS
-from leaderboard.standings import Row
+from leaderboard.standings import BoardRow
 from lunasite.http.csv_export import as_csv
 
 # The whole board is cut here; more than this is asked for in pages.
 MAX_ROWS = 5000
 
 
-def csv_response(board: Board, rows: Iterable[Row]) -> HttpResponse:
+def csv_response(board: Board, rows: Iterable[BoardRow]) -> HttpResponse:
     """Return the rows as a file to download."""
     response = HttpResponse(board_csv(board, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{board.phase.slug}-leaderboard.csv"'
     return response
 
 
-def board_csv(board: Board, rows: Iterable[Row]) -> str:
+def board_csv(board: Board, rows: Iterable[BoardRow]) -> str:
     """Return the rows as CSV: text made safe, numbers as numbers."""
     metrics = list(board.phase.kind.metrics)
     header = [
@@ -31,7 +31,7 @@ def board_csv(board: Board, rows: Iterable[Row]) -> str:
     return as_csv(header, (list(_cells(row, metrics)) for row in rows))
 
 
-def _cells(row: Row, metrics: list[str]) -> Iterator[object]:
+def _cells(row: BoardRow, metrics: list[str]) -> Iterator[object]:
     """Yield a row's cells in the order of COLUMNS, a map of metrics as one cell a metric."""
     for column in COLUMNS:
         if column.in_csv:

@@ -20,7 +20,7 @@ PAGE_ROWS = 50
 
 
 @dataclass(frozen=True)
-class Row:
+class BoardRow:
     """A line of the board. Every number is rounded as the phase shows it."""
 
     rank: int | None
@@ -41,7 +41,7 @@ class Row:
 class Page:
     """Some rows of a board. number counts from 1."""
 
-    rows: list[Row]
+    rows: list[BoardRow]
     number: int
     n_pages: int
     n_entries: int
@@ -61,7 +61,7 @@ def count_of(board: Board) -> int:
     return _entries(board).count()
 
 
-def all_rows(board: Board, own: Team | None, most: int) -> list[Row]:
+def all_rows(board: Board, own: Team | None, most: int) -> list[BoardRow]:
     """Return the board from its top, at most `most` rows."""
     return rows_of(board, _ranked_slice(board, 0, most), own)
 
@@ -156,7 +156,7 @@ def _ties(keys: Sequence[float | None]) -> tuple[float, ...]:
 # The rows that are shown: heavy, but few.
 
 
-def rows_of(board: Board, found: Sequence[RankedEntry], own: Team | None) -> list[Row]:
+def rows_of(board: Board, found: Sequence[RankedEntry], own: Team | None) -> list[BoardRow]:
     """Return the rows of places, read in one query."""
     wanted = [place.contender.identity[0] for place in found if isinstance(place.contender.identity, tuple)]
     fields = ("id", "scores", "timings", "submission_id", "submission__created_at", "submission__is_baseline")
@@ -167,11 +167,11 @@ def rows_of(board: Board, found: Sequence[RankedEntry], own: Team | None) -> lis
     return [_row(board, rank, row, own) for rank, row in kept]
 
 
-def _row(board: Board, rank: int | None, row: dict[str, Any], own: Team | None) -> Row:
+def _row(board: Board, rank: int | None, row: dict[str, Any], own: Team | None) -> BoardRow:
     scores = row["scores"].get(board.split, {})
     low, high = preferred_interval(scores, board.metric.name) or (None, None)
     shown = board.phase.rounded
-    return Row(
+    return BoardRow(
         rank=rank,
         team=row["submission__team__name"],
         team_id=row["submission__team_id"],

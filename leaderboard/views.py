@@ -18,7 +18,7 @@ from leaderboard.columns import page_columns
 from leaderboard.comparison import MAX_CHOICES, NotComparable, comparable, compare
 from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
-from leaderboard.standings import Row, all_rows, own_rank, page_of, team_on_board
+from leaderboard.standings import BoardRow, all_rows, own_rank, page_of, team_on_board
 from submissions.models import Evaluation, Phase, Split, Team
 from submissions.models.team import team_of
 
@@ -110,7 +110,7 @@ def board_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "leaderboard/comparison.html", shown)
 
 
-def scale_of(rows: list[Row]) -> tuple[float, float]:
+def scale_of(rows: list[BoardRow]) -> tuple[float, float]:
     """Return the least and the most that the bars of a page have to show."""
     ends = [end for row in rows for end in (row.low, row.score, row.high) if end is not None]
     return (min(ends), max(ends)) if ends else (0.0, 1.0)

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from inference.api import error_mapping, throttling
-from inference.call_log import Call
+from inference.call_log import CallRecord
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Prediction
@@ -43,7 +43,7 @@ class FieldsAlone(QueryDict):
     content_type = multipart.FORM
 
 
-class UploadViewSet(ViewSet):
+class MultipartViewSet(ViewSet):
     """A view set that takes files of at most `max_bytes()` together, as multipart."""
 
     parser_classes = [MultiPartParser, NoFileParser]
@@ -82,21 +82,21 @@ def known(error: Exception, content_type: str = "") -> Exception:
     return error
 
 
-class PredictionViewSet(UploadViewSet):
+class PredictionViewSet(MultipartViewSet):
     """Calls that ask a model: limited by caller, logged when they passed authentication."""
 
     endpoints: dict[str, Prediction.Endpoint] = {}
     scope: tuple[str, ...] = ()
-    call: Call | None = None
+    call: CallRecord | None = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         endpoint = self.endpoints.get(self.action or "")
         if endpoint is not None:
             self.perform_authentication(request)
-            self.call = Call.of(request, endpoint)
+            self.call = CallRecord.of(request, endpoint)
         super().initial(request, *args, **kwargs)
 
-    def running_call(self) -> Call:
+    def running_call(self) -> CallRecord:
         """Return the call; there is one whenever a handler runs."""
         if self.call is None:
             raise RuntimeError("no call has begun")

@@ -9,10 +9,10 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 
 from inference import actions
-from inference.api.base import UploadViewSet
-from inference.api.fields import NumberField, OneOfField, StrictChoiceField, TextField, YesNoField
+from inference.api.base import MultipartViewSet
+from inference.api.fields import ChoiceTextField, NumberField, StrictChoiceField, TextField, YesNoField
 from inference.api.permissions import TokenIfRequired
-from inference.api.requests import FormRequest, UploadField
+from inference.api.requests import FormRequest, UploadPartField
 from inference.api.responses import FEEDBACK_ERRORS, FeedbackResponse
 from inference.slice_classes import SLICE_CLASSES
 from lunasite.http.errors import ApiError
@@ -24,10 +24,10 @@ NOTE_LENGTH = 5000
 class FeedbackRequest(FormRequest):
     """The picture, what was answered, whether that is right, and if not, what is."""
 
-    file = UploadField(help_text="PNG or JPEG, at most 20 MB and 4096 x 4096 pixels.")
+    file = UploadPartField(help_text="PNG or JPEG, at most 20 MB and 4096 x 4096 pixels.")
     predicted_class = StrictChoiceField(SLICE_CLASSES)
     is_correct = YesNoField()
-    correct_class = OneOfField(
+    correct_class = ChoiceTextField(
         SLICE_CLASSES, required=False, allow_blank=True, help_text="Required when is_correct is false."
     )
     note = TextField(required=False, allow_blank=True, max_length=NOTE_LENGTH)
@@ -48,7 +48,7 @@ class FeedbackRequest(FormRequest):
         return attrs
 
 
-class FeedbackViewSet(TokenIfRequired, UploadViewSet):
+class FeedbackViewSet(TokenIfRequired, MultipartViewSet):
     """What users say about answers; staff reviews it at /review/."""
 
     throttle_classes = [ScopedRateThrottle]

@@ -47,7 +47,7 @@ class BlankIsInvalid:
         return empty if value == "" and not self.required else value
 
 
-class OneOfField(serializers.ChoiceField):
+class ChoiceTextField(serializers.ChoiceField):
     """One of the choices, in exactly this spelling."""
 
     def __init__(self, choices: Sequence[str], **kwargs: Any) -> None:
@@ -55,7 +55,7 @@ class OneOfField(serializers.ChoiceField):
         super().__init__(choices, error_messages={"invalid_choice": sentence, "null": sentence}, **kwargs)
 
 
-class StrictChoiceField(BlankIsInvalid, OneOfField):
+class StrictChoiceField(BlankIsInvalid, ChoiceTextField):
     """One of the choices; an empty text is none of them."""
 
 

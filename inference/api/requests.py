@@ -27,7 +27,7 @@ FILE_FIELDS = ("file", "rawFile")
 AXES = ("coordX", "coordY", "coordZ")
 
 
-class UploadField(serializers.FileField):
+class UploadPartField(serializers.FileField):
     """A file part; an empty one is a file too, and its reader says what is wrong with it."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -77,8 +77,8 @@ class FormRequest(serializers.Serializer[Any]):
 class ScanRequest(FormRequest):
     """A CT volume as MetaImage, and what is known of its patient (read, checked, never kept)."""
 
-    file = UploadField(help_text="The volume: .mha, or .mhd with its data file as `rawFile`.")
-    rawFile = UploadField(required=False, help_text="The data file that a .mhd points to.")
+    file = UploadPartField(help_text="The volume: .mha, or .mhd with its data file as `rawFile`.")
+    rawFile = UploadPartField(required=False, help_text="The data file that a .mhd points to.")
     seriesInstanceUID = PatternField(
         SERIES_UID,
         sentence="send 1 to 64 letters, digits, dots, underscores or hyphens.",
@@ -146,14 +146,14 @@ class LesionBatchRequest(ScanRequest):
 class SliceRequest(FormRequest):
     """One CT slice."""
 
-    file = UploadField(help_text="PNG or JPEG, at most 20 MB and 4096 x 4096 pixels.")
+    file = UploadPartField(help_text="PNG or JPEG, at most 20 MB and 4096 x 4096 pixels.")
 
 
 class SliceBatchRequest(FormRequest):
     """Several CT slices: the part `file` repeated."""
 
     file = serializers.ListField(
-        child=UploadField(),
+        child=UploadPartField(),
         min_length=1,
         max_length=MAX_SLICES,
         help_text="PNG or JPEG; repeat the part, at most 16.",

@@ -30,7 +30,7 @@ from inference.api.responses import (
     SliceResponse,
 )
 from inference.api.throttling import LESION_ENDPOINTS, SLICE_ENDPOINTS
-from inference.call_log import Call
+from inference.call_log import CallRecord
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Prediction
@@ -100,7 +100,7 @@ class LesionViewSet(PredictionViewSet):
         )
 
 
-def lesion_data(sent: dict[str, Any], lesion: dict[str, Any], probability: float, call: Call) -> dict[str, Any]:
+def lesion_data(sent: dict[str, Any], lesion: dict[str, Any], probability: float, call: CallRecord) -> dict[str, Any]:
     return {
         "seriesInstanceUID": sent["seriesInstanceUID"],
         "lesionID": lesion["lesionID"],
@@ -110,7 +110,7 @@ def lesion_data(sent: dict[str, Any], lesion: dict[str, Any], probability: float
     }
 
 
-def batch_results(sent: dict[str, Any], answer: LesionAnswer, call: Call) -> Iterator[dict[str, Any]]:
+def batch_results(sent: dict[str, Any], answer: LesionAnswer, call: CallRecord) -> Iterator[dict[str, Any]]:
     """Yield each row's probability, or why it has none; `answer` is about those rows that could be asked."""
     probabilities, position = iter(answer.probabilities), -1
     for row, lesion in enumerate(sent["lesions"]):
@@ -131,7 +131,7 @@ def refused_lesion(lesion_id: int | None, message: str, details: dict[str, Any])
     return {"lesionID": lesion_id, **error}
 
 
-def trace(call: Call, answer: LesionAnswer) -> dict[str, str]:
+def trace(call: CallRecord, answer: LesionAnswer) -> dict[str, str]:
     return {"modelVersion": answer.model_version, "requestId": call.request_id}
 
 

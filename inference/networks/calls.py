@@ -20,7 +20,7 @@ PointXYZ = tuple[float, float, float]
 AnyPath = Path | str
 
 
-class Calls(ABC):
+class ModelCalls(ABC):
     """Turns each method of ModelService into one `_ask`."""
 
     @abstractmethod

@@ -18,7 +18,7 @@ DAMAGED = "The picture was damaged on its way; send the file."
 INLINE_PICTURE_BYTES = 1_400_000  # in base64 it must fit into DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
-class UploadField(forms.FileField):
+class UploadFormField(forms.FileField):
     """A file whose content the reader judges; an empty one included."""
 
     def __init__(self, accept: str, *, missing: str = "", **kwargs: Any) -> None:
@@ -26,7 +26,7 @@ class UploadField(forms.FileField):
         super().__init__(allow_empty_file=True, widget=widget, error_messages={"required": missing}, **kwargs)
 
 
-class OneOfField(forms.ChoiceField):
+class ChoiceFormField(forms.ChoiceField):
     """One of the choices; `missing` says what to choose."""
 
     def __init__(self, *, missing: str, **kwargs: Any) -> None:
@@ -61,19 +61,19 @@ class MillimetreField(forms.CharField):
 
 
 class SliceForm(forms.Form):
-    file = UploadField(
+    file = UploadFormField(
         PICTURE_ACCEPT, label="CT slice", help_text="PNG or JPEG, at most 20 MB.", missing="Choose the picture."
     )
 
 
 class LesionForm(forms.Form):
-    file = UploadField(
+    file = UploadFormField(
         SCAN_ACCEPT,
         label="CT volume",
         help_text="MetaImage: .mha, or .mhd with its data file.",
         missing="Choose the volume, a .mha or .mhd file.",
     )
-    rawFile = UploadField(".raw,.zraw", label="Data file of the .mhd", required=False)
+    rawFile = UploadFormField(".raw,.zraw", label="Data file of the .mhd", required=False)
     x = MillimetreField(label="x (mm)")
     y = MillimetreField(label="y (mm)")
     z = MillimetreField(label="z (mm)")
@@ -88,21 +88,21 @@ class FeedbackForm(forms.Form):
 
     VERDICTS = (("true", "Yes, it is right"), ("false", "No, it is wrong"))
 
-    file = UploadField(
+    file = UploadFormField(
         PICTURE_ACCEPT, label="CT slice", help_text="PNG or JPEG, at most 20 MB.", missing="Choose the picture."
     )
     picture = forms.CharField(
         widget=forms.HiddenInput, required=False, max_length=2_000_000, error_messages={"max_length": DAMAGED}
     )
     picture_name = forms.CharField(widget=forms.HiddenInput, required=False)
-    predicted_class = OneOfField(
+    predicted_class = ChoiceFormField(
         choices=[("", "choose"), *CLASS_CHOICES], label="The model said", missing="Choose what the model said."
     )
     confidence = forms.FloatField(widget=forms.HiddenInput, required=False, min_value=0, max_value=1)
-    is_correct = OneOfField(
+    is_correct = ChoiceFormField(
         choices=VERDICTS, widget=forms.RadioSelect, label="Is that right?", missing="Choose yes or no."
     )
-    correct_class = OneOfField(
+    correct_class = ChoiceFormField(
         choices=[("", "choose if it is wrong"), *CLASS_CHOICES],
         required=False,
         label="It is",
@@ -139,7 +139,7 @@ class FeedbackForm(forms.Form):
 class ReviewForm(forms.Form):
     DECISIONS = [(state, state) for state in Feedback.State.values]
 
-    state = OneOfField(choices=DECISIONS, missing="Choose a decision.")
+    state = ChoiceFormField(choices=DECISIONS, missing="Choose a decision.")
     note = NoteField(label="Review note")
 
 

@@ -12,7 +12,7 @@ from inference import actions
 from inference.api import error_mapping
 from inference.api.base import known
 from inference.api.throttling import LESION_ENDPOINTS, SLICE_ENDPOINTS
-from inference.call_log import Call
+from inference.call_log import CallRecord
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Prediction
@@ -51,7 +51,7 @@ def try_slice(request: HttpRequest) -> HttpResponse:
     form = SliceForm(request.POST, request.FILES, prefix="slice")
     if not form.is_valid():
         return page(request, 400, slice_form=form)
-    call = Call.of(request, Prediction.Endpoint.TRY_SLICE)
+    call = CallRecord.of(request, Prediction.Endpoint.TRY_SLICE)
     upload = form.cleaned_data["file"]
     try:
         explanation = actions.explain_slice(call=call, path=path_of(upload))
@@ -82,7 +82,7 @@ def try_example(request: HttpRequest) -> HttpResponse:
 def look(
     request: HttpRequest, path: str, raw_path: str | None, point_xyz_mm: tuple[float, float, float], **context: Any
 ) -> HttpResponse:
-    call = Call.of(request, Prediction.Endpoint.TRY_LESION)
+    call = CallRecord.of(request, Prediction.Endpoint.TRY_LESION)
     try:
         views = actions.look_at_lesion(call=call, path=path, raw_path=raw_path, point_xyz_mm=point_xyz_mm)
     except FAULTS as error:
@@ -91,7 +91,7 @@ def look(
     return page(request, lesion=lesion_context(views, point_xyz_mm), **context)
 
 
-def fault(request: HttpRequest, call: Call, error: Exception, **context: Any) -> HttpResponse:
+def fault(request: HttpRequest, call: CallRecord, error: Exception, **context: Any) -> HttpResponse:
     """Show why there is no answer, in the sentence the API would give."""
     answer = known(error)
     if not isinstance(answer, ApiError):

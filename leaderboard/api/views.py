@@ -17,7 +17,7 @@ from leaderboard.boards import Board, board_of, visible_phase
 from leaderboard.columns import RowSerializer
 from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
-from leaderboard.standings import Row, all_rows, count_of, page_of, team_on_board
+from leaderboard.standings import BoardRow, all_rows, count_of, page_of, team_on_board
 from lunasite.http.errors import ApiError
 from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from submissions.models import Phase
@@ -134,7 +134,7 @@ class BoardView(PublicView):
         return Response(_described(board) | {"count": count, "rows": RowSerializer(rows, many=True).data})
 
 
-def _asked_rows(request: Request, board: Board) -> tuple[list[Row], int]:
+def _asked_rows(request: Request, board: Board) -> tuple[list[BoardRow], int]:
     own = team_of(request.user)
     if "page" not in request.query_params and "page_size" not in request.query_params:
         return all_rows(board, own, MAX_ROWS), count_of(board)

@@ -6,7 +6,7 @@ from django import template
 
 from leaderboard.boards import Board
 from leaderboard.columns import Column
-from leaderboard.standings import Row
+from leaderboard.standings import BoardRow
 from submissions.presenters.score_table import PAGE_DECIMALS
 
 register = template.Library()
@@ -31,13 +31,13 @@ def heading(column: Column, board: Board) -> str:
 
 
 @register.filter
-def value(column: Column, row: Row) -> object:
+def value(column: Column, row: BoardRow) -> object:
     """Return what a row has in a column."""
     return column.value(row)
 
 
 @register.inclusion_tag("leaderboard/_interval.html")
-def interval_bar(row: Row, scale: tuple[float, float], decimals: int | None) -> dict[str, object]:
+def interval_bar(row: BoardRow, scale: tuple[float, float], decimals: int | None) -> dict[str, object]:
     """Draw a row's interval and score on a scale from the least to the most, in SVG attributes alone."""
     if row.score is None:
         return {"is_empty": True}

@@ -6,7 +6,7 @@ import pytest
 
 from leaderboard.charts import history_chart
 from leaderboard.history import HistoryPoint
-from leaderboard.standings import Row
+from leaderboard.standings import BoardRow
 from leaderboard.templatetags.scores import interval_bar, points, shown
 from leaderboard.views import scale_of
 
@@ -54,7 +54,7 @@ def test_entries_of_one_instant_stand_above_each_other_in_the_middle():
 
 
 def row(score, low=None, high=None):
-    return Row(1, "team", 1, "s", score, low, high, {}, DAY, False, False)
+    return BoardRow(1, "team", 1, "s", score, low, high, {}, DAY, False, False)
 
 
 def test_a_bar_runs_over_the_interval_and_marks_the_score():

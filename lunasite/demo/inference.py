@@ -32,7 +32,7 @@ GREY_COLUMNS = ("mean", "std", "min", "max", "p01", "p50", "p99")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DemoVerdict:
     """What somebody said of one answer. label: what they say it is, and what was drawn."""
 
     username: str
@@ -45,18 +45,20 @@ class Verdict:
 
 
 VERDICTS = (
-    Verdict("ada", ADENO, ADENO, 0.94, state=State.ACCEPTED),
-    Verdict("ben", NORMAL, NORMAL, 0.99, state=State.ACCEPTED),
-    Verdict("carla", ADENO, LARGE, 0.58, "Far too large and too smooth.", State.ACCEPTED, "Agreed: 4 cm, round."),
-    Verdict("dan", SQUAMOUS, SQUAMOUS, 0.81, state=State.ACCEPTED),
-    Verdict("carla", LARGE, LARGE, 0.88, state=State.ACCEPTED),
-    Verdict("dan", NORMAL, ADENO, 0.52, "There is one at the edge.", State.REJECTED, "The same slice was sent before."),
-    Verdict("ada", LARGE, SQUAMOUS, 0.47, "Beside the middle, so squamous?", State.UNSURE, "Ask a second reader."),
-    Verdict("ben", ADENO, ADENO, 0.76),
-    Verdict("carla", SQUAMOUS, ADENO, 0.63, "Spiky and far outside."),
-    Verdict("ada", NORMAL, NORMAL, 0.97),
-    Verdict("dan", LARGE, LARGE, 0.71),
-    Verdict("ben", NORMAL, SQUAMOUS, 0.55, "Hidden beside the mediastinum."),
+    DemoVerdict("ada", ADENO, ADENO, 0.94, state=State.ACCEPTED),
+    DemoVerdict("ben", NORMAL, NORMAL, 0.99, state=State.ACCEPTED),
+    DemoVerdict("carla", ADENO, LARGE, 0.58, "Far too large and too smooth.", State.ACCEPTED, "Agreed: 4 cm, round."),
+    DemoVerdict("dan", SQUAMOUS, SQUAMOUS, 0.81, state=State.ACCEPTED),
+    DemoVerdict("carla", LARGE, LARGE, 0.88, state=State.ACCEPTED),
+    DemoVerdict(
+        "dan", NORMAL, ADENO, 0.52, "There is one at the edge.", State.REJECTED, "The same slice was sent before."
+    ),
+    DemoVerdict("ada", LARGE, SQUAMOUS, 0.47, "Beside the middle, so squamous?", State.UNSURE, "Ask a second reader."),
+    DemoVerdict("ben", ADENO, ADENO, 0.76),
+    DemoVerdict("carla", SQUAMOUS, ADENO, 0.63, "Spiky and far outside."),
+    DemoVerdict("ada", NORMAL, NORMAL, 0.97),
+    DemoVerdict("dan", LARGE, LARGE, 0.71),
+    DemoVerdict("ben", NORMAL, SQUAMOUS, 0.55, "Hidden beside the mediastinum."),
 )
 
 
@@ -81,7 +83,7 @@ def _give_feedback(users: dict[str, User], now: datetime) -> None:
             )
 
 
-def _keep(verdict: Verdict, picture: Picture, name: str, **fields: Any) -> Feedback:
+def _keep(verdict: DemoVerdict, picture: Picture, name: str, **fields: Any) -> Feedback:
     """Do what `record_feedback` does, without asking the model process for the picture."""
     stored = feedback_files.store(picture.as_png(), verdict.label, name)
     height, width = picture.grey.shape

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from lunasite.serving.connection import Connection, Stage
+from lunasite.serving.connection import ClientConnection, ConnectionStage
 
 MOST_OF_ONE_ADDRESS = 256
 MOST = 2000
 UNKNOWN_BYTES = 512 * 2**20  # of bodies that unknown senders of one address have under way
-IN_A_THREAD = {Stage.READY, Stage.UNSURE}
+IN_A_THREAD = {ConnectionStage.READY, ConnectionStage.UNSURE}
 
 
 class AddressShare:
@@ -22,10 +22,10 @@ class AddressShare:
     def __init__(self, most_of_one_address: int = MOST_OF_ONE_ADDRESS, most: int = MOST) -> None:
         self._most_of_one_address = most_of_one_address
         self._most = most
-        self._of: dict[str, dict[Connection, None]] = {}
+        self._of: dict[str, dict[ClientConnection, None]] = {}
         self._count = 0
 
-    def add(self, connection: Connection) -> Connection | None:
+    def add(self, connection: ClientConnection) -> ClientConnection | None:
         """Count a new connection. Returns the one that has to go, or None."""
         own = self._of.setdefault(subscriber(connection.address), {})
         has_to_go = None
@@ -37,7 +37,7 @@ class AddressShare:
         self._count += 1
         return has_to_go
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: ClientConnection) -> None:
         """Forget a connection that has ended."""
         key = subscriber(connection.address)
         own = self._of.get(key, {})
@@ -47,7 +47,7 @@ class AddressShare:
         if not own:
             self._of.pop(key, None)
 
-    def over_budget(self) -> Iterator[Connection]:
+    def over_budget(self) -> Iterator[ClientConnection]:
         """Yield, of each address that has sent too much of unknown origin, the one that waits longest."""
         for own in self._of.values():
             sending = {item: None for item in own if item.body_bytes and not item.is_known}
@@ -63,6 +63,6 @@ def subscriber(address: str) -> str:
     return str(ipaddress.ip_network(f"{address.partition('%')[0]}/64", strict=False))
 
 
-def _longest_waiting(connections: dict[Connection, None]) -> Connection | None:
+def _longest_waiting(connections: dict[ClientConnection, None]) -> ClientConnection | None:
     waiting = [connection for connection in connections if connection.stage not in IN_A_THREAD]
     return min(waiting, key=lambda one: one.pace.began, default=None)

@@ -31,7 +31,7 @@ MEMORY_BYTES = 1024 * 1024
 MOST_OUTGOING = 1024 * 1024  # of an answer kept for a client that takes it slowly, so that the thread can go
 
 
-class Stage(enum.Enum):
+class ConnectionStage(enum.Enum):
     """What a connection needs next."""
 
     WAITING = "bytes from the client"
@@ -50,7 +50,7 @@ class Sender(NamedTuple):
     is_known: bool
 
 
-class Connection:
+class ClientConnection:
     """free_bytes: how large a body may grow before its sender is judged (Stage.UNSURE).
 
     streams: one place for each thread that may take a body whose rest is still to come.
@@ -62,7 +62,7 @@ class Connection:
         client.setblocking(False)
         self.socket = client
         self.address = address
-        self.stage = Stage.WAITING
+        self.stage = ConnectionStage.WAITING
         self.error_status: int = HTTPStatus.BAD_REQUEST
         self._free_bytes = free_bytes
         self._idle_s = idle_s
@@ -86,7 +86,7 @@ class Connection:
         self.pace = Pace(now)
         self._head_until = now + self._idle_s
 
-    def receive(self) -> Stage:
+    def receive(self) -> ConnectionStage:
         """Take what has arrived, without waiting. Returns the new stage."""
         try:
             self._receive()
@@ -94,43 +94,43 @@ class Connection:
             pass
         except OSError as error:  # of the client that has gone, or of the temporary file
             self.error_status = HTTPStatus.INSUFFICIENT_STORAGE
-            self.stage = Stage.MALFORMED if error.errno == errno.ENOSPC else Stage.CLOSED
+            self.stage = ConnectionStage.MALFORMED if error.errno == errno.ENOSPC else ConnectionStage.CLOSED
         return self.stage
 
     def _receive(self) -> None:
-        if not (self._is_large and self.stage is Stage.WAITING):
+        if not (self._is_large and self.stage is ConnectionStage.WAITING):
             self.stage = self._advance()
         for _ in range(READS_A_TURN):
-            if self.stage is not Stage.WAITING:
+            if self.stage is not ConnectionStage.WAITING:
                 return
             self.stage = self._read_large_body() if self._is_large else self._read()
 
-    def _read(self) -> Stage:
+    def _read(self) -> ConnectionStage:
         """Read once, for h11. Raises OSError."""
         data = self.socket.recv(READ_BYTES)
         if not data:
-            return Stage.CLOSED  # an end before the request's own is an end of it
+            return ConnectionStage.CLOSED  # an end before the request's own is an end of it
         if self.request is None:
             self._head_until = min(self._head_until, time.monotonic() + HEAD_SECONDS)
         self.http.receive_data(data)
         return self._advance()
 
-    def _read_large_body(self) -> Stage:
+    def _read_large_body(self) -> ConnectionStage:
         """Read once, from the socket into the file: of a body of known length h11 has nothing to say but copies."""
         buffer = _buffer()
         count = self.socket.recv_into(buffer, min(len(buffer), (self.length or 0) - self.body_bytes))
         self._keep(buffer[:count])
         if self.body_bytes == self.length:
             return self._whole()
-        return self._begin_to_stream() if count else Stage.CLOSED
+        return self._begin_to_stream() if count else ConnectionStage.CLOSED
 
-    def _advance(self) -> Stage:
+    def _advance(self) -> ConnectionStage:
         """Let h11 read what it holds."""
         try:
             while True:
                 event = self.http.next_event()
                 if event is h11.NEED_DATA:
-                    return Stage.WAITING
+                    return ConnectionStage.WAITING
                 if isinstance(event, h11.Data):
                     self._keep(event.data)
                 elif isinstance(event, h11.Request):
@@ -138,18 +138,18 @@ class Connection:
                 elif isinstance(event, h11.EndOfMessage):
                     return self._whole()
                 else:
-                    return Stage.CLOSED
+                    return ConnectionStage.CLOSED
                 if self.is_over_limit:
-                    return Stage.READY if self.is_judged else Stage.UNSURE
+                    return ConnectionStage.READY if self.is_judged else ConnectionStage.UNSURE
                 self._continue()
         except (h11.RemoteProtocolError, ValueError) as error:
             self.error_status = getattr(error, "error_status_hint", 400)
-            return Stage.MALFORMED
+            return ConnectionStage.MALFORMED
 
-    def _whole(self) -> Stage:
+    def _whole(self) -> ConnectionStage:
         self._has_all = True
         self.body.seek(0)
-        return Stage.READY
+        return ConnectionStage.READY
 
     @property
     def is_whole(self) -> bool:
@@ -163,14 +163,14 @@ class Connection:
             return io.BufferedReader(self._stream, READ_BYTES)
         return self.body if self._has_all else RefusedBody()
 
-    def _begin_to_stream(self) -> Stage:
+    def _begin_to_stream(self) -> ConnectionStage:
         """Go to a thread before the last bytes are there, if they are near and a thread is free for it."""
         left = (self.length or 0) - self.body_bytes
         if not (self.is_known and is_soon_whole(self.pace, left) and self._streams.acquire(blocking=False)):
-            return Stage.WAITING
+            return ConnectionStage.WAITING
         self.body.seek(0)
         self._stream = StreamedBody(self.body, self.socket, left)
-        return Stage.READY
+        return ConnectionStage.READY
 
     def _end_stream(self) -> None:
         if self._stream:
@@ -211,7 +211,7 @@ class Connection:
     @property
     def is_idle(self) -> bool:
         """Tell whether no request has begun to arrive."""
-        return self.stage is Stage.WAITING and self.request is None
+        return self.stage is ConnectionStage.WAITING and self.request is None
 
     @property
     def is_over_limit(self) -> bool:
@@ -244,19 +244,19 @@ class Connection:
         del self._outgoing[:sent]
         return sent
 
-    def answered(self) -> Stage:
+    def answered(self) -> ConnectionStage:
         """Go on after an answer. Returns the new stage."""
         self._end_stream()
         self.body.close()
         if self._outgoing:
             self.pace = Pace(time.monotonic())
-            self.stage = Stage.FLUSHING
+            self.stage = ConnectionStage.FLUSHING
         elif not self.is_whole:
             self._begin_to_drain()
         elif self.keeps_alive:
             self._next_request()
         else:
-            self.stage = Stage.CLOSED
+            self.stage = ConnectionStage.CLOSED
         return self.stage
 
     def _next_request(self) -> None:
@@ -272,34 +272,34 @@ class Connection:
         held = len(self.http.trailing_data[0])
         left = None if self.length is None else self.length - self.body_bytes - held
         self._rest = DrainRequestBody(self.socket, left)
-        self.stage = Stage.CLOSED if self._rest.is_done else Stage.DRAINING
+        self.stage = ConnectionStage.CLOSED if self._rest.is_done else ConnectionStage.DRAINING
 
-    def flush(self) -> Stage:
+    def flush(self) -> ConnectionStage:
         """Send more of an answer whose thread has gone. Returns the new stage."""
         try:
             self.pace.moved += self._push()
         except OSError:
-            self.stage = Stage.CLOSED
+            self.stage = ConnectionStage.CLOSED
             return self.stage
         return self.stage if self._outgoing else self.answered()
 
-    def drain(self) -> Stage:
+    def drain(self) -> ConnectionStage:
         """Throw away what has arrived of a refused body. Returns the new stage."""
         self._rest.take()
         if self._rest.is_done:
-            self.stage = Stage.CLOSED
+            self.stage = ConnectionStage.CLOSED
         return self.stage
 
     def is_late(self, now: float) -> bool:
         """Tell whether the client has had its time."""
-        if self.stage is Stage.DRAINING:
+        if self.stage is ConnectionStage.DRAINING:
             return self._rest.is_late(now)
-        if self.stage is Stage.WAITING and self.request is None:
+        if self.stage is ConnectionStage.WAITING and self.request is None:
             return now > self._head_until
         return self.pace.is_too_slow(now)
 
     def close(self) -> None:
-        self.stage = Stage.CLOSED
+        self.stage = ConnectionStage.CLOSED
         self._end_stream()
         self.body.close()
         self.socket.close()

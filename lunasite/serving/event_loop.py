@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 from lunasite.serving.address_share import IN_A_THREAD, AddressShare
-from lunasite.serving.connection import Connection, Sender, Stage
+from lunasite.serving.connection import ClientConnection, ConnectionStage, Sender
 from lunasite.serving.exchange import Application, Environ, answer, environ_of
 
 log = logging.getLogger("lunasite.serving")
@@ -54,12 +54,12 @@ class EventLoop:
         self._judge_sender = judge
         self._streams = threading.BoundedSemaphore(max(1, threads // 2))
         self._share = share or AddressShare()
-        self._for_threads: queue.SimpleQueue[Connection | None] = queue.SimpleQueue()
+        self._for_threads: queue.SimpleQueue[ClientConnection | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name=f"answer-{n}", daemon=True) for n in range(threads)]
         self._selector = selectors.DefaultSelector()
-        self._waiting: set[Connection] = set()
+        self._waiting: set[ClientConnection] = set()
         self._in_threads = 0
-        self._came_back: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+        self._came_back: queue.SimpleQueue[ClientConnection] = queue.SimpleQueue()
         self._bell_out, self._bell = os.pipe()
         self._sweep_at = 0.0
         self._is_stopping = False
@@ -139,59 +139,63 @@ class EventLoop:
         if client.family != socket.AF_UNIX:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         host = address[0] if isinstance(address, tuple) else ""
-        connection = Connection(client, host, self._free_bytes, self._idle_s, self._streams)
+        connection = ClientConnection(client, host, self._free_bytes, self._idle_s, self._streams)
         if has_to_go := self._share.add(connection):
             self._end(has_to_go)
-        if connection.stage is not Stage.CLOSED:
+        if connection.stage is not ConnectionStage.CLOSED:
             self._place(connection, connection.receive())
 
-    def _place(self, connection: Connection, stage: Stage) -> None:
+    def _place(self, connection: ClientConnection, stage: ConnectionStage) -> None:
         """Give a connection what it needs next."""
         if stage in IN_A_THREAD:
             self._in_threads += 1
             self._for_threads.put(connection)
-        elif stage is Stage.MALFORMED:
+        elif stage is ConnectionStage.MALFORMED:
             self._say_and_end(connection, connection.error_status)
-        elif stage is Stage.CLOSED or (self._is_stopping and connection.is_idle):
+        elif stage is ConnectionStage.CLOSED or (self._is_stopping and connection.is_idle):
             self._end(connection)
         else:
-            wanted = selectors.EVENT_WRITE if stage is Stage.FLUSHING else selectors.EVENT_READ
+            wanted = selectors.EVENT_WRITE if stage is ConnectionStage.FLUSHING else selectors.EVENT_READ
             self._selector.register(connection.socket, wanted, lambda: self._go_on(connection))
             self._waiting.add(connection)
 
-    def _go_on(self, connection: Connection) -> None:
+    def _go_on(self, connection: ClientConnection) -> None:
         """See to a connection whose client has moved."""
         if connection not in self._waiting:  # ended since the selector said so
             return
         before = connection.stage
-        steps = {Stage.WAITING: connection.receive, Stage.FLUSHING: connection.flush, Stage.DRAINING: connection.drain}
+        steps = {
+            ConnectionStage.WAITING: connection.receive,
+            ConnectionStage.FLUSHING: connection.flush,
+            ConnectionStage.DRAINING: connection.drain,
+        }
         try:
             stage = steps[before]()
         except Exception:
             log.exception("a connection failed")
-            stage = Stage.CLOSED
+            stage = ConnectionStage.CLOSED
         if stage is not before:
             self._leave(connection)
             self._place(connection, stage)
 
-    def _leave(self, connection: Connection) -> None:
+    def _leave(self, connection: ClientConnection) -> None:
         self._waiting.remove(connection)
         self._selector.unregister(connection.socket)
 
-    def _end(self, connection: Connection) -> None:
+    def _end(self, connection: ClientConnection) -> None:
         if connection in self._waiting:
             self._leave(connection)
         self._share.remove(connection)
         connection.close()
 
-    def _give_up(self, connection: Connection) -> None:
+    def _give_up(self, connection: ClientConnection) -> None:
         """End a connection whose client is too slow; one that was sending a body is told."""
-        if connection.stage is Stage.WAITING and connection.request is not None:
+        if connection.stage is ConnectionStage.WAITING and connection.request is not None:
             self._say_and_end(connection, HTTPStatus.REQUEST_TIMEOUT)
         else:
             self._end(connection)
 
-    def _say_and_end(self, connection: Connection, status: int) -> None:
+    def _say_and_end(self, connection: ClientConnection, status: int) -> None:
         phrase = HTTPStatus(status).phrase
         with contextlib.suppress(OSError):
             connection.send(f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
@@ -211,45 +215,45 @@ class EventLoop:
 
     def _work(self) -> None:
         while connection := self._for_threads.get():
-            if connection.stage is Stage.UNSURE:
+            if connection.stage is ConnectionStage.UNSURE:
                 self._judge(connection)
             else:
                 self._answer(connection)
 
-    def _give_back(self, connection: Connection) -> None:
+    def _give_back(self, connection: ClientConnection) -> None:
         self._came_back.put(connection)
         with contextlib.suppress(BlockingIOError):  # the bell rings already
             os.write(self._bell, b"!")
 
-    def _judge(self, connection: Connection) -> None:
+    def _judge(self, connection: ClientConnection) -> None:
         try:
             sender = Sender(NO_LIMIT, is_known=False)
             if self._judge_sender:
                 sender = self._judge_sender(environ_of(connection, self._server()))
             connection.judge(sender)
-            connection.stage = Stage.READY if connection.is_over_limit else connection.receive()
+            connection.stage = ConnectionStage.READY if connection.is_over_limit else connection.receive()
         except BaseException:
             log.exception("a sender could not be judged")
-            connection.stage = Stage.CLOSED
+            connection.stage = ConnectionStage.CLOSED
         self._give_back(connection)
 
-    def _answer(self, connection: Connection) -> None:
+    def _answer(self, connection: ClientConnection) -> None:
         try:
-            while self._answer_one(connection) is Stage.READY and not self._others_wait():
+            while self._answer_one(connection) is ConnectionStage.READY and not self._others_wait():
                 pass
         except (OSError, ValueError):
-            connection.stage = Stage.CLOSED
+            connection.stage = ConnectionStage.CLOSED
         except BaseException:  # the thread has to outlive any request
             log.exception("an answer failed")
-            connection.stage = Stage.CLOSED
+            connection.stage = ConnectionStage.CLOSED
         self._give_back(connection)
 
-    def _answer_one(self, connection: Connection) -> Stage:
+    def _answer_one(self, connection: ClientConnection) -> ConnectionStage:
         """Answer a request; a client that asks again at once is heard where it is."""
         self.answered += 1
         answer(connection, self._application, self._server(), closes=self._is_stopping)
         stage = connection.answered()
-        while stage is Stage.WAITING and not self._others_wait() and _has_bytes(connection.socket):
+        while stage is ConnectionStage.WAITING and not self._others_wait() and _has_bytes(connection.socket):
             stage = connection.receive()
         return stage
 

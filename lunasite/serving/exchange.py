@@ -13,7 +13,7 @@ from wsgiref.util import FileWrapper
 
 import h11
 
-from lunasite.serving.connection import Connection
+from lunasite.serving.connection import ClientConnection
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -24,7 +24,7 @@ OF_ONE_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
-def answer(connection: Connection, application: Application, server: tuple[str, int], *, closes: bool) -> None:
+def answer(connection: ClientConnection, application: Application, server: tuple[str, int], *, closes: bool) -> None:
     """Answer the request that `connection` holds. Raises OSError when the client is gone or too slow.
 
     closes: whether this is the connection's last answer.
@@ -49,7 +49,7 @@ def answer(connection: Connection, application: Application, server: tuple[str, 
         connection.send(FAILED)
 
 
-def environ_of(connection: Connection, server: tuple[str, int]) -> Environ:
+def environ_of(connection: ClientConnection, server: tuple[str, int]) -> Environ:
     """Return the request as PEP 3333 asks.
 
     A header whose name has an underscore is left out: `SCRIPT_NAME` or `X_Real_IP` would pass for what only a server
@@ -76,7 +76,7 @@ def environ_of(connection: Connection, server: tuple[str, int]) -> Environ:
     return environ
 
 
-def _announced(connection: Connection) -> int:
+def _announced(connection: ClientConnection) -> int:
     """Return the length of a body that was not taken: more than it may have, where it comes in pieces."""
     return max(connection.length or 0, connection.body_bytes)
 
@@ -97,7 +97,7 @@ def _add_header(environ: Environ, name: str, value: str) -> None:
 class Reply:
     """The answer as it goes out: head and first part in one packet, each later part as it comes."""
 
-    def __init__(self, connection: Connection, *, closes: bool) -> None:
+    def __init__(self, connection: ClientConnection, *, closes: bool) -> None:
         self._connection = connection
         self._closes = closes
         self._head: h11.Response | None = None

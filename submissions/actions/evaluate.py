@@ -80,13 +80,13 @@ def evaluate(*, evaluation_id: int, worker: str, run_image: RunImage | None = No
         _decide(requeue, evaluation, "SYSTEM_ERROR", f"{type(error).__name__}: {error}")
 
 
-class Verdict(Protocol):
+class RecordFailure(Protocol):
     """`fail` or `requeue`."""
 
     def __call__(self, *, evaluation: Evaluation, code: str, staff_detail: str) -> None: ...
 
 
-def _decide(verdict: Verdict, evaluation: Evaluation, code: str, staff_detail: str) -> None:
+def _decide(verdict: RecordFailure, evaluation: Evaluation, code: str, staff_detail: str) -> None:
     """Record a verdict, unless a cancel or another worker was first."""
     evaluation.status = Evaluation.Status.RUNNING  # as it was before whatever was rolled back
     try:

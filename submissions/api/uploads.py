@@ -72,7 +72,7 @@ class OctetStreamParser(BaseParser):
         return {}
 
 
-class UploadViewSet(viewsets.GenericViewSet[Upload]):
+class ResumableUploadViewSet(viewsets.GenericViewSet[Upload]):
     """My uploads; they go after two days if nobody submits them."""
 
     browsable_forms = {"create": NewUploadSerializer, "parts": NumbersSerializer}

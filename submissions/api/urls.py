@@ -6,11 +6,11 @@ from submissions.accounts.api import TokenView
 from submissions.api.docker import DockerSubmissionView
 from submissions.api.record_key import RecordKeyView
 from submissions.api.submissions import PhaseViewSet, SubmissionViewSet
-from submissions.api.uploads import UploadViewSet
+from submissions.api.uploads import ResumableUploadViewSet
 
 phases = PhaseViewSet.as_view
 submissions = SubmissionViewSet.as_view
-uploads = UploadViewSet.as_view
+uploads = ResumableUploadViewSet.as_view
 
 urlpatterns = [
     path("auth/token", TokenView.as_view(), name="api_token"),

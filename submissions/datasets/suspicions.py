@@ -52,7 +52,7 @@ def _shared_places(rows: Sequence[TruthRow], kind: Kind) -> str:
 
 def _outside(rows: Sequence[TruthRow], kind: Kind, images: Path) -> str:
     """Return what there is to say of points that lie outside; an image nobody can read is refused elsewhere."""
-    grids: dict[str, Grid | None] = {}
+    grids: dict[str, ImageGrid | None] = {}
     outside = []
     for row in rows:
         points = kind.points_xyz_mm(row.content)
@@ -68,15 +68,15 @@ def _outside(rows: Sequence[TruthRow], kind: Kind, images: Path) -> str:
     )
 
 
-def grid_of(path: Path) -> Grid | None:
+def grid_of(path: Path) -> ImageGrid | None:
     """Return where an image lies, or None if its header cannot be read."""
     try:
-        return Grid(path)
+        return ImageGrid(path)
     except (RuntimeError, ValueError, np.linalg.LinAlgError):
         return None
 
 
-class Grid:
+class ImageGrid:
     """Where an image lies, read from its header alone."""
 
     def __init__(self, path: Path) -> None:

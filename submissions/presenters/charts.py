@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from submissions.scoring import CURVES
-from submissions.scoring import Chart as Axes
+from submissions.scoring import CURVES, CurveAxes
 
 LEFT, TOP, SIDE = 40, 10, 200  # the plot is a square of SIDE units; x and y both run from 0 to 1
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -18,7 +17,7 @@ Points = Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True)
-class Line:
+class CurveLine:
     """A curve: `path` is the `points` attribute of a polyline; dots only where they are few."""
 
     name: str
@@ -35,7 +34,7 @@ class Chart:
     x_label: str
     y_label: str
     caption: str
-    lines: list[Line]
+    lines: list[CurveLine]
     diagonal: bool
     x_ticks: list[dict[str, Any]]
 
@@ -52,14 +51,14 @@ def to_y(value: float) -> float:
     return round(TOP + (1 - value) * SIDE, 1)
 
 
-def line(name: str, points: Points, css: str = "curve", axes: Axes | None = None) -> Line:
+def line(name: str, points: Points, css: str = "curve", axes: CurveAxes | None = None) -> CurveLine:
     """Place (x, y) points in the plot; without axes x is in [0, 1] as y is."""
     placed = [(to_x(share_of_axis(x, axes) if axes else x), to_y(y)) for x, y in points]
     path = " ".join(f"{x},{y}" for x, y in placed)
-    return Line(name, css, path, placed if len(placed) <= 12 else [])
+    return CurveLine(name, css, path, placed if len(placed) <= 12 else [])
 
 
-def share_of_axis(x: float, axes: Axes) -> float:
+def share_of_axis(x: float, axes: CurveAxes) -> float:
     """Return where x lies between the first tick of the axis (0) and the last (1)."""
     low, high = axes.x_ticks[0], axes.x_ticks[-1]
     if axes.is_log:
@@ -67,7 +66,7 @@ def share_of_axis(x: float, axes: Axes) -> float:
     return (x - low) / (high - low)
 
 
-def _lines(curves: Mapping[str, Points], axes: Axes) -> list[Line]:
+def _lines(curves: Mapping[str, Points], axes: CurveAxes) -> list[CurveLine]:
     styles = LINE_CLASSES * (1 + len(curves) // len(LINE_CLASSES))
     return [
         line(name, points, css, axes) for (name, points), css in zip(curves.items(), styles, strict=False) if points
@@ -84,7 +83,7 @@ def charts_of(curves: Mapping[str, Mapping[str, Any]]) -> list[Chart]:
     return [chart for chart in charts if chart.lines]
 
 
-def _chart(axes: Axes, curves: Mapping[str, Points]) -> Chart:
+def _chart(axes: CurveAxes, curves: Mapping[str, Points]) -> Chart:
     ticks = [{"text": f"{tick:g}", "x": to_x(share_of_axis(tick, axes))} for tick in axes.x_ticks]
     return Chart(axes.title, axes.x_label, axes.y_label, axes.caption, _lines(curves, axes), axes.has_diagonal, ticks)
 

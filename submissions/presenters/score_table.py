@@ -24,7 +24,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoreRow:
     title: str
     higher_is_better: bool
     ranks: bool
@@ -38,12 +38,12 @@ def page_number(phase: Phase, value: float | None) -> str:
     return f"{value:.{PAGE_DECIMALS if phase.decimals is None else phase.decimals}f}"
 
 
-def score_rows(phase: Phase, scores: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+def score_rows(phase: Phase, scores: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
     """Return a row a metric, the ranking one first, with a cell a split of `scores`."""
     names = sorted(phase.kind.metrics, key=lambda name: name != phase.ranking_metric)
     shown = [name for name in names if any(name in of_split for of_split in scores.values())]
     return [
-        Row(
+        ScoreRow(
             METRICS[name].title,
             METRICS[name].higher_is_better,
             name == phase.ranking_metric,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .curves import CURVES, Chart, curves
+from .curves import CURVES, CurveAxes, curves
 from .errors import MetricError
 from .metrics import METRIC_VERSION, METRICS, MISSING, Metric, canonical_name, metrics_of
 from .outcome import Outcome
@@ -13,7 +13,7 @@ __all__ = [
     "METRICS",
     "METRIC_VERSION",
     "MISSING",
-    "Chart",
+    "CurveAxes",
     "Metric",
     "MetricError",
     "Outcome",

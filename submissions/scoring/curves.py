@@ -24,7 +24,7 @@ Points = list[list[float]]
 
 
 @dataclass(frozen=True)
-class Chart:
+class CurveAxes:
     """How a curve is drawn. x_ticks: where the x axis is marked, from end to end; is_log: evenly spaced by ratio."""
 
     title: str
@@ -44,13 +44,13 @@ class Curve:
     """A named picture of a split. draw(truth, predictions, class names) returns JSON; chart: None if it has no axes."""
 
     draw: Draw
-    chart: Chart | None
+    chart: CurveAxes | None
 
 
 CURVES: dict[str, Curve] = {}
 
 
-def curve(name: str, chart: Chart | None = None) -> Callable[[Draw], Draw]:
+def curve(name: str, chart: CurveAxes | None = None) -> Callable[[Draw], Draw]:
     """Register what draws a curve: points [x, y], or a map of points by line."""
 
     def register(draw: Draw) -> Draw:
@@ -73,7 +73,7 @@ def curves(kind: str, truth: ArrayLike, predictions: ArrayLike) -> dict[str, Any
 
 @curve(
     "roc",
-    Chart("ROC", "false positive rate", "sensitivity", "Up and to the left is better; the dashed line is guessing.",
+    CurveAxes("ROC", "false positive rate", "sensitivity", "Up and to the left is better; the dashed line is guessing.",
           has_diagonal=True),
 )  # fmt: skip
 def roc(truth: Ints, p: Floats, class_names: Sequence[str]) -> Any:
@@ -85,7 +85,7 @@ def roc(truth: Ints, p: Floats, class_names: Sequence[str]) -> Any:
 
 @curve(
     "pr",
-    Chart("Precision and recall", "recall", "precision",
+    CurveAxes("Precision and recall", "recall", "precision",
           "How pure the called cases stay as more of the malignant ones are found."),
 )  # fmt: skip
 def precision_recall(truth: Ints, p: Floats, class_names: Sequence[str]) -> Points:
@@ -94,7 +94,7 @@ def precision_recall(truth: Ints, p: Floats, class_names: Sequence[str]) -> Poin
 
 @curve(
     "reliability",
-    Chart("Reliability", "predicted probability", "observed share",
+    CurveAxes("Reliability", "predicted probability", "observed share",
           "On the dashed line, a predicted 30 % comes true in 30 % of cases.", has_diagonal=True),
 )  # fmt: skip
 def reliability(truth: Ints, p: Floats, class_names: Sequence[str]) -> Points:

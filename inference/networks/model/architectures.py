@@ -13,7 +13,7 @@ from torch.nn import functional
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageSpec:
     """A row of the EfficientNet table: how often a block is repeated, and its shape."""
 
     repeats: int
@@ -24,13 +24,13 @@ class Stage:
 
 
 LITE0_STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
+    StageSpec(1, 3, 1, 1, 16),
+    StageSpec(2, 3, 2, 6, 24),
+    StageSpec(2, 5, 2, 6, 40),
+    StageSpec(3, 3, 2, 6, 80),
+    StageSpec(3, 5, 1, 6, 112),
+    StageSpec(4, 5, 2, 6, 192),
+    StageSpec(1, 3, 1, 6, 320),
 )
 LITE0_STEM = 32
 LITE0_FEATURES = 1280
@@ -70,7 +70,7 @@ class ConvNorm(nn.Sequential):
 class InvertedBottleneck(nn.Module):
     """MobileNet's block: widen, filter each channel, narrow, add the input back."""
 
-    def __init__(self, inputs: int, outputs: int, stage: Stage, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stage: StageSpec, stride: int) -> None:
         super().__init__()
         middle = inputs * stage.expansion
         steps: list[nn.Module] = [] if stage.expansion == 1 else [ConvNorm(inputs, middle, 1)]

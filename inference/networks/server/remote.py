@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from inference.networks.answers import ModelStatus, ModelUnavailable, ServiceBusy, ServiceStatus, TimedOut
-from inference.networks.calls import ANSWER_TYPES, CALLS_WITHOUT_MODEL, AnyPath, Calls
+from inference.networks.calls import ANSWER_TYPES, CALLS_WITHOUT_MODEL, AnyPath, ModelCalls
 from inference.networks.config import ServiceConfig
 from inference.networks.worker.wire import ProtocolError, from_json, result_of
 
@@ -26,7 +26,7 @@ STATUS_TIMEOUT_S = 2.0
 GRACE_S = 2.0
 
 
-class RemoteService(Calls):
+class RemoteService(ModelCalls):
     """Asks the model server at `config.server_url`; holds no connection between calls."""
 
     def __init__(self, config: ServiceConfig) -> None:

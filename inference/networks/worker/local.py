@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.networks.answers import ModelStatus, ModelUnavailable, ServiceStatus
-from inference.networks.calls import ANSWER_TYPES, CALLS_WITHOUT_MODEL, AnyPath, Calls
+from inference.networks.calls import ANSWER_TYPES, CALLS_WITHOUT_MODEL, AnyPath, ModelCalls
 from inference.networks.config import ServiceConfig
 from inference.networks.worker.process import ModelProcess
 from inference.networks.worker.wire import result_of
@@ -12,7 +12,7 @@ from inference.networks.worker.wire import result_of
 MODEL_NAMES = ("lesion", "slice")
 
 
-class LocalService(Calls):
+class LocalService(ModelCalls):
     """Asks one killable model process; any thread may call."""
 
     def __init__(self, config: ServiceConfig) -> None:

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from inference.api import throttling
-from inference.call_log import Call
+from inference.call_log import CallRecord
 from inference.models import Prediction
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def calls_let_through(request, most):
     for done in range(most):
         if wait(request) is not None:
             return done
-        Call.of(request, Prediction.Endpoint.LESION).save(200)
+        CallRecord.of(request, Prediction.Endpoint.LESION).save(200)
     return most
 
 
@@ -72,7 +72,7 @@ def test_what_other_processes_logged_counts(request_of_ann, settings, clock):
     limit(settings, "100/min")
     assert wait(request_of_ann) is None
     for _ in range(100):
-        Call.of(request_of_ann, Prediction.Endpoint.LESION).save(200)
+        CallRecord.of(request_of_ann, Prediction.Endpoint.LESION).save(200)
     clock.now += 1.1
     assert 1 <= wait(request_of_ann) <= 60
 
@@ -88,7 +88,7 @@ def test_callers_cannot_fill_the_memory(settings, django_user_model, monkeypatch
 @pytest.mark.parametrize("code", ["FORBIDDEN", "TOO_MANY_REQUESTS"])
 def test_a_refused_call_does_not_put_off_the_next(request_of_ann, settings, clock, code):
     limit(settings, "2/min")
-    Call.of(request_of_ann, Prediction.Endpoint.LESION).save(200)
+    CallRecord.of(request_of_ann, Prediction.Endpoint.LESION).save(200)
     for _ in range(5):
-        Call.of(request_of_ann, Prediction.Endpoint.LESION).save(429, code)
+        CallRecord.of(request_of_ann, Prediction.Endpoint.LESION).save(429, code)
     assert wait(request_of_ann) is None

@@ -6,7 +6,7 @@ import pytest
 
 from lunasite.serving import address_share
 from lunasite.serving.address_share import AddressShare, subscriber
-from lunasite.serving.connection import Stage
+from lunasite.serving.connection import ConnectionStage
 
 
 class One(SimpleNamespace):
@@ -14,7 +14,7 @@ class One(SimpleNamespace):
 
     __hash__ = object.__hash__
 
-    def __init__(self, address="192.0.2.1", began=0.0, stage=Stage.WAITING, **facts):
+    def __init__(self, address="192.0.2.1", began=0.0, stage=ConnectionStage.WAITING, **facts):
         facts = {"body_bytes": 0, "is_known": False, **facts}
         super().__init__(address=address, pace=SimpleNamespace(began=began), stage=stage, **facts)
 
@@ -27,7 +27,7 @@ def test_room_is_made_by_the_one_that_waits_longest():
 
 def test_a_connection_that_is_answered_stays():
     share = AddressShare(most_of_one_address=2)
-    ones = [One(began=1.0, stage=Stage.READY), One(began=2.0), One()]
+    ones = [One(began=1.0, stage=ConnectionStage.READY), One(began=2.0), One()]
     assert [share.add(item) for item in ones] == [None, None, ones[1]]
 
 
@@ -47,7 +47,7 @@ def test_when_all_is_full_the_address_that_holds_most_gives_way():
 
 def test_when_every_connection_is_answered_the_new_one_goes():
     share = AddressShare(most=1)
-    share.add(One(stage=Stage.READY))
+    share.add(One(stage=ConnectionStage.READY))
     new = One()
     assert share.add(new) is new
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from submissions.scoring import ranks
-from submissions.scoring.curves import DECIMALS, Chart, Points, curve, most_points
+from submissions.scoring.curves import DECIMALS, CurveAxes, Points, curve, most_points
 from submissions.scoring.metrics.registry import resample_metric
 from submissions.scoring.resamples import Floats, Ints, Resamples, Sample
 
@@ -120,7 +120,7 @@ for _column, _name in enumerate(("1/8", "1/4", "1/2", "1", "2", "4", "8")):
 
 @curve(
     "froc",
-    Chart("FROC", "false positives a scan", "sensitivity", "The further up and to the left, the better.",
+    CurveAxes("FROC", "false positives a scan", "sensitivity", "The further up and to the left, the better.",
           x_ticks=RATES, is_log=True),
 )  # fmt: skip
 def froc(truth: NDArray[Any], predictions: NDArray[Any], class_names: Sequence[str]) -> Points:

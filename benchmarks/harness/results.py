@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks.rounds import machine
+from benchmarks.harness.rounds import machine
 
 
 @dataclass(frozen=True)

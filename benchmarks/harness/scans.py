@@ -13,7 +13,7 @@ from inference.ct.reading.metaimage import read_volume
 from inference.ct.volume import CTVolume
 from inference.ct.writing import write_mha
 
-REAL_DATA = Path(os.environ.get("LUNASITE_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+REAL_DATA = Path(os.environ.get("LUNASITE_REAL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 REAL_POINT = (56.20840547, 86.34341278, -115.8675792)
 PATCH_SIDE = 64
 

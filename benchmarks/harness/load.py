@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from benchmarks.servers import Server
+from benchmarks.harness.servers import Server
 
 BOUNDARY = "lunasite-benchmark-boundary"
 

@@ -1,0 +1,1 @@
+"""What the benchmarks share: rounds and medians, results, servers, scans, load, a filled board."""
