@@ -1,1 +1,1 @@
-"""Accounts: signing up and in, tokens, the limit of wrong passwords."""
+"""Accounts: sign-up, sign-in, API tokens and the limit on wrong passwords."""

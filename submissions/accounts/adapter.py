@@ -1,4 +1,4 @@
-"""What this site asks of django-allauth."""
+"""Adapt django-allauth to this site."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from lunasite.http.client_address import client_address
 from submissions.accounts.usernames import check_username
 from submissions.mail import send_or_retry
 
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")  # where the port may be any
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")  # hosts on which any port is accepted
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Sign-up, sign-in and mail as lunasite wants them."""
+    """Sign-up, sign-in and mail as lunasite needs them."""
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """login_limit counts the tries, exactly; allauth's own counter is left to second factors."""
+        """Do nothing: login_limit counts failed logins exactly; allauth's own counter is left to second factors."""
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         user = super().authenticate(request, **credentials)
@@ -45,7 +45,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("account")
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a plain-text mail; a mail server that is away never breaks the page (F21)."""
+        """Send a plain-text mail; a mail server that is down never breaks the page (F21)."""
         everything = {"email": email, "request": self.request, **context}
         message = self.render_mail(template_prefix, email, everything)
         body = with_own_address(message.body, self.request)
@@ -53,7 +53,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 def with_own_address(text: str, request: HttpRequest | None) -> str:
-    """Return a mail whose links lead to SITE_URL, under whatever name and port the request came."""
+    """Return a mail whose links use SITE_URL, whatever host name and port the request used."""
     if request is None or settings.SITE_HOST in LOCAL_HOSTS:
         return text
     return text.replace(request.build_absolute_uri("/"), f"{settings.SITE_URL}/")

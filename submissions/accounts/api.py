@@ -1,4 +1,4 @@
-"""POST /api/v1/auth/token: user name and password against a token."""
+"""POST /api/v1/auth/token: exchange a user name and password for an API token."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class PlainTokenView(TokenView):
 
 
 def new_token(request: Request) -> tuple[ApiToken, str]:
-    """Return a new token of whom a request's name and password belong to, and its text. Raises ApiError."""
+    """Return a new token for the user whose name and password are in the request, and its text. Raises ApiError."""
     given = CredentialsSerializer(data=request.data)
     given.is_valid(raise_exception=True)
     user = check_password(request, given.validated_data["username"], given.validated_data["password"])

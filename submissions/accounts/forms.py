@@ -1,4 +1,4 @@
-"""Forms of signing in and up, and of the account page."""
+"""Forms for sign-in, sign-up and the account page."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from submissions.accounts.usernames import TAKEN, owns_its_name
 
 
 def relabel(form: forms.Form, labels: dict[str, str]) -> None:
-    """Give fields our words; a label that stays in view needs no placeholder inside the field."""
+    """Set our own labels on the fields; a visible label needs no placeholder inside the field."""
     for name, field in form.fields.items():
         field.label = labels.get(name, field.label)
         field.widget.attrs.pop("placeholder", None)
 
 
 class SignInForm(LoginForm):  # type: ignore[misc]
-    """ACCOUNT_FORMS["login"]."""
+    """Sign in (ACCOUNT_FORMS["login"])."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -27,7 +27,7 @@ class SignInForm(LoginForm):  # type: ignore[misc]
 
 
 class SignUpForm(SignupForm):  # type: ignore[misc]
-    """ACCOUNT_FORMS["signup"]."""
+    """Sign up (ACCOUNT_FORMS["signup"])."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -36,7 +36,7 @@ class SignUpForm(SignupForm):  # type: ignore[misc]
         self.fields["password1"].help_text = "At least 10 characters; not a common one, not your name, not only digits."
 
     def try_save(self, request: HttpRequest) -> tuple[Any, HttpResponse | None]:
-        """Save the account; when another was first with a name like this one, send back to the form."""
+        """Save the account; if somebody else has just registered a confusable name, return to the form."""
         try:
             with transaction.atomic():
                 user, response = super().try_save(request)
@@ -49,7 +49,7 @@ class SignUpForm(SignupForm):  # type: ignore[misc]
 
 
 class TokenForm(forms.Form):
-    """A new API token."""
+    """Create an API token."""
 
     LIFETIMES = ((7, "a week"), (30, "a month"), (90, "three months"), (365, "a year"))
 

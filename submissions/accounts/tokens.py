@@ -1,4 +1,4 @@
-"""API tokens: made with a name and an end, gone when the password changes or the account is closed."""
+"""API tokens: they have a name and an expiry date, and are revoked on a password change or account closure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from submissions.models import ApiToken
 
 
 def create_token(*, user: Any, name: str, days: int | None = None) -> tuple[ApiToken, str]:
-    """Return the stored token and its text, which is shown once and kept nowhere.
+    """Return the stored token and its text, which is shown once and not stored.
 
-    days: how long it lives; None means the site's TOKEN_DAYS.
+    days: the lifetime; None means the site's TOKEN_DAYS.
     """
     if days is None:
         return ApiToken.objects.create(user=user, name=name)
@@ -24,9 +24,9 @@ def create_token(*, user: Any, name: str, days: int | None = None) -> tuple[ApiT
 
 @receiver(pre_save, sender=get_user_model())
 def revoke_tokens(sender: Any, instance: Any, raw: bool = False, **kwargs: Any) -> None:
-    """Revoke all tokens when somebody sets a new password or closes the account.
+    """Revoke all tokens when a user sets a new password or closes the account.
 
-    `_password` holds the text of a password being set; it is None when Django merely re-hashes an old one at login.
+    `_password` holds the text of a password being set; it is None when Django only re-hashes an old one at login.
     """
     if raw or instance.pk is None:
         return

@@ -1,4 +1,4 @@
-"""Addresses of the account page; signing in and up is allauth's, below /accounts/."""
+"""URLs of the account page; sign-in and sign-up belong to allauth, below /accounts/."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""User names that look alike: kept apart at sign-up, whoever is first (UTS #39)."""
+"""Confusable user names: refuse the second one at sign-up (UTS #39)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TAKEN = "This name is taken, or looks like one that is; choose another."
 
 
 def check_username(username: str) -> None:
-    """Raise ValidationError for a name that shows nothing, passes for the organisers' or is somebody's already."""
+    """Raise ValidationError for a name that is invisible, looks like an organiser, or is taken already."""
     if not (key := skeleton(username)):
         raise ValidationError("Nothing of this name can be seen; choose another.")
     if key in _RESERVED:
@@ -28,13 +28,13 @@ def check_username(username: str) -> None:
 
 
 def owns_its_name(user: Any) -> bool:
-    """Say whether the user was the first with a name that looks like this one."""
+    """Return whether the user was the first with a name that looks like this one."""
     return UsernameSkeleton.objects.filter(user=user).exists()
 
 
 @receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="keep the skeleton of a user's name")
 def keep_skeleton(instance: Any, raw: bool = False, update_fields: Any = None, **options: Any) -> None:
-    """Keep the row of a user whose name is new; an operator's user may share a skeleton and then has no row."""
+    """Store the skeleton of a new user name; a user made by an operator may share a skeleton and then has no row."""
     if raw or (update_fields is not None and "username" not in update_fields):
         return
     key = skeleton(instance.username)

@@ -1,4 +1,4 @@
-"""The account page: who I am, how I sign in, and my API tokens."""
+"""The account page: the user's own data, sign-in methods and API tokens."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 def make_token(request: HttpRequest) -> HttpResponse:
-    """Answer with the token itself, this once: it is stored as a digest and never shown again."""
+    """Show the token itself this one time: only its digest is stored."""
     form = TokenForm(request.POST)
     if not form.is_valid():
         return render(request, "account/account.html", _context(request, form), status=400)
