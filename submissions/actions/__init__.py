@@ -1,4 +1,4 @@
-"""The verbs of the challenge. Keyword-only; each owns its transaction."""
+"""The actions of the challenge. All take keyword arguments only, and each owns its transaction."""
 
 from submissions.actions.evaluate import evaluate
 from submissions.actions.finish import complete, fail, requeue

@@ -1,4 +1,4 @@
-"""Do a transaction again when the database was busy or chose it as a deadlock's victim (F14)."""
+"""Retry a transaction when the database was busy or chose it as a deadlock victim (F14)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ MAX_ATTEMPTS = 3
 
 
 def retry_on_deadlock(transaction: Callable[[], Result]) -> Result:
-    """Return what `transaction` returns; it is run up to three times when the database refuses it as busy.
+    """Return what `transaction` returns, running it up to three times when the database reports busy or a deadlock.
 
-    Inside a larger transaction there is nothing to repeat alone: then, and at last, OperationalError is raised.
+    Inside an outer transaction it cannot be repeated on its own. In that case, and after the last attempt,
+    OperationalError is raised.
     """
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:

@@ -1,4 +1,5 @@
-"""Evaluate: claim a row, get its predictions, score them, finish; every way out leaves the row in a true state."""
+"""Evaluate one submission: claim the row, get predictions, score them, finish. Every exit path records the true state.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +28,9 @@ log = structlog.get_logger(__name__)
 
 
 def claim(evaluation_id: int, worker: str) -> Evaluation | None:
-    """Take a pending evaluation for `worker`, or return None: taken, finished, cancelled or not due yet.
+    """Claim a pending evaluation for `worker`; return None if it is taken, finished, cancelled or not due yet.
 
-    The UPDATE is conditional on the attempt number it raises, so of two workers one gets it.
+    The UPDATE is conditional on the attempt number that it raises, so only one of two workers gets it.
     """
     evaluation = Evaluation.objects.filter(pk=evaluation_id).select_related("submission__phase__dataset").first()
     if evaluation is None or evaluation.status != Evaluation.Status.PENDING:
@@ -57,9 +58,9 @@ class RunImage(Protocol):
 
 
 def evaluate(*, evaluation_id: int, worker: str, run_image: RunImage | None = None) -> None:
-    """Run one attempt at an evaluation. Never raises for what a submission or our own parts do wrong.
+    """Run one attempt at an evaluation. Never raises for faults of a submission or of our own parts.
 
-    run_image: what runs containers; None on a worker that has no engine, which gives an image back to the queue.
+    run_image: runs containers; None on a worker without an engine, which returns an image to the queue.
     """
     evaluation = claim(evaluation_id, worker)
     if evaluation is None:
@@ -75,20 +76,20 @@ def evaluate(*, evaluation_id: int, worker: str, run_image: RunImage | None = No
         _decide(partial(fail, note=fault.note), evaluation, fault.code, fault.staff_detail)
     except PlatformError as fault:
         _decide(requeue, evaluation, fault.code, fault.staff_detail)
-    except Exception as error:  # whatever it is, it is ours: the row says so and the try is given back
+    except Exception as error:  # any other error is our fault: the row says so, and the try is given back
         log.exception("evaluation crashed", evaluation=evaluation_id)
         _decide(requeue, evaluation, "SYSTEM_ERROR", f"{type(error).__name__}: {error}")
 
 
 class RecordFailure(Protocol):
-    """`fail` or `requeue`."""
+    """A function that records a verdict: `fail` or `requeue`."""
 
     def __call__(self, *, evaluation: Evaluation, code: str, staff_detail: str) -> None: ...
 
 
-def _decide(verdict: RecordFailure, evaluation: Evaluation, code: str, staff_detail: str) -> None:
-    """Record a verdict, unless a cancel or another worker was first."""
-    evaluation.status = Evaluation.Status.RUNNING  # as it was before whatever was rolled back
+def _decide(verdict: Verdict, evaluation: Evaluation, code: str, staff_detail: str) -> None:
+    """Record a verdict, unless a cancel or another worker was faster."""
+    evaluation.status = Evaluation.Status.RUNNING  # restore the status from before the rollback
     try:
         verdict(evaluation=evaluation, code=code, staff_detail=staff_detail)
     except StatusConflict as conflict:
@@ -104,7 +105,7 @@ def _outcome(evaluation: Evaluation, heartbeat: Heartbeat, run_image: RunImage |
 
 
 def _csv_outcome(evaluation: Evaluation) -> Outcome:
-    """Read the stored CSV again: what was checked at upload is what is scored."""
+    """Parse the stored CSV again, so that the file checked at upload is the file that is scored."""
     started = time.monotonic()
     submission = evaluation.submission
     data = storage.read_small(submission.file, settings.MAX_CSV_BYTES)

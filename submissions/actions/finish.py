@@ -1,4 +1,4 @@
-"""Finish: score and complete, fail, or set back an attempt, each in one transaction."""
+"""Finish an attempt: score and complete it, fail it, or requeue it, each in one transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FIRST_BACK_OFF_S = 5
 
 
 def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
-    """Score the predictions and finish the evaluation, its submission's counted run and the team's standing.
+    """Score the predictions, finish the evaluation and update the submission's current evaluation and the standing.
 
     Raises StatusConflict when the attempt is no longer ours, PlatformError when the truth or a metric fails.
     """
@@ -54,7 +54,7 @@ def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
 
 
 def score_splits(evaluation: Evaluation, predictions: NDArray[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return (scores, curves), each a map of split to JSON values. Truth is read here and goes nowhere else."""
+    """Return (scores, curves), each a map of split to JSON values. The truth is read here and passed nowhere else."""
     dataset = evaluation.submission.phase.dataset
     rows = list(dataset.scored_cases().values_list("truth", "split", "patient"))
     if dataset.content_hash != evaluation.dataset_hash:
@@ -91,7 +91,7 @@ def _score(
 
 
 def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_detail: str = "") -> None:
-    """End an evaluation with a code of the table; only the participant's counted faults use up the try.
+    """End an evaluation with a failure code; only a participant's fault that counts uses up the try.
 
     Raises StatusConflict when the attempt is no longer ours.
     """
@@ -110,9 +110,9 @@ def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_detail: str
 
 
 def requeue(*, evaluation: Evaluation, code: str, staff_detail: str = "", wait: timedelta | None = None) -> None:
-    """Give an attempt that failed by our fault back to the queue; at last fail it as ours.
+    """Return an attempt that failed by our fault to the queue; after the last one, fail the evaluation as ours.
 
-    wait: how long nobody may take it; None for a time that doubles with each setback.
+    wait: how long it may not be claimed; None for a delay that doubles with each failed attempt.
     Raises StatusConflict when the attempt is no longer ours.
     """
     failed_attempts = evaluation.failed_attempts + 1

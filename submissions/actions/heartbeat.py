@@ -1,4 +1,4 @@
-"""The sign of life of a running attempt, and the word that it is no longer ours."""
+"""The heartbeat of a running attempt: extends the lease and detects when the lease is lost."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ LOOK_EVERY_S = 0.5
 class Heartbeat:
     """Extend the lease of an attempt from a thread while the block runs.
 
-    `is_lost` turns True within about a second of a cancel, a release or a sweep: whoever works on the
-    attempt then stops and cleans up. `check()` raises StatusConflict instead.
+    `is_lost` turns True within about a second of a cancel, a release or a sweep; the code that works on the attempt
+    must
+    then stop and clean up. `check()` raises StatusConflict instead.
     """
 
     def __init__(self, evaluation: Evaluation) -> None:
@@ -64,7 +65,8 @@ class Heartbeat:
             connection.close()
 
     def _still_ours(self, extend_s: float | None) -> bool:
-        """Ask the database, extending the lease when due; a database that is away is asked again later."""
+        """Return whether the attempt is still ours, extending the lease when due; if the database is down, ask again later.
+        """
         row = Evaluation.objects.attempt_running(self.evaluation_id, self.attempt)
         now = timezone.now()
         try:

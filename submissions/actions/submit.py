@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def check_may_submit(*, user: User, phase: Phase, submission_type: str, now: datetime) -> None:
-    """Raise ApiError when `user` may not submit to `phase` at `now`, before a byte is stored."""
+    """Raise ApiError when `user` may not submit to `phase` at `now`; called before any byte is stored."""
     if not phase.is_open(now):
         raise phase_errors.phase_closed(phase.opens_at, now)
     if not (phase.accepts_csv if submission_type == Submission.Type.CSV else phase.accepts_docker):
@@ -49,7 +49,7 @@ def _check_quota(phase: Phase, team: Team, user: User, now: datetime) -> None:
 
 
 def read_csv(phase: Phase, data: bytes) -> PredictionTable:
-    """Return what a CSV says, in the order of the phase's cases. Raises CsvProblems."""
+    """Return the predictions of a CSV, in the order of the phase's cases. Raises CsvProblems."""
     return read_predictions(data, phase.kind, phase.case_ids(), max_bytes=settings.MAX_CSV_BYTES)
 
 
@@ -58,7 +58,7 @@ def submit_csv(
 ) -> Submission:
     """Check a CSV of predictions and submit it.
 
-    Raises ApiError when the user may not, CsvProblems when the file cannot be scored; neither costs a try.
+    Raises ApiError when the user may not submit, CsvProblems when the file cannot be scored; neither costs a try.
     """
     data = file.read(settings.MAX_CSV_BYTES + 1)
     if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), sha256(data).hexdigest()):
@@ -74,22 +74,22 @@ def submit_csv(
 
 
 def submit_or_drop(*, stored: Stored, **submitted: Any) -> Submission:
-    """Submit a file that was stored just now, and delete it when no submission has it in the end."""
+    """Submit a file that was stored just now; delete the file if no submission uses it in the end."""
     try:
         submission = submit(stored=stored, **submitted)
     except BaseException:
         storage.delete(stored.key)
         raise
-    if submission.file != stored.key:  # the same key was used at the same time, and came first
+    if submission.file != stored.key:  # another request with the same key was faster
         storage.delete(stored.key)
     return submission
 
 
 def submitted_before(user: User, phase: Phase, idempotency_key: str, file_sha256: str) -> Submission | None:
-    """Return the submission that the same key made, so that a double click sends once.
+    """Return the submission that the same idempotency key created before, so that a double click submits once.
 
     file_sha256: "" where it is not known.
-    Raises ApiError when the key came with another file or phase, or before a change of team.
+    Raises ApiError when the key was used with another file or phase, or before the user changed teams.
     """
     if not idempotency_key:
         return None
@@ -113,10 +113,10 @@ def submit(
     received_at: datetime,
     **fields: Any,
 ) -> Submission:
-    """Record a submission and its first evaluation, and wake a worker, in one transaction.
+    """Record a submission and its first evaluation, and queue the message to a worker, in one transaction.
 
-    stored: the file, which lies in the submissions storage already. original_name: what its user called it.
-    Raises ApiError when the quota is used up; the caller then drops the stored file.
+    stored: the file, already in the submissions storage. original_name: the user's own name for it.
+    Raises ApiError when the quota is used up; the caller then deletes the stored file.
     """
     team = team_for(user)
 
@@ -143,7 +143,7 @@ def submit(
 
 
 def start_evaluation(submission: Submission) -> Evaluation:
-    """Add a pending evaluation that freezes what it will be judged by; call inside a transaction."""
+    """Add a pending evaluation with a frozen copy of its scoring rules; call inside a transaction."""
     evaluation = submission.evaluations.create(
         dataset_hash=submission.phase.dataset.content_hash,
         code_version=settings.CODE_VERSION,

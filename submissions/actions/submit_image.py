@@ -1,4 +1,4 @@
-"""Submit an image that arrived in one request, as a resumable upload, or that lies in a registry."""
+"""Submit an image: one that arrived in one request, a resumable upload, or a reference to a registry."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ DOCKER = Submission.Type.DOCKER
 def submit_image(
     *, user: User, phase: Phase, image: ReceivedImage, received_at: datetime, sha256: str = "", **fields: Any
 ) -> Submission:
-    """Submit an image that came whole; it is kept only if it may be submitted. Raises ApiError, StorageError."""
+    """Submit an image received in one request; it is kept only if the submission is accepted.
+
+    Raises ApiError, StorageError.
+    """
     if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), image.sha256):
         return earlier
     _check_contract(phase, fields.get("contract", ""))
@@ -42,7 +45,7 @@ def submit_image(
 def submit_upload(
     *, user: User, phase: Phase, upload: Upload, received_at: datetime, sha256: str = "", **fields: Any
 ) -> Submission:
-    """Submit a completed upload, which is used up by it. Raises ApiError; the upload then stays."""
+    """Submit a completed upload, which is used up by this. Raises ApiError; the upload then stays."""
     if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), upload.sha256):
         return earlier
     if not upload.is_complete:
@@ -57,14 +60,14 @@ def submit_upload(
             raise no_such_upload()
         submission = submit(**_submitted(user, phase, stored, upload.original_name, received_at, fields))
         if submission.file != stored.key:
-            transaction.set_rollback(True)  # another request with this key was first; keep the upload
+            transaction.set_rollback(True)  # another request with this key was faster; keep the upload
     return submission
 
 
 def submit_reference(
     *, user: User, phase: Phase, image_reference: str, received_at: datetime, **fields: Any
 ) -> Submission:
-    """Submit an image that lies in a registry; a worker pulls it. Raises ApiError."""
+    """Submit an image that is in a registry; a worker pulls it later. Raises ApiError."""
     if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), ""):
         return earlier
     try:
@@ -79,7 +82,7 @@ def submit_reference(
 
 
 def _check_contract(phase: Phase, contract: str) -> None:
-    """Raise ApiError unless the phase's kind of task can be driven so; else every such run would fail and count."""
+    """Raise ApiError unless the phase's kind supports this contract; otherwise every such run would fail and count."""
     names = [served.name for served in contracts_for(phase.kind)]
     if contract and contract not in names:
         known = ", ".join(names)
@@ -93,7 +96,7 @@ def no_such_upload() -> ApiError:
 def _submitted(
     user: User, phase: Phase, stored: Stored, original_name: str, received_at: datetime, fields: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return what an image is submitted with; an empty field leaves the model's default."""
+    """Return the model fields of an image submission; an empty field keeps the model's default."""
     sent = {"docker_image_name": original_name} | {name: value for name, value in fields.items() if value != ""}
     return {
         "user": user,

@@ -1,4 +1,4 @@
-"""Sweep: bring back lost work. Any worker may call it at any time; every move is conditional."""
+"""Sweep: recover lost work. Any worker may call it at any time; every transition is conditional."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOST_MESSAGE_AFTER = timedelta(seconds=60)
 
 
 def sweep() -> tuple[int, int]:
-    """Return (attempts whose worker was lost, waiting evaluations whose message was lost); both queued again."""
+    """Queue lost work again; return (attempts that lost their worker, waiting evaluations that lost their message)."""
     return _return_lost_attempts(), sum(_send_lost_messages(*cluster) for cluster in CLUSTERS.items())
 
 
@@ -39,7 +39,7 @@ def _return_lost_attempts() -> int:
 
 
 def _send_lost_messages(submission_type: str, cluster: str) -> int:
-    """Queue what waits without a message: set back just now, or its message was lost with a worker."""
+    """Queue a message for each waiting evaluation without one: requeued just now, or lost together with a worker."""
     now = timezone.now()
     waiting = Evaluation.objects.waiting().filter(submission__submission_type=submission_type, available_at__lte=now)
     due = waiting.filter(enqueued_at=None)

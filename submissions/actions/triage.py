@@ -1,4 +1,4 @@
-"""What people decide about an evaluation: cancel, retry, re-evaluate, refund, hide, mark as baseline."""
+"""What staff and teams decide about an evaluation: cancel, retry, re-evaluate, refund, hide, mark as baseline."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from submissions.signals import weight_changed
 
 
 def cancel(*, submission: Submission) -> Evaluation:
-    """Stop whatever goes on for a submission; a try that had not started is given back.
+    """Cancel the running or waiting evaluation of a submission; a try that had not started is given back.
 
-    A running worker notices within a second and removes its containers. Raises ApiError when it is over already.
+    A running worker notices within a second and removes its containers. Raises ApiError when it is finished already.
     """
     for _ in range(3):
         evaluation = submission.evaluations.order_by("-pk")[0]
@@ -24,7 +24,7 @@ def cancel(*, submission: Submission) -> Evaluation:
         try:
             return _cancel(evaluation, submission)
         except StatusConflict:
-            continue  # it moved between the look and the UPDATE: look again
+            continue  # its status changed between the SELECT and the UPDATE: read it again
     raise phase_errors.still_active()
 
 
@@ -43,7 +43,7 @@ def _cancel(evaluation: Evaluation, submission: Submission) -> Evaluation:
 
 @transaction.atomic
 def retry(*, evaluation: Evaluation) -> None:
-    """Queue a failed evaluation again, with fresh attempts; its try counts again if it succeeds.
+    """Queue a failed evaluation again, with a fresh number of attempts; its try counts again if it succeeds.
 
     Raises StatusConflict unless it has failed.
     """
@@ -64,9 +64,9 @@ def retry(*, evaluation: Evaluation) -> None:
 
 @transaction.atomic
 def re_evaluate(*, submission: Submission) -> Evaluation:
-    """Run a finished submission once more; the old scores stand until the new ones are there. Costs no try.
+    """Run a finished submission once more; the old scores stay until the new ones exist. Costs no try.
 
-    Raises ApiError while an evaluation is still going on.
+    Raises ApiError while an evaluation is still running or waiting.
     """
     Team.objects.select_for_update().get(pk=submission.team_id)
     if not submission.evaluations.order_by("-pk")[0].is_finished:
@@ -76,14 +76,14 @@ def re_evaluate(*, submission: Submission) -> Evaluation:
 
 @transaction.atomic
 def refund(*, submission: Submission) -> None:
-    """Give the try back whatever came of it."""
+    """Give the try back, whatever the result was."""
     Submission.objects.filter(pk=submission.pk).update(try_counts=False)
     submission.latest.add_event("refunded", "The organisers gave the try back.")
 
 
 @transaction.atomic
 def release(*, worker: str) -> int:
-    """Give back what a worker that is being stopped was running, without counting it as a setback.
+    """Requeue the evaluations that a stopping worker was running, without counting failed attempts.
 
     Returns how many; the worker's own processes notice and remove their containers.
     """
