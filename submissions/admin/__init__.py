@@ -1,4 +1,4 @@
-"""The challenge in Django admin, one concept a file. What was evaluated is read, decided about, never deleted."""
+"""The challenge in Django admin, one concept per file. Evaluated data is read and decided about, never deleted."""
 
 from submissions.admin.authenticator import AuthenticatorAdmin
 from submissions.admin.dataset import CaseAdmin, DatasetAdmin

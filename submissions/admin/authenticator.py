@@ -1,4 +1,4 @@
-"""Second factors: staff may take a lost one away, never read its secret."""
+"""Second factors: staff may remove a lost one, but never read its secret."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.contrib import admin
 
 from submissions.admin.base import ReadOnly
 
-# allauth's own page shows the stored secret to whoever may look at it.
+# allauth's own page shows the stored secret to everyone with the view permission.
 admin.site.unregister(Authenticator)
 
 

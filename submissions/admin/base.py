@@ -1,4 +1,4 @@
-"""Admin pages of rows that the site writes and nobody edits."""
+"""Admin pages for rows that the site writes and nobody edits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from submissions.models import Evaluation, Submission
 
 
 class NoDeleteAdmin(admin.ModelAdmin):
-    """Rows that came from outside: not added by hand, and kept once they are there."""
+    """Rows that are neither added nor deleted by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -21,9 +21,9 @@ class NoDeleteAdmin(admin.ModelAdmin):
 
 
 class ActionOnlyAdmin(NoDeleteAdmin):
-    """Rows whose fields are read only; what may be done with them are the actions.
+    """Rows with read-only fields, which staff change only through actions.
 
-    The actions ask for the change permission, so the page is not taken away as a whole.
+    The actions need the change permission, so this class keeps it and makes each field read-only instead.
     """
 
     show_full_result_count = False
@@ -45,17 +45,18 @@ class ActionOnlyAdmin(NoDeleteAdmin):
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
     def decisions(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
-        """Return (name, title) of each action that makes sense for the row: one button each."""
+        """Return (name, title) of each action that applies to the row: one button each."""
         known = [action for action in self.get_actions(request).values() if action]
         return [(name, title) for _, name, title in known if name != "export_csv" and self.fits(name, row)]
 
     def fits(self, action: str, row: Any) -> bool:
-        """Say whether an action can do anything to the row as it is; a race is answered in words later."""
+        """Return whether an action can change the row in its present state; a lost race is reported when the action runs.
+        """
         return True
 
 
 def fits(action: str, submission: Submission, evaluation: Evaluation) -> bool:
-    """Say the same of what is decided about a submission and one of its evaluations."""
+    """Return the same for actions on a submission and one of its evaluations."""
     sensible = {
         "retry": evaluation.status == Evaluation.Status.FAILED,
         "cancel": not evaluation.is_finished,
@@ -70,7 +71,7 @@ def fits(action: str, submission: Submission, evaluation: Evaluation) -> bool:
 
 
 class ReadOnly(NoDeleteAdmin):
-    """Rows to look at."""
+    """Rows that staff may only view."""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""What staff decide about rows: each verb, done to all that were chosen, with how many moved and why others stayed."""
+"""Bulk actions of staff: run one verb on each chosen row, and report how many changed and why others did not."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ MAX_SHOWN = 5
 
 
 class ActionRefused(Exception):
-    """Why a verb does not fit a row; a sentence for staff."""
+    """Why a verb does not apply to a row; a sentence for staff."""
 
 
 def run_bulk_action(
     model_admin: ModelAdmin[Any], request: HttpRequest, rows: Iterable[Any], verb: Callable[[Any], object], done: str
 ) -> HttpResponse | None:
-    """Call `verb` with each row. done: what then was, such as `queued again`.
+    """Call `verb` with each row. done: the result for the message, such as `queued again`.
 
-    Each row is a transaction of its own: what one row refuses does not undo another.
+    Each row is a transaction of its own: one refused row does not undo another.
     """
     moved, refused = 0, []
     for row in rows:
@@ -62,14 +62,14 @@ def _report(request: HttpRequest, moved: int, done: str, refused: list[str]) -> 
 
 
 def stay(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse | None:
-    """Lead back to the row's own page when the button was there; None leads to the list."""
+    """Redirect to the row's own page if the button was there; None redirects to the list."""
     if "stay" not in request.POST:
         return None
     meta = model_admin.opts
     return redirect(f"admin:{meta.app_label}_{meta.model_name}_change", request.POST["_selected_action"])
 
 
-# What may be decided about one row; each raises CannotDo, ApiError or StatusConflict when it does not fit.
+# What staff may decide about one row; each raises ActionRefused, ApiError or StatusConflict when it does not apply.
 
 
 def retry(evaluation: Evaluation) -> None:

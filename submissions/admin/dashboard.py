@@ -1,4 +1,4 @@
-"""The line at the top of the admin: is the queue moving, and does anything fail by our fault?"""
+"""The status line at the top of the admin: is the queue moving, and does anything fail by our fault?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUR_CODES = [code for code, failure in FAILURES.items() if failure.is_ours]
 
 @dataclass(frozen=True)
 class QueueState:
-    """Counts of now. oldest_since: since when the evaluation that waits longest could have been taken."""
+    """Current counts. oldest_since: the time since which the longest-waiting evaluation could have been claimed."""
 
     waiting: int
     running: int
@@ -36,7 +36,7 @@ class QueueState:
 
 
 def queue_state() -> QueueState:
-    """Ask the database two questions, whatever its size."""
+    """Read the queue's state with two queries, whatever its size."""
     now = timezone.now()
     failed = Q(status=Status.FAILED, finished_at__gte=now - timedelta(hours=24))
     evaluations = Evaluation.objects.filter(Q(status__in=[Status.PENDING, Status.RUNNING]) | failed).aggregate(

@@ -1,4 +1,4 @@
-"""Datasets and their cases: looked at here, made by `manage.py import_dataset`. No truth is shown."""
+"""Datasets and their cases: viewed here, made by `manage.py import_dataset`. No truth is shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPLITS = ("public", "private", "sample")
 
 @admin.register(Dataset)
 class DatasetAdmin(admin.ModelAdmin):
-    """What a dataset holds cannot be edited: scores depend on it. A corrected table is a new version."""
+    """Datasets, which cannot be edited: scores depend on them. A corrected table becomes a new version."""
 
     list_display = ["__str__", "kind", "public", "private", "sample", "with_image", "short_hash", "created_at"]
     list_filter = ["kind"]
@@ -91,7 +91,7 @@ class DatasetAdmin(admin.ModelAdmin):
 
 @admin.register(Case)
 class CaseAdmin(ReadOnly):
-    """Where cases come from and go; labels and predictions stay out of sight."""
+    """The origin of each case; labels and predictions are not shown."""
 
     list_display = ["public_id", "position", "dataset", "split", "patient", "has_image"]
     list_filter = ["split", "dataset"]
@@ -102,7 +102,7 @@ class CaseAdmin(ReadOnly):
     fields = ["public_id", "position", "dataset", "split", "patient", "shown_facts", "image"]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Keep them off the index: one comes here from a dataset."""
+        """Hide cases on the admin's index: staff reach them through a dataset."""
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Case]:

@@ -1,4 +1,4 @@
-"""How values look on the admin's pages: ages, sizes, links, logs."""
+"""Format values for the admin's pages: ages, sizes, links, logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def age(at: datetime | None) -> str:
-    """Return how long ago `at` was; never negative, whatever two hosts' clocks say."""
+    """Return how long ago `at` was; never negative, even if the clocks of two hosts differ."""
     return duration((timezone.now() - at).total_seconds()) if at else NOTHING
 
 
@@ -33,7 +33,7 @@ def duration(seconds: float) -> str:
 
 
 def window(span: timedelta) -> str:
-    """Return a quota's window as it is typed: `7d`, `12h`, `90m`."""
+    """Return a quota's window in the form that staff type: `7d`, `12h`, `90m`."""
     seconds = round(span.total_seconds())
     for name, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds % length == 0:
@@ -48,10 +48,10 @@ def change_link(row: Model, text: object = None) -> SafeString:
 
 
 def block(text: str) -> str | SafeString:
-    """Return a log as it was written; escaped, so that nothing in it can act."""
+    """Return a log as preformatted text; escaped, so that nothing in it can run."""
     return format_html('<pre class="log">{}</pre>', text) if text else NOTHING
 
 
 def pretty(value: Any) -> str | SafeString:
-    """Return JSON for people."""
+    """Return JSON indented for reading."""
     return block(json.dumps(value, indent=2, sort_keys=True)) if value else NOTHING

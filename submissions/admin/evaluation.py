@@ -1,4 +1,4 @@
-"""Evaluations: what goes on, what failed and whose fault it was, and what to do about it."""
+"""Evaluations: what is running, what failed, whose fault it was, and what staff can do about it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from submissions.models import Evaluation, EvaluationEvent, Submission
 
 
 class TimelineInline(ReadOnlyInline):
-    """Each stage, the attempt it belongs to and the seconds until the next."""
+    """Each stage, its attempt and the seconds until the next stage."""
 
     model = EvaluationEvent
     verbose_name_plural = "timeline"
@@ -29,7 +29,7 @@ class TimelineInline(ReadOnlyInline):
     readonly_fields = ["began", "took"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EvaluationEvent]:
-        """Remember when each stage of the page's evaluation ended: at the next event."""
+        """Store the end of each stage of the page's evaluation: the time of the next event."""
         rows = super().get_queryset(request)
         match = request.resolver_match
         times = list(rows.filter(evaluation_id=match.kwargs["object_id"]).values_list("pk", "at")) if match else []
@@ -72,7 +72,7 @@ class EvaluationAdmin(ActionOnlyAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Evaluation]:
-        """Leave the logs and arrays of a list where they are."""
+        """Do not load logs and arrays for a list."""
         rows: Any = super().get_queryset(request)
         match = request.resolver_match
         is_page = match and "object_id" in match.kwargs
@@ -93,7 +93,7 @@ class EvaluationAdmin(ActionOnlyAdmin):
 
     @admin.display(description="submission", ordering="submission__team__name")
     def sent(self, evaluation: Evaluation) -> SafeString:
-        """Link the submission, and say whose it is and where."""
+        """Link the submission, with its team and phase."""
         submission = evaluation.submission
         page = "{}<br><small>{} in {}</small>"
         return format_html(page, change_link(submission), submission.team, submission.phase)
@@ -136,7 +136,7 @@ class EvaluationAdmin(ActionOnlyAdmin):
 
     @admin.display(description="timings")
     def timings_shown(self, evaluation: Evaluation) -> str | SafeString:
-        """Leave the per-case latencies out: they fill pages."""
+        """Leave out the per-case latencies: they fill pages."""
         return pretty({name: value for name, value in evaluation.timings.items() if name != "latency_s"})
 
     @admin.display(description="for staff")
@@ -172,7 +172,7 @@ class EvaluationAdmin(ActionOnlyAdmin):
 
     @admin.display(description="facts")
     def engine_facts(self, evaluation: Evaluation) -> str | SafeString:
-        """Return what intake and engine said, from the timeline's staff notes."""
+        """Return what intake and engine reported, from the timeline's staff notes."""
         notes = evaluation.events.filter(stage__in=["intake", "load", "start"]).exclude(staff_detail="")
         return block("\n".join(notes.values_list("staff_detail", flat=True)))
 

@@ -1,4 +1,4 @@
-"""Lists as CSV for a spreadsheet: facts of evaluations and submissions, no prediction and no truth."""
+"""Export lists as CSV for a spreadsheet: facts of evaluations and submissions, without predictions and truth."""
 
 from __future__ import annotations
 

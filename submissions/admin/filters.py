@@ -1,4 +1,4 @@
-"""What evaluations are sorted out by, beside their plain columns."""
+"""Filters for evaluations, beside their plain columns."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FaultFilter(admin.SimpleListFilter):
 
 
 class FailureCodeFilter(admin.SimpleListFilter):
-    """The codes of the table, ours first; no DISTINCT over a large table."""
+    """Failure codes, our faults first; avoids DISTINCT over a large table."""
 
     title = "failure code"
     parameter_name = "code"
@@ -79,7 +79,7 @@ class AttemptFilter(admin.SimpleListFilter):
 
 
 class WorkerFilter(admin.SimpleListFilter):
-    """Workers that live, or did until yesterday; the search box finds older ones."""
+    """Workers seen alive since yesterday; the search box finds older ones."""
 
     title = "worker"
     parameter_name = "by_worker"

@@ -1,4 +1,4 @@
-"""Phases: opened, limited and checked here; what an organiser may have overlooked is said in words."""
+"""Phases: opened, limited and checked here; warnings show what an organiser may have overlooked."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class PhaseAdmin(admin.ModelAdmin):
     ]  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Phase | None = None) -> list[str]:
-        """Fix the dataset once something was submitted: scores of two datasets do not compare."""
+        """Make the dataset read-only once there are submissions: scores of two datasets cannot be compared."""
         return ["advice", "dataset"] if obj and obj.submissions.exists() else ["advice"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Phase]:
@@ -86,7 +86,7 @@ class PhaseAdmin(admin.ModelAdmin):
         return format_html("<ul>{}</ul>", lines) if lines else NOTHING
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Have the board recomputed when what ranks was changed."""
+        """Recompute the board when the ranking rules were changed."""
         super().save_related(request, form, formsets, change)
         if not (change and RANKING & set(form.changed_data)):
             return
@@ -95,7 +95,7 @@ class PhaseAdmin(admin.ModelAdmin):
 
     @admin.action(description="Evaluate every scored submission once more…", permissions=["change"])
     def re_evaluate_all(self, request: HttpRequest, rows: QuerySet[Phase]) -> HttpResponse | None:
-        """Ask first: it may keep the workers busy for days."""
+        """Ask for confirmation first: this may keep the workers busy for days."""
         finished = Submission.objects.filter(phase__in=rows, evaluations__is_current=True)
         if "confirmed" in request.POST:
             chosen = finished.select_related("phase__dataset", "team").order_by("created_at")

@@ -1,4 +1,4 @@
-"""The form of a phase: metrics chosen by name, windows typed as `7d`, site limits said beside empty fields."""
+"""The form of a phase: metrics chosen by name, windows typed as `7d`, site limits shown beside empty fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"
 
 
 class WindowField(forms.CharField):
-    """A span such as `7d` or `12 hours`; empty is the whole phase."""
+    """A duration such as `7d` or `12 hours`; empty means the whole phase."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("required", False)
@@ -66,7 +66,7 @@ class NamesField(forms.CharField):
 
 
 def metric_choices() -> list[tuple[str, Any]]:
-    """Return the metrics that can rank, grouped by the kind of dataset they fit."""
+    """Return the metrics that can rank, grouped by kind."""
     groups = [
         (kind.title, [(name, metric.title) for name, metric in metrics_of(kind.name).items() if metric.can_rank])
         for kind in KINDS.values()
@@ -82,7 +82,7 @@ class PhaseForm(forms.ModelForm):
 
     class Meta:
         model = Phase
-        # What is shown is decided by the page's fieldsets.
+        # The page's fieldsets decide which fields are shown.
         exclude: list[str] = []
         labels = {
             "memory_mib": "memory (MB)",
@@ -103,7 +103,7 @@ class PhaseForm(forms.ModelForm):
 
 
 def site_limits() -> dict[str, str]:
-    """Return what a limit left empty stands for now."""
+    """Return the site's value for each limit that is left empty."""
     return {
         "memory_mib": f"{settings.EVALUATION_MEMORY_MIB} MB",
         "cpus": f"{settings.EVALUATION_CPUS:g}",

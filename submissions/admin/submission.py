@@ -1,4 +1,4 @@
-"""Submissions: what was sent, by whom, what became of it, and the file itself."""
+"""Submissions: what was sent, who sent it, its result, and the file itself."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class SubmissionAdmin(ActionOnlyAdmin):
         return [file, *super().get_urls()]
 
     def file_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        """Lead to the stored file, for five minutes, and keep who took it."""
+        """Redirect to the stored file for five minutes, and log which staff member downloaded it."""
         submission = get_object_or_404(Submission, pk=object_id)
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request, submission):
             raise PermissionDenied

@@ -73,9 +73,9 @@ class ImageSubmissionAnswer(SubmissionSerializer):
 
 
 class ReceivesImages(APIView):
-    """Stream the request's file to storage while it arrives, and drop it if the request comes to nothing.
+    """Stream the request's file to storage while it arrives, and delete it if the request fails.
 
-    The handler is in place before anything looks into the body: a session's CSRF check does.
+    The handler is set before anything reads the body, as the CSRF check of a session does.
     """
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -136,7 +136,7 @@ def _what_to_send(request: Request) -> str:
 
 
 def _fields(request: Request) -> dict[str, Any]:
-    """Return the form's fields without the file, which is read by nobody but its handler."""
+    """Return the form's fields without the file, which only its handler reads."""
     if not hasattr(request.data, "items"):
         raise ApiError(400, "VALIDATION_ERROR", "Send form fields, or a JSON object.")
     return {name: value for name, value in request.data.items() if name != FILE_FIELD}

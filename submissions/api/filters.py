@@ -1,4 +1,4 @@
-"""What a list of submissions can be asked for: `?phase=&type=&status=`."""
+"""Query parameters that filter a list of submissions: `?phase=&type=&status=`."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from submissions.models import Evaluation, Phase, Submission
 
 
 class FilterBackend(filters.DjangoFilterBackend):
-    """Filters by query parameters, without the form of the browsable API, whose button has a style of its own."""
+    """Filter by query parameters, without the form of the browsable API, whose button has an inline style."""
 
     def to_html(self, request: Any, queryset: Any, view: Any) -> str:
         return ""
 
 
 def one_of(choices: list[tuple[str, str]], **options: Any) -> filters.ChoiceFilter:
-    """Return a filter that refuses any other value with a sentence that names the choices."""
+    """Return a filter that refuses any other value with a sentence that lists the choices."""
     sentence = f"Choose one of {', '.join(value for value, _ in choices)}."
     return filters.ChoiceFilter(choices=choices, error_messages={"invalid_choice": sentence}, **options)
 
 
 class SubmissionFilter(filters.FilterSet):
-    """A phase that is not there, or not yet to be seen, has no submissions; other names are ignored."""
+    """Filters of a submission list. A missing or hidden phase has no submissions; unknown parameters are ignored."""
 
     phase = filters.CharFilter(method="in_phase", help_text="slug or number of the phase")
     dataset_id = filters.CharFilter(method="in_phase", help_text="the same, as older clients name it")

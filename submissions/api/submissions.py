@@ -101,7 +101,7 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
 
 
 def checked_csv(phase: Phase, file: Any, *, all_ids: bool = False) -> PredictionTable:
-    """Return what a CSV says. Raises ApiError with its problems."""
+    """Return the predictions of a CSV. Raises ApiError with its problems."""
     try:
         return read_csv(phase, file.read(settings.MAX_CSV_BYTES + 1))
     except CsvProblems as problems:
@@ -129,7 +129,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         return SubmissionDetailSerializer if self.action == "retrieve" else SubmissionSerializer
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Filter a list; the same names mean nothing for one submission."""
+        """Filter a list only; the same parameters do not apply to one submission."""
         return super().filter_queryset(queryset) if self.action == "list" else queryset
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -64,7 +64,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 
 
 class OctetStreamParser(BaseParser):
-    """Lets a raw body pass; it is read in pieces by whoever asked for it, not by the framework."""
+    """Let a raw body pass unparsed; the view reads it in pieces."""
 
     media_type = "application/octet-stream"
 
@@ -165,7 +165,7 @@ class ResumableUploadViewSet(viewsets.GenericViewSet[Upload]):
 
 
 def body_of(request: HttpRequest, most_bytes: int) -> Iterator[bytes]:
-    """Yield a raw body in pieces. Raises ApiError when it is declared too long, or breaks off."""
+    """Yield a raw body in pieces. Raises ApiError when the declared length is too large, or the body breaks off."""
     declared = request.META.get("CONTENT_LENGTH") or "0"
     if declared.isdigit() and int(declared) > most_bytes:
         raise ApiError(413, "PART_SIZE", f"A part has at most {most_bytes} bytes.", expected=most_bytes)

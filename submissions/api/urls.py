@@ -1,4 +1,4 @@
-"""The challenge's part of /api/v1/; addresses stand without a trailing slash (lunasite.middleware.trailing_slash)."""
+"""The challenge's part of /api/v1/; URLs have no trailing slash (lunasite.middleware.trailing_slash)."""
 
 from django.urls import path
 
