@@ -1,5 +1,4 @@
-"""Evaluate one submission: claim the row, get predictions, score them, finish. Every exit path records the true state.
-"""
+"""Evaluate one submission: claim the row, get predictions, score, finish. Every exit path records the true state."""
 
 from __future__ import annotations
 

@@ -65,8 +65,7 @@ class Heartbeat:
             connection.close()
 
     def _still_ours(self, extend_s: float | None) -> bool:
-        """Return whether the attempt is still ours, extending the lease when due; if the database is down, ask again later.
-        """
+        """Return whether the attempt is still ours; extend the lease when due. If the database is down, ask later."""
         row = Evaluation.objects.attempt_running(self.evaluation_id, self.attempt)
         now = timezone.now()
         try:

@@ -50,8 +50,7 @@ class ActionOnlyAdmin(NoDeleteAdmin):
         return [(name, title) for _, name, title in known if name != "export_csv" and self.fits(name, row)]
 
     def fits(self, action: str, row: Any) -> bool:
-        """Return whether an action can change the row in its present state; a lost race is reported when the action runs.
-        """
+        """Return whether an action can change the row as it is now; a lost race is reported when the action runs."""
         return True
 
 
