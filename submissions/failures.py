@@ -141,7 +141,7 @@ FAILURES: dict[str, Failure] = {
 
 
 class PlatformError(Exception):
-    """Our fault. `code` is one of the SYSTEM_* codes; `staff_detail` is for staff alone."""
+    """Our fault. `code` is one of the SYSTEM_* codes; only staff see `staff_detail`."""
 
     def __init__(self, code: str, staff_detail: str = "") -> None:
         super().__init__(f"{code}: {staff_detail}")
@@ -150,7 +150,7 @@ class PlatformError(Exception):
 
 
 class ParticipantError(Exception):
-    """The participant's fault, found while evaluating. `note` adds to the code's sentence, in our words."""
+    """The participant's fault, found while evaluating. `note` adds to the code's sentence; the platform words it."""
 
     def __init__(self, code: str, note: str = "", staff_detail: str = "") -> None:
         super().__init__(f"{code}: {note}")

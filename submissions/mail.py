@@ -1,4 +1,4 @@
-"""Mail that outlives a mail server that is away (F21)."""
+"""Send mail reliably, even when the mail server is down (F21)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAUSES_MINUTES = (1, 5, 30, 120, 720)
 
 
 def send_or_retry(message: EmailMessage) -> None:
-    """Send now; when the server does not take it, the queue tries again later. Never raises for a lost server."""
+    """Send now; if the server does not accept the mail, the queue retries later. Never raises if the server is down."""
     for recipient in message.to:
         deliver(str(message.subject), str(message.body), message.from_email, recipient)
 

@@ -1,1 +1,1 @@
-"""Making a dataset out of a table: read it, split it by patient, store its images, record its hash."""
+"""Make a dataset from a table: read it, split it by patient, store its images, record its hash."""

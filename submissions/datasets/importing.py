@@ -1,4 +1,4 @@
-"""Import: a checked table and its images become a Dataset with its Cases, all or nothing."""
+"""Import: turn a checked table and its images into a Dataset with its Cases, all or nothing."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def import_dataset(
     split_column: str | None = None,
     resample_mm: float | None = None,
 ) -> Dataset:
-    """Return the new dataset; a name that exists already gets its next version.
+    """Return the new dataset; an existing name gets its next version.
 
-    public_fraction: the share of patients whose cases are public, the rest private; None: all are public.
-    resample_mm: store the volumes on cubes of this size; None: as they are.
+    public_fraction: the share of patients whose cases are public, the rest are private; None: all are public.
+    resample_mm: store the volumes resampled to cubic voxels of this size; None: unchanged.
     Raises DatasetError with row and reason; then nothing was stored.
     """
     try:
@@ -56,7 +56,7 @@ def import_dataset(
 
 
 def split_by_patient(rows: list[TruthRow], public_fraction: float) -> list[str]:
-    """Return `public` or `private` for each row, a patient's rows together, the same on every machine."""
+    """Return `public` or `private` for each row: one split per patient, and the same result on every machine."""
     patients = {row.patient or row.public_id for row in rows}
     ordered = sorted(patients, key=lambda patient: hashlib.sha256(patient.encode()).digest())
     public = set(ordered[: max(1, round(public_fraction * len(ordered)))])
@@ -105,7 +105,7 @@ def _create(
 
 
 def content_hash(kind: str, rows: list[TruthRow], splits: list[str], hashes: dict[str, str]) -> str:
-    """Return sha256 over everything a score depends on, in order."""
+    """Return the sha256 over everything that a score depends on, in order."""
     digest = hashlib.sha256(kind.encode())
     for row, split in zip(rows, splits, strict=True):
         line = [row.public_id, row.truth, row.content.facts, row.patient, split, hashes.get(row.image, "")]
@@ -123,7 +123,7 @@ def _cases(dataset: Dataset, rows: list[TruthRow], splits: list[str], hashes: di
 
 
 def image_key(dataset: Dataset, name: str, sha256: str) -> str:
-    """Return where an image is stored: by its content, so that no name leaks what it shows."""
+    """Return the storage key of an image: derived from its content, so that no name leaks what it shows."""
     return f"{dataset.name}/v{dataset.version}/{sha256}{PurePosixPath(name).suffix.lower()}"
 
 

@@ -1,4 +1,4 @@
-"""What an organiser should look at in a dataset that can be imported: mistakes that nothing makes impossible."""
+"""Suspicions: probable mistakes in a dataset that can still be imported, for an organiser to check."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from submissions.kinds import Kind
 
 SHOWN = 5
 MHA = ".mha"
-# Points are written with about this many decimals; two lesions do not share a place.
+# Points are written with about this many decimals; two lesions cannot be at the same place.
 SAME_PLACE_DECIMALS = 3
 
 
 def suspicions(rows: Sequence[TruthRow], splits: Sequence[str], kind: Kind, images: Path | None) -> list[str]:
-    """Return one sentence for each sort of doubt, naming the first rows it concerns.
+    """Return one sentence for each type of suspicion, naming the first rows concerned.
 
-    images: the folder of the images, or None; without it nobody knows which points lie outside. They belong to the
-    organiser; only their headers are read.
+    images: the folder of the images, or None; without it, points outside a volume cannot be found. The images belong to
+    the organiser; only their headers are read.
     """
     found = [_split_patients(rows, splits), _shared_places(rows, kind)]
     if images is not None:
@@ -51,8 +51,8 @@ def _shared_places(rows: Sequence[TruthRow], kind: Kind) -> str:
 
 
 def _outside(rows: Sequence[TruthRow], kind: Kind, images: Path) -> str:
-    """Return what there is to say of points that lie outside; an image nobody can read is refused elsewhere."""
-    grids: dict[str, ImageGrid | None] = {}
+    """Return sentences about points that lie outside their image; unreadable images are refused elsewhere."""
+    grids: dict[str, Grid | None] = {}
     outside = []
     for row in rows:
         points = kind.points_xyz_mm(row.content)
@@ -68,8 +68,8 @@ def _outside(rows: Sequence[TruthRow], kind: Kind, images: Path) -> str:
     )
 
 
-def grid_of(path: Path) -> ImageGrid | None:
-    """Return where an image lies, or None if its header cannot be read."""
+def grid_of(path: Path) -> Grid | None:
+    """Return the grid of an image, or None if its header cannot be read."""
     try:
         return ImageGrid(path)
     except (RuntimeError, ValueError, np.linalg.LinAlgError):
@@ -77,7 +77,7 @@ def grid_of(path: Path) -> ImageGrid | None:
 
 
 class ImageGrid:
-    """Where an image lies, read from its header alone."""
+    """The voxel grid of an image in patient space, read from its header alone."""
 
     def __init__(self, path: Path) -> None:
         reader = SimpleITK.ImageFileReader()
@@ -89,7 +89,7 @@ class ImageGrid:
         self._origin, self._size = np.array(reader.GetOrigin()), np.array(reader.GetSize())
 
     def holds(self, point_xyz_mm: Sequence[float]) -> bool:
-        """Return whether a voxel holds the point."""
+        """Return whether a voxel contains the point."""
         index = self._to_index @ (np.array(point_xyz_mm[:3]) - self._origin)
         return bool(np.all(index >= -0.5) and np.all(index < self._size - 0.5))
 

@@ -1,4 +1,4 @@
-"""The truth table of a new dataset: a CSV read into cases, every fault with its row and reason."""
+"""Read the truth table of a new dataset: a CSV of cases. Every fault is reported with its row and reason."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DatasetError(Exception):
 
 @dataclass(frozen=True)
 class TruthRow:
-    """One case as the table gives it. line: of its first row, 1 is the header. content: the kind's own."""
+    """One case as given in the table. line: its first row; 1 is the header. content: the data its kind defines."""
 
     line: int
     public_id: str
@@ -45,8 +45,9 @@ class TruthRow:
 def read_table(path: Path, kind: Kind, split_column: str | None = None) -> list[TruthRow]:
     """Return the cases of a truth table in the order of their first rows.
 
-    The kind says what identifies a case, what its rows hold and whether it may have several. Its image is the `file`
-    column, else `<series>.mha`. Raises DatasetError with row and reason for each fault.
+    The kind defines what identifies a case, what its rows hold and whether a case may have several rows. The image is
+    the
+    `file` column, else `<series>.mha`. Raises DatasetError with row and reason for each fault.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -59,7 +60,7 @@ def read_table(path: Path, kind: Kind, split_column: str | None = None) -> list[
 
 
 def _records(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line it starts in, trimmed fields) of each record that is not blank."""
+    """Yield (first line, trimmed fields) of each record that is not blank."""
     reader = csv.reader(file, strict=True)
     line = 1
     for fields in reader:
@@ -123,7 +124,7 @@ def _split(record: Record, column: str | None) -> str:
 
 
 def _cases(rows: list[TruthRow], kind: Kind) -> list[TruthRow]:
-    """Return a row a case. Raises DatasetError for ids given again, rows that contradict, or no row at all."""
+    """Return one row per case. Raises DatasetError for repeated ids, contradictory rows, or an empty table."""
     by_id: dict[str, list[TruthRow]] = {}
     for row in rows:
         by_id.setdefault(row.public_id, []).append(row)

@@ -1,10 +1,10 @@
-"""Check CT volumes with SimpleITK, and resample them: a program that runs in a process of its own.
+"""Check CT volumes with SimpleITK, and resample them: a program that runs in a separate process.
 
-SimpleITK may crash, hang or read whatever a header names (docs/decisions/0003), so it opens a file only after the
-site's own reader has taken it, and never in the process that imports.
+SimpleITK may crash, hang or read any file that a header names (docs/decisions/0003). So it opens a file only after the
+site's own reader has accepted it, and never in the process that imports.
 
 In: one JSON object on standard input, {"reader": dotted name of the site's reader, "resample_mm": number or null,
-"volumes": [[from, to], …]}. Out: a line of JSON a volume, in order: what is wrong with it, or null.
+"volumes": [[from, to], …]}. Out: one line of JSON per volume, in order: its problem, or null.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import SimpleITK
 
 SECONDS_A_VOLUME = 300
-# Of two readers of the same decimal text, in mm or as a cosine.
+# Allowed difference between two readers of the same decimal text, in mm or as a cosine.
 TOLERANCE = 1e-4
 
 
@@ -45,7 +45,7 @@ def _named(name: str) -> Callable[[Path], Any]:
 
 
 def problem_of(path: Path, open_scan: Callable[[Path], Any]) -> str | None:
-    """Return why a volume cannot be used, the rest of a sentence, or None. Both readers must see the same grid."""
+    """Return the problem of a volume (the end of a sentence), or None. Both readers must find the same grid."""
     try:
         with open_scan(path) as scan:
             grid = scan.grid
@@ -65,7 +65,7 @@ def problem_of(path: Path, open_scan: Callable[[Path], Any]) -> str | None:
 
 
 def resampled(image: SimpleITK.Image, spacing_mm: float) -> SimpleITK.Image:
-    """Return the volume on cubes of `spacing_mm`, linearly interpolated, over the same part of the patient."""
+    """Return the volume on cubic voxels of `spacing_mm`, linearly interpolated, over the same part of the patient."""
     old_mm, old_size = np.array(image.GetSpacing()), np.array(image.GetSize())
     size = np.maximum(1, np.ceil(old_mm * old_size / spacing_mm - 1e-6)).astype(int)
     direction = np.reshape(image.GetDirection(), (3, 3))
@@ -75,7 +75,7 @@ def resampled(image: SimpleITK.Image, spacing_mm: float) -> SimpleITK.Image:
     filter_.SetOutputOrigin((np.array(image.GetOrigin()) + direction @ ((spacing_mm - old_mm) / 2)).tolist())
     filter_.SetOutputDirection(image.GetDirection())
     filter_.SetInterpolator(SimpleITK.sitkLinear)
-    filter_.UseNearestNeighborExtrapolatorOn()  # at the border, where half a new voxel may reach out of the old ones
+    filter_.UseNearestNeighborExtrapolatorOn()  # at the border, half a new voxel may lie outside the old ones
     return filter_.Execute(image)
 
 

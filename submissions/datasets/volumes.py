@@ -1,4 +1,4 @@
-"""CT volumes on their way into a dataset: checked, and resampled where that is asked for."""
+"""CT volumes of a new dataset: checked, and resampled if the caller asks for it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ VOLUME_SUFFIXES = (".mha",)
 
 @contextmanager
 def checked_volumes(images: Path, names: Iterable[str], resample_mm: float | None) -> Iterator[Path]:
-    """Offer the folder to store from: `images`, or a temporary one with the resampled volumes.
+    """Give the folder to store from: `images`, or a temporary one with the resampled volumes.
 
-    names: of the images, relative to the folder; pictures need no check here. Raises DatasetError naming each volume
-    that SimpleITK or the site's own reader cannot open, or that the two place differently in the patient.
+    names: the images, relative to the folder; pictures need no check here. Raises DatasetError naming each volume
+    that SimpleITK or the site's own reader cannot open, or for which the two disagree about the position in the
+    patient.
     """
     volumes = [name for name in names if name.lower().endswith(VOLUME_SUFFIXES)]
     if resample_mm and not volumes:
@@ -35,7 +36,7 @@ def checked_volumes(images: Path, names: Iterable[str], resample_mm: float | Non
 
 
 def _checked(images: Path, into: Path, names: list[str], resample_mm: float | None) -> list[str | None]:
-    """Return a problem or None for each; a volume that ends the checking process is one, and the rest goes on."""
+    """Return a problem or None for each volume; a crash of the checking process is a problem of that volume only."""
     answers: list[str | None] = []
     while len(answers) < len(names):
         rest = names[len(answers) :]
@@ -49,7 +50,7 @@ def _checked(images: Path, into: Path, names: list[str], resample_mm: float | No
             input=json.dumps(work), capture_output=True, text=True, cwd=settings.BASE_DIR,
         )  # fmt: skip
         answers += [json.loads(line) for line in done.stdout.splitlines()]
-        if done.returncode == 1:  # an exception nobody foresaw: not the volume's fault
+        if done.returncode == 1:  # an unexpected exception: not the volume's fault
             raise RuntimeError(done.stderr)
         if done.returncode and len(answers) < len(names):
             answers.append(f"ended the process that checks it (exit code {done.returncode})")

@@ -1,4 +1,4 @@
-"""Build and pin the driver image on this host's engine; needs no network and no registry."""
+"""Build and pin the driver image on this host's engine, without network or registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make an API token for a user and print it, once."""
+"""Make an API token for a user and print it once."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ class Command(BaseCommand):
 
 
 def new_user(username: str) -> Any:
-    """Return a new user without a password. Raises ValidationError for what is no user name."""
+    """Return a new user without a password. Raises ValidationError for an invalid user name."""
     users = get_user_model()
     return users.objects.create_user(users._meta.get_field("username").clean(username, None))

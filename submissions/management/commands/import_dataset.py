@@ -1,4 +1,4 @@
-"""Make a dataset out of a truth table and its images."""
+"""Import a dataset from a truth table and its images."""
 
 from __future__ import annotations
 

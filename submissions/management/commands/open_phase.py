@@ -19,7 +19,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"
 
 
 def quota(text: str) -> tuple[int, timedelta | None]:
-    """Read `15/all` or `2/7d` (units s, m, h, d, w)."""
+    """Parse `15/all` or `2/7d` (units s, m, h, d, w)."""
     match = re.fullmatch(r"([1-9][0-9]{0,6})/(?:(all)|([1-9][0-9]{0,5})([smhdw]))", text)
     if not match:
         raise argparse.ArgumentTypeError(f"'{text}' is no quota; give TRIES/all or TRIES/WINDOW, such as 2/7d")
@@ -28,7 +28,7 @@ def quota(text: str) -> tuple[int, timedelta | None]:
 
 
 def moment(text: str) -> datetime:
-    """Read an ISO date or time; without a zone it is UTC."""
+    """Parse an ISO date or time; without a time zone it is UTC."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Make the places where files are kept: private buckets on the S3 server, or folders of DATA_DIR."""
+"""Create the places for stored files: private buckets on the S3 server, or folders of DATA_DIR."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         self._expire_unfinished(minio, bucket)
 
     def _withdraw_policy(self, minio: Minio, bucket: str) -> None:
-        """Without a policy, nobody without a key reads or lists."""
+        """Remove the bucket policy: without one, reading and listing need a key."""
         try:
             minio.delete_bucket_policy(bucket)
         except S3Error as error:
@@ -57,7 +57,7 @@ class Command(BaseCommand):
                 raise
 
     def _expire_unfinished(self, minio: Minio, bucket: str) -> None:
-        """Let the server itself drop uploads nobody finished, in case this site is gone by then."""
+        """Let the server itself remove unfinished uploads, in case this site no longer exists by then."""
         unfinished = AbortIncompleteMultipartUpload(days_after_initiation=UNFINISHED_DAYS)
         rule = Rule(ENABLED, rule_filter=Filter(prefix=""), abort_incomplete_multipart_upload=unfinished)
         try:
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{bucket}: no expiry of unfinished uploads on this server ({error.code})")
 
     def _allow_browsers(self) -> None:
-        """Let pages of this site PUT parts; the signature in the address stays the permission."""
+        """Let pages of this site PUT parts; permission still comes from the signature in the URL."""
         backend: Any = storages["default"]
         rule = {
             "AllowedOrigins": sorted({settings.SITE_URL, *settings.CSRF_TRUSTED_ORIGINS}),
@@ -78,6 +78,6 @@ class Command(BaseCommand):
             backend.connection.meta.client.put_bucket_cors(
                 Bucket=backend.bucket_name, CORSConfiguration={"CORSRules": [rule]}
             )
-        except ClientError as error:  # MinIO has one rule for all its buckets, which allows it
+        except ClientError as error:  # MinIO has one rule for all its buckets, which allows this
             code = error.response["Error"]["Code"]
             self.stdout.write(f"{backend.bucket_name}: this server has no rules of origin a bucket ({code})")

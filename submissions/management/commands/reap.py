@@ -1,4 +1,4 @@
-"""Remove what lost workers left on this host's engine: our labels, our instance, nothing else."""
+"""Remove the containers of lost workers from this host's engine: only those with our labels and instance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bring back lost work now, as the workers do by themselves."""
+"""Recover lost work now; workers also do this by themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say whether a signed evaluation record is as the site wrote it."""
+"""Verify that a signed evaluation record is unchanged since the site signed it."""
 
 from __future__ import annotations
 

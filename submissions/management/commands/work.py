@@ -1,4 +1,4 @@
-"""Work through one queue: a django-q2 cluster with a heartbeat, housekeeping and a clean way to stop."""
+"""Process one queue: a django-q2 cluster with heartbeat, periodic jobs and a clean shutdown."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         cluster = options["cluster"]
         if os.environ.get("Q_CLUSTER_NAME", CSV_CLUSTER) != cluster:
-            # django-q2 reads the name once, at import: begin again with it set.
+            # django-q2 reads the name once, at import: restart the process with it set.
             os.environ["Q_CLUSTER_NAME"] = cluster
             os.execv(sys.executable, [sys.executable, sys.argv[0], "work", cluster])  # noqa: S606
         Work(cluster).run()
 
 
 class Work:
-    """One worker group of this host."""
+    """The worker process group for one queue of this host."""
 
     def __init__(self, cluster: str) -> None:
         self.cluster = cluster
@@ -50,7 +50,7 @@ class Work:
         self.next_beat = 0.0
 
     def run(self) -> None:
-        """Start the cluster, then beat and keep house until it ends."""
+        """Start the cluster, then send heartbeats and run periodic jobs until it ends."""
         from django_q.cluster import Cluster  # reads Q_CLUSTER_NAME at import
 
         os.environ["LUNASITE_WORKER"] = self.name
@@ -89,7 +89,7 @@ class Work:
         Worker.objects.update_or_create(name=self.name, defaults=facts, create_defaults=facts | {"started_at": now})
 
     def _stop(self, cluster: Any) -> None:
-        """Give running attempts back first: their processes notice, clean up and end; then end the cluster."""
+        """Requeue running attempts first, so that their processes notice, clean up and end; then end the cluster."""
         try:
             released = actions.release(worker=self.name)
             Worker.objects.filter(name=self.name).delete()
@@ -101,7 +101,7 @@ class Work:
 
 
 def run_due_jobs(cluster: str) -> None:
-    """Do the shared chores that are due; of all workers one does each."""
+    """Run the shared periodic jobs that are due; only one of all workers runs each."""
     lease_s = settings.EVALUATION_LEASE_SECONDS
     if PeriodicJob.acquire("sweep", min(20.0, lease_s)):
         actions.sweep()

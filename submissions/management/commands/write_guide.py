@@ -1,4 +1,4 @@
-"""Bring the generated sections of the docs up to date."""
+"""Update the generated sections of the docs."""
 
 from __future__ import annotations
 

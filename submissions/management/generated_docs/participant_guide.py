@@ -1,4 +1,4 @@
-"""The parts of docs/participant-guide.md that come from code: failure codes, limits, the sandbox at home."""
+"""Generate parts of docs/participant-guide.md from code: failure codes, limits, the command to run at home."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def failure_table() -> str:
     for failure in FAILURES.values():
         whose = "yours" if failure.fault == PARTICIPANT else "ours"
         counts = "yes" if failure.counts else "no"
-        sentence = failure.sentence.replace("|", "\\|")  # else it would end the cell
+        sentence = failure.sentence.replace("|", "\\|")  # an unescaped | would end the cell
         lines.append(f"| `{failure.code}` | {failure.stage} | {whose} | {counts} | {sentence} |")
     return "\n".join(lines)
 
 
 def csv_list() -> str:
-    """Return what each kind's CSV holds as a Markdown list."""
+    """Return the contents of each kind's CSV as a Markdown list."""
     lines = []
     for kind in KINDS.values():
         lines.append(f"- **{kind.title}** (`{','.join(kind.template_header())}`). {' '.join(kind.csv_sentences())}")
@@ -35,7 +35,7 @@ def csv_list() -> str:
 
 
 def contract_section(contract: Contract) -> str:
-    """Return a contract's section with what its kinds add and the line to run it at home."""
+    """Return a contract's section: its text, what its kinds add and the command to run it at home."""
     kinds = "\n\n".join(contract.kind_guide(kind) for kind in KINDS.values() if contract.serves(kind))
     line = f"{FENCE}bash\n{docker_run_command(Limits(), contract)}\n{FENCE}"
     return contract.guide.strip().replace(KINDS_HERE, kinds).replace(RUN, line)
@@ -51,7 +51,7 @@ def sections() -> dict[str, str]:
 
 
 def filled_in(guide: str) -> str:
-    """Return the guide with its generated sections brought up to date."""
+    """Return the guide with updated generated sections."""
     for name, text in sections().items():
         pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         guide = pattern.sub(lambda match, text=text: f"{match[1]}{text}\n{match[2]}", guide)  # type: ignore[misc]

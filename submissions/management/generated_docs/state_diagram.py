@@ -9,7 +9,7 @@ from submissions.models import Evaluation
 Status = Evaluation.Status
 FENCE = "```"
 
-# Who makes each move; a test asks for a sentence for every one.
+# The actor and reason of each transition; a test requires a sentence for each.
 TRANSITION_REASONS: dict[tuple[str, str], str] = {
     (Status.PENDING, Status.RUNNING): "a worker claims it",
     (Status.PENDING, Status.CANCELLED): "its team or staff",
@@ -27,7 +27,7 @@ def moves() -> list[tuple[str, str]]:
 
 
 def states_diagram() -> str:
-    """Return the table of moves as a Mermaid state diagram."""
+    """Return the transition table as a Mermaid state diagram."""
     lines = ["stateDiagram-v2", "    [*] --> pending: submitted"]
     lines += [f"    {start} --> {end}: {TRANSITION_REASONS[start, end]}" for start, end in moves()]
     lines += [f"    {status} --> [*]" for status, ends in Evaluation.TRANSITIONS.items() if not ends]
@@ -35,6 +35,6 @@ def states_diagram() -> str:
 
 
 def filled_in(page: str) -> str:
-    """Return the page with its diagram brought up to date."""
+    """Return the page with an updated diagram."""
     pattern = re.compile(r"(<!-- generated: states -->\n).*?(<!-- end -->)", re.DOTALL)
     return pattern.sub(lambda match: f"{match[1]}{states_diagram()}\n{match[2]}", page)
