@@ -1,7 +1,7 @@
-"""The kinds of task. A new one is a file here with a `KIND`; nothing else names or branches on a kind.
+"""The kinds of task. A new kind is one file here with a `KIND`; no other module names a kind or branches on one.
 
-Framework-free, and imports nothing else of the platform. What a kind decides: what a truth table and a CSV hold, the
-request to a container, how its answer is read and stored, which metrics and curves score it, how a case is shown.
+Framework-free; imports nothing else of the platform. A kind defines: the contents of a truth table and of a CSV, the
+request to a container, how an answer is read and stored, its metrics and curves, and how a case is shown.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .base import BadAnswer, CaseContent, Facts, Kind, UnexpectedAnswer
 
 
 def _discovered() -> dict[str, Kind]:
-    """Return the `KIND` of every module of this package that has one, by its name."""
+    """Return the `KIND` of every module of this package that has one, by name."""
     found: dict[str, Kind] = {}
     for module in pkgutil.iter_modules(__path__):
         kind = getattr(importlib.import_module(f"{__name__}.{module.name}"), "KIND", None)

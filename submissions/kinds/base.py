@@ -1,4 +1,4 @@
-"""What a kind of task has to say about itself, and the errors of reading a container's answer."""
+"""The interface of a kind of task, and the errors of reading a container's answer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 # A row of a truth table: its cells, trimmed, by column name in lower case.
 Record = Mapping[str, str]
-# What the platform keeps of a case beside its truth, as JSON; only the kind knows what is in it.
+# The data that the platform keeps of a case beside its truth, as JSON; only the kind interprets it.
 Facts = Mapping[str, Any]
 
 
-# Single precision makes 1.0000001 of a one; what lies so little outside a range is taken for its bound.
+# In single precision 1 may become 1.0000001; a value this close outside a range is set to the bound.
 RANGE_TOLERANCE = 1e-6
 
 
@@ -32,14 +32,14 @@ class BadAnswer(Exception):
 
 
 class UnexpectedAnswer(BadAnswer):
-    """An output file has another form than the contract asks for."""
+    """An output file does not have the form that the contract requires."""
 
     code = "OUTPUT_SCHEMA"
 
 
 @dataclass(frozen=True)
 class CaseContent:
-    """What the rows of one case say, as JSON values. truth stays with the platform; facts are shown and sent on."""
+    """The content of all rows of one case, as JSON values. truth stays on the platform; facts are shown and sent."""
 
     truth: Any
     facts: dict[str, Any] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class CaseContent:
 
 @dataclass(frozen=True)
 class SentCase:
-    """A case as a container sees it: its facts under neutral names, which say nothing of the truth."""
+    """A case as sent to a container: its facts under neutral names, which reveal nothing about the truth."""
 
     facts: Facts
     series: str
@@ -55,12 +55,12 @@ class SentCase:
 
 
 class BatchFiles(ABC):
-    """The files of a kind that the batch contract serves: one start for each image."""
+    """The files of a kind that supports the batch contract: one container start per image."""
 
     image_folder: ClassVar[str]
-    # Names the output file may have, of which the first is the one participants are told.
+    # Accepted names of the output file; participants are told the first one.
     output_names: ClassVar[tuple[str, ...]]
-    # What the participants' guide says of the files, in Markdown.
+    # What the participants' guide says about the files, in Markdown.
     guide: ClassVar[str]
 
     @abstractmethod
@@ -73,10 +73,11 @@ class BatchFiles(ABC):
 
 
 class Kind(ABC):
-    """Everything that differs between tasks. Instances are stateless values.
+    """Everything that differs between kinds. Instances are stateless values.
 
-    Truth, facts and answers are JSON values of the kind's own. `predictions` are all answers of a submission as one
-    numpy array whose first axis is the case, so that `len` and a mask work on it.
+    Each kind defines the form of truth, facts and answers, as JSON values. `predictions` are all answers of a
+    submission as
+    one numpy array whose first axis is the case, so that `len` and a mask work on it.
     """
 
     name: ClassVar[str]
@@ -87,108 +88,108 @@ class Kind(ABC):
     table_columns: ClassVar[tuple[str, ...]] = ("label",)
     table_id_columns: ClassVar[tuple[str, ...]]
     table_id_sentence: ClassVar[str]
-    rows_may_repeat: ClassVar[bool] = False  # whether several rows may be about one case
-    image_suffixes: ClassVar[tuple[str, ...]] = (".mha",)  # one file a call: a .mhd has its pixels elsewhere
+    rows_may_repeat: ClassVar[bool] = False  # whether a case may have several rows
+    image_suffixes: ClassVar[tuple[str, ...]] = (".mha",)  # single-file formats: a .mhd has its pixels elsewhere
 
-    # The CSV of predictions. rows_a_case: the least and the most rows a case may have.
+    # The CSV of predictions. rows_a_case: the minimum and maximum number of rows per case.
     id_columns: ClassVar[tuple[str, ...]]
     rows_a_case: ClassVar[tuple[int, int]] = (1, 1)
 
-    # Scoring, by the names under which `scoring` knows its metrics and curves, in the order they are shown.
+    # Scoring: the names of metrics and curves as registered in `scoring`, in display order.
     metrics: ClassVar[tuple[str, ...]]
     ranking_metric: ClassVar[str]
     curves: ClassVar[tuple[str, ...]]
 
-    # The HTTP contract serves a kind that has a path, the batch contract one that has files.
+    # A kind with an endpoint path supports the HTTP contract; a kind with batch files supports the batch contract.
     endpoint_path: ClassVar[str] = ""
     answer_sentence: ClassVar[str] = ""
-    # What the participants' guide says of the request's fields and the answer, in Markdown.
+    # What the participants' guide says about the request's fields and the answer, in Markdown.
     request_guide: ClassVar[str] = ""
-    # Fields of a request that a participant may ask to leave out.
+    # Request fields that a participant may choose to leave out.
     optional_fields: ClassVar[tuple[str, ...]] = ()
     batch: ClassVar[BatchFiles | None] = None
 
     # The truth table
 
     def case_id(self, record: Record) -> str:
-        """Return the id of the case a row is about; "" where the row has none."""
+        """Return the id of the case of a row; "" where the row has none."""
         return record.get("annotationid") or record.get("id") or series_and_lesion(record) or record.get("file", "")
 
     def image_name(self, record: Record) -> str:
-        """Return the name of the image of a row's case in the images folder; "" where there is none."""
+        """Return the name of a row's image in the images folder; "" where there is none."""
         series = series_of(record)
         return record.get("file") or (f"{series}.mha" if series else "")
 
     @abstractmethod
     def read_row(self, record: Record) -> CaseContent:
-        """Return what a row says. Raises ValueError with a sentence."""
+        """Return the content of a row. Raises ValueError with a sentence."""
 
     def merge(self, rows: Sequence[CaseContent]) -> CaseContent:
-        """Return what all rows of a case say together."""
+        """Return the combined content of all rows of a case."""
         return rows[0]
 
     def points_xyz_mm(self, content: CaseContent) -> list[list[float]]:
-        """Return the points of its image that a case names: [x, y, z] in patient space, mm, LPS."""
+        """Return the points that a case names in its image: [x, y, z] in patient space, mm, LPS."""
         return []
 
     @abstractmethod
     def split_problem(self, truths: Sequence[Any]) -> str | None:
-        """Return why no metric can rank on cases of these truths, as the end of "the split …", or None."""
+        """Return why no metric can rank cases with these truths, as the end of "the split …", or None."""
 
     def series_key(self, facts: Facts) -> str:
-        """Return what the cases of one series have in common, "" where nothing is known."""
+        """Return a key that the cases of one series share, "" where the series is unknown."""
         return str(facts.get("series", ""))
 
     def shown(self, facts: Facts) -> dict[str, str]:
-        """Return what staff read of a case, by label."""
+        """Return the values of a case that staff may see, by label."""
         return {name.replace("_", " "): str(value) for name, value in facts.items()}
 
     # The CSV
 
     @abstractmethod
     def value_columns(self, header: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Return (columns that hold the values, names that are missing) of a lower-cased header."""
+        """Return (columns that hold the values, missing names) of a lower-cased header."""
 
     def value_range(self, column: str) -> tuple[float, float]:
-        """Return the least and the most a value of a (lower-cased) column may be."""
+        """Return the minimum and maximum of the values in a (lower-cased) column."""
         return 0.0, 1.0
 
     def row_problem(self, values: Sequence[float]) -> str | None:
-        """Return why the values of one row do not fit together, or None."""
+        """Return why the values of one row contradict each other, or None."""
         return None
 
     @abstractmethod
     def answer_of(self, rows: Sequence[Sequence[float]]) -> Any:
-        """Return the answer that the rows of one case give."""
+        """Return the answer given by the rows of one case."""
 
     @abstractmethod
     def template_header(self) -> list[str]: ...
 
     @abstractmethod
     def template_values(self) -> list[str]:
-        """Return the values of a template's row: they are valid and say nothing."""
+        """Return the values of a template's row: valid, but without information."""
 
     @abstractmethod
     def csv_sentences(self) -> list[str]:
-        """Return what a participant has to know of the columns and rows; names stand in `backticks`."""
+        """Return what a participant must know about columns and rows; names stand in `backticks`."""
 
     # Scoring
 
     @abstractmethod
     def gather(self, answers: Sequence[Any]) -> NDArray[Any]:
-        """Return the predictions: the answers of all cases in their order."""
+        """Return the predictions: the answers of all cases, in order."""
 
     @abstractmethod
     def truths(self, truths: Sequence[Any]) -> NDArray[Any]:
-        """Return the truth of all cases in their order, in the form the kind's metrics take."""
+        """Return the truths of all cases in order, in the form that the kind's metrics take."""
 
     @abstractmethod
     def pack(self, predictions: NDArray[Any]) -> bytes:
-        """Return predictions as bytes to keep: what `unpack` gives back bit for bit."""
+        """Return predictions as bytes for storage; `unpack` restores them bit for bit."""
 
     @abstractmethod
     def unpack(self, packed: bytes | memoryview) -> NDArray[Any]:
-        """Return what `pack` was given. Raises ValueError if the bytes are not of its making."""
+        """Return the predictions given to `pack`. Raises ValueError if `pack` did not write the bytes."""
 
     # Containers
 
@@ -197,14 +198,14 @@ class Kind(ABC):
     ) -> dict[str, str]:
         """Return the form fields of one request, without the file.
 
-        series, lesion: the neutral values that stand for the real ones, which leak the truth.
+        series, lesion: neutral values in place of the real ones, which leak the truth.
         """
         return {}
 
     def read_answer(
         self, value: object, path: str | None = None, *, series: str | None = None, lesion: int | None = None
     ) -> Any:
-        """Return the answer in decoded JSON. path: where it lies, instead of the usual place. Raises BadAnswer."""
+        """Return the answer from decoded JSON. path: its location, if not the usual one. Raises BadAnswer."""
         raise BadAnswer(f"No container answers for {self.title}.")
 
 
@@ -213,8 +214,8 @@ def series_of(record: Record) -> str:
 
 
 def clipped(value: float, low: float, high: float) -> float | None:
-    """Return `value` within [low, high], where it lies at most RANGE_TOLERANCE outside; else None."""
-    if not low - RANGE_TOLERANCE <= value <= high + RANGE_TOLERANCE:  # NaN fails this too
+    """Return `value` limited to [low, high] if it is at most RANGE_TOLERANCE outside; else None."""
+    if not low - RANGE_TOLERANCE <= value <= high + RANGE_TOLERANCE:  # also false for NaN
         return None
     return min(max(float(value), low), high)
 
@@ -225,7 +226,7 @@ def series_and_lesion(record: Record) -> str:
 
 
 def finite(record: Record, column: str) -> float:
-    """Return a cell as a number. Raises ValueError with a sentence."""
+    """Return a cell as a finite number. Raises ValueError with a sentence."""
     try:
         value = float(record.get(column, ""))
     except ValueError:
@@ -236,5 +237,5 @@ def finite(record: Record, column: str) -> float:
 
 
 def point_xyz_mm(record: Record) -> list[float]:
-    """Return [x, y, z] of the columns CoordX, CoordY, CoordZ: patient space, mm, LPS. Raises ValueError."""
+    """Return [x, y, z] from the columns CoordX, CoordY, CoordZ: patient space, mm, LPS. Raises ValueError."""
     return [finite(record, column) for column in ("coordx", "coordy", "coordz")]

@@ -1,4 +1,4 @@
-"""What the kinds have in common that ask for probabilities of classes: one row a case, one number or one a class."""
+"""The shared base of classification kinds: one row per case, with one probability or one per class."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SUM_TOLERANCE = 0.01
 
 
 class ClassificationKind(Kind):
-    """Truth is a class number, an answer is its probabilities.
+    """A kind whose truth is a class number and whose answer is the probabilities of the classes.
 
     n_values: 1 for the probability of class 1 (predictions are (n,)), else one for each class ((n, classes)).
     """
 
     n_values: ClassVar[int]
-    # Where the probability (or the classes' probabilities) are in an answer, as a dotted path.
+    # The dotted path of the probability (or of the classes' probabilities) in an answer.
     probability_path: ClassVar[str]
     table_id_columns = ("annotationid", "id", "seriesinstanceuid", "file")
     table_id_sentence = "AnnotationID, id, SeriesInstanceUID and LesionID, or file"
@@ -78,7 +78,7 @@ def _child(value: object, step: str, path: str) -> object:
 
 
 def sum_problem(values: Sequence[float]) -> str | None:
-    """Return why a row of class probabilities is none, or None. Allows a sum of 1 ± 0.01."""
+    """Return why a row of class probabilities is invalid, or None. Allows a sum of 1 ± 0.01."""
     total = math.fsum(values)
     if abs(total - 1) <= SUM_TOLERANCE + 1e-9:
         return None

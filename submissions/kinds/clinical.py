@@ -1,7 +1,7 @@
-"""What a table says of a patient, in the one spelling that the HTTP contract knows.
+"""Normalise the clinical data of a patient to the spelling that the HTTP contract uses.
 
-pandas writes a column with one missing value as 55.0 and 20010101.0, other tables have F, 2001-01-01 or DICOM's
-055Y. What means only one thing is brought into the contract's form; anything else is refused with a sentence.
+pandas writes a column with one missing value as 55.0 and 20010101.0; other tables have F, 2001-01-01 or DICOM's
+055Y. A value with only one meaning is converted to the contract's form; anything else is refused with a sentence.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Malignancy of a lesion at a point of a CT volume: one probability a case."""
+"""Malignancy of a lesion at a point of a CT volume: one probability per case."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .base import BadAnswer, BatchFiles, CaseContent, Facts, Record, SentCase, U
 from .classification import ClassificationKind, probability, value_at
 from .clinical import READERS
 
-# The names of the HTTP contract, and LUNA25's own column names for containers that ask for those.
+# The field names of the HTTP contract, and LUNA25's own column names for containers that expect those.
 FIELD_NAMES = {
     "seriesInstanceUID": "SeriesInstanceUID",
     "lesionID": "LesionID",
@@ -63,7 +63,7 @@ class LesionBatch(BatchFiles):
     """The files of LUNA25's algorithms on Grand Challenge: a CT with its points, a likelihood for each."""
 
     image_folder = "images/chest-ct"
-    # The published spelling first; the right one is accepted too.
+    # The published name, misspelled, first; the corrected name is accepted too.
     output_names = ("lung-nodule-malginancy-likelihoods.json", "lung-nodule-malignancy-likelihoods.json")
     guide = BATCH_GUIDE
 
@@ -74,7 +74,7 @@ class LesionBatch(BatchFiles):
         }
 
     def read_output(self, value: object, cases: Sequence[SentCase]) -> Iterator[tuple[float, ...]]:
-        """Yield the probability of each point. Raises BadAnswer unless exactly the points sent came back."""
+        """Yield the probability of each point. Raises BadAnswer unless exactly the sent points came back."""
         points = _named_points(value)
         answers = {point["name"]: point for point in points}
         names = [str(case.number) for case in cases]
@@ -120,7 +120,7 @@ class LesionKind(ClassificationKind):
         return [content.facts["point_xyz_mm"]]
 
     def read_label(self, text: str) -> int:
-        """Return the class a table's cell names. Raises ValueError with a sentence."""
+        """Return the class that a table's cell names. Raises ValueError with a sentence."""
         if text.strip().lower() not in LABELS:
             raise ValueError("the label is not 0 or 1")
         return LABELS[text.strip().lower()]
@@ -168,9 +168,9 @@ class LesionKind(ClassificationKind):
 
 
 def _clinical_fields(clinical: Facts, series: str) -> dict[str, str]:
-    """Return the optional fields a case has. The patient's number is replaced: it can be looked up.
+    """Return the optional fields of a case. The patient's number is replaced, because it could be looked up.
 
-    A dataset of before may hold what a table may no longer say; the contract promises that it is left out.
+    An older dataset may hold values that a table may no longer contain; the contract promises to leave them out.
     """
     fields = {"patientID": f"P-{series}"[:64]}
     for name in ("studyDate", "ageAtStudyDate", "gender"):
@@ -185,7 +185,7 @@ def _is_omitted(name: str, omit: Collection[str]) -> bool:
 
 
 def _check_echo(value: object, path: str, series: str | None, lesion: int | None) -> None:
-    """Refuse an answer that names another lesion than the one asked for, where it names one at all."""
+    """Refuse an answer that names a lesion other than the requested one; an answer without a name is accepted."""
     parent = value_at(value, path.rpartition(".")[0]) if "." in path else value
     if not isinstance(parent, Mapping):
         return

@@ -1,4 +1,4 @@
-"""Finding the nodules of a CT scan, as LUNA16 asks for it: any number of candidates a scan, each with a probability."""
+"""Nodule detection in a CT scan, as in LUNA16: any number of candidates per scan, each with a probability."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from .base import CaseContent, Floats, Kind, Record, finite, point_xyz_mm
 
 COORDINATES = ("coordx", "coordy", "coordz")
 REACH_MM = 100_000.0
-# What LUNA16's evaluation takes for a finding whose size nobody measured.
+# The diameter that LUNA16's evaluation assumes for a finding without a measured size.
 UNMEASURED_DIAMETER_MM = 10.0
 NODULE, IRRELEVANT, NO_FINDING = "nodule", "irrelevant", "none"
 
 
 class NoduleDetectionKind(Kind):
-    """A case is a scan. Truth: `nodules` and `irrelevant` findings, each [x, y, z, diameter], patient space, mm, LPS.
+    """Nodule detection: each case is one scan.
 
+    Truth: `nodules` and `irrelevant` findings, each [x, y, z, diameter], patient space, mm, LPS.
     An answer is a list of candidates [x, y, z, probability], which may be empty; predictions are (n,) objects, each a
-    (k, 4) float64 array. Findings that are `irrelevant` (too small, other lesions) neither count nor punish.
+    (k, 4) float64 array. `irrelevant` findings (too small, other lesions) count neither as hits nor as false positives.
     """
 
     name = "nodule-detection"
@@ -48,7 +49,7 @@ class NoduleDetectionKind(Kind):
         return record.get("file") or f"{self.case_id(record)}.mha"
 
     def read_row(self, record: Record) -> CaseContent:
-        """Return the finding a row names; `none` names a scan that has not any."""
+        """Return the finding that a row names; `none` marks a scan without findings."""
         label = record["label"].lower()
         if label not in (NODULE, IRRELEVANT, NO_FINDING):
             raise ValueError(f"the label is none of {NODULE}, {IRRELEVANT}, {NO_FINDING}")
@@ -103,13 +104,13 @@ class NoduleDetectionKind(Kind):
         return predictions
 
     def truths(self, truths: Sequence[Any]) -> NDArray[Any]:
-        """Return (n,) objects: each scan's findings by sort."""
+        """Return (n,) objects: the findings of each scan by type."""
         array = np.empty(len(truths), dtype=object)
         array[:] = truths
         return array
 
     def pack(self, predictions: NDArray[Any]) -> bytes:
-        """Keep all candidates as one table whose first column is the scan; its first row is the number of scans."""
+        """Pack all candidates into one table. The first column is the scan; the first row is the number of scans."""
         scans = np.repeat(np.arange(len(predictions)), [len(each) for each in predictions])
         candidates: Floats = np.vstack([np.zeros((0, 4)), *predictions])
         table = np.column_stack([scans, candidates])
@@ -127,7 +128,7 @@ def _findings(nodules: Sequence[Any] = (), irrelevant: Sequence[Any] = ()) -> di
 
 
 def _diameter_mm(record: Record, *, is_nodule: bool) -> float:
-    """Return a finding's diameter; an irrelevant one may have none (empty, or -1 as LUNA16 writes it)."""
+    """Return a finding's diameter; an irrelevant finding may have none (empty, or -1 as LUNA16 writes it)."""
     if not is_nodule and (not record["diameter_mm"] or finite(record, "diameter_mm") < 0):
         return UNMEASURED_DIAMETER_MM
     diameter_mm = finite(record, "diameter_mm")

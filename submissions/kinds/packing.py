@@ -1,4 +1,4 @@
-"""Predictions as one compressed array: what an Evaluation keeps, bit for bit."""
+"""Pack predictions into one compressed array, which an Evaluation stores bit for bit."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def pack(predictions: Floats) -> bytes:
     """Return `predictions`, (n,) or (n, classes) float64, as compressed bytes."""
     array = np.ascontiguousarray(predictions, dtype="<f8")
     sizes = struct.pack(f"<B{array.ndim}Q", array.ndim, *array.shape)
-    # Bytes of equal weight side by side compress about twice as well as whole doubles.
+    # Grouping bytes of equal significance compresses about twice as well as whole doubles.
     planes = array.reshape(-1).view(np.uint8).reshape(-1, 8).T.tobytes()
     return MAGIC + sizes + zlib.compress(planes, 6)
 
 
 def unpack(packed: bytes | memoryview) -> Floats:
-    """Return what `pack` was given. Raises ValueError if the bytes are not of its making."""
+    """Return the predictions given to `pack`. Raises ValueError if `pack` did not write the bytes."""
     packed = bytes(packed)
     if packed[:3] != MAGIC or len(packed) < 4 or packed[3] not in (1, 2):
         raise ValueError("these bytes hold no packed predictions")

@@ -1,4 +1,4 @@
-"""One of four classes of a chest CT slice: four probabilities a case."""
+"""One of four classes of a chest CT slice: four probabilities per case."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SliceKind(ClassificationKind):
         return CaseContent(self.read_label(record["label"]), {"series": series} if series else {})
 
     def read_label(self, text: str) -> int:
-        """Return the class a cell names: by its name, in any of its published spellings, or its number.
+        """Return the class that a cell names: by any published spelling of its name, or by its number.
 
         Raises ValueError with a sentence.
         """
@@ -77,7 +77,7 @@ class SliceKind(ClassificationKind):
 
 
 def _per_class(value: object) -> list[object]:
-    """Return the values of the four classes in order, from an object by name or a list of four."""
+    """Return the values of the four classes in order, from an object by name or from a list of four."""
     if isinstance(value, Mapping) and all(name in value for name in CLASS_NAMES):
         return [value[name] for name in CLASS_NAMES]
     if isinstance(value, list) and len(value) == len(CLASS_NAMES):
