@@ -1,1 +1,1 @@
-"""Check uploads before anything opens them. PURE: knows no Django, no engine, no settings."""
+"""Check uploads before anything opens them. Framework-free: no Django, no engine, no settings."""

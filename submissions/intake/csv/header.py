@@ -1,4 +1,4 @@
-"""Which columns of a CSV hold the ids and the values."""
+"""Find the columns of a CSV that hold the ids and the values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from submissions.kinds import Kind
 
 @dataclass(frozen=True)
 class Columns:
-    """Where things stand in a row. values: (name as written, index) in the order of the predictions."""
+    """The position of each column in a row. values: (name as written, index) in the order of the predictions."""
 
     width: int
     id_name: str
@@ -23,9 +23,9 @@ class Columns:
 
 
 def read_header(header: Sequence[str], kind: Kind, first_row: str = "") -> Columns:
-    """Return the columns a kind needs, case of names ignored.
+    """Return the columns that a kind needs, ignoring the case of names.
 
-    first_row: the line after it, which tells more of what went wrong. Raises CsvProblems (CSV_COLUMNS).
+    first_row: the line after the header, used for better hints. Raises CsvProblems (CSV_COLUMNS).
     """
     names = [name.strip().lower() for name in header]
     id_names = [name for name in kind.id_columns if name in names][:1]
@@ -70,7 +70,7 @@ DECIMAL_COMMA = re.compile(r"(?:^|[;\t|\s\"])[0-9]+,[0-9]+")
 
 
 def _separator_hints(header: Sequence[str], first_row: str) -> list[str]:
-    """Return what the shape of the header tells of the program that wrote the file, and what to do there."""
+    """Return hints from the shape of the header: which program wrote the file, and what to change there."""
     if [part.strip().lower() for part in header][:1] == ["sep="]:
         return ["The first line is an instruction to Excel (sep=): delete it."]
     text = header[0].strip() if len(header) == 1 else ""

@@ -1,7 +1,7 @@
-"""Read a CSV of predictions, trusting nothing in it.
+"""Read a CSV of predictions from an untrusted file.
 
-Framework-free. `read_predictions` returns the predictions in the order of the phase's cases, or raises CsvProblems,
-which tells every problem a participant can fix and never a truth value nor an id that is not in the file itself.
+Framework-free. `read_predictions` returns the predictions in the order of the phase's cases, or raises CsvProblems.
+The error lists every problem that a participant can fix, but never a truth value or an id that is not in the file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class PredictionTable:
-    """What a good file says. predictions: as the kind gathers them, in the order of the phase's ids."""
+    """The content of a valid file. predictions: as gathered by the kind, in the order of the phase's ids."""
 
     predictions: Any
     rows: int
@@ -54,7 +54,7 @@ class PredictionTable:
 
     @property
     def report(self) -> dict[str, object]:
-        """What the file was understood to say, for pages and the API."""
+        """Return how the file was understood, for pages and the API."""
         return {
             "rows": self.rows,
             "id_column": self.id_column,
@@ -64,7 +64,7 @@ class PredictionTable:
 
 
 def max_rows(n_ids: int, kind: Kind) -> int:
-    """Return how many rows are read before a file is called too long: enough to name what is doubled."""
+    """Return how many rows are read before a file counts as too long: enough to name duplicate ids."""
     most = kind.rows_a_case[1]
     return 2 * n_ids + 1000 if most == 1 else min(most * n_ids + 1000, MAX_ROWS)
 
@@ -84,14 +84,14 @@ def read_predictions(data: bytes | BinaryIO, kind: Kind, ids: Sequence[str], *, 
 
 
 def _first_lines(text: str) -> tuple[str, str]:
-    """Return the first two lines that are not blank, as they stand."""
+    """Return the first two non-blank lines, trimmed but not parsed."""
     lines = (line.strip() for line in io.StringIO(text, newline=None))
     first, second = [*itertools.islice((line for line in lines if line), 2), "", ""][:2]
     return first, second
 
 
 def _header(rows: Iterator[tuple[int, list[str]]], text: str) -> list[str]:
-    """Return the names of the first line; as one, where quoted names stand between other marks than commas."""
+    """Return the column names of the first line; one name if quoted names are separated by anything but commas."""
     try:
         return next(rows, (1, []))[1]
     except CsvProblems:
@@ -102,7 +102,7 @@ def _header(rows: Iterator[tuple[int, list[str]]], text: str) -> list[str]:
 
 
 def template(kind: Kind, ids: Sequence[str]) -> str:
-    """Return a CSV to fill in: the header and every id, with a value that says nothing."""
+    """Return a CSV to fill in: the header and every id, with a neutral value."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(kind.template_header())
@@ -111,7 +111,7 @@ def template(kind: Kind, ids: Sequence[str]) -> str:
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number of its start, fields) of each record that is not blank, as ",," is."""
+    """Yield (first line number, fields) of each record that is not blank; ",," counts as blank."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     while True:
         line = reader.line_num + 1
@@ -137,13 +137,13 @@ def _unreadable(line: int, reason: str) -> CsvProblems:
 
 
 class _Reading:
-    """One pass over the rows: fills the values, and logs what is wrong."""
+    """One pass over the rows: collects the values, and logs problems."""
 
     def __init__(self, columns: Columns, kind: Kind, ids: Sequence[str]) -> None:
         self.columns, self.kind, self.ids = columns, kind, ids
         self.position = {public_id: index for index, public_id in enumerate(ids)}
         self.ranges = [kind.value_range(name.lower()) for name, _ in columns.values]
-        # Tuples of numbers: the garbage collector leaves them alone, and there may be many.
+        # Tuples of numbers, because there may be many and the garbage collector does not track them.
         self.rows: dict[int, tuple[tuple[float, ...], ...]] = {}
         self.first_line: dict[str, int] = {}
         self.log = ProblemLog()
@@ -162,15 +162,15 @@ class _Reading:
                 self._note_unreadable(fields)
 
     def _fits(self, fields: list[str]) -> bool:
-        """Return whether all that is used is there, and what is too much is empty.
+        """Return whether a row has all used fields, and nothing in surplus fields.
 
-        Spreadsheets drop commas after the last cell of a row that is filled, and add some after the widest row.
+        Spreadsheets drop commas after the last filled cell of a row, and add some after the widest row.
         """
         used = max(self.columns.id_index, *(at for _, at in self.columns.values))
         return used < len(fields) and not any(text.strip() for text in fields[self.columns.width :])
 
     def _note_unreadable(self, fields: list[str]) -> None:
-        """Keep that a line which cannot be read holds an id, so that it is not called missing."""
+        """Record that an unreadable line holds an id, so that the id is not reported as missing."""
         self.one_more += len(fields) == self.columns.width + 1
         words = (word for text in fields for word in (text.strip(), *SEPARATORS.split(text.strip())))
         found = next((word for word in words if word in self.position), None)
@@ -195,7 +195,7 @@ class _Reading:
             self.rows[index] = (*self.rows.get(index, ()), numbers)
 
     def _case(self, line: int, public_id: str) -> int | None:
-        """Return which case a row is for, or None after logging why there is none."""
+        """Return the case of a row, or None after logging why there is none."""
         index = self.position.get(public_id)
         if index is None:
             self.unknown[public_id[:MAX_ID_LENGTH]] += 1
@@ -221,7 +221,7 @@ class _Reading:
         return value
 
     def _missing(self) -> Missing:
-        """Return the ids that no line holds; a line without an id that can be read may hold any of them."""
+        """Return the ids that no line holds; an unreadable line may hold any id."""
         if self.kind.rows_a_case[0] == 0:
             return Missing()
         seen = self.first_line.keys() | self.unread_ids
@@ -265,7 +265,7 @@ def _value_reason(text: str, within: tuple[float, float]) -> str:
 
 
 def id_hints(unknown: Mapping[str, int], known: Mapping[str, int]) -> list[str]:
-    """Return what may have happened to the ids that are not the phase's, most telling first."""
+    """Return possible reasons for unknown ids, the most likely first."""
     if not unknown:
         return []
     sample = list(unknown)[:2000]

@@ -1,4 +1,4 @@
-"""What is wrong with a CSV, told so that its owner can mend it."""
+"""Describe the problems of a CSV so that its owner can fix them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 SHOWN_PROBLEMS = 10
 SHOWN_COLUMNS = 20
-# When a file has several faults, the one that explains the others gives the code.
+# When a file has several faults, the code is that of the fault that explains the others.
 CODE_ORDER = ("CSV_FORMAT", "CSV_IDS", "CSV_VALUE")
 
 
 @dataclass(frozen=True)
 class CsvProblem:
-    """One problem. line counts from 1, the header being line 1; column is None where none is to blame."""
+    """One problem. line counts from 1 (the header); column is None if no single column is at fault."""
 
     code: str
     line: int | None
@@ -37,8 +37,9 @@ class CsvProblems(Exception):
     """The file cannot be scored.
 
     code: a CSV_* failure code. note: one sentence for the participant. problems: the first ten.
-    counts: how many of each sort there are in the whole file.
-    missing_ids, unknown_ids: all of them; ids of the phase that are not in the file, and the other way round.
+    counts: how many problems of each type the whole file has.
+    missing_ids: all ids of the phase that are not in the file. unknown_ids: all ids of the file that are not in the
+    phase.
     """
 
     code: str
@@ -58,9 +59,9 @@ class CsvProblems(Exception):
         return f"{self.code}: {self.note}"
 
     def as_details(self, *, all_ids: bool = False) -> dict[str, object]:
-        """Return it as JSON values, for an error's `details`; the first problem's place on top.
+        """Return the problems as JSON values for an error's `details`, with the first problem's position on top.
 
-        all_ids: whether the missing and unknown ids are told to the last, or the first ten of each.
+        all_ids: include all missing and unknown ids, instead of the first ten of each.
         """
         most = None if all_ids else SHOWN_PROBLEMS
         first = self.problems[0].as_dict() if self.problems else {"row": None, "column": None, "reason": self.note}
@@ -99,7 +100,7 @@ class ProblemLog:
     def problems(
         self, missing: Missing, ignored: tuple[str, ...], hints: list[str], unknown: Sequence[str]
     ) -> CsvProblems:
-        """Return the error that tells all of it."""
+        """Return the error with all logged problems."""
         codes = [code for code in CODE_ORDER if self.by_code[code] or (code == "CSV_IDS" and missing.count)]
         counts = {sort: self.by_sort[sort] for sort in ("unknown", "duplicate", "value", "format")}
         counts = {"missing": missing.count} | counts
@@ -110,9 +111,9 @@ class ProblemLog:
 
 @dataclass(frozen=True)
 class Missing:
-    """Which ids of the phase are not in the file.
+    """The ids of the phase that are not in the file.
 
-    count: how many, as far as that is sure. ids: their names; none where lines that nobody can read may hold them.
+    count: how many are certainly missing. ids: their names; empty if unreadable lines may hold them.
     """
 
     count: int = 0
@@ -139,17 +140,17 @@ def _note(counts: dict[str, int]) -> str:
 
 
 def plain(text: str) -> str:
-    """Return an id as it may be told: with nothing in it that a terminal or page would obey."""
+    """Return an id for display, without characters that a terminal or page would interpret."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def shown(text: str, length: int = 64) -> str:
-    """Return `text` in quotes, cut, and with nothing in it that a terminal or page would obey."""
+    """Return `text` quoted and shortened, without characters that a terminal or page would interpret."""
     cut = text if len(text) <= length else text[: length - 1] + "…"
     return f'"{plain(cut)}"'
 
 
 def shown_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """Return at most twenty column names, each cut and printable."""
+    """Return at most twenty column names, each shortened and printable."""
     cut = tuple(shown(name, 40)[1:-1] for name in names[:SHOWN_COLUMNS])
     return cut if len(names) <= SHOWN_COLUMNS else (*cut, f"and {len(names) - SHOWN_COLUMNS} more")

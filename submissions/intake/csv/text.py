@@ -1,4 +1,4 @@
-"""From untrusted bytes to text of a bounded size."""
+"""Decode untrusted bytes to text of a bounded size."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import BinaryIO
 
 from submissions.intake.csv.problems import CsvProblem, CsvProblems
 
-# A line of predictions has some tens of characters; other columns may hold a comment.
+# A line of predictions has a few dozen characters; other columns may hold a comment.
 MAX_LINE_BYTES = 100_000
-# What people send in place of a CSV, by its first bytes, and what they should do.
+# File types that people send instead of a CSV, by first bytes, with what to do.
 PACKED = {
     b"\x1f\x8b": "compressed with gzip. Unpack it and send the CSV itself.",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook. Save it as CSV UTF-8.",
@@ -16,7 +16,7 @@ PACKED = {
     b"%PDF": "a PDF. Send the predictions as CSV.",
 }
 ZIP = b"PK\x03\x04"
-# Spreadsheets are zip archives; these names tell which, whatever else the archive holds.
+# Spreadsheets are zip archives; these member names identify them, whatever else the archive holds.
 SPREADSHEETS = {
     b"[Content_Types].xml": "an Excel workbook. Save it as CSV UTF-8, and send the CSV itself.",
     b"xl/": "an Excel workbook. Save it as CSV UTF-8, and send the CSV itself.",
@@ -27,7 +27,7 @@ UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_bytes(data: bytes | BinaryIO, max_bytes: int) -> bytes:
-    """Return the whole file. Raises CsvProblems past `max_bytes`, having read no more than that."""
+    """Return the whole file. Raises CsvProblems if it exceeds `max_bytes`, without reading further."""
     content = data if isinstance(data, bytes) else data.read(max_bytes + 1)
     if len(content) > max_bytes:
         limit_mb = max_bytes // 2**20
@@ -79,7 +79,7 @@ def _line_end(content: bytes) -> bytes:
 
 
 def _refuse_too_many_lines(content: bytes, max_rows: int) -> None:
-    """Refuse before anything is parsed: millions of short rows are few bytes but gigabytes of objects."""
+    """Refuse too many lines before parsing: millions of short rows are few bytes but gigabytes of objects."""
     if max(content.count(b"\n"), content.count(b"\r")) > max_rows + 1:
         note = f"The file has more than {max_rows} rows. Send one row for each of the phase's cases."
         raise CsvProblems("CSV_TOO_MANY_ROWS", note)

@@ -1,6 +1,6 @@
-"""Bytes of an upload, in pieces, and counted off exactly.
+"""Read the bytes of an upload in pieces, and count them exactly.
 
-Whole files never sit in memory; pieces are at most PIECE_BYTES long.
+Whole files are never held in memory; pieces are at most PIECE_BYTES long.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ PIECE_BYTES = 1 << 20
 
 @contextmanager
 def opened(file: str | PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
-    """Give a binary file at its start; closes it only if it was opened here."""
+    """Give a binary file at its start; close it only if it was opened here."""
     if hasattr(file, "read"):
         source = cast(BinaryIO, file)
         source.seek(0)
@@ -40,7 +40,7 @@ def pieces_of(source: BinaryIO) -> Iterator[bytes]:
 
 
 class ExpansionBudget:
-    """Count unpacked bytes against what a file of this size may become."""
+    """Count unpacked bytes against the limit for a file of this size."""
 
     def __init__(self, file_bytes: int, limits: ArchiveLimits) -> None:
         self.spent_bytes = 0
@@ -60,7 +60,7 @@ class ExpansionBudget:
             raise ArchiveError("ARCHIVE_BOMB", f"The archive unpacks to more than {self._ratio} times its size.")
 
     def spend_up_to(self, total: int) -> None:
-        """Count what is missing to `total` bytes. Raises as `spend`."""
+        """Count the bytes that are missing up to `total`. Raises as `spend`."""
         self.spend(max(0, total - self.spent_bytes))
 
     def watch(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -71,7 +71,7 @@ class ExpansionBudget:
 
 
 class ByteCursor:
-    """Take exact numbers of bytes off a stream of pieces."""
+    """Take exact numbers of bytes from a stream of pieces."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)

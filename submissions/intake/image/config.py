@@ -1,4 +1,4 @@
-"""Check what an image's config asks of an engine before one reads it."""
+"""Check an image's config before an engine reads it."""
 
 import re
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from submissions.intake.image.go_json import BadJson
 from submissions.intake.image.limits import ArchiveLimits
 from submissions.intake.image.oci import is_sha256
 
-# Mounts of the kernel's: nothing may be placed in or over them.
+# Mounts of the kernel: nothing may be placed in or over them.
 _KERNEL_PATHS = ("/proc", "/sys", "/dev")
-# A tmpfs here, or above, would hide what the image itself needs to start.
+# A tmpfs at or above one of these would hide files that the image needs to start.
 _SYSTEM_PATHS = (
     *_KERNEL_PATHS,
     "/bin",
@@ -27,10 +27,10 @@ _SYSTEM_PATHS = (
     "/usr",
     "/var/run",
 )
-# The batch contract mounts it read-only, so that nothing can be mounted below it.
+# The batch contract mounts it read-only, so nothing can be mounted below it.
 _INPUT_PATH = "/input"
-# The loader reads these in every process, hooks of a GPU runtime included. LD_LIBRARY_PATH alone is
-# let through, for every CUDA and PyTorch base image sets it; the runner empties it where a GPU is given.
+# The loader reads these in every process, including hooks of a GPU runtime. Only LD_LIBRARY_PATH is allowed, because
+# every CUDA and PyTorch base image sets it; the runner empties it where a GPU is given.
 _ALLOWED_LOADER_NAMES = frozenset({"LD_LIBRARY_PATH"})
 _MAX_PATH_BYTES = 2048  # the engine puts its own folder before it
 _MAX_PART_BYTES = 255
@@ -39,7 +39,7 @@ _PORT = re.compile("[0-9]{1,5}")
 
 @dataclass(frozen=True)
 class CheckedConfig:
-    """The config's request, the digests its layers must have, and its PATH, "" for none."""
+    """The checked config, the digests that its layers must have, and its PATH, "" for none."""
 
     config: ImageConfig
     diff_ids: tuple[str, ...]
@@ -47,7 +47,7 @@ class CheckedConfig:
 
 
 def read_config(text: bytes, limits: ArchiveLimits) -> CheckedConfig:
-    """Return what the config asks for.
+    """Return the checked content of the config.
 
     Raises ArchiveError: IMAGE_BAD_CONFIG, IMAGE_ARCHITECTURE, IMAGE_FORBIDDEN_ENV, IMAGE_BAD_VOLUME,
     IMAGE_NO_COMMAND.
@@ -113,7 +113,7 @@ def _check_platform(root: dict[str, Any]) -> None:
 
 
 def _check_history(root: dict[str, Any], layers: int) -> None:
-    """Raise ArchiveError if the history tells of more layers than there are: no engine loads that."""
+    """Raise ArchiveError if the history lists more layers than there are: no engine loads such an image."""
     steps = [step for step in go_json.list_field(root, "history") if isinstance(step, dict)]
     message = sum(not go_json.field(step, "empty_layer") for step in steps)
     if message > layers:
@@ -121,7 +121,7 @@ def _check_history(root: dict[str, Any], layers: int) -> None:
 
 
 def _command(requested: dict[str, Any], name: str) -> tuple[str, ...]:
-    """Return a command; engines also take one string for a list of one."""
+    """Return a command; engines also accept one string for a list of one."""
     value = go_json.field(requested, name)
     return (value,) if isinstance(value, str) else go_json.text_list_field(requested, name)
 
@@ -135,7 +135,7 @@ def _env_names(requested: dict[str, Any], limits: ArchiveLimits) -> tuple[str, .
         )
     names = tuple(line.partition("=")[0] for line in env)
     for line, name in zip(env, names, strict=True):
-        # Set to nothing it does nothing, and nothing else can be done to what the base image sets.
+        # An empty value has no effect, and it is the only way to undo a variable that the base image sets.
         if line != f"{name}=" and name.strip().upper().startswith("LD_") and name not in _ALLOWED_LOADER_NAMES:
             raise ArchiveError(
                 "IMAGE_FORBIDDEN_ENV",
@@ -172,7 +172,7 @@ def _volumes(requested: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...
 
 
 def _exposed_ports(requested: dict[str, Any]) -> tuple[int, ...]:
-    """Return the TCP ports of "8000/tcp" and "8000"; others concern nobody here."""
+    """Return the TCP ports, from "8000/tcp" and "8000"; other protocols are ignored."""
     ports = set()
     for name in go_json.object_field(requested, "ExposedPorts"):
         number, _, protocol = name.partition("/")

@@ -1,4 +1,4 @@
-"""Everything in an archive, hashed in one pass: small JSON kept, the rest only measured."""
+"""Read everything in an archive in one pass: hash each member, keep small JSON, measure the rest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from submissions.intake.image.tar import BLOCK_BYTES, TarEnd, TarEntry, entries
 
 @dataclass
 class Unpacked:
-    """What a compressed member unpacks to; `broken` says why it does not. compression: "gzip" or "zstd"."""
+    """The unpacked form of a compressed member; `broken` says why it has none. compression: "gzip" or "zstd"."""
 
     digest: Digest
     compression: str
@@ -31,8 +31,8 @@ class ArchiveMember:
     """One regular member.
 
     offset, size: in the tar, in bytes. head: its first block or less.
-    text: its bytes, kept where they look like JSON and are small.
-    headers: what they say if the member is a layer, that is, a tar itself.
+    text: its bytes, kept if they look like JSON and are small.
+    headers: the content of its tar headers if the member is a layer, which is a tar itself.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Contents:
         return [*self.files, *self.links, *self.directories]
 
     def has(self, name: str) -> bool:
-        """Say whether a member of any sort has this name."""
+        """Return whether a member of any type has this name."""
         return name in self.files or name in self.links or name in self.directories
 
     def below(self, folder: str) -> Contents:
@@ -80,7 +80,7 @@ class Contents:
         )
 
     def file(self, name: str) -> ArchiveMember | None:
-        """Return a regular member, through one link if `name` is one."""
+        """Return a regular member, following one link if `name` is a link."""
         return self.files.get(self.links.get(name, name))
 
     def check_links(self) -> None:
@@ -97,7 +97,7 @@ def read_contents(
 ) -> None:
     """Read a tar to its end into `contents`; digests are complete once `lane` is closed.
 
-    What was read before an ArchiveError stays in `contents`, to say what the file is.
+    Members read before an ArchiveError stay in `contents`, so that the caller can recognise the file.
     """
     kept, records = _KeptText(limits), RecordBudget()
     for entry in entries(cursor, limits, contents.end):
@@ -112,7 +112,7 @@ def read_contents(
 
 
 def _refuse_duplicate(entry: TarEntry, contents: Contents) -> None:
-    """Raise on a second member of one name; a directory may be listed again."""
+    """Raise ArchiveError on a second member with the same name; a directory may be listed again."""
     is_taken = entry.name in contents.files or entry.name in contents.links
     was_directory = entry.name in contents.directories
     if is_taken or (was_directory and entry.kind != "directory"):
@@ -120,23 +120,23 @@ def _refuse_duplicate(entry: TarEntry, contents: Contents) -> None:
 
 
 def _link_target(entry: TarEntry) -> str:
-    """Return the member a link names; a symlink counts from its folder, a hard link from the root.
+    """Return the member a link names; a symlink is relative to its folder, a hard link to the root.
 
-    What leaves the archive stays recognisable as no member's name.
+    A target outside the archive becomes a name that no member can have.
     """
     base = dirname(entry.name) if entry.kind == "symlink" else ""
     return normpath(f"{base}/{entry.target}" if base and not entry.target.startswith("/") else entry.target)
 
 
 class _KeptText:
-    """Decide which members are small JSON worth keeping, within a total."""
+    """Decide which members are small JSON to keep, within a total."""
 
     def __init__(self, limits: ArchiveLimits) -> None:
         self._left = limits.max_kept_json_bytes
         self._most = limits.max_json_bytes
 
     def wants(self, entry: TarEntry, head: bytes) -> bool:
-        """Say whether the member may be one of the image's JSON files, and book its bytes."""
+        """Return whether the member may be one of the image's JSON files, and count its bytes."""
         looks_like_json = head.lstrip()[:1] in (b"{", b"[", b"")
         if not looks_like_json or entry.size > min(self._left, self._most):
             return False
@@ -178,9 +178,9 @@ def _read_file(
 
 
 class _Unpacking:
-    """Unpack a compressed member beside hashing it.
+    """Unpack a compressed member while it is hashed.
 
-    Damage is noted, not raised: only if the member turns out to be a layer does it matter.
+    Damage is recorded, not raised: it only matters if the member turns out to be a layer.
     """
 
     def __init__(self, file: ArchiveMember, compression: str, budget: ExpansionBudget, lane: HashLane) -> None:
@@ -204,7 +204,7 @@ class _Unpacking:
             self._unpacked.broken = error
 
     def finish(self) -> None:
-        """Note whether the stream was whole."""
+        """Record whether the stream was complete."""
         if self._unpacked.broken:
             return
         try:

@@ -1,8 +1,8 @@
 """Decompress untrusted gzip and zstd streams within bounds.
 
-gzip is read by isal where it is installed (about twice as fast), by zlib elsewhere; zstd by Python 3.14's own module
-or its backport. Pieces are at most PIECE_BYTES long, and a zstd window has at most 128 MiB, so that memory stays
-bounded whatever a stream asks for.
+gzip is read by isal where it is installed (about twice as fast), otherwise by zlib; zstd by Python 3.14's own module
+or its backport. Pieces are at most PIECE_BYTES long, and a zstd window has at most 128 MiB, so memory stays bounded
+for any stream.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, cast
 from submissions.intake.image.bytes import PIECE_BYTES
 from submissions.intake.image.errors import ArchiveError, BrokenStream
 
-_inflate: Any = zlib  # at a participant's home the standard library does
+_inflate: Any = zlib  # on a participant's own computer the standard library is enough
 with suppress(ImportError):
     from isal import isal_zlib as _inflate
 
@@ -25,10 +25,10 @@ with suppress(ImportError):
 with suppress(ImportError):
     from compression import zstd as _zstd  # type: ignore[import-not-found,no-redef]  # Python 3.14
 
-_FEED_BYTES = 128 << 10  # what is not consumed at once is copied, so feed little
+_FEED_BYTES = 128 << 10  # input that is not consumed at once is copied, so feed little
 _GZIP_WBITS = 31
-_ZSTD_WINDOW_LOG = 27  # 128 MiB, what the zstd command takes without --long
-# pigz, eStargz and zstd:chunked write a stream a file; each costs microseconds, however little it holds.
+_ZSTD_WINDOW_LOG = 27  # 128 MiB, the limit of the zstd command without --long
+# pigz, eStargz and zstd:chunked write one stream per file; each stream costs microseconds, even when empty.
 _MAX_STREAMS = 4_000_000
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -42,12 +42,12 @@ _OTHER_COMPRESSION = {
 
 
 def is_gzip(head: bytes) -> bool:
-    """Say whether `head` begins a gzip stream."""
+    """Return whether `head` begins a gzip stream."""
     return head.startswith(_GZIP_MAGIC)
 
 
 def layer_compression(head: bytes) -> str:
-    """Return "gzip" or "zstd", the compressions a layer may have, or "" where `head` begins neither."""
+    """Return "gzip" or "zstd", the compressions a layer may have, or "" if `head` begins neither."""
     if is_gzip(head):
         return "gzip"
     is_skippable = head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50  # RFC 8878, 3.1.2
@@ -55,7 +55,7 @@ def layer_compression(head: bytes) -> str:
 
 
 def other_compression(head: bytes) -> str | None:
-    """Return the name of a compression that an archive may not have, if `head` begins such a stream."""
+    """Return the name of a compression that is not allowed, if `head` begins such a stream; else None."""
     return next((name for magic, name in _OTHER_COMPRESSION.items() if head.startswith(magic)), None)
 
 
@@ -72,12 +72,12 @@ class Decompressor:
         self._streams = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` unpacks to. Raises BrokenStream."""
+        """Yield the unpacked bytes of `data`. Raises BrokenStream."""
         for start in range(0, len(data), _FEED_BYTES):
             yield from self._feed_little(data[start : start + _FEED_BYTES])
 
     def finish(self) -> None:
-        """Say that the stream ends here. Raises BrokenStream if it was cut short."""
+        """Finish the stream. Raises BrokenStream if it was cut short."""
         if self._member is not None:
             raise BrokenStream
 
@@ -126,7 +126,7 @@ class GzipDecompressor(Decompressor):
     """Reads gzip (RFC 1952)."""
 
     def _without_padding(self, data: bytes) -> bytes:
-        return data.lstrip(b"\0")  # padding between or after members, as gzip itself allows
+        return data.lstrip(b"\0")  # padding between or after members, which gzip itself accepts
 
     def _new_member(self) -> Any:
         return _inflate.decompressobj(_GZIP_WBITS)
@@ -142,7 +142,7 @@ class GzipDecompressor(Decompressor):
 
 
 class ZstdDecompressor(Decompressor):
-    """Reads zstd (RFC 8878); the module keeps what it has not consumed itself."""
+    """Reads zstd (RFC 8878); the zstd module itself keeps unconsumed input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ def _window_too_large() -> BrokenStream:
 
 
 def decompressed(pieces: Iterable[bytes], compression: str = "gzip") -> Iterator[bytes]:
-    """Yield what a whole stream unpacks to. Raises BrokenStream."""
+    """Yield the unpacked bytes of a whole stream. Raises BrokenStream."""
     reader = decompressor(compression)
     for piece in pieces:
         yield from reader.feed(piece)

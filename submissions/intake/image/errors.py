@@ -1,15 +1,15 @@
-"""What is wrong with an uploaded image, as one error carrying a code of the failure table.
+"""Errors of an uploaded image, each with a code of the failure table.
 
-Codes are names of `submissions.failures`; the participant's fault, every one of them. Trouble
-with our own disk stays an OSError.
+Codes are names of `submissions.failures`; all of them are the participant's fault. Trouble with our own disk stays an
+OSError.
 """
 
 
 class ArchiveError(Exception):
-    """The upload cannot be taken.
+    """The upload is refused.
 
     code: a failure code, such as "IMAGE_LAYER_MISMATCH".
-    note: one sentence for the participant; holds no path of ours and no digest.
+    note: one sentence for the participant; contains no path of ours and no digest.
     """
 
     def __init__(self, code: str, note: str) -> None:
@@ -33,6 +33,6 @@ class BrokenStream(ArchiveError):
 
 
 def shown(name: str, most: int = 80) -> str:
-    """Return `name` as it may stand in a note: printable ASCII, quoted, cut."""
+    """Return `name` in a form safe for a note: printable ASCII, quoted, shortened."""
     text = ascii(name)
     return text if len(text) <= most else text[:most] + "…'"

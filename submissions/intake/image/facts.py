@@ -1,11 +1,11 @@
-"""What intake knows about an image once it has been checked."""
+"""The facts that intake knows about a checked image."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """What the image's own config asks for; checked, but still the participant's words.
+    """The content of the image's own config: checked, but still written by the participant.
 
     exposed_ports: TCP only, sorted. volumes: normalised absolute paths, sorted.
     env_names: names only, in order; values stay in the config.
@@ -24,13 +24,13 @@ class ImageConfig:
 
     @property
     def has_command(self) -> bool:
-        """Say whether a container of this image has anything to start."""
+        """Return whether a container of this image has a command to start."""
         return any(self.entrypoint) or any(self.cmd)
 
 
 @dataclass(frozen=True)
 class LayerSource:
-    """Where one layer's tar lies in the upload.
+    """The position of one layer's tar in the upload.
 
     offset, stored_bytes: in the outer tar, once that is unpacked.
     expanded_bytes: length of the layer's own tar; differs where `compression` is "gzip" or "zstd".
@@ -47,10 +47,10 @@ class LayerSource:
 class ImageFacts:
     """A checked image: enough to load it, run it and describe it to staff.
 
-    image_id: "sha256:…" of the config, which is what the engine will call it.
+    image_id: "sha256:…" of the config, which is the engine's id of the image.
     diff_ids: of the layers, bottom first; every one was verified against the bytes.
-    sha256, file_bytes: of the upload as it came. expanded_bytes: as ArchiveLimits counts.
-    layers: distinct layers in the order they lie in the upload, for `rewritten`.
+    sha256, file_bytes: of the upload as received. expanded_bytes: as ArchiveLimits counts.
+    layers: distinct layers in their order in the upload, for `rewritten`.
     Digests are for staff only.
     """
 

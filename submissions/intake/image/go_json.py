@@ -1,8 +1,8 @@
-"""JSON as written by image builders, its fields looked up as an engine looks them up.
+"""Read JSON written by image builders, and look up its fields as an engine does.
 
-Go, which engines are written in, matches field names without regard to case and takes the last
-of two. Whoever reads `Env` where Go reads `eNV` checks one config and runs another, so a field
-is looked up Go's way and may be there once.
+Engines are written in Go, which matches field names without regard to case and takes the last of two. A reader that
+takes `Env` where Go takes `eNV` would check one config and run another. So a field is looked up as in Go, and may
+occur only once.
 """
 
 from typing import Any, cast
@@ -11,7 +11,7 @@ from lunasite.http.strict_json import NotStrictJson, parse_strict
 
 
 class BadJson(ValueError):
-    """The text is not JSON that can have one meaning only, or a field has no value of its type."""
+    """The text is not JSON with exactly one meaning, or a field has a value of the wrong type."""
 
 
 def parse(text: bytes) -> Any:
@@ -23,7 +23,7 @@ def parse(text: bytes) -> Any:
 
 
 def field(value: dict[str, Any], name: str) -> Any:
-    """Return the field Go would read for `name`, None if absent. Raises BadJson on two spellings."""
+    """Return the field that Go would read for `name`, None if absent. Raises BadJson on two spellings."""
     found = [key for key in value if key.casefold() == name.casefold()]
     if len(found) > 1:
         raise BadJson(f"{name} appears in two spellings")
@@ -63,7 +63,7 @@ def text_list_field(value: dict[str, Any], name: str) -> tuple[str, ...]:
 
 
 def _plain(text: str, name: str) -> str:
-    """Return `text` unless it holds what no file or process name can: NUL, half a surrogate pair."""
+    """Return `text` unless it contains what no file or process name can: NUL or half a surrogate pair."""
     if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise BadJson(f"{name} holds characters that are none")
     return text

@@ -1,4 +1,4 @@
-"""SHA-256 on threads of their own, so that hashing overlaps reading and unpacking."""
+"""SHA-256 on separate threads, so that hashing overlaps reading and unpacking."""
 
 import hashlib
 from queue import Queue
@@ -8,7 +8,7 @@ from typing import Protocol, Self
 
 
 class Digest(Protocol):
-    """The part of a hashlib object used here."""
+    """The methods of a hashlib object used here."""
 
     def update(self, data: bytes, /) -> None:
         """Add bytes."""
@@ -20,8 +20,9 @@ class Digest(Protocol):
 class HashLane:
     """One thread that feeds pieces to digests in the order they came.
 
-    hashlib lets go of the GIL while it works. The queue is bounded, so a lane that is behind
-    slows its caller down instead of filling memory. Digests are complete once the lane is closed.
+    hashlib releases the GIL while it works. The queue is bounded, so a slow lane slows its caller down instead of
+    filling
+    memory. Digests are complete once the lane is closed.
     """
 
     def __init__(self, depth: int = 8) -> None:
@@ -34,7 +35,7 @@ class HashLane:
         return hashlib.sha256()
 
     def update(self, digest: Digest, piece: bytes) -> None:
-        """Add `piece` to `digest`, soon."""
+        """Queue `piece` to be added to `digest`."""
         self._queue.put((digest, piece))
 
     def close(self) -> None:

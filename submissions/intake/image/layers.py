@@ -1,7 +1,7 @@
-"""Prove that an archive's layers are the ones its config names.
+"""Prove that an archive's layers are those that its config names.
 
-An engine that already holds a layer of some digest does not look at the bytes that came with
-the name, so a config naming other people's layers would be given their files (threat T12).
+An engine that already holds a layer with some digest ignores the bytes that came with that name. So a config that
+names other people's layers would be given their files (threat T12).
 """
 
 from submissions.intake.image.contents import ArchiveMember
@@ -16,9 +16,9 @@ from submissions.intake.image.tar import begins_tar
 def verified_layers(
     files: tuple[ArchiveMember, ...], diff_ids: tuple[str, ...], limits: ArchiveLimits
 ) -> tuple[LayerSource, ...]:
-    """Return where the distinct layers lie, in the order of the archive.
+    """Return the positions of the distinct layers, in the order of the archive.
 
-    files, diff_ids: bottom first, to be pairwise equal.
+    files, diff_ids: bottom first, must be pairwise equal.
     Raises ArchiveError: IMAGE_BAD_MANIFEST, IMAGE_LAYER_MISMATCH, COMPRESSION_NOT_SUPPORTED, ARCHIVE_CORRUPT,
     ARCHIVE_BAD_MEMBER, ARCHIVE_TOO_MANY_MEMBERS.
     """
@@ -33,7 +33,7 @@ def verified_layers(
 
 
 def unpacked_bytes(layers: tuple[LayerSource, ...], diff_ids: tuple[str, ...]) -> int:
-    """Return what an engine writes: it unpacks a layer once for every time the image names it."""
+    """Return the bytes that an engine writes: it unpacks a layer each time the image names it."""
     sizes = {layer.diff_id: layer.expanded_bytes for layer in layers}
     return sum(sizes[diff_id] for diff_id in diff_ids)
 

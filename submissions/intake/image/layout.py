@@ -1,7 +1,7 @@
 """Find the one image in an archive: Docker's `manifest.json`, or an OCI `index.json`.
 
-`docker save` writes the first (newer engines both), podman, skopeo and buildkit either. Of several images that one
-is taken that is for linux/amd64; the layout may lie one folder down, as in an archive packed again by hand.
+`docker save` writes the first (newer engines both); podman, skopeo and buildkit write either. Of several images the
+one for linux/amd64 is taken. The layout may lie one folder down, as in an archive that was repacked by hand.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class FoundImage:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """An image that the archive lists. platform: "linux/amd64", or "" where nothing says it."""
+    """An image that the archive lists. platform: "linux/amd64", or "" where none is given."""
 
     layout: str
     platform: str
@@ -67,7 +67,7 @@ def find_image(contents: Contents, limits: ArchiveLimits) -> FoundImage:
 
 
 def _image_folder(contents: Contents) -> str:
-    """Return the folder of the layout: "" for the top, or the only one below it that has one."""
+    """Return the folder of the layout: "" for the top, or the only folder below it with a layout."""
     if contents.has("manifest.json") or contents.has("index.json"):
         return ""
     folders = {name.partition("/")[0] for name in contents.files if _is_layout_below(name, contents)}
@@ -86,7 +86,7 @@ def _is_layout_below(name: str, contents: Contents) -> bool:
 
 
 def _foreign(contents: Contents) -> str | None:
-    """Return the sentence about what the archive is instead of an image, None where nothing is recognised."""
+    """Return the sentence about another type of archive; None if it is not recognised."""
     own = [file for name, file in contents.files.items() if not is_left_by_macos(name)]
     if len(own) == 1 and (own[0].unpacked or (any(own[0].head) and begins_tar(own[0].head))):
         return archive_inside(shown(own[0].name))
@@ -94,7 +94,7 @@ def _foreign(contents: Contents) -> str | None:
 
 
 def _candidates(contents: Contents, limits: ArchiveLimits) -> list[_Candidate]:
-    """Return the listed images. `manifest.json` has one a name, and may leave platforms out that `index.json` has."""
+    """Return the listed images. `manifest.json` lists one per name, and may omit platforms that `index.json` has."""
     if not contents.has("manifest.json"):
         return _oci_candidates(contents)
     listed = _docker_candidates(contents, limits)
@@ -129,12 +129,12 @@ def _oci_platform(listed: OciManifest, contents: Contents) -> str:
 
 
 def _platform_of(config: ArchiveMember | None, listed: dict[str, Any]) -> str:
-    """Return "os/architecture" as the config says it, or else as the index does; the config is what will run."""
+    """Return "os/architecture" from the config, or else from the index; the config decides what will run."""
     try:
         message = json_object(go_json.parse(config.text), "The config") if config and config.text else listed
         names = [go_json.text_field(message, name) for name in ("os", "architecture", "variant")]
     except BadJson:
-        return ""  # said with its reason once the config is read
+        return ""  # the error follows when the config is read
     names = names[:2] if names[2] in ("", "v1") else names
     return "/".join(names) if all(names) else ""
 

@@ -1,16 +1,16 @@
-"""How much of everything an image archive may hold (docs/reference/container-contract.md)."""
+"""The limits of an image archive (docs/reference/container-contract.md)."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """Bounds of one archive; every number is the largest allowed value.
+    """Limits of one archive; every number is the largest allowed value.
 
-    max_expanded_bytes counts the bytes of the tar once unpacked, plus what compressed layers
-    inside it unpack to. max_ratio (expanded : file size) applies beyond ratio_free_bytes.
-    max_layer_members counts the files of all layers: each takes an inode and a block of the engine's
-    disk, which its 512 bytes of tar do not tell.
+    max_expanded_bytes counts the bytes of the tar once unpacked, plus the unpacked bytes of compressed layers inside
+    it.
+    max_ratio (expanded : file size) applies beyond ratio_free_bytes. max_layer_members counts the files of all layers:
+    each takes an inode and a block of the engine's disk, which its 512 bytes of tar do not show.
     """
 
     max_expanded_bytes: int = 20_000_000_000
@@ -26,5 +26,5 @@ class ArchiveLimits:
     max_volumes: int = 8
 
     def expanded_cap(self, file_bytes: int) -> int:
-        """Return how far a file of `file_bytes` may unpack under the ratio rule."""
+        """Return how many bytes a file of `file_bytes` may unpack to under the ratio rule."""
         return max(self.ratio_free_bytes, self.max_ratio * file_bytes)

@@ -22,7 +22,7 @@ _LAYER_TYPES = ("application/vnd.oci.image.layer.", "application/vnd.docker.imag
 
 @dataclass(frozen=True)
 class OciManifest:
-    """One image manifest; `platform` as its index gives it, {} where it does not."""
+    """One image manifest; `platform` as its index gives it, {} if the index gives none."""
 
     manifest: dict[str, Any]
     platform: dict[str, Any]
@@ -31,8 +31,9 @@ class OciManifest:
 def image_manifests(contents: Contents) -> list[OciManifest]:
     """Return the image manifests below `index.json`, each once.
 
-    What is not an image is left out: signatures, attestations and other artifacts, and, of a list for several
-    platforms, entries whose blobs were not saved with it. Raises ArchiveError (IMAGE_BAD_MANIFEST), BadJson.
+    Everything else is left out: signatures, attestations and other artifacts. So are the entries of a multi-platform
+    list
+    whose blobs were not saved with it. Raises ArchiveError (IMAGE_BAD_MANIFEST), BadJson.
     """
     found: dict[str, OciManifest] = {}
     level = [json_object(json_member("index.json", contents), "index.json")]
@@ -61,7 +62,7 @@ def _descriptors(indexes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _is_attestation(descriptor: dict[str, Any]) -> bool:
-    """Say whether buildkit marked the entry as an attestation."""
+    """Return whether buildkit marked the entry as an attestation."""
     annotations = go_json.object_field(descriptor, "annotations")
     platform = go_json.object_field(descriptor, "platform")
     is_of_no_platform = go_json.field(platform, "os") == "unknown"
@@ -69,12 +70,12 @@ def _is_attestation(descriptor: dict[str, Any]) -> bool:
 
 
 def _is_artifact(value: dict[str, Any]) -> bool:
-    """Say whether a descriptor, manifest or index is an artifact, or refers to an image instead of being one."""
+    """Return whether a descriptor, manifest or index is an artifact, or refers to an image instead of being one."""
     return bool(go_json.text_field(value, "artifactType")) or go_json.field(value, "subject") is not None
 
 
 def _has_image_types(manifest: dict[str, Any]) -> bool:
-    """Say whether the media types of a manifest, where it gives them, are an image's."""
+    """Return whether the media types of a manifest, if given, are those of an image."""
     config = go_json.object_field(manifest, "config")
     if go_json.text_field(config, "mediaType") not in _CONFIG_TYPES:
         return False
@@ -103,7 +104,7 @@ def blob_name(descriptor: dict[str, Any]) -> str:
 
 
 def is_sha256(digest: str) -> bool:
-    """Say whether `digest` is 64 lower-case hexadecimal digits."""
+    """Return whether `digest` is 64 lower-case hexadecimal digits."""
     return len(digest) == 64 and not digest.strip("0123456789abcdef")
 
 

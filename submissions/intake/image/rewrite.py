@@ -1,7 +1,7 @@
-"""Write the archive that the engine gets: pass 2 of two.
+"""Write the archive that the engine loads: pass 2 of two.
 
-Nothing of the upload's own manifest reaches the engine: config, layers and a manifest of ours
-without tags, so that no upload can name, or overwrite, anything.
+No part of the upload's own manifest reaches the engine. It gets the config, the layers and our own manifest without
+tags, so that no upload can name, or overwrite, anything.
 """
 
 import json
@@ -22,8 +22,8 @@ _END = bytes(2 * BLOCK_BYTES)
 def rewritten(file: str | PathLike[str] | BinaryIO, facts: ImageFacts) -> Iterator[bytes]:
     """Yield a `docker load` archive of the checked image, about 1 MiB at a time.
 
-    file: what `scan_archive` read, unchanged since. The engine must answer with facts.image_id.
-    Raises ArchiveError (ARCHIVE_CORRUPT) if the file is no longer what was scanned.
+    file: the file that `scan_archive` read, unchanged since. The engine must answer with facts.image_id.
+    Raises ArchiveError (ARCHIVE_CORRUPT) if the file has changed since the scan.
     """
     for name, text in _small_members(facts):
         yield _header(name, len(text)) + text + _padding(len(text))
@@ -58,7 +58,7 @@ def _padding(size: int) -> bytes:
 
 
 class _Tar:
-    """The upload's tar, from which layers are taken in the order they lie there."""
+    """The upload's tar; layers are taken in their order in the file."""
 
     def __init__(self, source: BinaryIO, facts: ImageFacts) -> None:
         self._source = source
@@ -78,7 +78,7 @@ class _Tar:
 
 
 def _exactly(count: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Pass `pieces` on. Raises ArchiveError unless they are `count` bytes together."""
+    """Yield `pieces` unchanged. Raises ArchiveError unless they have `count` bytes in total."""
     for piece in pieces:
         count -= len(piece)
         if count < 0:

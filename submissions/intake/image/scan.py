@@ -3,8 +3,8 @@
     facts = scan_archive(path)                     # raises ArchiveError
     engine.load(rewritten(path, facts))            # submissions.intake.image.rewrite, pass 2
 
-The file's content decides what it is, never its name: a gzip named `.tar` and a tar named
-`.tar.gz` are both taken (catalogue row U8).
+The file's content decides its type, never its name: a gzip named `.tar` and a tar named `.tar.gz` are both accepted
+(catalogue row U8).
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,17 +28,17 @@ from submissions.intake.image.recognise.words import COMPRESSED_TWICE, not_an_ar
 from submissions.intake.image.tar import BLOCK_BYTES
 
 DEFAULT_LIMITS = ArchiveLimits()
-# What a tar fails by that was cut between two members, where nothing else tells.
+# The codes of a tar that was cut between two members, if nothing else shows the cut.
 _CODES_OF_A_CUT = frozenset(
     ("IMAGE_NO_MANIFEST", "IMAGE_BAD_MANIFEST", "IMAGE_BAD_CONFIG", "IMAGE_COUNT", "ARCHIVE_BAD_MEMBER")
 )
 
 
 def scan_archive(file: str | PathLike[str] | BinaryIO, limits: ArchiveLimits = DEFAULT_LIMITS) -> ImageFacts:
-    """Read the archive once, in constant memory, and return what is in it.
+    """Read the archive once, in constant memory, and return its facts.
 
     file: a path, or a seekable binary file (read from its start).
-    Raises ArchiveError with the first rule the archive breaks; OSError is our own trouble.
+    Raises ArchiveError with the first rule that the archive breaks; OSError is our own trouble.
     """
     with opened(file) as source:
         read = _read(source, limits)
@@ -73,7 +73,7 @@ def _facts(read: "_Read", limits: ArchiveLimits) -> ImageFacts:
 
 
 def _check_programs(image: FoundImage, checked: CheckedConfig) -> None:
-    """Raise ArchiveError (IMAGE_ARCHITECTURE) if the program the image starts is built for another machine."""
+    """Raise ArchiveError (IMAGE_ARCHITECTURE) if the program that the image starts is built for another machine."""
     config = checked.config
     command = [*config.entrypoint, *config.cmd]
     programs = [layer.headers.programs for layer in image.layers]
@@ -98,7 +98,7 @@ class _Read:
 
 
 def _read(source: BinaryIO, limits: ArchiveLimits) -> _Read:
-    """Hash and list the whole file; two threads hash while this one reads and unpacks."""
+    """Hash and list the whole file; two threads hash while this thread reads and unpacks."""
     read = _Read(source, limits)
     with HashLane() as file_lane, HashLane() as member_lane:
         read.digest = file_lane.begin()
@@ -118,7 +118,7 @@ def _read(source: BinaryIO, limits: ArchiveLimits) -> _Read:
 
 
 def _recognised(error: ArchiveError, contents: Contents) -> ArchiveError:
-    """Return the error, or a better one where the members read so far tell that this is not an image."""
+    """Return the error, or a better error if the members read so far show that this is not an image."""
     if error.code not in ("ARCHIVE_BAD_MEMBER", "ARCHIVE_TOO_MANY_MEMBERS", "ARCHIVE_DUPLICATE_MEMBER"):
         return error
     note = foreign_tar(contents.names)
@@ -132,7 +132,7 @@ def _hashed(pieces: Iterable[bytes], digest: Digest, lane: HashLane) -> Iterator
 
 
 def _expect_tar(head: bytes) -> None:
-    """Raise ArchiveError unless a tar begins; a gzip inside a gzip is not one."""
+    """Raise ArchiveError unless a tar begins here; a gzip inside a gzip is refused."""
     if not head:
         raise not_an_archive("The gzip file holds nothing. Make the archive with `docker save -o model.tar IMAGE`.")
     if is_gzip(head):

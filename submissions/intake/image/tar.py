@@ -1,8 +1,8 @@
-"""A strict reader of tar headers, for archives nobody may be trusted to have written.
+"""A strict reader of tar headers, for archives from untrusted sources.
 
-Why not `tarfile`: in a stream it stops silently at a damaged header, takes a cut file for a whole
-one, and reads extension headers of any declared size into memory. This one takes ustar, GNU
-long names and pax, and refuses whatever it does not fully understand.
+Why not `tarfile`: in a stream it stops silently at a damaged header, accepts a truncated file as complete, and reads
+extension headers of any declared size into memory. This reader accepts ustar, GNU long names and pax, and refuses
+everything that it does not fully understand.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class TarEntry:
 
 @dataclass(frozen=True)
 class _Header:
-    """A header block as it stands; names still bytes, because encodings come later."""
+    """A header block as stored; names are still bytes, because encodings are resolved later."""
 
     type_flag: bytes
     name: bytes
@@ -40,12 +40,12 @@ class _Header:
 
 
 def begins_tar(block: bytes) -> bool:
-    """Say whether a block is a tar header, or the zeros an empty tar begins with."""
+    """Return whether a block is a tar header, or the zeros that an empty tar begins with."""
     return len(block) == BLOCK_BYTES and (block == _ZERO_BLOCK or _checksum_holds(block))
 
 
 class TarEnd:
-    """Whether the blocks of zeros that end a tar were there; without them it may have been cut between members."""
+    """Whether the zero blocks that end a tar were found; without them it may have been cut between members."""
 
     is_marked = False
 
@@ -54,7 +54,7 @@ def entries(cursor: ByteCursor, limits: ArchiveLimits, end: TarEnd | None = None
     """Yield the members one by one, to the end of the stream.
 
     The caller takes exactly `entry.size` bytes from the cursor before asking for the next.
-    end: learns at the end whether it is marked; a tar without one is taken, since some tools write it so.
+    end: records whether the end is marked; a tar without an end mark is accepted, since some tools write none.
     Raises ArchiveError (ARCHIVE_CORRUPT, ARCHIVE_BAD_MEMBER, ARCHIVE_TOO_MANY_MEMBERS).
     """
     count = 0
@@ -73,7 +73,7 @@ def entries(cursor: ByteCursor, limits: ArchiveLimits, end: TarEnd | None = None
 def normalised(name: str, limits: ArchiveLimits) -> str:
     """Return a member's name without `.` and doubled slashes; "" is the root itself.
 
-    Raises ArchiveError (ARCHIVE_BAD_MEMBER) if it is absolute, climbs, or is too long.
+    Raises ArchiveError (ARCHIVE_BAD_MEMBER) if the name is absolute, contains `..`, or is too long.
     """
     if len(name.encode("utf-8", "surrogatepass")) > limits.max_name_bytes:
         raise ArchiveError("ARCHIVE_BAD_MEMBER", f"A member's name is longer than {limits.max_name_bytes} bytes.")
@@ -87,7 +87,7 @@ def _entry(header: _Header, limits: ArchiveLimits) -> TarEntry:
     raw_name = _text(header.name)
     kind = _KINDS.get(header.type_flag)
     if kind == "file" and raw_name.endswith("/"):
-        kind = "directory"  # how the oldest tars write one
+        kind = "directory"  # the oldest tars mark directories this way
     if kind is None:
         raise ArchiveError(
             "ARCHIVE_BAD_MEMBER", f"The member {shown(raw_name)} is neither a file, a directory nor a link."
@@ -116,13 +116,13 @@ def _next_header(cursor: ByteCursor, limits: ArchiveLimits, end: TarEnd) -> _Hea
 
 
 def _expect_end(cursor: ByteCursor, overrides: dict[str, bytes]) -> None:
-    is_ended = not cursor.peek(1) or cursor.take(BLOCK_BYTES) == _ZERO_BLOCK  # one block of the two is enough
+    is_ended = not cursor.peek(1) or cursor.take(BLOCK_BYTES) == _ZERO_BLOCK  # one zero block of the two is enough
     if overrides or not is_ended:
         raise ArchiveError("ARCHIVE_CORRUPT", "The archive's end marker is damaged.")
 
 
 def _expect_zeros(cursor: ByteCursor) -> None:
-    """Read to the end: only padding may follow. This also makes gzip check its last checksum."""
+    """Read to the end: only padding may follow. Reading also makes gzip check its last checksum."""
     for piece in cursor.rest():
         if piece.count(0) != len(piece):
             raise ArchiveError("ARCHIVE_CORRUPT", "Something follows the end of the archive.")
@@ -183,7 +183,7 @@ def pax_records(data: bytes) -> dict[str, bytes]:
 
 
 def _checksum_holds(block: bytes) -> bool:
-    """Compare the header's sum, taken with the checksum field as blanks; old tars sum signed bytes."""
+    """Compare the header's checksum, computed with the checksum field as blanks; old tars sum signed bytes."""
     try:
         expected = header_number(block[148:156])
     except ArchiveError:
@@ -193,7 +193,7 @@ def _checksum_holds(block: bytes) -> bool:
 
 
 def header_number(field: bytes) -> int:
-    """Return a header's number: octal text, or GNU's base 256 for what does not fit."""
+    """Return the number in a header field: octal text, or GNU's base 256 for larger values."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     digits = field.split(b"\0")[0].strip(b" ")

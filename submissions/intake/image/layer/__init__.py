@@ -1,1 +1,1 @@
-"""What the tar of one layer holds, followed while its bytes pass by."""
+"""Inspect the tar of one layer while its bytes stream through."""

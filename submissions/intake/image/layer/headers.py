@@ -1,8 +1,8 @@
-"""Follow the tar headers inside a layer while its bytes pass by.
+"""Parse the tar headers inside a layer while its bytes stream through.
 
-An engine writes a sparse member out in full: 20 KB of archive became 200 MB on its disk, and the
-size is whatever the header says. No builder of images writes one, so a layer with one is refused.
-Sizes are read as the engine (Go's archive/tar) reads them; where that could differ, we refuse.
+An engine writes a sparse member out in full: 20 KB of archive became 200 MB on its disk, and the header alone sets
+the size. No image builder writes sparse members, so a layer with one is refused. Sizes are read as the engine (Go's
+archive/tar) reads them; where that could differ, we refuse.
 """
 
 import re
@@ -12,18 +12,18 @@ from submissions.intake.image.layer.programs import ELF_HEAD_BYTES, Programs, Re
 from submissions.intake.image.tar import BLOCK_BYTES, decimal, header_number, pax_records
 
 _ZERO_BLOCK = bytes(BLOCK_BYTES)
-_MOST_EXTENSION_BYTES = 1 << 20  # what Go's reader takes
+_MOST_EXTENSION_BYTES = 1 << 20  # the limit of Go's reader
 _EXTENSIONS = b"LKxg"
 _WITHOUT_BYTES = b"123456"
 _XATTR = "SCHILY.xattr."
-# A file system keeps them in a block of 4 KiB, and calls the disk full where they are more; that would be our fault.
+# A file system keeps xattrs in a block of 4 KiB; more of them fail as "disk full", which would count as our fault.
 _MOST_XATTR_BYTES = 2048
 _XATTR_ENTRY_BYTES = 16
 _SPARSE_KEY = re.compile(rb"(?:\A|\n)[0-9]+ GNU\.sparse\.")
 
 
 class LayerHeaders:
-    """Reads headers from pieces of any length; `fault` says why the layer cannot be taken."""
+    """Reads headers from pieces of any length; `fault` says why the layer is refused."""
 
     def __init__(self, most_members: int, budget: RecordBudget | None = None) -> None:
         self.fault: ArchiveError | None = None
@@ -41,7 +41,7 @@ class LayerHeaders:
         self._after_program = 0
 
     def feed(self, piece: bytes) -> None:
-        """Look at the next bytes of the layer's own tar."""
+        """Read the next bytes of the layer's own tar."""
         at = 0
         while at < len(piece) and self.fault is None and self._zero_blocks < 2:
             if self._skip:
@@ -94,7 +94,7 @@ class LayerHeaders:
             self._skip = 0
 
     def _is_without_bytes(self, flag: bytes, block: bytes) -> bool:
-        """Say whether an engine takes the member for one that no bytes follow, whatever its size."""
+        """Return whether an engine treats the member as having no data, whatever its size field."""
         name = self._records.get("path", block[:100].split(b"\0", 1)[0])
         return flag in _WITHOUT_BYTES or (flag == b"\0" and name.endswith(b"/"))
 
@@ -116,7 +116,7 @@ class LayerHeaders:
 
 
 def _path(block: bytes) -> bytes:
-    """Return a header's own name, with the prefix that ustar has room for."""
+    """Return a header's own name, with the ustar prefix."""
     name = block[:100].split(b"\0", 1)[0]
     prefix = block[345:500].split(b"\0", 1)[0] if block[257:263] == b"ustar\0" else b""
     return prefix + b"/" + name if prefix else name
@@ -130,7 +130,7 @@ def _is_executable(block: bytes) -> bool:
 
 
 def too_many_files(most: int) -> ArchiveError:
-    """Return the error of an image with more than `most` files in its layers."""
+    """Return the error for an image with more than `most` files in its layers."""
     return ArchiveError("ARCHIVE_TOO_MANY_MEMBERS", f"The image holds more than {most:,} files; leave some out.")
 
 

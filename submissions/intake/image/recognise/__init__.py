@@ -1,1 +1,1 @@
-"""Say what a file is that is not a saved image, and what to send instead."""
+"""Recognise files that are not a saved image, and say what to send instead."""

@@ -1,4 +1,4 @@
-"""Judge an upload by its first bytes, before gigabytes travel: the browser asks, every way to upload asks."""
+"""Judge an upload by its first bytes before gigabytes are sent. The browser and every way to upload use this check."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _LIMITS = ArchiveLimits()
 
 
 def judge_head(first_bytes: bytes, filename: str = "") -> None:
-    """Raise ArchiveError if a file that begins so, or is called so, is not a saved image.
+    """Raise ArchiveError if the first bytes or the name show that a file is not a saved image.
 
-    first_bytes: the first HEAD_BYTES of the file, or all of a shorter one; fewer tell less.
+    first_bytes: the first HEAD_BYTES of the file, or all of a shorter one; fewer bytes allow fewer checks.
     filename: "" where it is not known.
     Codes: EXTENSION_NOT_ALLOWED, UPLOAD_EMPTY, UPLOAD_NOT_ARCHIVE, COMPRESSION_NOT_SUPPORTED, IMAGE_NO_MANIFEST.
-    What passes is still to be scanned.
+    A file that passes must still be scanned.
     """
     if filename:
         judge_name(filename)
@@ -64,7 +64,7 @@ def judge_head(first_bytes: bytes, filename: str = "") -> None:
 
 
 def judge_name(filename: str) -> None:
-    """Raise ArchiveError (EXTENSION_NOT_ALLOWED) unless the name ends as an image archive's does."""
+    """Raise ArchiveError (EXTENSION_NOT_ALLOWED) unless the name has the ending of an image archive."""
     name = filename.lower()
     if name.endswith(ENDINGS):
         return
@@ -92,14 +92,14 @@ def _judge_gzip(head: bytes) -> None:
         raise words.not_an_archive(words.COMPRESSED_TWICE)
     _refuse_known(unpacked)
     if len(unpacked) < BLOCK_BYTES:
-        return  # too little to judge; the scan reads it all
+        return  # too few bytes to judge; the scan reads the whole file
     if not begins_tar(unpacked[:BLOCK_BYTES]):
         raise words.not_an_archive(f"The gzip file does not hold a tar archive. Make it with {words.SAVE}.")
     _judge_tar(unpacked)
 
 
 def _beginning(head: bytes) -> bytes:
-    """Return what a gzip stream's beginning unpacks to, at most _UNPACKED_BYTES; damage shows in the scan."""
+    """Return the unpacked beginning of a gzip stream, at most _UNPACKED_BYTES; the scan finds any damage."""
     out = b""
     try:
         for piece in decompressor("gzip").feed(head):
@@ -123,17 +123,17 @@ def _judge_tar(head: bytes) -> None:
 
 
 def _is_image_archive(head: bytes) -> bool:
-    """Say whether the bytes begin a tar, gzipped or not, that has members of a saved image."""
+    """Return whether the bytes begin a tar, gzipped or not, that has members of a saved image."""
     unpacked = _beginning(head) if is_gzip(head) else head
     return begins_tar(unpacked[:BLOCK_BYTES]) and any(is_image_part(entry.name) for entry, _ in _entries_in(unpacked))
 
 
 def _entries_in(head: bytes) -> Iterator[tuple[TarEntry, int]]:
-    """Yield the members whose headers lie in a tar's beginning, each with the offset of its bytes."""
+    """Yield the members whose headers lie in the beginning of a tar, each with the offset of its bytes."""
     cursor = ByteCursor([head])
     try:
         for entry in entries(cursor, _LIMITS):
             yield entry, cursor.offset
             cursor.skip(entry.size)
     except ArchiveError:
-        return  # the beginning ends here, or holds what the scan will refuse in better words
+        return  # the beginning ends here, or holds an error that the scan reports better

@@ -1,4 +1,4 @@
-"""What a tar without an image is, judged by the names of its members."""
+"""Recognise a tar without an image by the names of its members."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ _BUILD_FILES = frozenset(("Dockerfile", "Containerfile", "dockerfile"))
 
 
 def is_image_part(name: str) -> bool:
-    """Say whether a saved image may have a member of this name, at its top or one folder down."""
+    """Return whether a saved image may have a member of this name, at its top or one folder down."""
     return _IMAGE_PART.fullmatch(name) is not None
 
 
 def is_left_by_macos(name: str) -> bool:
-    """Say whether macOS's tar or Finder added the member; it holds nothing of the user's."""
+    """Return whether macOS's tar or Finder added the member; it holds none of the user's data."""
     return basename(name).startswith("._") or basename(name) == ".DS_Store" or name.startswith("__MACOSX")
 
 
 def foreign_tar(names: Iterable[str]) -> str | None:
-    """Return the sentence about a tar with such members that is not an image, None where nothing is recognised.
+    """Return a sentence about a tar with such members that is not an image; None if it is not recognised.
 
-    names: normalised member names, any number of the first ones.
+    names: any number of the first member names, normalised.
     """
     names = [name for name in names if not is_left_by_macos(name)]
     if any(is_image_part(name) for name in names):

@@ -1,8 +1,8 @@
-"""The sentences about files that are not a saved image; the commands work in every shell, Windows' too."""
+"""Sentences about files that are not a saved image; their commands work in every shell, also on Windows."""
 
 from submissions.intake.image.errors import ArchiveError
 
-# Never with a pipe or `>`: Windows PowerShell turns what passes through them into UTF-16 text.
+# Never with a pipe or `>`: Windows PowerShell converts piped bytes to UTF-16 text.
 SAVE = "`docker save -o model.tar IMAGE`"
 BUILD = "`docker build --platform linux/amd64 -t model .`"
 
@@ -29,22 +29,22 @@ ZIP = f"The file is a zip archive. If it holds the saved image, unpack it and se
 
 
 def not_an_image(note: str) -> ArchiveError:
-    """Return the error of a tar that holds no image."""
+    """Return the error for a tar that holds no image."""
     return ArchiveError("IMAGE_NO_MANIFEST", note)
 
 
 def not_an_archive(note: str) -> ArchiveError:
-    """Return the error of a file that is not a tar at all."""
+    """Return the error for a file that is not a tar at all."""
     return ArchiveError("UPLOAD_NOT_ARCHIVE", note)
 
 
 def archive_inside(name: str) -> str:
-    """Return the sentence about an archive in an archive. name: as `shown` gives it."""
+    """Return the sentence about an archive inside an archive. name: as `shown` returns it."""
     return f"The archive holds another archive, {name}; unpack it once and send that file."
 
 
 def compressed_with(compression: str) -> ArchiveError:
-    """Return the error of a file in a compression other than gzip."""
+    """Return the error for a file in a compression other than gzip."""
     return ArchiveError(
         "COMPRESSION_NOT_SUPPORTED",
         f"The file is compressed with {compression}. Decompress it and send the .tar, or compress that with gzip.",
