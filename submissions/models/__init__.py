@@ -1,4 +1,4 @@
-"""The nouns of the challenge: dataset, phase, team, submission, evaluation, upload, worker (docs/glossary.md)."""
+"""The models of the challenge: dataset, phase, team, submission, evaluation, upload, worker (docs/glossary.md)."""
 
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict

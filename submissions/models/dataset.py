@@ -1,4 +1,4 @@
-"""Datasets: what is predicted, and the truth that never leaves the worker."""
+"""Datasets: the cases to predict, and the truth that never leaves the worker."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Dataset(models.Model):
         return KINDS[self.kind]
 
     def scored_cases(self) -> models.QuerySet[Case]:
-        """Return the cases that count, in the dataset's order; samples are handed out and never scored."""
+        """Return the scored cases in the dataset's order; sample cases are handed out and never scored."""
         return self.cases.exclude(split=Split.SAMPLE).order_by("position")
 
 
@@ -48,7 +48,7 @@ class Split(models.TextChoices):
 
 
 class Case(models.Model):
-    """One thing to predict. truth: never leaves the worker. facts: what else the kind needs; it alone reads both."""
+    """One thing to predict. truth: never leaves the worker. facts: further data; only the kind interprets both."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="cases")
     position = models.PositiveIntegerField(help_text="Row in the table it came from; scores depend on this order.")

@@ -1,4 +1,4 @@
-"""Phases: a dataset opened for a time, with tries, limits and a metric that ranks."""
+"""Phases: a dataset opened for a time, with a quota, limits and a ranking metric."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from submissions.scoring import metrics_of
 
 NUMBER = re.compile(r"[0-9]{1,18}")
 SHORTEST_WINDOW = timedelta(seconds=1)
-MAX_WINDOW = timedelta(days=3653)  # a longer one would reach back before the first year of the calendar
+MAX_WINDOW = timedelta(days=3653)  # a longer one would reach back before year 1 of the calendar
 
 
 @dataclass(frozen=True)
 class PhaseLimits:
-    """What a container gets in this phase; frozen into each submission."""
+    """The resources of a container in this phase; frozen into each submission."""
 
     memory_mib: int
     cpus: float
@@ -41,11 +41,11 @@ class PhaseLimits:
 
 class PhaseQuerySet(models.QuerySet["Phase"]):
     def named(self, name: str) -> Phase | None:
-        """Return the phase of a slug or, as older clients write it, of its number (the primary key).
+        """Return the phase with this slug or, as older clients send it, with this number (the primary key).
 
-        A slug of digits alone comes before the number.
+        A slug of digits alone is matched before the number.
         """
-        if "\0" in name:  # PostgreSQL takes none in a text
+        if "\0" in name:  # PostgreSQL accepts no NUL in text
             return None
         phase = self.filter(slug=name).first()
         if phase is None and NUMBER.fullmatch(name):
@@ -53,7 +53,7 @@ class PhaseQuerySet(models.QuerySet["Phase"]):
         return phase
 
     def visible_to(self, user: Any) -> PhaseQuerySet:
-        """Hidden phases are for staff only."""
+        """Return the phases that `user` may see: hidden phases are for staff only."""
         return self if user.is_staff else self.filter(is_hidden=False)
 
     def boards_visible_to(self, user: Any) -> PhaseQuerySet:
@@ -111,7 +111,7 @@ class Phase(models.Model):
         return self.metric or self.kind.ranking_metric
 
     def is_open(self, now: datetime) -> bool:
-        """Half-open: the opening instant is in, the closing instant is out."""
+        """Return whether the phase is open: the opening instant is included, the closing instant is not."""
         return self.opens_at <= now and not self.has_ended(now)
 
     def has_ended(self, now: datetime) -> bool:
@@ -136,18 +136,18 @@ class Phase(models.Model):
         return self.dataset.cases.filter(split=Split.PRIVATE).exists()
 
     def shown_splits(self, user: Any, now: datetime) -> list[str]:
-        """Return the splits whose numbers `user` may see: private ones only after the end, or for staff."""
+        """Return the splits whose scores `user` may see: the private split only after the end, or for staff."""
         private = user.is_staff or self.has_ended(now)
         return [Split.PUBLIC, Split.PRIVATE] if private else [Split.PUBLIC]
 
     def board_split(self, now: datetime) -> str:
-        """Return the split that ranks: the private one once the phase has ended, if there is one."""
+        """Return the split used for ranking: the private one once the phase has ended, if there is one."""
         if self.has_ended(now) and self.has_private_cases():
             return Split.PRIVATE
         return Split.PUBLIC
 
     def rounded(self, value: Any) -> Any:
-        """Round every float inside `value` to the phase's decimals; None decimals: in full."""
+        """Round every float inside `value` to the phase's decimals; with decimals None, keep full precision."""
         if isinstance(value, dict):
             return {key: self.rounded(one) for key, one in value.items()}
         if isinstance(value, list | tuple):
@@ -194,7 +194,7 @@ class Phase(models.Model):
 
 
 class Quota(models.Model):
-    """So many tries a team within a rolling window; without a window, in the whole phase."""
+    """The number of tries of a team within a rolling window; without a window, in the whole phase."""
 
     phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="quotas")
     tries = models.PositiveIntegerField()

@@ -1,4 +1,4 @@
-"""A team's sign-in at a registry: stored encrypted, never shown again."""
+"""A team's credentials for a registry: stored encrypted, never shown again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from submissions.models.team import Team
 
 
 class RegistryCredential(models.Model):
-    """User name and password for one registry. The password is encrypted under a key drawn from SECRET_KEY."""
+    """User name and password for one registry. The password is encrypted with a key derived from SECRET_KEY."""
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="registry_credentials")
     host = models.CharField(max_length=255)
@@ -34,7 +34,7 @@ class RegistryCredential(models.Model):
 
     @property
     def password(self) -> str | None:
-        """The password; None where SECRET_KEY has changed since it was stored."""
+        """The password; None if SECRET_KEY has changed since it was stored."""
         try:
             return _cipher().decrypt(self.encrypted_password.encode()).decode()
         except InvalidToken:
@@ -42,6 +42,6 @@ class RegistryCredential(models.Model):
 
 
 def _cipher() -> Fernet:
-    """Return the cipher of registry passwords; its key serves nothing else (HKDF, RFC 5869)."""
+    """Return the cipher of registry passwords; its key has no other use (HKDF, RFC 5869)."""
     derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"lunasite registry credentials")
     return Fernet(urlsafe_b64encode(derived.derive(settings.SECRET_KEY.encode())))

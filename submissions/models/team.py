@@ -1,4 +1,4 @@
-"""Teams: who shares tries and a row on the board."""
+"""Teams: users who share a quota and a row on the board."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def new_code() -> str:
-    """Return a code to join by: 60 bits, no look-alike letters."""
+    """Return a join code: 60 bits, without look-alike letters."""
     return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(12))
 
 
 class SkeletonField(models.CharField):
-    """The skeleton of the row's `name`, written whenever the row is; unique, so that look-alikes cannot race."""
+    """The skeleton of the row's `name`, updated on every save; unique, so that the database refuses look-alikes."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"max_length": MAX_SKELETON, "unique": True, "editable": False, **options})
@@ -33,7 +33,7 @@ class SkeletonField(models.CharField):
 
 
 class Team(models.Model):
-    """One or more people; a lone user is a team of one, made when first needed."""
+    """One or more people; a user alone is a team of one, made when first needed."""
 
     name = models.CharField(max_length=80, unique=True)
     skeleton = SkeletonField()
@@ -47,7 +47,7 @@ class Team(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse in a form what the unique column would refuse with an error page."""
+        """Report in a form what the unique column would refuse with an error page."""
         if Team.objects.exclude(pk=self.pk).filter(skeleton=skeleton(self.name)).exists():
             raise ValidationError({"name": "That team name is taken, or looks like one that is; choose another."})
 
@@ -65,7 +65,7 @@ class Membership(models.Model):
 
 
 def team_of(user: User | AnonymousUser) -> Team | None:
-    """Return the user's team, or None for somebody without one (or not signed in)."""
+    """Return the user's team, or None for a user without one (or not signed in)."""
     if not user.is_authenticated:
         return None
     membership = Membership.objects.select_related("team").filter(user=user).first()

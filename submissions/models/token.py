@@ -10,13 +10,13 @@ from knox.models import AbstractAuthToken, AuthTokenManager
 
 class ApiTokenManager(AuthTokenManager):  # type: ignore[misc]
     def visible_to(self, user: Any) -> models.QuerySet[ApiToken]:
-        """A user's own; staff have no business with them."""
+        """Return the user's own tokens; staff do not see those of others."""
         own: models.QuerySet[ApiToken] = self.filter(user=user)
         return own
 
 
 class ApiToken(AbstractAuthToken):
-    """A knox token (stored as its digest, shown once) with the name its owner gave it."""
+    """A knox token (stored as its digest, shown once) with the name that its owner gave it."""
 
     name = models.CharField(max_length=80, default="API token")
     last_used_at = models.DateTimeField(null=True, blank=True)

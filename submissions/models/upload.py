@@ -1,4 +1,4 @@
-"""Uploads: a file on its way in, part by part."""
+"""Uploads: files that arrive part by part."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LIFETIME = timedelta(days=2)
 
 
 def end_of_life() -> datetime:
-    """Return when an upload begun now is dropped."""
+    """Return the expiry time of an upload begun now."""
     return timezone.now() + LIFETIME
 
 
 class UploadQuerySet(models.QuerySet["Upload"]):
     def visible_to(self, user: Any) -> UploadQuerySet:
-        """A user's own, as long as they live; staff have no business with them."""
+        """Return the user's own unexpired uploads; staff do not see those of others."""
         return self.filter(user=user, expires_at__gt=timezone.now())
 
     def unfinished(self) -> UploadQuerySet:
@@ -33,7 +33,7 @@ class UploadQuerySet(models.QuerySet["Upload"]):
 
 
 class Upload(models.Model):
-    """One resumable upload. Which parts are there, only the store says; `handle` is its name for the file."""
+    """One resumable upload. Only the store knows which parts have arrived; `handle` is its name for the file."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")

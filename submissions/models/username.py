@@ -1,4 +1,4 @@
-"""Skeletons of user names: whoever signs up must not pass for another."""
+"""Skeletons of user names, so that a new user cannot imitate another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from submissions.text.confusables import MAX_SKELETON
 
 
 class UsernameSkeleton(models.Model):
-    """The look-alike key of one user's name; the unique column decides between two who sign up at once."""
+    """The skeleton of one user's name; the unique column decides between two users who sign up at the same time."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="name_skeleton")
     skeleton = models.CharField(max_length=MAX_SKELETON, unique=True)

@@ -1,4 +1,4 @@
-"""Workers, as they report themselves, and the clock of their shared housekeeping."""
+"""Workers, as they report themselves, and the timestamps of their shared periodic jobs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-# Six heartbeats missed: a worker that says nothing for longer is taken for lost.
+# Six missed heartbeats: a worker that is silent for longer counts as lost.
 SILENT_AFTER = timedelta(seconds=30)
 
 
 def seen_lately(now: datetime) -> Q:
-    """Return the condition of a worker that is alive at `now`."""
+    """Return the query condition for workers alive at `now`."""
     return Q(seen_at__gte=now - SILENT_AFTER)
 
 
@@ -50,7 +50,7 @@ class Worker(models.Model):
 
 
 class PeriodicJob(models.Model):
-    """When a shared chore last ran; a conditional UPDATE lets one worker do it."""
+    """The last run of a shared periodic job; a conditional UPDATE lets only one worker run it."""
 
     name = models.CharField(max_length=40, primary_key=True)
     done_at = models.DateTimeField()
@@ -60,7 +60,7 @@ class PeriodicJob(models.Model):
 
     @classmethod
     def acquire(cls, name: str, every_s: float) -> bool:
-        """Take a chore that is due: True for exactly one of the workers that ask within `every_s` seconds."""
+        """Claim a job that is due: True for exactly one of the workers that ask within `every_s` seconds."""
         now = timezone.now()
         due = now - timedelta(seconds=every_s)
         _, created = cls.objects.get_or_create(name=name, defaults={"done_at": now})
