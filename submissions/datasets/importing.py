@@ -64,7 +64,7 @@ def split_by_patient(rows: list[TruthRow], public_fraction: float) -> list[str]:
 
 
 def _image_hashes(rows: list[TruthRow], images: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
-    """Return sha256 by image name. Raises DatasetError for each missing, empty, misplaced or of another format."""
+    """Return sha256 by image name. Raises DatasetError for images missing, empty, misplaced or of another format."""
     problems, hashes = [], {}
     for row in rows:
         if row.image in hashes:

@@ -1,4 +1,4 @@
-"""What a participant may not do now, and what to do instead; the API and the pages show the same sentence."""
+"""Errors for actions that a participant may not take now, and what to do instead; the API and the pages share them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def email_not_verified() -> ApiError:
 
 
 def quota_exceeded(allowance: Allowance, now: datetime) -> ApiError:
-    """Name the window that is used up and when the next try is free."""
+    """Name the quota window that is used up, and when the next try is free."""
     used = f"All {allowance.tries} tries {allowance.period} are used."
     if allowance.next_free_at is None:
         return ApiError(429, "QUOTA_EXCEEDED", used, next_try_at=None)

@@ -1,6 +1,6 @@
-"""How a participant's HTTP service differs from the contract (docs/reference/container-contract.md), checked.
+"""Check how a participant's HTTP service differs from the contract (docs/reference/container-contract.md).
 
-Only a path and a port are ever taken: the host is always the container's own loopback.
+Only a path and a port are accepted: the host is always the container's own loopback.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def checked_endpoint(value: Any) -> str:
 
 
 def checked_port(value: Any) -> int:
-    """Return a port from a number or its digits. Raises ApiError (INVALID_PORT)."""
+    """Return a port from a number or a string of digits. Raises ApiError (INVALID_PORT)."""
     digits = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
     if not re.fullmatch("[0-9]{1,5}", digits) or not 1 <= int(digits) <= 65535:
         raise ApiError(400, "INVALID_PORT", "A port is a whole number from 1 to 65535.", field="adapter.port")

@@ -1,4 +1,4 @@
-"""How many tries a team has left, and when the next is free."""
+"""The quota: how many tries a team has left, and when the next is free."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Allowance:
-    """One quota window of a phase, for one team. next_free_at: None while a try is left, or never again."""
+    """One quota window of a phase, for one team. next_free_at: None while a try is left, or if none will be free."""
 
     tries: int
     used: int
@@ -33,12 +33,12 @@ class Allowance:
 
 
 def counted_tries(phase: Phase, team: Team | None, user: User) -> QuerySet[Submission]:
-    """Return the submissions that use up tries: the team's, and the user's own from earlier teams."""
+    """Return the submissions that use up tries: those of the team, and the user's own from earlier teams."""
     return Submission.objects.filter(Q(team=team) | Q(user=user), phase=phase, try_counts=True, is_baseline=False)
 
 
 def allowance(quota: Quota, team: Team | None, user: User, now: datetime) -> Allowance:
-    """Count the tries in (now - window, now]: the half-open window frees a try exactly `window` after it."""
+    """Count the tries in (now - window, now]; with this half-open window a try is free exactly `window` later."""
     tries = counted_tries(quota.phase, team, user)
     if quota.window is not None:
         tries = tries.filter(created_at__gt=now - quota.window)
@@ -54,7 +54,7 @@ def allowances(phase: Phase, team: Team | None, user: User, now: datetime) -> li
 
 
 def first_used_up(left: list[Allowance]) -> Allowance | None:
-    """Return the exhausted window that lasts longest, since only its end helps."""
+    """Return the exhausted window that ends last, since only its end allows another try."""
     used_up = [one for one in left if one.is_used_up]
     endless = [one for one in used_up if one.next_free_at is None]
     if endless or not used_up:

@@ -1,4 +1,4 @@
-"""What an organiser may have overlooked in a phase: said in the admin and by `open_phase`."""
+"""Warnings about a phase, for organisers; shown in the admin and by `open_phase`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from submissions.models import Phase, Split
 
 
 def phase_warnings(phase: Phase) -> list[str]:
-    """Return what an organiser may have overlooked, one sentence each."""
+    """Return the settings that an organiser may have overlooked, one sentence each."""
     splits = dict(phase.dataset.cases.order_by().values_list("split").annotate(Count("pk")))
     return [*_ranking_advice(phase, splits), *(_image_advice(phase, splits) if phase.accepts_docker else ())]
 

@@ -1,4 +1,4 @@
-"""Curves as SVG coordinates; templates/charts/curve.svg draws them, without a script."""
+"""Compute curves as SVG coordinates; templates/charts/curve.svg draws them without a script."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Points = Sequence[Sequence[float]]
 
 @dataclass(frozen=True)
 class CurveLine:
-    """A curve: `path` is the `points` attribute of a polyline; dots only where they are few."""
+    """One curve: `path` is the `points` attribute of a polyline; dots are drawn only if they are few."""
 
     name: str
     css: str
@@ -51,15 +51,15 @@ def to_y(value: float) -> float:
     return round(TOP + (1 - value) * SIDE, 1)
 
 
-def line(name: str, points: Points, css: str = "curve", axes: CurveAxes | None = None) -> CurveLine:
-    """Place (x, y) points in the plot; without axes x is in [0, 1] as y is."""
+def line(name: str, points: Points, css: str = "curve", axes: Axes | None = None) -> Line:
+    """Return (x, y) points in plot coordinates; without axes, x is in [0, 1] like y."""
     placed = [(to_x(share_of_axis(x, axes) if axes else x), to_y(y)) for x, y in points]
     path = " ".join(f"{x},{y}" for x, y in placed)
     return CurveLine(name, css, path, placed if len(placed) <= 12 else [])
 
 
-def share_of_axis(x: float, axes: CurveAxes) -> float:
-    """Return where x lies between the first tick of the axis (0) and the last (1)."""
+def share_of_axis(x: float, axes: Axes) -> float:
+    """Return the position of x between the first tick of the axis (0) and the last (1)."""
     low, high = axes.x_ticks[0], axes.x_ticks[-1]
     if axes.is_log:
         return math.log(x / low) / math.log(high / low)
@@ -76,7 +76,7 @@ def _lines(curves: Mapping[str, Points], axes: CurveAxes) -> list[CurveLine]:
 def charts_of(curves: Mapping[str, Mapping[str, Any]]) -> list[Chart]:
     """Return the charts of an evaluation. curves: as `scoring.curves` stores them, by split.
 
-    Several splits, or the classes of a phase that asks for them, are lines of one chart.
+    Several splits, or the classes if the phase shows them, are lines of one chart.
     """
     drawn = [(CURVES[name].chart, _gathered(curves, name)) for name in CURVES]
     charts = [_chart(axes, lines) for axes, lines in drawn if axes is not None]
@@ -89,7 +89,7 @@ def _chart(axes: CurveAxes, curves: Mapping[str, Points]) -> Chart:
 
 
 def _gathered(curves: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Points]:
-    """Return line name → points: a line a split, and a line a class where the curve is kept by class."""
+    """Return line name → points: one line per split, and one per class where the curve is kept by class."""
     found: dict[str, Points] = {}
     for split, of_split in curves.items():
         value = of_split.get(name)

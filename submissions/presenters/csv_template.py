@@ -1,4 +1,4 @@
-"""The CSV to fill in, as a file, the same from the page and from the API; and the ids that a file got wrong."""
+"""The CSV template as a file, the same on the page and in the API; and the ids that a CSV got wrong."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lunasite.http.errors import ApiError
 from submissions.intake.csv.predictions import CsvProblems, template
 from submissions.models import Phase
 
-MAX_ID_LENGTH = 200  # as long as an id of a phase can be
+MAX_ID_LENGTH = 200  # the longest id that a phase can have
 
 
 def template_file(phase: Phase) -> HttpResponse:
-    """Return a CSV with every id of the phase. Raises ApiError (404) where no CSV is taken."""
+    """Return a CSV with every id of the phase. Raises ApiError (404) where no CSV is accepted."""
     if not phase.accepts_csv:
         raise ApiError(404, "NOT_FOUND", "This phase takes no CSV.")
     response = HttpResponse(template(phase.kind, phase.case_ids()), content_type="text/csv; charset=utf-8")
@@ -24,9 +24,9 @@ def template_file(phase: Phase) -> HttpResponse:
 
 
 def ids_file(problems: CsvProblems) -> str:
-    """Return an address that holds all missing and unknown ids as a CSV, or "" where there are none.
+    """Return a data URL with all missing and unknown ids as a CSV, or "" if there are none.
 
-    The refused file is kept nowhere, so the page itself carries what is to be downloaded of it.
+    The refused file is not stored, so the page itself carries the download.
     """
     if not problems.has_ids:
         return ""

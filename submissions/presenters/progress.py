@@ -1,4 +1,4 @@
-"""Where an evaluation stands, in words: the same for the page and the API."""
+"""The progress of an evaluation in words, the same for the page and the API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from submissions.models import Evaluation, Split, Submission
 
 Type = Submission.Type
 TRIAL = "trial run"
-# A CSV is checked while it is sent, an image by the worker that loads it.
+# A CSV is checked while it is sent; an image is checked by the worker that loads it.
 STEPS: dict[str, tuple[str, ...]] = {
     Type.CSV: ("received", "checked", "queued", "running", "scored"),
     Type.DOCKER: ("received", "queued", "checked", TRIAL, "running", "scored"),
@@ -21,7 +21,7 @@ IMAGE_STEPS = {"started": "checked", "fetch": "checked", "intake": "checked", "l
 
 @dataclass(frozen=True)
 class Progress:
-    """step: the one of the type's STEPS that is going on, or was the last. left_s: a guess, None without one."""
+    """step: the current or last one of the type's STEPS. left_s: an estimate, or None."""
 
     step: str
     sentence: str
@@ -36,7 +36,7 @@ class Progress:
 
 
 def progress_of(evaluation: Evaluation, now: datetime) -> Progress:
-    """Return where the evaluation stands at `now`."""
+    """Return the progress of the evaluation at `now`."""
     status = Evaluation.Status
     if evaluation.status == status.PENDING:
         place = place_in_queue(evaluation)
@@ -50,14 +50,14 @@ def progress_of(evaluation: Evaluation, now: datetime) -> Progress:
 
 
 def _step_reached(evaluation: Evaluation) -> str:
-    """Return the step that the newest attempt goes through, or went through last."""
+    """Return the step that the newest attempt is in, or that it reached last."""
     if not evaluation.attempt or evaluation.stage == "queued":
         return "queued"
     return IMAGE_STEPS.get(evaluation.stage, "running") if evaluation.submission.is_docker else "running"
 
 
 def steps_of(submission: Submission) -> tuple[str, ...]:
-    """Return the steps a submission goes through; without sample cases no image is tried out."""
+    """Return the steps of a submission; without sample cases there is no trial run."""
     steps = STEPS[submission.submission_type]
     has_trial = TRIAL in steps and submission.phase.dataset.cases.filter(split=Split.SAMPLE).exists()
     return tuple(step for step in steps if step != TRIAL or has_trial)
@@ -75,7 +75,7 @@ STAGES = {
 
 
 def _running(evaluation: Evaluation, now: datetime) -> Progress:
-    """Say `37 / 120 cases, 41 s, about 90 s left` once there are cases to count."""
+    """Return `37 / 120 cases, 41 s, about 90 s left` once there are cases to count."""
     elapsed = _seconds(evaluation.started_at, now)
     answered, total = evaluation.answered, evaluation.total
     predict_started = _as_time(evaluation.timings.get("predict_started_at")) or evaluation.started_at
@@ -90,7 +90,7 @@ def _running(evaluation: Evaluation, now: datetime) -> Progress:
 
 
 def _seconds(start: datetime | None, now: datetime) -> int:
-    """Never negative, whatever the clocks of two hosts say (F22)."""
+    """Return seconds; never negative, even if the clocks of two hosts differ (F22)."""
     return max(0, round((now - start).total_seconds())) if start else 0
 
 
@@ -99,14 +99,14 @@ def _as_time(text: str | None) -> datetime | None:
 
 
 def failed_sentence(evaluation: Evaluation) -> str:
-    """Say in one breath what went wrong, whose fault it was, and whether the try counted."""
+    """Return one sentence: what went wrong, whose fault it was, and whether the try counted."""
     failure = evaluation.failure
     if failure is None:
         return "Failed."
     fault = "This was our fault" if failure.is_ours else "This was the submission's fault"
     counted = "the try counted" if evaluation.submission.try_counts else "the try was given back"
     sentence = failure.sentence
-    if not failure.counts and evaluation.submission.try_counts:  # run once more by staff, after it was scored
+    if not failure.counts and evaluation.submission.try_counts:  # staff ran it again after it had been scored
         sentence = sentence.replace("the try was given back and ", "")
         counted = "the scores of the earlier run stand"
     is_named = counted in sentence
@@ -115,7 +115,7 @@ def failed_sentence(evaluation: Evaluation) -> str:
 
 
 def run_seconds(evaluation: Evaluation, user: Any) -> int | None:
-    """Return how long the run took as `user` may know it: to the second, or rounded up to 10 s."""
+    """Return the run time as `user` may know it: to the second, or rounded up to 10 s."""
     if not (evaluation.started_at and evaluation.finished_at):
         return None
     seconds = _seconds(evaluation.started_at, evaluation.finished_at)

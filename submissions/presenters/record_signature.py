@@ -1,8 +1,8 @@
 """Signatures that anybody can verify: Ed25519 (RFC 8032) over canonical JSON (RFC 8785), keys as JWK (RFC 8037).
 
-A signed record is {"record": {…, "key_id": …}, "signature": …, "public_key": …}: the signature, in base64url without
-padding, is over the record's canonical form; the key's identifier is its thumbprint (RFC 7638) and lies inside the
-record, so that it is signed too. The public key beside it is for convenience: trust the one that the site publishes.
+A signed record is {"record": {…, "key_id": …}, "signature": …, "public_key": …}. The signature, in base64url without
+padding, covers the record's canonical form. The key's identifier is its thumbprint (RFC 7638); it is inside the record,
+so it is signed too. The public key beside the record is for convenience only: trust the key that the site publishes.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ KEY_BYTES = 32
 
 
 class BadRecord(Exception):
-    """Why a file is not a genuine record, or not a key; the rest of a sentence."""
+    """Why a file is not a genuine record, or not a key; the end of a sentence."""
 
 
 def sign(record: dict[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:
-    """Return the record with its key's identifier, the signature and the public key."""
+    """Return the record with the key's identifier, the signature and the public key."""
     public_key = public_jwk(key.public_key())
     record = {**record, "key_id": public_key["kid"]}
     return {"record": record, "signature": to_base64url(key.sign(rfc8785.dumps(record))), "public_key": public_key}
 
 
 def verify(text: bytes, keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Any]:
-    """Return the record in a signed record's JSON.
+    """Return the record inside a signed record's JSON.
 
-    keys: the trusted public keys by identifier. Raises BadRecord unless one of them signed it exactly as it is.
+    keys: the trusted public keys by identifier. Raises BadRecord unless one of them signed exactly this record.
     """
     record, signature = _parts(text)
     if (key := keys.get(str(record.get("key_id")))) is None:
@@ -83,7 +83,7 @@ def by_thumbprint(keys: Any) -> dict[str, Ed25519PublicKey]:
 
 
 def public_key(text: str) -> Ed25519PublicKey:
-    """Return the public key that 32 bytes in base64url are. Raises BadRecord."""
+    """Return the public key encoded as 32 bytes in base64url. Raises BadRecord."""
     try:
         return Ed25519PublicKey.from_public_bytes(from_base64url(text))
     except ValueError as error:
@@ -91,7 +91,7 @@ def public_key(text: str) -> Ed25519PublicKey:
 
 
 def private_key(text: str) -> Ed25519PrivateKey:
-    """Return the private key of a seed of 32 bytes in base64url. Raises ValueError."""
+    """Return the private key from a seed of 32 bytes in base64url. Raises ValueError."""
     return Ed25519PrivateKey.from_private_bytes(from_base64url(text))
 
 
@@ -100,6 +100,6 @@ def to_base64url(data: bytes) -> str:
 
 
 def from_base64url(text: str) -> bytes:
-    """Return bytes from base64url, padded or not. Raises ValueError."""
+    """Decode base64url, padded or not. Raises ValueError."""
     plain = text.rstrip("=").encode("ascii")
     return base64.b64decode(plain + b"=" * (-len(plain) % 4), altchars=b"-_", validate=True)

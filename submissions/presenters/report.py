@@ -1,4 +1,4 @@
-"""The numbers behind a submission's page."""
+"""The numbers shown on a submission's page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from submissions.models import Submission
 
-# What a participant may read of the timings: none of it is a case's.
+# The timings that a participant may see; none of them is about a single case.
 SHOWN_TIMINGS = (
     "load_s",
     "start_s",
@@ -21,7 +21,7 @@ SHOWN_TIMINGS = (
 
 
 def report_of(submission: Submission, user: Any) -> dict[str, Any]:
-    """Return scores, curves and timings of the counted evaluation, for the splits `user` may see."""
+    """Return scores, curves and timings of the current evaluation, for the splits that `user` may see."""
     now = timezone.now()
     report: dict[str, Any] = {
         "submission": str(submission.pk),

@@ -1,4 +1,4 @@
-"""Scores as rows of a page: always rounded, whatever the phase shows through its API."""
+"""Scores as table rows for a page: always rounded, whatever precision the phase's API shows."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class ScoreRow:
 
 
 def page_number(phase: Phase, value: float | None) -> str:
-    """Return a score as pages show it: the phase's decimals, four where the phase says `full`."""
+    """Return a score as pages show it: with the phase's decimals, or four if the phase shows full precision."""
     if value is None:
         return "–"
     return f"{value:.{PAGE_DECIMALS if phase.decimals is None else phase.decimals}f}"
 
 
-def score_rows(phase: Phase, scores: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
-    """Return a row a metric, the ranking one first, with a cell a split of `scores`."""
+def score_rows(phase: Phase, scores: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    """Return one row per metric, the ranking metric first, with one cell per split of `scores`."""
     names = sorted(phase.kind.metrics, key=lambda name: name != phase.ranking_metric)
     shown = [name for name in names if any(name in of_split for of_split in scores.values())]
     return [
@@ -60,13 +60,13 @@ def _cell(phase: Phase, split: str, of_split: Mapping[str, Any], name: str) -> C
 
 
 def listed_score(submission: Submission) -> str:
-    """Return the public score that ranks, for a list; empty while there is none."""
+    """Return the public score of the ranking metric, for a list; empty while there is none."""
     value = submission.public_score
     return "" if value is None else page_number(submission.phase, value)
 
 
 def step_states(evaluation: Evaluation, progress: Progress) -> list[tuple[str, str]]:
-    """Return (step, CSS class) for the line of steps: done, now, bad, or nothing for what is still to come."""
+    """Return (step, CSS class) for the line of steps: done, now, bad, or "" for a step still to come."""
     steps = steps_of(evaluation.submission)
     if evaluation.status == Evaluation.Status.COMPLETED:
         return [(step, "done") for step in steps]

@@ -1,4 +1,4 @@
-"""Signed evaluation records: what was scored, on what, by what, so that nobody can alter it unnoticed."""
+"""Signed evaluation records: what was scored, on which data, by which code; any later change is detectable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from submissions.presenters import record_signature
 
 
 def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
-    """Return {"record", "signature", "public_key"}, as record_signature describes them.
+    """Return {"record", "signature", "public_key"}, as described in record_signature.
 
     Raises ApiError (409) when nothing is scored yet.
     """
@@ -40,7 +40,7 @@ def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
 
 
 def trusted_keys() -> dict[str, Ed25519PublicKey]:
-    """Return the public keys that this site signs or has signed with, by identifier, today's first."""
+    """Return the public keys that this site signs with or has used before, by identifier, the present key first."""
     today = record_signature.private_key(settings.RECORD_SIGNING_KEY).public_key()
     retired = map(record_signature.public_key, settings.RECORD_RETIRED_KEYS)
     return record_signature.by_thumbprint([today, *retired])

@@ -1,4 +1,4 @@
-"""Ask a registry for manifests and blobs: the token dance, redirects to allowed hosts, and bounds on every answer."""
+"""Fetch manifests and blobs from a registry: token sign-in, redirects to allowed hosts, and bounds on every answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from submissions.registry.connection import Hosts, is_loopback
 from submissions.registry.errors import RegistryError, RegistryUnavailable
 from submissions.registry.reference import ImageReference
 
-MAX_MANIFEST_BYTES = 4 << 20  # what the distribution-spec asks registries to take
+MAX_MANIFEST_BYTES = 4 << 20  # the size that the distribution-spec asks registries to accept
 PIECE_BYTES = 1 << 20
 _MAX_TOKEN_BYTES = 64 << 10
 _MAX_REDIRECTS = 3
@@ -53,7 +53,7 @@ class RegistryClient:
         credentials: Credentials | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        """check: called at each piece; may raise to stop."""
+        """Remember the repository. check: called at each piece; may raise to stop."""
         scheme = "http" if is_loopback(reference.host) else "https"
         self._base = f"{scheme}://{reference.host}/v2/{reference.name}"
         self._reference = reference
@@ -63,14 +63,14 @@ class RegistryClient:
         self._authorization = ""
 
     def manifest(self, digest: str) -> bytes:
-        """Return a manifest or index, whose digest was checked. Raises RegistryError, RegistryUnavailable."""
+        """Return a manifest or index after checking its digest. Raises RegistryError, RegistryUnavailable."""
         with closing(self._get(f"{self._base}/manifests/{digest}", accept=MANIFEST_TYPES)) as response:
             text = _read(response, MAX_MANIFEST_BYTES)
         _expect_digest(digest, sha256(text).hexdigest())
         return text
 
     def blob(self, digest: str, size_bytes: int) -> Iterator[bytes]:
-        """Yield a blob of exactly this size and digest. Raises as `manifest`, and where it is another."""
+        """Yield a blob of exactly this size and digest. Raises as `manifest`, also if size or digest differ."""
         deadline = monotonic() + _SLACK_S + size_bytes / _MIN_BYTES_PER_S
         hashed, left = sha256(), size_bytes
         with closing(self._get(f"{self._base}/blobs/{digest}", accept="*/*")) as response:
@@ -86,7 +86,7 @@ class RegistryClient:
         _expect_digest(digest, hashed.hexdigest())
 
     def _get(self, url: str, accept: str) -> http.client.HTTPResponse:
-        """Return a response of status 200, signed in and redirected where need be."""
+        """Return a response with status 200, after sign-in and redirects if needed."""
         was_challenged = False
         for _ in range(_MAX_REDIRECTS + 2):
             self._check()
@@ -107,7 +107,7 @@ class RegistryClient:
         raise _bad_answer("too many redirects")
 
     def _answer_to(self, challenge: str) -> str:
-        """Return the Authorization header that a 401 asks for. Raises RegistryError (REGISTRY_DENIED)."""
+        """Return the Authorization header that a 401 response asks for. Raises RegistryError (REGISTRY_DENIED)."""
         scheme, _, rest = challenge.partition(" ")
         if scheme.lower() == "basic" and self._credentials:
             return self._credentials.basic

@@ -1,7 +1,6 @@
-"""Connections to allowed hosts only: each resolved once, its addresses checked, and the checked one connected to.
+"""Connect to allowed hosts only: resolve each host once, check its addresses, and connect to the checked address.
 
-No proxies, no redirects of its own, TLS verified; plain HTTP is spoken to loopback alone, for a registry on this
-machine.
+No proxies, no redirects, TLS verified; plain HTTP only to loopback, for a registry on this machine.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ CALL_TIMEOUT_S = 30.0
 
 
 class Hosts:
-    """The hosts that may be spoken to, and the addresses they had when first asked for."""
+    """The allowed hosts, and the addresses they had when first resolved."""
 
     def __init__(self, allowed: Collection[str]) -> None:
         self._allowed = frozenset(allowed)
         self._addresses: dict[str, str] = {}
 
     def request(self, url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
-        """GET an address of an allowed host; the caller closes the response.
+        """GET a URL of an allowed host; the caller closes the response.
 
         Raises RegistryError for a host that is not allowed, RegistryUnavailable for one that does not answer.
         """
@@ -61,7 +60,7 @@ class Hosts:
         else:
             context = ssl.create_default_context()
             connection = http.client.HTTPSConnection(name, port, timeout=CALL_TIMEOUT_S, context=context)
-        # The checked address, not a second look-up; the host's name stays for TLS and the Host header.
+        # Connect to the checked address without a second look-up; TLS and the Host header still use the host's name.
         connection._create_connection = lambda place, timeout, source: socket.create_connection(  # type: ignore[attr-defined]
             (address, place[1]), timeout
         )
@@ -73,7 +72,7 @@ class Hosts:
                 found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
             except OSError as error:
                 raise RegistryUnavailable(f"{name}: {error}") from error
-            # IPv4 first: a registry on this machine often listens on nothing else.
+            # IPv4 first: a registry on this machine often listens only there.
             addresses = sorted((str(info[4][0]) for info in found), key=lambda address: ":" in address)
             if not all(is_acceptable(address, may_be_loopback=may_be_loopback) for address in addresses):
                 raise RegistryUnavailable(f"{name} resolves to {addresses}, which is not the address of a registry")
@@ -88,13 +87,13 @@ def split_host(host: str) -> tuple[str, int | None]:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether an allowed host is this machine by its very name."""
+    """Return whether an allowed host is this machine, judged by its name alone."""
     name, _ = split_host(host)
     return name in ("localhost", "127.0.0.1")
 
 
 def is_acceptable(address: str, *, may_be_loopback: bool) -> bool:
-    """Say whether a registry may have this address. Private ones may be: the operator has named the host."""
+    """Return whether a registry may have this address. Private addresses are allowed: the operator named the host."""
     ip = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
         ip = ip.ipv4_mapped

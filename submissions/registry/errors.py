@@ -1,10 +1,10 @@
-"""What may go wrong with an image in a registry."""
+"""Errors of pulling an image from a registry."""
 
 
 class RegistryError(Exception):
-    """The image cannot be pulled for a reason that the participant can mend.
+    """The image cannot be pulled for a reason that the participant can fix.
 
-    code: of the failure table. note: one sentence for the participant, without anything the registry said.
+    code: of the failure table. note: one sentence for the participant, without any text from the registry.
     """
 
     def __init__(self, code: str, note: str = "", staff_detail: str = "") -> None:
@@ -15,4 +15,4 @@ class RegistryError(Exception):
 
 
 class RegistryUnavailable(Exception):
-    """The registry, or the way to it, failed; another attempt may help. The text is for staff."""
+    """The registry, or the network to it, failed; another attempt may help. The text is for staff."""

@@ -1,4 +1,4 @@
-"""Turn an image in a registry into an OCI archive, blob by blob; what it holds is then scanned like an upload."""
+"""Turn an image in a registry into an OCI archive, blob by blob; the archive is then scanned like an upload."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 
 @dataclass(frozen=True)
 class Blob:
-    """A blob as a manifest names it. size_bytes: exactly."""
+    """A blob as listed in a manifest. size_bytes: the exact size."""
 
     digest: str
     size_bytes: int
@@ -32,19 +32,19 @@ class Blob:
 
 @dataclass(frozen=True)
 class RemoteImage:
-    """An image's manifest, read and bounded; nothing of its layers was fetched yet."""
+    """An image's manifest, parsed and bounded; no layer has been fetched yet."""
 
     manifest: bytes
     blobs: tuple[Blob, ...]
 
     @property
     def size_bytes(self) -> int:
-        """The length of its layers and config."""
+        """The total size of its layers and config."""
         return sum(blob.size_bytes for blob in self.blobs)
 
 
 def remote_image(client: RegistryClient, reference: ImageReference, max_bytes: int) -> RemoteImage:
-    """Return what a reference leads to; of an index, the image for linux/amd64.
+    """Return the image that a reference points to; from an index, the image for linux/amd64.
 
     Raises RegistryError (also IMAGE_TOO_LARGE, IMAGE_TOO_MANY_LAYERS, IMAGE_ARCHITECTURE), RegistryUnavailable.
     """
@@ -66,7 +66,7 @@ def remote_image(client: RegistryClient, reference: ImageReference, max_bytes: i
 
 
 def oci_archive(client: RegistryClient, image: RemoteImage) -> Iterator[bytes]:
-    """Yield an OCI archive of the image, each blob once, checked against its digest while it passes."""
+    """Yield an OCI archive of the image, each blob once, checked against its digest as it streams through."""
     manifest_digest = f"sha256:{sha256(image.manifest).hexdigest()}"
     listed = {"mediaType": _MANIFEST_TYPE, "digest": manifest_digest, "size": len(image.manifest)}
     index = json.dumps({"schemaVersion": 2, "manifests": [listed]}).encode()
@@ -81,7 +81,7 @@ def oci_archive(client: RegistryClient, image: RemoteImage) -> Iterator[bytes]:
 
 
 def _our_platform(index: dict[str, Any]) -> str:
-    """Return the digest of an index's image for linux/amd64. Raises RegistryError (IMAGE_ARCHITECTURE)."""
+    """Return the digest of the image for linux/amd64 in an index. Raises RegistryError (IMAGE_ARCHITECTURE)."""
     for entry in go_json.list_field(index, "manifests"):
         descriptor = json_object(entry, "An index entry")
         platform = go_json.object_field(descriptor, "platform")

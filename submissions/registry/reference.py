@@ -1,4 +1,4 @@
-"""The name of an image in a registry: `host/name@sha256:…`, by digest, so that it can never become another image."""
+"""Image references `host/name@sha256:…`: by digest, so that a reference can never become another image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from submissions.registry.errors import RegistryError
 
 MAX_REFERENCE = 400
-# distribution-spec 1.1, "Pulling manifests"; the host as Docker reads it.
+# distribution-spec 1.1, "Pulling manifests"; the host as Docker parses it.
 _NAME_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REFERENCE = re.compile(
     rf"(?P<host>[a-z0-9.-]+(?::[0-9]{{1,5}})?)/(?P<name>{_NAME_PART}(?:/{_NAME_PART})*)"
@@ -19,7 +19,7 @@ _REFERENCE = re.compile(
 
 @dataclass(frozen=True)
 class ImageReference:
-    """An image's place. host: with its port, if it has one. digest: "sha256:…" of its manifest or index."""
+    """The location of an image. host: with its port, if any. digest: "sha256:…" of its manifest or index."""
 
     host: str
     name: str
@@ -32,7 +32,7 @@ class ImageReference:
 def parse_reference(text: str, allowed_hosts: Collection[str]) -> ImageReference:
     """Return the reference in `text`. Raises RegistryError (IMAGE_REFERENCE).
 
-    allowed_hosts: exact names with their ports; whatever else a participant writes is never looked up.
+    allowed_hosts: exact names with their ports; any other host that a participant writes is never resolved.
     """
     found = _REFERENCE.fullmatch(text.strip()) if len(text) <= MAX_REFERENCE else None
     if found is None:
