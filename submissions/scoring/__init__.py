@@ -1,4 +1,4 @@
-"""Science of the platform. PURE: values in, values out; no Django, no settings, no clock, no ORM."""
+"""Scoring: metrics, intervals and curves. Framework-free: values in, values out; no Django, settings, clock or ORM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the probabilities can be taken at their word."""
+"""Calibration: how well the probabilities match the observed frequencies."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 
 from .resamples import Floats, Ints
 
-# A score of exactly 0 or 1 has no logit; this far away the fit no longer moves.
+# A score of exactly 0 or 1 has no logit; clipping this close no longer changes the fit.
 LOGIT_CLIP = 1e-12
 MAX_STEPS = 100
-# Past this the classes are separable: the slope grows without end.
+# A larger slope means that the classes are separable: it would grow without limit.
 MAX_SLOPE = 1e4
 
 
 def quantile_bins(p: Floats, n_bins: int) -> Ints:
-    """Return (n,) the bin number of each score: bins of equal mass with edges at quantiles, ties together.
+    """Return (n,) the bin number of each score: bins of equal mass with edges at quantiles, ties in the same bin.
 
     p: (n,), not empty. The edges are those of scikit-learn's calibration_curve(strategy="quantile").
     """
@@ -25,7 +25,7 @@ def quantile_bins(p: Floats, n_bins: int) -> Ints:
 def expected_calibration_error(truth: Ints, p: Floats, n_bins: int = 10) -> float:
     """Return the mean over cases of |observed share - mean p| of their bin (Naeini et al. 2015).
 
-    truth: (n,) of 0 and 1. p: (n,) in [0, 1], not empty: numpy raises IndexError on none.
+    truth: (n,) of 0 and 1. p: (n,) in [0, 1], not empty: numpy raises IndexError on an empty array.
     """
     bins = quantile_bins(p, n_bins)
     gaps = np.bincount(bins, weights=p - truth, minlength=n_bins)
@@ -35,9 +35,9 @@ def expected_calibration_error(truth: Ints, p: Floats, n_bins: int = 10) -> floa
 def calibration_line(truth: Ints, p: Floats) -> tuple[float, float] | None:
     """Return (slope, intercept) of the unpenalised logistic regression of the truth on logit(p) (Cox 1958).
 
-    truth: (n,) of 0 and 1. p: (n,) in [0, 1], not empty: numpy raises ValueError on none. p is kept LOGIT_CLIP away
-    from 0 and 1. Scores that are all equal carry no information: slope 0, intercept the logit of the prevalence.
-    None where no finite line exists: one class only, or classes that a threshold separates.
+    truth: (n,) of 0 and 1. p: (n,) in [0, 1], not empty: numpy raises ValueError on an empty array. p is clipped to
+    LOGIT_CLIP away from 0 and 1. Scores that are all equal carry no information: slope 0, intercept the logit of the
+    prevalence. None where no finite line exists: only one class, or classes that a threshold separates.
     """
     if truth.min() == truth.max():
         return None
@@ -50,7 +50,7 @@ def calibration_line(truth: Ints, p: Floats) -> tuple[float, float] | None:
 
 
 def _fit(truth: Ints, logits: Floats) -> tuple[float, float] | None:
-    """Newton's method on standardised logits; halved steps keep it from jumping past the optimum."""
+    """Fit by Newton's method on standardised logits; step halving prevents jumps past the optimum."""
     mean, spread = logits.mean(), logits.std()
     design = np.stack([np.ones_like(logits), (logits - mean) / spread], axis=1)
     weights = np.zeros(2)
@@ -89,5 +89,5 @@ def _loss(linear: Floats, truth: Ints) -> float:
 
 
 def _is_separated(linear: Floats, truth: Ints) -> bool:
-    """Whether every positive lies above every negative, so that a steeper line always fits better."""
+    """Return whether every positive lies above every negative, so that a steeper line always fits better."""
     return bool(linear[truth == 1].min() >= linear[truth == 0].max()) and float(np.ptp(linear)) > 0

@@ -1,4 +1,4 @@
-"""Curves for drawing: few points for the cases there are, rounded, so that a picture is no list of labels."""
+"""Curves for drawing: few points relative to the number of cases, and rounded, so that a plot reveals no labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .calibration import quantile_bins
 from .resamples import Floats, Ints, Ranking, Sample
 
 MAX_POINTS = 101
-# A point a case would tell every label to whoever gives each case a score of its own.
+# One point per case would reveal every label to a participant who gives each case a different score.
 CASES_A_POINT = 5
 DECIMALS = 3
 RELIABILITY_BINS = 10
@@ -25,7 +25,7 @@ Points = list[list[float]]
 
 @dataclass(frozen=True)
 class CurveAxes:
-    """How a curve is drawn. x_ticks: where the x axis is marked, from end to end; is_log: evenly spaced by ratio."""
+    """How a curve is drawn. x_ticks: marks of the x axis, from end to end; is_log: logarithmic axis."""
 
     title: str
     x_label: str
@@ -41,7 +41,7 @@ Draw = Callable[[NDArray[Any], NDArray[Any], Sequence[str]], Any]
 
 @dataclass(frozen=True)
 class Curve:
-    """A named picture of a split. draw(truth, predictions, class names) returns JSON; chart: None if it has no axes."""
+    """A named plot of a split. draw(truth, predictions, class names) returns JSON; chart: None if it has no axes."""
 
     draw: Draw
     chart: CurveAxes | None
@@ -50,8 +50,8 @@ class Curve:
 CURVES: dict[str, Curve] = {}
 
 
-def curve(name: str, chart: CurveAxes | None = None) -> Callable[[Draw], Draw]:
-    """Register what draws a curve: points [x, y], or a map of points by line."""
+def curve(name: str, chart: Chart | None = None) -> Callable[[Draw], Draw]:
+    """Register a function that draws a curve: points [x, y], or a map of points by line."""
 
     def register(draw: Draw) -> Draw:
         assert name not in CURVES, f"two curves are called {name}"
@@ -62,9 +62,9 @@ def curve(name: str, chart: CurveAxes | None = None) -> Callable[[Draw], Draw]:
 
 
 def curves(kind: str, truth: ArrayLike, predictions: ArrayLike) -> dict[str, Any]:
-    """Return JSON of the curves a kind names, of one split: at most 101 points a curve and one for 5 cases.
+    """Return the JSON of a kind's curves for one split: at most 101 points per curve and one point per 5 cases.
 
-    kind: its name. truth, predictions: as the kind's `truths` and `gather` give them.
+    kind: its name. truth, predictions: as returned by the kind's `truths` and `gather`.
     """
     sample = Sample(np.asarray(truth), np.asarray(predictions))
     names, class_names = KINDS[kind].curves, KINDS[kind].class_names
@@ -77,7 +77,7 @@ def curves(kind: str, truth: ArrayLike, predictions: ArrayLike) -> dict[str, Any
           has_diagonal=True),
 )  # fmt: skip
 def roc(truth: Ints, p: Floats, class_names: Sequence[str]) -> Any:
-    """Return (FPR, TPR) points; by class, one against the rest, where there is a probability a class."""
+    """Return (FPR, TPR) points; by class, one against the rest, where there is one probability per class."""
     if p.ndim == 1:
         return roc_points(truth == 1, p)
     return {name: roc_points(truth == k, p[:, k]) for k, name in enumerate(class_names)}
@@ -103,23 +103,23 @@ def reliability(truth: Ints, p: Floats, class_names: Sequence[str]) -> Points:
 
 @curve("confusion")
 def confusion(truth: Ints, p: Floats, class_names: Sequence[str]) -> list[list[float]]:
-    """Return rows of the truth, each row's shares."""
+    """Return one row per true class, with the share of each called class."""
     return confusion_shares(truth, p)
 
 
 @curve("classes")
 def classes(truth: Ints, p: Floats, class_names: Sequence[str]) -> list[str]:
-    """Return the names of the confusion's rows and columns."""
+    """Return the names of the rows and columns of the confusion matrix."""
     return list(class_names)
 
 
 def most_points(n_cases: int) -> int:
-    """Return how many points a curve over so many cases may have."""
+    """Return how many points a curve over this many cases may have."""
     return min(MAX_POINTS, max(2, n_cases // CASES_A_POINT))
 
 
 def roc_points(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats) -> Points:
-    """Return (FPR, TPR) points from (0, 0) to (1, 1); none if there is one class only."""
+    """Return (FPR, TPR) points from (0, 0) to (1, 1); none if there is only one class."""
     fps, tps = _called_from_the_top(is_positive, p)
     if fps[-1] == 0 or tps[-1] == 0:
         return []
@@ -135,7 +135,7 @@ def precision_recall_points(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p:
 
 
 def _called_from_the_top(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats) -> tuple[Ints, Ints]:
-    """Return (false, true) positives at every distinct threshold from the highest, led by (0, 0)."""
+    """Return (false, true) positives at every distinct threshold from the highest down, starting with (0, 0)."""
     ranking = Ranking(is_positive, p)
     thresholds = np.unique(p)[::-1]
     tps = len(ranking.positives) - np.searchsorted(ranking.positives, thresholds, side="left")
@@ -144,7 +144,7 @@ def _called_from_the_top(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Fl
 
 
 def _drawn(x: Floats, y: Floats, most: int) -> Points:
-    """Return at most `most` of the points, spread evenly along the curve, ends kept."""
+    """Return at most `most` of the points, spread evenly along the curve, including its ends."""
     along = np.concatenate([[0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
     wanted = np.linspace(0, along[-1], most)
     kept = np.unique(np.searchsorted(along, wanted - 1e-12).clip(0, len(x) - 1))
@@ -154,7 +154,7 @@ def _drawn(x: Floats, y: Floats, most: int) -> Points:
 
 
 def reliability_points(truth: Ints, p: Floats) -> Points:
-    """Return (mean p, observed share) of ten bins of equal mass; fewer where scores tie or cases are few."""
+    """Return (mean p, observed share) of ten bins of equal mass; fewer if scores tie or cases are few."""
     n_bins = max(1, min(RELIABILITY_BINS, len(p) // CASES_A_POINT))
     bins = quantile_bins(p, n_bins)
     sizes = np.bincount(bins, minlength=n_bins)

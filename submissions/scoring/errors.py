@@ -1,10 +1,10 @@
-"""What scoring raises."""
+"""Errors of scoring."""
 
 from __future__ import annotations
 
 
 class MetricError(Exception):
-    """A metric has no value on this truth. Never the participant's fault; `note` is for staff."""
+    """A metric is undefined on this truth. Never the participant's fault; `note` is for staff."""
 
     code = "SYSTEM_METRIC"
 

@@ -1,4 +1,4 @@
-"""What an attempt found, before it is scored."""
+"""The predictions of an attempt before they are scored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """predictions: one a case, aligned with the dataset's scored cases, in the form the kind gathers them in."""
+    """predictions: one per case, aligned with the dataset's scored cases, in the form of the kind's `gather`."""
 
     predictions: Any
     timings: dict[str, Any] = field(default_factory=dict)

@@ -1,6 +1,6 @@
-"""Metrics that read the order of the scores only. All take counts and return one value a resample.
+"""Metrics that depend only on the order of the scores. All take counts and return one value per resample.
 
-Ties count half (AUC) or fall together (ROC points), as in scikit-learn. A resample of one class gives NaN.
+Ties count half (AUC) or share a point (ROC), as in scikit-learn. A resample of only one class gives NaN.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def sensitivity_at_specificity(ranked: RankedCounts, specificity: float) -> Floa
     ranking, limit = ranked.ranking, 1 - specificity
     if not len(ranking.negatives):
         return np.full(len(ranked.counts), np.nan)
-    # The curve runs from the highest score down. It passes the limit at the first negative from the top whose
-    # cumulative count is too high; what scores more than that negative is the last point allowed.
+    # The curve runs from the highest score down. It exceeds the limit at the first negative from the top whose
+    # cumulative count is too high; the scores above that negative give the last allowed point.
     most_below = _most_left_out(ranked.n_negative, limit, np.greater)
     last_bad = _last_at_most(ranked.cumulative_negative, most_below)
-    up_to = np.append(ranking.positives_up_to_run, 0)[last_bad]  # -1: no negative is one too many
+    up_to = np.append(ranking.positives_up_to_run, 0)[last_bad]  # -1: no negative exceeds the limit
     not_called = np.take_along_axis(ranked.cumulative_positive, up_to[:, None], axis=1)[:, 0]
     sensitivity = divide(ranked.n_positive - not_called, ranked.n_positive)
     return np.where(ranked.n_negative > 0, sensitivity, np.nan)
@@ -52,7 +52,7 @@ def specificity_at_sensitivity(ranked: RankedCounts, sensitivity: float) -> Floa
 def _most_left_out(totals: Floats, share: float, is_enough: Callable[[Floats, float], NDArray[np.bool_]]) -> Floats:
     """Return (resamples,) the largest count c, at most total - 1, with (total - c) / total enough; -1 if none.
 
-    Counts around the solution are tried, so that the comparison is the float arithmetic as written.
+    Counts around the solution are tried, so that the result follows the float comparison exactly as written.
     """
     tried = np.floor(totals * (1 - share))[:, None] + np.arange(-2, 3)
     enough = is_enough(divide(totals[:, None] - tried, totals[:, None]), share) & (tried < totals[:, None])
@@ -60,13 +60,13 @@ def _most_left_out(totals: Floats, share: float, is_enough: Callable[[Floats, fl
 
 
 def _last_at_most(cumulative: Floats, limits: Floats) -> Ints:
-    """Return (resamples,) the last case before which no more than `limits` are counted, -1 if there is none."""
+    """Return (resamples,) the last case before which at most `limits` are counted, -1 if there is none."""
     rows = zip(cumulative[:, :-1], limits, strict=True)
     return np.array([np.searchsorted(row, limit, side="right") - 1 for row, limit in rows])
 
 
 def average_precision(ranked: RankedCounts) -> Floats:
-    """Return (resamples,) the mean over the positives of the precision at each one's score."""
+    """Return (resamples,) the mean over the positives of the precision at the score of each."""
     ranking = ranked.ranking
     true_positives = ranked.n_positive[:, None] - ranked.cumulative_positive[:, ranking.positives_below]
     false_positives = ranked.n_negative[:, None] - ranked.cumulative_negative[:, ranking.runs_below]
@@ -76,6 +76,6 @@ def average_precision(ranked: RankedCounts) -> Floats:
 
 
 def divide(over: Floats, under: Floats) -> Floats:
-    """Divide, NaN where there is nothing to divide by."""
+    """Divide; NaN where the divisor is 0."""
     shape = np.broadcast_shapes(over.shape, under.shape)
     return np.divide(over, under, out=np.full(shape, np.nan), where=np.broadcast_to(under, shape) > 0)

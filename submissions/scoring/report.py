@@ -1,4 +1,4 @@
-"""All the numbers of one split: what an Evaluation stores and the API shows."""
+"""Score one split: the numbers that an Evaluation stores and the API shows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .metrics import METRICS, evaluate, metrics_of
 from .resamples import Sample
 from .uncertainty import bootstrap, case_resamples, delong_interval, patient_groups, patient_resamples
 
-# The honest interval first: lesions of one patient are no independent evidence.
+# The most honest interval first: lesions of one patient are not independent.
 PREFERRED_INTERVALS = ("patient", "luna25", "cases", "delong")
 
 
@@ -27,14 +27,15 @@ def score(
     *,
     ranking: str | None = None,
 ) -> dict[str, Any]:
-    """Return the scores of one split as JSON values: `n`, each metric's number, and `<metric>_ci`.
+    """Return the scores of one split as JSON values: `n`, the value of each metric, and `<metric>_ci`.
 
-    kind: name of a kind. truth, predictions: as the kind's `truths` and `gather` give them, in the dataset's order.
-    patients: the patient of each case, or None. metrics: names, default all of the kind's.
-    seed: of the bootstrap over patients. ranking: the metric that ranks; it must be defined, and gets
-    intervals even where they are slow to find.
+    kind: name of a kind. truth, predictions: as returned by the kind's `truths` and `gather`, in the dataset's order.
+    patients: the patient of each case, or None. metrics: names, default all metrics of the kind.
+    seed: of the bootstrap over patients. ranking: the ranking metric; it must be defined, and gets intervals even if
+    they
+    are slow to compute.
 
-    `auc_ci` holds `luna25`, `delong` and, where cases carry a patient, `patient`; other intervals `cases`
+    `auc_ci` holds `luna25`, `delong` and, where cases have a patient, `patient`; other intervals hold `cases`
     (the same resamples) and `patient`. Raises MetricError.
     """
     sample = _checked(truth, predictions)
@@ -48,7 +49,7 @@ def score(
 
 
 def preferred_interval(scores: Mapping[str, Any], metric: str) -> tuple[float, float] | None:
-    """Return the interval to show beside a metric of `score`'s answer, or None if it has none."""
+    """Return the interval to show beside a metric of the result of `score`, or None if it has none."""
     found = scores.get(f"{metric}_ci") or {}
     for name in PREFERRED_INTERVALS:
         if found.get(name):
@@ -58,7 +59,7 @@ def preferred_interval(scores: Mapping[str, Any], metric: str) -> tuple[float, f
 
 
 def _checked(truth: ArrayLike, predictions: ArrayLike) -> Sample:
-    """Refuse what cannot be scored: it should have been refused before, so it is our fault by now."""
+    """Raise MetricError for input that cannot be scored: earlier checks should have refused it, so it is our fault."""
     sample = Sample(np.asarray(truth), np.asarray(predictions))
     if sample.n == 0 or len(sample.predictions) != sample.n:
         raise MetricError(f"{len(sample.predictions)} predictions for {sample.n} cases")

@@ -1,7 +1,7 @@
-"""Many weighted copies of one sample at once, and what the metrics read off them.
+"""Many weighted copies of one sample, and the counts that the metrics derive from them.
 
-A resample is a row of counts: how often each case was drawn. Working on counts, with everything sorted once,
-is what makes a thousand resamples cost little more than a few plain evaluations.
+A resample is a row of counts: how often each case was drawn. Everything is sorted once and then works on counts, so a
+thousand resamples cost little more than a few plain evaluations.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Found = TypeVar("Found")
 
 
 class Memo:
-    """What several metrics have to find out, found out once."""
+    """A cache for intermediate results that several metrics share."""
 
     @cached_property
     def _found(self) -> dict[Callable[[Any], Any], Any]:
@@ -37,8 +37,9 @@ class Memo:
 class Sample(Memo):
     """The cases of a split, sorted once.
 
-    truth: (n,) int class numbers; predictions: (n,) probability of class 1, or (n, classes). Or both (n,) objects:
-    what a kind has of each case, such as lists of findings and (k, 4) arrays of candidates.
+    truth: (n,) int class numbers; predictions: (n,) probability of class 1, or (n, classes). Or both are (n,) objects
+    in
+    the kind's own form, such as lists of findings and (k, 4) arrays of candidates.
     """
 
     def __init__(self, truth: NDArray[Any], predictions: NDArray[Any]) -> None:
@@ -51,13 +52,13 @@ class Sample(Memo):
 
     @property
     def is_finite(self) -> bool:
-        """Whether every number of the predictions is one."""
+        """Whether all predictions are finite numbers."""
         if self.predictions.dtype != object:
             return bool(np.isfinite(self.predictions).all())
         return all(bool(np.isfinite(numbers).all()) for numbers in self.predictions)
 
     def usable(self, counts: Floats) -> Floats:
-        """Return the resamples of `counts` (resamples, n) that can be scored: of classes there must be two."""
+        """Return the resamples of `counts` (resamples, n) that can be scored: classification needs two classes."""
         if not self.has_classes:
             return counts
         of_first = counts @ (self.truth == self.truth[0]).astype(np.float64)
@@ -75,7 +76,7 @@ class Sample(Memo):
 
     @cached_property
     def predicted(self) -> Ints:
-        """(n,) class number each case is called: p ≥ 0.5, or the likeliest class."""
+        """(n,) the class number that each case is called: p ≥ 0.5, or the most probable class."""
         if self.predictions.ndim == 1:
             return (self.predictions >= 0.5).astype(np.int64)
         return self.predictions.argmax(axis=1)
@@ -86,7 +87,7 @@ class Sample(Memo):
 
     @cached_property
     def class_rankings(self) -> list[Ranking]:
-        """One ranking a class against the rest, for predictions (n, classes)."""
+        """One ranking per class against the rest, for predictions (n, classes)."""
         return [Ranking(self.truth == k, column) for k, column in enumerate(self.predictions.T)]
 
 
@@ -96,7 +97,7 @@ def _numbers_or_objects(values: NDArray[Any], number: Any) -> NDArray[Any]:
 
 
 class Ranking:
-    """Positives and negatives sorted by score, ascending, and where each stands among the others."""
+    """Positives and negatives sorted by score, ascending, and the position of each among the others."""
 
     def __init__(self, is_positive: NDArray[np.bool_], scores: Floats) -> None:
         order = np.argsort(scores, kind="stable")
@@ -107,40 +108,40 @@ class Ranking:
 
     @cached_property
     def _around(self) -> tuple[Ints, Ints]:
-        """How many negatives score less than, and no more than, each positive."""
+        """The number of negatives that score less than, and no more than, each positive."""
         below = np.searchsorted(self.negatives, self.positives, side="left")
         return below, np.searchsorted(self.negatives, self.positives, side="right")
 
     @cached_property
     def edges(self) -> Ints:
-        """(runs,) where each run of negatives starts; between two neighbouring positives they are one run."""
+        """(runs,) the start of each run of negatives; the negatives between two neighbouring positives form one run."""
         starts = np.unique(np.concatenate([[0], *self._around]))
         return starts[starts < len(self.negatives)]
 
     @cached_property
     def runs_below(self) -> Ints:
-        """(positives,) how many runs of negatives score less than each positive."""
+        """(positives,) the number of runs of negatives that score less than each positive."""
         return np.searchsorted(self.edges, self._around[0])
 
     @cached_property
     def runs_up_to(self) -> Ints:
-        """(positives,) how many runs of negatives score no more than each positive."""
+        """(positives,) the number of runs of negatives that score no more than each positive."""
         return np.searchsorted(self.edges, self._around[1])
 
     @cached_property
     def positives_below(self) -> Ints:
-        """(positives,) how many positives score less than each positive."""
+        """(positives,) the number of positives that score less than each positive."""
         return np.searchsorted(self.positives, self.positives, side="left")
 
     @cached_property
     def positives_up_to_run(self) -> Ints:
-        """(runs,) how many positives score no more than the negatives of each run."""
+        """(runs,) the number of positives that score no more than the negatives of each run."""
         return np.searchsorted(self.positives, self.negatives[self.edges], side="right")
 
 
 @dataclass(eq=False)
 class Resamples(Memo):
-    """`counts` (resamples, n): how often each case of `sample` is in each resample."""
+    """`counts` (resamples, n): how often each resample contains each case of `sample`."""
 
     sample: Sample
     counts: Floats
@@ -158,7 +159,7 @@ class Resamples(Memo):
         return [RankedCounts(ranking, self.counts) for ranking in self.sample.class_rankings]
 
     def sums(self, per_case: Floats) -> Floats:
-        """Return (resamples,) the weighted sum of a value a case."""
+        """Return (resamples,) the weighted sum of one value per case."""
         return self.counts @ per_case
 
     @cached_property
@@ -180,8 +181,11 @@ class Resamples(Memo):
 
 @dataclass(eq=False)
 class RankedCounts:
-    """A ranking's counts. Cumulative arrays have a leading 0: entry i sums the i lowest positives, or runs of
-    negatives: what the curve does within a run decides no metric.
+    """A ranking's counts for each resample.
+
+    Cumulative arrays have a leading 0: entry i sums the i lowest positives, or runs of negatives. The shape of the
+    curve
+    within a run affects no metric.
     """
 
     ranking: Ranking

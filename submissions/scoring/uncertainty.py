@@ -1,4 +1,4 @@
-"""How sure a number is: bootstraps over cases and over patients, and DeLong's variance of the AUC.
+"""Confidence intervals: bootstraps over cases and over patients, and DeLong's variance of the AUC.
 
 DeLong, DeLong and Clarke-Pearson 1988, with mid-ranks by searchsorted.
 """
@@ -20,7 +20,7 @@ Interval = list[float]
 N_RESAMPLES = 1000
 LUNA25_SEED = 42
 LEVEL = 0.95
-# So many resamples at a time: their arrays stay in the cache, and too small for BLAS to start threads over.
+# Resamples per chunk: the arrays stay in the cache, and are too small for BLAS to start threads.
 CHUNK = 20
 CHUNK_CELLS = 4_000_000
 
@@ -35,7 +35,7 @@ def case_resamples(n: int, n_resamples: int = N_RESAMPLES) -> CountChunks:
 
 
 def patient_resamples(groups: Ints, seed: int, n_resamples: int = N_RESAMPLES) -> CountChunks:
-    """Yield resamples of whole patients as counts of cases. groups: (n,) number of each case's patient."""
+    """Yield resamples of whole patients as counts of cases. groups: (n,) the patient number of each case."""
     n_patients = int(groups.max()) + 1
     random = np.random.default_rng(seed)
     for size in _chunk_sizes(len(groups), n_resamples):
@@ -44,7 +44,10 @@ def patient_resamples(groups: Ints, seed: int, n_resamples: int = N_RESAMPLES) -
 
 
 def patient_groups(patients: Sequence[str]) -> Ints:
-    """Return (n,) a number a patient, in order of first appearance; a case without one stands alone."""
+    """Return (n,) the patient number of each case, in order of first appearance.
+
+    A case without a patient is a group of its own.
+    """
     numbers: dict[object, int] = {}
     keys = (patient if patient else (position,) for position, patient in enumerate(patients))
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
@@ -65,7 +68,7 @@ def _counts(drawn: Ints, n: int) -> Floats:
 
 
 def bootstrap(sample: Sample, metrics: Iterable[Metric], chunks: CountChunks) -> dict[str, Interval]:
-    """Return the percentile intervals of metrics; resamples on which one is undefined are skipped for it."""
+    """Return the percentile intervals of metrics; resamples on which a metric is undefined are skipped for it."""
     metrics = list(metrics)
     drawn: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
     for counts in chunks:
@@ -112,8 +115,8 @@ def delong_covariance(truth: Ints, predictions: Floats) -> tuple[Floats, Floats]
 def _placements(positives: Floats, negatives: Floats) -> tuple[Floats, Floats]:
     """Return each positive's share of negatives below it, and each negative's share of positives above it.
 
-    Ties count half. Only the few positives are searched for: a positive p is below the j-th lowest negative
-    where the number of negatives up to p is at most j, so counting those numbers gives the other side.
+    Ties count half. Only the few positives are searched for. A positive p is below the j-th lowest negative if the
+    number of negatives up to p is at most j, so counting those numbers gives the other side.
     """
     order = np.argsort(negatives)
     ranked, n = negatives[order], len(negatives)
@@ -135,7 +138,7 @@ def _covariance_of_mean(values: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Difference:
-    """First entry minus second: its interval, and the two-sided p-value where a method gives one."""
+    """First entry minus second: its interval, and the two-sided p-value if the method gives one."""
 
     value: float
     low: float
@@ -160,7 +163,7 @@ def delong_p_values(areas: Floats, covariance: Floats) -> Floats:
     variances = np.diag(covariance)
     errors = np.sqrt(np.maximum(variances[:, None] + variances[None] - 2 * covariance, 0))
     differences = np.abs(areas[:, None] - areas[None])
-    # An error of nearly nothing is that of equal rankings, whatever rounding left in it.
+    # An error of nearly zero means equal rankings; only rounding keeps it from being zero.
     z = np.where(errors > 1e-9, differences / np.maximum(errors, 1e-9), np.where(differences > 1e-12, np.inf, 0))
     return 2 * norm.sf(z)
 
@@ -174,7 +177,7 @@ def _p_value(difference: float, error: float) -> float:
 def bootstrap_differences(
     metrics: Iterable[Metric], first: Sample, second: Sample, chunks: CountChunks, method: str
 ) -> dict[str, Difference]:
-    """Return how metrics differ between two entries, both on the same resamples; undefined ones are left out."""
+    """Return how metrics differ between two entries on the same resamples; undefined metrics are left out."""
     values = {metric: (metric.value(first), metric.value(second)) for metric in metrics}
     defined = {metric: a - b for metric, (a, b) in values.items() if a is not None and b is not None}
     drawn: dict[str, list[Floats]] = {metric.name: [] for metric in defined}

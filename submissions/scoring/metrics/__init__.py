@@ -1,4 +1,4 @@
-"""The metrics: a module here registers what it defines, and is found by being here."""
+"""The metrics: each module here registers its own, and every module of this package is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics of a probability a class."""
+"""Metrics that use one probability per class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .registry import resample_metric
 
 @resample_metric("macro_f1", "Macro F1")
 def macro_f1(resamples: Resamples) -> Floats:
-    """Return (resamples,) the mean F1 over the classes that occur in the truth or are called, as scikit-learn does."""
+    """Return (resamples,) the mean F1 over the classes that occur in the truth or are called, as in scikit-learn."""
     each = [resamples.confusion(k) for k in range(resamples.sample.predictions.shape[1])]
     scores = np.stack([ratio_or_zero(2 * tp, 2 * tp + fp + fn) for tp, fp, fn, _ in each])
     occurs = np.stack([tp + fp + fn > 0 for tp, fp, fn, _ in each])

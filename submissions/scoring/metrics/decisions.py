@@ -1,4 +1,4 @@
-"""Metrics of one probability a case, called positive at p ≥ 0.5.
+"""Metrics of one probability per case, called positive at p ≥ 0.5.
 
 Where nothing is called positive, precision and F1 are 0, as in scikit-learn.
 """

@@ -1,10 +1,10 @@
 """Free-response ROC of detected nodules, as LUNA16's evaluation defines it (Setio et al. 2017).
 
-A candidate hits a nodule when its distance to the nodule's centre is less than the radius. Of several candidates on a
-nodule the most probable counts; the others are ignored, and so is a candidate on an irrelevant finding. What hits
-nothing is a false positive, a nodule that nothing hits is missed. At a threshold, sensitivity is the share of nodules
-hit, and the false positive rate the number of false positives a scan. Between thresholds the curve is linear; beyond
-its last point it stays level.
+A candidate hits a nodule when its distance to the nodule's centre is less than the radius. Of several candidates on one
+nodule the most probable counts; the others are ignored, and so is a candidate on an irrelevant finding. A candidate
+that hits nothing is a false positive; a nodule without a hit is missed. At a threshold, sensitivity is the share of
+nodules hit, and the false positive rate is the number of false positives per scan. Between thresholds the curve is
+linear; beyond its last point it stays level.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from submissions.scoring.curves import DECIMALS, CurveAxes, Points, curve, most_
 from submissions.scoring.metrics.registry import resample_metric
 from submissions.scoring.resamples import Floats, Ints, Resamples, Sample
 
-# False positives a scan at which the sensitivities of the competition performance metric are read.
+# The false positives per scan at which the competition performance metric reads the sensitivity.
 RATES = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
-# As LUNA16's evaluation does: of a scan with more, only what is more probable than the next one counts.
+# As in LUNA16's evaluation: if a scan has more candidates, only those more probable than the next one count.
 MOST_CANDIDATES = 100
 
 
 @dataclass(frozen=True)
 class Steps:
-    """How much of each scan is found at each threshold, from the highest down: the curve's steps.
+    """The steps of the curve: how much of each scan is found at each threshold, from the highest down.
 
     Thresholds that only add false positives are merged with the next: the curve is level there.
-    hits, false: (thresholds, n) sparse. nodules: (n,) how many nodules each scan has.
+    hits, false: (thresholds, n) sparse. nodules: (n,) the number of nodules in each scan.
     """
 
     hits: csr_array
@@ -42,7 +42,7 @@ class Steps:
 
 
 def steps_of(sample: Sample) -> Steps:
-    """Return the steps of a sample whose truth and predictions are those of nodule detection."""
+    """Return the steps of a sample of the kind nodule detection."""
     found = [_marks_of_scan(truth, each) for truth, each in zip(sample.truth, sample.predictions, strict=True)]
     scans = np.repeat(np.arange(sample.n), [len(hits) + len(false) for hits, false in found])
     probabilities = np.concatenate([np.zeros(0), *(part for pair in found for part in pair)])
@@ -56,7 +56,7 @@ def steps_of(sample: Sample) -> Steps:
 
 
 def _merged(thresholds: Ints, is_hit: NDArray[np.bool_]) -> Ints:
-    """Return the step each mark belongs to. thresholds: (m,) numbers of the distinct probabilities, highest first."""
+    """Return the step of each mark. thresholds: (m,) indices of the distinct probabilities, highest first."""
     n_thresholds = int(thresholds.max(initial=-1)) + 1
     with_hit = np.bincount(thresholds[is_hit], minlength=n_thresholds) > 0
     ends = with_hit | np.append(with_hit[1:], True)[:n_thresholds]
@@ -64,7 +64,7 @@ def _merged(thresholds: Ints, is_hit: NDArray[np.bool_]) -> Ints:
 
 
 def _marks_of_scan(truth: dict[str, Any], candidates: Floats) -> tuple[Floats, Floats]:
-    """Return the probabilities (of nodules that were hit, of false positives). candidates: (k, 4)."""
+    """Return the probabilities (of hit nodules, of false positives). candidates: (k, 4)."""
     kept = _most_probable(candidates)
     on_nodule = _is_inside(kept, truth["nodules"])
     on_irrelevant = _is_inside(kept, truth["irrelevant"])
@@ -97,14 +97,14 @@ def sensitivities(resamples: Resamples, rates: Sequence[float] = RATES) -> Float
 
 
 def _cumulative(steps: csr_array, counts: Floats) -> Floats:
-    """Return (resamples, thresholds + 1) how much there is down to each threshold, led by 0."""
+    """Return (resamples, thresholds + 1) the cumulative count down to each threshold, starting with 0."""
     of_step = (steps @ counts.T).T
     return np.concatenate([np.zeros((len(counts), 1)), np.cumsum(of_step, axis=1)], axis=1)
 
 
 @resample_metric("cpm", "Competition performance metric")
 def cpm(resamples: Resamples) -> Floats:
-    """Return (resamples,) the mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives a scan."""
+    """Return (resamples,) the mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives per scan."""
     return resamples.once_of(sensitivities).mean(axis=1)
 
 
@@ -124,7 +124,7 @@ for _column, _name in enumerate(("1/8", "1/4", "1/2", "1", "2", "4", "8")):
           x_ticks=RATES, is_log=True),
 )  # fmt: skip
 def froc(truth: NDArray[Any], predictions: NDArray[Any], class_names: Sequence[str]) -> Points:
-    """Return (false positives a scan, sensitivity) points, evenly spaced by ratio from 1/8 to 8."""
+    """Return (false positives per scan, sensitivity) points, evenly spaced on a logarithmic axis from 1/8 to 8."""
     sample = Sample(truth, predictions)
     rates = np.geomspace(RATES[0], RATES[-1], most_points(sample.n))
     shares = sensitivities(sample.once, rates.tolist())[0]

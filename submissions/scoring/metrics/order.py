@@ -1,4 +1,4 @@
-"""Metrics of one probability a case that read the order of the scores."""
+"""Metrics of one probability per case that depend only on the order of the scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics that ask how far the probabilities are off, of one probability a case or of one a class."""
+"""Metrics of the error of the probabilities, with one probability per case or one per class."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def ece(truth: Ints, p: Floats) -> float:
 
 @metric("calibration_slope", "Calibration slope", can_rank=False)
 def calibration_slope(truth: Ints, p: Floats) -> float | None:
-    """Return the slope of the truth's logistic regression on logit(p) (Cox 1958), 1 is ideal. truth, p: (n,)."""
+    """Return the slope of the truth's logistic regression on logit(p) (Cox 1958); 1 is ideal. truth, p: (n,)."""
     line = calibration_line(truth, p)
     return line[0] if line else None
 
 
 @metric("calibration_intercept", "Calibration intercept", can_rank=False)
 def calibration_intercept(truth: Ints, p: Floats) -> float | None:
-    """Return the intercept of the same regression, 0 is ideal. truth, p: (n,)."""
+    """Return the intercept of the same regression; 0 is ideal. truth, p: (n,)."""
     line = calibration_line(truth, p)
     return line[1] if line else None
 
@@ -53,6 +53,6 @@ def log_loss(resamples: Resamples) -> Floats:
 
 @resample_metric("accuracy", "Accuracy")
 def accuracy(resamples: Resamples) -> Floats:
-    """Return (resamples,) the share of cases called right: at p ≥ 0.5, or by the likeliest class."""
+    """Return (resamples,) the share of correctly called cases: at p ≥ 0.5, or by the most probable class."""
     sample = resamples.sample
     return resamples.sums((sample.truth == sample.predicted).astype(np.float64)) / resamples.totals

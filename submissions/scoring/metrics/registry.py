@@ -1,8 +1,8 @@
-"""Every metric by name. A new one is a registered function in a module of this package, and its name in a kind.
+"""Every metric by name. To add one, register a function in a module of this package and name it in a kind.
 
-A function for `@metric` takes truth (n,) and predictions (n,) or (n, classes) and returns a float, or None
-where the metric means nothing on these predictions (it is then left out; NaN is an error). One for `@resample_metric`
-takes Resamples and returns one value a resample: it yields intervals at little cost.
+A function for `@metric` takes truth (n,) and predictions (n,) or (n, classes). It returns a float, or None where the
+metric is undefined on these predictions (it is then left out; NaN is an error). A function for `@resample_metric` takes
+Resamples and returns one value per resample; this makes intervals cheap.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from submissions.kinds import KINDS
 from submissions.scoring.errors import MetricError
 from submissions.scoring.resamples import Floats, Resamples, Sample
 
-# Raise it when a number of an old submission would come out differently.
+# Increase it when a metric would give an old submission a different value.
 METRIC_VERSION = "1"
-# What a score that is not there weighs wherever scores are compared: less than any.
+# The value of a missing score in comparisons: less than any other.
 MISSING = float("-inf")
-ALIASES = {"acc": "accuracy"}  # as earlier systems wrote it
+ALIASES = {"acc": "accuracy"}  # spelling of earlier systems
 
 Plain = Callable[[Any, Any], float | None]
 Counted = Callable[[Resamples], Floats]
@@ -36,9 +36,9 @@ class Metric:
     higher_is_better: bool
     plain: Plain | None = None
     from_resamples: Counted | None = None
-    # Where no value is wrong but one is impossible (0/0): left out instead of an error.
+    # Whether the metric may be undefined on some predictions (0/0): then left out instead of an error.
     may_be_undefined: bool = False
-    # Whether more (or less) is simply better, so that a board can be sorted by it.
+    # Whether a higher (or lower) value is always better, so that a board can be sorted by it.
     can_rank: bool = True
 
     @property
@@ -62,7 +62,7 @@ class Metric:
         return float(self.from_resamples(sample.once)[0])
 
     def over(self, resamples: Resamples) -> Floats:
-        """Return (resamples,) values, NaN where the metric is undefined on one."""
+        """Return (resamples,) values, NaN on each resample where the metric is undefined."""
         if self.from_resamples:
             return self.from_resamples(resamples)
         return np.array([self._of_one(resamples.sample, counts) for counts in resamples.counts])
@@ -114,12 +114,12 @@ def resample_metric(
 
 
 def metrics_of(kind: str) -> dict[str, Metric]:
-    """Return the metrics a kind names, in the order they are shown."""
+    """Return the metrics that a kind names, in display order."""
     return {name: METRICS[name] for name in KINDS[kind].metrics}
 
 
 def canonical_name(name: str) -> str:
-    """Return a metric's name as METRICS spells it, from any case or an alias; an unknown one comes back lower-cased."""
+    """Return a metric's name as METRICS spells it, from any case or an alias; an unknown name is only lower-cased."""
     if name in METRICS:
         return name
     return ALIASES.get(name.lower(), name.lower())
@@ -133,7 +133,7 @@ def metric_named(name: str, kind: str) -> Metric:
 
 
 def evaluate(kind: str, sample: Sample, names: Iterable[str]) -> dict[str, float]:
-    """Return the values of the named metrics, those undefined on this sample left out. Raises MetricError."""
+    """Return the values of the named metrics, without those undefined on this sample. Raises MetricError."""
     values = {name: metric_named(name, kind).value(sample) for name in names}
     return {name: value for name, value in values.items() if value is not None}
 
