@@ -1,1 +1,1 @@
-"""The one gateway to stored files: local folders or an S3 server, always through django-storages' settings."""
+"""The only gateway to stored files: local folders or an S3 server, always through django-storages' settings."""

@@ -1,4 +1,4 @@
-"""Where the object store is, from MINIO_ENDPOINT and its companions, and how django-storages talks to it."""
+"""The address of the object store, from MINIO_ENDPOINT and related settings, in the form django-storages needs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 @dataclass(frozen=True)
 class StorageAddress:
-    """host: `name:port` without scheme, as the minio client takes it; url: with scheme, as S3 clients take it."""
+    """host: `name:port` without scheme, for the minio client; url: with scheme, for S3 clients."""
 
     host: str
     secure: bool
@@ -20,7 +20,7 @@ class StorageAddress:
 
 
 def parse_address(name: str, value: str, secure: bool) -> StorageAddress | None:
-    """Return the address, or None when `value` is empty; a scheme in it wins over `secure`."""
+    """Return the address, or None when `value` is empty; a scheme in `value` overrides `secure`."""
     if not value:
         return None
     has_scheme = "://" in value
@@ -33,7 +33,7 @@ def parse_address(name: str, value: str, secure: bool) -> StorageAddress | None:
 def s3_storage(address: StorageAddress, bucket: str, access_key: str, secret_key: str) -> dict[str, Any]:
     """Return the entry of STORAGES for one private bucket.
 
-    Checksums beyond S3's own signature are left off: not every server knows the newer ones.
+    Checksums beyond S3's own signature are disabled: not every server supports the newer ones.
     """
     from botocore.config import Config  # only a site with an object store pays for the import
 

@@ -1,8 +1,8 @@
-"""What a place for files can do: the protocol of a store, its values, and its errors.
+"""The storage protocol: the methods of a store, its values, and its errors.
 
     StorageError        ours: SYSTEM_STORAGE (503), or SYSTEM_DISK (507) when a disk is full
 
-Files of any size pass in pieces; nothing here holds a whole one.
+Files of any size are passed in pieces; nothing here holds a whole file.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ MESSAGE = "Our file storage has a problem; nothing was submitted. Try again in a
 
 
 class StorageError(PlatformError):
-    """The store failed, or does not hold what it should; `staff_detail` names the setting to look at.
+    """The store failed, or does not hold what it should; `staff_detail` names the setting to check.
 
-    Raised in a request it answers 503 or 507 with a sentence of ours.
+    In a request, the answer is 503 or 507 with a sentence of ours.
     """
 
     wait = 30
@@ -39,18 +39,18 @@ class StorageError(PlatformError):
 
 
 class MissingFile(StorageError):
-    """The store answers but has no such file."""
+    """The store answers, but does not have this file."""
 
 
 def storage_error(error: Exception) -> StorageError:
-    """Return the typed error of a failed disk operation."""
+    """Return the StorageError for a failed disk operation."""
     is_full = isinstance(error, OSError) and error.errno in FULL
     return StorageError(f"{type(error).__name__}: {error}", "SYSTEM_DISK" if is_full else "SYSTEM_STORAGE")
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What was stored. sha256: hexadecimal."""
+    """A stored file. sha256: hexadecimal."""
 
     key: str
     sha256: str
@@ -59,7 +59,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class PartsRef:
-    """A file that arrives in parts. handle: the store's own name of the unfinished file."""
+    """A file that arrives in parts. handle: the store's own name for the unfinished file."""
 
     key: str
     handle: str
@@ -76,26 +76,26 @@ class PartsRef:
 
 
 class Writer(Protocol):
-    """A file on its way in; invisible under its key until `finish`."""
+    """A file being written; not visible under its key until `finish`."""
 
     def write(self, piece: bytes) -> None: ...
 
     def finish(self) -> None: ...
 
     def abort(self) -> None:
-        """Drop what was written; harmless after `finish`, or twice."""
+        """Drop what was written; harmless after `finish` or when repeated."""
         ...
 
 
 class Store(Protocol):
-    """What a place for files can do. Every method raises StorageError."""
+    """The methods of a store. Every method raises StorageError."""
 
     def writer(self, key: str) -> Writer: ...
 
     def pieces(self, key: str) -> AbstractContextManager[Iterator[bytes]]: ...
 
     def local_path(self, key: str) -> Path | None:
-        """Return where the file lies on this machine, or None if it does not."""
+        """Return the file's path on this machine, or None if it is not local."""
         ...
 
     def size(self, key: str) -> int | None:
@@ -103,7 +103,7 @@ class Store(Protocol):
         ...
 
     def check_room(self, size_bytes: int) -> None:
-        """Raise StorageError(SYSTEM_DISK) if so much would fill the disk; a server knows that itself."""
+        """Raise StorageError(SYSTEM_DISK) if this many bytes would fill the disk; an S3 server checks this itself."""
         ...
 
     def delete(self, key: str) -> None: ...
@@ -115,17 +115,17 @@ class Store(Protocol):
     def received(self, parts: PartsRef) -> set[int]: ...
 
     def part_url(self, parts: PartsRef, number: int, seconds: int) -> str | None:
-        """Return where to PUT a part without passing through the site, or None."""
+        """Return a URL to PUT a part without passing through the site, or None."""
         ...
 
     def part_writer(self, parts: PartsRef, number: int) -> Writer: ...
 
     def join(self, parts: PartsRef) -> None:
-        """Make one file of all parts. Raises MissingFile when some are not there."""
+        """Join all parts into one file. Raises MissingFile if parts are missing."""
         ...
 
     def drop_parts(self, parts: PartsRef) -> None: ...
 
     def drop_older_than(self, seconds: float) -> int:
-        """Drop unfinished files that nobody has touched for so long; return how many."""
+        """Drop unfinished files that have not changed for this long; return how many."""
         ...

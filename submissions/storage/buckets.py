@@ -1,4 +1,4 @@
-"""The object store from an operator's side: are its buckets there, and if not, what to look at."""
+"""Check the object store for an operator: do its buckets exist, and if not, what to check."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def buckets() -> tuple[str, str]:
 
 
 def problem() -> str:
-    """Return what is wrong with the store, a sentence without names or keys, or ""; without a server, nothing is."""
+    """Return the problem of the store as a sentence without names or keys, or ""; without a server there is none."""
     if settings.MINIO is None:
         return ""
     try:
@@ -40,7 +40,7 @@ def client(server: StorageAddress) -> Minio:
 
 
 def reason(error: Exception) -> str:
-    """Return what to look at; a refused key is named by its setting, never by its value."""
+    """Return what to check; a refused key is named by its setting, never by its value."""
     code = error.code if isinstance(error, S3Error) else type(error).__name__
     if code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
         return "the key is refused; check MINIO_ACCESS_KEY and MINIO_SECRET_KEY"

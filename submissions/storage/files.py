@@ -1,4 +1,4 @@
-"""Store, fetch, hash and delete files by their keys. Keys are ours, never a user's name: `submissions/<uuid>/…`."""
+"""Store, fetch, hash and delete files by key. The site makes the keys, never a user: `submissions/<uuid>/…`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DOWNLOAD_SECONDS = 300
 
 
 def store(name: str = "default") -> Store:
-    """Return the store of submissions ("default") or of datasets ("datasets"), as STORAGES says."""
+    """Return the store of submissions ("default") or of datasets ("datasets"), as set in STORAGES."""
     backend: Any = storages[name]
     if hasattr(backend, "bucket_name"):
         from submissions.storage.s3 import S3Store
@@ -27,12 +27,12 @@ def store(name: str = "default") -> Store:
 
 
 def new_key(name: str) -> str:
-    """Return a fresh key; `name` is ours."""
+    """Return a new key; `name` is the site's own."""
     return f"submissions/{uuid.uuid4()}/{name}"
 
 
 def stream_in(key: str, pieces: Iterable[bytes]) -> Stored:
-    """Store pieces under `key`, hashing them on the way; on any error nothing is left."""
+    """Store pieces under `key` and hash them on the way; after an error nothing is left."""
     writer, digest, size = store().writer(key), hashlib.sha256(), 0
     try:
         for piece in pieces:
@@ -67,7 +67,7 @@ def fetch_to(path: Path, key: str, *, sha256: str = "", check: Callable[[], None
 
 
 def digest_of(key: str) -> Stored:
-    """Read a stored file through and return its length and digest."""
+    """Read a whole stored file and return its length and digest."""
     digest, size = hashlib.sha256(), 0
     with store().pieces(key) as pieces:
         for piece in pieces:
@@ -77,7 +77,7 @@ def digest_of(key: str) -> Stored:
 
 
 def head_of(key: str, count: int) -> bytes:
-    """Return up to `count` first bytes of a stored file."""
+    """Return up to `count` bytes from the beginning of a stored file."""
     head = b""
     with store().pieces(key) as pieces:
         for piece in pieces:
@@ -96,7 +96,7 @@ def read_small(key: str, most: int) -> bytes:
 
 
 def url_for(key: str, name: str) -> str:
-    """Return an address that serves the file, as an attachment called `name`, for five minutes."""
+    """Return a URL that serves the file, as an attachment called `name`, for five minutes."""
     return store().url(key, name, DOWNLOAD_SECONDS)
 
 

@@ -1,7 +1,7 @@
-"""Files in a folder of this machine. Unfinished ones lie below `incoming/`, in the same file system.
+"""Files in a folder of this machine. Unfinished files lie below `incoming/`, in the same file system.
 
-A file that arrives in parts is one sparse file that each part is written into at its place, and an
-empty marker a finished part: joining is a rename, whatever the size.
+A file that arrives in parts is one sparse file, into which each part is written at its place. An empty marker file
+records each finished part. Joining is a rename, whatever the size.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SPARE_BYTES = 512 << 20
 
 @contextmanager
 def _typed() -> Iterator[None]:
-    """Turn what a disk says into StorageError."""
+    """Turn a disk error into StorageError."""
     try:
         yield
     except FileNotFoundError as error:
@@ -77,7 +77,7 @@ class LocalStore:
                 path.parent.rmdir()
 
     def url(self, key: str, name: str, seconds: int) -> str:
-        """Return an address of the site itself; its token holds the key and runs out."""
+        """Return a URL of the site itself; its token holds the key and expires."""
         token = signing.dumps({"key": key, "name": name, "until": time.time() + seconds}, salt=DOWNLOAD_SALT)
         return reverse("download", args=[token])
 
@@ -161,10 +161,10 @@ class LocalWriter:
 
 
 class LocalPartWriter:
-    """One part, written at its place; marked whole at the end. A repeated part starts anew.
+    """One part, written at its place; marked as complete at the end. A repeated part starts from the beginning.
 
-    Nothing is written once the parts are joined: a slow request for a part that another has sent meanwhile would
-    change a file whose digest is taken.
+    Nothing is written once the parts are joined. Otherwise a slow request for a part that another request has sent
+    meanwhile would change a file whose digest is already computed.
     """
 
     def __init__(self, data: Path, offset: int, marker: Path) -> None:
@@ -210,7 +210,7 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _touched_at(path: Path) -> float:
-    """Return when a file, or the last thing in a folder, was changed; a vanished one is new."""
+    """Return the last change of a file, or of the newest entry in a folder; a vanished one counts as new."""
     try:
         return max([path.stat().st_mtime, *(item.stat().st_mtime for item in path.glob("*"))])
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Files in a bucket of an S3 server, through the connection of django-storages' backend.
 
-Uploads go in parts of PART_BYTES, a few on their way at once, so that receiving and sending overlap and
-memory stays within a few parts. Presigned addresses use the public endpoint.
+Uploads are sent in parts of PART_BYTES, a few at the same time, so that receiving and sending overlap and memory holds
+only a few parts. Presigned URLs use the public endpoint.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REFUSED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
 @contextmanager
 def _typed() -> Iterator[None]:
-    """Turn what the server, or the way to it, says into StorageError."""
+    """Turn an error of the server or the network into StorageError."""
     try:
         yield
     except ClientError as error:
@@ -44,7 +44,7 @@ def _typed() -> Iterator[None]:
 
 
 def _client_note(code: str) -> str:
-    """Name the setting to look at; never its value."""
+    """Name the setting to check; never its value."""
     if code in REFUSED:
         return f"the object store refuses the key: check MINIO_ACCESS_KEY and MINIO_SECRET_KEY ({code})"
     return f"the object store answered {code}"
@@ -105,7 +105,7 @@ class S3Store:
         return set(self._listed(parts))
 
     def part_url(self, parts: PartsRef, number: int, seconds: int) -> str | None:
-        """The length is signed too, so that an address is good for exactly its part."""
+        """Return a presigned URL. The length is signed too, so that the URL is valid only for exactly this part."""
         length = parts.size_of(number)
         return self._presigned("upload_part", seconds, **_named(parts), PartNumber=number, ContentLength=length)
 
@@ -142,7 +142,7 @@ class S3Store:
         return len(found)
 
     def _listed(self, parts: PartsRef) -> dict[int, str]:
-        """Return the ETags of the parts that are there in their right length."""
+        """Return the ETags of the parts that have arrived with the right length."""
         with _typed():
             pages = self._client.get_paginator("list_parts").paginate(Bucket=self._bucket, **_named(parts))
             found = [part for page in pages for part in page.get("Parts", ())]
@@ -166,7 +166,7 @@ def _named(parts: PartsRef) -> dict[str, str]:
 
 
 def _public_client(backend: Any) -> Any:
-    """Return a client that signs for the address browsers use; it opens no connection."""
+    """Return a client that signs for the endpoint that browsers use; it opens no connection."""
     public = getattr(settings, "MINIO_PUBLIC", None)
     if public is None or public.url == backend.endpoint_url:
         return backend.connection.meta.client
@@ -190,7 +190,7 @@ def _read(body: Any) -> Iterator[bytes]:
 
 
 class S3Writer:
-    """A new object; a small one goes in a single PUT, any other in parts."""
+    """A new object; a small one is sent in a single PUT, a larger one in parts."""
 
     def __init__(self, client: Any, bucket: str, key: str) -> None:
         self._client = client
@@ -223,7 +223,7 @@ class S3Writer:
                 with _typed():
                     self._client.abort_multipart_upload(**self._place, UploadId=self._upload_id)
             except StorageError:
-                return  # what is left is dropped by age
+                return  # leftovers are dropped by age
 
     def _finish_parts(self) -> None:
         if self._buffer:
@@ -255,7 +255,7 @@ class S3Writer:
 
 
 class S3PartWriter:
-    """One part that passes through the site; it waits in a temporary file, for S3 wants its length first."""
+    """One part that passes through the site; it is kept in a temporary file, because S3 needs its length first."""
 
     def __init__(self, client: Any, place: dict[str, Any]) -> None:
         self._client, self._place = client, place
