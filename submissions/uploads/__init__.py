@@ -1,1 +1,1 @@
-"""Images on their way in: in one request, or in parts that can be resumed."""
+"""Receive images: in one request, or in parts that can be resumed."""

@@ -1,7 +1,7 @@
-"""The body of an upload: a connection that breaks must not pass for a short file.
+"""The body of an upload: a broken connection must not be taken for a short file.
 
-The server's stream raises OSError for a body that was cut or garbled. Django, where it reads a form for its CSRF
-token, takes that for a missing token and answers 403; so it becomes our refusal before anybody else sees it.
+The server's stream raises OSError for a truncated or malformed body. When Django reads a form for its CSRF token, it
+takes that for a missing token and answers 403. So the error becomes our ApiError before any other code sees it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lunasite.http.errors import ApiError
 class UploadStream:
     """A request's stream that raises ApiError (UPLOAD_INCOMPLETE) where the server's raises OSError or ends early.
 
-    announced: the bytes that Content-Length names, None where the body comes in pieces.
+    announced: the bytes that Content-Length declares, None for a chunked body.
     """
 
     def __init__(self, stream: Any, announced: int | None) -> None:
@@ -31,7 +31,7 @@ class UploadStream:
         return self._taken(self._stream.readline, *size)
 
     def close(self) -> None:
-        """Nothing to do: what is left unread is the server's to deal with."""
+        """Do nothing: the server handles unread bytes."""
 
     def _taken(self, take: Callable[..., bytes], *size: int) -> bytes:
         try:
@@ -50,9 +50,9 @@ def incomplete() -> ApiError:
 
 
 def guard_body(request: HttpRequest, most_bytes: int) -> None:
-    """Replace the request's stream by one that refuses a broken connection in our words.
+    """Replace the request's stream by one that reports a broken connection as ApiError.
 
-    A body without a length (chunked) is read to its end, or to `most_bytes`, where the server says it can be.
+    A body without a length (chunked) is read to its end, or to `most_bytes`, if the server says that it can be read.
     """
     stream = request._stream  # type: ignore[attr-defined]
     has_length = (request.META.get("CONTENT_LENGTH") or "").isdigit()

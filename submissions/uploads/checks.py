@@ -1,4 +1,4 @@
-"""What a file must be before, and while, it is stored; the answers of both ways to upload."""
+"""Check a file before and while it is stored; both ways to upload give the same answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def check_ending(name: str) -> None:
-    """Raise ApiError unless the name ends as an image archive's does; what it is, its content decides."""
+    """Raise ApiError unless the name has the ending of an image archive; the content decides the actual type."""
     try:
         judge_name(name)
     except ArchiveError as error:
@@ -34,7 +34,7 @@ def check_ending(name: str) -> None:
 
 
 def check_part_name(part: str, name: str) -> None:
-    """Raise ApiError for an archive that comes under another name than `file`, before gigabytes of it travel."""
+    """Raise ApiError for an archive under a part name other than `file`, before gigabytes of it are sent."""
     if name.lower().endswith(ENDINGS):
         raise ApiError(400, "FILE_REQUIRED", misnamed(part, "file"), field="file")
 
@@ -54,9 +54,9 @@ def too_large() -> ApiError:
 
 
 def check_beginning(head: bytes, name: str = "") -> None:
-    """Raise ApiError if a file that begins so is not a saved image.
+    """Raise ApiError if the beginning of a file shows that it is not a saved image.
 
-    head: the first HEAD_BYTES, or all of a shorter file. name: where it is known.
+    head: the first HEAD_BYTES, or all of a shorter file. name: "" where it is not known.
     """
     try:
         judge_head(head, name)
@@ -78,7 +78,7 @@ def declared_digest(value: Any) -> str:
 
 
 def check_digest(declared: str, found: str) -> None:
-    """Raise ApiError if the bytes are not the declared ones."""
+    """Raise ApiError if the bytes do not match the declared digest."""
     if declared and declared != found:
         raise ApiError(
             400, "CHECKSUM_MISMATCH", "The file arrived changed: its sha256 is not the declared one. Send it again.",

@@ -15,13 +15,13 @@ from submissions.storage.base import PIECE_BYTES, Stored, Writer
 from submissions.text.sanitize import sanitize_filename
 from submissions.uploads import checks
 
-FORM_BYTES = 1 << 20  # what the other fields of a form may add to the file
+FORM_BYTES = 1 << 20  # the size that the other fields of a form may add to the file
 FILE_FIELD = "file"
 KNOWN_FILES = (FILE_FIELD, "model_archive")
 
 
 class ReceivedImage(UploadedFile):
-    """An image that has arrived whole; it is stored for good by `keep`."""
+    """An image that has arrived completely; `keep` stores it permanently."""
 
     def __init__(self, name: str, size: int, sha256: str, key: str, writer: Writer) -> None:
         super().__init__(file=None, name=name, size=size, content_type="application/octet-stream")
@@ -31,18 +31,18 @@ class ReceivedImage(UploadedFile):
         self._writer = writer
 
     def keep(self) -> Stored:
-        """Make the file lasting. Raises StorageError."""
+        """Store the file permanently. Raises StorageError."""
         self._writer.finish()
         return Stored(self.key, self.sha256, self.size or 0)
 
     def close(self) -> None:
-        """Nothing to close: the writer is finished by `keep`, or dropped by its handler."""
+        """Do nothing: the writer is finished by `keep`, or dropped by its handler."""
 
 
 class ImageUploadHandler(FileUploadHandler):
-    """Write the part called `file` to storage; refuse what cannot be an image as soon as that shows.
+    """Write the part called `file` to storage; refuse the file as soon as it is clear that it is not an image.
 
-    The view calls `close` at the end, whatever happened; what was not kept by then is gone.
+    The view always calls `close` at the end; a file that was not kept by then is deleted.
     """
 
     chunk_size = PIECE_BYTES
@@ -54,7 +54,7 @@ class ImageUploadHandler(FileUploadHandler):
     def handle_raw_input(
         self, input_data: Any, meta: dict[str, Any], content_length: int, boundary: Any, encoding: Any = None
     ) -> None:
-        """Refuse by the declared length, before a byte is read."""
+        """Refuse by the declared length, before any byte is read."""
         if content_length > settings.MAX_IMAGE_BYTES + FORM_BYTES:
             raise checks.too_large()
 

@@ -1,6 +1,6 @@
 """Resumable uploads: begin, send parts in any order, complete, drop (docs/uploads.md).
 
-The database knows that an upload exists; the store alone knows its parts. So a restart loses nothing.
+The database records that an upload exists; only the store knows its parts. So a restart loses nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MISSING_SHOWN = 20
 
 
 def begin(*, user: User, filename: str, size_bytes: int, sha256: str = "") -> Upload:
-    """Open an upload. Raises ApiError: bad name or size, or too many uploads open already."""
+    """Open an upload. Raises ApiError for a bad name or size, or too many open uploads."""
     name = sanitize_filename(filename)
     checks.check_ending(name if len(filename) <= MAX_FILE_NAME_LENGTH else filename)
     checks.check_size(size_bytes)
@@ -58,31 +58,31 @@ def _check_count(user: User) -> None:
 
 
 def part_bytes(size_bytes: int) -> int:
-    """Return a part's length: 16 MiB, more where a file would have too many parts."""
+    """Return the length of a part: 16 MiB, or more if the file would have too many parts."""
     mebibytes = -(-size_bytes // (MAX_PARTS << 20))
     return max(PART_BYTES, mebibytes << 20)
 
 
 def received(upload: Upload) -> list[int]:
-    """Return the numbers of the parts that are there."""
+    """Return the numbers of the parts that have arrived."""
     if upload.is_complete:
         return list(range(1, upload.parts.count + 1))
     return sorted(store().received(upload.parts))
 
 
 def part_urls(upload: Upload, numbers: list[int]) -> dict[int, str | None]:
-    """Return where to PUT each part without the site, None where only the site takes it."""
+    """Return the URLs to PUT each part directly, None for parts that only the site accepts."""
     _check_open(upload)
     for number in numbers:
         _check_number(upload, number)
-    # The first part comes through the site, which judges its beginning before the others travel.
+    # The first part goes through the site, which checks its beginning before the others are sent.
     return {
         number: store().part_url(upload.parts, number, PART_URL_SECONDS) if number > 1 else None for number in numbers
     }
 
 
 def put_part(upload: Upload, number: int, pieces: Iterator[bytes]) -> int:
-    """Store one part that comes through the site; return its length. Raises ApiError if it has another."""
+    """Store one part sent through the site; return its length. Raises ApiError if the length is wrong."""
     _check_open(upload)
     _check_number(upload, number)
     expected, size = upload.parts.size_of(number), 0
@@ -110,7 +110,7 @@ def put_part(upload: Upload, number: int, pieces: Iterator[bytes]) -> int:
 
 
 def _judged(upload: Upload, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Pass the first part on once its beginning is judged; an upload that is not an image is dropped at once."""
+    """Yield the first part once its beginning is judged; an upload that is not an image is dropped at once."""
     head: list[bytes] = []
     held = 0
     for piece in pieces:
@@ -130,10 +130,10 @@ def _judged(upload: Upload, pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def complete(upload: Upload) -> Upload:
-    """Join the parts and check the whole; a second call answers as the first did.
+    """Join the parts and check the whole file; a second call returns the same result as the first.
 
     Raises ApiError: UPLOAD_INCOMPLETE (send the missing parts), CHECKSUM_MISMATCH or UPLOAD_NOT_ARCHIVE
-    (the upload is dropped: nothing of it can be used).
+    (the upload is dropped: no part of it is usable).
     """
     if upload.is_complete:
         return upload
@@ -154,7 +154,7 @@ def _join(upload: Upload) -> None:
     try:
         store().join(upload.parts)
     except MissingFile:
-        # A restart between joining and saving leaves the whole file and no parts.
+        # A restart between joining and saving leaves the complete file and no parts.
         if store().size(upload.key) == upload.size_bytes:
             return
         there = set(received(upload))
@@ -166,7 +166,7 @@ def _join(upload: Upload) -> None:
 
 
 def _digest(upload: Upload) -> str:
-    """Return the file's sha256; "" where reading it back from a server would only delay what a worker checks."""
+    """Return the file's sha256, or "" for a file on a server: the worker checks it, so a read here only delays."""
     is_far = store().local_path(upload.key) is None
     if is_far and not upload.declared_sha256:
         return ""
@@ -174,14 +174,14 @@ def _digest(upload: Upload) -> str:
 
 
 def drop(upload: Upload) -> None:
-    """Remove an upload and whatever of it is stored."""
+    """Remove an upload and all its stored data."""
     store().drop_parts(upload.parts)
     storage.delete(upload.key)
     upload.delete()
 
 
 def drop_expired() -> int:
-    """Remove uploads that nobody finished or used in time, and unfinished files nobody knows; return how many."""
+    """Remove expired uploads, and unfinished files without an upload; return how many."""
     count = 0
     try:
         for upload in Upload.objects.expired():

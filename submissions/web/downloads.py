@@ -1,6 +1,6 @@
-"""Serve local files by addresses that run out, as attachments a browser never renders.
+"""Serve local files by expiring URLs, as attachments that a browser never renders.
 
-With an object store the browser goes to the store itself (presigned addresses).
+With an object store the browser is sent to the store itself (presigned URLs).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SANDBOX = "default-src 'none'; sandbox"
 
 @require_safe
 def download(request: HttpRequest, token: str) -> HttpResponseBase:
-    """Send the file a token names, while the token is good; the token is the permission."""
+    """Send the file that a token names, until the token expires; the token is the permission."""
     try:
         named = signing.loads(token, salt=DOWNLOAD_SALT)
         path = store().local_path(named["key"])
@@ -32,5 +32,5 @@ def download(request: HttpRequest, token: str) -> HttpResponseBase:
         path.open("rb"), as_attachment=True, filename=named["name"], content_type="application/octet-stream"
     )
     response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = SANDBOX  # the site's own policy steps back for it
+    response["Content-Security-Policy"] = SANDBOX  # replaces the site's own policy
     return response

@@ -1,4 +1,4 @@
-"""What a participant fills in."""
+"""The form for submitting a CSV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The participant's guide on the site: the long version is docs/participant-guide.md."""
+"""The short participant's guide on the site; the long version is docs/participant-guide.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def guide(request: HttpRequest) -> HttpResponse:
 
 
 def contract_texts(phase: Phase) -> list[tuple[str, str, str]]:
-    """Return (contract, what it asks for, line): the last runs a container at home under the limits of this phase."""
+    """Return (contract, what it requires, command); the command runs a container at home under this phase's limits."""
     limits = limits_with(**phase.limits().as_dict())
     return [
         (contract.label, contract.summary(phase.kind), docker_run_command(limits, contract))

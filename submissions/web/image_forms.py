@@ -1,4 +1,4 @@
-"""What comes with a Docker image: the adapter as plain fields, with its JSON for experts."""
+"""The form for submitting a Docker image: the adapter as plain fields, or as JSON for experts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ADAPTER_FIELDS = ("port", "bearer_token", "file_field", "field_names", "omit", "
 
 
 class ImageForm(forms.Form):
-    """Everything but the image itself, which the view streams to storage, or finds as a finished `upload`."""
+    """All fields except the image itself, which the view streams to storage or finds as a finished `upload`."""
 
     title = forms.CharField(max_length=120, required=False, help_text="To tell it from your others.")
     model_version = forms.CharField(max_length=60, required=False, help_text="To compare versions later.")
@@ -105,6 +105,6 @@ class ImageForm(forms.Form):
 
 
 def field_of(refusal: ApiError) -> str:
-    """Return the form's field that a refusal of the adapter is about."""
+    """Return the form field that an error of the adapter belongs to."""
     name = str(refusal.details.get("field", "")).removeprefix("adapter.")
     return name if name in ADAPTER_FIELDS else "adapter"

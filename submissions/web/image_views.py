@@ -1,4 +1,4 @@
-"""Submit a Docker image by form: streamed to storage as it arrives, or sent before as a resumable upload."""
+"""Submit a Docker image by form: streamed to storage as it arrives, or sent earlier as a resumable upload."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from submissions.web.image_forms import ImageForm
 from submissions.web.views import phase_context, phase_of
 
 
-@csrf_exempt  # only until the handler is in place: checking the token reads the body, so it comes after
+@csrf_exempt  # only until the handler is set: the CSRF check reads the body, so it runs afterwards
 @login_required
 def submit_docker(request: HttpRequest, slug: str) -> HttpResponse:
-    """Take an image and submit it; problems come back on the phase page, and cost no try."""
+    """Receive an image and submit it; problems are shown on the phase page and cost no try."""
     phase = phase_of(request, slug)
     if request.method != "POST":
         return redirect("phase", slug=slug)

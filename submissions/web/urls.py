@@ -1,4 +1,4 @@
-"""Addresses of the participant's pages."""
+"""URLs of the participant's pages."""
 
 from django.urls import path
 

@@ -39,7 +39,7 @@ PER_PAGE = 20
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Say what the site is and which phases there are."""
+    """Show what the site is and its phases."""
     now = timezone.now()
     phases = list(Phase.objects.visible_to(request.user).select_related("dataset"))
     context = {
@@ -94,13 +94,13 @@ def csv_template(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404(refusal.message) from refusal
 
 
-@csrf_exempt  # checked by _take_csv: Django's check would store all of the body first, however long
+@csrf_exempt  # checked in _take_csv: Django's check would store the whole body first, however long
 @login_required
 def submit_csv(request: HttpRequest, slug: str) -> HttpResponse:
-    """Check a CSV (button `check`) or submit it; problems come back on the phase page, and cost no try."""
+    """Check a CSV (button `check`) or submit it; problems are shown on the phase page and cost no try."""
     request.received_at = timezone.now()  # type: ignore[attr-defined]
     phase = phase_of(request, slug)
-    if request.method != "POST":  # the address of a refused file, opened again
+    if request.method != "POST":  # the URL of a refused file, opened again with GET
         return redirect("phase", slug=slug)
     try:
         refuse_large_body(request, settings.MAX_CSV_BYTES)
@@ -146,13 +146,13 @@ def submission_list(request: HttpRequest) -> HttpResponse:
 
 
 def submission_of(request: HttpRequest, pk: Any) -> Submission:
-    """Return a submission the user may see; for anybody else there is none (404)."""
+    """Return a submission that the user may see; for anybody else it does not exist (404)."""
     rows = Submission.objects.visible_to(request.user).select_related("phase__dataset", "team", "user")
     return get_object_or_404(rows, pk=pk)
 
 
 def submission_context(request: HttpRequest, submission: Submission) -> dict[str, Any]:
-    """Return what the page and its moving fragment show."""
+    """Return the context of the page and of its updated fragment."""
     evaluation = submission.latest
     progress = progress_of(evaluation, timezone.now())
     report = report_of(submission, request.user)
@@ -181,7 +181,7 @@ def submission_page(request: HttpRequest, pk: Any) -> HttpResponse:
 @login_required
 @require_GET
 def submission_progress(request: HttpRequest, pk: Any) -> HttpResponse:
-    """Answer the fragment that htmx asks for while an evaluation goes on; 286 tells it to stop asking."""
+    """Render the fragment that htmx polls while an evaluation is running; status 286 stops the polling."""
     submission = submission_of(request, pk)
     context = submission_context(request, submission)
     status = 286 if context["evaluation"].is_finished else 200
