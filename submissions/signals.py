@@ -1,4 +1,4 @@
-"""What submissions tell other apps. Each is sent inside the transaction it is about; a receiver's error undoes that.
+"""The signals to other apps. Each is sent inside the transaction it is about; a receiver's error rolls that back.
 
 evaluation_scored       submission: its current evaluation was scored; the team's row is locked
 weight_changed          submission: hidden, shown again, or (no longer) a baseline; the team's row is locked

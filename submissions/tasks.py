@@ -1,4 +1,4 @@
-"""Names that django-q2 calls; each fetches one row and calls an action."""
+"""The functions that django-q2 calls by name; each loads one row and calls an action."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run_image(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
 
 
 def alert_staff(evaluation_id: int) -> None:
-    """Mail every staff account that has an address about a failure that is ours: where to look, and no more."""
+    """Mail all staff accounts that have an address about a failure of ours: only where to look."""
     evaluation = Evaluation.objects.filter(pk=evaluation_id).first()
     staff = get_user_model().objects.filter(is_staff=True, is_active=True).exclude(email="")
     if evaluation is None:

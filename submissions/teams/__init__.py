@@ -1,1 +1,1 @@
-"""Teams: making, joining and leaving one."""
+"""Teams: create, join and leave."""

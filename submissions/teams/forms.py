@@ -4,13 +4,13 @@ from django import forms
 
 
 class TeamForm(forms.Form):
-    """A new team."""
+    """Create a team."""
 
     name = forms.CharField(label="Name of the team", max_length=80, help_text="The leaderboard shows it.")
 
 
 class JoinForm(forms.Form):
-    """The code that a member passes on."""
+    """Join a team by the code that a member passed on."""
 
     code = forms.CharField(
         label="Code of the team",

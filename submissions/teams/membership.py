@@ -1,4 +1,4 @@
-"""Joining and leaving teams; a lone user is a team of one."""
+"""Join and leave teams; a user alone is a team of one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TeamError(Exception):
-    """A sentence for the person who asked: why not, and what to do."""
+    """A sentence for the person who asked: why it is not possible, and what to do."""
 
 
 def team_for(user: User) -> Team:
@@ -66,15 +66,15 @@ def join_team(*, user: User, code: str) -> Team:
 
 
 def leave_team(*, user: User) -> None:
-    """Leave; the longest-standing member owns the team when its owner leaves. Submissions stay with the team.
+    """Leave the team; if the owner leaves, the longest-standing member becomes owner. The team keeps its submissions.
 
-    A team that nobody is in any more and that never submitted is removed.
+    A team without members that never submitted is removed.
     """
     with transaction.atomic():
         membership = Membership.objects.select_for_update().filter(user=user).first()
         if membership is None:
             raise TeamError("You are in no team.")
-        # A submission on its way holds this lock: either it is there already, or it finds its sender gone.
+        # A submission in progress holds this lock: either it is stored before, or it finds that its sender has left.
         team, was_owner = Team.objects.select_for_update().get(pk=membership.team_id), membership.is_owner
         membership.delete()
         heir = team.memberships.order_by("joined_at").first()

@@ -1,4 +1,4 @@
-"""The team's sign-ins at registries: enter, replace, forget. A password is never shown again."""
+"""The team's registry credentials: enter, replace, delete. A password is never shown again."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class RegistryForm(forms.Form):
 
 
 def registries_context(team: Team | None, form: RegistryForm | None = None) -> dict[str, Any]:
-    """Return what the team page shows of registries; nothing where the site allows none."""
+    """Return the registries part of the team page's context; empty if the site allows no registries."""
     if team is None or not settings.IMAGE_REGISTRIES:
         return {}
     return {"registry_form": form or RegistryForm(), "credentials": team.registry_credentials.all()}
 
 
 def save_credential(team: Team, *, host: str, username: str, password: str) -> RegistryCredential:
-    """Store or replace the team's sign-in at a registry."""
+    """Store or replace the team's credentials for a registry."""
     credential = RegistryCredential.objects.filter(team=team, host=host).first() or RegistryCredential(
         team=team, host=host
     )

@@ -1,4 +1,4 @@
-"""Addresses of the team page."""
+"""URLs of the team page."""
 
 from django.urls import path
 

@@ -59,7 +59,7 @@ def join(request: HttpRequest) -> HttpResponse:
 def _take(
     request: HttpRequest, shown_as: str, form: TeamForm | JoinForm, verb: Callable[..., Team], message: str
 ) -> HttpResponse:
-    """Do the verb with what the form holds; what stands against it comes back beside the form's one field."""
+    """Call the verb with the form's data; show an error beside the form's only field."""
     try:
         if form.is_valid():
             messages.success(request, message.format(verb(user=request.user, **form.cleaned_data).name))
@@ -84,7 +84,7 @@ def leave(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def forget_registry(request: HttpRequest, number: int) -> HttpResponse:
-    """Delete a sign-in of the own team."""
+    """Delete credentials of the user's own team."""
     team = team_of(request.user)
     if not RegistryCredential.objects.filter(team=team, pk=number).delete()[0]:
         raise Http404
@@ -96,7 +96,7 @@ def forget_registry(request: HttpRequest, number: int) -> HttpResponse:
 @login_required
 @require_POST
 def enter_registry(request: HttpRequest) -> HttpResponse:
-    """Store a sign-in for the own team."""
+    """Store credentials for the user's own team."""
     team = team_of(request.user)
     if team is None or not settings.IMAGE_REGISTRIES:
         raise Http404

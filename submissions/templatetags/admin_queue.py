@@ -1,4 +1,4 @@
-"""What the admin's first page says about the queue."""
+"""The queue's status on the admin's first page."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def queue_state_now() -> QueueState:
 
 @register.filter
 def challenge_first(app_list: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the admin's apps with the challenge before accounts and plumbing."""
+    """Return the admin's apps with the challenge first, before accounts and technical apps."""
     order = {"submissions": 0, "inference": 1}
     return sorted(app_list, key=lambda app: order.get(app["app_label"], len(order)))

@@ -1,4 +1,4 @@
-"""Sentences of kinds and contracts in HTML: what stands in `backticks` becomes code."""
+"""Render sentences of kinds and contracts as HTML: text in `backticks` becomes code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Idempotency keys: a repeated request with the same key is answered with the first one's result."""
+"""Idempotency keys: a repeated request with the same key gets the first request's result."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def new_key() -> str:
 
 
 def stored_idempotency_key(text: str) -> str:
-    """Return a client's idempotency key as it is stored; a long one's digest, for its end may be all that differs."""
+    """Return a client's idempotency key as stored: a long key as its digest, since keys may differ at the end."""
     return text if len(text) <= MAX_KEY_LENGTH else sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Names and titles from outside, as they may be kept and shown: nothing unseen, nothing that turns the line round."""
+"""Sanitise names and titles from outside for storage and display: no invisible text, no direction overrides."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def single_line(text: str) -> str:
 
 
 def sanitize_filename(text: str) -> str:
-    """Return the name a user gave a file: its printable characters, at most 255, never none."""
+    """Return the name that a user gave a file: its printable characters, at most 255, never empty."""
     return "".join(char for char in text if char.isprintable())[:MAX_FILE_NAME_LENGTH] or "unnamed"
 
 
 def normalize_display_name(text: str) -> str:
-    """Return a name as boards may show it: one line that is seen, or "".
+    """Return a name as boards may show it: one visible line, or "".
 
-    The joiner inside emoji is the one invisible character that stays.
+    The joiner inside emoji is the only invisible character that stays.
     """
     line = "".join(char for char in text if char not in BLANK_CHARACTERS)
     visible = "".join(char for char in " ".join(line.split()) if char.isprintable() or char == EMOJI_JOINER)
