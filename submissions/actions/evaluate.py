@@ -86,7 +86,7 @@ class RecordFailure(Protocol):
     def __call__(self, *, evaluation: Evaluation, code: str, staff_detail: str) -> None: ...
 
 
-def _decide(verdict: Verdict, evaluation: Evaluation, code: str, staff_detail: str) -> None:
+def _decide(verdict: RecordFailure, evaluation: Evaluation, code: str, staff_detail: str) -> None:
     """Record a verdict, unless a cancel or another worker was faster."""
     evaluation.status = Evaluation.Status.RUNNING  # restore the status from before the rollback
     try:

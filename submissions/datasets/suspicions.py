@@ -52,7 +52,7 @@ def _shared_places(rows: Sequence[TruthRow], kind: Kind) -> str:
 
 def _outside(rows: Sequence[TruthRow], kind: Kind, images: Path) -> str:
     """Return sentences about points that lie outside their image; unreadable images are refused elsewhere."""
-    grids: dict[str, Grid | None] = {}
+    grids: dict[str, ImageGrid | None] = {}
     outside = []
     for row in rows:
         points = kind.points_xyz_mm(row.content)
@@ -68,7 +68,7 @@ def _outside(rows: Sequence[TruthRow], kind: Kind, images: Path) -> str:
     )
 
 
-def grid_of(path: Path) -> Grid | None:
+def grid_of(path: Path) -> ImageGrid | None:
     """Return the grid of an image, or None if its header cannot be read."""
     try:
         return ImageGrid(path)

@@ -51,14 +51,14 @@ def to_y(value: float) -> float:
     return round(TOP + (1 - value) * SIDE, 1)
 
 
-def line(name: str, points: Points, css: str = "curve", axes: Axes | None = None) -> Line:
+def line(name: str, points: Points, css: str = "curve", axes: CurveAxes | None = None) -> CurveLine:
     """Return (x, y) points in plot coordinates; without axes, x is in [0, 1] like y."""
     placed = [(to_x(share_of_axis(x, axes) if axes else x), to_y(y)) for x, y in points]
     path = " ".join(f"{x},{y}" for x, y in placed)
     return CurveLine(name, css, path, placed if len(placed) <= 12 else [])
 
 
-def share_of_axis(x: float, axes: Axes) -> float:
+def share_of_axis(x: float, axes: CurveAxes) -> float:
     """Return the position of x between the first tick of the axis (0) and the last (1)."""
     low, high = axes.x_ticks[0], axes.x_ticks[-1]
     if axes.is_log:

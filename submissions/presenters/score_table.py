@@ -38,7 +38,7 @@ def page_number(phase: Phase, value: float | None) -> str:
     return f"{value:.{PAGE_DECIMALS if phase.decimals is None else phase.decimals}f}"
 
 
-def score_rows(phase: Phase, scores: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+def score_rows(phase: Phase, scores: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
     """Return one row per metric, the ranking metric first, with one cell per split of `scores`."""
     names = sorted(phase.kind.metrics, key=lambda name: name != phase.ranking_metric)
     shown = [name for name in names if any(name in of_split for of_split in scores.values())]

@@ -50,7 +50,7 @@ class Curve:
 CURVES: dict[str, Curve] = {}
 
 
-def curve(name: str, chart: Chart | None = None) -> Callable[[Draw], Draw]:
+def curve(name: str, chart: CurveAxes | None = None) -> Callable[[Draw], Draw]:
     """Register a function that draws a curve: points [x, y], or a map of points by line."""
 
     def register(draw: Draw) -> Draw:
