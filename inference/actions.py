@@ -1,4 +1,4 @@
-"""The verbs of inference: predict, remember, review."""
+"""The actions of inference: predict, keep feedback, review it."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -52,7 +52,7 @@ def classify_slice(*, call: CallRecord, path: str, timeout_s: float | None = Non
 
 
 def classify_slices(*, call: CallRecord, paths: Iterable[str]) -> list[SliceAnswer | InvalidImageFile]:
-    """Return for each picture its answer or why it cannot be read; one time-out holds for all."""
+    """Return, for each picture, its answer or why it cannot be read; one time-out covers all of them."""
     deadline = time.monotonic() + settings.PREDICT_TIMEOUT_SECONDS
     results: list[SliceAnswer | InvalidImageFile] = []
     for path in paths:
@@ -86,7 +86,7 @@ def record_feedback(
     confidence: float | None = None,
     note: str = "",
 ) -> Feedback:
-    """Keep a user's verdict with the picture encoded anew. Raises InvalidImageFile; then nothing is kept."""
+    """Store a user's verdict with the re-encoded picture. Raises InvalidImageFile; then nothing is stored."""
     clean = engine().clean_picture(path, CLEAN_TIMEOUT_S)
     label = predicted_class if is_correct else correct_class
     stored = feedback_files.store(clean.png, label, original_name)
@@ -109,14 +109,14 @@ def record_feedback(
 
 
 def forget(*, feedback: Feedback) -> None:
-    """Remove a feedback and its picture: somebody sent what may not be kept."""
+    """Delete a feedback entry and its picture, for example when somebody sent data that must not be kept."""
     picture = feedback.picture
     feedback.delete()
     transaction.on_commit(lambda: feedback_files.remove(picture))
 
 
 def review(*, feedback: Feedback, reviewer: Any, state: str, note: str = "") -> Feedback:
-    """Record what a reviewer makes of a feedback; a later review replaces the earlier one."""
+    """Record a reviewer's decision on a feedback entry; a later review replaces the earlier one."""
     feedback.state = Feedback.State(state)
     feedback.review_note = note
     feedback.reviewer = reviewer

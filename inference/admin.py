@@ -1,4 +1,4 @@
-"""Inference in Django admin: the logs are read only, feedback is reviewed at /review/."""
+"""Django admin of inference: the logs are read-only, and feedback is reviewed at /review/."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from inference.models import DriftRow, Feedback, Prediction
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows the site writes and nobody edits."""
+    """Read-only rows that the site writes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""One call of a prediction endpoint while it runs, and the line of the log it leaves."""
+"""The call log: one call of a prediction endpoint while it runs, and the log line it leaves."""
 
 import time
 import uuid
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 def caller_of(request: Any) -> str:
-    """Return who calls, for limits: the user's number, or a keyed digest of the address."""
+    """Return the caller's identity for rate limits: the user's number, or a keyed digest of the address."""
     if request.user.is_authenticated:
         return f"user:{request.user.pk}"
     address = client_address(request)
@@ -29,7 +29,7 @@ def caller_of(request: Any) -> str:
 
 @dataclass
 class CallRecord:
-    """What is known of a call so far; `save` writes it when its answer is known."""
+    """The facts of a call so far; `save` writes them once the answer is known."""
 
     endpoint: Prediction.Endpoint
     caller: str
@@ -55,7 +55,7 @@ class CallRecord:
         self.statistics = statistics if isinstance(statistics, dict) else vars(statistics).copy()
 
     def save(self, status: int, error_code: str = "", reason: str = "") -> None:
-        """Write the log line and count the call; a log that cannot be written does not spoil the answer."""
+        """Write the log line and count the call; a failure to write the log does not affect the answer."""
         prometheus.observe(self.endpoint, status, self.milliseconds / 1000, self.model_version)
         try:
             with transaction.atomic():

@@ -1,4 +1,4 @@
-"""What inference remembers: the call log, the drift rows and the users' feedback."""
+"""Database tables of inference: the call log, the drift rows and the users' feedback."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
 class Prediction(models.Model):
     """One call of a prediction endpoint, answered or refused.
 
-    `statistics` describes the image in numbers; pixels, names and patient fields are never kept.
+    `statistics` describes the image in numbers; pixels, names and patient fields are never stored.
     """
 
     class Endpoint(models.TextChoices):
@@ -94,7 +94,7 @@ class FeedbackQuerySet(models.QuerySet["Feedback"]):
 
 
 class Feedback(models.Model):
-    """A user's verdict on one answer, with the picture re-encoded, and what a reviewer made of it."""
+    """A user's verdict on one answer, with the re-encoded picture and the reviewer's decision."""
 
     class State(models.TextChoices):
         WAITING = "waiting"

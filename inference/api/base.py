@@ -1,6 +1,6 @@
-"""What the inference endpoints share: who may call, how the body is read, and that every call is logged.
+"""Base classes of the inference endpoints: authentication, body parsing and the call log.
 
-The order matters: who calls, may they, how often, how much do they send; only then is the body read.
+The order matters. Authentication, permissions, rate limit and size limit are checked before the body is read.
 """
 
 import errno
@@ -29,7 +29,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NoFileParser(BaseParser):
-    """What clients send who were given fields and no file: there is no file in it, so it stays unread."""
+    """Accept a body that holds fields but no file, and leave it unread, because the file is missing anyway."""
 
     media_type = "application/x-www-form-urlencoded"
 
@@ -38,7 +38,7 @@ class NoFileParser(BaseParser):
 
 
 class FieldsAlone(QueryDict):
-    """The body of such a request: nothing, and why."""
+    """The parsed body of such a request: no values, and the content type that explains why."""
 
     content_type = multipart.FORM
 
@@ -61,7 +61,7 @@ class MultipartViewSet(ViewSet):
         refuse_large_body(request._request, self.max_bytes())
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """Answer JSON whatever Accept says: an error in JSON helps more than a 406."""
+        """Answer in JSON whatever the Accept header says: an error in JSON helps more than a 406."""
         return super().perform_content_negotiation(request, force=True)
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -70,7 +70,7 @@ class MultipartViewSet(ViewSet):
 
 
 def known(error: Exception, content_type: str = "") -> Exception:
-    """Return what the API answers for errors of the body, the disk and the model service."""
+    """Return the API's error for a failure of the body, the disk or the model service."""
     if isinstance(error, UnreadablePostError):
         return ApiError(400, "VALIDATION_ERROR", "The request ended before its body did; send it again.")
     if isinstance(error, exceptions.ParseError):
@@ -83,7 +83,7 @@ def known(error: Exception, content_type: str = "") -> Exception:
 
 
 class PredictionViewSet(MultipartViewSet):
-    """Calls that ask a model: limited by caller, logged when they passed authentication."""
+    """Calls that use a model: rate-limited per caller, and logged once they have passed authentication."""
 
     endpoints: dict[str, Prediction.Endpoint] = {}
     scope: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ class PredictionViewSet(MultipartViewSet):
         super().initial(request, *args, **kwargs)
 
     def running_call(self) -> CallRecord:
-        """Return the call; there is one whenever a handler runs."""
+        """Return the call in progress; there always is one while a handler runs."""
         if self.call is None:
             raise RuntimeError("no call has begun")
         return self.call
@@ -119,14 +119,14 @@ class PredictionViewSet(MultipartViewSet):
 
 
 def only_once(data: Any, names: tuple[str, ...]) -> None:
-    """Raise ApiError 400 if a parameter of `names` comes more than once: which one would count?"""
+    """Raise ApiError 400 if a parameter of `names` is repeated, because it is unclear which value counts."""
     for name in names:
         if len(data.getlist(name)) > 1:
             raise ApiError(400, "VALIDATION_ERROR", f"{name}: send it once.", field=name, reason="REPEATED")
 
 
 def first_problem(errors: dict[str, Any]) -> tuple[str, Any]:
-    """Return the first field that is wrong and its first message (with `.code`)."""
+    """Return the first invalid field and its first message (with `.code`)."""
     name, problems = next(iter(errors.items()))
     while isinstance(problems, list | dict) and problems:
         problems = next(iter(problems.values())) if isinstance(problems, dict) else problems[0]

@@ -1,4 +1,4 @@
-"""What went wrong with a prediction, as an answer of the API."""
+"""Map the errors of a prediction to answers of the API."""
 
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import InvalidImageFile
@@ -12,12 +12,12 @@ HTTP_STATUS: dict[type[ServiceError], int] = {
     ModelFailed: 422,
 }
 TOO_LARGE = ("FILE_TOO_LARGE",)
-# A model that is loading or gone is worth asking again, but not at once.
+# A client should retry when a model is loading or has gone, but not immediately.
 RETRY_LATER_S = 30
 
 
 def answer_for(error: Exception) -> ApiError:
-    """Return the answer for an error of the service; an unknown one is raised again and becomes a 500.
+    """Return the API's answer for an error of the model service; an unknown error is re-raised and becomes a 500.
 
     Clients of earlier systems look for the words "Invalid image", and "Empty file" of the readers.
     """

@@ -22,7 +22,7 @@ NOTE_LENGTH = 5000
 
 
 class FeedbackRequest(FormRequest):
-    """The picture, what was answered, whether that is right, and if not, what is."""
+    """The picture, the answer, whether the answer is right and, if not, the right class."""
 
     file = UploadPartField(help_text="PNG or JPEG, at most 20 MB and 4096 x 4096 pixels.")
     predicted_class = StrictChoiceField(SLICE_CLASSES)
@@ -49,7 +49,7 @@ class FeedbackRequest(FormRequest):
 
 
 class FeedbackViewSet(TokenIfRequired, MultipartViewSet):
-    """What users say about answers; staff reviews it at /review/."""
+    """Users' feedback on answers; staff review it at /review/."""
 
     throttle_classes = [ScopedRateThrottle]
     throttle_scope = "feedback"
@@ -62,7 +62,7 @@ class FeedbackViewSet(TokenIfRequired, MultipartViewSet):
         responses={200: FeedbackResponse, **FEEDBACK_ERRORS},
     )
     def create(self, request: Request) -> Response:
-        """Keep a verdict with its picture, encoded anew."""
+        """Store a verdict with its picture, which is re-encoded."""
         sent = FeedbackRequest.read(request.data)
         feedback = actions.record_feedback(
             user=request.user,

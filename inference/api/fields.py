@@ -1,4 +1,4 @@
-"""Text fields read strictly: ASCII only, one spelling, no `nan`, no `1_0`, no full-width digits."""
+"""Strict parsing of text fields: ASCII only, one spelling, no `nan`, no `1_0`, no full-width digits."""
 
 import math
 import re
@@ -19,13 +19,13 @@ YES_NO = {"true": True, "1": True, "false": False, "0": False}
 
 
 def finite_number(text: str) -> float | None:
-    """Return the number, or None if the text is none."""
+    """Return the number, or None if the text is not a finite number."""
     value = float(text) if NUMBER.fullmatch(text) else math.nan
     return value if math.isfinite(value) else None
 
 
 def whole_number(text: str) -> int | None:
-    """Return the whole number ≥ 0, or None if the text is none."""
+    """Return the whole number ≥ 0, or None if the text is not a whole number."""
     return int(text) if WHOLE.fullmatch(text) else None
 
 
@@ -34,9 +34,9 @@ def text_of(data: Any) -> str:
 
 
 class BlankIsInvalid:
-    """An empty text is a wrong value of a required field; of an optional one it is no value.
+    """Treat an empty text as invalid in a required field, and as a missing value in an optional field.
 
-    HTML forms and form clients send every field, the unfilled ones empty.
+    HTML forms and form clients send every field; the fields that were not filled in are empty.
     """
 
     field_name: str | None
@@ -48,7 +48,7 @@ class BlankIsInvalid:
 
 
 class ChoiceTextField(serializers.ChoiceField):
-    """One of the choices, in exactly this spelling."""
+    """One of the choices, spelled exactly."""
 
     def __init__(self, choices: Sequence[str], **kwargs: Any) -> None:
         sentence = f"send exactly {', '.join(choices[:-1])} or {choices[-1]}."
@@ -56,11 +56,11 @@ class ChoiceTextField(serializers.ChoiceField):
 
 
 class StrictChoiceField(BlankIsInvalid, ChoiceTextField):
-    """One of the choices; an empty text is none of them."""
+    """One of the choices; an empty text is not a choice."""
 
 
 class RemedyCharField(serializers.CharField):
-    """Text whose refusals say what to send instead of what was wrong."""
+    """Text whose error messages say what to send rather than what was wrong."""
 
     default_error_messages = {
         "invalid": "send text.",
@@ -80,7 +80,7 @@ class TextField(RemedyCharField):
 
 
 class PatternField(RemedyCharField, serializers.RegexField):
-    """Text of one pattern; `told` is the sentence for whatever breaks it."""
+    """Text that matches one pattern; `told` is the error message for text that does not match."""
 
     def __init__(self, regex: str, *, sentence: str, **kwargs: Any) -> None:
         messages = dict.fromkeys(("invalid", "blank", "max_length"), sentence)
@@ -88,7 +88,7 @@ class PatternField(RemedyCharField, serializers.RegexField):
 
 
 class StrictField(BlankIsInvalid, serializers.Field[Any, Any, Any, Any]):
-    """A value of our own reading."""
+    """A value that this module parses itself."""
 
     def to_representation(self, value: Any) -> Any:
         return value
@@ -152,7 +152,7 @@ class DateField(StrictField):
 
 @extend_schema_field(OpenApiTypes.BOOL)
 class YesNoField(StrictField):
-    """`true` or `false`, also `1` or `0`, in any case. Missing is missing, not false."""
+    """`true` or `false`, also `1` or `0`, in any case. A missing value is not taken as false."""
 
     default_error_messages = {"invalid": "send true or false."}
 

@@ -1,4 +1,4 @@
-"""Who may call: without a token only where the site lets them, and never a locked account."""
+"""Permissions of the inference API: a token is needed if the site requires it; a locked account is always refused."""
 
 from django.conf import settings
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
@@ -7,7 +7,7 @@ from lunasite.http.lockout import IsNotLockedOut
 
 
 class TokenIfRequired:
-    """Let a view set's callers in without a token, unless the site setting PREDICT_NEEDS_TOKEN says otherwise."""
+    """Allow callers of a view set without a token, unless the site setting PREDICT_NEEDS_TOKEN requires one."""
 
     def get_permissions(self) -> list[BasePermission]:
         who: BasePermission = IsAuthenticated() if settings.PREDICT_NEEDS_TOKEN else AllowAny()

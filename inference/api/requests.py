@@ -1,4 +1,4 @@
-"""What the prediction endpoints take: each serializer is the contract of one body."""
+"""Requests of the prediction endpoints: each serializer defines one body."""
 # ruff: noqa: N815  the contract spells its parameters so
 
 import json
@@ -28,21 +28,21 @@ AXES = ("coordX", "coordY", "coordZ")
 
 
 class UploadPartField(serializers.FileField):
-    """A file part; an empty one is a file too, and its reader says what is wrong with it."""
+    """A file part; an empty file is accepted here, and the file's reader reports what is wrong with it."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_empty_file=True, max_length=None, **kwargs)
 
 
 class FormRequest(serializers.Serializer[Any]):
-    """A multipart body, read strictly: each part once, files before parameters."""
+    """A multipart body, parsed strictly: each part once, files checked before parameters."""
 
     file_codes = {"required": "FILE_REQUIRED", "invalid": "FILE_REQUIRED", "no_name": "FILE_REQUIRED"}
     repeatable: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, data: Any) -> dict[str, Any]:
-        """Return the values of a body. Raises ApiError 400 for the first that is wrong."""
+        """Return the values of a body. Raises ApiError 400 for the first invalid value."""
         form = cls(data=data)
         form.check_parts(data)
         if not form.is_valid():
@@ -75,7 +75,7 @@ class FormRequest(serializers.Serializer[Any]):
 
 
 class ScanRequest(FormRequest):
-    """A CT volume as MetaImage, and what is known of its patient (read, checked, never kept)."""
+    """A CT volume as MetaImage, with optional patient data (checked, never stored)."""
 
     file = UploadPartField(help_text="The volume: .mha, or .mhd with its data file as `rawFile`.")
     rawFile = UploadPartField(required=False, help_text="The data file that a .mhd points to.")
@@ -113,7 +113,7 @@ class LesionPlace(serializers.Serializer[Any]):
 
 
 class LesionBatchRequest(ScanRequest):
-    """Many lesions of one CT volume, which is read once."""
+    """Several lesions of one CT volume, which is read once."""
 
     lesions = TextField(
         max_length=100_000,
@@ -121,7 +121,7 @@ class LesionBatchRequest(ScanRequest):
     )
 
     def validate_lesions(self, text: str) -> list[dict[str, Any] | ApiError]:
-        """Return each row's values, or what is wrong with it. Raises ApiError if something is wrong with every row."""
+        """Return each row's values, or its error. Raises ApiError if every row is invalid."""
         rows = strict_json(text)
         if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_LESIONS:
             raise serializers.ValidationError(f"send a JSON list of 1 to {MAX_LESIONS} lesions.", "lesions")
@@ -164,7 +164,7 @@ class SliceBatchRequest(FormRequest):
 
 
 def sentence(problem: Any) -> str:
-    """Return what to send instead."""
+    """Return the sentence that says what to send instead."""
     return "it is missing; send it." if problem.code == "required" else str(problem)
 
 
@@ -189,12 +189,12 @@ def check_file_set(data: Any) -> None:
 
 
 def _wanted_name(main_name: str) -> str:
-    """Return the right name of the second file: the first is there already, unless it is the data file."""
+    """Return the field that should hold the file: `rawFile` beside a .mhd, else `file`."""
     return "rawFile" if main_name.endswith(MHD) else "file"
 
 
 def content_type_of(data: Any) -> str:
-    """Return the media type of a body that holds no files by its kind, or nothing."""
+    """Return the media type of a body whose type cannot hold files, or an empty text."""
     return getattr(data, "content_type", "")
 
 
@@ -203,12 +203,12 @@ def _bad_file(reason: str, message: str) -> ApiError:
 
 
 def json_text(value: Any) -> str:
-    """Return a JSON number as the text it would be in a form; anything else becomes a text that is no number."""
+    """Return a JSON number as it would be written in a form; any other value becomes text that is not a number."""
     return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def strict_json(text: str) -> Any:
-    """Return the value of a JSON text, or None if it is none or holds NaN, Infinity or a key twice."""
+    """Return the value of a JSON text, or None if it is not JSON or holds NaN, Infinity or a repeated key."""
     try:
         return json.loads(text, parse_constant=_refuse, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):

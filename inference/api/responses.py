@@ -30,7 +30,7 @@ class LesionResponse(serializers.Serializer[object]):
 
 
 class LesionResult(serializers.Serializer[object]):
-    """The keys of a LesionData; for a lesion that cannot be answered `status` and those of an error instead."""
+    """The keys of a LesionData; for a lesion without an answer, `status` and the keys of an error instead."""
 
     status = serializers.CharField(required=False, help_text="`error`, where there is no answer.")
     seriesInstanceUID = serializers.CharField(required=False)

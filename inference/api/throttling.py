@@ -1,7 +1,7 @@
-"""How often a caller may ask. Calls are counted in the log, so a limit holds over all processes and hosts.
+"""Rate limits per caller. Calls are counted in the call log, so a limit holds across all processes and hosts.
 
-Counting reads every call of the last minute again. So a process that has counted lets a caller make a share of the
-calls that are left without counting anew, for a second at most. Near the limit the share is nothing: each call counts.
+Counting reads every call of the last minute. So a process that has just counted grants the caller a share of the
+remaining calls without another count, for at most a second. Near the limit the share is zero: each call is counted.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,18 @@ from inference.models import Prediction
 
 LESION_ENDPOINTS = ("lesion", "lesion_batch", "try_lesion")
 SLICE_ENDPOINTS = ("slice", "slice_batch", "try_slice")
-# Other processes may have granted a share too: small, so that together they hardly pass the limit.
+# Other processes may have granted a share too. The share is small, so that together they hardly exceed the limit.
 SHARE = 32
 GRANT_S = 1.0
 MAX_GRANTS = 1000
-# What a call over the limit is logged as: were it counted, a caller who keeps asking would never be let in again.
+# Error codes of refused calls in the log. Such calls are not counted: otherwise a caller who keeps calling would stay
+# locked out.
 REFUSED = ("FORBIDDEN", "TOO_MANY_REQUESTS")
 
 
 @dataclass
 class Grant:
-    """Calls that need no counting, until a moment of time.monotonic()."""
+    """Calls granted without another count, until a time of time.monotonic()."""
 
     calls: int
     until: float
@@ -40,7 +41,7 @@ _lock = Lock()
 
 
 def rate_of(scope: str) -> tuple[int, float]:
-    """Return (calls, seconds) of a scope of DEFAULT_THROTTLE_RATES; no calls at all means no limit."""
+    """Return (calls, seconds) of a scope of DEFAULT_THROTTLE_RATES; 0 calls means no limit."""
     rates: Any = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
     text = rates.get(scope)
     calls, seconds = SimpleRateThrottle.parse_rate(SimpleRateThrottle.__new__(SimpleRateThrottle), text)
@@ -48,7 +49,7 @@ def rate_of(scope: str) -> tuple[int, float]:
 
 
 def wait_s(request: Any, endpoints: tuple[str, ...]) -> float | None:
-    """Return how long the caller has to wait for the next call, or None when it may call now."""
+    """Return the seconds the caller must wait before the next call, or None when it may call now."""
     calls, seconds = rate_of("lesion" if "lesion" in endpoints else "slice")
     key = (caller_of(request), endpoints, calls, seconds)
     if not calls or take_granted(key):
@@ -64,7 +65,7 @@ def wait_s(request: Any, endpoints: tuple[str, ...]) -> float | None:
 
 
 def take_granted(key: tuple[Any, ...]) -> bool:
-    """Use up one granted call, if there is one."""
+    """Use up one granted call; return whether there was one."""
     with _lock:
         given = _grants.get(key)
         if given is None or given.calls <= 0 or monotonic() > given.until:

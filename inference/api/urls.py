@@ -1,4 +1,4 @@
-"""Below /api/v1/."""
+"""Addresses of the inference API, below /api/v1/."""
 
 from django.urls import path
 

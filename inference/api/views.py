@@ -111,7 +111,7 @@ def lesion_data(sent: dict[str, Any], lesion: dict[str, Any], probability: float
 
 
 def batch_results(sent: dict[str, Any], answer: LesionAnswer, call: CallRecord) -> Iterator[dict[str, Any]]:
-    """Yield each row's probability, or why it has none; `answer` is about those rows that could be asked."""
+    """Yield each row's probability or its error; `answer` covers only the rows that were valid."""
     probabilities, position = iter(answer.probabilities), -1
     for row, lesion in enumerate(sent["lesions"]):
         if isinstance(lesion, ApiError):
@@ -126,7 +126,7 @@ def batch_results(sent: dict[str, Any], answer: LesionAnswer, call: CallRecord) 
 
 
 def refused_lesion(lesion_id: int | None, message: str, details: dict[str, Any]) -> dict[str, Any]:
-    """Return why one lesion of a batch has no answer; lesion_id: None where it could not be read."""
+    """Return the error of one lesion of a batch; lesion_id is None where it could not be read."""
     error = {"status": "error", "error_code": "VALIDATION_ERROR", "message": message, "details": details}
     return {"lesionID": lesion_id, **error}
 

@@ -1,4 +1,4 @@
-"""What a network wants its crops to be: size, spacing, window, fill."""
+"""The crop specification of a network: size, spacing, window, fill."""
 
 import math
 from collections.abc import Sequence
@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 from .reading.errors import InvalidImageFile
 from .volume import Block
 
-# A crop's part of the scan may have this many voxels: 64 mm at an eighth of a millimetre. Finer than any scanner,
-# a header that says so only makes work.
+# The most voxels that a crop may cover in the scan: 64 mm at an eighth of a millimetre. No scanner is that fine;
+# a header with a finer spacing would only waste computing time.
 MAX_CROP_VOXELS = 2**27
-# What a CT scanner can mean. Padding far below air and metal far above bone would smear when interpolated.
+# The range a CT scanner can measure. Padding far below air and metal far above bone would smear when interpolated.
 PHYSICAL_HU = (-1024.0, 3071.0)
 
 
 @dataclass(frozen=True)
 class CropSpec:
-    """How a network wants its crops; kept beside its weights, the same in training and serving.
+    """The crops that a network expects; stored beside its weights, the same in training and serving.
 
-    shape_zyx: voxels out. spacing_zyx_mm: their size. The point lies in the middle of the cube, whose axes
-    are the patient's whatever the scan's are.
-    window_hu: the range that becomes 0..1.
-    fill_hu: what lies outside the scan; None repeats its nearest voxel.
-    smooth: average over the output voxel where it is larger than the scan's, instead of picking single
+    shape_zyx: voxels of the output. spacing_zyx_mm: their size. The point lies in the middle of the cube, whose
+    axes are the patient's, whatever the scan's axes are.
+    window_hu: the range that is mapped to 0..1.
+    fill_hu: the value outside the scan; None repeats the nearest voxel of the scan.
+    smooth: average over the output voxel where it is larger than the scan's voxel, instead of picking single
     voxels.
     """
 
@@ -37,7 +37,7 @@ class CropSpec:
 
 
 def refuse_too_fine(blocks: Sequence[Block]) -> None:
-    """Raise InvalidImageFile HEADER_GEOMETRY if so many voxels lie around the points that they are no CT's."""
+    """Raise InvalidImageFile HEADER_GEOMETRY if the blocks around the points hold more voxels than any CT would."""
     sizes = [math.prod(high[axis] - low[axis] for axis in range(3)) for low, high in blocks]
     if sum(sizes) > MAX_CROP_VOXELS:
         raise InvalidImageFile(
@@ -46,19 +46,19 @@ def refuse_too_fine(blocks: Sequence[Block]) -> None:
 
 
 def window(hu: NDArray[np.float32], spec: CropSpec) -> NDArray[np.float32]:
-    """Return the window's range of HU as 0..1, clipped."""
+    """Map the window's range of HU to 0..1, clipped."""
     low, high = spec.window_hu
     scaled = (hu - np.float32(low)) * np.float32(1 / (high - low))
     return np.clip(scaled, 0, 1, out=scaled)
 
 
 def physical(block: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Return voxels of any number type as float32 HU within what a scanner can mean."""
+    """Return voxels of any number type as float32 HU, clipped to the range a scanner can measure."""
     return np.clip(block, *_range_in(block.dtype)).astype(np.float32)
 
 
 def _range_in(dtype: np.dtype[np.generic]) -> tuple[float, float] | tuple[int, int]:
-    """Return PHYSICAL_HU cut to what an integer type can hold, so that clipping stays in that type."""
+    """Return PHYSICAL_HU limited to the range of an integer type, so that clipping stays in that type."""
     low, high = PHYSICAL_HU
     if dtype.kind == "f":
         return low, high

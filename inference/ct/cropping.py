@@ -15,9 +15,9 @@ from .volume import Block, Grid, Scan
 def crop_around(point_xyz_mm: ArrayLike, scan: Scan, spec: CropSpec) -> NDArray[np.float32]:
     """Return the windowed cube around a world point.
 
-    scan: a CTVolume or an opened ScanFile; of a file only the needed rows are kept.
+    scan: a CTVolume or an opened ScanFile; only the needed rows of a file are kept in memory.
     Returns (1, Z, Y, X) float32 in [0, 1].
-    Raises PointOutsideScan, and InvalidImageFile when the file's voxels are at fault.
+    Raises PointOutsideScan, and InvalidImageFile when the file's voxels are invalid.
     """
     [crop] = crop_each([point_xyz_mm], scan, spec)
     return crop
@@ -53,7 +53,7 @@ def axis_weights(positions: NDArray[np.float64], size: int, step: float, spec: C
     """Return linear weights, widened to the output step when `spec.smooth` and the step is over one voxel.
 
     positions: (n,) where the output voxels lie, in voxels of the scan; size: voxels of the scan on this axis.
-    A position outside the scan has no weights (it becomes the fill) unless the fill is the nearest voxel.
+    A position outside the scan has zero weights (it becomes the fill) unless the fill is the nearest voxel.
     """
     half_width = max(1.0, abs(step)) if spec.smooth else 1.0
     first_tap = np.floor(positions - half_width).astype(int) + 1
@@ -125,7 +125,7 @@ def _mix(
     to_patient: tuple[int, ...],
     spec: CropSpec,
 ) -> NDArray[np.float32]:
-    """Interpolate one axis after the other; taking the fill away first makes 'no weight' mean 'fill'."""
+    """Interpolate one axis after the other; the fill is subtracted first, so that zero weights yield the fill."""
     fill = np.float32(0.0 if spec.fill_hu is None else spec.fill_hu)
     mixed = (block - fill).transpose(to_patient)
     z, y, x = (plan[axis].matrix for axis in to_patient)

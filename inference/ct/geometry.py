@@ -1,11 +1,11 @@
-"""From patient space to the voxel grid and back."""
+"""CT geometry: convert points between patient space (world, LPS) and the voxel grid."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .volume import Grid
 
-# A direction matrix this close to a signed permutation is one: at 50 mm from the point the error is 0.05 mm.
+# A direction matrix this close to a signed permutation is treated as one: 50 mm from the point the error is 0.05 mm.
 AXIS_TOLERANCE = 1e-3
 
 
@@ -20,7 +20,7 @@ class PointOutsideScan(ValueError):
 
 
 def world_to_index(point_xyz_mm: ArrayLike, grid: Grid) -> NDArray[np.float64]:
-    """Return where a world point falls in the voxel grid.
+    """Return the voxel index of a world point.
 
     point_xyz_mm: (3,) patient space, mm, LPS.
     Returns (3,) float index in array order (z, y, x); 0.0 is a voxel centre.
@@ -35,7 +35,7 @@ def world_to_index(point_xyz_mm: ArrayLike, grid: Grid) -> NDArray[np.float64]:
 
 
 def contains(grid: Grid, point_xyz_mm: ArrayLike) -> bool:
-    """Say whether some voxel contains a world point (3,), mm, LPS."""
+    """Return whether a voxel contains a world point (3,), mm, LPS."""
     try:
         world_to_index(point_xyz_mm, grid)
     except PointOutsideScan:

@@ -1,4 +1,4 @@
-"""Crops of scans that lie askew in the patient: the general, slower path of cropping."""
+"""Crop oblique scans, whose axes are not parallel to the patient's: the general, slower path of cropping."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .crop_spec import CropSpec, physical, refuse_too_fine
 from .volume import Block, IndexZYX, Scan
 
-# Voxels that an average takes on each side; where an output voxel spans more of them, some are left out.
+# The most voxels averaged on each side; where an output voxel spans more of them, some are skipped.
 LEAST_TAPS = 4
 
 
@@ -36,24 +36,24 @@ def crop_oblique(centers_zyx: Sequence[NDArray[np.float64]], scan: Scan, spec: C
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """Which voxels of the scan a block holds: from `low` on, every `strides`-th of each array axis."""
+    """The voxels of the scan that a block holds: from `low` on, every `strides`-th along each array axis."""
 
     low: IndexZYX
     strides: NDArray[np.int_]
 
     def places(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return where array positions (3, n) of the scan fall in the block."""
+        """Convert array positions (3, n) of the scan to positions in the block."""
         return (positions - np.array(self.low)[:, None]) / self.strides[:, None]
 
 
 def _thinned(block: NDArray[np.generic], strides: NDArray[np.int_]) -> NDArray[np.float32]:
-    """Return enough of the voxels in HU, where one output voxel averages very many."""
+    """Return every `strides`-th voxel in HU, because one output voxel may average very many."""
     z, y, x = strides.tolist()
     return physical(block[::z, ::y, ::x])
 
 
 def _steps(scan: Scan, spec: CropSpec) -> NDArray[np.float64]:
-    """Return (3, 3): column k is the move in the array (z, y, x) for one output voxel along its axis k."""
+    """Return (3, 3): column k is the step in the array (z, y, x) for one output voxel along output axis k."""
     voxels_per_mm_zyx = scan.grid.voxels_per_mm_xyz[::-1, ::-1]
     return voxels_per_mm_zyx * np.array(spec.spacing_zyx_mm)
 
@@ -79,7 +79,7 @@ def _bounding_block(
 
 
 def _smoothed(block: NDArray[np.float32], widths: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Average along each array axis, with a triangle as wide as the output voxel, where that spans several."""
+    """Average along each array axis with a triangle as wide as the output voxel, where it spans several voxels."""
     for axis, width in enumerate(widths):
         if width > 1:
             block = _triangle_along(block, axis, float(width))

@@ -1,7 +1,7 @@
-"""Made-up chests: lungs, vessels and nodules of known place, size and label. The same seed, the same chest.
+"""Synthetic chest phantoms with lungs, vessels and nodules of known place, size and label.
 
-No patient was ever near them, so demo, tests and examples may ship and show them. A model's score on phantoms
-says nothing about patients.
+The same seed gives the same chest. Phantoms hold no patient data, so the demo, tests and examples may ship and show
+them. A model's score on phantoms says nothing about patients.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ class Nodule:
 
 @dataclass(frozen=True, eq=False)
 class Phantom:
-    """A made-up chest and what lies in it."""
+    """A synthetic chest and its nodules."""
 
     volume: CTVolume
     nodules: tuple[Nodule, ...]
@@ -54,9 +54,9 @@ def make_phantom(
     shape_zyx: tuple[int, int, int] = (60, 160, 160),
     spacing_xyz_mm: tuple[float, float, float] = (2.0, 2.0, 2.5),
 ) -> Phantom:
-    """Draw a chest with one nodule a label: malignant ones tend to be large and spiculated, benign ones not.
+    """Draw a chest with one nodule per label: malignant nodules tend to be large and spiculated, benign ones do not.
 
-    The world's origin is the middle of the chest. The look of the two labels overlaps, as in life.
+    The world's origin is the middle of the chest. The appearance of the two labels overlaps, as in patients.
     Raises ValueError if the lungs do not fit into the grid.
     """
     reach_xy_mm = [size * spacing for size, spacing in zip(shape_zyx[:0:-1], spacing_xyz_mm, strict=False)]
@@ -107,7 +107,7 @@ def _random_nodule(rng: np.random.Generator, is_malignant: bool, half_height_mm:
 def _free_place(
     rng: np.random.Generator, diameter_mm: float, half_height_mm: float, others: list[Nodule]
 ) -> tuple[float, float, float]:
-    """Return a point in a lung, away from its wall and from the other nodules where there is room."""
+    """Return a point in a lung, away from the lung's wall and, if there is room, from the other nodules."""
     for _ in range(100):
         part = rng.uniform(-0.65, 0.65, 3)
         x = rng.choice(LUNG_CENTERS_X_MM) + part[0] * (LUNG_RADII_XY_MM[0] - diameter_mm / 2)

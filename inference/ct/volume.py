@@ -1,4 +1,4 @@
-"""A CT volume and where it lies in the patient."""
+"""A CT volume and its position in patient space."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ Block = tuple[IndexZYX, IndexZYX]
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Where the voxels of a scan lie in patient space (mm, LPS).
+    """The voxel grid of a scan in patient space (mm, LPS).
 
     shape_zyx: voxels along each array axis.
     spacing_xyz_mm, origin_xyz_mm: (3,); the origin is the centre of voxel 0.
@@ -32,7 +32,7 @@ class Grid:
 
     @cached_property
     def voxels_per_mm_xyz(self) -> NDArray[np.float64]:
-        """Return (3, 3): column i is the move in voxels along image axes (x, y, z) for one mm along patient axis i."""
+        """Return (3, 3): column i is the step in voxels along image axes (x, y, z) for one mm along patient axis i."""
         return np.asarray(np.linalg.inv(self.steps_xyz_mm), dtype=np.float64)
 
 
@@ -62,7 +62,7 @@ class CTVolume:
         origin_xyz_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
         direction: NDArray[np.float64] | None = None,
     ) -> "CTVolume":
-        """Place an array in patient space."""
+        """Return the volume of an array placed in patient space."""
         nz, ny, nx = hu.shape
         axes = np.eye(3) if direction is None else np.asarray(direction, dtype=np.float64)
         grid = Grid(

@@ -10,9 +10,9 @@ from .volume import CTVolume
 def write_mha(volume: CTVolume, path: Path | str, *, compressed: bool = True, level: int = 2) -> None:
     """Write the volume as one file, in its own number type.
 
-    level: of zlib, 1 to 9. Raises RuntimeError when the file cannot be written.
+    level: zlib's compression level, 1 to 9. Raises RuntimeError when the file cannot be written.
     """
-    import SimpleITK  # 60 MB that a web process needs only when somebody asks for the example
+    import SimpleITK  # 60 MB; a web process needs it only when somebody requests the example
 
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(volume.hu))
     image.SetSpacing(volume.grid.spacing_xyz_mm.tolist())

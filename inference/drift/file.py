@@ -1,4 +1,4 @@
-"""The drift CSV: appended to by several processes, read by anybody. Pure."""
+"""The drift CSV: several processes append to it, anybody may read it. Framework-free."""
 
 import csv
 import fcntl
@@ -22,9 +22,10 @@ def line_of(values: Sequence[object]) -> bytes:
 
 
 def append(path: Path, values: Sequence[object]) -> None:
-    """Add one row, and the header when the file is new.
+    """Append one row, and the header when the file is new.
 
-    The lock makes the header come once and rows stay whole; a row torn by a full disk is ended first.
+    The lock ensures that the header is written once and rows stay complete. A row cut short by a full disk is ended
+    with a line break first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -36,7 +37,7 @@ def append(path: Path, values: Sequence[object]) -> None:
 
 
 def read(path: Path, last: int | None = None) -> dict[str, list[object]]:
-    """Return the columns of the file, of its `last` rows if given; damaged rows are left out."""
+    """Return the columns of the file, or of its `last` rows if given; damaged rows are skipped."""
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         rows = [row for row in _rows(file) if row is not None]
     return columns_of(rows[-last:] if last else rows)
@@ -52,7 +53,7 @@ def columns_of(rows: Iterable[Sequence[object]]) -> dict[str, list[object]]:
 
 
 def _prefix(fd: int) -> bytes:
-    """Return what must come before the next row: the header, or the end of a torn row, or nothing."""
+    """Return the bytes to write before the next row: the header, the end of an incomplete row, or nothing."""
     size = os.fstat(fd).st_size
     if size == 0:
         return line_of(COLUMNS)
@@ -67,7 +68,7 @@ def _write_all(fd: int, data: bytes) -> None:
 def _rows(file: Iterable[str]) -> Iterable[list[object] | None]:
     reader = csv.reader(line.replace("\0", "") for line in file)
     header = next(reader, [])
-    # A reference made with the model has no times.
+    # A reference written by the training code has no times.
     if not set(COLUMNS) - {"timestamp"} <= set(header):
         return
     for row in reader:
@@ -75,7 +76,7 @@ def _rows(file: Iterable[str]) -> Iterable[list[object] | None]:
 
 
 def _row(cells: dict[str, str]) -> list[object] | None:
-    """Return the values in the order of COLUMNS, or None when one is missing or no number."""
+    """Return the values in the order of COLUMNS, or None when one is missing or is not a number."""
     try:
         numbers = {name: _finite(cells[name]) for name in COLUMNS if name not in TEXT_COLUMNS}
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""Where drift rows go, and what they say against the reference."""
+"""Log drift rows, and compare them with the reference."""
 
 import structlog
 from django.conf import settings
@@ -16,7 +16,7 @@ RECENT_ROWS = 500
 
 
 def record(answer: SliceAnswer) -> None:
-    """Add one classification to the CSV and to the table; a row lost is logged and spoils no answer."""
+    """Add one classification to the CSV and to the table; a failed write is logged and does not affect the answer."""
     row = DriftRow(
         timestamp=timezone.now(),
         **vars(answer.statistics),
@@ -44,7 +44,7 @@ def recent(rows: int = RECENT_ROWS) -> dict[str, list[object]]:
 
 
 def reference() -> dict[str, list[object]]:
-    """Return the rows of the training data; empty columns where there is no such file."""
+    """Return the rows of the training data, or empty columns where there is no reference file."""
     try:
         return drift_file.read(settings.DRIFT_REFERENCE_PATH)
     except OSError:

@@ -1,8 +1,8 @@
-"""Has what comes in changed? Population stability index and Kolmogorov-Smirnov, by column. No framework.
+"""Data drift: population stability index and Kolmogorov-Smirnov test per column. Framework-free.
 
-PSI compares shares of bins cut at the reference's deciles: under 0.1 no change, over 0.25 a large one
-(Siddiqi, Credit Risk Scorecards, 2006). It is noisy on few rows, so a column counts as drifted only when the
-Kolmogorov-Smirnov test (or, for classes, the chi-squared bound of PSI itself) rules chance out as well.
+PSI compares the shares of bins cut at the reference's deciles: under 0.1 means no change, over 0.25 a large change
+(Siddiqi, Credit Risk Scorecards, 2006). PSI is noisy on few rows, so a column counts as drifted only when the
+Kolmogorov-Smirnov test (or, for classes, the chi-squared bound of PSI itself) also rules out chance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,13 +24,16 @@ PSI_LARGE = 0.25
 P_VALUE = 0.01
 PSI_CHANCE = 0.001
 LEAST_ROWS = 20
-# An empty bin stands for half a row, so that the logarithm exists and its weight falls with more rows.
+# An empty bin counts as half a row, so that the logarithm exists and the bin's weight falls with more rows.
 HALF_A_ROW = 0.5
 
 
 @dataclass(frozen=True)
 class ColumnDrift:
-    """ks, p_value: None for classes, which have no order. reference_shares, current_shares: of each bin."""
+    """The drift of one column.
+
+    ks, p_value: None for classes, which have no order. reference_shares, current_shares: the share of each bin.
+    """
 
     column: str
     psi: float
@@ -54,7 +57,7 @@ class DriftReport:
 
     @property
     def is_judged(self) -> bool:
-        """Say whether there are rows enough to say anything."""
+        """Return whether there are enough rows for a verdict."""
         return min(self.reference_rows, self.current_rows) >= LEAST_ROWS
 
 
@@ -90,8 +93,9 @@ def compare_classes(name: str, reference: Sequence[object], current: Sequence[ob
     """Compare a column of class names: PSI over the classes of both.
 
     reference, current: (n,) and (m,) names, n and m at least 1.
-    Drifted when PSI ≥ 0.1 and more than chance gives once in a thousand, with at least 20 rows on both sides:
-    PSI / (1/n + 1/m) is about chi-squared with one degree less than classes (Yurdakul & Naranjo, 2020).
+    Drifted when PSI ≥ 0.1 and PSI exceeds the value that chance alone exceeds once in a thousand times, with at least
+    20 rows on both sides. PSI / (1/n + 1/m) is about chi-squared, with one degree of freedom fewer than there are
+    classes (Yurdakul & Naranjo, 2020).
     """
     names = tuple(sorted({str(value) for value in (*reference, *current)}))
     before, after = _class_counts(reference, names), _class_counts(current, names)
@@ -109,12 +113,12 @@ def bin_edges(reference: Values) -> Values:
 
 
 def bin_counts(values: Values, edges: Values) -> Values:
-    """Return how many values fall below each edge (the edge included) and above the last: len(edges) + 1."""
+    """Return how many values fall into each bin, upper edge included, and above the last: len(edges) + 1 counts."""
     return np.bincount(np.searchsorted(edges, values, side="left"), minlength=edges.size + 1).astype(float)
 
 
 def bin_names(edges: Values) -> tuple[str, ...]:
-    """Return what to call the bins that `bin_counts` counts: one more than edges."""
+    """Return the names of the bins that `bin_counts` counts: len(edges) + 1 names."""
     return (*(f"≤ {edge:.4g}" for edge in edges), f"> {edges[-1]:.4g}")
 
 
@@ -156,7 +160,7 @@ def _smoothed(counts: Values) -> Values:
 
 
 def _psi_by_chance(before: Values, after: Values) -> float:
-    """Return the PSI that chance alone passes once in a thousand: PSI / (1/n + 1/m) is about chi-squared."""
+    """Return the PSI that chance alone exceeds once in a thousand times: PSI / (1/n + 1/m) is about chi-squared."""
     freedom = max(1, before.size - 1)
     quantile = special.chdtri(freedom, PSI_CHANCE)
     return float(quantile * (1 / before.sum() + 1 / after.sum()))

@@ -21,14 +21,14 @@ def row_of(feedback: Feedback) -> list[Any]:
 
 
 def feedback_csv(rows: Iterable[Feedback]) -> Iterator[str]:
-    """Yield the table line by line."""
+    """Yield the CSV of the feedback line by line."""
     return csv_lines(COLUMNS, map(row_of, rows))
 
 
 def training_folder(rows: Iterable[Feedback]) -> IO[bytes]:
-    """Return a zip of <class>/<picture>.png and manifest.csv: accepted pictures, equal ones once.
+    """Return a zip of the accepted pictures as <class>/<picture>.png, with manifest.csv; duplicates are included once.
 
-    Equal pictures accepted under different classes contradict each other and are all left out.
+    Identical pictures accepted under different classes contradict each other, so all of them are left out.
     """
     target = tempfile.TemporaryFile()  # noqa: SIM115  the caller sends and closes it
     manifest = [csv_line(COLUMNS)]

@@ -1,4 +1,4 @@
-"""Pictures of feedback on the disk: FEEDBACK_DIR/<class>/<safe stem>-<hex>.png, re-encoded, never as sent."""
+"""Store feedback pictures on disk as FEEDBACK_DIR/<class>/<safe stem>-<hex>.png, always re-encoded."""
 
 import hashlib
 import os
@@ -24,13 +24,13 @@ class StoredPicture:
 
 
 def safe_stem(name: str) -> str:
-    """Return what may stay of a sender's file name: ASCII letters, digits, `_`, `-`, or `image`."""
+    """Return a sender's file name reduced to ASCII letters, digits, `_` and `-`; `image` if nothing is left."""
     stem = PurePosixPath(name.replace("\\", "/")).stem
     return UNSAFE.sub("-", stem).strip("-_")[:STEM_LENGTH] or "image"
 
 
 def store(png: bytes, label: str, original_name: str) -> StoredPicture:
-    """Write the picture under its class; a reader never sees half of it."""
+    """Write the picture into its class's folder, atomically: a reader never sees a partial file."""
     if label not in SLICE_CLASSES:
         raise ValueError(f"no such class: {label!r}")
     name = f"{safe_stem(original_name)}-{secrets.token_hex(8)}.png"

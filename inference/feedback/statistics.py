@@ -1,4 +1,4 @@
-"""What accepted feedback says of the model: accuracy by class, and what it takes for what. Pure."""
+"""Statistics of accepted feedback: the model's accuracy by class and its confusion matrix. Framework-free."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ Z_95 = 1.959964
 
 @dataclass(frozen=True)
 class ClassAccuracy:
-    """low, high: Wilson's 95 % interval; None where nothing was seen."""
+    """Accuracy of one class. low, high: Wilson's 95 % interval; None for a class without feedback."""
 
     name: str
     right: int

@@ -1,1 +1,1 @@
-"""Readers for files from strangers. Each raises InvalidImageFile with a reason code, and nothing else."""
+"""Readers for files from untrusted senders. Each raises InvalidImageFile with a reason code, and nothing else."""

@@ -1,11 +1,11 @@
-"""What is wrong with a file somebody sent: a reason code and one sentence for the sender."""
+"""The error for an invalid image file: a reason code and one sentence for the sender."""
 
 
 class InvalidImageFile(ValueError):
     """The file cannot be used.
 
     code: a reason of the catalogue, e.g. "HEADER_DIMS".
-    note: a sentence that says what to change; holds no path and no content of the file.
+    note: a sentence that says what to change; it contains no path and no content of the file.
     """
 
     def __init__(self, code: str, note: str) -> None:

@@ -1,4 +1,4 @@
-"""What people send in place of a scan or a picture, told by its first bytes, and what cures it."""
+"""Recognise other file formats by their first bytes (magic numbers), and name the remedy for each."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ SEND_FILE = "send the file itself."
 
 @dataclass(frozen=True)
 class FileFormat:
-    """A format with its article; the remedies complete the sentence after a colon."""
+    """A file format, named with its article; the remedies complete the sentence after a colon."""
 
     name: str
     to_scan: str = TO_MHA
@@ -21,7 +21,7 @@ class FileFormat:
 PNG = FileFormat("a PNG picture", "send the CT volume as .mha.")
 JPEG = FileFormat("a JPEG picture", "send the CT volume as .mha.")
 SLICE_AS_PNG = "this address takes one slice: save one slice as PNG and send that."
-# (offset, bytes there, format): the first that fits.
+# (offset, bytes at it, format); the first match counts.
 MAGIC = (
     (0, b"\x89PNG\r\n\x1a\n", PNG),
     (0, b"\xff\xd8\xff", JPEG),
@@ -58,7 +58,7 @@ DATA_URL = FileFormat("text in base64", SEND_FILE, SEND_FILE)
 
 
 def foreign_format(head: bytes) -> FileFormat | None:
-    """Return the format that the first bytes of a file show (512 are enough), or None."""
+    """Return the format that the first bytes of a file indicate (512 are enough), or None."""
     for offset, magic, named in MAGIC:
         if head.startswith(magic, offset):
             return named

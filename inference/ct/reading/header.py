@@ -1,7 +1,7 @@
-"""What the header of a MetaImage file says, by rules of our own.
+"""Parse and check the header of a MetaImage file.
 
-Stricter than ITK on purpose: ITK follows paths in headers, takes the last of repeated keys and believes
-sizes. Everything a scan is read by is checked; header_lines.py passes over the rest.
+The rules are stricter than ITK's on purpose: ITK follows paths in headers, takes the last of repeated keys and trusts
+the sizes. Every field that is used to read a scan is checked; header_lines.py ignores the others.
 """
 
 import re
@@ -32,22 +32,22 @@ NUMBER_TYPES = {
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
-# MetaIO defines a long as 32 bits, whatever the machine.
+# MetaIO defines a long as 32 bits on every machine.
 SAME_TYPES = {"MET_LONG": "MET_INT", "MET_ULONG": "MET_UINT"}
 INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
 REAL = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?\Z")
-# The name is never followed; it only has to be one: no path, no pattern, no control character.
+# The named file is never opened; the text only has to be a file name: no path, no pattern, no control character.
 FILE_NAME = re.compile(r"(\./|\.\\)?[^./\\%\x00-\x1f\x7f:][^/\\%\x00-\x1f\x7f:]{0,254}\Z")
 LOCAL = ("LOCAL", "Local", "local")  # as MetaIO spells it
 
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """What a checked header says.
+    """The values of a checked header.
 
     dtype: number type in the byte order of the file.
-    data_start_bytes: where the pixels begin in the file itself; None when they lie in a file beside it.
-    compressed_bytes: promised size of the zlib stream, or None.
+    data_start_bytes: where the pixels begin in the file itself; None when they are in a separate file.
+    compressed_bytes: declared size of the zlib stream, or None.
     """
 
     grid: Grid
@@ -151,7 +151,7 @@ def _number_type(fields: dict[str, str]) -> np.dtype[np.generic]:
 
 
 def _grid(fields: dict[str, str], shape_zyx: tuple[int, int, int]) -> Grid:
-    # As in ITK, voxels whose distance is not given lie one beside the other.
+    # As in ITK, voxels without a given distance are as far apart as their size.
     spacing = _reals(fields, "ElementSpacing" if "ElementSpacing" in fields else "ElementSize", 3)
     origin = _reals(fields, "Offset", 3, "0 0 0")
     # The file lists the direction of each image axis in turn; ITK keeps them as columns.

@@ -1,7 +1,7 @@
-"""The lines of a MetaImage header: the few a scan is read by, and the rest passed over.
+"""Split a MetaImage header into lines: keep the few fields that are used, and ignore the rest.
 
-What is not used is bounded (64 KiB in all) and not judged: unknown keys, blank lines, text without '=', values of
-any bytes but a line feed. What is used may be said twice, under one name or two, as long as both agree.
+Unused lines are limited (64 KiB in all) but not checked: unknown keys, blank lines, text without '=', values of
+any bytes except a line feed. A used field may be repeated, under one name or two, as long as the values agree.
 """
 
 import re
@@ -26,7 +26,7 @@ NUMBERS = {
 }  # fmt: skip
 FLAGS = {"BinaryData", "BinaryDataByteOrderMSB", "CompressedData"}
 USED_KEYS = {"ObjectType", "ElementType", "ElementDataFile", *NUMBERS, *FLAGS, *SYNONYMS}
-# MetaIO ends a key at whichever of the two comes first or at a NUL, and starts one after a carriage return.
+# MetaIO ends a key at the first of the two or at a NUL, and starts one after a carriage return.
 SEPARATOR = re.compile(rb"[=:]")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -53,14 +53,14 @@ def split_fields(head: bytes) -> tuple[dict[str, str], int]:
 
 
 def _end_of_last_line(head: bytes, fields: dict[str, str]) -> int:
-    """Return where a .mhd ends that was written without a last line feed."""
+    """Return the end of a .mhd that was written without a last line feed."""
     if len(head) >= MAX_HEADER_BYTES:
         raise _without_end(head, fields)
     return len(head)
 
 
 def _field(line: bytes) -> tuple[str, str]:
-    """Return key and value; a line that has none, or whose key is not ASCII, has a key that nothing uses."""
+    """Return key and value; a line without a key, or whose key is not ASCII, gets a key that nothing uses."""
     separator = SEPARATOR.search(line)
     if separator is None:
         return "", ""
@@ -86,7 +86,7 @@ def _add_field(fields: dict[str, str], key: str, value: str) -> None:
 
 
 def _agree(name: str, first: str, second: str) -> bool:
-    """Return whether two spellings of one value mean the same."""
+    """Return whether two texts mean the same value."""
     meaning: Callable[[str], object] = str.split
     if name in FLAGS:
         meaning = flag
@@ -103,12 +103,12 @@ def _numbers(text: str) -> list[float] | None:
 
 
 def flag(text: str) -> bool | None:
-    """Return what True, False, T, F, 1 or 0 says, in any case; None for anything else."""
+    """Return the boolean that True, False, T, F, 1 or 0 means, in any case; None for any other text."""
     return {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}.get(text.lower())
 
 
 def _without_end(head: bytes, fields: dict[str, str]) -> InvalidImageFile:
-    """Return why a file without a line ElementDataFile cannot be read, as exactly as its bytes tell."""
+    """Return the error for a file without a line ElementDataFile, as precise as its bytes allow."""
     if not head.strip(BYTE_ORDER_MARK + b" \t\r\n"):
         return InvalidImageFile("HEADER_FORMAT", "Empty file: there is no scan in it; choose it again.")
     if fields:

@@ -1,4 +1,4 @@
-"""A zlib stream read forward in small pieces, never trusted beyond what it delivers."""
+"""Inflate a zlib stream forward in small pieces, without trusting any declared size."""
 
 import os
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class ZlibStream:
     """Bytes of a zlib stream in a file, in order.
 
     fd: an open file; start_bytes, size_bytes: where the stream lies in it, and how long it is.
-    Memory is bounded by INPUT_BYTES and OUTPUT_BYTES whatever the stream holds.
+    INPUT_BYTES and OUTPUT_BYTES bound the memory, whatever the stream contains.
     """
 
     def __init__(self, fd: int, start_bytes: int, size_bytes: int) -> None:
@@ -27,7 +27,7 @@ class ZlibStream:
         self._rest = memoryview(b"")
 
     def read_into(self, target: memoryview) -> None:
-        """Fill `target` with the next bytes. Raises InvalidImageFile when the stream ends before."""
+        """Fill `target` with the next bytes. Raises InvalidImageFile when the stream ends too early."""
         filled = 0
 
         def keep(piece: memoryview) -> None:
@@ -38,13 +38,13 @@ class ZlibStream:
         self._take(len(target), keep)
 
     def skip(self, count: int) -> None:
-        """Pass over the next bytes. Raises InvalidImageFile when the stream ends before."""
+        """Skip the next bytes. Raises InvalidImageFile when the stream ends too early."""
         self._take(count, lambda _piece: None)
 
     def finish(self) -> None:
-        """Check that the stream ends here, whole and with the right checksum, and only padding follows it.
+        """Check that the stream ends here, is complete, has the right checksum and is followed by padding only.
 
-        A little too long is damage; what goes on beyond a whole piece is DATA_LENGTH, for it may never end.
+        A few extra bytes count as damage; more than a whole piece is DATA_LENGTH, because the stream may never end.
         """
         if more := len(self._rest) + len(self._next_output()):
             code = "DATA_LENGTH" if more >= OUTPUT_BYTES else "DATA_CORRUPT"
@@ -55,7 +55,7 @@ class ZlibStream:
             raise InvalidImageFile("DATA_CORRUPT", "There are bytes after the compressed voxels: write the file anew.")
 
     def _tail(self) -> bytes:
-        """Return what follows the stream, no more of it than tells whether it is padding."""
+        """Return the bytes after the stream, only as many as are needed to tell whether they are padding."""
         rest = os.pread(self._fd, min(MAX_PADDING_BYTES + 1, self._end - self._position), self._position)
         return self._inflater.unused_data + rest
 
@@ -73,7 +73,7 @@ class ZlibStream:
             count -= len(piece)
 
     def _next_output(self) -> bytes:
-        """Return some more bytes, or none at the end of the stream."""
+        """Return the next bytes, or an empty result at the end of the stream."""
         while not self._inflater.eof:
             data = self._inflate(self._next_input() if self._inflater.needs_input else b"")
             if data:

@@ -1,8 +1,8 @@
-"""The first picture of a JPEG file, cut out of everything else that cameras and programs put there.
+"""Extract the first picture of a JPEG file from everything else that cameras and programs add.
 
-ISO/IEC 10918-1, annex B: segments of a marker and a length, scans of coded bytes, an end marker. Kept is what
-decoding needs, and EXIF for its rotation mark. Colour profiles, XMP, comments and a second picture (MPF) are
-passed over, whatever they hold.
+ISO/IEC 10918-1, annex B: segments of a marker and a length, scans of coded bytes, an end marker. The segments needed
+for decoding are kept, and EXIF for its orientation. Colour profiles, XMP, comments and a second picture (MPF) are
+dropped, whatever they contain.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .errors import InvalidImageFile
 
-# Each scan costs the decoder time whatever it holds: 5,000 empty ones of 31 bytes kept it busy for a minute.
+# Each scan costs the decoder time, even an empty one: 5,000 empty scans of 31 bytes kept it busy for a minute.
 MAX_SCANS = 64
 # Before segments were dropped here, 3 million comments made Pillow work for 6 s in 500 MB.
 MAX_SEGMENTS = 2_000
@@ -21,7 +21,7 @@ DROPPED = {*range(EXIF, 0xF0), COMMENT} - {ADOBE}
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 HIERARCHICAL = {0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF}
 JPEG_LS = 0xF7
-# What ends the coded bytes of a scan: any marker but a stuffed zero and the restart marks.
+# The end of a scan's coded bytes: any marker except a stuffed zero and the restart markers.
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
@@ -30,9 +30,10 @@ def is_jpeg(data: bytes) -> bool:
 
 
 def first_picture(data: bytes) -> bytes:
-    """Return the file's first picture and nothing else, as a JPEG.
+    """Return only the file's first picture, as a JPEG.
 
-    Raises InvalidImageFile with IMAGE_CORRUPT (cut into too many pieces) or IMAGE_MODE (a JPEG nobody shows).
+    Raises InvalidImageFile with IMAGE_CORRUPT (too many segments) or IMAGE_MODE (a kind of JPEG that viewers do
+    not show).
     """
     kept, scans, has_exif = [data[:2]], 0, False
     for marker, start, end in _segments(data):

@@ -1,4 +1,4 @@
-"""MetaImage scans (.mha, .mhd with its raw file): header first, then only the voxels somebody asks for."""
+"""Read MetaImage scans (.mha, .mhd with its raw file): the header first, then only the requested voxels."""
 
 import os
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from .header import MAX_HEADER_BYTES, Header, parse_header
 from .inflate import ZlibStream
 from .padding import MAX_PADDING_BYTES, is_padding
 
-# Deflate can promise a thousand bytes for one. Real scans stay under 20; a large one beyond 200 is a bomb.
+# Deflate can expand one byte to a thousand. Real scans stay under 20; a large scan beyond 200 is a decompression bomb.
 MAX_RATIO = 200
 RATIO_FREE_BYTES = 64 * 1024**2
 
@@ -40,8 +40,8 @@ class ScanFile:
     def read_blocks(self, blocks: list[Block]) -> list[NDArray[np.generic]]:
         """Return the voxels of each half-open block ((z, y, x) low, high), in native byte order.
 
-        Compressed scans are inflated to their end, whatever was asked for, so that a damaged file is never
-        answered from. Raises InvalidImageFile with DATA_CORRUPT, DATA_LENGTH or DATA_NOT_FINITE.
+        Compressed scans are always inflated to their end, so that a damaged file never yields an answer.
+        Raises InvalidImageFile with DATA_CORRUPT, DATA_LENGTH or DATA_NOT_FINITE.
         """
         arrays = [np.empty(_shape(block), dtype=self.header.dtype) for block in blocks]
         if self.header.is_compressed:
@@ -57,7 +57,7 @@ class ScanFile:
         return CTVolume(hu, self.grid)
 
     def _read_raw_block(self, block: Block, array: NDArray[np.generic]) -> None:
-        """Read the rows of one block: one pread a slice, whole rows, then the wanted columns."""
+        """Read the rows of one block: one pread per slice, whole rows, then the wanted columns."""
         (z0, y0, x0), (z1, y1, x1) = block
         _, ny, nx = self.grid.shape_zyx
         rows = np.empty((y1 - y0, nx), dtype=self.header.dtype)
@@ -67,7 +67,7 @@ class ScanFile:
             array[z - z0] = rows[:, x0:x1]
 
     def _inflate_blocks(self, blocks: list[Block], arrays: list[NDArray[np.generic]]) -> None:
-        """Inflate once from start to end, keeping what any block wants of each slice."""
+        """Inflate once from start to end, and keep the parts of each slice that a block needs."""
         nz, ny, nx = self.grid.shape_zyx
         row_bytes = nx * self.header.dtype.itemsize
         y_low = min((low[1] for low, _ in blocks), default=0)
@@ -107,7 +107,7 @@ class ScanFile:
 def open_scan(path: Path | str, raw_path: Path | str | None = None) -> ScanFile:
     """Open a .mha, or a .mhd with the raw file sent beside it, and check everything but the voxels.
 
-    raw_path: the file sent as `rawFile`; the name in the header is never followed.
+    raw_path: the file sent as `rawFile`; the file named in the header is never opened.
     Raises InvalidImageFile with a HEADER_… code, FILE_SET, IMAGE_TOO_LARGE, DATA_LENGTH or DATA_CORRUPT.
     """
     with open(path, "rb") as file:
@@ -143,12 +143,12 @@ def _check_file_set(header: Header, raw_path: Path | str | None) -> None:
 
 
 def _wanted_bytes(header: Header) -> int | None:
-    """Return how many bytes of data the header promises, or None where only the zlib stream can tell."""
+    """Return how many bytes of data the header declares, or None where only the zlib stream determines it."""
     return header.compressed_bytes if header.is_compressed else header.pixel_bytes
 
 
 def _without_padding(fd: int, start_bytes: int, wanted_bytes: int | None) -> int:
-    """Return how many bytes of data a file holds, less the filler at its end."""
+    """Return how many bytes of data a file holds, without the padding at its end."""
     data_bytes = os.fstat(fd).st_size - start_bytes
     if wanted_bytes is None or not 0 < data_bytes - wanted_bytes <= MAX_PADDING_BYTES:
         return data_bytes

@@ -1,7 +1,8 @@
-"""PNG and JPEG slices, read by Pillow under a short list of what is allowed.
+"""Read PNG and JPEG slices with Pillow; only a short list of formats and modes is allowed.
 
-One rule for every mode: transparent parts are black, colour becomes luma (ITU-R 601), 16 bits become their
-upper 8, EXIF's rotation mark is obeyed. What comes out is 8-bit grey. What no pixel depends on never reaches Pillow.
+One rule covers every mode: transparent parts become black, colour becomes luma (ITU-R 601), 16 bits are reduced to
+their upper 8, and EXIF's orientation is applied. The result is 8-bit grey. Data that no pixel depends on never
+reaches Pillow.
 """
 
 import io
@@ -27,7 +28,7 @@ MAX_ASPECT = 4
 TOO_LARGE = "A picture may have at most 4096 x 4096 pixels: scale it down, or send one slice."
 MODES_8_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 MODES_16_BIT = ("I;16", "I;16B", "I")
-# How a picture is turned by each value of EXIF's Orientation.
+# The transposition for each value of EXIF's Orientation.
 ORIENTATION_TAG, UPRIGHT = 0x0112, 1
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -47,14 +48,14 @@ class Picture:
     grey: NDArray[np.uint8]
 
     def as_png(self) -> bytes:
-        """Return the picture encoded anew: nothing of the sender's file but its pixels."""
+        """Return the picture re-encoded as PNG: only the pixels of the sender's file, no metadata."""
         target = io.BytesIO()
         Image.fromarray(self.grey).save(target, format="PNG")
         return target.getvalue()
 
 
 def read_picture(path: Path | str) -> Picture:
-    """Return a slice somebody sent as 8-bit grey.
+    """Read a slice from an untrusted sender and return it as 8-bit grey.
 
     Raises InvalidImageFile with FILE_TOO_LARGE, IMAGE_FORMAT, IMAGE_TOO_LARGE, IMAGE_TOO_SMALL, IMAGE_SHAPE,
     IMAGE_MODE or IMAGE_CORRUPT.
@@ -72,7 +73,7 @@ def read_picture(path: Path | str) -> Picture:
 
 
 def _picture_alone(data: bytes) -> bytes:
-    """Return the file without all that no pixel depends on. Raises InvalidImageFile."""
+    """Return the file without the data that no pixel depends on. Raises InvalidImageFile."""
     if is_png(data):
         return used_chunks(data)
     if is_jpeg(data):
@@ -93,7 +94,7 @@ def _opened(data: bytes) -> Image.Image:
         return Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
     except Image.DecompressionBombError as error:
         raise InvalidImageFile("IMAGE_TOO_LARGE", TOO_LARGE) from error
-    except Exception as error:  # Pillow raises whatever its plugins raise
+    except Exception as error:  # Pillow passes on any exception of its plugins
         raise InvalidImageFile("IMAGE_CORRUPT", DAMAGED) from error
 
 
@@ -116,17 +117,17 @@ def _decoded(image: Image.Image) -> Image.Image:
         raise InvalidImageFile("IMAGE_MODE", note)
     try:
         image.load()
-    except Exception as error:  # Pillow raises whatever its decoders raise
+    except Exception as error:  # Pillow passes on any exception of its decoders
         raise InvalidImageFile("IMAGE_CORRUPT", DAMAGED) from error
     turn = TURNS.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return EXIF's rotation mark; an EXIF block that cannot be read turns nothing."""
+    """Return EXIF's orientation; an EXIF block that cannot be read means no rotation."""
     try:
         return int(image.getexif().get(ORIENTATION_TAG, UPRIGHT))
-    except Exception:  # noqa: BLE001  Pillow raises whatever its EXIF reader raises
+    except Exception:  # noqa: BLE001  Pillow passes on any exception of its EXIF reader
         return UPRIGHT
 
 

@@ -1,4 +1,4 @@
-"""The chunks of a PNG file its pixels are made of; text, profiles and everything else are passed over.
+"""Select the chunks of a PNG file that its pixels depend on; text, profiles and all other chunks are dropped.
 
 PNG specification, section 5: a length, a type, the data, a checksum over the last two. The checksum of a chunk
 that is used must be right.
@@ -21,9 +21,9 @@ def is_png(data: bytes) -> bool:
 
 
 def used_chunks(data: bytes) -> bytes:
-    """Return the PNG with the chunks alone that decoding needs, and EXIF for its rotation mark.
+    """Return the PNG with only the chunks that decoding needs, and EXIF for its orientation.
 
-    Raises InvalidImageFile with IMAGE_CORRUPT (a wrong checksum, no end, too many chunks), IMAGE_MODE (made for
+    Raises InvalidImageFile with IMAGE_CORRUPT (a wrong checksum, no end, too many chunks), IMAGE_MODE (a PNG for
     iPhones only) or IMAGE_FORMAT (animated).
     """
     kept, kind = [SIGNATURE], b""
@@ -41,7 +41,7 @@ def used_chunks(data: bytes) -> bytes:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (type, whole chunk) up to the end chunk, or to where the file is cut off."""
+    """Yield (type, whole chunk) up to the end chunk, or up to the point where the file is truncated."""
     at = len(SIGNATURE)
     for _ in range(MAX_CHUNKS):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
@@ -56,7 +56,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _is_used(kind: bytes, chunk: bytes) -> bool:
-    """Return whether pixels depend on a chunk: the critical ones begin with a capital letter."""
+    """Return whether pixels depend on a chunk: critical chunk types begin with a capital letter."""
     is_critical = kind[0] & 0x20 == 0
     return is_critical or kind == b"tRNS" or (kind == b"eXIf" and len(chunk) <= MAX_EXIF_BYTES)
 

@@ -1,4 +1,4 @@
-"""Whether a PNG holds all the rows it announces: decoders fill what is missing with black and say nothing."""
+"""Check that a PNG holds all the rows it declares: decoders silently fill missing rows with black."""
 
 import zlib
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ STEP_BYTES = 2**20
 
 
 def is_complete(data: bytes) -> bool:
-    """Return whether the pixel data of a PNG inflates to every row; True for anything that is no PNG.
+    """Return whether the pixel data of a PNG inflates to every row; True for a file that is not a PNG.
 
-    data: the whole file, its size in pixels checked before. Memory stays at a megabyte.
+    data: the whole file, whose size in pixels has been checked. Memory use stays at a megabyte.
     """
     if data[12:16] != b"IHDR" or data[25] not in CHANNELS:
         return True
@@ -20,7 +20,7 @@ def is_complete(data: bytes) -> bool:
 
 
 def row_bytes(data: bytes) -> int:
-    """Return how many bytes all filtered rows of a PNG have, each with its filter byte."""
+    """Return the total bytes of all filtered rows of a PNG, each with its filter byte."""
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     bits = data[24] * CHANNELS[data[25]]
     passes = ADAM7 if data[28] else ((0, 0, 1, 1),)

@@ -1,4 +1,4 @@
-"""Compare what was classified lately with the training data, on the terminal."""
+"""Print a drift report: the latest classifications compared with the training data."""
 
 import json
 from pathlib import Path
