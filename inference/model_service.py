@@ -1,4 +1,4 @@
-"""This web process's model service, as the settings describe it. torch is never imported here."""
+"""The model service of this web process, configured by the settings. torch is never imported here."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Counters of the predictions of this process; /metrics adds up the processes of a host."""
+"""Prometheus counters of this process's predictions; /metrics adds up the processes of a host."""
 
 from prometheus_client import Counter, Histogram
 
@@ -18,7 +18,7 @@ PREDICTION_SECONDS = Histogram(
 
 
 def observe(endpoint: str, status: int, seconds: float, version: str) -> None:
-    """Count one call; the latency of a model is that of its API, not of pages that draw maps as well."""
+    """Count one call; only API calls count towards a model's latency, because pages also draw maps."""
     model = MODEL_OF[endpoint]
     PREDICTIONS.labels(model, endpoint, str(status)).inc()
     if status == 200 and not endpoint.startswith("try_"):

@@ -1,12 +1,12 @@
-"""What the model service answers and how it fails. Plain values: no torch, no Django.
+"""Answers and errors of the model service. Plain values: no torch, no Django.
 
 ServiceError              has .code and .note (a sentence for the caller)
   ModelUnavailable        503 MODEL_UNAVAILABLE: weights missing, damaged or not loaded
-  Busy                    503 TRY_AGAIN with Retry-After: .retry_after_s
+  ServiceBusy             503 TRY_AGAIN with Retry-After: .retry_after_s
   TimedOut                504 GATEWAY_TIMEOUT: the work has been stopped
   ModelFailed             422 PROCESSING_ERROR: the model failed on a readable input
 inference.ct.reading.errors.InvalidImageFile     400: .code is the reason, .note the sentence
-inference.ct.geometry.PointOutsideScan     400 VALIDATION_ERROR: no coordinate lies in any voxel
+inference.ct.geometry.PointOutsideScan     400 VALIDATION_ERROR: no voxel contains any of the coordinates
 """
 
 import sys
@@ -15,7 +15,7 @@ from typing import Annotated
 
 import msgspec
 
-# A number that the model process may answer: neither NaN nor infinite.
+# A number that the model process may return: neither NaN nor infinite.
 Finite = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 
 
@@ -36,7 +36,7 @@ class ModelUnavailable(ServiceError):
 
 
 class ServiceBusy(ServiceError):
-    """Too many requests wait, or the process is coming back: ask again after `retry_after_s` whole seconds."""
+    """Too many requests wait, or the process is restarting: retry after `retry_after_s` whole seconds."""
 
     code = "TRY_AGAIN"
     note = "The model is busy. Please try again in a moment."
@@ -58,11 +58,11 @@ class ModelFailed(ServiceError):
 
 @dataclass(frozen=True)
 class LesionAnswer:
-    """probabilities: one a point, in the order asked, each in [0, 1]; none for those of `outside`.
+    """The malignancy probabilities of the points of one scan.
 
-    outside: positions, in the list asked, of points that lie in no voxel of the scan.
-
-    statistics: plain numbers for the call log, about the scan and (first point's) crop: hu_mean, hu_std,
+    probabilities: one per point, in the order of the request, each in [0, 1]; the points of `outside` have none.
+    outside: positions, in the requested list, of points that no voxel of the scan contains.
+    statistics: plain numbers for the call log, about the scan and the first point's crop: hu_mean, hu_std,
     hu_min, hu_max, size_x, size_y, size_z, spacing_x_mm, spacing_y_mm, spacing_z_mm. Never pixels.
     processing_ms: time in the model process, whole milliseconds.
     """
@@ -76,9 +76,9 @@ class LesionAnswer:
 
 @dataclass(frozen=True)
 class LesionViews:
-    """One lesion with pictures to look at: 8-bit grey PNGs whose centre is the point.
+    """The answer for one lesion with three views: 8-bit grey PNGs centred on the point.
 
-    axial, coronal, sagittal: PNG bytes, square, `field_mm` wide; patient's right at the left, head up.
+    axial, coronal, sagittal: PNG bytes, square, `field_mm` wide; the patient's right is at the left, the head is up.
     """
 
     answer: LesionAnswer
@@ -105,7 +105,7 @@ class PictureStatistics:
 
 @dataclass(frozen=True)
 class SliceAnswer:
-    """probabilities: class name to probability, in class order, summing to 1."""
+    """The classes of a slice. probabilities: class name to probability, in class order, summing to 1."""
 
     pred_index: int
     pred_class: str
@@ -118,10 +118,11 @@ class SliceAnswer:
 
 @dataclass(frozen=True)
 class SliceExplanation:
-    """A slice's answer and where it came from.
+    """A slice's answer with an occlusion map.
 
     picture: PNG bytes, the slice as read. overlay: PNG bytes (RGBA) of the same size, redder where covering
-    the picture lowers the confidence. drops: rows of that drop (0..1), coarse grid over what the network sees.
+    the picture lowers the confidence. drops: rows of that drop (0..1), a coarse grid over the part that the network
+    sees.
     """
 
     answer: SliceAnswer
@@ -132,7 +133,7 @@ class SliceExplanation:
 
 @dataclass(frozen=True)
 class CleanPicture:
-    """png: the picture encoded anew, without metadata: the only form that is ever stored or served."""
+    """A re-encoded picture. png: PNG bytes without metadata, the only form that is ever stored or served."""
 
     png: bytes
     statistics: PictureStatistics
@@ -140,7 +141,7 @@ class CleanPicture:
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """state: "loaded", "starting", "off" (LOAD_MODEL=0), "missing", "damaged" or "failed"."""
+    """The state of one model: "loaded", "starting", "off" (LOAD_MODEL=0), "missing", "damaged" or "failed"."""
 
     name: str
     state: str

@@ -1,4 +1,4 @@
-"""The calls of the model service, one name each, for whoever carries them: a local process or a model server."""
+"""The calls of the model service by name, shared by both transports: a local process and a model server."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the site's settings say about its models."""
+"""Configuration of the model service, from the site's settings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +8,12 @@ WEIGHTS_DIR = Path(__file__).resolve().parents[1] / "weights"
 
 @dataclass(frozen=True)
 class ServiceConfig:
-    """What the site's settings say about models; values only.
+    """The site's settings for its models, as plain values.
 
-    load_model: False answers ModelUnavailable at once; pictures can still be checked and cleaned.
+    load_model: if False, calls fail with ModelUnavailable at once; pictures can still be checked and cleaned.
     config_path, model_path: the slice model; the lesion model lies beside it as lesion.json, lesion.safetensors.
-    server_url: a model server to ask instead of a process of our own; server_token: its shared secret.
-    max_waiting: requests that may wait for the process before the next is refused with Busy.
+    server_url: a model server to use instead of a local process; server_token: its shared secret.
+    max_waiting: requests that may wait for the process before further ones are refused with ServiceBusy.
     memory_bytes: address space of the model process.
     """
 

@@ -1,12 +1,11 @@
-"""The site's models, asked from a web process that never imports torch.
+"""The model service: the site's models, called from a web process that never imports torch.
 
     service = model_service(ServiceConfig(load_model=..., config_path=..., model_path=..., server_url=...))
     answer = service.lesion_probability(path, raw_path=None, points_xyz_mm=[(x, y, z)], timeout_s=30)
 
-Files are handed over by path: the model process opens, decodes and forgets them, and is killed when late.
-Every call raises what answers.py lists. `model_service` gives each web process one service; the model
-process behind it is started at first use (or by `start()`), and beside a `server_url` there is none: see
-remote.py.
+Files are passed by path: the model process opens, decodes and forgets them, and is killed when it exceeds the time
+limit. Every call raises the errors that answers.py lists. `model_service` returns one service per web process. Its
+model process starts at first use (or by `start()`); with a `server_url` there is no such process: see remote.py.
 """
 
 import os
@@ -27,13 +26,13 @@ __all__ = ["ModelService", "ServiceConfig", "model_service"]
 
 
 class ModelService(Protocol):
-    """What can be asked. Paths are local files the caller keeps until the call returns."""
+    """The calls of the service. Paths are local files that the caller keeps until the call returns."""
 
     def start(self) -> None:
         """Begin to warm up, without waiting."""
 
     def status(self) -> ServiceStatus:
-        """Say what is loaded, at once; begins to warm up if nothing has yet."""
+        """Return at once which models are loaded; starts the warm-up if it has not begun."""
 
     def lesion_probability(
         self,
@@ -42,9 +41,9 @@ class ModelService(Protocol):
         points_xyz_mm: Sequence[PointXYZ],
         timeout_s: float,
     ) -> LesionAnswer:
-        """Return the malignancy probability at each point (world mm, LPS) of one scan, read once.
+        """Return the malignancy probability at each point (world mm, LPS) of one scan, which is read once.
 
-        Points outside the scan are named in the answer; PointOutsideScan is raised when all are.
+        The answer lists points outside the scan; PointOutsideScan is raised when all points are outside.
         """
 
     def lesion_views(
@@ -59,7 +58,7 @@ class ModelService(Protocol):
         """Return the class probabilities with an occlusion map."""
 
     def clean_picture(self, path: Path | str, timeout_s: float) -> CleanPicture:
-        """Return the picture re-encoded; works without any model."""
+        """Return the re-encoded picture; works without any model."""
 
     def close(self) -> None:
         """End the model process, if there is one."""

@@ -1,7 +1,7 @@
 """The two networks, as plain torch modules.
 
-Both answer logits; what turns a logit into a probability (temperature, average
-over members) is part of the module, so that the saved weights are the whole model.
+Each module also turns its logits into probabilities (temperature, average over
+members, calibration), so the saved weights are the complete model.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class StageSpec:
-    """A row of the EfficientNet table: how often a block is repeated, and its shape."""
+    """A row of the EfficientNet table: how often a block is repeated, and the block's shape."""
 
     repeats: int
     kernel: int
@@ -38,10 +38,10 @@ BATCH_NORM_EPS = 1e-3
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution, batch norm and (where asked) ReLU6, padded as TensorFlow's SAME.
+    """Convolution, batch norm and (optionally) ReLU6, padded like TensorFlow's SAME.
 
-    The published weights were trained with that padding, which puts the odd pixel at
-    the far side; exact for sides divisible by the stride.
+    The published weights were trained with that padding, which puts the odd pixel on
+    the far side; it is exact for sides divisible by the stride.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ConvNorm(nn.Sequential):
 
 
 class InvertedBottleneck(nn.Module):
-    """MobileNet's block: widen, filter each channel, narrow, add the input back."""
+    """MobileNet's inverted bottleneck: expand, filter each channel, project, add the input."""
 
     def __init__(self, inputs: int, outputs: int, stage: StageSpec, stride: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class InvertedBottleneck(nn.Module):
 
 
 def lite0_blocks() -> nn.Sequential:
-    """Return the 16 blocks of EfficientNet-Lite0 between stem and head."""
+    """Return the 16 blocks of EfficientNet-Lite0 between its stem and its head."""
     blocks: list[nn.Module] = []
     channels = LITE0_STEM
     for stage in LITE0_STAGES:
@@ -96,10 +96,10 @@ def lite0_blocks() -> nn.Sequential:
 
 
 class Lite0Features(nn.Module):
-    """EfficientNet-Lite0 as pooled features: its head, and chosen blocks before it.
+    """Pooled features of EfficientNet-Lite0: from its head and from chosen blocks before it.
 
-    taps: blocks whose maps are averaged. grid_taps: blocks averaged over each quarter of the
-    picture too, which says where in the chest something lies.
+    taps: blocks whose maps are averaged. grid_taps: blocks also averaged over each quarter of the
+    picture, which encodes where in the chest something lies.
     """
 
     def __init__(self, taps: Sequence[int] = (), grid_taps: Sequence[int] = ()) -> None:
@@ -111,13 +111,13 @@ class Lite0Features(nn.Module):
 
     @property
     def width(self) -> int:
-        """Return how many features come out."""
+        """Return the number of features."""
         channels = [stage.channels for stage in LITE0_STAGES for _ in range(stage.repeats)]
         quarters = sum(4 * channels[tap] for tap in self.grid_taps)
         return sum(channels[tap] for tap in self.taps) + quarters + LITE0_FEATURES
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """pictures: (n, 3, h, w) in -1..1, sides divisible by 32. Returns (n, width)."""
+        """Return features (n, width). pictures: (n, 3, h, w) in -1..1, sides divisible by 32."""
         maps = self.stem(pictures)
         pools = []
         for position, block in enumerate(self.blocks):
@@ -148,16 +148,16 @@ class SliceNet(nn.Module):
         self.register_buffer("temperature", torch.ones(()))
 
     def pooled(self, pictures: Tensor) -> Tensor:
-        """pictures: (n, 1, side, side) in 0..1. Returns (n, features)."""
+        """Return features (n, features). pictures: (n, 1, side, side) in 0..1."""
         return self.features((pictures * 2 - 1).expand(-1, 3, -1, -1))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """pictures: (n, 1, side, side) in 0..1. Returns (n, classes) probabilities."""
+        """Return probabilities (n, classes). pictures: (n, 1, side, side) in 0..1."""
         return torch.softmax(self.classify(self.pooled(pictures)) / self.temperature, dim=1)
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; halves the maps where the stride is 2."""
+    """Residual block: two 3x3 convolutions and a shortcut; a stride of 2 halves the maps."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -177,10 +177,10 @@ class Residual(nn.Module):
 
 
 class LesionMember(nn.Module):
-    """A small residual network over a few axial slices, taken as channels.
+    """A small residual network over a few axial slices, which are its input channels.
 
-    Answers three numbers a crop: malignancy logit, and, to make it see size and degree
-    while it learns, log diameter and the readers' vote.
+    Returns three numbers per crop: the malignancy logit and, as auxiliary targets so that it learns
+    size and degree, the log diameter and the readers' vote.
     """
 
     def __init__(self, slices: int, width: int, dropout: float = 0.3) -> None:
@@ -198,14 +198,14 @@ class LesionMember(nn.Module):
         self.heads = nn.Linear(8 * width, 3)
 
     def forward(self, slices: Tensor) -> Tensor:
-        """slices: (n, slices, y, x) in -1..1. Returns (n, 3): logit, log diameter, vote."""
+        """Return (n, 3): logit, log diameter, vote. slices: (n, slices, y, x) in -1..1."""
         maps = self.features(slices)
         pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
         return self.heads(self.dropout(pooled))
 
 
 class LesionNet(nn.Module):
-    """Members that differ by their seed, averaged, then calibrated (Platt)."""
+    """Ensemble of members that differ by their seed; the mean of their logits is calibrated (Platt)."""
 
     slope: Tensor
     intercept: Tensor
@@ -222,5 +222,5 @@ class LesionNet(nn.Module):
         return torch.stack([member(slices)[:, 0] for member in self.members]).mean(dim=0)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (n, 1, slices, y, x) in 0..1. Returns (n,) probabilities of malignancy."""
+        """Return probabilities of malignancy (n,). crops: (n, 1, slices, y, x) in 0..1."""
         return torch.sigmoid(self.slope * self.logits(crops) + self.intercept)

@@ -1,8 +1,8 @@
-"""The forward pass as fast as this machine can do it, checked against the plain one.
+"""Choose the fastest forward pass on this machine, checked against the plain network.
 
 Tracing, freezing and optimising a small network makes it several times faster at batch 1
-(benchmarks/RESULTS.md). Whether the optimised graph is the same function is not taken on trust: it is run
-beside the plain network on inputs of the real range, and dropped if they differ.
+(benchmarks/RESULTS.md). The optimised graph is not trusted to compute the same function: it runs beside the plain
+network on inputs of the real range, and is discarded if the results differ.
 """
 
 import logging
@@ -25,9 +25,9 @@ Builder = Callable[[nn.Module, Tensor], Run]
 
 @dataclass(frozen=True)
 class Forward:
-    """A network ready to answer. Call it with a batch like the example; it returns what the network returns.
+    """A network ready for inference. Call it with a batch like the example; it returns the network's output.
 
-    worst_difference: largest difference from the plain network in the self-check; None when that one is used.
+    worst_difference: largest difference from the plain network in the self-check; None when the plain one is used.
     """
 
     run: Run
@@ -43,10 +43,10 @@ class Forward:
 
 
 def fast_forward(network: nn.Module, example: Tensor) -> Forward:
-    """Return the fastest forward of `network` that gives the same probabilities.
+    """Return the fastest forward pass of `network` that gives the same probabilities.
 
-    network: in eval mode afterwards; must answer probabilities, so that TOLERANCE means something.
-    example: one input of the shape and range served, batch axis first; other batch sizes may be asked too.
+    network: in eval mode afterwards; must return probabilities, because TOLERANCE is meant for them.
+    example: one input of the shape and range served, batch axis first; other batch sizes are possible too.
     """
     network = network.eval()
     forwards = [_checked(network, build, example) for build in (_folded, _optimised)]
@@ -55,11 +55,11 @@ def fast_forward(network: nn.Module, example: Tensor) -> Forward:
 
 
 def _checked(network: nn.Module, build: Builder, example: Tensor) -> Forward:
-    """Return what `build` makes of the network, or the network itself where that fails or differs."""
+    """Return the network as optimised by `build`, or the plain network where that fails or its results differ."""
     try:
         optimised = build(network, example)
         difference = _worst_difference(network, optimised, example)
-    except Exception as error:  # noqa: BLE001 - the optimiser raises whatever it likes; the plain network remains
+    except Exception as error:  # noqa: BLE001 - the optimiser may raise anything; the plain network is the fallback
         log.warning("%s forward not available: %s", build.__name__, type(error).__name__)
         return Forward(network, None)
     if difference > TOLERANCE:
@@ -69,23 +69,23 @@ def _checked(network: nn.Module, build: Builder, example: Tensor) -> Forward:
 
 
 def _folded(network: nn.Module, example: Tensor) -> Run:
-    """Fold norms into convolutions, channels last: the fastest for small 2D networks."""
+    """Fold batch norms into convolutions, channels last: the fastest form of small 2D networks."""
     with torch.no_grad():
         last = serving_form(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return torch.jit.freeze(torch.jit.trace(last, example, check_trace=False))
 
 
 def _optimised(network: nn.Module, example: Tensor) -> Run:
-    """Fold, and let oneDNN keep weights and maps in its own layout: the fastest for 3D and wide networks."""
+    """Fold, and let oneDNN keep weights and maps in its own layout: the fastest form of 3D and wide networks."""
     with torch.inference_mode():
         traced = torch.jit.trace(serving_form(network), example, check_trace=False)
         return torch.jit.optimize_for_inference(torch.jit.freeze(traced))
 
 
 def _fastest(forwards: Sequence[Forward], example: Tensor) -> Forward:
-    """Return the forward with the quickest single call, all asked in turn.
+    """Return the forward pass with the shortest single call; all are timed in turn.
 
-    Whatever else the machine does only ever makes a call slower, and in turn it meets them all alike.
+    Other load on the machine can only make a call slower, and timing in turn exposes all of them to it equally.
     """
     least_s = [min(times) for times in zip(*(_round_s(forwards, example) for _ in range(ROUNDS)), strict=True)]
     return forwards[least_s.index(min(least_s))]
@@ -102,7 +102,7 @@ def _round_s(forwards: Sequence[Forward], example: Tensor) -> list[float]:
 
 
 def _worst_difference(network: nn.Module, optimised: Run, example: Tensor) -> float:
-    """Compare on the example, on noise and on constants, in batches of one and of three; warms up as well."""
+    """Return the largest difference on the example, noise and constants, in batches of one and three; also warms up."""
     generator = torch.Generator().manual_seed(0)
     low, high = float(example.min()), float(example.max())
     noise = torch.rand((3, *example.shape[1:]), generator=generator) * ((high - low) or 1) + low

@@ -1,4 +1,4 @@
-"""Where a slice's answer comes from: cover one patch after the other and see the confidence drop."""
+"""Occlusion map of a slice's answer: cover one patch after the other and measure the drop in confidence."""
 
 import numpy as np
 import torch
@@ -12,10 +12,10 @@ BATCH = 16
 
 
 def confidence_drops(model: SlicePredictor, grey: NDArray[np.uint8], class_index: int) -> NDArray[np.float64]:
-    """Return (PATCHES, PATCHES): how far the class's probability falls when a patch is covered; 0 if it rises.
+    """Return (PATCHES, PATCHES): the drop in the class's probability when a patch is covered; 0 if it rises.
 
-    grey: (height, width). Each patch is covered with the picture's mean, half overlapping its neighbours,
-    so that nothing important falls between two.
+    grey: (height, width). Each patch is covered with the picture's mean and half overlaps its neighbours,
+    so that no important detail falls between two patches.
     """
     picture = prepare_slice(grey, model.side)
     covered = np.stack([_covered(picture, row, column) for row in range(PATCHES) for column in range(PATCHES)])
@@ -26,7 +26,7 @@ def confidence_drops(model: SlicePredictor, grey: NDArray[np.uint8], class_index
 
 
 def _covered(picture: NDArray[np.float32], row: int, column: int) -> NDArray[np.float32]:
-    """Return a copy of (1, side, side) with one patch and half a patch around it at the mean."""
+    """Return a copy of (1, side, side) with one patch, and half a patch around it, set to the mean."""
     step = picture.shape[-1] / PATCHES
     copy = picture.copy()
     rows, columns = (

@@ -1,12 +1,12 @@
-"""From a crop or a picture to probabilities, with the shipped weights.
+"""Predict probabilities from a crop or a picture, with the shipped weights.
 
     lesion = load_lesion_predictor(config_path, weights_path)
     [probability] = lesion.probabilities([crop_around(point, scan, lesion.spec)])
 
     slices = load_slice_predictor(config_path, weights_path)
-    [row] = slices.probabilities([picture.grey])          # one number a class, in slices.classes' order
+    [row] = slices.probabilities([picture.grey])          # one number per class, ordered as slices.classes
 
-Both raise WeightsError at loading, and NotFinite when the network answers no number.
+Both raise WeightsError at loading, and NotFinite when the network returns NaN or infinity.
 """
 
 from collections.abc import Sequence
@@ -25,25 +25,25 @@ from inference.networks.model.weights import ModelConfig, WeightsDamaged, load_n
 
 
 class NotFinite(ArithmeticError):
-    """The network answered something that is no number."""
+    """The network returned NaN or infinity."""
 
 
 @dataclass(frozen=True)
 class LesionPredictor:
-    """spec: the crop to hand in. version: which weights answer."""
+    """The lesion model. spec: the crops that it expects. version: name of its weights."""
 
     spec: CropSpec
     version: str
     forward: Forward
 
     def probabilities(self, crops: Sequence[NDArray[np.float32]]) -> list[float]:
-        """crops: each (1, Z, Y, X) in 0..1 as `spec` says. Returns one probability a crop."""
+        """Return one probability per crop. crops: each (1, Z, Y, X) in 0..1, as `spec` defines."""
         return [float(_finite(self.forward(torch.from_numpy(crop)[None]))[0]) for crop in crops]
 
 
 @dataclass(frozen=True)
 class SlicePredictor:
-    """classes: names in the order of the answers. side: pixels of the square the network sees."""
+    """The slice model. classes: names in the order of the outputs. side: pixels of the square the network sees."""
 
     classes: tuple[str, ...]
     side: int
@@ -51,11 +51,11 @@ class SlicePredictor:
     forward: Forward
 
     def probabilities(self, greys: Sequence[NDArray[np.uint8]]) -> list[list[float]]:
-        """greys: each (height, width) uint8. Returns one row a picture, summing to 1."""
+        """Return one row of probabilities per picture, summing to 1. greys: each (height, width) uint8."""
         return [self.probabilities_prepared(prepare_slice(grey, self.side)) for grey in greys]
 
     def probabilities_prepared(self, picture: NDArray[np.float32]) -> list[float]:
-        """picture: (1, side, side) as `prepare_slice` makes it. Returns one number a class, summing to 1."""
+        """Return one number per class, summing to 1. picture: (1, side, side) as returned by `prepare_slice`."""
         row = _finite(self.forward(torch.from_numpy(picture)[None]))[0].double()
         return [float(value) for value in row / row.sum()]
 
@@ -85,7 +85,7 @@ def _config_of_kind(kind: str, path: Path) -> ModelConfig:
 
 
 def _ramp(shape: tuple[int, ...]) -> Tensor:
-    """Return an input that uses the whole range 0..1: an example for tracing and the self-check."""
+    """Return an input that spans the range 0..1: the example for tracing and the self-check."""
     return torch.linspace(0, 1, int(np.prod(shape))).reshape(shape)
 
 

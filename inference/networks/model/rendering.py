@@ -1,4 +1,4 @@
-"""Pictures to look at: planes through a point, and a heat map over a slice. PNG bytes."""
+"""Render pictures as PNG bytes: planes through a point, and a heat map over a slice."""
 
 import io
 
@@ -30,7 +30,7 @@ def planes(cube: NDArray[np.float32]) -> tuple[bytes, bytes, bytes]:
 def heat_over(drops: NDArray[np.float64], box: tuple[slice, slice], shape: tuple[int, int]) -> bytes:
     """Return a see-through red PNG of (height, width), more opaque where the drop is larger.
 
-    box: the rows and columns that the grid of drops covers; outside nothing was looked at.
+    box: the rows and columns that the grid of drops covers; nothing outside it was examined.
     """
     height, width = shape
     rows, columns = box

@@ -1,4 +1,4 @@
-"""Networks in a form that computes the same with fewer and larger steps; forward.py checks that it is the same."""
+"""Rewrite networks to compute the same function in fewer, larger steps; forward.py checks that they are equal."""
 
 import copy
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from inference.networks.model.architectures import ConvNorm, LesionMember, Lesio
 
 
 def serving_form(network: nn.Module) -> nn.Module:
-    """Return a copy of `network` that answers the same: even padding everywhere, members side by side."""
+    """Return an equivalent copy of `network` with even padding everywhere and its members side by side."""
     served = copy.deepcopy(network).eval()
     pad_evenly(served)
     return SideBySide(served).eval() if isinstance(served, LesionNet) else served
 
 
 def pad_evenly(network: nn.Module) -> None:
-    """Take ConvNorm's uneven padding into its convolution.
+    """Merge ConvNorm's uneven padding into its convolution.
 
-    A kernel one row and column larger, those zero, with even padding: the separate padding would make an optimised
-    graph leave and enter its own memory layout each time.
+    The kernel gets one more row and column of zeros, and the padding becomes even. A separate padding step would make
+    an optimised graph leave and re-enter its own memory layout each time.
     """
     for module in network.modules():
         if isinstance(module, ConvNorm) and isinstance(module[0], nn.ZeroPad2d):
@@ -30,7 +30,7 @@ def pad_evenly(network: nn.Module) -> None:
 
 
 def _evenly_padded(padding: nn.ZeroPad2d, conv: nn.Module) -> nn.Conv2d:
-    """Return the convolution with its uneven padding taken in; near side one less than the far side."""
+    """Return the convolution with its uneven padding merged in; the near side has one less than the far side."""
     if not isinstance(conv, nn.Conv2d):
         raise TypeError("ConvNorm pads for a convolution")
     size, near = conv.kernel_size[0] + 1, int(padding.padding[0]) + 1
@@ -41,9 +41,9 @@ def _evenly_padded(padding: nn.ZeroPad2d, conv: nn.Module) -> nn.Conv2d:
 
 
 class SideBySide(nn.Module):
-    """A LesionNet whose members' channels lie beside each other in grouped convolutions, norms folded in.
+    """A LesionNet whose members run as groups of grouped convolutions, with batch norms folded in.
 
-    A quarter of the steps for four members; on maps this small, a step costs more than its arithmetic.
+    Four members then need a quarter of the steps; on maps this small, a step costs more than its arithmetic.
     """
 
     def __init__(self, network: LesionNet) -> None:
@@ -55,13 +55,13 @@ class SideBySide(nn.Module):
         self.blocks = nn.Sequential(
             *(ResidualsBeside([cast(Residual, member.features[depth]) for member in members]) for depth in depths)
         )
-        # Of a member's three answers only the malignancy logit is asked for.
+        # Of a member's three outputs, only the malignancy logit is needed.
         self.weight = nn.Parameter(torch.stack([member.heads.weight[0] for member in members]) / self.members)
         self.bias = nn.Parameter(torch.stack([member.heads.bias[0] for member in members]).mean())
         self.slope, self.intercept = network.slope, network.intercept
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (n, 1, slices, y, x) in 0..1. Returns (n,) probabilities of malignancy."""
+        """Return probabilities of malignancy (n,). crops: (n, 1, slices, y, x) in 0..1."""
         maps = self.blocks(torch.relu(self.first(crops[:, 0] * 2 - 1)))
         pools = [
             pool.reshape(maps.shape[0], self.members, -1) for pool in (maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3)))
@@ -71,7 +71,7 @@ class SideBySide(nn.Module):
 
 
 class ResidualsBeside(nn.Module):
-    """The same Residual block of each member, side by side."""
+    """The same Residual block of all members, side by side."""
 
     def __init__(self, blocks: Sequence[Residual]) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class ResidualsBeside(nn.Module):
 
 
 def _beside(steps: Sequence[nn.Sequential], at: int, *, shares_input: bool = False) -> nn.Conv2d:
-    """Return one convolution for each member's convolution `at` and the norm after it; all may see the same input."""
+    """Merge the members' convolutions `at`, and the norms after them, into one; the input may be shared."""
     folded = [fuse_conv_bn_eval(cast(nn.Conv2d, own[at]), cast(nn.BatchNorm2d, own[at + 1])) for own in steps]
     one, groups = folded[0], 1 if shares_input else len(steps)
     inputs, outputs = one.in_channels * groups, one.out_channels * len(steps)

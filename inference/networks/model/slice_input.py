@@ -1,4 +1,4 @@
-"""From an 8-bit grey picture to what the slice network sees. The same at training and serving; no torch."""
+"""Prepare an 8-bit grey picture as the slice network's input, the same in training and serving; no torch."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ DARK_PERCENTILE, BRIGHT_PERCENTILE = 1, 99
 def prepare_slice(grey: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
     """Return the body, stretched to a square and to full contrast: (1, side, side) in 0..1.
 
-    grey: (height, width) uint8. Cutting the border and stretching the contrast takes away most of
-    what only says where a picture was published.
+    grey: (height, width) uint8. Cropping the border and stretching the contrast removes most of
+    the traits that only reveal where a picture was published.
     """
     body = crop_to_body(grey)
     square = Image.fromarray(body).resize((side, side), Image.Resampling.BICUBIC)
@@ -23,7 +23,7 @@ def prepare_slice(grey: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
 
 
 def crop_to_body(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the picture without its dark border; as it is where nothing stands out."""
+    """Return the picture without its dark border, or unchanged where no body is found."""
     rows, columns = body_box(grey)
     return np.ascontiguousarray(grey[rows, columns])
 
@@ -39,6 +39,6 @@ def body_box(grey: NDArray[np.uint8]) -> tuple[slice, slice]:
 
 
 def stretch_contrast(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the 1st to 99th percentile as 0..1, clipped; an even picture becomes 0."""
+    """Map the 1st to 99th percentile to 0..1, clipped; a uniform picture becomes 0."""
     low, high = np.percentile(grey, [DARK_PERCENTILE, BRIGHT_PERCENTILE])
     return np.clip((grey - low) / max(high - low, 1.0), 0, 1).astype(np.float32)

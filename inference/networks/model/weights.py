@@ -1,8 +1,8 @@
-"""Weights on disk: safetensors beside a JSON that says what they are.
+"""Model weights on disk: a safetensors file beside a JSON file that describes it.
 
 WeightsError
-  WeightsMissing   a file is not there
-  WeightsDamaged   a file is not what its JSON says: unreadable, another digest, other layers
+  WeightsMissing   a file does not exist
+  WeightsDamaged   a file does not match its JSON: unreadable, another digest, other layers
 """
 
 import hashlib
@@ -28,20 +28,20 @@ class WeightsError(Exception):
 
 
 class WeightsMissing(WeightsError):
-    """A file is not there."""
+    """A file does not exist."""
 
 
 class WeightsDamaged(WeightsError):
-    """A file is not what its JSON says."""
+    """A file does not match its JSON description."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What the JSON beside the weights says.
+    """The JSON that describes the weights beside it.
 
-    kind: "lesion" or "slice". version: name of this very model. architecture: arguments of its class.
-    input: how a crop or picture is made for it. sha256: digest of the weights file.
-    classes: names in the order of the outputs; empty for a lone probability.
+    kind: "lesion" or "slice". version: unique name of this model. architecture: arguments of its class.
+    input: how its crops or pictures are prepared. sha256: digest of the weights file.
+    classes: names in the order of the outputs; empty for a single probability.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class ModelConfig:
     classes: tuple[str, ...] = ()
 
     def crop_spec(self) -> CropSpec:
-        """Return how the lesion model wants its crops. Raises WeightsDamaged."""
+        """Return the crop specification of the lesion model. Raises WeightsDamaged."""
         try:
             named: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value for name, value in self.input.items()
@@ -62,7 +62,7 @@ class ModelConfig:
             raise WeightsDamaged(f"{self.version} does not say how to crop") from error
 
     def picture_side(self) -> int:
-        """Return the side in pixels the slice model wants. Raises WeightsDamaged."""
+        """Return the side in pixels of the slice model's input. Raises WeightsDamaged."""
         try:
             return int(self.input["side"])
         except (TypeError, KeyError, ValueError) as error:
@@ -108,9 +108,9 @@ def save_network(
     classes: tuple[str, ...] = (),
     half: bool = False,
 ) -> ModelConfig:
-    """Write weights and, beside them, the JSON; return what the JSON says.
+    """Write the weights and the JSON beside them; return the config that the JSON holds.
 
-    half: store float16. Whoever saves so must judge the network as it comes back.
+    half: store float16; the caller must then evaluate the network as loaded from the file.
     """
     state = {
         key: value.half() if half and value.is_floating_point() else value
@@ -126,7 +126,7 @@ def save_network(
 
 
 def _as_float32(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors as float32, with the step counters of batch norm that are not stored."""
+    """Return the tensors as float32, and add batch norm's step counters, which are not stored."""
     restored = {key: value.float() for key, value in state.items()}
     for key in [key for key in state if key.endswith("running_mean")]:
         restored[key.replace("running_mean", "num_batches_tracked")] = torch.zeros((), dtype=torch.long)

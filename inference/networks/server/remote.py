@@ -1,7 +1,7 @@
-"""The model service answered by a model server on another machine.
+"""Model service on another machine: each call is sent to a model server over HTTP.
 
-There runs `python -m inference.networks.server`. One POST a call: the parameters in a header, the files as the body,
-one after the other.
+The other machine runs `python -m inference.networks.server`. Each call is one POST with the parameters in a header;
+the body holds the files one after the other.
 """
 
 import http.client
@@ -22,22 +22,22 @@ PARAMETERS_HEADER = "X-Lunasite-Call"
 MAX_ANSWER_BYTES = 64 * 1024**2
 CHUNK_BYTES = 1024**2
 STATUS_TIMEOUT_S = 2.0
-# The server enforces the deadline by killing; this much later nobody is expected to answer any more.
+# The server enforces the deadline by killing its process; after this many more seconds no answer is expected.
 GRACE_S = 2.0
 
 
 class RemoteService(ModelCalls):
-    """Asks the model server at `config.server_url`; holds no connection between calls."""
+    """Calls the model server at `config.server_url`; keeps no connection between calls."""
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
         self._url = urlsplit(config.server_url)
 
     def start(self) -> None:
-        """The server warms up by itself."""
+        """Do nothing: the server warms up by itself."""
 
     def close(self) -> None:
-        """There is nothing to end."""
+        """Do nothing: there is no process to end."""
 
     def status(self) -> ServiceStatus:
         try:
@@ -105,7 +105,7 @@ def _answer(connection: http.client.HTTPConnection, deadline: float) -> Any:
 
 
 def _apply_deadline(connection: http.client.HTTPConnection, deadline: float) -> None:
-    """Let the next step on the socket take no longer than what is left. Raises TimeoutError."""
+    """Limit the next socket operation to the time left. Raises TimeoutError."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError

@@ -1,9 +1,9 @@
-"""A model server for sites that outgrow one machine: calls.py over HTTP, answered by several processes.
+"""A model server for sites that outgrow one machine: the calls of calls.py over HTTP, answered by several processes.
 
     MODEL_SERVER_TOKEN=… python -m inference.networks.server --host 0.0.0.0 --port 8500 --processes 4
 
 Standard library only, no Django. Point a site at it with MODEL_SERVER_URL=http://host:8500 and the same
-MODEL_SERVER_TOKEN. It speaks to sites, never to users: keep it on a private network.
+MODEL_SERVER_TOKEN. It serves sites, never users: keep it on a private network.
 """
 
 import argparse
@@ -36,7 +36,7 @@ MAX_WAIT_S = 600.0
 
 
 class Pool:
-    """Several model processes; each request goes to the one with the fewest before it."""
+    """Several model processes; each request goes to the process with the shortest queue."""
 
     def __init__(self, config: ServiceConfig, processes: int) -> None:
         self.services = [LocalService(config) for _ in range(processes)]
@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
             return {"error": error_to_json(error)}
 
     def _received(self, folder: Path) -> tuple[list[Path | str], dict[str, Any], float]:
-        """Write the body's files below `folder`. Returns them, the call's parameters and its deadline."""
+        """Write the body's files below `folder`; return their paths, the call's parameters and its deadline."""
         began = time.monotonic()
         header = json.loads(self.headers.get(PARAMETERS_HEADER, ""))
         sizes = [int(size) for size in header["sizes"]]
@@ -157,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the sites log their calls."""
+        """Log nothing: the sites log their calls."""
 
 
 def main() -> None:
@@ -183,7 +183,7 @@ def main() -> None:
 
 
 def _config_from(environment: "os._Environ[str]") -> ServiceConfig:
-    """Return the config with the paths the site's own settings would give."""
+    """Return the config with the same default paths as the site's settings."""
     usual = ServiceConfig()
     return ServiceConfig(
         config_path=Path(environment.get("CONFIG_PATH") or usual.config_path),

@@ -1,4 +1,4 @@
-"""What the model process does for each call: the only code that sees both strangers' pixels and the networks."""
+"""Request handlers of the model process: the only code that handles both untrusted pixels and the networks."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ Request = dict[str, Any]
 
 @dataclass(frozen=True)
 class RequestHandlers:
-    """The loaded models; None for one that could not be loaded."""
+    """The loaded models; None for a model that could not be loaded."""
 
     lesion: LesionPredictor | None
     slices: SlicePredictor | None
 
     def run(self, request: Request) -> Any:
-        """Return the answer to a request of calls.py. Raises what answers.py lists."""
+        """Return the answer to a request of calls.py. Raises the errors that answers.py lists."""
         began = time.monotonic()
         return getattr(self, f"_{request['call']}")(request, began)
 
@@ -96,7 +96,7 @@ class RequestHandlers:
 
 
 def grey_statistics(grey: NDArray[np.uint8]) -> PictureStatistics:
-    """Return what drift watches, from the counts of the 256 grey levels."""
+    """Return the statistics for drift, computed from the counts of the 256 grey levels."""
     counts = np.bincount(grey.ravel(), minlength=256)
     levels = np.arange(256)
     mean = float(counts @ levels / grey.size)

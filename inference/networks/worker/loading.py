@@ -1,4 +1,4 @@
-"""Load both models, one missing or damaged never keeping the other from work."""
+"""Load both models; a missing or damaged model does not affect the other."""
 
 import logging
 import warnings
@@ -23,14 +23,14 @@ Predictor = TypeVar("Predictor", LesionPredictor, SlicePredictor)
 
 
 def use_one_thread() -> None:
-    """One thread a process answers soonest under load; to be called once, before torch has worked."""
+    """Use one torch thread per process, which is fastest under load; call this once, before torch computes anything."""
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
     warnings.filterwarnings("ignore", module="torch")
 
 
 def load_jobs(*, lesion: tuple[Path, Path], slices: tuple[Path, Path]) -> tuple[RequestHandlers, list[ModelStatus]]:
-    """Return the models at (config, weights), warm, with what became of each."""
+    """Load and warm up the models at (config, weights); return them with the status of each."""
     lesion_model, lesion_status = _loaded("lesion", load_lesion_predictor, lesion)
     slice_model, slice_status = _loaded("slice", load_slice_predictor, slices)
     return RequestHandlers(lesion_model, slice_model), [lesion_status, slice_status]
@@ -44,7 +44,7 @@ def _loaded(
     except WeightsError as error:
         log.error("the %s model is not loaded: %s", name, error)
         return None, ModelStatus(name, "missing" if isinstance(error, WeightsMissing) else "damaged")
-    except Exception:  # a model that cannot start must not take the other with it
+    except Exception:  # a model that cannot start must not affect the other
         log.exception("the %s model is not loaded", name)
         return None, ModelStatus(name, "failed")
     return model, ModelStatus(name, "loaded", model.version)

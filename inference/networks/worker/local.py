@@ -1,4 +1,4 @@
-"""The model service answered by a process of our own on this machine."""
+"""Model service on this machine: calls are answered by a local process."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ MODEL_NAMES = ("lesion", "slice")
 
 
 class LocalService(ModelCalls):
-    """Asks one killable model process; any thread may call."""
+    """Calls one model process that can be killed; any thread may call."""
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config

@@ -1,4 +1,4 @@
-"""One model process, held by a web worker: started lazily, asked in turn, killed when late, soon warm again."""
+"""One model process per web worker: started lazily, one request at a time, killed on time-out, then restarted."""
 
 import signal
 import socket
@@ -17,7 +17,7 @@ from inference.networks.config import ServiceConfig
 from inference.networks.worker.wire import ProtocolError, from_json, receive_frame, send_frame
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-# Not one variable of the site's: no secret can leak from where none is.
+# The child gets none of the site's environment variables, so it has no secret to leak.
 CHILD_ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LC_ALL": "C.UTF-8",
@@ -32,7 +32,7 @@ CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.
 class ModelProcess:
     """A child of this process that answers one request at a time.
 
-    Any thread may ask. `statuses` is what the child said of its models when it was last ready.
+    Any thread may call it. `statuses` holds the states of its models, as the child last reported them.
     """
 
     def __init__(self, config: ServiceConfig) -> None:
@@ -51,7 +51,7 @@ class ModelProcess:
 
     @property
     def is_ready(self) -> bool:
-        """Tell whether the child has loaded what it could, and lives."""
+        """Return whether the child is alive and has finished loading."""
         child = self._child
         return self._ready.is_set() and child is not None and child.poll() is None
 
@@ -61,11 +61,11 @@ class ModelProcess:
 
     @property
     def has_failed(self) -> bool:
-        """Tell whether the last start failed so recently that another would be a crash loop."""
+        """Return whether the last start failed so recently that another start would be a crash loop."""
         return self._failed_at is not None and time.monotonic() - self._failed_at < RESTART_PAUSE_S
 
     def start(self) -> None:
-        """Start the child unless it runs; its models load while the caller goes on."""
+        """Start the child unless it runs; its models load in the background."""
         with self._starting:
             if self._closed or self._child is not None or self.has_failed:
                 return
@@ -76,7 +76,7 @@ class ModelProcess:
             threading.Thread(target=self._await_ready, args=(self._child, ours), daemon=True).start()
 
     def revive(self) -> None:
-        """Start the child unless it runs; also when it has died while nobody asked it."""
+        """Start the child unless it runs, also when it has died between requests."""
         if not self._turn.locked():
             self._reap_child()
         self.start()
@@ -84,7 +84,7 @@ class ModelProcess:
     def ask(self, request: dict[str, Any], timeout_s: float) -> Any:
         """Return the child's message for `request`.
 
-        Raises Busy, TimedOut (the child has been killed), ModelUnavailable (it cannot start), and
+        Raises ServiceBusy, TimedOut (the child has been killed), ModelUnavailable (it cannot start), and
         InvalidImageFile when the input crashed it.
         """
         deadline = time.monotonic() + timeout_s
@@ -102,7 +102,7 @@ class ModelProcess:
 
     @contextmanager
     def _my_turn(self, deadline: float) -> Iterator[None]:
-        """Wait in a bounded queue until nobody else is asking. Raises Busy."""
+        """Wait in a bounded queue until no other request is running. Raises ServiceBusy."""
         with self._counting:
             if self._waiting >= self._config.max_waiting:
                 raise self._busy()
@@ -136,7 +136,7 @@ class ModelProcess:
         return connection
 
     def _reap_child(self) -> None:
-        """Forget a child that died while nobody asked it, so that the next one starts."""
+        """Discard a child that died between requests, so that the next one can start."""
         child = self._child
         if child is not None and self._ready.is_set() and child.poll() is not None:
             self._discard()
@@ -155,13 +155,13 @@ class ModelProcess:
             raise ServiceBusy(2) from error
 
     def _restart(self) -> signal.Signals | None:
-        """Kill what is left of the child, begin to warm up the next, and say which signal ended the first."""
+        """Kill the child if it still runs, start the next one, and return the signal that ended the first."""
         code = self._discard()
         self.start()
         return signal.Signals(-code) if code is not None and code < 0 else None
 
     def _discard(self) -> int | None:
-        """Kill and reap the child. Returns its exit status, as it was if it had died by itself."""
+        """Kill and reap the child; return its exit status, which is its own if it had already died."""
         with self._starting:
             child, connection = self._child, self._connection
             self._child = self._connection = None
@@ -176,7 +176,7 @@ class ModelProcess:
         return code
 
     def _await_ready(self, child: subprocess.Popen[bytes], connection: socket.socket) -> None:
-        """Take the child's first message: what it has loaded."""
+        """Receive the child's first message, which lists the models it has loaded."""
         try:
             statuses = from_json(
                 list[ModelStatus], receive_frame(connection, time.monotonic() + self._config.startup_s)
@@ -197,7 +197,7 @@ class ModelProcess:
 
 
 def _spawn(config: ServiceConfig, connection: socket.socket) -> subprocess.Popen[bytes]:
-    """Start the model process with `connection` as its standard input, and nothing else of ours."""
+    """Start the model process with `connection` as its standard input; it inherits nothing else from this process."""
     arguments = [
         "--slice", *(str(path.absolute()) for path in config.slice_paths),
         "--lesion", *(str(path.absolute()) for path in config.lesion_paths),
@@ -216,7 +216,7 @@ def _spawn(config: ServiceConfig, connection: socket.socket) -> subprocess.Popen
 
 
 def _status_soon(child: subprocess.Popen[bytes]) -> int | None:
-    """Return the exit status of a child that is just dying by itself, or None if it still runs."""
+    """Return the exit status of a child that is about to exit by itself, or None if it still runs."""
     try:
         return child.wait(timeout=0.05)
     except subprocess.TimeoutExpired:

@@ -1,6 +1,6 @@
-"""Requests and answers as JSON, for the pipe to the model process and for a model server alike.
+"""Encode requests and answers as JSON, both for the pipe to the model process and for a model server.
 
-Never pickle: the process that answers has decoded strangers' bytes, so what it says is checked, not believed.
+Never pickle: the answering process has decoded untrusted bytes, so its messages are checked, not trusted.
 """
 
 import json
@@ -24,11 +24,11 @@ SERVICE_ERRORS: dict[str, type[ServiceError]] = {
 
 
 class ProtocolError(Exception):
-    """The other side said something that is no answer."""
+    """The other side sent a message that is not a valid answer."""
 
 
 class ErrorMessage(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """An error of the service on its way; is_unreadable: it is about the caller's file."""
+    """An error of the service as a message; is_unreadable: the error is about the caller's file."""
 
     code: str
     note: str
@@ -37,26 +37,27 @@ class ErrorMessage(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=Tru
 
 
 def to_json(value: Any) -> Any:
-    """Return an answer (dataclasses, lists, bytes, numbers) as what `json` can write; bytes become base64."""
+    """Convert an answer (dataclasses, lists, bytes, numbers) to values that `json` can write; bytes become base64."""
     return msgspec.to_builtins(value)
 
 
 def from_json(kind: Any, value: Any) -> Any:
-    """Return `value` as an instance of `kind`, an answer's dataclass or a list of such.
+    """Return `value` as an instance of `kind`, an answer's dataclass or a list of them.
 
-    Raises ProtocolError when it does not fit: a field of another type, too many or too few of them, no finite number.
+    Raises ProtocolError when it does not fit: a field of the wrong type, too many or too few fields, or a number that
+    is not finite.
     """
     try:
         answer = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise ProtocolError(f"no {kind}") from error
-    if to_json(answer) != value:  # a dataclass takes unknown fields and fills missing ones silently
+    if to_json(answer) != value:  # a dataclass silently accepts unknown fields and fills in missing ones
         raise ProtocolError(f"no {kind}")
     return answer
 
 
 def error_to_json(error: Exception) -> dict[str, Any]:
-    """Return an error of the service as JSON; anything unknown becomes ModelFailed without its text."""
+    """Return an error of the service as JSON; an unknown error becomes ModelFailed without its text."""
     if not isinstance(error, InvalidImageFile | PointOutsideScan | ServiceError):
         error = ModelFailed()
     seconds = error.retry_after_s if isinstance(error, ServiceBusy) else None
@@ -67,7 +68,7 @@ def error_to_json(error: Exception) -> dict[str, Any]:
 
 
 def error_from_json(value: Any) -> Exception:
-    """Return the exception that `error_to_json` described. Raises ProtocolError when it is not one."""
+    """Return the exception that `error_to_json` encoded. Raises ProtocolError when the value does not encode one."""
     try:
         message = msgspec.convert(value, ErrorMessage)
     except msgspec.ValidationError as error:
@@ -91,7 +92,7 @@ def result_of(kind: Any, message: Any) -> Any:
 
 
 def send_frame(connection: socket.socket, message: Any, deadline: float | None = None) -> None:
-    """Write one message. Raises OSError when the other side is gone, TimeoutError after `deadline`."""
+    """Send one message. Raises OSError when the other side is gone, TimeoutError after `deadline`."""
     data = json.dumps(message, allow_nan=False).encode()
     connection.settimeout(_left(deadline))
     connection.sendall(LENGTH.pack(len(data)) + data)
@@ -100,7 +101,7 @@ def send_frame(connection: socket.socket, message: Any, deadline: float | None =
 def receive_frame(connection: socket.socket, deadline: float | None = None) -> Any:
     """Return the next message.
 
-    deadline: on time.monotonic(); it holds for the whole message, however slowly its bytes drip in.
+    deadline: a time of time.monotonic(); it covers the whole message, however slowly its bytes arrive.
     Raises EOFError or OSError when the other side is gone, TimeoutError, ProtocolError.
     """
     [length] = LENGTH.unpack(_receive_exactly(connection, LENGTH.size, deadline))

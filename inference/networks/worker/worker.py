@@ -1,6 +1,7 @@
-"""The model process: load, say what is loaded, then answer requests on standard input's socket till it closes.
+"""The model process: load the models, report their states, then answer requests on the socket at standard input.
 
-Started by process.py with an environment of its own; holds no secret, and may be killed at any moment.
+process.py starts it with a separate environment. It holds no secret and may be killed at any moment; it ends when
+the socket closes.
 """
 
 import argparse
@@ -47,7 +48,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _limit(memory_bytes: int) -> None:
-    """Bound what a decoder gone wrong can take; leave no core file with somebody's pixels."""
+    """Limit the memory that a faulty decoder can take, and disable core files, which could hold a sender's pixels."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
@@ -57,11 +58,11 @@ def _limit(memory_bytes: int) -> None:
 
 
 def _receive(connection: socket.socket, requests: "queue.SimpleQueue[Any]") -> None:
-    """Queue requests; when the web worker is gone, so is the point of this process."""
+    """Queue requests, and exit when the web worker is gone."""
     try:
         while True:
             requests.put(receive_frame(connection))
-    except Exception:  # noqa: BLE001 whatever ended the conversation, there is nobody left to answer
+    except Exception:  # noqa: BLE001 whatever closed the connection, there is nobody left to answer
         os._exit(0)
 
 
@@ -79,7 +80,7 @@ def _load(arguments: argparse.Namespace) -> tuple[Any, list[ModelStatus]]:
 def _answer(jobs: Any, request: Any) -> dict[str, Any]:
     try:
         return {"answer": to_json(jobs.run(request))}
-    except Exception as error:  # this process must outlive any input; the caller learns a code
+    except Exception as error:  # this process must survive any input; the caller gets an error code
         message = error_to_json(error)
         if message["code"] == "PROCESSING_ERROR":
             log.exception("a request failed")
