@@ -1,4 +1,4 @@
-"""The pages of inference, and the addresses older clients know."""
+"""URLs of the inference pages, and the addresses that older clients use."""
 
 from django.urls import path, re_path
 
@@ -6,7 +6,7 @@ from inference.api.feedback import FeedbackViewSet
 from inference.api.views import LesionViewSet, SliceViewSet
 from inference.web import drift_pages, feedback_pages, review_pages, try_pages
 
-# The same views as below /api/v1/, once in the schema.
+# The same views as below /api/v1/; the schema lists them only once.
 lesion = LesionViewSet.as_view({"post": "create"}, schema=None)
 slices = SliceViewSet.as_view({"post": "create"}, schema=None)
 feedback = FeedbackViewSet.as_view({"post": "create"}, schema=None)

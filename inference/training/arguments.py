@@ -1,4 +1,4 @@
-"""What both training commands are told on their command line."""
+"""Command-line arguments of both training commands."""
 
 import argparse
 import os
@@ -18,7 +18,7 @@ def parser_for(description: str | None, data_help: str) -> argparse.ArgumentPars
 
 
 def options_of(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options; where nothing says where the data are, end as argparse does, with a usage error."""
+    """Return the options; exit with argparse's usage error when no data folder is given."""
     options = parser.parse_args(arguments)
     if options.data is None:
         usual = os.environ.get(DATA_VARIABLE)

@@ -1,4 +1,4 @@
-"""Model cards: plain Markdown, written by the code that trained the model."""
+"""Write model cards as plain Markdown; the training code calls this."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +20,6 @@ def bullets(lines: Iterable[str]) -> str:
 
 
 def write_card(path: Path, title: str, sections: Mapping[str, str]) -> None:
-    """Write title, warning and sections."""
+    """Write a card: title, warning and sections."""
     body = "\n\n".join(f"## {head}\n\n{text}" for head, text in sections.items())
     path.write_text(f"# {title}\n\n{NOT_CLINICAL}\n\n{body}\n")

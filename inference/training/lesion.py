@@ -1,9 +1,9 @@
-"""Train the lesion model, from the nodules to weights and model card.
+"""Train the lesion model on the nodules, and write its weights and model card.
 
     python -m inference.training.lesion --data DATA
 
-Five folds by patient, several members a fold; their out-of-fold answers give every figure of the card and the
-calibration. Then the same recipe on all nodules gives the weights that are shipped.
+Cross-validation with five folds by patient and several members per fold: the out-of-fold predictions give every
+figure of the card and the calibration. Then the same recipe is fitted on all nodules for the shipped weights.
 """
 
 import logging
@@ -27,7 +27,7 @@ from .metrics import Platt, fit_platt
 
 
 def fit_all(nodules: NoduleSet, recipe: LesionRecipe, platt: Platt) -> LesionNet:
-    """Return the model that is shipped: members fitted on every nodule, calibrated by `platt`, in eval mode."""
+    """Return the model to ship: members fitted on every nodule, calibrated by `platt`, in eval mode."""
     network = LesionNet(recipe.members, recipe.spec.shape_zyx[0], recipe.fit.width)
     everything = np.arange(len(nodules.label))
     for member in range(recipe.members):
@@ -39,7 +39,7 @@ def fit_all(nodules: NoduleSet, recipe: LesionRecipe, platt: Platt) -> LesionNet
 
 
 def train(data: Path, out: Path, recipe: LesionRecipe) -> None:
-    """Train, judge and write lesion.safetensors, lesion.json and lesion.md into `out`."""
+    """Train and validate the model; write lesion.safetensors, lesion.json and lesion.md into `out`."""
     began = time.monotonic()
     nodules = load_nodules(data / "lidc_nodules", recipe.spec, recipe.variants, recipe.seed)
     held_out = cross_validate(nodules, recipe)

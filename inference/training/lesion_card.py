@@ -1,4 +1,4 @@
-"""The lesion model's card: what it saw, how it was judged, where it stops."""
+"""The lesion model's card: training data, validation, limitations."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

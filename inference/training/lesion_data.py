@@ -1,4 +1,4 @@
-"""LIDC nodules as crops: the shipped crop, and variants of it as other scanners and files would give it."""
+"""LIDC nodules as crops: the crop used in serving, and variants as other scanners and files would give it."""
 
 import csv
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from inference.ct.geometry import PointOutsideScan, index_to_world, world_to_ind
 from inference.ct.reading.metaimage import read_volume
 from inference.ct.volume import CTVolume, Grid
 
-# What is cropped around the network's field, so that turning and shifting needs no invented voxels.
+# The margin cropped around the network's field of view, so that rotations and shifts need no made-up voxels.
 MARGIN_VOXELS = 10
 THIN_SLICE_MM = 1.5
 LEAST_REACH_ZYX_MM = (1.0, 9.0, 9.0)
@@ -22,7 +22,7 @@ LEAST_REACH_ZYX_MM = (1.0, 9.0, 9.0)
 
 @dataclass(frozen=True)
 class NoduleRow:
-    """One line of nodules.csv. vote: the readers' median malignancy, 1..5; label: what is predicted."""
+    """One line of nodules.csv. vote: the readers' median malignancy, 1..5; label: the value to predict."""
 
     path: Path
     patient: str
@@ -37,7 +37,7 @@ class NoduleRow:
 class NoduleSet:
     """All nodules of the table whose coordinate lies in their file.
 
-    crops: (n, 1 + variants, Z, Y + 2 margin, X + 2 margin) float16 in 0..1; variant 0 is the shipped crop.
+    crops: (n, 1 + variants, Z, Y + 2 margin, X + 2 margin) float16 in 0..1; variant 0 is the crop used in serving.
     label, vote, diameter_mm: (n,). patient: (n,) names.
     """
 
@@ -50,7 +50,7 @@ class NoduleSet:
 
 
 def read_rows(folder: Path) -> list[NoduleRow]:
-    """Return the table of `folder` (nodules.csv beside mha/)."""
+    """Return the rows of nodules.csv in `folder` (mha/ lies beside it)."""
     with (folder / "nodules.csv").open(newline="") as file:
         return [_row(folder, line) for line in csv.DictReader(file)]
 
@@ -72,8 +72,8 @@ def _row(folder: Path, line: dict[str, str]) -> NoduleRow:
 def load_nodules(folder: Path, spec: CropSpec, variants: int, seed: int) -> NoduleSet:
     """Read every nodule and crop it 1 + `variants` times; the same seed gives the same crops.
 
-    folder: with nodules.csv; a nodule whose point lies outside its file is left out.
-    Raises OSError for a file that is missing, InvalidImageFile for one that is no scan.
+    folder: holds nodules.csv; a nodule whose point lies outside its file is left out.
+    Raises OSError for a missing file, InvalidImageFile for a file that is not a scan.
     """
     rng = np.random.default_rng(seed)
     wide = widened(spec)
@@ -88,7 +88,7 @@ def load_nodules(folder: Path, spec: CropSpec, variants: int, seed: int) -> Nodu
 
 
 def nodule_set(rows: Sequence[NoduleRow], crops: NDArray[np.float16]) -> NoduleSet:
-    """Put rows (n) and their crops (n, 1 + variants, Z, Y, X) together, columns as arrays (n,)."""
+    """Combine rows (n) and their crops (n, 1 + variants, Z, Y, X), with the columns as arrays (n,)."""
     return NoduleSet(
         tuple(rows),
         crops,
@@ -100,7 +100,7 @@ def nodule_set(rows: Sequence[NoduleRow], crops: NDArray[np.float16]) -> NoduleS
 
 
 def widened(spec: CropSpec) -> CropSpec:
-    """Return `spec` with a margin in plane."""
+    """Return `spec` with an in-plane margin."""
     z, y, x = spec.shape_zyx
     return replace(spec, shape_zyx=(z, y + 2 * MARGIN_VOXELS, x + 2 * MARGIN_VOXELS))
 
@@ -120,7 +120,7 @@ def _crop(volume: CTVolume, point_xyz_mm: Sequence[float], spec: CropSpec) -> ND
 def vary_crop(
     volume: CTVolume, point_xyz_mm: Sequence[float], spec: CropSpec, rng: np.random.Generator
 ) -> NDArray[np.float16]:
-    """Return a crop (Z, Y, X) in 0..1 as another scanner, click or way of cutting files would give it.
+    """Return a crop (Z, Y, X) in 0..1 as another scanner, click position or file extent would give it.
 
     Raises PointOutsideScan where no voxel of the volume contains the point.
     """
@@ -134,7 +134,7 @@ def vary_crop(
 
 
 def _moved_in_z(volume: CTVolume, point_xyz_mm: Sequence[float], shift_mm: float) -> tuple[float, float, float]:
-    """Return the point moved along z, or as it was where that leaves the volume."""
+    """Return the point moved along z, or unchanged where that would leave the volume."""
     x, y, z = point_xyz_mm
     try:
         world_to_index((x, y, z + shift_mm), volume.grid)
@@ -144,15 +144,15 @@ def _moved_in_z(volume: CTVolume, point_xyz_mm: Sequence[float], shift_mm: float
 
 
 def _random_reach(volume: CTVolume, point_xyz_mm: Sequence[float], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return (2, 3): mm kept below and above the point along z, y, x; short along z as often as not."""
+    """Return (2, 3): mm kept below and above the point along z, y, x; often short along z."""
     least = np.array(LEAST_REACH_ZYX_MM)
     return least + rng.exponential((2.0, 6.0, 6.0), size=(2, 3))
 
 
 def cut_around(volume: CTVolume, point_xyz_mm: Sequence[float], reach_mm: NDArray[np.float64]) -> CTVolume:
-    """Return the part of an axis-aligned volume around a point; the voxel that holds the point always stays.
+    """Return the part of an axis-aligned volume around a point; the voxel that contains the point is always kept.
 
-    reach_mm: (2, 3) how far below and above the point along z, y, x. Raises PointOutsideScan.
+    reach_mm: (2, 3) mm kept below and above the point along z, y, x. Raises PointOutsideScan.
     """
     center_zyx = world_to_index(point_xyz_mm, volume.grid)
     voxels = reach_mm / volume.grid.spacing_xyz_mm[::-1]
@@ -168,9 +168,9 @@ def cut_around(volume: CTVolume, point_xyz_mm: Sequence[float], reach_mm: NDArra
 
 
 def thicker_slices(volume: CTVolume, point_xyz_mm: Sequence[float]) -> CTVolume:
-    """Return the volume with pairs of slices averaged where they are thin, as it is elsewhere.
+    """Return the volume with pairs of slices averaged if its slices are thin, otherwise unchanged.
 
-    The pairing leaves the point inside the volume.
+    The pairing keeps the point inside the volume.
     """
     if volume.grid.spacing_xyz_mm[2] > THIN_SLICE_MM or volume.grid.shape_zyx[0] < 4:
         return volume

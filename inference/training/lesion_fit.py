@@ -16,7 +16,7 @@ from .lesion_data import MARGIN_VOXELS, NoduleSet
 
 # On a processor without AVX-512, the backward pass of torch 2.13's channels-last 2D convolutions corrupts the heap at
 # a width of 4: the process aborts ("double free or corruption") or hangs. Multiples of 8, the floats of an AVX2
-# vector, are right. Others are refused on every processor, so that a recipe that fits here fits anywhere.
+# vector, are safe. Other widths are refused on every processor, so that a recipe that runs here runs anywhere.
 WIDTH_STEP = 8
 
 
@@ -48,7 +48,7 @@ class FitRecipe:
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """malignancy: (n,) 0..1. log_diameter, vote: (n,) centred near 0."""
+    """Targets of the fit. malignancy: (n,) 0..1. log_diameter, vote: (n,) centred near 0."""
 
     malignancy: Tensor
     log_diameter: Tensor
@@ -56,7 +56,7 @@ class Targets:
 
 
 def targets_of(nodules: NoduleSet, recipe: FitRecipe) -> Targets:
-    """Return what is learnt of each nodule (n,): label mixed with vote, ln(diameter / mm) - 2, vote in -1..1."""
+    """Return each nodule's targets (n,): label mixed with vote, ln(diameter / mm) - 2, vote in -1..1."""
     label = torch.tensor(nodules.label, dtype=torch.float32)
     vote = torch.tensor(nodules.vote, dtype=torch.float32)
     malignancy = (1 - recipe.vote_share) * label + recipe.vote_share * (vote - 1) / 4
@@ -67,14 +67,14 @@ def targets_of(nodules: NoduleSet, recipe: FitRecipe) -> Targets:
 def fit_member(nodules: NoduleSet, chosen: NDArray[np.int64], recipe: FitRecipe, seed: int) -> LesionMember:
     """Return a member fitted on the `chosen` nodules, in eval mode: the running average of its weights.
 
-    chosen: (m,) row numbers; the last ones of an epoch that fill no batch wait for the next.
+    chosen: (m,) row numbers; the last rows of an epoch, if they do not fill a batch, move to the next epoch.
     The same seed on the same machine gives the same member.
     Sources: AdamW, Loshchilov & Hutter (2019); one cycle, Smith & Topin (2019); averaging, Polyak & Juditsky (1992),
     here exponential.
     """
     torch.manual_seed(seed)
     targets, crops = targets_of(nodules, recipe), torch.from_numpy(nodules.crops)
-    # Channels last: the same numbers, half the time of a 3x3 convolution on a CPU.
+    # Channels last: the same results in half the time for a 3x3 convolution on a CPU.
     network = LesionMember(crops.shape[2], recipe.width)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(network)
@@ -106,14 +106,14 @@ def _loss(answers: Tensor, targets: Targets, batch: Tensor, recipe: FitRecipe) -
 
 @torch.no_grad()
 def _update_ema(averaged: LesionMember, network: LesionMember, decay: float) -> None:
-    """Move the running average of weights and batch statistics a little towards the network."""
+    """Update the exponential moving average of weights and batch statistics from the network."""
     for mean, value in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
         if mean.is_floating_point():
             mean.lerp_(value, 1 - decay)
 
 
 def augmented(crops: Tensor, batch: Tensor, recipe: FitRecipe) -> Tensor:
-    """Return (n, Z, Y, X) in -1..1: a random variant of each nodule, turned, shifted, mirrored, noisy.
+    """Return (n, Z, Y, X) in -1..1: a random variant of each nodule, rotated, shifted, mirrored, with noise.
 
     crops: (nodules, 1 + variants, Z, Y + 2 margin, X + 2 margin) in 0..1, voxels of the recipe's crop.
     batch: (n,) row numbers. Randomness is torch's own generator.
@@ -127,16 +127,16 @@ def augmented(crops: Tensor, batch: Tensor, recipe: FitRecipe) -> Tensor:
 
 
 def plain(crops: Tensor) -> Tensor:
-    """Return (n, Z, Y, X) in -1..1: the shipped crop of each nodule.
+    """Return (n, Z, Y, X) in -1..1: each nodule's crop as used in serving.
 
-    crops: (n, 1 + variants, Z, Y + 2 margin, X + 2 margin) in 0..1; the first variant counts.
+    crops: (n, 1 + variants, Z, Y + 2 margin, X + 2 margin) in 0..1; the first variant is used.
     """
     m = MARGIN_VOXELS
     return crops[:, 0, :, m:-m, m:-m].float() * 2 - 1
 
 
 def _turned(wide: Tensor, recipe: FitRecipe) -> Tensor:
-    """Return the middle of each crop after a random turn about z, mirror, scale and shift."""
+    """Return the middle of each crop after a random rotation about z, mirroring, scaling and shift."""
     n, slices, height, width = wide.shape
     height_out, width_out = height - 2 * MARGIN_VOXELS, width - 2 * MARGIN_VOXELS
     angle = torch.rand(n) * 2 * math.pi
@@ -150,7 +150,7 @@ def _turned(wide: Tensor, recipe: FitRecipe) -> Tensor:
 
 
 def _as_another_scanner(crops: Tensor) -> Tensor:
-    """Return the crops with another offset, contrast, noise and sharpness."""
+    """Return the crops with a random offset, contrast, noise and sharpness."""
     n = len(crops)
     crops = crops + torch.randn(n, 1, 1, 1) * 0.02 + torch.randn_like(crops) * torch.rand(n, 1, 1, 1) * 0.04
     crops = (crops - 0.5) * (1 + torch.randn(n, 1, 1, 1) * 0.05) + 0.5

@@ -1,4 +1,4 @@
-"""Five folds by patient: what members say of nodules whose patient they have never seen."""
+"""Cross-validate the lesion model: five folds by patient, predictions for patients unseen in training."""
 
 import logging
 from dataclasses import dataclass, field, replace
@@ -16,8 +16,8 @@ from .lesion_fit import FitRecipe, fit_member, plain
 
 log = logging.getLogger(__name__)
 
-# Few slices close to the point: a nodule file ends soon above and below it, a whole scan does not, and a network
-# that sees further would read the file's end as the nodule's. Nothing outside is invented: the edge is repeated.
+# Few slices close to the point: a nodule file ends soon above and below it, but a whole scan does not. A network with a
+# larger field would take the end of the file for the end of the nodule. Outside the file, the edge is repeated.
 SPEC = CropSpec(shape_zyx=(3, 32, 32), spacing_zyx_mm=(2.0, 0.8, 0.8), fill_hu=None, smooth=True)
 
 
@@ -38,11 +38,11 @@ QUICK = replace(LesionRecipe(), members=1, folds=2, variants=1, fit=FitRecipe(ep
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """What members that had not seen a nodule's patient say of it.
+    """Out-of-fold predictions: each nodule's logits by members that had not seen its patient.
 
     logit: (n,) mean over members. member_logit: (members, n).
-    variant_logit: (variants, n), of the varied crops.
-    fold: (n,) number of the fold a nodule was held out in.
+    variant_logit: (variants, n), for the varied crops.
+    fold: (n,) number of the fold in which a nodule was held out.
     """
 
     logit: NDArray[np.float64]
@@ -52,9 +52,9 @@ class OutOfFold:
 
 
 def fold_numbers(nodules: NoduleSet, folds: int, seed: int) -> NDArray[np.int64]:
-    """Return (n,) which fold, from 0, holds each nodule out; a patient's nodules share it.
+    """Return (n,) the fold, from 0, in which each nodule is held out; all nodules of a patient share a fold.
 
-    Raises ValueError with fewer patients than folds.
+    Raises ValueError if there are fewer patients than folds.
     """
     number = np.zeros(len(nodules.label), dtype=np.int64)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
@@ -65,7 +65,7 @@ def fold_numbers(nodules: NoduleSet, folds: int, seed: int) -> NDArray[np.int64]
 
 
 def cross_validate(nodules: NoduleSet, recipe: LesionRecipe) -> OutOfFold:
-    """Fit every member of every fold and return what they say of the nodules held out."""
+    """Fit every member of every fold and return their predictions for the held-out nodules."""
     fold = fold_numbers(nodules, recipe.folds, recipe.seed)
     crops = torch.from_numpy(nodules.crops)
     answers = np.zeros((recipe.members, 1 + recipe.variants, len(fold)))

@@ -1,6 +1,6 @@
-"""How good a model is, with intervals that respect patients. Values in, values out.
+"""Metrics of a model with confidence intervals by patient. Framework-free: values in, values out.
 
-Definitions are scikit-learn's, so that a card says what a leaderboard of the same answers would say.
+Definitions are scikit-learn's, so that a card's figures equal a leaderboard's for the same predictions.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,8 @@ from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
 RESAMPLES = 2000
-# A probability of exactly 0 or 1 has no logit; this far away the fit no longer moves.
+# A probability of exactly 0 or 1 has no finite logit. Probabilities are clipped at this distance from 0 and 1, beyond
+# which the fit no longer changes.
 LOGIT_CLIP = 1e-12
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -37,9 +38,9 @@ def estimate_by_group(
 ) -> Estimate:
     """Return `metric` of all rows with its 95 % interval: percentiles of 2,000 bootstraps over groups (patients).
 
-    metric: takes row numbers (m,), a row as often as it was drawn. groups: (n,) the group of each row.
+    metric: takes row numbers (m,), each repeated as often as it was drawn. groups: (n,) the group of each row.
     A resample on which the metric is undefined (ValueError or nan) is skipped.
-    Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; groups are drawn whole.
+    Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; whole groups are drawn.
     """
     rng = np.random.default_rng(seed)
     _, number = np.unique(groups, return_inverse=True)
@@ -60,10 +61,10 @@ def _or_nan(metric: Callable[[NDArray[np.int64]], float], rows: NDArray[np.int64
 
 
 def auc(label: Labels, score: Floats) -> float:
-    """Return the area under the ROC curve, ties counting half.
+    """Return the area under the ROC curve (AUC); ties count half.
 
     label: (n,) 0 or 1. score: (n,) in any unit, higher means 1.
-    By ranks (Mann & Whitney, 1947), which thousands of resamples need to be quick; equal to
+    Computed from ranks (Mann & Whitney, 1947), because thousands of resamples need to be fast; equal to
     sklearn.metrics.roc_auc_score. Raises ValueError with one class only.
     """
     positive = int(label.sum())
@@ -75,16 +76,16 @@ def auc(label: Labels, score: Floats) -> float:
 
 
 def brier(label: Labels, probability: Floats) -> float:
-    """Return the mean squared distance of probability and label, 0 to 1 (Brier, 1950).
+    """Return the Brier score: the mean squared difference of probability and label, 0 to 1 (Brier, 1950).
 
-    label: (n,) 0 or 1. probability: (n,) of 1.
+    label: (n,) 0 or 1. probability: (n,) of label 1.
     """
     return float(np.mean((probability - label) ** 2))
 
 
 @dataclass(frozen=True)
 class Platt:
-    """A line on the logit: probability = sigmoid(slope * logit + intercept)."""
+    """Platt calibration: probability = sigmoid(slope * logit + intercept)."""
 
     slope: float
     intercept: float
@@ -95,7 +96,7 @@ class Platt:
 
 
 def fit_platt(label: Labels, logits: Floats) -> Platt:
-    """Return the line that makes `logits` a probability of `label`, by maximum likelihood without penalty.
+    """Fit the Platt calibration of `logits` to `label`, by maximum likelihood without penalty.
 
     label: (n,) 0 or 1. logits: (n,).
     Source: Platt, Probabilistic Outputs for Support Vector Machines (1999), with the labels themselves as targets.
@@ -106,7 +107,7 @@ def fit_platt(label: Labels, logits: Floats) -> Platt:
 
 
 def cross_fitted(label: Labels, logits: Floats, fold: Labels) -> Floats:
-    """Return (n,) probabilities of each fold, calibrated on the other folds only.
+    """Return (n,) cross-fitted probabilities: each fold is calibrated on the other folds only.
 
     label: (n,) 0 or 1. logits: (n,). fold: (n,) number of the fold.
     Raises ValueError where the other folds hold one class only.
@@ -119,20 +120,20 @@ def cross_fitted(label: Labels, logits: Floats, fold: Labels) -> Floats:
 
 
 def calibration_line(label: Labels, probability: Floats) -> Platt:
-    """Return slope and intercept of the label on the predicted logit: 1 and 0 when calibrated (Cox, 1958).
+    """Return calibration slope and intercept, the label regressed on the predicted logit: ideally 1 and 0 (Cox, 1958).
 
-    label: (n,) 0 or 1. probability: (n,) of 1. Raises ValueError with one class only.
+    label: (n,) 0 or 1. probability: (n,) of label 1. Raises ValueError with one class only.
     """
     return fit_platt(label, logit(probability.clip(LOGIT_CLIP, 1 - LOGIT_CLIP)))
 
 
 def accuracy(label: Labels, probability: Floats) -> float:
-    """Return the share of rows whose likeliest class is the true one. label: (n,). probability: (n, classes)."""
+    """Return the share of rows whose most likely class is true. label: (n,). probability: (n, classes)."""
     return float(np.mean(probability.argmax(axis=1) == label))
 
 
 def macro_f1(label: Labels, probability: Floats) -> float:
-    """Return the mean F1 over the classes that occur or are called. label: (n,). probability: (n, classes)."""
+    """Return the mean F1 of the classes that occur or are predicted. label: (n,). probability: (n, classes)."""
     return float(metrics.f1_score(label, probability.argmax(axis=1), average="macro"))
 
 
@@ -142,6 +143,6 @@ def log_loss(label: Labels, probability: Floats) -> float:
 
 
 def confusion(label: Labels, probability: Floats) -> NDArray[np.int64]:
-    """Return (classes, classes) counts, true by row, called by column. label: (n,). probability: (n, classes)."""
+    """Return counts (classes, classes): true by row, predicted by column. label: (n,). probability: (n, classes)."""
     classes = np.arange(probability.shape[1])
     return np.asarray(metrics.confusion_matrix(label, probability.argmax(axis=1), labels=classes))

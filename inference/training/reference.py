@@ -1,4 +1,4 @@
-"""The drift reference: what the slice model's training pictures look like, in numbers. No pixel is in it."""
+"""The drift reference: statistics of the slice model's training pictures. It contains no pixels."""
 
 import csv
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ COLUMNS = (*STATISTICS, "pred_index", "pred_class", "pred_conf")
 
 
 def write_reference(path: Path, greys: Sequence[Grey], held_out: NDArray[np.float64]) -> None:
-    """Write one row a picture.
+    """Write the drift reference, one row per picture.
 
-    held_out: (n, classes) probabilities by a model that had not seen the picture; one that had would be surer
-    of it than it ever is of a new one, and every new picture would look like drift.
+    held_out: (n, classes) probabilities by a model that was not trained on the picture. A model is more confident on
+    its training pictures than on new ones, so with in-sample probabilities every new picture would look like drift.
     """
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""The slice model's card: what it saw, how it was judged, where it stops."""
+"""The slice model's card: training data, validation, limitations."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Training pictures and what was said of them held out.
+    """Training pictures and their held-out predictions.
 
-    near: with their near-duplicates. far: with their whole series. temperature: what the scores are divided by.
+    near: held out with their near-duplicates. far: held out with their whole series. temperature: divides the scores.
     """
 
     pictures: Pictures
@@ -35,7 +35,7 @@ class Judged:
 def write_slice_card(
     path: Path, judged: Judged, valid: Pictures, recipe: SliceRecipe, config: ModelConfig, minutes: float
 ) -> None:
-    """Write the card of the weights that lie beside `path`; the only place that looks at `valid`."""
+    """Write the card of the weights beside `path`; no other code uses `valid`."""
     predictor = load_slice_predictor(path.with_suffix(".json"), path.with_suffix(".safetensors"))
     sections = {
         "What it is": _what(config, recipe),
@@ -143,7 +143,7 @@ def _column(label: NDArray[np.int64], probability: Floats, group: NDArray[np.str
 
 
 def _varied(train: Pictures, held: HeldOut, temperature: float) -> list[str]:
-    """Return the same figures, mean over variants, without intervals."""
+    """Return the same figures as the mean over variants, without intervals."""
     label, cancer = train.label, train.label != NORMAL
     tables = [softmax(scores, temperature) for scores in held.varied]
     figures = [

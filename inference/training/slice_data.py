@@ -1,4 +1,4 @@
-"""The published slices: table, groups that must stay together, and pictures as others would publish them."""
+"""The published slices: table, groups that must not be split, and variants as other sites would publish them."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 from inference.ct.reading.picture import read_picture
 from inference.slice_classes import SLICE_CLASSES
 
-# l4.png and sq2.png are one picture under two labels; it is kept once, under the label listed first.
+# l4.png and sq2.png are the same picture with two labels; it is kept once, with the label listed first.
 DROPPED = ("sq2.png",)
 SERIES_NAME = re.compile(r"\d{6}(?: \((\d+)\))?\.png")
 
@@ -25,8 +25,8 @@ Grey = NDArray[np.uint8]
 class SliceRow:
     """One published picture.
 
-    group: near-duplicates share it. series: pictures numbered in one sequence share it; by the look
-    of them that is one scan, so one patient.
+    group: shared by near-duplicates. series: shared by pictures numbered in one sequence, which appear
+    to come from one scan and so from one patient.
     """
 
     path: Path
@@ -37,7 +37,7 @@ class SliceRow:
 
 
 def read_rows(folder: Path) -> list[SliceRow]:
-    """Return the table of `folder` (manifest.csv beside train/ and valid/), the double picture once."""
+    """Return the table of `folder` (manifest.csv beside train/ and valid/), with the duplicate picture once."""
     with (folder / "manifest.csv").open(newline="") as file:
         return [_row(folder, line) for line in csv.DictReader(file) if line["file"] not in DROPPED]
 
@@ -50,7 +50,7 @@ def _row(folder: Path, line: dict[str, str]) -> SliceRow:
 
 
 def series_of(name: str, label: str, group: str) -> str:
-    """Return which numbered sequence a cancer picture belongs to, or its near-duplicate group."""
+    """Return the numbered sequence that a cancer picture belongs to, or its near-duplicate group."""
     match = SERIES_NAME.fullmatch(name)
     if match is None or label == "normal":
         return f"group {group}"
@@ -58,13 +58,13 @@ def series_of(name: str, label: str, group: str) -> str:
 
 
 def read_greys(rows: Sequence[SliceRow]) -> list[Grey]:
-    """Return each picture as 8-bit grey, by the one rule that serving uses too."""
+    """Return each picture as 8-bit grey, by the same rule as in serving."""
     return [read_picture(row.path).grey for row in rows]
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """The pictures of one published part, in the order of the table."""
+    """The pictures of one published split, in the order of the table."""
 
     rows: tuple[SliceRow, ...]
     greys: tuple[Grey, ...]
@@ -83,7 +83,7 @@ class Pictures:
 
 
 def read_part(folder: Path, split: str) -> Pictures:
-    """Return the pictures of one part, "train" or "valid". Raises OSError and InvalidImageFile."""
+    """Return the pictures of one split, "train" or "valid". Raises OSError and InvalidImageFile."""
     rows = [row for row in read_rows(folder) if row.split == split]
     return Pictures(tuple(rows), tuple(read_greys(rows)))
 
@@ -101,7 +101,7 @@ def vary_picture(grey: Grey, rng: np.random.Generator) -> Grey:
 
 
 def _rewindowed(grey: Grey, rng: np.random.Generator) -> Grey:
-    """Return the picture under another window: levels cut at both ends, bent, printed darker or lighter."""
+    """Return the picture with another window: levels clipped at both ends, gamma changed, made darker or lighter."""
     low, high = rng.uniform(0, 0.08), rng.uniform(0.7, 1.05)
     level = np.clip((grey / 255 - low) / (high - low), 0, 1) ** float(np.exp(rng.normal(0, 0.3)))
     bottom, top = rng.uniform(0, 25), rng.uniform(140, 255)
@@ -109,7 +109,7 @@ def _rewindowed(grey: Grey, rng: np.random.Generator) -> Grey:
 
 
 def _reframed(grey: Grey, rng: np.random.Generator) -> Grey:
-    """Return the picture with each border cut a little, or widened with black."""
+    """Return the picture with each border cropped a little, or padded with black."""
     height, width = grey.shape
     top, bottom = (rng.uniform(-0.08, 0.05, 2) * height).astype(int)
     left, right = (rng.uniform(-0.08, 0.05, 2) * width).astype(int)

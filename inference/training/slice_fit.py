@@ -1,4 +1,4 @@
-"""Fit the slice model's linear layer on cached features of the frozen network."""
+"""Fit the slice model's linear layer on cached features of the frozen network (linear probe)."""
 
 import logging
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class SliceRecipe:
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """Scores of standardised features: weight (features, classes), bias (classes)."""
+    """The linear layer on features: weight (features, classes), bias (classes)."""
 
     weight: Floats
     bias: Floats
@@ -50,14 +50,14 @@ class Linear:
 
 
 def start_network(recipe: SliceRecipe) -> SliceNet:
-    """Return the network with its ImageNet start and a linear layer yet to be fitted."""
+    """Return the network with ImageNet weights and an unfitted linear layer."""
     network = SliceNet(**recipe.architecture)  # type: ignore[arg-type]
     load_imagenet(network.features)
     return network.eval()
 
 
 def features_of(network: SliceNet, greys: Sequence[Grey], recipe: SliceRecipe) -> Floats:
-    """Return (1 + variants, n, features): of the pictures as they are, and of variants of them.
+    """Return features (1 + variants, n, features) of the original pictures and of their variants.
 
     greys: n pictures, each (height, width) uint8.
     """
@@ -82,10 +82,10 @@ def _pooled(network: SliceNet, greys: Sequence[Grey], side: int) -> Floats:
 
 
 def fit_linear(features: Floats, label: NDArray[np.int64], penalty: float) -> Linear:
-    """Return the softmax regression of all passes together; standardised inside, and the scaling folded in.
+    """Fit a softmax regression on all passes together; it standardises the features and folds in the scaling.
 
     features: (passes, n, features). label: (n,) class numbers, the same in each pass.
-    penalty: weight of the squared weights, after standardising. Minimised by L-BFGS (Liu & Nocedal, 1989).
+    penalty: factor of the squared weights (L2), after standardising. Minimised by L-BFGS (Liu & Nocedal, 1989).
     """
     rows = features.reshape(-1, features.shape[-1])
     mean, spread = rows.mean(axis=0), rows.std(axis=0) + SMALLEST_SPREAD
@@ -112,9 +112,9 @@ def _regress(inputs: torch.Tensor, label: torch.Tensor, penalty: float) -> tuple
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What a fit says of the pictures whose group it had not seen.
+    """Held-out predictions, for pictures whose group the fit had not seen.
 
-    scores: (n, classes) of the pictures as they are. varied: (variants, n, classes) of their variants.
+    scores: (n, classes) of the original pictures. varied: (variants, n, classes) of their variants.
     """
 
     scores: Floats
@@ -124,10 +124,10 @@ class HeldOut:
 def cross_validate(
     features: Floats, label: NDArray[np.int64], groups: NDArray[np.str_], recipe: SliceRecipe, folds: int
 ) -> HeldOut:
-    """Fit without each fold in turn and return what that says of it; pictures of one group share a fold.
+    """Fit without each fold in turn and return the predictions for it; pictures of one group share a fold.
 
     features: (1 + variants, n, features). label: (n,) class numbers. groups: (n,).
-    Raises ValueError with fewer groups than folds.
+    Raises ValueError if there are fewer groups than folds.
     """
     scores = np.zeros((*features.shape[:2], len(SLICE_CLASSES)), dtype=np.float32)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=recipe.seed)
@@ -138,7 +138,7 @@ def cross_validate(
 
 
 def fit_temperature(scores: Floats, label: NDArray[np.int64]) -> float:
-    """Return the temperature of a fixed ladder with the least log loss on held-out scores.
+    """Return the temperature, from a fixed list of candidates, with the lowest log loss on held-out scores.
 
     scores: (n, classes) before softmax. label: (n,) class numbers.
     Source: Guo et al., On Calibration of Modern Neural Networks (2017).

@@ -1,10 +1,9 @@
-"""Train the CT slice model, from the published pictures to weights, model card and drift reference.
+"""Train the CT slice model on the published pictures; write its weights, model card and drift reference.
 
     python -m inference.training.slices --data DATA
 
-The network's features are ImageNet's and stay as they are; what is fitted is one linear layer, on each picture
-and on variants of it. Near-duplicates share a fold. The published validation part decides nothing; it is judged
-at the end.
+The network's ImageNet features stay frozen; only one linear layer is fitted, on each picture and on variants of it.
+Near-duplicates share a fold. The published validation split influences no decision; it is evaluated once, at the end.
 """
 
 import logging
@@ -45,7 +44,7 @@ def set_linear(network: SliceNet, linear: Linear, temperature: float) -> None:
 
 
 def train(data: Path, out: Path, recipe: SliceRecipe) -> None:
-    """Train, judge and write slice.safetensors, slice.json, slice.md and drift_reference.csv into `out`."""
+    """Train and validate; write slice.safetensors, slice.json, slice.md and drift_reference.csv into `out`."""
     began = time.monotonic()
     part = read_part(data / "slices", "train")
     network = start_network(recipe)

@@ -1,4 +1,4 @@
-"""The drift page: what came in lately against what the model was trained on."""
+"""The drift page: recent pictures compared with the model's training data."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ PLOT_WIDTH, PLOT_HEIGHT, LABEL_HEIGHT = 220, 64, 12
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of the plot, in the units of its view box."""
+    """A bar of the plot, in the units of the SVG view box."""
 
     name: str
     share: float
@@ -28,7 +28,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Label:
-    """A text below the axis; anchor: which of its ends is at x, as SVG calls it."""
+    """A label below the axis. anchor: SVG's text-anchor, which end of the text is at x."""
 
     text: str
     x: float
@@ -49,7 +49,7 @@ def drift_page(request: HttpRequest) -> HttpResponse:
 
 
 def plot_of(column: ColumnDrift) -> dict[str, list[Bar]]:
-    """Return the bars of the reference (behind) and of what came in (before it), on one scale."""
+    """Return the bars of the reference (behind) and of the recent rows (in front), on one scale."""
     most = max(*column.reference_shares, *column.current_shares)
     return {
         "reference": bars(column.bins, column.reference_shares, most, 1.0),
@@ -58,7 +58,7 @@ def plot_of(column: ColumnDrift) -> dict[str, list[Bar]]:
 
 
 def labels_of(column: ColumnDrift) -> list[Label]:
-    """Return what the bars stand for: each class, or the ends of the range."""
+    """Return the labels of the bars: each class, or the ends of the range."""
     if column.ks is not None:
         return [Label(column.bins[0], 0, "start"), Label(column.bins[-1], PLOT_WIDTH, "end")]
     step = PLOT_WIDTH / len(column.bins)

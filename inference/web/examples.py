@@ -1,4 +1,4 @@
-"""A made-up chest to try the lesion model on, for those who have no CT at hand."""
+"""A synthetic chest phantom for trying the lesion model without a CT."""
 
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SPACING_XYZ_MM = (1.25, 1.25, 2.0)
 
 @dataclass(frozen=True)
 class Example:
-    """mha: the file. point_xyz_mm: centre of its nodule, world mm, LPS. diameter_mm: that nodule's."""
+    """The example. mha: the file. point_xyz_mm: its nodule's centre, world mm, LPS. diameter_mm: the nodule's size."""
 
     mha: bytes
     point_xyz_mm: tuple[float, float, float]
@@ -26,7 +26,7 @@ class Example:
 
 @cache
 def phantom() -> Example:
-    """Return the example; the same at each call."""
+    """Return the example, which is the same at each call."""
     drawn = make_phantom(SEED, labels=(True,), shape_zyx=SHAPE_ZYX, spacing_xyz_mm=SPACING_XYZ_MM)
     x, y, z = (round(value, 1) for value in drawn.nodules[0].point_xyz_mm)
     with tempfile.NamedTemporaryFile(suffix=".mha") as file:
@@ -37,7 +37,7 @@ def phantom() -> Example:
 
 @contextmanager
 def phantom_file() -> Iterator[str]:
-    """Offer the phantom as a temporary file."""
+    """Provide the phantom as a temporary file."""
     with tempfile.NamedTemporaryFile(suffix=".mha") as file:
         file.write(phantom().mha)
         file.flush()

@@ -1,4 +1,4 @@
-"""The form by which users say whether an answer was right."""
+"""The feedback form, in which users report whether an answer was right."""
 
 import tempfile
 from typing import Any
@@ -28,7 +28,7 @@ def feedback_form(request: HttpRequest) -> HttpResponseBase:
     return render(request, "inference/feedback.html", {"form": FeedbackForm()})
 
 
-# It is exempt as a whole, for reading the token reads the body; send_feedback checks the token itself.
+# The whole view is exempt, because reading the token would read the body; send_feedback checks the token itself.
 feedback_form.csrf_exempt = True  # type: ignore[attr-defined]
 
 
@@ -59,7 +59,7 @@ class Scope:
 
 
 def keep(user: Any, values: dict[str, Any]) -> Feedback:
-    """Record a verdict, with the file sent or the picture that was shown."""
+    """Record a verdict with the uploaded file or with the picture that was shown."""
     fields = {
         "user": user,
         "predicted_class": values["predicted_class"],

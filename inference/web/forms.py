@@ -19,7 +19,7 @@ INLINE_PICTURE_BYTES = 1_400_000  # in base64 it must fit into DATA_UPLOAD_MAX_M
 
 
 class UploadFormField(forms.FileField):
-    """A file whose content the reader judges; an empty one included."""
+    """A file whose content the reader checks, even if it is empty."""
 
     def __init__(self, accept: str, *, missing: str = "", **kwargs: Any) -> None:
         widget = forms.FileInput(attrs={"accept": accept})
@@ -27,14 +27,14 @@ class UploadFormField(forms.FileField):
 
 
 class ChoiceFormField(forms.ChoiceField):
-    """One of the choices; `missing` says what to choose."""
+    """One of the choices; `missing` is the message that asks for a choice."""
 
     def __init__(self, *, missing: str, **kwargs: Any) -> None:
         super().__init__(error_messages={"required": missing, "invalid_choice": missing}, **kwargs)
 
 
 class NoteField(forms.CharField):
-    """Free text, not too long."""
+    """Free text of limited length."""
 
     default_error_messages = {
         "max_length": "Shorten it to %(limit_value)d characters.",
@@ -47,7 +47,7 @@ class NoteField(forms.CharField):
 
 
 class MillimetreField(forms.CharField):
-    """A finite number, read as strictly as the API does."""
+    """A finite number, parsed as strictly as in the API."""
 
     widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
     default_error_messages = {"required": MILLIMETRES, "null_characters_not_allowed": MILLIMETRES}
@@ -84,7 +84,7 @@ class LesionForm(forms.Form):
 
 
 class FeedbackForm(forms.Form):
-    """A verdict on an answer; the picture is a file, or the one just shown, in base64."""
+    """A verdict on an answer; the picture is an uploaded file, or the one just shown, in base64."""
 
     VERDICTS = (("true", "Yes, it is right"), ("false", "No, it is wrong"))
 
@@ -109,7 +109,7 @@ class FeedbackForm(forms.Form):
         missing="Choose what it is.",
     )
     note = NoteField(label="Note")
-    # Nobody sees it, so whoever fills it in is a program that fills in everything (threat T62).
+    # Honeypot: people do not see this field, so only a program that fills in every field sends a value (threat T62).
     honeypot = forms.CharField(required=False, widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"}))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -144,7 +144,7 @@ class ReviewForm(forms.Form):
 
 
 class QueueForm(forms.Form):
-    """Which feedback to look at; what cannot be read is no filter."""
+    """The filter of the review queue; an invalid value is ignored."""
 
     ANY = ("", "any")
 

@@ -1,4 +1,4 @@
-"""Pages that take a file: limited like the API, and the body unread until the caller may send it."""
+"""Pages that take a file: the same limits as the API; the body is read only after the caller's checks have passed."""
 
 import math
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def takes_upload(
 ) -> Callable[[View], View]:
     """Let a view take files of at most `max_bytes()`; a GET is redirected to the try-it page.
 
-    The CSRF check reads the body, so it comes after everything that can refuse without reading.
+    The CSRF check reads the body, so it runs after all checks that can refuse the request without reading it.
     """
 
     def decorate(view: View) -> View:

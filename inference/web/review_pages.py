@@ -1,4 +1,4 @@
-"""Staff decide about feedback: look, accept, reject or doubt, and take it away for retraining."""
+"""Review pages: staff view feedback, accept it, reject it or mark it doubtful, and download it for retraining."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def review(request: HttpRequest) -> HttpResponse:
 @for_staff
 @require_http_methods(["GET", "HEAD", "POST"])
 def review_one(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one picture with the model's answer and the user's correction; take the decision."""
+    """Show one picture with the model's answer and the user's correction; on POST, record the decision."""
     feedback = get_object_or_404(Feedback.objects.select_related("user", "reviewer"), pk=pk)
     queue = Queue(request.GET)
     form = ReviewForm(request.POST or None, initial={"note": feedback.review_note})
@@ -73,7 +73,7 @@ def one_context(queue: Queue, feedback: Feedback, form: ReviewForm) -> dict[str,
 @for_staff
 @require_safe
 def review_picture(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Serve a re-encoded picture so that it can be nothing but a picture."""
+    """Serve a re-encoded picture with headers that keep a browser from treating it as anything else."""
     feedback = get_object_or_404(Feedback, pk=pk)
     try:
         file = feedback.picture_path.open("rb")
@@ -86,7 +86,7 @@ def review_picture(request: HttpRequest, pk: int) -> HttpResponseBase:
 @for_staff
 @require_safe
 def review_statistics(request: HttpRequest) -> HttpResponse:
-    """Show accuracy by class and confusion, over accepted feedback."""
+    """Show accuracy by class and the confusion matrix of accepted feedback."""
     pairs = Feedback.objects.accepted().values_list("label", "predicted_class")
     table = confusion(pairs, SLICE_CLASSES)
     rows = [

@@ -1,4 +1,4 @@
-"""Which feedback a reviewer looks at, in which order."""
+"""The review queue: filter and order of the feedback to review."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from inference.web.forms import QueueForm
 
 
 class Queue:
-    """The feedback that passes a filter; by default what waits."""
+    """The feedback that matches a filter; by default the feedback that waits for review."""
 
     def __init__(self, query: Mapping[str, Any]) -> None:
         self.form = QueueForm(query or {"state": Feedback.State.WAITING})
@@ -40,17 +40,17 @@ class Queue:
         return rows if self.state == "all" else rows.filter(state=self.state)
 
     def after(self, feedback: Feedback) -> Feedback | None:
-        """Return the next to look at: after this one, else from the start."""
+        """Return the next entry after `feedback`, or else the first of the queue."""
         others = self.rows().exclude(pk=feedback.pk)
         return others.filter(pk__gt=feedback.pk).order_by("pk").first() or others.order_by("pk").first()
 
     def before(self, feedback: Feedback) -> Feedback | None:
-        """Return the one before, in whatever state it is by now: the way back to a decision just made."""
+        """Return the previous entry, whatever its state is now, so that a reviewer can return to the last decision."""
         return self.in_any_state().filter(pk__lt=feedback.pk).order_by("-pk").first()
 
 
 def progress() -> dict[str, int]:
-    """Return how much has been looked at: done, total, and the count of each state."""
+    """Return the progress of the review: done, total, and the count of each state."""
     states = {state: Count("pk", filter=Q(state=state)) for state in Feedback.State.values}
     counts = Feedback.objects.aggregate(total=Count("pk"), **states)
     return {**counts, "done": counts["total"] - counts[Feedback.State.WAITING]}

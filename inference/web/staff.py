@@ -1,4 +1,4 @@
-"""Pages for staff: strangers are asked to sign in, everybody else finds nothing there."""
+"""Access to staff pages: anonymous visitors are asked to sign in, other users without staff rights get a 404."""
 
 from collections.abc import Callable
 from functools import wraps

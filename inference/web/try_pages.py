@@ -32,7 +32,7 @@ def data_uri(png: bytes) -> str:
 
 
 def page(request: HttpRequest, status: int = 200, **context: Any) -> HttpResponse:
-    """Show both forms, the one just used as it was sent, and what came of it."""
+    """Show both forms, with the submitted values in the one just used, and the result."""
     forms = {"slice_form": SliceForm(prefix="slice"), "lesion_form": LesionForm(prefix="lesion")}
     return render(request, "inference/try.html", {**forms, **context}, status=status)
 
@@ -74,7 +74,7 @@ def try_lesion(request: HttpRequest) -> HttpResponse:
 
 
 def try_example(request: HttpRequest) -> HttpResponse:
-    """Look at the phantom's nodule."""
+    """Predict the phantom's nodule and show its views."""
     with examples.phantom_file() as path:
         return look(request, path, None, examples.phantom().point_xyz_mm, is_example=True)
 
@@ -92,7 +92,7 @@ def look(
 
 
 def fault(request: HttpRequest, call: CallRecord, error: Exception, **context: Any) -> HttpResponse:
-    """Show why there is no answer, in the sentence the API would give."""
+    """Show why there is no answer, with the same sentence as the API."""
     answer = known(error)
     if not isinstance(answer, ApiError):
         raise error_mapping.answer_for(error)
@@ -101,7 +101,7 @@ def fault(request: HttpRequest, call: CallRecord, error: Exception, **context: A
 
 
 def percent_of(probability: float) -> int:
-    """Return a whole percentage that never claims certainty."""
+    """Return a whole percentage, never 0 or 100, because the model is never certain."""
     return min(99, max(1, round(100 * probability)))
 
 
