@@ -1,4 +1,4 @@
-"""What tests may ask for, and why one is skipped; with LUNASITE_NOTHING_SKIPPED=1 a skip is a failure."""
+"""Shared fixtures, and the reasons for skipping tests; with LUNASITE_NOTHING_SKIPPED=1 a skip is a failure."""
 
 import os
 import shutil
@@ -44,7 +44,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List what was skipped: for each reason the files, with their number of tests."""
+    """List the skipped tests: for each reason, the files with their number of tests."""
     skipped = Counter(
         (report.longrepr[2].removeprefix("Skipped: "), report.nodeid.partition("::")[0])
         for report in terminalreporter.getreports("skipped")
@@ -58,7 +58,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name bytes by their argument: some hold the time of day, and two processes must agree on a test's name."""
+    """Name bytes by their argument: some contain the time of day, but all processes must agree on a test's name."""
     return argname if isinstance(val, bytes) else None
 
 
@@ -69,7 +69,7 @@ def real_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def own_files(settings, tmp_path):
-    """Every test stores its files in a folder of its own."""
+    """Give every test a separate folder for its files."""
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {
@@ -91,10 +91,10 @@ def own_files(settings, tmp_path):
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """Drop the token table of knox, which our own model replaces.
+    """Drop knox's token table, which this project's own model replaces.
 
-    Its migrations make it all the same, no model of ours knows it, and so flushing the users between
-    transactional tests fails on PostgreSQL, where it still refers to them.
+    Knox's migrations still create the table, but no model of this project covers it. On PostgreSQL it refers to the
+    users, so flushing the users between transactional tests would fail.
     """
     from django.db import connection
 

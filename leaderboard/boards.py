@@ -1,4 +1,4 @@
-"""Which board is asked for, and whether the one who asks may see it."""
+"""Choose the requested board, and check that the user may see it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from submissions.scoring import METRICS, Metric, canonical_name
 
 @dataclass(frozen=True)
 class Board:
-    """One view of a phase's standings. every_entry: all of a team's entries, not its best alone."""
+    """One view of a phase's standings. every_entry: show all of a team's entries, not only its best."""
 
     phase: Phase
     metric: Metric
@@ -26,7 +26,7 @@ class Board:
 
     @property
     def is_ranking(self) -> bool:
-        """Whether this is the board that ranks, the one that Standing keeps sorted."""
+        """Return whether this is the ranking board, which Standing keeps sorted."""
         return self.metric.name == self.phase.ranking_metric and not self.every_entry
 
     @property
@@ -35,20 +35,20 @@ class Board:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics it can be sorted by, the one that ranks first."""
+        """Return the metrics that the board can be sorted by; the ranking metric comes first."""
         first = self.phase.ranking_metric
         names = [first, *(name for name in self.phase.kind.metrics if name != first)]
         return [METRICS[name] for name in names if METRICS[name].can_rank or name == first]
 
     @property
     def tie_breaks(self) -> list[Metric]:
-        """The metrics that decide ties, of the best and of all entries alike; none on a board by another metric."""
+        """Return the metrics that break ties, with or without `every_entry`; none if another metric sorts the board."""
         ranks = self.metric.name == self.phase.ranking_metric
         return [METRICS[name] for name in self.phase.tie_breaks] if ranks else []
 
 
 def visible_phase(user: Any, name: str) -> Phase:
-    """Return a phase, named by slug or number, whose board `user` may see. Raises Http404 for any other (A21)."""
+    """Return a phase, named by slug or number, whose board `user` may see. Raises Http404 otherwise (A21)."""
     phase = Phase.objects.boards_visible_to(user).select_related("dataset").named(name)
     if phase is None:
         raise Http404("There is no such leaderboard.")
@@ -58,7 +58,7 @@ def visible_phase(user: Any, name: str) -> Phase:
 def board_of(phase: Phase, user: Any, *, metric: str = "", split: str = "", every_entry: bool = False) -> Board:
     """Return the board of a phase; a metric may be written in any case, accuracy also as `acc`.
 
-    Raises ValueError with the name of what is wrong: `metric` or `split`.
+    Raises ValueError with the name of the invalid parameter: `metric` or `split`.
     """
     now = timezone.now()
     splits = shown_splits(phase, user, now)
@@ -72,13 +72,13 @@ def board_of(phase: Phase, user: Any, *, metric: str = "", split: str = "", ever
 
 
 def shown_splits(phase: Phase, user: Any, now: datetime) -> tuple[str, ...]:
-    """Return the splits that `user` may see and the dataset has; public, if only for want of another."""
+    """Return the splits that the dataset has and `user` may see; `public` if there is no other."""
     existing = set(phase.dataset.cases.order_by().values_list("split", flat=True).distinct())
     shown = tuple(str(split) for split in phase.shown_splits(user, now) if split in existing)
     return shown or (str(Split.PUBLIC),)
 
 
 def default_split(phase: Phase, now: datetime, splits: tuple[str, ...]) -> str:
-    """Return the split that ranks, where it is among those that may be seen."""
+    """Return the ranking split if it is one of `splits`, else the first of them."""
     ranking = str(phase.board_split(now))
     return ranking if ranking in splits else splits[0]

@@ -1,4 +1,4 @@
-"""Where the points of the history's picture lie."""
+"""Compute the coordinates of the history chart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 16, 12, 28
 
 @dataclass(frozen=True)
 class HistoryChart:
-    """SVG coordinates: a dot an entry, the best score as steps, and the labels of the axes."""
+    """SVG coordinates of a chart: one dot per entry, the best score as steps, and the labels of the axes."""
 
     dots: list[tuple[float, float]]
     steps: list[tuple[float, float]]
@@ -27,7 +27,7 @@ class HistoryChart:
 
 
 def history_chart(moments: list[HistoryPoint]) -> HistoryChart | None:
-    """Return the picture of a history, oldest first; None for fewer than two entries."""
+    """Return the chart of a history, oldest first; None for fewer than two entries."""
     if len(moments) < 2:
         return None
     times = [moment.submitted_at.timestamp() for moment in moments]

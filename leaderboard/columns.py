@@ -1,6 +1,6 @@
-"""The columns of a board, defined once: page, CSV and API draw on them; their order is the order there.
+"""The columns of a board, defined once for page, CSV and API, in the order in which they appear there.
 
-A new column is a line in COLUMNS, and a template where the page shows it in a way of its own.
+To add a column, add a line to COLUMNS, and a template if the page needs a special cell for it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from leaderboard.standings import BoardRow
 class Column:
     """One column of a board.
 
-    name: its key in JSON and CSV. value: what a row has in it.
-    field: how the API describes and writes it, None where it does not.
-    heading: on the page, "" where the page leaves it out; `{metric}` becomes the metric's title.
+    name: its key in JSON and CSV. value: returns a row's value in this column.
+    field: how the API describes and serialises it, None where the API omits it.
+    heading: its heading on the page, "" where the page omits it; `{metric}` becomes the metric's title.
     cell: the page's template of a cell. is_number: right-aligned.
-    in_csv: a value that is a map becomes one column a metric there.
-    is_wanted: whether a page of rows shows it at all.
+    in_csv: whether the CSV has it; there, a value that is a map becomes one column per metric.
+    is_wanted: whether a page with the given rows shows it at all.
     """
 
     name: str
@@ -61,12 +61,12 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def page_columns(rows: list[BoardRow]) -> list[Column]:
-    """Return the columns that a page with these rows shows."""
+    """Return the columns that a page shows for these rows."""
     return [column for column in COLUMNS if column.heading and column.is_wanted(rows)]
 
 
 class RowSerializer(serializers.Serializer[Any]):
-    """One row of a board; numbers as the phase shows them."""
+    """One row of a board; numbers are rounded as the phase shows them."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return {column.name: deepcopy(column.field) for column in COLUMNS if column.field is not None}

@@ -1,4 +1,4 @@
-"""How two entries differ, on the same cases."""
+"""Compare two entries on the same cases (paired comparison)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from submissions.scoring.uncertainty import (
     patient_resamples,
 )
 
-# Both entries see the same draws whenever they are compared.
+# A fixed seed: both entries use the same resamples in every comparison.
 SEED = 20250101
 MAX_CHOICES = 200
 
@@ -37,12 +37,12 @@ METHODS = {
 
 
 class NotComparable(Exception):
-    """The two were not scored on the same cases; the message says what to do."""
+    """The two entries were not scored on the same cases; the message states what to do."""
 
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """One metric of both entries; difference is first minus second, or None where it cannot be told."""
+    """One metric of both entries; difference is first minus second, or None where it cannot be computed."""
 
     metric: Metric
     first: float | None
@@ -51,13 +51,13 @@ class MetricComparison:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval of the difference excludes zero."""
+        """Return whether the interval of the difference excludes zero."""
         return self.difference is not None and not self.difference.low <= 0 <= self.difference.high
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every metric side by side; `delong` is the AUC's own test, where the kind has an AUC."""
+    """All metrics side by side; `delong` is DeLong's test of the AUC, where the kind has an AUC."""
 
     lines: list[MetricComparison]
     delong: Difference | None
@@ -67,7 +67,7 @@ class Comparison:
 
 
 def comparable(board: Board, user: Any) -> Any:
-    """Return the evaluations that `user` may compare: those on the board, and the team's own."""
+    """Return the evaluations that `user` may compare: those on the board, and those of the user's team."""
     own = Submission.objects.visible_to(user).filter(phase=board.phase)
     on_board = Standing.objects.filter(phase=board.phase, split=board.split).values("evaluation")
     counted = Evaluation.objects.filter(is_current=True, submission__phase=board.phase)
@@ -103,7 +103,7 @@ def _resamples(groups: NDArray[np.int64] | None, n: int) -> CountChunks:
 
 
 def _cases(board: Board, first: Evaluation, second: Evaluation) -> tuple[NDArray[Any], list[str], NDArray[np.bool_]]:
-    """Return (truth, patients) of the split's cases, and which of the scored cases those are."""
+    """Return (truth, patients) of the split's cases, and a mask of these cases among the scored ones."""
     dataset = board.phase.dataset
     if {first.dataset_hash, second.dataset_hash} != {dataset.content_hash}:
         raise NotComparable("The dataset changed after one of the two was scored; ask for a re-evaluation.")

@@ -1,4 +1,4 @@
-"""A board as CSV that a spreadsheet shows and never runs."""
+"""Export a board as CSV, safe against formula injection in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from leaderboard.columns import COLUMNS
 from leaderboard.standings import BoardRow
 from lunasite.http.csv_export import as_csv
 
-# The whole board is cut here; more than this is asked for in pages.
+# The most rows of a CSV; more rows are available page by page.
 MAX_ROWS = 5000
 
 
 def csv_response(board: Board, rows: Iterable[BoardRow]) -> HttpResponse:
-    """Return the rows as a file to download."""
+    """Return the rows as a CSV file to download."""
     response = HttpResponse(board_csv(board, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{board.phase.slug}-leaderboard.csv"'
     return response
 
 
 def board_csv(board: Board, rows: Iterable[BoardRow]) -> str:
-    """Return the rows as CSV: text made safe, numbers as numbers."""
+    """Return the rows as CSV: texts escaped, numbers as numbers."""
     metrics = list(board.phase.kind.metrics)
     header = [
         name for column in COLUMNS if column.in_csv for name in (metrics if column.name == "metrics" else [column.name])
@@ -32,7 +32,7 @@ def board_csv(board: Board, rows: Iterable[BoardRow]) -> str:
 
 
 def _cells(row: BoardRow, metrics: list[str]) -> Iterator[object]:
-    """Yield a row's cells in the order of COLUMNS, a map of metrics as one cell a metric."""
+    """Yield a row's cells in the order of COLUMNS; a map of metrics becomes one cell per metric."""
     for column in COLUMNS:
         if column.in_csv:
             value = column.value(row)

@@ -1,4 +1,4 @@
-"""One team's entries over time, or those that led."""
+"""The history of a board: one team's entries over time, or the entries that led."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from leaderboard.standings import entries_of
 from submissions.models import Evaluation, Team
 from submissions.scoring import MISSING, preferred_interval
 
-# How many entries are looked through for those that led.
+# How many entries are searched for the leading ones.
 MAX_WATCHED = 200_000
 
 
 @dataclass(frozen=True)
 class HistoryPoint:
-    """An entry in the order of time, and the best score up to it."""
+    """An entry in order of time, and the best score up to it."""
 
     submitted_at: datetime
     submission: str
@@ -30,7 +30,7 @@ class HistoryPoint:
 
 
 def history(board: Board, team: Team | None, most: int = 1000) -> list[HistoryPoint]:
-    """Return the latest entries of a team, oldest first; without a team, those that led when they came."""
+    """Return a team's latest entries, oldest first; without a team, the entries that led when they were submitted."""
     entries = entries_of(board).filter(is_baseline=False)
     if team is not None:
         entries = entries.filter(team=team)

@@ -1,6 +1,6 @@
-"""The board as rows: a team's best evaluation, and what every current evaluation weighs by each metric.
+"""Tables of the board: each team's best evaluation, and the score of every current evaluation by each metric.
 
-Written by leaderboard/writing.py inside the transaction that changed a score, so that a board is one indexed read.
+leaderboard/writing.py writes them in the transaction that changed a score, so a board is read by one indexed query.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from submissions.models import Evaluation, Phase, Split, Team
 
 
 class BoardEntry(models.Model):
-    """One metric of one split of the evaluation that counts for a submission; hidden submissions have none.
+    """One metric and split of a submission's current evaluation; hidden submissions have no entries.
 
-    `sort_key` is the score as it is shown, its sign turned so that higher is better, -inf where it is missing.
-    Only the metric that ranks has `tie_keys`.
+    `sort_key` is the score as it is shown, with its sign changed if needed so that higher is better; -inf if missing.
+    Only the ranking metric has `tie_keys`.
     """
 
     phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -30,7 +30,7 @@ class BoardEntry(models.Model):
 
     class Meta:
         indexes = [
-            # is_baseline lets the ranked entries above a page be counted in the index alone.
+            # is_baseline is included so that an index-only scan can count the ranked entries above a page.
             models.Index(
                 fields=["phase", "split", "metric", "-sort_key", "submitted_at", "is_baseline"], name="entries_in_order"
             ),
@@ -43,7 +43,10 @@ class BoardEntry(models.Model):
 
 
 class Standing(models.Model):
-    """`sort_key` is the ranking score with its sign turned so that higher is better; ties are in `tie_keys`."""
+    """The best current entry of a team in a phase, by the ranking metric.
+
+    `sort_key` is the ranking score, with its sign changed if needed so that higher is better; `tie_keys` break ties.
+    """
 
     phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="standings")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="standings")

@@ -1,4 +1,4 @@
-"""Places on a board. PURE: values in, places out."""
+"""Compute the ranks of a board. Framework-free: values in, ranks out."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from submissions.scoring import MISSING
 Keys = tuple[float, ...]
 
 
-# The order of a board's rows before tie-breaks: best first, of equals the earlier, then the one stored first.
+# The order of a board's rows before tie-breaks: best score first, then the earlier entry, then the one stored first.
 ENTRY_ORDER = ("-sort_key", "submitted_at", "evaluation_id")
 
 
 @dataclass(frozen=True)
 class RankInput:
-    """What decides a place. keys: ranking score, then tie-breaks, each turned so that higher is better.
+    """The values that decide a rank. keys: ranking score, then tie-breaks, with signs such that higher is better.
 
-    A ranking score of -inf is missing. since: of equals the earlier is listed first, on the same place.
+    A ranking score of -inf means missing. since: time of the entry; of two equal entries, the earlier is listed first,
+    with the same rank.
     """
 
     identity: Any
@@ -34,16 +35,16 @@ class RankInput:
 
 @dataclass(frozen=True)
 class RankedEntry:
-    """A contender's row. rank is None for baselines and missing scores."""
+    """A contender with its rank; the rank is None for baselines and missing scores."""
 
     rank: int | None
     contender: RankInput
 
 
 def rank_entries(contenders: Sequence[RankInput], *, better: int = 0) -> list[RankedEntry]:
-    """Return the contenders best first, placed 1, 2, 2, 4; baselines stand among them without a rank.
+    """Return the contenders, best first, ranked 1, 2, 2, 4; baselines are listed among them without a rank.
 
-    better: how many ranked contenders, not given here, are above all of these.
+    better: number of ranked contenders, not in the list, that are better than all of these.
     """
     listed = sorted(contenders, key=_order)
     found: list[RankedEntry] = []

@@ -1,4 +1,4 @@
-"""The rows of a board, in a number of queries that does not grow with it."""
+"""Read the rows of a board; the number of queries does not depend on its size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE_ROWS = 50
 
 @dataclass(frozen=True)
 class BoardRow:
-    """A line of the board. Every number is rounded as the phase shows it."""
+    """One row of the board. Every number is rounded as the phase shows it."""
 
     rank: int | None
     team: str
@@ -39,7 +39,7 @@ class BoardRow:
 
 @dataclass(frozen=True)
 class Page:
-    """Some rows of a board. number counts from 1."""
+    """One page of a board's rows. number counts from 1."""
 
     rows: list[BoardRow]
     number: int
@@ -48,7 +48,7 @@ class Page:
 
 
 def page_of(board: Board, number: int, own: Team | None, *, size: int = PAGE_ROWS) -> Page:
-    """Return a page of a board; a number past the end gives the last page."""
+    """Return a page of a board; a number after the last page gives the last page."""
     n_entries = count_of(board)
     n_pages = max(1, math.ceil(n_entries / size))
     number = min(max(number, 1), n_pages)
@@ -57,7 +57,7 @@ def page_of(board: Board, number: int, own: Team | None, *, size: int = PAGE_ROW
 
 
 def count_of(board: Board) -> int:
-    """Return how many entries a board has."""
+    """Return the number of entries of a board."""
     return _entries(board).count()
 
 
@@ -83,11 +83,11 @@ def _team_of(place: RankedEntry) -> int | None:
     return None if place.contender.is_baseline or not isinstance(identity, tuple) else identity[1]
 
 
-# Which entries, in which order: light rows only.
+# Selecting and sorting the entries: small rows only.
 
 
 def _entries(board: Board) -> QuerySet[Standing] | QuerySet[BoardEntry]:
-    """Return the board's rows: standings where they say it all, else what each entry weighs by the metric."""
+    """Return the board's rows: standings for the ranking board, board entries for all others."""
     best = Standing.objects.filter(phase=board.phase, split=board.split)
     if board.is_ranking:
         return best
@@ -96,14 +96,14 @@ def _entries(board: Board) -> QuerySet[Standing] | QuerySet[BoardEntry]:
 
 
 def entries_of(board: Board) -> QuerySet[BoardEntry]:
-    """Return every entry of the phase as the board's metric and split weigh it; hidden ones have none."""
+    """Return every board entry of the phase for the board's metric and split; hidden submissions have none."""
     return BoardEntry.objects.filter(phase=board.phase, split=board.split, metric=board.metric.name)
 
 
 def team_on_board(board: Board, text: str) -> Team | None:
-    """Return the team of that number, or else of that name, if it has an entry on the board.
+    """Return the team with that number, or else with that name, if it has an entry on the board.
 
-    Numbers come first, so that no team takes another's place in a link by calling itself a number.
+    Numbers take precedence, so that a team whose name is a number cannot replace another team in a link.
     """
     teams = Team.objects.filter(pk__in=entries_of(board).values("team"))
     by_number = teams.filter(pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) < 10 else None
@@ -113,8 +113,8 @@ def team_on_board(board: Board, text: str) -> Team | None:
 def _ranked_slice(board: Board, start: int, count: int) -> list[RankedEntry]:
     """Return a slice of the board.
 
-    The index sorts by score alone. A tie that the slice cuts is read whole, since further metrics decide its
-    order and its length the places after it.
+    The index sorts by score only. A tie that crosses an end of the slice is read completely, because further metrics
+    decide its order, and its length decides the ranks after it.
     """
     entries = _entries(board)
     ordered = entries.order_by(*ENTRY_ORDER)
@@ -135,7 +135,7 @@ LIGHT = ("evaluation_id", "team_id", "sort_key", "tie_keys", "submitted_at", "is
 
 
 def _above(board: Board, key: float) -> tuple[int, int]:
-    """Return how many entries, and how many ranked ones, have a higher score."""
+    """Return how many entries, and how many ranked entries, have a higher score."""
     higher = _entries(board).filter(sort_key__gt=key)
     found = higher.aggregate(all=Count("pk"), ranked=Count("pk", filter=Q(is_baseline=False)))
     return found["all"], found["ranked"]
@@ -153,16 +153,16 @@ def _ties(keys: Sequence[float | None]) -> tuple[float, ...]:
     return tuple(MISSING if key is None else key for key in keys)
 
 
-# The rows that are shown: heavy, but few.
+# Loading the rows to show: large, but few.
 
 
 def rows_of(board: Board, found: Sequence[RankedEntry], own: Team | None) -> list[BoardRow]:
-    """Return the rows of places, read in one query."""
+    """Return the rows to show for ranked entries, read in one query."""
     wanted = [place.contender.identity[0] for place in found if isinstance(place.contender.identity, tuple)]
     fields = ("id", "scores", "timings", "submission_id", "submission__created_at", "submission__is_baseline")
     named = (*fields, "submission__team_id", "submission__team__name")
     rows = {row["id"]: row for row in Evaluation.objects.filter(pk__in=wanted).values(*named)}
-    # One that was removed since it was placed is left out.
+    # An entry removed since it was ranked is left out.
     kept = [(place.rank, rows[key]) for place, key in zip(found, wanted, strict=True) if key in rows]
     return [_row(board, rank, row, own) for rank, row in kept]
 
@@ -188,6 +188,6 @@ def _row(board: Board, rank: int | None, row: dict[str, Any], own: Team | None) 
 
 
 def _seconds_per_case(timings: dict[str, Any]) -> float | None:
-    """Return a container's median seconds a case, where its run recorded it."""
+    """Return a container's median seconds per case, if its run recorded it."""
     seconds = timings.get("latency_median_s")
     return round(float(seconds), 3) if isinstance(seconds, int | float) else None

@@ -1,4 +1,4 @@
-"""Names that django-q2 calls; each fetches one row and calls a function."""
+"""Background tasks for django-q2; each loads one row and calls a function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages of the boards."""
+"""URLs of the board pages."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The pages of the boards. Each parses, asks one query, and renders."""
+"""The pages of the boards. Each view parses the request, runs one query function and renders a template."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def board(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def asked_board_page(request: HttpRequest) -> HttpResponse:
-    """Show the board of the phase that a parameter names, as the API's address takes it; without one, all boards."""
+    """Show the board of the phase named by a parameter (`phase` or `dataset_id`, as in the API), or all boards."""
     named = request.GET.get("phase") or request.GET.get("dataset_id")
     return board(request, named) if named else boards(request)
 
 
 def _template(request: HttpRequest) -> str:
-    """Return the table alone for htmx's requests, the page for all others."""
+    """Return the template of the table for htmx requests, the whole page for all others."""
     htmx = request.htmx  # type: ignore[attr-defined]
     is_part = htmx and not htmx.history_restore_request
     return "leaderboard/_board.html" if is_part else "leaderboard/board.html"
@@ -77,7 +77,7 @@ def board_export(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_GET
 def board_history(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show a team's entries over time; without `team`, those that led."""
+    """Show a team's entries over time; without `team`, the entries that led."""
     chosen = _asked_board(request, slug)
     team = _asked_team(request, chosen)
     moments = history(chosen, team)
@@ -111,7 +111,7 @@ def board_comparison(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def scale_of(rows: list[BoardRow]) -> tuple[float, float]:
-    """Return the least and the most that the bars of a page have to show."""
+    """Return the minimum and maximum that the bars of a page have to show."""
     ends = [end for row in rows for end in (row.low, row.score, row.high) if end is not None]
     return (min(ends), max(ends)) if ends else (0.0, 1.0)
 
@@ -139,7 +139,7 @@ def _page_number(request: HttpRequest) -> int:
 
 
 def _query(request: HttpRequest, *without: str) -> str:
-    """Return the query string less some names, ready for another to be added."""
+    """Return the query string without some names, ready for another parameter to be appended."""
     kept = request.GET.copy()
     for name in without:
         kept.pop(name, None)

@@ -1,6 +1,6 @@
-"""Write the board: receivers of what submissions send when a score, or what ranks, has changed.
+"""Write the board: receivers of the signals sent when a score or a ranking rule has changed.
 
-Each runs inside the sender's transaction: an error here undoes the finish that caused it.
+Each receiver runs inside the sender's transaction: an error here rolls back the change that caused it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from submissions.scoring import METRICS, MISSING, metrics_of
 from submissions.signals import evaluation_scored, ranking_rules_changed, weight_changed
 
 WRITTEN_AT_ONCE = 2000
-# More entries than this take longer to write than a page may take.
+# Writing more entries than this takes longer than a page request may take.
 RANKED_AT_ONCE = 5000
 
 
@@ -33,7 +33,7 @@ def write_submission(*, submission: Submission, **kwargs: Any) -> None:
 
 @receiver(ranking_rules_changed)
 def write_phase(*, phase: Phase, **kwargs: Any) -> str:
-    """Recompute a phase's board, at once or by a worker; return the sentence for who changed the rules."""
+    """Recompute a phase's board, at once or by a worker; return a message for the user who changed the rules."""
     entries = Evaluation.objects.filter(submission__phase=phase, is_current=True).count()
     if entries > RANKED_AT_ONCE:
         async_task("leaderboard.tasks.recompute_standings", phase.pk, cluster=CSV_CLUSTER)
@@ -43,11 +43,11 @@ def write_phase(*, phase: Phase, **kwargs: Any) -> str:
 
 
 def recompute_team_standings(phase: Phase, team: Team, submission: Submission | None = None) -> None:
-    """Write the team's rows on the boards anew; call inside the transaction that changed what counts.
+    """Recompute the team's rows on the boards; call this inside the transaction that changed the current evaluations.
 
-    submission: the one that changed, where the team's others have their entries already.
-    The caller holds the team's row lock, so two workers finishing at once cannot overwrite each other. The phase is
-    read anew under it: what ranks may have been changed since a long run began.
+    submission: the submission that changed, if the team's others already have their entries.
+    The caller holds the team's row lock, so two workers that finish at the same time cannot overwrite each other. The
+    phase is re-read under the lock, because the ranking rules may have changed since a long run began.
     """
     phase = Phase.objects.select_related("dataset").get(pk=phase.pk)
     changed = Submission.objects.filter(phase=phase, team=team)
@@ -72,7 +72,7 @@ def recompute_team_standings(phase: Phase, team: Team, submission: Submission | 
 
 
 def recompute_standings(phase: Phase) -> int:
-    """Write every team's rows again, each under its lock; return how many teams there are."""
+    """Recompute every team's rows, each under the team's lock; return the number of teams."""
     teams = list(Team.objects.filter(submissions__phase=phase).distinct().values_list("pk", flat=True))
     for pk in teams:
         with transaction.atomic():
@@ -81,7 +81,7 @@ def recompute_standings(phase: Phase) -> int:
 
 
 def _best_entries(phase: Phase, team: Team) -> list[BoardEntry]:
-    """Return the team's best entry of each split, baselines apart; of equals the earliest."""
+    """Return the team's best entry of each split, separately for baselines; of equal entries, the earliest."""
     ranked = BoardEntry.objects.filter(phase=phase, team=team, metric=phase.ranking_metric, sort_key__gt=MISSING)
     best: dict[tuple[str, bool], BoardEntry] = {}
     for entry in ranked.order_by(*ENTRY_ORDER[1:]):
@@ -96,7 +96,7 @@ def _keys(entry: BoardEntry) -> tuple[float, ...]:
 
 
 def key_of(phase: Phase, metric: str, scores: dict[str, Any]) -> float:
-    """Return a metric as boards compare it: rounded as it is shown, so that no invisible digit decides a rank."""
+    """Return a metric's sort key: rounded as it is shown, so that no hidden digit decides a rank."""
     value = phase.rounded(scores.get(metric))
     if value is None or math.isnan(value):
         return MISSING
@@ -104,12 +104,12 @@ def key_of(phase: Phase, metric: str, scores: dict[str, Any]) -> float:
 
 
 def stored_keys(keys: list[float]) -> list[float | None]:
-    """Return tie-break keys as JSON holds them: it knows no infinity."""
+    """Return tie-break keys as JSON values: None replaces infinity, which JSON does not have."""
     return [None if key == MISSING else key for key in keys]
 
 
 def entries_of(phase: Phase, evaluation: Evaluation) -> list[BoardEntry]:
-    """Return the rows of a counted evaluation, not saved: one a split and metric."""
+    """Return the unsaved rows of a current evaluation: one per split and metric."""
     submission = evaluation.submission
     return [
         BoardEntry(
@@ -131,7 +131,7 @@ def entries_of(phase: Phase, evaluation: Evaluation) -> list[BoardEntry]:
 
 
 def write_entries(phase: Phase, submissions: QuerySet[Submission]) -> None:
-    """Write the rows of some submissions of a phase anew; call inside the transaction that changed them."""
+    """Rewrite the rows of some submissions of a phase; call this inside the transaction that changed them."""
     BoardEntry.objects.filter(evaluation__submission__in=submissions).delete()
     counted = Evaluation.objects.filter(submission__in=submissions, submission__is_hidden=False, is_current=True)
     light = counted.select_related("submission").only("scores", "submission__team_id", "submission__is_baseline",

@@ -1,4 +1,4 @@
-"""The leaderboard's part of /api/v1/."""
+"""URLs of the leaderboard API, below /api/v1/."""
 
 from django.urls import path
 

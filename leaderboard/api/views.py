@@ -27,7 +27,7 @@ MAX_PAGE_ROWS = 100
 
 
 class BoardSerializer(serializers.Serializer[Any]):
-    """A board: `direction` says whether higher or lower is better, `split` which cases were counted."""
+    """A board: `direction` states whether higher or lower is better, `split` which cases were counted."""
 
     phase = serializers.CharField()
     metric = serializers.CharField()
@@ -38,7 +38,7 @@ class BoardSerializer(serializers.Serializer[Any]):
 
 
 class HistoryPointSerializer(serializers.Serializer[Any]):
-    """One entry of a history; `best` is the best score up to then."""
+    """One entry of a history; `best` is the best score up to that time."""
 
     submitted_at = serializers.DateTimeField()
     submission = serializers.UUIDField()
@@ -50,7 +50,7 @@ class HistoryPointSerializer(serializers.Serializer[Any]):
 
 
 class HistorySerializer(serializers.Serializer[Any]):
-    """A team's entries in the order of time; without a team, those that led the board when they came."""
+    """A team's entries in order of time; without a team, the entries that led the board when they were submitted."""
 
     phase = serializers.CharField()
     team = serializers.CharField(allow_null=True)
@@ -97,7 +97,7 @@ def _unknown(field: str, phase: Phase) -> ApiError:
 
 
 def _one_of(request: Request, name: str, choices: tuple[str, ...]) -> str:
-    """Return a parameter that has few values, the first by default."""
+    """Return a parameter that must be one of `choices`; the first is the default."""
     value = request.query_params.get(name, choices[0])
     if value not in choices:
         message = f"{name} is one of {', '.join(choices)}."
@@ -161,7 +161,7 @@ class HistoryView(PublicView):
         responses=HistorySerializer,
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """The entries of a team over time, or of whoever led."""
+        """The entries of a team over time, or the entries that led the board."""
         board = asked_board(request)
         requested = request.query_params.get("team", "")
         team = team_on_board(board, requested)

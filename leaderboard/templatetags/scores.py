@@ -1,4 +1,4 @@
-"""How a score looks on a page."""
+"""Template tags and filters that format scores on a page."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from submissions.presenters.score_table import PAGE_DECIMALS
 
 register = template.Library()
 
-# The bar is drawn in a box so many units wide, with room at both ends for the caps.
+# The width of the bar's view box in SVG units, with room at both ends for the caps.
 BAR_WIDTH = 120
 BAR_MARGIN = 4
 
 
 @register.filter
 def shown(value: float | str | None, decimals: int | None) -> str:
-    """Return a score with the phase's decimals, four where it says `full`, a dash where it is missing."""
+    """Return a score with the phase's decimals, four decimals for `full`, a dash where it is missing."""
     if value is None or isinstance(value, str):  # a template's missing name is ""
         return "–"
     return f"{value:.{PAGE_DECIMALS if decimals is None else decimals}f}"
@@ -32,13 +32,13 @@ def heading(column: Column, board: Board) -> str:
 
 @register.filter
 def value(column: Column, row: BoardRow) -> object:
-    """Return what a row has in a column."""
+    """Return a row's value in a column."""
     return column.value(row)
 
 
 @register.inclusion_tag("leaderboard/_interval.html")
 def interval_bar(row: BoardRow, scale: tuple[float, float], decimals: int | None) -> dict[str, object]:
-    """Draw a row's interval and score on a scale from the least to the most, in SVG attributes alone."""
+    """Return the SVG attributes that draw a row's interval and score on a scale from minimum to maximum."""
     if row.score is None:
         return {"is_empty": True}
     ends = (row.score if row.low is None else row.low, row.score if row.high is None else row.high)
@@ -61,5 +61,5 @@ def _position(value: float, least: float, most: float) -> float:
 
 @register.filter
 def points(values: list[tuple[float, float]]) -> str:
-    """Return points as an SVG polyline wants them."""
+    """Return points in the format of an SVG polyline."""
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in values)

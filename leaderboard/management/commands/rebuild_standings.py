@@ -1,4 +1,4 @@
-"""Write every standing anew from the counted evaluations."""
+"""Rebuild every standing from the current evaluations."""
 
 from __future__ import annotations
 
