@@ -1,3 +1,3 @@
-"""The wiring of the site. The version stands here and nowhere else: pyproject.toml and the settings read it."""
+"""The site's configuration. The version is defined only here: pyproject.toml and the settings read it."""
 
 __version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""The JSON API: what each app offers, a list of it, its schema, and a JSON 404 for the rest."""
+"""URLs of the JSON API: the endpoints of each app, their list, the schema, and a JSON 404 for all other paths."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from lunasite.client.trial import TrialImageView, TrialView
 from lunasite.http import errors, openapi  # noqa: F401  registers how the schema describes the authentication
 from lunasite.http.negotiation import names_html
 
-# What /api/v1/ lists: addresses without a parameter, by what one finds there.
+# The addresses that /api/v1/ lists: those without parameters, by name of their content.
 LISTED = {
     "token": "api_token", "phases": "api_phases", "submissions": "api_submissions",
     "submit_image": "api_submit_docker", "uploads": "api_uploads", "upload_check": "api_upload_check",
@@ -32,21 +32,21 @@ ADDRESSES = {200: {"type": "object", "additionalProperties": {"type": "string", 
 
 
 class ApiRoot(APIView):
-    """What there is below /api/v1/, by name; /api/docs/ describes each."""
+    """The addresses below /api/v1/, by name; /api/docs/ describes each."""
 
     permission_classes = [AllowAny]
 
     @extend_schema(operation_id="api_root", responses=ADDRESSES)
     def get(self, request: Request) -> Response:
-        """List the addresses of the API by what is found there."""
+        """List the addresses of the API by name."""
         return Response({what: reverse(name, request=request) for what, name in LISTED.items()})
 
 
 class SchemaView(SpectacularAPIView):
-    """The schema; there is one version, and the text of `?version=` would stand in a header."""
+    """The schema. `?version=` is ignored: there is only one version, and the text would be copied into a header."""
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """Answer a browser in JSON, which it shows; it would only save the schema's own media type as a file."""
+        """Answer a browser in JSON, which it displays; it would save the schema's own media type as a file."""
         if names_html(request._request):
             return next(
                 (renderer, renderer.media_type)
@@ -59,7 +59,7 @@ class SchemaView(SpectacularAPIView):
         return None
 
 
-# Swagger UI writes style attributes; only its own page may.
+# Swagger UI writes style attributes; the content security policy allows them only on its page.
 docs = csp_update({"style-src": "'unsafe-inline'"})(
     SpectacularSwaggerSplitView.as_view(url_name="schema", permission_classes=[AllowAny], authentication_classes=[])
 )
@@ -74,6 +74,6 @@ api_urls = [
     path("api/v1/phases/<slug:slug>/trial/images/<int:number>", TrialImageView.as_view(), name="api_trial_image"),
     path("api/v1/", include("leaderboard.api.urls")),
     path("api/v1/", include("inference.api.urls")),
-    # Exempt, for a POST without a CSRF token must learn that the address is wrong, not that the token is.
+    # Exempt, because a POST without a CSRF token should be told that the address is wrong, not that the token is.
     re_path(r"^(?:api|apitest)(?:/.*)?$", csrf_exempt(errors.not_found)),
 ]

@@ -1,7 +1,7 @@
-"""Addresses that clients of earlier systems call: the views of /api/v1/, or the page where a browser asks.
+"""Addresses that clients of earlier systems call: the views of /api/v1/, or the page for a browser.
 
-They take the trailing slash and its absence alike, for a redirect would lose the body of a POST. docs/api.md lists
-them with one line of curl and one of Python each.
+They work with and without a trailing slash, because a redirect would lose the body of a POST. docs/api.md lists them,
+each with one line of curl and one line of Python.
 """
 
 from allauth.account.views import login
@@ -15,7 +15,7 @@ from submissions.api.docker import DockerSubmissionView
 from submissions.api.submissions import SubmissionViewSet
 from submissions.web.views import submission_list
 
-# In the schema once, below /api/v1/.
+# The schema lists these views only once, below /api/v1/.
 submissions = SubmissionViewSet.as_view({"get": "list", "post": "create"}, schema=None)
 images = DockerSubmissionView.as_view(schema=None)
 board = BoardView.as_view(schema=None)

@@ -1,6 +1,6 @@
-"""Typed environment variables: a wrong value stops the start with its name.
+"""Typed environment variables: an invalid value stops the start.
 
-Raises ImproperlyConfigured for every value that cannot be read, naming the variable and what it takes.
+Raises ImproperlyConfigured for every invalid value; the message names the variable and the values it accepts.
 """
 
 import os
@@ -64,14 +64,14 @@ class Env:
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
 
     def key(self, name: str) -> str:
-        """Return 32 bytes as base64url without padding, or nothing; given in either alphabet of base64."""
+        """Return 32 bytes as base64url without padding, or an empty text; the value may use either base64 alphabet."""
         found = self.keys(name)
         if len(found) > 1:
             raise ImproperlyConfigured(f"{name} must be one key, not {len(found)}.")
         return "".join(found)
 
     def keys(self, name: str) -> list[str]:
-        """Return several of them, given with commas."""
+        """Return several keys, separated by commas."""
         found = [part.translate(BASE64URL).rstrip("=") for part in self.names(name)]
         if not all(KEY.fullmatch(part) for part in found):
             raise ImproperlyConfigured(f"{name} must be 32 bytes in base64, such as `openssl rand -base64 32` prints.")
@@ -92,14 +92,14 @@ class Env:
         return value
 
     def rate(self, name: str, default: str) -> str:
-        """Return how often something may happen, such as `600/min`, as REST framework spells it."""
+        """Return a rate such as `600/min`, in REST framework's notation."""
         value = self.text(name, default)
         if not RATE.fullmatch(value):
             raise ImproperlyConfigured(f"{name} must be a rate such as 20/min or 600/hour, not {value!r}.")
         return value
 
     def url(self, name: str, default: str = "") -> str:
-        """Return an http or https address without its closing slash, or nothing."""
+        """Return an http or https address without its trailing slash, or an empty text."""
         value = self.text(name, default).rstrip("/")
         parts = urlsplit(value)
         if value and (parts.scheme not in ("http", "https") or not parts.hostname):
@@ -107,7 +107,7 @@ class Env:
         return value
 
     def label(self, name: str, default: str) -> str:
-        """Return a name that can be part of an image's, a container's and a volume's."""
+        """Return a label that is valid in names of images, containers and volumes."""
         value = self.text(name, default)
         if not LABEL.fullmatch(value):
             raise ImproperlyConfigured(f"{name} must be 1 to 40 of a-z, 0-9 and single hyphens, not {value!r}.")
@@ -118,7 +118,7 @@ class Env:
         value = self.text(name, default)
         try:
             return {**dj_database_url.parse(value, conn_max_age=60, conn_health_checks=True)}
-        except ValueError:  # its text may hold the password
+        except ValueError:  # the error's text may contain the password
             raise ImproperlyConfigured(
                 f"{name} must be an address such as postgres://user:password@host:5432/name."
             ) from None

@@ -1,1 +1,1 @@
-"""What the site hands to the command-line client: the file itself, the trial of a phase, the program that runs it."""
+"""Files for the command-line client: the client itself, the data of a trial run, and the program that runs it."""

@@ -1,4 +1,4 @@
-"""The driver image as a file to download: the calls of a trial at home are made by the very image the workers use."""
+"""The driver image as a download: a trial at home makes its calls with the same image as the workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from submissions.runner.host.driver_image import DRIVER_DIR, driver_image
 
 @dataclass(frozen=True)
 class DriverArchive:
-    """A gzipped image archive on this machine's disk, and the ID the image loads under."""
+    """A gzipped image archive on this machine's disk, and the ID of the image in it."""
 
     file_name: str
     image_id: str
@@ -38,7 +38,7 @@ def folder() -> Path:
 
 
 def driver_archive() -> DriverArchive:
-    """Return the archive of this version of driver and Python, built at the first call on this machine."""
+    """Return the archive for this version of driver and Python; it is built at the first call on this machine."""
     facts = folder() / f"driver-{_version()}.json"
     if facts.is_file():
         found = DriverArchive(**json.loads(facts.read_text()))
@@ -62,7 +62,7 @@ def _version() -> str:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; several web processes may do so at once."""
+    """Write a file atomically; several web processes may do so at once."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.write_bytes(data)
     part.replace(path)

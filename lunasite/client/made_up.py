@@ -1,4 +1,4 @@
-"""Made-up cases for a trial at home where a phase has no public sample cases. They look like the real ones, no more."""
+"""Synthetic cases for a trial at home when a phase has no public sample cases; they only look like real ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHEST_SHAPE_ZYX, CHEST_SPACING_XYZ_MM = (48, 128, 128), (2.5, 2.5, 3.0)
 
 @dataclass(frozen=True)
 class MadeUpCase:
-    """A case of a kind: its image is drawn when it is asked for."""
+    """A synthetic case of a kind; its image is drawn on demand."""
 
     number: int
     suffix: str
@@ -40,7 +40,7 @@ class MadeUpCase:
 
 
 def made_up_cases(kind: Kind) -> list[MadeUpCase]:
-    """Return a few cases of a kind: chests with a nodule, or pictures of a slice."""
+    """Return a few synthetic cases of a kind: chests with a nodule, or pictures of a slice."""
     suffix = kind.image_suffixes[0]
     if suffix == ".mha":
         return [_chest(kind, number) for number in range(1, COUNT + 1)]

@@ -1,6 +1,6 @@
-"""Stands in for numpy in `runner.zip`: driving a container only needs the names that annotations use.
+"""Stand-in for numpy in `runner.zip`: driving a container needs only the names in type annotations.
 
-A participant's machine may have no numpy. Where it has one, that one is found first.
+A participant's machine may not have numpy. If it has, Python finds that one first.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class _Name:
-    """A type nobody makes a value of; it may be subscripted as numpy's are."""
+    """A placeholder type that may be subscripted like numpy's types but has no instances."""
 
     def __getitem__(self, item: Any) -> _Name:
         return self

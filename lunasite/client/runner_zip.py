@@ -1,6 +1,6 @@
-"""The code that drives a container, as a zip that runs on a participant's machine with nothing but Python.
+"""The runner's code as a zip that runs on a participant's machine and needs only Python.
 
-The same files as the workers run, so that a trial at home judges an image as the platform does.
+It holds the same files that the workers run, so that a trial at home judges an image as the platform does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PACKAGES = ("submissions/kinds", "submissions/runner", "submissions/runner/contr
 FILES = (
     "lunasite/__init__.py", "lunasite/http/__init__.py", "lunasite/http/strict_json.py", "submissions/__init__.py",
 )  # fmt: skip
-# They need docker-py, and stand for an engine that `engine/cli.py` reaches otherwise.
+# These modules need docker-py to reach an engine; in the zip, `engine/cli.py` replaces them.
 LEFT_OUT = ("submissions/runner/engine/docker.py", "submissions/runner/engine/output_stream.py")
 STAND_INS = ("stand_ins/numpy/__init__.py", "stand_ins/numpy/typing.py")
 MAIN = "import sys\nfrom submissions.runner.home_run import main\nsys.exit(main())\n"
@@ -25,7 +25,7 @@ FIXED_DATE = (2000, 1, 1, 0, 0, 0)
 
 
 def members() -> dict[str, bytes]:
-    """Return the files of the zip by their names in it."""
+    """Return the zip's files by their names in the zip."""
     root = Path(settings.BASE_DIR)
     paths = [root / name for name in FILES]
     paths += [path for package in PACKAGES for path in sorted((root / package).glob("*.*")) if path.suffix != ".pyc"]

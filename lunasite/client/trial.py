@@ -1,4 +1,4 @@
-"""What a trial at home needs of a phase: its sample cases, its limits, and the programs that run them."""
+"""The data for a trial at home: a phase's sample cases and limits, and the programs that run them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def samples_of(phase: Phase) -> QuerySet[Case]:
 
 
 def trial_cases(phase: Phase) -> dict[str, Any]:
-    """Return the cases as the runner takes them; several may share an image, hence a file."""
+    """Return the cases in the runner's format; several cases may share an image, and so a file."""
     samples = list(samples_of(phase))
     if not samples:
         return {"is_made_up": True, "cases": [_made_up(phase, case) for case in made_up_cases(phase.kind)]}
@@ -110,7 +110,7 @@ def _suffix(key: str) -> str:
 
 
 def programs(request: HttpRequest) -> dict[str, Any]:
-    """Return where the runner and the driver image lie, and by which digests they are known."""
+    """Return the addresses and digests of the runner and of the driver image."""
     driver = driver_archive()
     return {
         "runner": {"url": reverse("client_runner"), "sha256": runner_zip()[1]},

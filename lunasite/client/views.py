@@ -1,4 +1,4 @@
-"""The files of the command-line client: `/client/lunasite.py` with this site's address filled in, and its programs."""
+"""Serve the command-line client, `/client/lunasite.py` with this site's address filled in, and its programs."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def client(request: HttpRequest) -> HttpResponse:
 @require_safe
 @condition(etag_func=lambda request: f'"{runner_zip()[1][:32]}"')
 def runner(request: HttpRequest) -> HttpResponse:
-    """Send the code that drives a container at home."""
+    """Send the runner that drives a container at home."""
     return _attachment(HttpResponse(runner_zip()[0]), "runner.zip", "application/zip")
 
 
 @require_safe
 @condition(etag_func=lambda request: f'"{driver_archive().sha256[:32]}"')
 def driver(request: HttpRequest) -> Any:
-    """Send the image that makes the calls of a trial."""
+    """Send the driver image, which makes the calls of a trial."""
     archive = driver_archive()
     return _attachment(FileResponse(archive.path.open("rb")), archive.file_name, "application/gzip")
 

@@ -1,1 +1,1 @@
-"""The demo: made-up chests, throw-away accounts, and a submission in every state."""
+"""The demo: synthetic chests, temporary accounts, and a submission in every state."""

@@ -1,4 +1,4 @@
-"""The demo's accounts: they exist in demo mode only, and never beside real ones."""
+"""The demo's accounts, which exist only in demo mode and never together with real accounts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUP = "demo accounts"
 
 
 class DemoRefused(Exception):
-    """The demo must not be put here; the sentence says why and what to do."""
+    """The demo must not be set up here; the message states why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ ACCOUNTS = (
 
 
 def demo_password() -> str:
-    """Return the one password of all demo accounts: the same at each start, another on each site."""
+    """Return the password that all demo accounts share: the same at each start, different on each site."""
     digest = salted_hmac("lunasite.demo", "password", algorithm="sha256").hexdigest()
     return f"demo-{digest[:4]}-{digest[4:8]}-{digest[8:12]}"
 
@@ -52,14 +52,14 @@ def check_demo_may_be_here() -> None:
 
 
 def open_accounts() -> dict[str, User]:
-    """Make or reopen every demo account, with its team; return them by user name."""
+    """Create or reopen every demo account with its team; return them by user name."""
     group, _ = Group.objects.get_or_create(name=GROUP)
     password = _hashed_password()
     return {account.username: _open(account, group, password) for account in ACCOUNTS}
 
 
 def _hashed_password() -> str:
-    """Return the password as it is stored; hashing is slow by design, so one hash serves all accounts."""
+    """Return the password's hash; hashing is slow by design, so all accounts share one hash."""
     known = User.objects.filter(groups__name=GROUP).values_list("password", flat=True).first()
     return known if known and check_password(demo_password(), known) else make_password(demo_password())
 
@@ -90,8 +90,8 @@ def _join(user: User, name: str) -> None:
 
 
 def close_accounts() -> int:
-    """Shut every demo account, now that the site starts as a real one, and return how many.
+    """Close every demo account when the site starts outside demo mode; return how many were closed.
 
-    No login, session or token of theirs works any more.
+    Their logins, sessions and tokens no longer work.
     """
     return User.objects.filter(groups__name=GROUP, is_active=True).update(is_active=False)

@@ -1,7 +1,7 @@
-"""The demo's submissions: one in every state, brought there by the same verbs as real ones.
+"""The demo's submissions: one in every state, created by the same actions as real submissions.
 
-Scores are real: a CSV is checked, stored, claimed, read and scored as any other. Two images are held in their
-state, running and waiting, by dates far ahead, so that no worker takes them up.
+Scores are real: a CSV is checked, stored, claimed, read and scored like any other. Two images stay in the states
+running and waiting, because their dates are far in the future and so no worker claims them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FAR = timedelta(days=3650)
 
 @dataclass(frozen=True)
 class Entry:
-    """A CSV that some team sent. skill: how far its scores part the classes; 0 guesses."""
+    """A CSV that a team submitted. skill: how well its scores separate the classes; 0 means guessing."""
 
     key: str
     username: str
@@ -64,7 +64,7 @@ WAITING_CSV = Entry("fresh", "ada", OPEN, "Ensemble of five", 1.2, 0, "0.3")
 
 
 def make_entries(users: dict[str, User], phases: dict[str, Phase], now: datetime) -> None:
-    """Submit whatever is not there yet, and wind the clock of the running one back."""
+    """Submit the entries that are missing, and set the start of the running one back."""
     for entry in SCORED:
         if not _is_there(entry.key):
             _score(entry, users, phases[entry.phase], now)
@@ -84,7 +84,7 @@ def _is_there(key: str) -> bool:
 
 
 def predictions_csv(phase: Phase, skill: float, seed: int) -> bytes:
-    """Return made-up predictions that know the truth to a degree."""
+    """Return synthetic predictions that match the truth to the degree that `skill` sets."""
     rng = np.random.default_rng(seed)
     lines = [",".join(phase.kind.template_header())]
     for public_id, truth in phase.dataset.scored_cases().values_list("public_id", "truth"):
@@ -118,14 +118,14 @@ def _score(entry: Entry, users: dict[str, User], phase: Phase, now: datetime) ->
 
 
 def _backdate(evaluation: Evaluation, to: datetime) -> None:
-    """Move an evaluation made just now to the day it is said to be from."""
+    """Shift the times of an evaluation made just now, so that it was created at `to`."""
     by = evaluation.created_at - to
     times = {name: F(name) - by for name in ("created_at", "started_at", "finished_at")}
     Evaluation.objects.filter(pk=evaluation.pk).update(**times)
     EvaluationEvent.objects.filter(evaluation=evaluation).update(at=F("at") - by)
 
 
-# Images. None was ever built: what was sent is a small archive of no image, which intake truly refuses.
+# Images. No image was built: the upload is a small archive without an image, which intake really refuses.
 
 
 def _send_image(key: str, user: User, phase: Phase, at: datetime, name: str, **fields: str) -> Evaluation:
@@ -141,7 +141,7 @@ def _send_image(key: str, user: User, phase: Phase, at: datetime, name: str, **f
 
 
 def _archive() -> bytes:
-    """Return what `docker export` makes by mistake for `docker save`: files, and no manifest."""
+    """Return an archive as from `docker export` (used by mistake for `docker save`): files without a manifest."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         text = b"This is a file system, not an image.\n"
@@ -200,7 +200,7 @@ def _fail_by_our_fault(user: User, phase: Phase, at: datetime) -> None:
 
 @transaction.atomic
 def _keep_running(user: User, phase: Phase, now: datetime) -> None:
-    """Show an image at work; its lease ends in years, so no sweeper takes it for lost."""
+    """Show a running image; its lease ends years from now, so the sweep does not requeue it."""
     if not _is_there("running"):
         evaluation = _begun(
             _send_image("running", user, phase, now, "radiomics:1.2", title="Radiomics, saved this time")
@@ -218,7 +218,7 @@ def _keep_running(user: User, phase: Phase, now: datetime) -> None:
 
 @transaction.atomic
 def _keep_waiting(user: User, phase: Phase, now: datetime) -> None:
-    """Show an image in the queue; it becomes available in years, so a host with an engine leaves it there."""
+    """Show an image in the queue; it becomes available years from now, so no host with an engine claims it."""
     if _is_there("waiting"):
         return
     evaluation = _send_image(

@@ -1,7 +1,7 @@
-"""The demo's answers of the slice model: what people said of them, and what came in lately.
+"""The demo's answers of the slice model, with users' feedback and recent drift rows.
 
-The model process does not run for this: the answers are made up, the pictures are drawn, and the rows for drift are
-the reference's own, made brighter, so that the page shows columns that have drifted and columns that have not.
+The model process does not run for this: the answers are made up and the pictures are drawn. The drift rows are
+brightened rows of the reference, so that the page shows columns that have drifted and columns that have not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ GREY_COLUMNS = ("mean", "std", "min", "max", "p01", "p50", "p99")
 
 @dataclass(frozen=True)
 class DemoVerdict:
-    """What somebody said of one answer. label: what they say it is, and what was drawn."""
+    """A user's verdict on one answer. label: the class that the user reports, which is also the one drawn."""
 
     username: str
     predicted: str
@@ -84,7 +84,7 @@ def _give_feedback(users: dict[str, User], now: datetime) -> None:
 
 
 def _keep(verdict: DemoVerdict, picture: Picture, name: str, **fields: Any) -> Feedback:
-    """Do what `record_feedback` does, without asking the model process for the picture."""
+    """Do the same as `record_feedback`, without the model process for the picture."""
     stored = feedback_files.store(picture.as_png(), verdict.label, name)
     height, width = picture.grey.shape
     return Feedback.objects.create(
@@ -102,7 +102,7 @@ def _keep(verdict: DemoVerdict, picture: Picture, name: str, **fields: Any) -> F
 
 
 def _classify(now: datetime) -> None:
-    """Add rows to the table and to the CSV; none where there is no reference to draw them from."""
+    """Add drift rows to the table and to the CSV; none where there is no reference to sample from."""
     rng = np.random.default_rng(2028)
     known = list(zip(*drift_log.reference().values(), strict=True))
     picks = rng.permutation(len(known))[:DRIFT_ROWS].tolist()
@@ -113,7 +113,7 @@ def _classify(now: datetime) -> None:
 
 
 def _row(values: Sequence[Any], at: datetime) -> DriftRow:
-    """Return a row of the reference as a brighter picture would give it."""
+    """Return a row of the reference as for a brighter picture."""
     fields = dict(zip(drift_file.COLUMNS, values, strict=True)) | {"timestamp": at}
     brighter = {name: round(min(255.0, BRIGHTER * fields[name]), 4) for name in GREY_COLUMNS}
     counts = {name: int(fields[name]) for name in ("height", "width", "pred_index")}

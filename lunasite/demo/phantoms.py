@@ -1,4 +1,4 @@
-"""The demo's datasets: chests and slices drawn on the spot, the same on every machine."""
+"""The demo's datasets: chests and slices drawn on demand, the same on every machine."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def write_rows(path: Path, rows: list[Row]) -> None:
 
 
 def _draw_chests(images: Path) -> Iterator[Row]:
-    """Write one .mha a chest and yield a row a nodule; a lesion's number says nothing about its label."""
+    """Write one .mha per chest and yield one row per nodule; a lesion's number does not reveal its label."""
     rng = np.random.default_rng(2025)
     for number, split in zip(range(CHESTS), CHEST_SPLITS, strict=True):
         labels = tuple(bool(label) for label in rng.permutation([True, True, False, False]))
@@ -83,7 +83,7 @@ def _draw_pictures(images: Path) -> Iterator[Row]:
 
 
 def draw_picture(class_name: str, rng: np.random.Generator) -> Image.Image:
-    """Draw one axial slice; what tells the classes apart here is a rule of the demo, not of medicine."""
+    """Draw one axial slice; the features that separate the classes are a rule of the demo, not of medicine."""
     shape, spacing = (1, PICTURE_PIXELS, PICTURE_PIXELS), (PICTURE_SPACING_MM, PICTURE_SPACING_MM, 2.5)
     edge = -(PICTURE_PIXELS - 1) * PICTURE_SPACING_MM / 2
     empty = CTVolume.at(np.zeros(shape, dtype=np.int16), spacing, (edge, edge, 0.0))
@@ -94,7 +94,7 @@ def draw_picture(class_name: str, rng: np.random.Generator) -> Image.Image:
 
 
 def _tumours(class_name: str, rng: np.random.Generator) -> tuple[Nodule, ...]:
-    """Return none for normal, else one: spiky and outside, large and round, or beside the middle."""
+    """Return no tumour for normal, else one: spiky and peripheral, large and round, or near the middle."""
     looks = {
         "adenocarcinoma": (1.35, rng.uniform(14, 24), 0.4),
         "large_cell_carcinoma": (1.15, rng.uniform(34, 48), 0.05),

@@ -1,4 +1,4 @@
-"""The demo's phases: an open one, one that has ended with its private split, one over slices."""
+"""The demo's phases: an open phase, a phase that has ended with its private split, and a phase of slices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SLICE_TASK = f"""Sort made-up CT slices into four classes. Give one probability 
 
 
 def open_phases(now: datetime) -> dict[str, Phase]:
-    """Return the demo's phases by slug, made at the first call."""
+    """Return the demo's phases by slug; the first call creates them."""
     lesions, slices = lesion_dataset(), slice_dataset()
     week = timedelta(days=7)
     return {

@@ -1,4 +1,4 @@
-"""Who calls the API: a knox token as `Bearer` or `Token`, or the session with CSRF."""
+"""Authentication of the API: a knox token as `Bearer` or `Token`, or the session with CSRF."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ class ApiTokenAuthentication(TokenAuthentication):
         return "Bearer"
 
     def _cleanup_token(self, auth_token: Any) -> bool:
-        """Delete the token if it has expired; knox would also load all others of its user, at every request."""
+        """Delete the token if it has expired; knox would also load all other tokens of its user at every request."""
         has_expired = auth_token.expiry is not None and auth_token.expiry < timezone.now()
         if has_expired:
             auth_token.delete()

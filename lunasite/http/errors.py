@@ -34,10 +34,10 @@ CODES: dict[type[Exception], str] = {
 
 
 class ApiError(exceptions.APIException):
-    """A request turned down, in our own words; the API and the pages show the same sentence.
+    """A refused request, with a message of this project; the API and the pages show the same sentence.
 
     `raise ApiError(413, "FILE_TOO_LARGE", "Sentence with a remedy.", field="file")`. status_code is HTTP's; details are
-    values of JSON; retry_after_s becomes the header Retry-After.
+    JSON values; retry_after_s becomes the header Retry-After.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ApiError(exceptions.APIException):
 
 
 def body(error_code: str, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
-    """`detail` repeats the message for older clients."""
+    """Return the body of an error; `detail` repeats the message for older clients."""
     return {
         "status": "error",
         "error_code": error_code,
@@ -63,7 +63,7 @@ def body(error_code: str, message: str, details: dict[str, Any] | None = None) -
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """Turn whatever an API view raised into the one error shape."""
+    """Convert any exception of an API view to the common error format."""
     error = _known(error)
     _name_the_remedy(error, context)
     set_rollback()
@@ -80,7 +80,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
 
 
 def _name_the_remedy(error: Exception, context: dict[str, Any]) -> None:
-    """Say of a body that cannot be read what to send: REST framework's own sentences only say that it is wrong."""
+    """Replace REST framework's messages for an unreadable body, which name no remedy, by what to send instead."""
     request, view = context.get("request"), context.get("view")
     content_type = request.META.get("CONTENT_TYPE", "") if request is not None else ""
     if isinstance(error, exceptions.UnsupportedMediaType):
@@ -106,7 +106,7 @@ def _known(error: Exception) -> Exception:
         return ApiError(400, "VALIDATION_ERROR", "The request holds too many parts; send only the named ones.")
     if isinstance(error, UnreadablePostError):
         return ApiError(400, "UPLOAD_INCOMPLETE", "The connection broke before all of the request arrived; try again.")
-    if isinstance(error, DataError):  # PostgreSQL takes no NUL in a text, SQLite does
+    if isinstance(error, DataError):  # PostgreSQL accepts no NUL in a text, unlike SQLite
         return ApiError(400, "MALFORMED_REQUEST", "A value in the request cannot be used; send plain text.")
     if isinstance(error, OperationalError):
         log.warning("database busy", error=type(error).__name__)
@@ -115,7 +115,7 @@ def _known(error: Exception) -> Exception:
 
 
 def _code(error: Exception) -> str:
-    """An error that names its code (an app's refusal) keeps it."""
+    """Return the error's own code if it has one (ApiError), else the code of its class."""
     if given := getattr(error, "error_code", None):
         return str(given)
     return next((code for kind, code in CODES.items() if isinstance(error, kind)), "ERROR")
@@ -129,7 +129,7 @@ def _message_and_details(error: Exception) -> tuple[str, dict[str, Any]]:
 
 
 def _first_problem(detail: Any) -> tuple[str, dict[str, Any]]:
-    """Return the first field's sentence, and all of them in details."""
+    """Return the first field's message, and the messages of all fields as details."""
     if not isinstance(detail, dict):
         return str(detail[0] if isinstance(detail, list) and detail else detail), {}
     field, problems = next(iter(detail.items()))
@@ -151,12 +151,12 @@ def _server_error(error: Exception) -> Response:
     return Response(body("INTERNAL_SERVER_ERROR", message, {"requestId": request_id}), 500)
 
 
-# Addresses of earlier systems that a page may share (lunasite.earlier_urls).
+# Addresses of earlier systems that may also be a page's address (lunasite.earlier_urls).
 SHARED_ADDRESSES = ("/submissions", "/submissions/docker", "/leaderboard", "/auth/login")
 
 
 def is_api(request: HttpRequest) -> bool:
-    """Say whether errors are told in JSON: below the API's addresses, and to programs where a page shares one."""
+    """Return whether errors are sent as JSON: below the API's addresses, and to programs where a page shares one."""
     if request.path.startswith(("/api/", "/apitest/", "/api-token-auth", "/predict", "/feedback")):
         return True
     is_shared = request.path.removesuffix("/") in SHARED_ADDRESSES
@@ -186,9 +186,10 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 503 when the database is away (F13), else 500; both without a context that needs it.
+    """Answer 503 when the database is unavailable (F13), else 500; neither page uses a context that needs the database.
 
-    PostgreSQL takes no NUL in a text, nor a number without end: that is the request's fault. So is a body cut short.
+    PostgreSQL accepts neither a NUL in a text nor an infinite number: then the request is at fault and is
+    answered with 400. The same holds for a truncated body.
     """
     import sys
 

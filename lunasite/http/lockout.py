@@ -1,6 +1,6 @@
-"""How often a password may be tried: counted before it is checked, so that parallel tries cannot slip through.
+"""Lock-out after failed logins. Attempts are counted before the check, so that parallel ones cannot exceed the limit.
 
-django-axes counts failures after the check, which lets fifty requests at once try fifty passwords. Here each try
+django-axes counts failures after the check, which lets fifty parallel requests try fifty passwords. Here each attempt
 first takes one of LOGIN_FAILURE_LIMIT places with a single conditional UPDATE; a right password gives them back.
 """
 
@@ -24,10 +24,10 @@ from lunasite.http.errors import ApiError
 
 
 def accounts_tried(credentials: dict[str, Any] | None) -> list[str]:
-    """Return one name for each account whose password is checked, by user name or e-mail address, in any case.
+    """Return a name for each account whose password is checked, by user name or e-mail address, in any case.
 
-    Several can claim one address while it is not confirmed, and a password is then checked against each: were only
-    one of them counted, somebody could claim the address of another, and win the tries back by signing in as himself.
+    Several accounts can claim an unconfirmed address, and a password is then checked against each of them. If only one
+    were counted, an attacker could claim another user's address and reset the count by signing in to his own account.
     """
     given = credentials or {}
     login = str(given.get("username") or given.get("login") or given.get("email") or "").strip()
@@ -36,17 +36,17 @@ def accounts_tried(credentials: dict[str, Any] | None) -> list[str]:
 
 
 def _users_by_email(login: str) -> list[Any]:
-    """Return whom the backend of allauth tries by an address."""
+    """Return the users against whom allauth's backend checks a login by e-mail address."""
     return list(filter_users_by_email(login, prefer_verified=True)) if "@" in login else []
 
 
 def account_key(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
-    """Return the name of the account that a login means in the first place (AXES_USERNAME_CALLABLE)."""
+    """Return the name of the primary account of a login (AXES_USERNAME_CALLABLE)."""
     return accounts_tried(credentials)[0]
 
 
 def count_attempt(account: str, address: str) -> bool:
-    """Count one try of `account` from `address`; False when the limit is reached."""
+    """Count one attempt on `account` from `address`; return False when the limit is reached."""
     now = timezone.now()
     row, _ = AccessAttempt.objects.get_or_create(
         username=account, ip_address=address, user_agent="", defaults={"failures_since_start": 0}
@@ -59,12 +59,12 @@ def count_attempt(account: str, address: str) -> bool:
 
 
 def reset_attempts(account: str, address: str) -> None:
-    """A right password ends the counting; the row stays, so that a try under way still finds it."""
+    """Reset the count after a right password; the row stays, so that an attempt in progress still finds it."""
     AccessAttempt.objects.filter(username=account, ip_address=address).update(failures_since_start=0)
 
 
 def reset_attempts_of(request: HttpRequest, user: Any) -> None:
-    """End the counting for whoever signed in; other accounts the login was tried on get this one try back."""
+    """Reset the count of the user who signed in; other accounts on which the login was tried get one attempt back."""
     own, address = f"user {user.pk}", client_address(request)
     reset_attempts(own, address)
     others = [account for account in request.__dict__.pop("accounts_tried", []) if account != own]
@@ -80,25 +80,25 @@ class AtomicAttemptHandler(AxesDatabaseHandler):
         address = client_address(request)
         allowed = all(count_attempt(account, address) for account in request.accounts_tried)
         if not allowed:
-            # AxesMiddleware looks for this and answers 429 in place of the view.
+            # AxesMiddleware checks this attribute and answers 429 in place of the view.
             request.axes_locked_out = True
             request.axes_credentials = credentials
         return allowed
 
     def user_login_failed(self, sender: Any, credentials: dict[str, Any], request: Any = None, **kwargs: Any) -> None:
-        """The try was counted before the password was checked."""
+        """Do nothing: the attempt was counted before the password was checked."""
 
     def user_logged_in(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
         reset_attempts_of(request, user)
 
     def user_logged_out(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
-        """Nothing is kept about it."""
+        """Do nothing: no log-outs are recorded."""
 
 
 def locked_for_s(request: Any) -> float | None:
-    """Return for how long the account is locked after failed logins from this address, or None.
+    """Return for how many seconds the account is locked after failed logins from this address, or None.
 
-    One query on an indexed column, as long as no account is locked from this address.
+    This costs one query on an indexed column, as long as no account is locked from this address.
     """
     plain_request = getattr(request, "_request", request)
     locked = AccessAttempt.objects.filter(
@@ -113,7 +113,7 @@ def locked_for_s(request: Any) -> float | None:
 
 
 class IsNotLockedOut(BasePermission):
-    """Refuse, with 403, the account that failed logins have locked."""
+    """Refuse an account that is locked after failed logins, with 403."""
 
     def has_permission(self, request: Any, view: Any) -> bool:
         wait = locked_for_s(request) if request.user.is_authenticated else None

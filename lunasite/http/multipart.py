@@ -1,4 +1,4 @@
-"""What is wrong with a body that should be multipart/form-data, as a sentence that says what to do."""
+"""Explain errors of a multipart/form-data body in a sentence that states what to do."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ SHOWN_NAME = 40
 
 
 def malformed_body(content_type: str) -> str:
-    """Return why a multipart body cannot be read: most often somebody set Content-Type by hand."""
+    """Return why a multipart body cannot be read: usually the client sets Content-Type by hand."""
     media_type, _, parameters = content_type.partition(";")
     if media_type.strip().lower().startswith("multipart/") and not _boundary(parameters):
         return "The boundary is missing: let your HTTP client set Content-Type itself."
@@ -23,7 +23,7 @@ def _boundary(parameters: str) -> str:
 
 
 def wrong_media_type(content_type: str, *, takes_json: bool) -> str:
-    """Return what to send in place of a media type that the address does not take."""
+    """Return what to send instead of a media type that the address does not accept."""
     if takes_json:
         return "This address takes multipart/form-data or application/json: send one of them."
     sent = "JSON, which holds no file" if "json" in content_type.lower() else "something else"
@@ -31,9 +31,9 @@ def wrong_media_type(content_type: str, *, takes_json: bool) -> str:
 
 
 def missing_file(data: Any, content_type: str = "", *, wanted: str = "file", known: tuple[str, ...] = ()) -> str:
-    """Return why a body holds no file under the name `wanted`, and what cures it.
+    """Return why a body has no file with the name `wanted`, and the remedy.
 
-    data: the parsed body. known: other names under which a file may come.
+    data: the parsed body. known: other accepted names of file parts.
     """
     if content_type.startswith(FORM):
         return f"The body is {FORM}, which holds no file: send multipart/form-data with the file as `{wanted}`."
@@ -48,7 +48,7 @@ def missing_file(data: Any, content_type: str = "", *, wanted: str = "file", kno
 
 
 def misnamed(sent: str, wanted: str) -> str:
-    """Return what to do about a file that came under another name."""
+    """Return the remedy for a file that was sent under another name."""
     shown = "".join(letter for letter in sent[:SHOWN_NAME] if letter.isprintable() and letter != "`")
     return f"The file came as `{shown}`: name it `{wanted}`."
 

@@ -1,4 +1,4 @@
-"""Which form an answer takes: JSON to a program; a page to a browser, which names text/html in its Accept header."""
+"""Content negotiation: JSON for a program, a page for a browser, which names text/html in its Accept header."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ View = Callable[..., HttpResponseBase]
 
 
 def names_html(request: HttpRequest) -> bool:
-    """Say whether the Accept header names text/html, as every browser's does when a page is opened; `*/*` does not."""
+    """Return whether the Accept header names text/html, as every browser's does for a page; `*/*` does not count."""
     ranges = request.headers.get("Accept", "").lower().split(",")
     return any(item.split(";")[0].strip() == HTML for item in ranges)
 
 
 def wants_page(request: HttpRequest) -> bool:
-    """Say whether a page, or a part of one that htmx asked for, is the answer to a request."""
+    """Return whether a request should be answered by a page, or by a part of one for htmx."""
     return names_html(request) or "HX-Request" in request.headers
 
 
 def is_signed_in_browser(request: HttpRequest) -> bool:
-    """Say whether somebody with a session opened an address in a browser; a token is a program's."""
+    """Return whether a signed-in user opened the address in a browser; a request with a token comes from a program."""
     return names_html(request) and "Authorization" not in request.headers and request.user.is_authenticated
 
 
 def page_or_json(page: View, api: View) -> View:
-    """Return a view for an address that a page and the API share: a GET that wants a page gets it, all else the API.
+    """Return a view for an address that a page and the API share: a GET by a browser gets the page, the rest the API.
 
-    Exempt from Django's CSRF check, as every view of the API is: the page answers GET alone.
+    It is exempt from Django's CSRF check like every view of the API, because the page answers only GET.
     """
 
     @csrf_exempt
@@ -52,7 +52,7 @@ def page_or_json(page: View, api: View) -> View:
 
 
 class BrowsableNegotiation(DefaultContentNegotiation):
-    """JSON as ever; the browsable page to a signed-in browser alone."""
+    """JSON by default; the browsable page only for a signed-in browser."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
@@ -61,25 +61,25 @@ class BrowsableNegotiation(DefaultContentNegotiation):
         pages, others = parted(renderers)
         if pages and is_signed_in_browser(request._request):
             return pages[0], HTML
-        if names_html(request._request):  # a browser's Accept may name nothing else, and JSON helps more than a 406
+        if names_html(request._request):  # a browser's Accept may name no other type, and JSON helps more than a 406
             return others[0], others[0].media_type
         return super().select_renderer(request, others, format_suffix)
 
 
 class IgnoreAcceptNegotiation(BrowsableNegotiation):
-    """For addresses that send CSV or a file: `Accept: text/csv` must not be refused where CSV is what comes."""
+    """For addresses that send CSV or a file: `Accept: text/csv` must not be refused where the answer is CSV."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
     ) -> tuple[Any, str]:
-        """Return the browsable page to a signed-in browser, else the first renderer: what errors are written in."""
+        """Return the browsable page for a signed-in browser, else the first renderer, which also writes errors."""
         pages, others = parted(renderers)
         chosen = pages[0] if pages and is_signed_in_browser(request._request) else others[0]
         return chosen, chosen.media_type
 
 
 def parted(renderers: Iterable[Any]) -> tuple[list[Any], list[Any]]:
-    """Return the browsable renderers, and the others."""
+    """Split the renderers into the browsable ones and the others."""
     known = list(renderers)
     pages = [item for item in known if isinstance(item, BrowsablePage)]
     return pages, [item for item in known if item not in pages]

@@ -1,4 +1,4 @@
-"""How the API's schema describes who calls."""
+"""Authentication in the API's OpenAPI schema."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Bodies of API requests."""
+"""Parsers of API request bodies."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from rest_framework.parsers import JSONParser
 
 
 class BoundedJSONParser(JSONParser):
-    """JSON; nesting deeper than Python's own stack is the sender's fault, not ours."""
+    """JSON parser; nesting deeper than Python's stack is reported as the sender's error."""
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
-        """Return the value. Raises ParseError."""
+        """Return the parsed value. Raises ParseError."""
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:

@@ -1,4 +1,4 @@
-"""What answers are written in: JSON, and for signed-in browsers DRF's browsable page around it."""
+"""Renderers of the API: JSON, and DRF's browsable page for signed-in browsers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class ExactJSONRenderer(JSONRenderer):
 
 
 class BrowsablePage(BrowsableAPIRenderer):
-    """DRF's browsable API under this site's policy: no style and no script inside the page, no other host.
+    """DRF's browsable API under this site's content security policy: no inline style or script, no other host.
 
-    A view names the form of an action in `browsable_forms`; the serializer of its answers would be the wrong one.
+    A view names the form of an action in `browsable_forms`; the serializer of its answers would be the wrong form.
     """
 
     def get_rendered_html_form(self, data: Any, view: Any, method: str, request: Any) -> Any:
-        """Return the form of a POST, as HTML; whether there is a form of the other methods."""
+        """Return the HTML form of a POST; for other methods, whether there is a form."""
         if method != "POST":
             return super().get_rendered_html_form(data, view, method, request)
         with override_method(view, request, method) as requested:
@@ -33,12 +33,12 @@ class BrowsablePage(BrowsableAPIRenderer):
             return self.render_form_for_serializer(form(context={"request": requested, "view": view}))
 
     def show_form_for_method(self, view: Any, method: str, request: Any, obj: Any) -> bool:
-        """Say whether the caller may use a method; a refusal of any kind means no."""
+        """Return whether the caller may use a method; any refusal means no."""
         try:
             return bool(super().show_form_for_method(view, method, request, obj))
         except APIException:
             return False
 
     def get_context(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Leave out the colours of Pygments, which DRF writes as a style element."""
+        """Omit the colours of Pygments, which DRF writes as a style element."""
         return {**super().get_context(*args, **kwargs), "code_style": None}

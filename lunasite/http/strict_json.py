@@ -1,10 +1,10 @@
-"""JSON from outside: what Python's parser lets through and ours does not.
+"""Strict JSON from untrusted senders: it refuses what Python's parser accepts beyond RFC 8259.
 
-NotStrictJson      no JSON at all: bad UTF-8, broken, nested absurdly deep
- +-- NotANumber    NaN or Infinity in the place of a number
- +-- RepeatedKey   a key twice in one object, of which another reader may take the other value
+NotStrictJson      not JSON: bad UTF-8, a syntax error, nested too deep
+ +-- NotANumber    NaN or Infinity in place of a number
+ +-- RepeatedKey   a key twice in one object, where another reader may take the other value
 
-Each says what is wrong as the rest of a sentence: "is not JSON", "repeats a key".
+The message of each is the end of a sentence: "is not JSON", "repeats a key".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class NotStrictJson(ValueError):
-    """The text is not JSON that has one meaning only."""
+    """The text is not JSON with a single meaning."""
 
 
 class NotANumber(NotStrictJson):
@@ -26,7 +26,7 @@ class RepeatedKey(NotStrictJson):
 
 
 def parse_strict(text: bytes | str, *, may_begin_with_bom: bool = False) -> Any:
-    """Return the value, or raise NotStrictJson. may_begin_with_bom: let a byte order mark pass, as in a CSV."""
+    """Return the value, or raise NotStrictJson. may_begin_with_bom: accept a byte order mark, as in a CSV."""
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig" if may_begin_with_bom else "utf-8")

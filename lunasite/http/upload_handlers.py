@@ -1,7 +1,7 @@
-"""The most a form may bring where no view takes more.
+"""Default upload limit for forms of views that set no limit of their own.
 
-Reading a form, the CSRF check among others, would write files of any size to the disk first. Views that take scans or
-images put a handler of their own in this one's place.
+Without it, reading a form (for example by the CSRF check) would write files of any size to the disk. Views that take
+scans or images replace this handler by another.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ MAX_BYTES = 32 * 2**20
 
 
 class MaxFormSizeUploadHandler(FileUploadHandler):
-    """Counts what passes by; the handlers after it keep the files. Raises RequestDataTooBig."""
+    """Count the bytes that pass; the handlers after it store the files. Raises RequestDataTooBig."""
 
     received_bytes = 0
 

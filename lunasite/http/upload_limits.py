@@ -1,4 +1,4 @@
-"""How a request body reaches the disk: in large chunks, and never more of it than may be."""
+"""Write request bodies to the disk in large chunks, and enforce the size limit while they arrive."""
 
 import os
 from typing import Any
@@ -12,13 +12,13 @@ from lunasite.http.errors import ApiError
 
 CHUNK_BYTES = 2**20
 ENDING_LENGTH = 20
-FORM_BYTES = 2**20  # what names, boundaries and text fields may add to the files
+FORM_BYTES = 2**20  # allowance for names, boundaries and text fields beside the files
 
 
 class MaxSizeUploadHandler(TemporaryFileUploadHandler):
-    """Write each file to a temporary file, and stop at `max_bytes` of all files together.
+    """Write each file to a temporary file, and stop when all files together exceed `max_bytes`.
 
-    Raises ApiError 413 FILE_TOO_LARGE; the file begun is gone by then.
+    Raises ApiError 413 FILE_TOO_LARGE after deleting the incomplete file.
     """
 
     chunk_size = CHUNK_BYTES
@@ -29,7 +29,7 @@ class MaxSizeUploadHandler(TemporaryFileUploadHandler):
         self.received_bytes = 0
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
-        """Cut an ending that is none: it becomes part of the temporary file's name, which must not be too long."""
+        """Cut off an overlong ending: it becomes part of the temporary file's name, which must not be too long."""
         stem, ending = os.path.splitext(file_name)
         super().new_file(field_name, stem + ending[:ENDING_LENGTH], *args, **kwargs)
 
@@ -42,7 +42,7 @@ class MaxSizeUploadHandler(TemporaryFileUploadHandler):
 
 
 def megabytes(n_bytes: int) -> str:
-    """Return a limit as every sentence names it: `10 MB` for 10 * 2**20."""
+    """Format a limit for messages: `10 MB` for 10 * 2**20."""
     return f"{n_bytes // 2**20} MB"
 
 
@@ -52,26 +52,26 @@ def too_large(max_bytes: int) -> ApiError:
 
 
 def cap_body(request: HttpRequest, max_bytes: int) -> None:
-    """Let the body of `request` hold files of at most `max_bytes`; to be called before anything reads it."""
+    """Limit the files in the body of `request` to `max_bytes`; call this before anything reads the body."""
     request.upload_handlers = [MaxSizeUploadHandler(max_bytes)]
     if "HTTP_TRANSFER_ENCODING" in request.META and request.META.get("wsgi.input_terminated"):
         read_to_its_end(request, max_bytes + FORM_BYTES)
 
 
 def read_to_its_end(request: HttpRequest, most_bytes: int) -> None:
-    """Let a body that comes in pieces, without a length, be read until the server says it has ended."""
+    """Let a chunked body, which has no length, be read until the server reports its end."""
     request.META["CONTENT_LENGTH"] = str(most_bytes)
     request._stream = LimitedStream(request.META["wsgi.input"], most_bytes)  # type: ignore[assignment]
 
 
 def refuse_large_body(request: HttpRequest, max_bytes: int) -> None:
-    """Raise ApiError 413 for a body that says itself that it is too large, unread."""
+    """Raise ApiError 413, before reading the body, if its declared length is too large."""
     if content_length(request) > max_bytes + FORM_BYTES:
         raise too_large(max_bytes)
 
 
 def close_uploads(request: HttpRequest) -> None:
-    """Remove what is left of a file that was being received when the request was given up."""
+    """Delete the incomplete file that was being received when the request was aborted."""
     for handler in request.upload_handlers:
         if isinstance(handler, MaxSizeUploadHandler) and hasattr(handler, "file"):
             handler.file.close()
@@ -83,7 +83,7 @@ def content_length(request: HttpRequest) -> int:
 
 
 def path_of(upload: Any) -> str:
-    """Return where an upload lies on the disk; every view here takes them through MaxSizeUploadHandler."""
+    """Return the path of an upload on the disk; every view here receives uploads through MaxSizeUploadHandler."""
     if not isinstance(upload, TemporaryUploadedFile):
         raise TypeError("uploads of this view must go through MaxSizeUploadHandler")
     return upload.temporary_file_path()
