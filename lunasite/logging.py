@@ -1,4 +1,4 @@
-"""Logs as one structured line an event, to standard error."""
+"""Structured logging: one line per event, to standard error."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def logging_config(style: str, level: str) -> dict[str, Any]:
-    """Return Django's LOGGING: `line` for people, `json` for machines; both escape line breaks."""
+    """Return Django's LOGGING setting: `line` for people, `json` for machines; both escape line breaks."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -36,7 +36,7 @@ def logging_config(style: str, level: str) -> dict[str, Any]:
         "formatters": {"structured": formatter},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": level},
-        # django-q tells of every start and every task by made-up names.
+        # django-q logs every start and every task under a random name.
         "loggers": {
             "django-q": {"level": "WARNING"},
             "django.server": {"handlers": ["stderr"], "level": level, "propagate": False},

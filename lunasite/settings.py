@@ -1,6 +1,6 @@
 """Settings of the site, all from the environment (docs/operations.md lists them).
 
-Every variable has a default that is good for one machine; a wrong value stops the start with its name.
+Every variable has a default that suits one machine; an invalid value stops the start with an error that names it.
 """
 
 import os
@@ -27,12 +27,12 @@ DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 
 def private(path: str, flags: int) -> int:
-    """Open a file that only its owner may read."""
+    """Open a file that only its owner can read."""
     return os.open(path, flags, 0o600)
 
 
 def kept_secret(name: str, n_bytes: int) -> str:
-    """Return the random text in a file of DATA_DIR, made at the first start."""
+    """Return the random text in a file of DATA_DIR, which the first start creates."""
     path = DATA_DIR / name
     try:
         with open(path, "x", opener=private) as new:
@@ -46,9 +46,9 @@ def kept_secret(name: str, n_bytes: int) -> str:
 
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.text("SECRET_KEY") or kept_secret("secret_key", 64)
-# The import of datasets may not know inference; it is told by name who reads CT volumes there.
+# Dataset import may not import `inference`, so this setting names the function that opens CT volumes.
 CT_READER = "inference.ct.reading.metaimage.open_scan"
-# Ed25519: a seed of 32 bytes; and the public keys of earlier seeds, whose records stay good.
+# Ed25519: a seed of 32 bytes, and the public keys of earlier seeds, whose records remain valid.
 RECORD_SIGNING_KEY = env.key("RECORD_SIGNING_KEY") or kept_secret("record_signing_key", 32)
 RECORD_RETIRED_KEYS = env.keys("RECORD_RETIRED_KEYS")
 SITE_URL = env.url("SITE_URL", "http://localhost:8000")
@@ -142,9 +142,9 @@ DATABASES = {
     "default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'lunasite.sqlite3'}"),
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # A file in tests too: SQLite in memory shares one cache between threads and knows no busy timeout.
+    # Tests use a file too: SQLite in memory shares one cache between threads and has no busy timeout.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
-    # WAL lets readers go on beside the one writer; IMMEDIATE makes writers queue instead of failing midway.
+    # WAL lets readers continue beside the one writer; IMMEDIATE makes writers wait instead of failing midway.
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
@@ -180,7 +180,7 @@ def file_store(bucket: str) -> dict[str, Any]:
 STORAGES = {
     "default": file_store(MINIO_SUBMISSIONS_BUCKET),
     "datasets": file_store(MINIO_DATASETS_BUCKET),
-    # Anybody may read static files: in the image root collects them, and another user serves them.
+    # Static files are world-readable: in the image, root collects them and another user serves them.
     "staticfiles": {
         "BACKEND": "lunasite.staticfiles_storage.StaticFilesStorage",
         "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
@@ -190,9 +190,9 @@ STATIC_URL = "/static/"
 STATIC_ROOT = env.path("STATIC_ROOT", BASE_DIR / "staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
-# Every sentence and form that names the limit reads it here.
+# Every message and form that names the limit reads this setting.
 MAX_CSV_BYTES = env.megabytes("MAX_CSV_SIZE", "10m") * 2**20
-# Registries that images may be pulled from by digest, exactly as in their names: registry.example.org,localhost:5000.
+# Registries from which images may be pulled by digest, spelled as in image names: registry.example.org,localhost:5000.
 IMAGE_REGISTRIES = env.hosts("IMAGE_REGISTRIES")
 MAX_IMAGE_BYTES = env.megabytes("MAX_IMAGE_SIZE", "20g") * 2**20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
@@ -243,7 +243,7 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
 ACCOUNT_USERNAME_MIN_LENGTH = 2
-# Wrong passwords are counted by lunasite.http.lockout; "login_failed" is left for wrong second-factor codes.
+# lunasite.http.lockout counts wrong passwords; "login_failed" only limits wrong second-factor codes.
 ACCOUNT_RATE_LIMITS = {"login": "120/m/ip", "login_failed": "10/15m/key"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -263,7 +263,7 @@ AXES_USERNAME_CALLABLE = "lunasite.http.lockout.account_key"
 AXES_CLIENT_IP_CALLABLE = "lunasite.http.client_address.client_address"
 AXES_USERNAME_FORM_FIELD = "login"
 
-KNOX_TOKEN_MODEL = "submissions.ApiToken"  # noqa: S105 — a model, no password
+KNOX_TOKEN_MODEL = "submissions.ApiToken"  # noqa: S105 — a model, not a password
 REST_KNOX = {
     "TOKEN_TTL": timedelta(days=env.whole("TOKEN_DAYS", 90, least=1, most=3650)),
     "AUTO_REFRESH": False,
@@ -330,8 +330,8 @@ EVALUATION_TIMEOUT_SECONDS = env.number("EVALUATION_TIMEOUT_SECONDS", 3600, leas
 EVALUATION_CASES_DIR = env.path("EVALUATION_CASES_DIR", DATA_DIR / "cases")
 CODE_VERSION = env.text("CODE_VERSION", __version__)
 
-# django-q2 redelivers whatever outlasts `retry`; the evaluation row decides, so that does no harm
-# (rule R9), but the numbers still keep it rare.
+# django-q2 redelivers every task that runs longer than `retry`. This is harmless, because the evaluation row
+# decides (rule R9), but the numbers keep it rare.
 TASK_TIMEOUT_SECONDS = int(EVALUATION_TIMEOUT_SECONDS) + 1800
 QUEUE = {
     "orm": "default",

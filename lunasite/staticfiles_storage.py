@@ -1,9 +1,9 @@
-"""Static files with their hash in the name, so that browsers may keep them for ever."""
+"""Static files with a hash in their names, so that browsers may cache them forever."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """Fall back to the plain name where `collectstatic` has not run: tests and `DEBUG`."""
+    """Fall back to the plain name where `collectstatic` has not run, in tests and with `DEBUG`."""
 
     manifest_strict = False

@@ -1,4 +1,4 @@
-"""All addresses of the site."""
+"""URL configuration of the site."""
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin

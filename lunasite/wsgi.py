@@ -12,9 +12,10 @@ Environ = dict[str, Any]
 
 
 class Site:
-    """Django, and what the event loop asks about a body before it takes it.
+    """Django's WSGI application, with the check that the event loop makes before it accepts a body.
 
-    free_body_bytes: up to here it need not ask. judge: who sends a head, and how large a body they may send.
+    free_body_bytes: bodies up to this size need no check. judge: returns the sender of a head and the most bytes of
+    body allowed.
     """
 
     def __init__(self, application: Callable[[Environ, Callable[..., Any]], Iterable[bytes]]) -> None:
@@ -25,7 +26,7 @@ class Site:
         self.judge = known_sender.judge
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer; 400 for what Django refuses while it makes the request, before its handling of errors begins."""
+        """Answer a request; 400 if Django refuses it while building the request, before its error handling begins."""
         try:
             return self._application(environ, start_response)
         except SuspiciousOperation:

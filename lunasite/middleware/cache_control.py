@@ -1,4 +1,4 @@
-"""Keep what a signed-in person was shown out of every cache."""
+"""Cache-Control: keep answers to signed-in users out of every cache (no-store)."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 
 class NoStoreMiddleware:
-    """Answers to somebody with a token or a session are theirs alone, unless the view says otherwise."""
+    """Mark answers to a request with a token or session as `no-store`, unless the view sets another value."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

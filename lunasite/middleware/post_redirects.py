@@ -1,4 +1,4 @@
-"""Keep a program's POST from ending as a redirect that stores nothing."""
+"""Prevent a program's POST from ending in a redirect that stores nothing."""
 
 from collections.abc import Callable
 
@@ -16,8 +16,8 @@ SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 class NoLostPostMiddleware:
     """Answer 401 or 403 where the site would send a program's POST to the login page or to https.
 
-    A client follows a redirect with a GET, whose 200 looks like success though nothing was stored. A browser shows
-    the page it was led to, so it is still led there.
+    A client follows a redirect with a GET, whose 200 looks like success although nothing was stored. A browser shows
+    the page after the redirect, so it is still redirected.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -33,7 +33,7 @@ class NoLostPostMiddleware:
         if where == f"https://{request.get_host()}{request.get_full_path()}":
             message = f"Nothing was stored; send it to https://{request.get_host()} instead."
             return refusal(403, "HTTPS_REQUIRED", message)
-        # Whoever names no type at all is treated as Django treats everybody.
+        # A client without an Accept header gets Django's default treatment.
         if "Accept" in request.headers and where.split("?")[0] == resolve_url(settings.LOGIN_URL):
             return refusal(401, "UNAUTHORIZED", f"Nobody is signed in, and nothing was stored. {REMEDY}")
         return response

@@ -1,4 +1,4 @@
-"""Take API paths with and without the trailing slash, and a POST to a page's address without one."""
+"""Accept API paths with and without the trailing slash, and a POST to a page's address without the slash."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ PREFIXES = ("/api/", "/apitest/")
 class TrailingSlashMiddleware:
     """Strip the trailing slash of API paths, so that each endpoint is declared once, without it.
 
-    A redirect would lose the body of a POST; for the same reason a POST to a page is taken there without its slash.
+    A redirect would lose the body of a POST; for the same reason, a POST to a page without the slash is not redirected.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -27,5 +27,5 @@ class TrailingSlashMiddleware:
 
 
 def is_page_without_slash(path: str) -> bool:
-    """Say whether only the slash is missing for the address of a page."""
+    """Return whether the path becomes a page's address when a slash is added."""
     return not is_valid_path(path) and bool(is_valid_path(f"{path}/"))

@@ -1,4 +1,4 @@
-"""GET /health: what this process is. GET /ready: can the site do its work, one line a part."""
+"""Health checks. GET /health describes this process; GET /ready checks each part of the site, one line per part."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LEAST_FREE_BYTES = 256 * 2**20
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the site. note: one sentence without paths, names or numbers of others."""
+    """One part of the site. note: one sentence without paths, names or other users' numbers."""
 
     is_ok: bool
     note: str
@@ -39,7 +39,7 @@ class Part:
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
-    """Answer 200 as long as the process lives; asks neither database nor storage."""
+    """Answer 200 as long as the process lives; checks neither database nor storage."""
     status = engine().status()
     answer: dict[str, Any] = {
         "ok": True,
@@ -54,7 +54,7 @@ def health(request: HttpRequest) -> JsonResponse:
 
 
 def shown_path(path: Path) -> str:
-    """Return a path as strangers may see it: below the code, or its name alone."""
+    """Return a path in a form for the public: relative to the code's folder, or only its name."""
     inside = path.is_relative_to(settings.BASE_DIR)
     return str(path.relative_to(settings.BASE_DIR)) if inside else path.name
 
@@ -62,7 +62,7 @@ def shown_path(path: Path) -> str:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when every part can work, else 503; one line a part either way."""
+    """Answer 200 when every part works, else 503; both with one line per part."""
     parts = {name: checked(name, check) for name, check in CHECKS.items()}
     lines = [f"{name}: {'ok' if part.is_ok else 'FAILED'}, {part.note}" for name, part in parts.items()]
     is_ready = all(part.is_ok for part in parts.values())
@@ -70,10 +70,10 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 
 def checked(name: str, check: Callable[[], Part]) -> Part:
-    """Run a check; whatever it raises is a part that does not work, and the log says why."""
+    """Run a check; any exception means that the part does not work, and is logged."""
     try:
         return check()
-    except Exception as error:  # noqa: BLE001  a probe must answer, whatever breaks
+    except Exception as error:  # noqa: BLE001  a probe must answer whatever fails
         log.warning("part not ready", part=name, error=f"{type(error).__name__}: {error}")
         return Part(False, "does not answer")
 
@@ -86,9 +86,9 @@ def database() -> Part:
 
 
 def storage() -> Part:
-    """Ask the object store for its buckets, or the local folder for a file that is not there."""
+    """Check that the object store has its buckets, or that the local folder answers for a file that does not exist."""
     if settings.MINIO:
-        from submissions.storage.buckets import problem  # only a site with an object store pays for the import
+        from submissions.storage.buckets import problem  # imported only where there is an object store
 
         if what := problem():
             return Part(False, what)
@@ -111,7 +111,7 @@ def queue() -> Part:
 
 
 def evaluation_engine() -> Part:
-    """Ask the workers, who alone hold an engine; a site without one takes CSVs only."""
+    """Check the workers, since only they have an engine; a site without an engine accepts only CSVs."""
     container_workers = Worker.objects.alive(timezone.now()).filter(cluster=DOCKER_CLUSTER)
     if not container_workers.exists():
         return Part(True, "no container worker, images wait")

@@ -1,1 +1,1 @@
-"""How the site is served: gunicorn and what stands around the application."""
+"""Serving layer: gunicorn's configuration and worker, and the event loop in front of the application."""

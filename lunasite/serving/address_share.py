@@ -1,4 +1,4 @@
-"""How many connections one address, and all together, may keep waiting, and how much of a body each may leave here."""
+"""Limits of waiting connections, per address and in total, and of unread body bytes per address."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from lunasite.serving.connection import ClientConnection, ConnectionStage
 
 MOST_OF_ONE_ADDRESS = 256
 MOST = 2000
-UNKNOWN_BYTES = 512 * 2**20  # of bodies that unknown senders of one address have under way
+UNKNOWN_BYTES = 512 * 2**20  # of unfinished bodies from unknown senders of one address
 IN_A_THREAD = {ConnectionStage.READY, ConnectionStage.UNSURE}
 
 
 class AddressShare:
-    """Makes room for a new connection by ending the oldest that waits, of the same address first.
+    """Make room for a new connection by ending the oldest waiting one, first among those of the same address.
 
-    So who holds many connections open loses the oldest of its own, and is answered on the newest.
+    So a client that holds many connections open loses its own oldest ones, and is answered on its newest.
     """
 
     def __init__(self, most_of_one_address: int = MOST_OF_ONE_ADDRESS, most: int = MOST) -> None:
@@ -26,7 +26,7 @@ class AddressShare:
         self._count = 0
 
     def add(self, connection: ClientConnection) -> ClientConnection | None:
-        """Count a new connection. Returns the one that has to go, or None."""
+        """Count a new connection; return the connection that must be ended for it, or None."""
         own = self._of.setdefault(subscriber(connection.address), {})
         has_to_go = None
         if len(own) >= self._most_of_one_address:
@@ -48,7 +48,7 @@ class AddressShare:
             self._of.pop(key, None)
 
     def over_budget(self) -> Iterator[ClientConnection]:
-        """Yield, of each address that has sent too much of unknown origin, the one that waits longest."""
+        """Yield the longest-waiting connection of each address whose unknown senders have sent too many bytes."""
         for own in self._of.values():
             sending = {item: None for item in own if item.body_bytes and not item.is_known}
             one = _longest_waiting(sending)
@@ -57,7 +57,7 @@ class AddressShare:
 
 
 def subscriber(address: str) -> str:
-    """Return what stands for one client: an IPv4 address, or the /64 that an IPv6 client has to itself."""
+    """Return the key of one client: an IPv4 address, or the /64 network of an IPv6 client."""
     if ":" not in address:
         return address
     return str(ipaddress.ip_network(f"{address.partition('%')[0]}/64", strict=False))

@@ -1,8 +1,8 @@
-"""One client's connection: bytes become whole requests without any thread waiting for them.
+"""One client's connection: it collects bytes into whole requests while no thread waits for them.
 
-h11 speaks HTTP/1.1: it finds the head's end, joins chunks, refuses what two readers could read differently. A body is
-kept in memory, past MEMORY_BYTES in an unnamed temporary file. A connection is touched by one thread at a time: by
-the event loop while it waits for the client, by a worker thread while its request is answered.
+h11 parses HTTP/1.1: it finds the end of the head, joins chunks and refuses ambiguous requests. A body is kept in
+memory or, if it is longer than MEMORY_BYTES, in an unnamed temporary file. Only one thread uses a connection at a
+time: the event loop while it waits for the client, a worker thread while the request is answered.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from lunasite.serving.streamed_body import StreamedBody, is_soon_whole
 
 HEAD_BYTES = 64 * 1024
 MEMORY_BYTES = 1024 * 1024
-MOST_OUTGOING = 1024 * 1024  # of an answer kept for a client that takes it slowly, so that the thread can go
+MOST_OUTGOING = 1024 * 1024  # of an answer buffered for a slow client, so that the thread is free again
 
 
 class ConnectionStage(enum.Enum):
-    """What a connection needs next."""
+    """The stage of a connection: what it needs next."""
 
     WAITING = "bytes from the client"
     UNSURE = "a judgement whether its sender may send so large a body"
@@ -44,16 +44,17 @@ class ConnectionStage(enum.Enum):
 
 
 class Sender(NamedTuple):
-    """The judgement on who sends a large body: how large it may be, and whether they are known here."""
+    """The verdict on the sender of a large body: the most bytes allowed, and whether the sender is known."""
 
     body_limit: int
     is_known: bool
 
 
 class ClientConnection:
-    """free_bytes: how large a body may grow before its sender is judged (Stage.UNSURE).
+    """One client's connection.
 
-    streams: one place for each thread that may take a body whose rest is still to come.
+    free_bytes: how large a body may grow before its sender is checked (Stage.UNSURE).
+    streams: one place for each thread that may accept a body before all of it has arrived.
     """
 
     def __init__(
@@ -73,13 +74,13 @@ class ClientConnection:
         self._head_until = time.monotonic() + HEAD_SECONDS
 
     def _begin(self, http: h11.Connection) -> None:
-        """Expect a request from its first byte."""
+        """Reset the state for a new request."""
         now = time.monotonic()
         self.http = http
         self.request: h11.Request | None = None
         self.body: IO[bytes] = io.BytesIO()
         self.body_bytes = 0
-        self.length: int | None = 0  # as announced; None for one in pieces
+        self.length: int | None = 0  # as declared; None for a chunked body
         self.body_limit = self._free_bytes
         self.is_judged = self.is_known = self._has_all = False
         self.keeps_alive = False
@@ -87,12 +88,12 @@ class ClientConnection:
         self._head_until = now + self._idle_s
 
     def receive(self) -> ConnectionStage:
-        """Take what has arrived, without waiting. Returns the new stage."""
+        """Read what has arrived, without waiting; return the new stage."""
         try:
             self._receive()
         except BlockingIOError:
             pass
-        except OSError as error:  # of the client that has gone, or of the temporary file
+        except OSError as error:  # the client has disconnected, or the temporary file failed
             self.error_status = HTTPStatus.INSUFFICIENT_STORAGE
             self.stage = ConnectionStage.MALFORMED if error.errno == errno.ENOSPC else ConnectionStage.CLOSED
         return self.stage
@@ -106,17 +107,17 @@ class ClientConnection:
             self.stage = self._read_large_body() if self._is_large else self._read()
 
     def _read(self) -> ConnectionStage:
-        """Read once, for h11. Raises OSError."""
+        """Read once, and pass the bytes to h11. Raises OSError."""
         data = self.socket.recv(READ_BYTES)
         if not data:
-            return ConnectionStage.CLOSED  # an end before the request's own is an end of it
+            return ConnectionStage.CLOSED  # the client closed before the end of the request
         if self.request is None:
             self._head_until = min(self._head_until, time.monotonic() + HEAD_SECONDS)
         self.http.receive_data(data)
         return self._advance()
 
     def _read_large_body(self) -> ConnectionStage:
-        """Read once, from the socket into the file: of a body of known length h11 has nothing to say but copies."""
+        """Read once from the socket into the file; for a body of known length, h11 would only add copies."""
         buffer = _buffer()
         count = self.socket.recv_into(buffer, min(len(buffer), (self.length or 0) - self.body_bytes))
         self._keep(buffer[:count])
@@ -125,7 +126,7 @@ class ClientConnection:
         return self._begin_to_stream() if count else ConnectionStage.CLOSED
 
     def _advance(self) -> ConnectionStage:
-        """Let h11 read what it holds."""
+        """Let h11 parse the bytes it holds; return the new stage."""
         try:
             while True:
                 event = self.http.next_event()
@@ -153,18 +154,18 @@ class ClientConnection:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether all of the request has been taken from the client."""
+        """Return whether the whole request has been received from the client."""
         return self._has_all or (self._stream is not None and not self._stream.left)
 
     @property
     def input(self) -> IO[bytes] | RefusedBody:
-        """What the application reads the body from."""
+        """Return the file object from which the application reads the body."""
         if self._stream:
             return io.BufferedReader(self._stream, READ_BYTES)
         return self.body if self._has_all else RefusedBody()
 
     def _begin_to_stream(self) -> ConnectionStage:
-        """Go to a thread before the last bytes are there, if they are near and a thread is free for it."""
+        """Return Stage.READY before the last bytes have arrived, if they are due soon and a thread is free for it."""
         left = (self.length or 0) - self.body_bytes
         if not (self.is_known and is_soon_whole(self.pace, left) and self._streams.acquire(blocking=False)):
             return ConnectionStage.WAITING
@@ -197,12 +198,12 @@ class ClientConnection:
         self.body.write(data)
 
     def _continue(self) -> None:
-        """Tell a client that asks whether to send its body (Expect: 100-continue) to do so."""
+        """Tell a client that waits for permission (Expect: 100-continue) to send its body."""
         if self.http.they_are_waiting_for_100_continue:
             self.send(self.http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
 
     def judge(self, sender: Sender) -> None:
-        """Set how large the body may be; past it the request is answered by its head alone."""
+        """Set the most bytes that the body may have; a request with a larger body is answered without reading it."""
         self.is_judged = True
         self.body_limit, self.is_known = sender
         if not self.is_over_limit:
@@ -210,19 +211,19 @@ class ClientConnection:
 
     @property
     def is_idle(self) -> bool:
-        """Tell whether no request has begun to arrive."""
+        """Return whether no request has begun to arrive."""
         return self.stage is ConnectionStage.WAITING and self.request is None
 
     @property
     def is_over_limit(self) -> bool:
-        """Tell whether the body is, or says it will be, larger than it may."""
+        """Return whether the received or declared length of the body exceeds the limit."""
         return max(self.body_bytes, self.length or 0) > self.body_limit
 
     def send(self, data: bytes, *, may_wait: bool = False) -> None:
-        """Send, or keep what the client does not take at once.
+        """Send data, and buffer what the client does not accept at once.
 
-        may_wait: in a worker thread: wait until no more than MOST_OUTGOING is kept. Raises OSError when the client is
-        gone, or takes the answer too slowly.
+        may_wait: for worker threads: wait until at most MOST_OUTGOING bytes are buffered. Raises OSError when the
+        client is gone or reads the answer too slowly.
         """
         self._outgoing += data
         self._push()
@@ -236,7 +237,7 @@ class ClientConnection:
                 raise TimeoutError("the client does not take its answer")
 
     def _push(self) -> int:
-        """Send what the client takes at once. Returns how many bytes."""
+        """Send what the client accepts at once; return the number of bytes."""
         sent = 0
         with contextlib.suppress(BlockingIOError):
             while sent < len(self._outgoing):
@@ -245,7 +246,7 @@ class ClientConnection:
         return sent
 
     def answered(self) -> ConnectionStage:
-        """Go on after an answer. Returns the new stage."""
+        """Continue after an answer; return the new stage."""
         self._end_stream()
         self.body.close()
         if self._outgoing:
@@ -260,7 +261,7 @@ class ClientConnection:
         return self.stage
 
     def _next_request(self) -> None:
-        """Expect the next request; what the client has sent of it already is with h11."""
+        """Prepare for the next request; h11 holds the bytes of it that have already arrived."""
         if self._is_large:
             self.http = new_http()
         else:
@@ -275,7 +276,7 @@ class ClientConnection:
         self.stage = ConnectionStage.CLOSED if self._rest.is_done else ConnectionStage.DRAINING
 
     def flush(self) -> ConnectionStage:
-        """Send more of an answer whose thread has gone. Returns the new stage."""
+        """Send more of a buffered answer, whose thread is already free; return the new stage."""
         try:
             self.pace.moved += self._push()
         except OSError:
@@ -284,14 +285,14 @@ class ClientConnection:
         return self.stage if self._outgoing else self.answered()
 
     def drain(self) -> ConnectionStage:
-        """Throw away what has arrived of a refused body. Returns the new stage."""
+        """Discard the bytes of a refused body that have arrived; return the new stage."""
         self._rest.take()
         if self._rest.is_done:
             self.stage = ConnectionStage.CLOSED
         return self.stage
 
     def is_late(self, now: float) -> bool:
-        """Tell whether the client has had its time."""
+        """Return whether the client's time is up."""
         if self.stage is ConnectionStage.DRAINING:
             return self._rest.is_late(now)
         if self.stage is ConnectionStage.WAITING and self.request is None:
@@ -313,14 +314,14 @@ _of_thread = threading.local()
 
 
 def _buffer() -> memoryview:
-    """Return this thread's own buffer for reading."""
+    """Return the read buffer of the current thread."""
     if not hasattr(_of_thread, "buffer"):
         _of_thread.buffer = memoryview(bytearray(READ_BYTES * 4))
     return _of_thread.buffer  # type: ignore[no-any-return]
 
 
 def check_head(request: h11.Request) -> None:
-    """Raise ValueError for a target that is not a path, and for a request of HTTP/1.0 that names no host."""
+    """Raise ValueError for a target that is not a path, and for an HTTP/1.0 request without a host."""
     if not request.target.startswith((b"/", b"http://", b"https://")):
         raise ValueError("no path")
     if b"host" not in dict(request.headers):

@@ -1,16 +1,17 @@
-"""How long a request's body says it is, and what its reader hears when it did not come."""
+"""Content-Length check, and the error that a reader gets for a truncated body."""
 
 from collections.abc import Iterable
 
 
 class TruncatedBodyError(OSError):
-    """The body is not there in full: Django and the upload views take it for a connection that broke."""
+    """The body is incomplete; Django and the upload views treat this like a broken connection."""
 
 
 def check_content_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
-    """Return the announced bytes of a body, or None for one in pieces (chunked).
+    """Return the declared length of a body in bytes, or None for a chunked body.
 
-    headers: with names in lower case. Raises ValueError where both are said: a proxy may have followed the other one.
+    headers: with names in lower case. Raises ValueError where both Content-Length and Transfer-Encoding are present,
+    because a proxy may have used the other one.
     """
     found = dict(headers)
     if b"transfer-encoding" not in found:
@@ -21,7 +22,7 @@ def check_content_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
 
 
 class RefusedBody:
-    """The body of a request that is answered by its head alone."""
+    """The body of a request that is answered without reading its body."""
 
     def read(self, size: int = -1) -> bytes:
         raise TruncatedBodyError("the body was not taken")

@@ -1,8 +1,8 @@
-"""Let a refused caller read the answer.
+"""Drain the request body after a refusal, so that the client can read the answer (lingering close).
 
-A server that answers before it has read the body and then closes makes the kernel reset the connection: the caller,
-still sending, sees a broken pipe instead of the 401 or 413. So what is left of the body is taken and thrown away after
-the answer has gone out, within limits, and without a thread that waits for it.
+If a server answers before it has read the body and then closes, the kernel resets the connection: a client that is
+still sending sees a broken pipe instead of the 401 or 413. So the rest of the body is read and discarded after the
+answer has been sent, within limits, and without a thread that waits for it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ READS_A_TURN = 8
 
 
 class DrainRequestBody:
-    """Takes the rest of a body from a non-blocking socket.
+    """Read and discard the rest of a body from a non-blocking socket.
 
-    left: bytes to come, or None for a body in pieces, whose end is not looked for.
+    left: remaining bytes, or None for a chunked body, whose end is not detected.
     """
 
     def __init__(self, client: socket.socket, left: int | None) -> None:
@@ -29,7 +29,7 @@ class DrainRequestBody:
         self.is_done = self._left <= 0
 
     def take(self) -> None:
-        """Throw away what has arrived; sets `is_done` when that was all, or the client is gone."""
+        """Discard what has arrived; set `is_done` when that was the rest, or when the client is gone."""
         try:
             for _ in range(READS_A_TURN):
                 data = self._client.recv(READ_BYTES)

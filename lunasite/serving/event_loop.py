@@ -1,7 +1,7 @@
-"""The web process: one loop holds every connection that waits for its client, threads answer whole requests.
+"""The web process: one event loop holds all connections that wait for their clients; threads answer whole requests.
 
-A thread is given to a request when all of it is there (or its head alone settles it), so a client that says nothing,
-sends its head or body in drops, or is still sending what has been refused, costs a few kilobytes and no thread.
+A request gets a thread only when all of it has arrived (or when its head decides the answer). So a client that sends
+nothing, sends its head or body slowly, or is still sending a refused body costs a few kilobytes and no thread.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from lunasite.serving.exchange import Application, Environ, answer, environ_of
 
 log = logging.getLogger("lunasite.serving")
 NO_LIMIT = 1 << 62
-NEXT_REQUEST_MS = 2  # how long a thread waits for the next request of a connection while nobody else waits for it
+NEXT_REQUEST_MS = 2  # how long a thread waits for a connection's next request if no other request waits for a thread
 SWEEP_S = 0.5
 GIVE_WAY_S = 0.001
 
 
 class EventLoop:
-    """Serves `application` on `listeners`. One thread calls `turn` again and again, then `stop`.
+    """Serve `application` on `listeners`. One thread calls `turn` repeatedly, then `stop`.
 
-    judge: who sends this head; asked in a worker thread, and only for bodies over free_bytes.
-    answered: how many requests were.
+    judge: returns who sends this head; called in a worker thread, and only for bodies over free_bytes.
+    answered: number of answered requests.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class EventLoop:
         self._is_listening = False
 
     def turn(self, wait_s: float) -> None:
-        """Wait for something to happen, at most wait_s, and see to it."""
+        """Wait at most wait_s for events, and handle them."""
         if not self._is_listening and not self._is_stopping:
             wait_s = min(wait_s, max(self._listens_at - time.monotonic(), 0.001))
         for key, _ in self._selector.select(wait_s):
@@ -104,7 +104,7 @@ class EventLoop:
             self._end(connection)
 
     def stop(self, within_s: float) -> None:
-        """Take no more connections, end those that wait, and wait for the answers under way."""
+        """Accept no more connections, end the idle ones, and wait at most within_s for the answers in progress."""
         self._is_stopping = True
         self._stop_listening()
         until = time.monotonic() + within_s
@@ -116,9 +116,9 @@ class EventLoop:
             self._for_threads.put(None)
 
     def _gives_way(self) -> bool:
-        """Leave a new connection to another process for a moment, the longer the more this one is answering.
+        """Leave a new connection to another process for a moment; the busier this process, the longer the moment.
 
-        All wait on one socket; whoever is quickest would get most clients, and keep them.
+        All processes wait on one socket; without this, the fastest would get and keep most of the clients.
         """
         self._has_given_way = bool(self._in_threads) and not self._has_given_way
         if self._has_given_way:
@@ -146,7 +146,7 @@ class EventLoop:
             self._place(connection, connection.receive())
 
     def _place(self, connection: ClientConnection, stage: ConnectionStage) -> None:
-        """Give a connection what it needs next."""
+        """Handle a connection according to its stage."""
         if stage in IN_A_THREAD:
             self._in_threads += 1
             self._for_threads.put(connection)
@@ -160,8 +160,8 @@ class EventLoop:
             self._waiting.add(connection)
 
     def _go_on(self, connection: ClientConnection) -> None:
-        """See to a connection whose client has moved."""
-        if connection not in self._waiting:  # ended since the selector said so
+        """Handle a connection whose client has sent or read data."""
+        if connection not in self._waiting:  # ended since the selector reported it
             return
         before = connection.stage
         steps = {
@@ -189,7 +189,7 @@ class EventLoop:
         connection.close()
 
     def _give_up(self, connection: ClientConnection) -> None:
-        """End a connection whose client is too slow; one that was sending a body is told."""
+        """End a connection whose client is too slow; a client that was sending a body gets an error first."""
         if connection.stage is ConnectionStage.WAITING and connection.request is not None:
             self._say_and_end(connection, HTTPStatus.REQUEST_TIMEOUT)
         else:
@@ -202,7 +202,7 @@ class EventLoop:
         self._end(connection)
 
     def _take_back(self) -> None:
-        """Go on with the connections that threads are done with."""
+        """Continue with the connections that threads have finished with."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._bell_out, 4096)
         with contextlib.suppress(queue.Empty):
@@ -211,7 +211,7 @@ class EventLoop:
                 self._in_threads -= 1
                 self._place(connection, connection.stage)
 
-    # In worker threads.
+    # The methods below run in worker threads.
 
     def _work(self) -> None:
         while connection := self._for_threads.get():
@@ -222,7 +222,7 @@ class EventLoop:
 
     def _give_back(self, connection: ClientConnection) -> None:
         self._came_back.put(connection)
-        with contextlib.suppress(BlockingIOError):  # the bell rings already
+        with contextlib.suppress(BlockingIOError):  # a wake-up is already pending
             os.write(self._bell, b"!")
 
     def _judge(self, connection: ClientConnection) -> None:
@@ -243,13 +243,13 @@ class EventLoop:
                 pass
         except (OSError, ValueError):
             connection.stage = ConnectionStage.CLOSED
-        except BaseException:  # the thread has to outlive any request
+        except BaseException:  # the thread must survive any request
             log.exception("an answer failed")
             connection.stage = ConnectionStage.CLOSED
         self._give_back(connection)
 
     def _answer_one(self, connection: ClientConnection) -> ConnectionStage:
-        """Answer a request; a client that asks again at once is heard where it is."""
+        """Answer a request; if the client's next request follows at once, it stays in this thread."""
         self.answered += 1
         answer(connection, self._application, self._server(), closes=self._is_stopping)
         stage = connection.answered()

@@ -1,4 +1,4 @@
-"""A whole request through a WSGI application, and its answer to the client."""
+"""Pass a whole request through the WSGI application, and send its answer to the client."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def answer(connection: ClientConnection, application: Application, server: tuple
 def environ_of(connection: ClientConnection, server: tuple[str, int]) -> Environ:
     """Return the request as PEP 3333 asks.
 
-    A header whose name has an underscore is left out: `SCRIPT_NAME` or `X_Real_IP` would pass for what only a server
-    or a proxy may say.
+    A header whose name has an underscore is left out: `SCRIPT_NAME` or `X_Real_IP` could be mistaken for values that
+    only a server or a proxy may set.
     """
     request = connection.request
     if request is None:
@@ -77,12 +77,12 @@ def environ_of(connection: ClientConnection, server: tuple[str, int]) -> Environ
 
 
 def _announced(connection: ClientConnection) -> int:
-    """Return the length of a body that was not taken: more than it may have, where it comes in pieces."""
+    """Return the declared length of an unread body; for a chunked body, the bytes received, which exceed its limit."""
     return max(connection.length or 0, connection.body_bytes)
 
 
 def _origin_form(target: bytes) -> bytes:
-    """Return path and query of a request's target, which may name scheme and host before them."""
+    """Return path and query of a request's target, which may begin with scheme and host."""
     if target.startswith(b"/"):
         return target
     return b"/" + target.split(b"/", 3)[3] if target.count(b"/") > 2 else b"/"
@@ -95,7 +95,7 @@ def _add_header(environ: Environ, name: str, value: str) -> None:
 
 
 class Reply:
-    """The answer as it goes out: head and first part in one packet, each later part as it comes."""
+    """The outgoing answer: head and first part in one packet, each later part when it is ready."""
 
     def __init__(self, connection: ClientConnection, *, closes: bool) -> None:
         self._connection = connection
@@ -106,11 +106,11 @@ class Reply:
         self.has_begun = False
 
     def start(self, status: str, headers: list[tuple[str, str]], error: Any = None) -> Callable[[bytes], None]:
-        """Take the head, as `start_response` of PEP 3333."""
+        """Set the head, as `start_response` of PEP 3333."""
         if self.has_begun and error:
             raise error[1].with_traceback(error[2])
         code, _, reason = status.partition(" ")
-        # Django's cookies begin with a space, which h11 takes for an error.
+        # Django's cookies begin with a space, which h11 refuses.
         lines: list[Header] = [
             (name.encode("latin-1"), value.strip(" \t").encode("latin-1")) for name, value in headers
         ]
@@ -132,14 +132,14 @@ class Reply:
             self._connection.send(head + data, may_wait=True)
 
     def end(self) -> None:
-        """Send what ends the answer."""
+        """Send the end of the answer."""
         http = self._connection.http
         head = self._begin()
         self._connection.send(head + self._encoded(h11.EndOfMessage()), may_wait=True)
         self._connection.keeps_alive = http.our_state is h11.DONE and self._connection.is_whole
 
     def _begin(self) -> bytes:
-        """Return the head, the first time."""
+        """Return the head at the first call, nothing after that."""
         if self.has_begun:
             return b""
         if self._head is None:

@@ -1,4 +1,4 @@
-"""How gunicorn runs the site: threads for waiting uploads, counters shared between processes."""
+"""Configuration of gunicorn: the worker class, its threads, and metrics shared between processes."""
 
 import contextlib
 from typing import Any
@@ -18,15 +18,15 @@ forwarded_allow_ips = "127.0.0.1"
 
 
 def post_worker_init(worker: Any) -> None:
-    """Begin to load the models beside a new web process, so that nobody's first call waits for them."""
+    """Start loading the models beside a new web process, so that the first call does not wait for them."""
     from inference.model_service import engine
 
-    with contextlib.suppress(OSError):  # then the first call tries again
+    with contextlib.suppress(OSError):  # on failure, the first call tries again
         engine().start()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Forget the gauges of a process that is gone."""
+    """Remove the gauges of a process that has exited."""
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)

@@ -1,4 +1,4 @@
-"""Whether a large body is worth taking: only from somebody who has signed in or holds a token."""
+"""Decide whether to accept a large body: only from a sender with a valid session or token."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from rest_framework.views import APIView
 
 from lunasite.serving.connection import Sender
 
-FREE_BYTES = 2**20  # not worth a question
+FREE_BYTES = 2**20  # up to this size, the sender is not checked
 FORM_BYTES = 2**20  # of the fields beside a file
-# What anybody may send; the views refuse less. A picture is the largest thing an unknown sender has a use for.
+# The limit for unknown senders; the views' limits are lower. A picture is the largest file such a sender may need.
 ANYBODYS_BYTES = settings.MAX_PICTURE_BYTES + FORM_BYTES
 MOST_BYTES = settings.MAX_IMAGE_BYTES + FORM_BYTES
 
 
 def judge(environ: dict[str, Any]) -> Sender:
-    """Return who sends this head. A body longer than they may send is answered by its head alone."""
+    """Return the verdict on the sender of this head; a body above the limit is refused without reading it."""
     close_old_connections()
     try:
         known = is_known(WSGIRequest(environ))
-    except Exception:  # noqa: BLE001 the application meets the same fault and answers it
+    except Exception:  # noqa: BLE001 the application meets the same error and answers it
         known = False
     return Sender(MOST_BYTES if known else ANYBODYS_BYTES, known)
 
 
 def is_known(request: WSGIRequest) -> bool:
-    """Tell whether `request` carries a valid token or session; its body is not touched."""
+    """Return whether `request` has a valid token or session, without reading its body."""
     store = import_module(settings.SESSION_ENGINE).SessionStore
     request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     if request.COOKIES.get(settings.SESSION_COOKIE_NAME) and get_user(request).is_authenticated:

@@ -1,16 +1,16 @@
-"""How slow a client may be."""
+"""The minimum speed of a client."""
 
 from dataclasses import dataclass
 
-HEAD_SECONDS = 10.0  # from the connection's first moment to the end of a request's head
-BYTES_PER_SECOND = 8 * 1024  # of a body, and of an answer being taken, on average
-GRACE_SECONDS = 10.0  # in which a body may stall at no cost
+HEAD_SECONDS = 10.0  # from the start of the connection to the end of a request's head
+BYTES_PER_SECOND = 8 * 1024  # average minimum, for sending a body and for reading an answer
+GRACE_SECONDS = 10.0  # a body may stall this long without penalty
 BODY_SECONDS = 2 * 3600.0
 
 
 @dataclass
 class Pace:
-    """Whether bytes move fast enough. began: on time.monotonic()."""
+    """The speed of a transfer. began: a time of time.monotonic(). moved: bytes so far."""
 
     began: float
     moved: int = 0

@@ -1,8 +1,9 @@
-"""The only module that knows gunicorn from inside: its worker process, in which slow clients hold no thread.
+"""Slowloris protection: gunicorn's worker process with an event loop, so that slow clients hold no thread.
 
-gunicorn starts, watches and replaces the processes; what one does with connections is in event_loop.py. Of gunicorn
-this uses the `Worker` that its settings name as the way to write one: `run`, `alive`, `notify`, `sockets`, `wsgi`,
-`cfg`, `ppid`. A test names whichever of them an update has changed.
+This is the only module that depends on gunicorn's internals. gunicorn starts, watches and replaces the processes;
+event_loop.py handles their connections. The class extends `Worker`, the base class that gunicorn documents for custom
+workers, and uses `run`, `alive`, `notify`, `sockets`, `wsgi`, `cfg` and `ppid`. A test reports which of them an update
+has changed.
 """
 
 import os
@@ -17,15 +18,16 @@ from lunasite.serving.event_loop import NO_LIMIT, EventLoop
 
 TURN_S = 0.5
 MOST_FILES = 8192
-# The loop gives up the interpreter's lock at each read of a body, and would wait 5 ms for it behind a busy thread.
+# The loop releases the interpreter lock (GIL) at each read of a body, and would wait 5 ms behind a busy thread to
+# get it back.
 SWITCH_S = 0.0005
 
 
 class HeaderBufferingThreadWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
-    """Gives a thread to a request only once its head and its body are there."""
+    """Give a request a thread only after its head and its body have arrived."""
 
     def run(self) -> None:
-        """Serve until told to stop, or until the process has answered its share of requests."""
+        """Serve until gunicorn stops the process, or until it has answered its maximum number of requests."""
         allow_many_files()
         sys.setswitchinterval(SWITCH_S)
         loop = EventLoop(
@@ -44,13 +46,13 @@ class HeaderBufferingThreadWorker(Worker):  # type: ignore[misc]  # gunicorn has
 
 
 def allow_many_files() -> None:
-    """Let each connection have a socket and a temporary file."""
+    """Raise the limit of open files, so that each connection can have a socket and a temporary file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 def _share(environment: Any) -> AddressShare:
-    """Behind a proxy every connection comes from the proxy: then the bound of one address is its business."""
+    """Return the connection limits; behind a proxy, all connections share its address, so the proxy limits clients."""
     is_behind_proxy = environment.get("PROXY_COUNT", "0") not in ("", "0")
     return AddressShare(MOST) if is_behind_proxy else AddressShare()

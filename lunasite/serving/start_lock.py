@@ -1,4 +1,4 @@
-"""Two hosts that start at once migrate one after the other (F25)."""
+"""Migration lock: hosts that start at the same time migrate one after the other (F25)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.db import connection
 
-# Any constant that nothing else locks: the letters of "luna".
+# An arbitrary constant that no other lock uses: the letters of "luna".
 LOCK_NUMBER = 0x6C756E61
 
 
 @contextlib.contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Hold an advisory lock of the database while the block runs; with SQLite, a lock file in DATA_DIR."""
+    """Hold an advisory lock of the database, or with SQLite a lock file in DATA_DIR, while the block runs."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK_NUMBER])

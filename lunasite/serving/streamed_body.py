@@ -1,8 +1,8 @@
-"""A large body whose rest is about to arrive: read from its file, then straight from the client.
+"""Stream a large body whose rest is about to arrive: read it from its file, then directly from the client.
 
-Writing a scan of 66 MB to a file only to read it again costs more processor time than decoding some of them. So a body
-from a known sender whose rest is due within SOON_SECONDS, by the pace so far, goes to a thread at once. A client that
-deceives this estimate is let go after STALL_SECONDS of waiting, and only some of the threads take such bodies.
+Writing a scan of 66 MB to a file only to read it again costs more processor time than decoding some scans. So a body
+from a known sender goes to a thread early if, by its pace so far, the rest is due within SOON_SECONDS. A client that
+does not keep this pace is disconnected after STALL_SECONDS of waiting, and only some threads accept such bodies.
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ from lunasite.serving.pace import Pace
 
 SOON_SECONDS = 0.5
 STALL_SECONDS = 3.0
-SAMPLE_BYTES = 1024 * 1024  # before which the pace says little
+SAMPLE_BYTES = 1024 * 1024  # with fewer bytes, the pace is not reliable
 
 
 def is_soon_whole(pace: Pace, left: int) -> bool:
-    """Tell whether `left` bytes will arrive within SOON_SECONDS if the client keeps its pace."""
+    """Return whether `left` bytes will arrive within SOON_SECONDS if the client keeps its pace."""
     elapsed = max(time.monotonic() - pace.began, 0.001)
     return pace.moved >= SAMPLE_BYTES and left <= pace.moved / elapsed * SOON_SECONDS
 
 
 class StreamedBody(io.RawIOBase):
-    """arrived: what is there. left: bytes that are still to come from `client`, a non-blocking socket."""
+    """A body that is read while it arrives.
+
+    arrived: the part received so far. left: bytes that are still to come from `client`, a non-blocking socket.
+    """
 
     def __init__(self, arrived: IO[bytes], client: socket.socket, left: int) -> None:
         self._arrived = arrived
@@ -41,7 +44,7 @@ class StreamedBody(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill part of `buffer`. Raises TruncatedBodyError when the client stalls or goes."""
+        """Fill part of `buffer`. Raises TruncatedBodyError when the client stalls or disconnects."""
         if not self._is_read:
             if count := self._arrived.readinto(buffer):  # type: ignore[attr-defined]
                 return int(count)
@@ -61,7 +64,7 @@ class StreamedBody(io.RawIOBase):
             return count
 
     def _wait(self) -> None:
-        """Wait for more, within the patience for the whole body."""
+        """Wait for more bytes, within the time limit of the whole body."""
         began = time.monotonic()
         poll = select.poll()
         poll.register(self._client, select.POLLIN)

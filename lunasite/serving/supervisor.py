@@ -1,4 +1,4 @@
-"""Several programs as one: start them, restart the one that dies, end all on Ctrl-C."""
+"""Process supervisor: start several programs, restart any that dies, and stop all on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUICK_DEATH_S = 5.0
 
 @dataclass
 class Program:
-    """A child in a process group of its own, so that its children end with it."""
+    """A child process with a separate process group, so that its children end with it."""
 
     name: str
     command: list[str]
@@ -35,12 +35,12 @@ class Program:
         return self.process is not None and self.process.poll() is None
 
     def signal(self, number: int) -> None:
-        """Tell the program itself; its own children are its business."""
+        """Send a signal to the program only; it stops its children itself."""
         if self.process and self.is_alive:
             self.process.send_signal(number)
 
     def kill_group(self) -> None:
-        """End whatever is left of the program, orphans of a killed parent included."""
+        """Kill what remains of the program's group, including orphans of a killed parent."""
         if self.process:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -52,7 +52,7 @@ class Supervisor:
         self.is_stopping = False
 
     def run(self) -> int:
-        """Run until a signal asks to stop, or a program dies again and again. Returns an exit status."""
+        """Run until a stop signal, or until a program keeps dying; return an exit status."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         for program in self.programs:

@@ -1,4 +1,4 @@
-"""Fill a demo site: phantom data, accounts, a submission in every state. Running it again adds nothing."""
+"""Fill a demo site with phantom data, accounts and a submission in every state; running it again adds nothing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
 
 
 def write_samples(phase: Phase) -> tuple[Path, Path]:
-    """Write a CSV to upload and a broken copy of it below DATA_DIR; return their paths."""
+    """Write a CSV to upload and an invalid copy of it below DATA_DIR; return their paths."""
     folder = Path(settings.DATA_DIR) / "samples"
     folder.mkdir(parents=True, exist_ok=True)
     good, broken = folder / "predictions.csv", folder / "predictions-broken.csv"
@@ -57,7 +57,7 @@ def write_samples(phase: Phase) -> tuple[Path, Path]:
 
 
 def greeting(port: int, good: Path, broken: Path) -> str:
-    """Return what to open, who to be, and what to do first."""
+    """Return the text that names the address to open, the accounts, and the first steps."""
     people = [
         f"  {account.username:<10} {'staff: /admin/' if account.is_admin else 'team ' + account.team}"
         for account in ACCOUNTS

@@ -1,4 +1,4 @@
-"""Start the whole site: web and workers in one process group; Ctrl-C ends all."""
+"""Start the whole site: web and workers in one process group; Ctrl-C stops all of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["demo"] and not settings.DEMO:
-            # Begin again in demo mode: settings then keep the demo's data apart from the site's own.
+            # Restart in demo mode: the settings then keep the demo's data apart from the real site's data.
             os.environ["LUNASITE_DEMO"] = "1"
             os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
         _check_port_is_free(options["bind"], options["port"])
@@ -82,7 +82,7 @@ def _work(cluster: str) -> Program:
 
 
 def _check_port_is_free(bind: str, port: int) -> None:
-    """Raise CommandError with the remedy rather than let the web server fail in a loop."""
+    """Raise CommandError with the remedy if the port is taken, before the web server fails in a loop."""
     if not 0 < port < 65536:
         raise CommandError(f"Port {port} is none; choose 1 to 65535 with --port.")
     with socket.socket() as probe:

@@ -1,1 +1,1 @@
-"""/metrics: what Prometheus reads."""
+"""Prometheus metrics at /metrics."""

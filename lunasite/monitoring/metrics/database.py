@@ -1,6 +1,6 @@
-"""What all hosts share, read from the database at a scrape: queue, evaluations, workers, feedback, drift.
+"""Metrics that all hosts share, read from the database at a scrape: queue, evaluations, workers, feedback, drift.
 
-No label holds a user, team or file name; workers are labelled by their queue.
+No label contains a user, team or file name; workers are labelled by their queue.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NOTHING: dict[str, Any] = {"n": 0, "oldest": None}
 
 
 class DatabaseCollector(Collector):
-    """Yields nothing while the database is away, but `database_up 0`."""
+    """Collector of these metrics; while the database is unavailable, it yields only `database_up 0`."""
 
     def collect(self) -> Iterator[Metric]:
         try:

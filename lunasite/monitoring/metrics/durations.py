@@ -1,4 +1,4 @@
-"""How long evaluations waited and ran, as histograms counted by the database."""
+"""Histograms of evaluations' waiting and run times, counted by the database."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +13,7 @@ SECONDS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
 
 @dataclass(frozen=True)
 class Durations:
-    """buckets: (upper bound as text, count at or below), as Prometheus wants them, `+Inf` last."""
+    """A histogram. buckets: (upper bound as text, count at or below it) in Prometheus' format, `+Inf` last."""
 
     buckets: list[tuple[str, int]]
     sum_s: float

@@ -1,4 +1,4 @@
-"""The load of this host, and the memory of its web processes."""
+"""System metrics: the load of this host, and the memory of its web processes."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import psutil
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-# The first figure of cpu_percent has nothing to compare with, and is 0; ask once so that it is not ours.
+# The first call of cpu_percent has no earlier value to compare with and returns 0, so it is made here and discarded.
 psutil.cpu_percent()
 
 
@@ -22,7 +22,7 @@ class SystemCollector(Collector):
 
 
 def rss_bytes() -> int:
-    """Return the memory of this process and its sisters: children of one parent with the same command."""
+    """Return the memory (RSS) of this process and its siblings: children of the same parent with the same command."""
     me = psutil.Process()
     return sum(_rss(process) for process in _sisters(me)) or me.memory_info().rss
 

@@ -1,9 +1,9 @@
-"""GET /metrics in Prometheus' text format, right with several processes and several worker hosts.
+"""GET /metrics in Prometheus' text format, correct with several processes and several worker hosts.
 
-Three sources, each read the way that stays right: what a web process counts (HTTP, predictions) from the
-files that the processes of this host share (PROMETHEUS_MULTIPROC_DIR); what all hosts share (queue,
-evaluations, workers, feedback, drift) from the database; this host's load from the system. django-prometheus'
-own view would drop the second and third as soon as there are several processes.
+There are three sources. Counts of the web processes (HTTP, predictions) come from the files that the processes of
+this host share (PROMETHEUS_MULTIPROC_DIR). Metrics that all hosts share (queue, evaluations, workers, feedback, drift)
+come from the database. This host's load comes from the system. The view of django-prometheus would drop the second and
+third source as soon as there are several processes.
 """
 
 import os
@@ -36,7 +36,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def web_process_counters() -> CollectorRegistry:
-    """Return what the web processes of this host counted: all of them, or this one where it is alone."""
+    """Return the counters of all web processes of this host, or of this process if it is the only one."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
     registry = CollectorRegistry()
@@ -45,7 +45,7 @@ def web_process_counters() -> CollectorRegistry:
 
 
 def may_read(request: HttpRequest) -> bool:
-    """Let in whoever holds METRICS_TOKEN; without one, whoever asks on this machine itself."""
+    """Return whether the client sent METRICS_TOKEN; if none is set, whether the request comes from this machine."""
     if settings.METRICS_TOKEN:
         sent = request.headers.get("Authorization", "")
         return secrets.compare_digest(sent.encode(), f"Bearer {settings.METRICS_TOKEN}".encode())
