@@ -53,7 +53,7 @@ class Sender(NamedTuple):
 class ClientConnection:
     """One client's connection.
 
-    free_bytes: how large a body may grow before its sender is checked (Stage.UNSURE).
+    free_bytes: how large a body may grow before its sender is checked (ConnectionStage.UNSURE).
     streams: one place for each thread that may accept a body before all of it has arrived.
     """
 
@@ -165,7 +165,7 @@ class ClientConnection:
         return self.body if self._has_all else RefusedBody()
 
     def _begin_to_stream(self) -> ConnectionStage:
-        """Return Stage.READY before the last bytes have arrived, if they are due soon and a thread is free for it."""
+        """Return READY before the last bytes have arrived, if they are due soon and a thread is free for them."""
         left = (self.length or 0) - self.body_bytes
         if not (self.is_known and is_soon_whole(self.pace, left) and self._streams.acquire(blocking=False)):
             return ConnectionStage.WAITING
