@@ -16,6 +16,19 @@ LOG_TAIL_S = 1.0
 
 
 @dataclass(frozen=True)
+class Means:
+    """What the self-test found an engine able to, beside what every sandbox needs.
+
+    maps_root: root inside is a user without rights on the engine's machine. has_whole_root: its root file system is
+    bounded when writable, by the runtime or (is_bounded_by_engine) by the storage driver.
+    """
+
+    maps_root: bool = False
+    has_whole_root: bool = False
+    is_bounded_by_engine: bool = False
+
+
+@dataclass(frozen=True)
 class Host:
     """What a runner needs to know of this worker: its engine, its driver image, its names."""
 
@@ -24,6 +37,7 @@ class Host:
     prefix: str
     instance: str
     runtime: str | None = None
+    means: Means = Means()
 
     def labels(self, evaluation: str, attempt: int, lifetime_s: float) -> Labels:
         """Return the labels of an attempt. The deadline is wall-clock: another process reads it."""
@@ -62,9 +76,17 @@ class Attempt:
         self._volumes.append(volume.name)
         self.engine.create_volume(volume, labels.of("output"), size_mib, inodes)
 
+    def create_root_volume(self, volume: OutputVolume, labels: Labels, size_mib: int, inodes: int) -> None:
+        self._volumes.append(volume.name)
+        self.engine.create_root_volume(volume.name, labels.of("root"), size_mib, inodes)
+
     def remove(self, container_id: str) -> None:
         self.engine.remove(container_id)
         self._containers.remove(container_id)
+
+    def remove_volume(self, volume: OutputVolume) -> None:
+        self.engine.remove_volume(volume.name)
+        self._volumes.remove(volume.name)
 
     def close(self) -> None:
         """Remove everything; go on after a failure and raise the first at the end."""
@@ -124,4 +146,4 @@ def wait_exited(engine: Engine, container_id: str, timeout_s: float = LOG_TAIL_S
     return state
 
 
-__all__ = ["Attempt", "AttemptTaken", "Clock", "Host", "attempt_on", "known_image", "wait_exited"]
+__all__ = ["Attempt", "AttemptTaken", "Clock", "Host", "Means", "attempt_on", "known_image", "wait_exited"]

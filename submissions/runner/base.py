@@ -73,7 +73,9 @@ class Limits:
     gpu: bool = False
     pids: int = 512
     tmp_mib: int = 1024
-    shm_mib: int = 256
+    shm_mib: int = 2048
+    root_mib: int = 2048
+    root_files: int = 200_000
     output_mib: int = 16
     output_files: int = 1000
     response_bytes: int = 1 << 20
@@ -84,7 +86,7 @@ def limits_with(*, memory_mib: int, **others: Any) -> Limits:
 
     memory_mib: as phases and frozen limits name it; a mebibyte each.
     """
-    tmp_mib, shm_mib = max(64, memory_mib // 4), max(64, memory_mib // 16)
+    tmp_mib, shm_mib = max(64, memory_mib // 4), max(64, memory_mib // 2)
     return Limits(memory_mib=memory_mib, tmp_mib=tmp_mib, shm_mib=shm_mib, **others)
 
 
@@ -134,6 +136,7 @@ class RunRequest:
     adapter: Mapping[str, Any] = field(default_factory=dict)
     done: Mapping[str, Any] = field(default_factory=dict)
     stage: str = "run"
+    writable_folders: tuple[str, ...] = ()
 
 
 @dataclass
@@ -257,6 +260,22 @@ class Engine(Protocol):
 
     def read_archive(self, container_id: str, path: str, limit_bytes: int) -> tarfile.TarFile | None:
         """Return a folder or file of a container as a tar; None if there is none."""
+        ...
+
+    def open_archive(self, container_id: str, path: str) -> AbstractContextManager[Any]:
+        """Give a folder or file of a container as a stream of a tar, None if there is none."""
+        ...
+
+    def write_archive(self, container_id: str, path: str, archive: Iterable[bytes]) -> None:
+        """Unpack a tar into a folder of one of our own containers, with the owners its headers name."""
+        ...
+
+    def volume_folder(self, name: str) -> str:
+        """Return where a volume lies on the engine's machine."""
+        ...
+
+    def create_root_volume(self, name: str, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:
+        """Make the volume in memory that a model's writable folders lie in: programs in it may be run."""
         ...
 
     def create_volume(self, volume: OutputVolume, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:

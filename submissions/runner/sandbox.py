@@ -11,19 +11,20 @@ from math import ceil
 from posixpath import normpath
 
 from submissions.runner.base import Limits
+from submissions.runner.identity import IN_PLACE_OF_ROOT, Identity
 from submissions.runner.values import MIB, Bind, ContainerSpec, EngineImage, OutputVolume
 
 CASES_AT = "/cases"
 PLAN_AT = "/plan"
 INPUT_AT = "/input"
 OUTPUT_AT = "/output"
-# Caches that would fail on a read-only root, unless the image says where its own are.
+# Where caches go that the image has no folder for, and where they are by themselves, below the home.
 CACHES = {
-    "XDG_CACHE_HOME": "/tmp/.cache",
-    "HF_HOME": "/tmp/.cache/huggingface",
-    "TORCH_HOME": "/tmp/.cache/torch",
-    "MPLCONFIGDIR": "/tmp/.cache/matplotlib",
-    "NUMBA_CACHE_DIR": "/tmp/.cache/numba",
+    "XDG_CACHE_HOME": ("/tmp/.cache", ".cache"),
+    "HF_HOME": ("/tmp/.cache/huggingface", ".cache/huggingface"),
+    "TORCH_HOME": ("/tmp/.cache/torch", ".cache/torch"),
+    "MPLCONFIGDIR": ("/tmp/.cache/matplotlib", ".config/matplotlib"),
+    "NUMBA_CACHE_DIR": ("/tmp/.cache/numba", ""),
 }
 FORBIDDEN_ENV = ("LD_", "NVIDIA_", "CUDA_VISIBLE")
 # Images with CUDA or conda need it; intake let nothing else of LD_* through.
@@ -50,6 +51,24 @@ class Labels:
         return f"{self.prefix}-{self.instance}-{self.evaluation}-{self.attempt}-{role}"
 
 
+@dataclass(frozen=True)
+class ModelBody:
+    """Whom a model runs as and what it may write to.
+
+    cache_folders: those of CACHES that the image has. binds: its writable folders. has_whole_root: its root file system
+    is writable; is_bounded_by_engine: then the storage driver bounds it.
+    """
+
+    identity: Identity = IN_PLACE_OF_ROOT
+    cache_folders: frozenset[str] = frozenset()
+    binds: tuple[Bind, ...] = ()
+    has_whole_root: bool = False
+    is_bounded_by_engine: bool = False
+
+
+PLAIN_BODY = ModelBody()
+
+
 def holder_spec(labels: Labels, driver_image: str, volumes: tuple[OutputVolume, ...] = ()) -> ContainerSpec:
     """Return the container that owns the empty network and, for batches, keeps the output alive."""
     return ContainerSpec(
@@ -73,8 +92,10 @@ def model_spec(
     role: str = "model",
     binds: tuple[Bind, ...] = (),
     volumes: tuple[OutputVolume, ...] = (),
+    body: ModelBody = PLAIN_BODY,
 ) -> ContainerSpec:
     """Return the participant's container: image by ID, the phase's limits, nothing of ours inside."""
+    binds = (*binds, *body.binds)
     return ContainerSpec(
         name=labels.name(role),
         image_id=image.image_id,
@@ -84,12 +105,16 @@ def model_spec(
         pids=limits.pids,
         cpus=limits.cpus,
         shm_bytes=limits.shm_mib * MIB,
-        environment=model_environment(image, limits),
+        environment=model_environment(image, limits, body),
         tmpfs=model_tmpfs(image, limits, mounted=[bind.target for bind in binds] + [one.target for one in volumes]),
         binds=binds,
         volumes=volumes,
         runtime=runtime,
         gpu=limits.gpu,
+        user=body.identity.user,
+        groups=body.identity.groups,
+        read_only_root=not body.has_whole_root,
+        root_mib=limits.root_mib if body.is_bounded_by_engine else None,
     )
 
 
@@ -107,13 +132,20 @@ def driver_spec(labels: Labels, driver_image: str, cases_root: str, plan_dir: st
     )
 
 
-def model_environment(image: EngineImage, limits: Limits) -> dict[str, str]:
+def cache_places(image: EngineImage, home: str) -> dict[str, str]:
+    """Return by variable where an image's caches are: where it says, or below the home."""
+    below = {name: f"{home.rstrip('/')}/{place}" for name, (_, place) in CACHES.items() if place}
+    return below | {name: image.environment[name] for name in CACHES if image.environment.get(name)}
+
+
+def model_environment(image: EngineImage, limits: Limits, body: ModelBody = PLAIN_BODY) -> dict[str, str]:
     """Return the variables laid over the image's own."""
     threads = str(max(1, ceil(limits.cpus)))
     forbidden = (name for name in image.environment if name.upper().startswith(FORBIDDEN_ENV))
     chosen = {name: "" for name in forbidden if name not in ALLOWED_ENV}
-    chosen |= {name: path for name, path in CACHES.items() if name not in image.environment}
-    chosen |= {"HOME": "/tmp", "HF_HUB_OFFLINE": "1", "LD_PRELOAD": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    chosen |= {name: path for name, (path, _) in CACHES.items() if name not in body.cache_folders}
+    chosen |= {"HOME": image.environment.get("HOME") or body.identity.home}
+    chosen |= {"HF_HUB_OFFLINE": "1", "LD_PRELOAD": "", "PYTHONDONTWRITEBYTECODE": "1"}
     chosen |= {"OMP_NUM_THREADS": image.environment.get("OMP_NUM_THREADS", threads)}
     chosen["NVIDIA_VISIBLE_DEVICES"] = "all" if limits.gpu else "void"
     return chosen

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MIB = 1 << 20
-# User and group of every container, whatever its image says.
+# User and group of our own containers, and of images whose user is root.
 NOBODY = "65534:65534"
 
 
 @dataclass(frozen=True)
 class Bind:
-    """A folder of this machine, mounted read-only."""
+    """A folder of the engine's machine, mounted read-only unless it is one of the model's own."""
 
     source: str
     target: str
+    read_only: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class ContainerSpec:
     volumes: tuple[OutputVolume, ...] = ()
     runtime: str | None = None
     gpu: bool = False
+    user: str = NOBODY
+    groups: tuple[int, ...] = ()
+    read_only_root: bool = True
+    # Bounds the container's own layer, where the engine's storage driver can.
+    root_mib: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,3 +85,4 @@ class EngineImage:
     user: str = ""
     size_bytes: int = 0
     layers: tuple[str, ...] = ()
+    working_dir: str = ""

@@ -20,8 +20,9 @@ from submissions.runner.base import Call, ContainerFault, RunCallbacks, RunError
 from submissions.runner.contracts.base import Contract
 from submissions.runner.exit_diagnosis import classify_exit, with_count
 from submissions.runner.memory import MemoryWatch
+from submissions.runner.model_body import kept_body, read_image
 from submissions.runner.pseudonymize import pseudonymize_cases
-from submissions.runner.sandbox import INPUT_AT, OUTPUT_AT, Labels, holder_spec, model_spec
+from submissions.runner.sandbox import INPUT_AT, OUTPUT_AT, Labels, ModelBody, holder_spec, model_spec
 from submissions.runner.values import MIB, Bind, ContainerState, EngineImage, OutputVolume
 
 SLOTS = 16
@@ -87,10 +88,12 @@ class _BatchRun:
             ]
             for volume in volumes:
                 attempt.create_volume(volume, labels, limits.output_mib, limits.output_files)
+            reading = read_image(attempt, self.host, labels, self.image, limits, self.request.writable_folders)
             holder = attempt.create(holder_spec(labels, self.host.driver_image, tuple(volumes)))
             self.host.engine.start(holder)
             for slot, scan in enumerate(scans):
-                _Scan(self, attempt, labels, holder, volumes[slot], scan).run()
+                with kept_body(reading, attempt, self.host, labels, limits, slot) as body:
+                    _Scan(self, attempt, labels, holder, volumes[slot], scan, body).run()
 
 
 class _Scan:
@@ -104,7 +107,9 @@ class _Scan:
         holder: str,
         volume: OutputVolume,
         calls: list[Call],
+        body: ModelBody,
     ) -> None:
+        self.body = body
         self.owner, self.attempt, self.labels, self.holder = run, attempt, labels, holder
         self.volume, self.calls = volume, calls
         self.engine = run.host.engine
@@ -136,6 +141,7 @@ class _Scan:
             runtime=owner.host.runtime,
             binds=(Bind(str(input_dir), INPUT_AT),),
             volumes=(output,),
+            body=self.body,
         )
         self.model = self.attempt.create_participant_container(spec)
         self.started = time.monotonic()

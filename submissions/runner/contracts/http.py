@@ -25,6 +25,7 @@ from submissions.runner.base import (
 from submissions.runner.contracts.base import Contract
 from submissions.runner.exit_diagnosis import classify_exit, refine_exit, with_count
 from submissions.runner.memory import MemoryWatch
+from submissions.runner.model_body import read_image, with_volume
 from submissions.runner.pseudonymize import pseudonymize_cases
 from submissions.runner.sandbox import CASES_AT, driver_spec, holder_spec, model_spec
 from submissions.runner.values import ContainerState, EngineImage
@@ -108,9 +109,14 @@ class _HttpRun:
     def _drive(self, attempt: Attempt, image: EngineImage) -> None:
         engine, request, limits = self.host.engine, self.request, self.request.limits
         labels = self.host.labels(request.evaluation, request.attempt, limits.timeout_s + CLEANUP_S)
-        holder = attempt.create(holder_spec(labels, self.host.driver_image))
+        reading = read_image(attempt, self.host, labels, image, limits, request.writable_folders)
+        reading = with_volume(reading, attempt, labels, limits, 0)
+        holder = attempt.create(holder_spec(labels, self.host.driver_image, reading.volumes))
         engine.start(holder)
-        self.model = attempt.create_participant_container(model_spec(labels, image, limits, runtime=self.host.runtime))
+        body = reading.filled(attempt, holder)
+        self.model = attempt.create_participant_container(
+            model_spec(labels, image, limits, runtime=self.host.runtime, body=body)
+        )
         spec = driver_spec(labels, self.host.driver_image, str(request.cases_root), str(request.run_dir))
         driver = attempt.create(spec)
         with engine.attached(driver) as stream:

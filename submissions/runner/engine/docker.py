@@ -22,7 +22,7 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from submissions.runner.base import AttemptTaken, ContainerFault
-from submissions.runner.engine.container_spec import container_options, volume_options
+from submissions.runner.engine.container_spec import container_options, root_volume_options, volume_options
 from submissions.runner.engine.errors import (
     engine_fault,
     load_fault,
@@ -261,7 +261,39 @@ class DockerEngine:
         held.seek(0)
         return tarfile.open(fileobj=held, mode="r:")
 
+    @contextlib.contextmanager
+    def open_archive(self, container_id: str, path: str) -> Iterator[Any]:
+        """Give a folder or file of a container as a stream of a tar, None if there is none."""
+        api = self._client.api
+        url = f"{api.base_url}/v{api.api_version}/containers/{container_id}/archive"
+        try:
+            plain = {"Accept-Encoding": "identity"}
+            answer = api.get(url, params={"path": path}, headers=plain, stream=True, timeout=self._timeout_s)
+        except (requests.exceptions.RequestException, OSError) as error:
+            raise engine_fault(error) from error
+        try:
+            yield answer.raw if answer.ok else None
+        finally:
+            answer.close()  # also where it broke off: the engine would go on holding the container
+
+    @_guarded
+    def write_archive(self, container_id: str, path: str, archive: Iterable[bytes]) -> None:
+        """Unpack a tar into a folder of one of our own containers, with the owners its headers name."""
+        self._client.api.put_archive(container_id, path, archive)
+
     # Volumes and what is ours
+
+    @_guarded
+    def volume_folder(self, name: str) -> str:
+        """Return where a volume lies on the engine's machine."""
+        return str(self._client.api.inspect_volume(name)["Mountpoint"])
+
+    @_guarded
+    def create_root_volume(self, name: str, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:
+        """Make the volume in memory that a model's writable folders lie in: programs in it may be run."""
+        self._client.api.create_volume(
+            name, driver="local", labels=dict(labels), driver_opts=root_volume_options(size_mib, inodes)
+        )
 
     @_guarded
     def create_volume(self, volume: OutputVolume, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:

@@ -19,6 +19,7 @@ def engine_image(inspected: Mapping[str, Any]) -> EngineImage:
         user=config.get("User") or "",
         size_bytes=inspected.get("Size", 0),
         layers=tuple((inspected.get("RootFS") or {}).get("Layers") or ()),
+        working_dir=config.get("WorkingDir") or "",
     )
 
 
