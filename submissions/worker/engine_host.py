@@ -7,6 +7,7 @@ import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
@@ -15,19 +16,20 @@ import structlog
 from django.conf import settings
 
 from submissions.models import Evaluation
-from submissions.runner.attempt import Host
+from submissions.runner.attempt import Host, Means
 from submissions.runner.base import Engine, EngineFault
 from submissions.runner.engine.docker import DockerEngine
 from submissions.runner.host.disk import engine_free_bytes
 from submissions.runner.host.driver_image import DRIVER_DIR, driver_image
 from submissions.runner.host.image_cache import ImageCache
 from submissions.runner.host.reaper import reap
-from submissions.runner.host.selftest import Check, self_test, version_checks
+from submissions.runner.host.selftest import Check, findings, self_test, version_checks
 
 log = structlog.get_logger(__name__)
 PREFIX = "luna"
 SELF_TEST_EVERY_S = 1800.0
 _tested_at: dict[str, float] = {}
+_means: dict[str, Means] = {}
 
 
 def state_dir() -> Path:
@@ -51,12 +53,14 @@ def container_host(engine: Engine) -> Host:
     host = Host(engine, pinned_driver(engine), PREFIX, settings.INSTANCE, runtime())
     tested_at = _tested_at.get(host.driver_image)
     if tested_at is None or time.monotonic() - tested_at > SELF_TEST_EVERY_S:
-        failed = [check for check in checks(host) if check.is_fatal and not check.ok]
-        if failed:
+        report = findings(host, cases_dir())
+        every = version_checks(host.engine.facts(), host.runtime) + report.checks
+        if failed := [check for check in every if check.is_fatal and not check.ok]:
             lines = "; ".join(f"{check.name}: {check.detail}" for check in failed)
             raise EngineFault("The self-test of the sandbox failed.", staff_detail=lines)
         _tested_at[host.driver_image] = time.monotonic()
-    return host
+        _means[host.driver_image] = report.means
+    return replace(host, means=_means.get(host.driver_image, Means()))
 
 
 def checks(host: Host) -> list[Check]:

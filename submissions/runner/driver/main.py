@@ -21,8 +21,8 @@ def main(arguments: list[str]) -> int:
     if len(arguments) == 2 and arguments[0] == "call":
         carry_out(arguments[1], say)
         return 0
-    if len(arguments) == 2 and arguments[0] == "probe":
-        say(look_around(arguments[1]))
+    if len(arguments) == 5 and arguments[0] == "probe":
+        say(look_around(arguments[1], arguments[2], int(arguments[3]), int(arguments[4])))
         return 0
     if arguments == ["free"]:
         sizes = os.statvfs("/")

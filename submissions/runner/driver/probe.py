@@ -17,8 +17,12 @@ CALLS = {
 }  # fmt: skip
 
 
-def look_around(witness_path: str) -> dict[str, Any]:
-    """Return plain facts. witness_path: a file the worker laid out, to prove that mounts arrive."""
+def look_around(witness_path: str, writable: str, limit_bytes: int, limit_files: int) -> dict[str, Any]:
+    """Return plain facts.
+
+    witness_path: a file the worker laid out, to prove that mounts arrive. writable: a folder that should take no more
+    than `limit_bytes` and `limit_files`; four times as much is tried.
+    """
     status = _status()
     return {
         "uid": os.getuid(),
@@ -38,6 +42,9 @@ def look_around(witness_path: str) -> dict[str, Any]:
         "let_through": [name for name in (*CALLS, "socket(AF_VSOCK)") if not _denied(name)],
         "resolv_conf": _read("/etc/resolv.conf"),
         "engine_socket": os.path.exists("/var/run/docker.sock"),
+        "root_outside": _root_outside(),
+        "writable_files": _files_taken(writable, 4 * limit_files),
+        "writable_bytes": _bytes_taken(writable, 4 * limit_bytes),
     }
 
 
@@ -55,6 +62,45 @@ def _denied(name: str) -> bool:
         return _call_denied(41, 40, socket.SOCK_STREAM, 0)
     # Arguments that no kernel takes, so that a call that is let through does nothing.
     return _call_denied(CALLS[name], -1, -1, -1, -1, -1)
+
+
+def _root_outside() -> int:
+    """Return the user that root in here is outside, -1 where it is none."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        for line in file:
+            inside, outside, count = map(int, line.split())
+            if inside == 0 and count:
+                return outside
+    return -1
+
+
+def _files_taken(folder: str, most: int) -> int:
+    """Return how many empty files a folder takes, -1 where it takes none at all."""
+    names = [f"{folder}/luna-{number}" for number in range(most)]
+    taken = 0
+    try:
+        for name in names:
+            os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
+            taken += 1
+    except OSError:
+        pass
+    for name in names[:taken]:
+        os.unlink(name)
+    return taken or -1
+
+
+def _bytes_taken(folder: str, most: int) -> int:
+    """Return how many bytes a file in a folder takes, as the fastest buffered writer; -1 where it takes none."""
+    piece, name, taken = bytes(1 << 20), f"{folder}/luna-bytes", 0
+    try:
+        with open(name, "wb", buffering=0) as file:
+            while taken < most:
+                taken += file.write(piece)
+    except OSError:
+        pass
+    if taken:
+        os.unlink(name)
+    return taken or -1
 
 
 def _status() -> dict[str, str]:

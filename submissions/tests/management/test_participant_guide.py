@@ -45,7 +45,7 @@ def test_the_line_for_home_carries_the_sandbox():
     for flag in (
         "--network none",
         "--read-only",
-        "--user 65534:65534",
+        "--volume /opt/app --volume /results",
         "--cap-drop ALL",
         "--memory 4096m --memory-swap 4096m",
     ):

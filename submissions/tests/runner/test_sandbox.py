@@ -2,11 +2,13 @@
 
 import pytest
 
+from submissions.runner.attempt import Means
 from submissions.runner.base import Limits
 from submissions.runner.engine.container_spec import container_options
 from submissions.runner.engine.seccomp import seccomp_profile
 from submissions.runner.host.selftest import is_safe_runc, judge, version_of
-from submissions.runner.sandbox import Labels, driver_spec, holder_spec, model_environment, model_spec
+from submissions.runner.identity import Identity
+from submissions.runner.sandbox import Labels, ModelBody, driver_spec, holder_spec, model_environment, model_spec
 from submissions.runner.values import EngineImage, OutputVolume
 
 LABELS = Labels("luna", "site", "17", 2, 1000)
@@ -87,8 +89,24 @@ def test_loader_and_gpu_variables_of_the_image_are_emptied():
     assert environment["LD_PRELOAD"] == ""
     assert environment["NVIDIA_VISIBLE_DEVICES"] == "void"
     assert "LD_LIBRARY_PATH" not in environment
-    assert "HF_HOME" not in environment
-    assert environment["HOME"] == "/tmp"
+    assert environment["HF_HOME"] == "/tmp/.cache/huggingface"  # the image has no /weights
+    assert environment["HOME"] == "/root"
+
+
+def test_caches_and_home_of_the_image_stay_where_it_has_them():
+    body = ModelBody(Identity("5:6", (7,), "/home/x", owns_as_root=False), frozenset({"HF_HOME"}))
+    image = EngineImage("i", {"HF_HOME": "/weights"}, (), ())
+    spec = model_spec(LABELS, image, Limits(), body=body)
+    options = container_options(spec)
+    assert (options["user"], options["group_add"]) == ("5:6", ["7"])
+    assert options["environment"]["HOME"] == "/home/x"
+    assert "HF_HOME" not in options["environment"]
+    assert options["environment"]["TORCH_HOME"] == "/tmp/.cache/torch"
+    assert (options["cap_drop"], options["security_opt"], options["read_only"]) == (
+        ["ALL"],
+        ["no-new-privileges"],
+        True,
+    )
 
 
 # The doctor
@@ -125,11 +143,12 @@ GOOD_SIGHT = {
     "outside": "Network is unreachable", "root_write": "Read-only file system", "mount_write": "Read-only file system",
     "tmp_write": "done", "tmp_bytes": 8 << 20, "shm_bytes": 4 << 20, "witness": "n", "environment": ["HOME"],
     "engine_socket": False, "let_through": [], "resolv_conf": "search .\nnameserver 127.0.0.1\noptions ndots:0\n",
+    "root_outside": 0, "writable_bytes": 15 << 20, "writable_files": 200, "is_gone": True,
 }  # fmt: skip
 
 
 def test_a_sound_sandbox_passes_every_check():
-    assert all(check.ok for check in judge(GOOD_SIGHT, "n"))
+    assert all(check.ok for check in judge(GOOD_SIGHT, "n", Means()))
 
 
 @pytest.mark.parametrize(
@@ -151,8 +170,12 @@ def test_a_sound_sandbox_passes_every_check():
         ({"witness": "unreadable"}, "mounts arrive"),
         ({"engine_socket": True}, "no engine socket"),
         ({"environment": ["DATABASE_URL"]}, "no secrets inside"),
+        ({"writable_bytes": 64 << 20}, "writable root"),
+        ({"writable_files": 1024}, "writable root"),
+        ({"writable_bytes": -1}, "writable root"),
+        ({"is_gone": False}, "writable root"),
     ],
 )
 def test_each_hole_in_the_sandbox_is_fatal(change, name):
-    failed = [check for check in judge(GOOD_SIGHT | change, "n") if not check.ok]
+    failed = [check for check in judge(GOOD_SIGHT | change, "n", Means()) if not check.ok]
     assert [(check.name, check.is_fatal) for check in failed] == [(name, True)]
