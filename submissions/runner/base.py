@@ -20,13 +20,17 @@ from submissions.kinds import Facts, Kind
 from submissions.kinds.base import SentCase
 from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume, OwnContainer
 
+# The stage of a run on public sample cases: it costs no try, and hides nothing from its team.
+TRIAL = "smoke"
+
 
 class RunError(Exception):
     """A run that ended without answers.
 
     code: a failure code. note: a sentence its team may read: never model output, never an engine
     text. staff_detail: whatever helps staff. answered: cases answered before it happened. logs: the
-    end of what the model printed, to be shown as the stage allows.
+    end of what the model printed, to be shown as the stage allows. status, answer: of the HTTP call that failed, the
+    first kilobyte of its body; diagnosis: what to change. These three only of a trial on public sample cases.
     """
 
     def __init__(self, code: str, note: str = "", *, staff_detail: str = "", answered: int = 0) -> None:
@@ -36,6 +40,10 @@ class RunError(Exception):
         self.staff_detail = staff_detail
         self.answered = answered
         self.logs = ""
+        self.status = 0
+        self.answer = ""
+        self.diagnosis = ""
+        self.exit_code: int | None = None
 
 
 class ContainerFault(RunError):
@@ -157,12 +165,15 @@ class RunCallbacks:
     """How a run talks to its owner while it goes on.
 
     answered(case_id, answer, latency_s) after each case; stage(name) as stages begin;
-    is_cancelled() is asked several times a second.
+    is_cancelled() is asked several times a second. log(text), hint(sentence): what a trial's model has printed so far,
+    and what can be said of it already.
     """
 
     answered: Callable[[str, Any, float], None] = lambda case_id, answer, latency_s: None
     stage: Callable[[str], None] = lambda name: None
     is_cancelled: Callable[[], bool] = lambda: False
+    log: Callable[[str], None] = lambda text: None
+    hint: Callable[[str], None] = lambda sentence: None
 
 
 class Runner(Protocol):

@@ -10,13 +10,21 @@ DISK_FULL = ("no space left on device", "errno 28", "enospc")
 READ_ONLY = ("read-only file system", "errno 30", "erofs")
 # What the init and every shell say when a command is not there or is no program.
 NOT_STARTABLE = (126, 127)
-READ_ONLY_HINT = "The root file system is read-only: write below /tmp."
+READ_ONLY_HINT = "Only its writable folders and /tmp can be written to."
 
 
 def classify_exit(
     state: ContainerState, logs: str, *, may_name_exit_code: bool, while_doing: str, has_answered: bool
 ) -> ContainerFault:
     """Return the fault of a model that is gone: out of memory, not startable, or simply ended."""
+    fault = _classified(state, logs, may_name_exit_code, while_doing, has_answered)
+    fault.exit_code = state.exit_code
+    return fault
+
+
+def _classified(
+    state: ContainerState, logs: str, may_name_exit_code: bool, while_doing: str, has_answered: bool
+) -> ContainerFault:
     staff_detail = f"exit code {state.exit_code}, OOMKilled {state.oom_killed}. {state.error}".strip()
     if state.oom_killed:
         return ContainerFault("OUT_OF_MEMORY", f"It was stopped {while_doing}.", staff_detail=staff_detail)
@@ -48,7 +56,9 @@ def with_count(error: RunError, answered: int, total: int) -> RunError:
 
 
 def _with_code(fault: ContainerFault, code: str, note: str) -> ContainerFault:
-    return ContainerFault(code, note, staff_detail=f"was {fault.code}. {fault.staff_detail}")
+    changed = ContainerFault(code, note, staff_detail=f"was {fault.code}. {fault.staff_detail}")
+    changed.status, changed.answer = fault.status, fault.answer
+    return changed
 
 
 def _mentions(logs: str, words: tuple[str, ...]) -> bool:

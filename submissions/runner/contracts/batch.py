@@ -16,17 +16,20 @@ from lunasite.http.strict_json import NotANumber, NotStrictJson, parse_strict
 from submissions.kinds import BadAnswer, Kind
 from submissions.kinds.base import BatchFiles
 from submissions.runner.attempt import Attempt, Clock, Host, attempt_on, known_image
-from submissions.runner.base import Call, ContainerFault, RunCallbacks, RunError, RunRequest, RunResult
+from submissions.runner.base import TRIAL, Call, ContainerFault, RunCallbacks, RunError, RunRequest, RunResult
 from submissions.runner.contracts.base import Contract
+from submissions.runner.diagnosis import diagnose
 from submissions.runner.exit_diagnosis import classify_exit, with_count
 from submissions.runner.memory import MemoryWatch
-from submissions.runner.model_body import kept_body, read_image
+from submissions.runner.model_body import ImageReading, kept_body, read_image
 from submissions.runner.pseudonymize import pseudonymize_cases
 from submissions.runner.sandbox import INPUT_AT, OUTPUT_AT, Labels, ModelBody, holder_spec, model_spec
+from submissions.runner.trial_evidence import evidence_of
 from submissions.runner.values import MIB, Bind, ContainerState, EngineImage, OutputVolume
 
 SLOTS = 16
 TICK_S = 0.05
+SHOW_LOG_S = 1.0
 CLEANUP_S = 60.0
 COUNT_FREE = "import os; s = os.statvfs('{}'); print(s.f_bavail, s.f_ffree)"
 
@@ -93,7 +96,7 @@ class _BatchRun:
             self.host.engine.start(holder)
             for slot, scan in enumerate(scans):
                 with kept_body(reading, attempt, self.host, labels, limits, slot) as body:
-                    _Scan(self, attempt, labels, holder, volumes[slot], scan, body).run()
+                    _Scan(self, attempt, labels, holder, volumes[slot], scan, body, reading).run()
 
 
 class _Scan:
@@ -108,8 +111,9 @@ class _Scan:
         volume: OutputVolume,
         calls: list[Call],
         body: ModelBody,
+        reading: ImageReading,
     ) -> None:
-        self.body = body
+        self.body, self.reading = body, reading
         self.owner, self.attempt, self.labels, self.holder = run, attempt, labels, holder
         self.volume, self.calls = volume, calls
         self.engine = run.host.engine
@@ -125,6 +129,7 @@ class _Scan:
             self.owner.result.logs = self._logs()
         except RunError as error:
             error.logs = self._last_words()
+            self._explain(error)
             raise
         finally:
             shutil.rmtree(input_dir, ignore_errors=True)
@@ -155,9 +160,13 @@ class _Scan:
 
     def _wait(self, memory: MemoryWatch) -> ContainerState:
         owner, limits = self.owner, self.owner.request.limits
+        next_log = self.started + SHOW_LOG_S
         while (state := self.engine.state(self.model)).running:
             owner.clock.check()
             owner.result.peak_memory_bytes = max(owner.result.peak_memory_bytes, memory.poll())
+            if owner.request.stage == TRIAL and time.monotonic() >= next_log:
+                next_log = time.monotonic() + SHOW_LOG_S
+                owner.watcher.log(self._logs())
             if time.monotonic() - self.started > limits.predict_timeout_s:
                 raise ContainerFault("PREDICT_TIMEOUT", f"The limit is {limits.predict_timeout_s:g} s a CT.")
             time.sleep(TICK_S)
@@ -170,7 +179,7 @@ class _Scan:
             raise classify_exit(
                 state,
                 self._logs(),
-                may_name_exit_code=self.owner.request.stage == "smoke",
+                may_name_exit_code=self.owner.request.stage == TRIAL,
                 while_doing="while predicting",
                 has_answered=bool(self.owner.result.answers),
             )
@@ -198,6 +207,13 @@ class _Scan:
         command = ["/usr/bin/python3", "-I", "-S", "-c", COUNT_FREE.format(self.volume.target)]
         exit_code, output = self.engine.run_in(self.holder, command)
         return exit_code == 0 and "0" in output.split()
+
+    def _explain(self, error: RunError) -> None:
+        """Say what to change; only of a trial, whose cases are public."""
+        owner = self.owner
+        if owner.request.stage == TRIAL and isinstance(error, ContainerFault):
+            peak = owner.result.peak_memory_bytes
+            error.diagnosis = diagnose(evidence_of(error, owner.request.limits, self.reading.contents, peak))
 
     def _limit_note(self) -> str:
         limits = self.owner.request.limits

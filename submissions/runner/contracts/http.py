@@ -7,12 +7,14 @@ import json
 import random
 from binascii import a2b_base64
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from lunasite.http.strict_json import NotStrictJson, parse_strict
 from submissions.kinds import BadAnswer
 from submissions.runner.attempt import Attempt, Clock, Host, attempt_on, known_image, wait_exited
 from submissions.runner.base import (
+    TRIAL,
     Call,
     ContainerFault,
     EngineFault,
@@ -23,16 +25,20 @@ from submissions.runner.base import (
     RunResult,
 )
 from submissions.runner.contracts.base import Contract
+from submissions.runner.diagnosis import SHOWN_ANSWER, Evidence, diagnose
+from submissions.runner.engine.errors import readable
 from submissions.runner.exit_diagnosis import classify_exit, refine_exit, with_count
 from submissions.runner.memory import MemoryWatch
-from submissions.runner.model_body import read_image, with_volume
+from submissions.runner.model_body import ImageReading, read_image, with_volume
 from submissions.runner.pseudonymize import pseudonymize_cases
 from submissions.runner.sandbox import CASES_AT, driver_spec, holder_spec, model_spec
+from submissions.runner.trial_evidence import evidence_of
 from submissions.runner.values import ContainerState, EngineImage
 
 DEFAULT_PORT = 8000
 TICK_S = 0.1
 LOOK_S = 0.25
+SHOW_LOG_S = 1.0
 STARTUP_SLACK_S = 5.0
 CLEANUP_S = 60.0
 CONTENT_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -78,7 +84,7 @@ class HttpRunner:
         result = RunResult(answers=dict(request.done))
         if calls:
             write_plan(request, calls, image)
-            _HttpRun(self.host, request, watcher, calls, result).run(image)
+            _HttpRun(self.host, request, watcher, calls, result, image).run(image)
         return result
 
 
@@ -86,7 +92,13 @@ class _HttpRun:
     """One run while it goes on."""
 
     def __init__(
-        self, host: Host, request: RunRequest, watcher: RunCallbacks, calls: Sequence[Call], result: RunResult
+        self,
+        host: Host,
+        request: RunRequest,
+        watcher: RunCallbacks,
+        calls: Sequence[Call],
+        result: RunResult,
+        image: EngineImage,
     ) -> None:
         self.host, self.request, self.watcher, self.result = host, request, watcher, result
         self.calls = {call.number: call for call in calls}
@@ -95,7 +107,11 @@ class _HttpRun:
         self.ready_at: float | None = None
         self.is_done = False
         self.memory: MemoryWatch | None = None
+        self.reading: ImageReading | None = None
+        self.listening: tuple[int, ...] = ()
+        self.port = port_of(request, image)
         self._next_look = 0.0
+        self._next_log = 0.0
 
     def run(self, image: EngineImage) -> None:
         with attempt_on(self.host.engine) as attempt:
@@ -104,13 +120,14 @@ class _HttpRun:
                 self._finish()
             except RunError as error:
                 error.logs = self._last_words()
+                self._explain(error)
                 raise with_count(error, len(self.result.answers), len(self.request.cases)) from error
 
     def _drive(self, attempt: Attempt, image: EngineImage) -> None:
         engine, request, limits = self.host.engine, self.request, self.request.limits
         labels = self.host.labels(request.evaluation, request.attempt, limits.timeout_s + CLEANUP_S)
         reading = read_image(attempt, self.host, labels, image, limits, request.writable_folders)
-        reading = with_volume(reading, attempt, labels, limits, 0)
+        self.reading = reading = with_volume(reading, attempt, labels, limits, 0)
         holder = attempt.create(holder_spec(labels, self.host.driver_image, reading.volumes))
         engine.start(holder)
         body = reading.filled(attempt, holder)
@@ -145,6 +162,8 @@ class _HttpRun:
                 self.ready_at = self.clock.elapsed()
                 self.result.start_s = self.ready_at
                 self.watcher.stage("predicting")
+            case "listening":
+                self._hear(tuple(event["ports"]))
             case "answer":
                 self._take(self.calls[event["number"]], event)
             case "fault":
@@ -153,9 +172,11 @@ class _HttpRun:
                 self.is_done = True
 
     def _take(self, call: Call, event: dict[str, Any]) -> None:
+        body = a2b_base64(event["body"])
         try:
-            answer = read_body(a2b_base64(event["body"]), call, self.request)
+            answer = read_body(body, call, self.request)
         except ContainerFault as fault:
+            self._show(fault, 200, body)
             raise refine_exit(fault, self._stopped_state(), self._logs()) from fault
         self.result.answers[call.case.case_id] = answer
         self.result.latency_s[call.case.case_id] = event["seconds"]
@@ -176,7 +197,10 @@ class _HttpRun:
             "RESPONSE_TOO_LARGE": f"An answer may have {limits.response_bytes >> 10} KiB.",
             "BAD_RESPONSE": f"It answered with status {status // 100}xx, not 200." if status else "",
         }
+        if status and self.request.stage == TRIAL:
+            notes["BAD_RESPONSE"] = f"It answered with status {status}, not 200."
         fault = ContainerFault(code, notes.get(code, ""), staff_detail=event["detail"])
+        self._show(fault, status, a2b_base64(event.get("body", "")))
         return refine_exit(fault, self._stopped_state(), self._logs())
 
     def _look_at_model(self) -> None:
@@ -187,6 +211,7 @@ class _HttpRun:
             if not state.running:
                 raise self._ended(state)
             self._measure_memory()
+            self._show_log(now)
         if self.ready_at is None and now > self.request.limits.startup_s:
             raise ContainerFault("NOT_READY", f"No HTTP answer within {self.request.limits.startup_s:g} s.")
 
@@ -195,7 +220,7 @@ class _HttpRun:
         return classify_exit(
             state,
             self._logs(),
-            may_name_exit_code=self.request.stage == "smoke",
+            may_name_exit_code=self.request.stage == TRIAL,
             while_doing=doing,
             has_answered=self.ready_at is not None,
         )
@@ -209,6 +234,35 @@ class _HttpRun:
         # Stopped first: only then are its state and its log complete.
         self.result.oom_killed = self._stopped_state().oom_killed
         self.result.logs = self._logs()
+
+    # A trial on public sample cases hides nothing
+
+    def _show(self, fault: ContainerFault, status: int, body: bytes) -> None:
+        if self.request.stage == TRIAL:
+            fault.status, fault.answer = status, readable(body[:SHOWN_ANSWER])
+
+    def _show_log(self, now: float) -> None:
+        if self.request.stage == TRIAL and now >= self._next_log:
+            self._next_log = now + SHOW_LOG_S
+            self.watcher.log(self._logs())
+
+    def _hear(self, ports: tuple[int, ...]) -> None:
+        self.listening = ports
+        if self.request.stage == TRIAL and ports and self.port not in ports:
+            self.watcher.hint(diagnose(Evidence("NOT_READY", port=self.port, listening=ports)))
+
+    def _explain(self, error: RunError) -> None:
+        """Say what to change; only of a trial, whose cases are public."""
+        if self.request.stage != TRIAL or not isinstance(error, ContainerFault):
+            return
+        contents = self.reading.contents if self.reading else None
+        evidence = evidence_of(error, self.request.limits, contents, self.result.peak_memory_bytes)
+        adapter = self.request.adapter
+        path = self.request.endpoint or adapter.get("path") or self.request.kind.endpoint_path
+        file_field = adapter.get("file_field") or "file"
+        error.diagnosis = diagnose(
+            replace(evidence, port=self.port, listening=self.listening, path=path, file_field=file_field)
+        )
 
     def _state(self) -> ContainerState:
         return self.host.engine.state(self.model)
@@ -258,11 +312,17 @@ def write_plan(request: RunRequest, calls: Sequence[Call], image: EngineImage) -
     plan_dir.chmod(0o755)
 
 
+def port_of(request: RunRequest, image: EngineImage) -> int:
+    """Return the port to call: the one on the form, the image's only one, or the contract's."""
+    given = request.adapter.get("port")
+    return int(given) if given else image.ports[0] if len(image.ports) == 1 else DEFAULT_PORT
+
+
 def plan_of(request: RunRequest, calls: Sequence[Call], image: EngineImage) -> dict[str, Any]:
     adapter, limits = request.adapter, request.limits
     token = adapter.get("bearer_token")
     return {
-        "port": adapter.get("port") or (image.ports[0] if len(image.ports) == 1 else DEFAULT_PORT),
+        "port": port_of(request, image),
         "path": request.endpoint or adapter.get("path") or request.kind.endpoint_path,
         "authorization": f"Authorization: Bearer {token}\r\n" if token else "",
         "file_field": adapter.get("file_field") or "file",
@@ -271,6 +331,7 @@ def plan_of(request: RunRequest, calls: Sequence[Call], image: EngineImage) -> d
         "predict_timeout_s": limits.predict_timeout_s,
         "parallel": max(1, limits.parallel),
         "response_bytes": limits.response_bytes,
+        "shown_bytes": SHOWN_ANSWER if request.stage == TRIAL else 0,
         "groups": _groups(request, calls),
     }
 

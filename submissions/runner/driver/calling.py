@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .connection import CallFault, Connection, Response, Unreached
+from .ports import Ports
 
 READY_PAUSE_S = 0.01
 READY_CALL_S = 2.0
@@ -110,14 +111,16 @@ class Caller:
 
     def _report(self, number: int, response: Response, seconds: float) -> None:
         if response.status != 200:
-            self._fault(number, "BAD_RESPONSE", f"status {response.status}", status=response.status)
+            shown = b2a_base64(response.body[: self.plan["shown_bytes"]], newline=False).decode("ascii")
+            self._fault(number, "BAD_RESPONSE", f"status {response.status}", status=response.status, body=shown)
             return
         body = b2a_base64(response.body, newline=False).decode("ascii")
         self.say({"event": "answer", "number": number, "seconds": seconds, "body": body})
 
-    def _fault(self, number: int, code: str, detail: str, status: int = 0) -> None:
+    def _fault(self, number: int, code: str, detail: str, status: int = 0, body: str = "") -> None:
         self._stopped = True
-        self.say({"event": "fault", "number": number, "code": code, "detail": detail, "status": status})
+        event = {"event": "fault", "number": number, "code": code, "detail": detail, "status": status, "body": body}
+        self.say(event)
 
     def _message(self, call: dict[str, Any], image: Image) -> list[Any]:
         """Return one multipart request as buffers; the file's bytes are not copied."""
@@ -167,6 +170,7 @@ def wait_until_ready(plan: dict[str, Any], say: Say) -> bool:
     started = time.monotonic()
     paths = ("/health", "/")
     tries = 0
+    ports = Ports(plan["port"], say)
     while (left := plan["startup_s"] - (time.monotonic() - started)) > 0:
         connection = Connection("127.0.0.1", plan["port"], plan["response_bytes"])
         try:
@@ -178,6 +182,7 @@ def wait_until_ready(plan: dict[str, Any], say: Say) -> bool:
                 return True  # with whatever: it is predictions that must be whole
             if not isinstance(fault, Unreached):
                 tries += 1
+            ports.look()
             time.sleep(READY_PAUSE_S)
         finally:
             connection.close()

@@ -68,6 +68,19 @@ class ImageContents:
         content = archive.extractfile(member) if archive and member and member.isreg() else None
         return content.read(ACCOUNT_BYTES).decode("utf-8", "replace") if content else ""
 
+    def head(self, path: str, limit_bytes: int) -> bytes:
+        """Return the beginning of a regular file, b"" where there is none."""
+        real = self.real_path(path)
+        if not real or self.engine.stat(self.container_id, real)[0] & GO_DIRECTORY:
+            return b""
+        with self.engine.open_archive(self.container_id, real) as source:
+            if source is None:
+                return b""
+            with tarfile.open(fileobj=source, mode="r|") as archive:
+                member = archive.next()
+                content = archive.extractfile(member) if member and member.isreg() else None
+                return content.read(limit_bytes) if content else b""
+
     def tree(self, path: str, limit_bytes: int) -> Tree:
         """Return the folders at and below `path`, no further than `limit_bytes` of their archive."""
         tree = Tree()
