@@ -107,11 +107,11 @@ FAILURES: dict[str, Failure] = {
         PARTICIPANT,
         True,
         {
-            "CONTAINER_EXITED": "The container ended before all cases were answered; remember that only /tmp is writable and there is no network.",
+            "CONTAINER_EXITED": "The container ended before all cases were answered; remember that only its own folders and /tmp are writable, and that there is no network.",
             "PREDICT_TIMEOUT": "One prediction took longer than allowed; make the model faster.",
             "TIMEOUT": "The whole run took longer than allowed; make the model faster.",
             "OUT_OF_MEMORY": "The container needed more memory than allowed; use less.",
-            "DISK_LIMIT": "The container filled the space it may write to; write less to /tmp.",
+            "DISK_LIMIT": "The container filled the space it may write to; write less to /tmp and its own folders.",
             "BAD_RESPONSE": "The container did not answer a prediction call with HTTP 200 and a complete body.",
             "RESPONSE_HEADERS_TOO_LARGE": "The headers of an answer were larger than 64 KiB; send fewer or shorter ones.",
             "RESPONSE_TOO_LARGE": "An answer was larger than 1 MiB; answer with the prediction only.",
@@ -150,10 +150,14 @@ class PlatformError(Exception):
 
 
 class ParticipantError(Exception):
-    """The participant's fault, found while evaluating. `note` adds to the code's sentence; the platform words it."""
+    """The participant's fault, found while evaluating. `note` adds to the code's sentence; the platform words it.
 
-    def __init__(self, code: str, note: str = "", staff_detail: str = "") -> None:
+    stage: where it was found, if not at the code's own stage: `smoke` costs no try.
+    """
+
+    def __init__(self, code: str, note: str = "", staff_detail: str = "", stage: str = "") -> None:
         super().__init__(f"{code}: {note}")
         self.code = code
         self.note = note
+        self.stage = stage
         self.staff_detail = staff_detail

@@ -72,7 +72,7 @@ def evaluate(*, evaluation_id: int, worker: str, run_image: RunImage | None = No
     except StatusConflict as conflict:
         log.info("attempt lost", evaluation=evaluation_id, reason=str(conflict))
     except ParticipantError as fault:
-        _decide(partial(fail, note=fault.note), evaluation, fault.code, fault.staff_detail)
+        _decide(partial(fail, note=fault.note, stage=fault.stage), evaluation, fault.code, fault.staff_detail)
     except PlatformError as fault:
         _decide(requeue, evaluation, fault.code, fault.staff_detail)
     except Exception as error:  # any other error is our fault: the row says so, and the try is given back

@@ -18,6 +18,7 @@ from submissions.actions.db_retry import retry_on_deadlock
 from submissions.actions.queue import CSV_CLUSTER
 from submissions.failures import FAILURES, PlatformError
 from submissions.models import Evaluation, Split, Team
+from submissions.runner.base import TRIAL
 from submissions.scoring import METRIC_VERSION, MetricError, Outcome, curves, score
 from submissions.signals import evaluation_scored
 
@@ -45,7 +46,7 @@ def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
         evaluation.transition_to(
             Evaluation.Status.COMPLETED, scores=scores, curves=drawn, predictions=packed,
             metric_version=METRIC_VERSION, timings=timings, is_current=True, stage="scored", partial_answers={},
-            lease_until=None, finished_at=timezone.now(), failure_code="", failure_note="",
+            lease_until=None, finished_at=timezone.now(), failure_code="", failure_note="", failure_stage="", trial={},
         )  # fmt: skip
         evaluation.add_event("scored", "Scored.")
         evaluation_scored.send(Evaluation, submission=submission)
@@ -90,8 +91,10 @@ def _score(
         raise PlatformError("SYSTEM_METRIC", str(error)) from error
 
 
-def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_detail: str = "") -> None:
+def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_detail: str = "", stage: str = "") -> None:
     """End an evaluation with a failure code; only a participant's fault that counts uses up the try.
+
+    stage: where it failed, if not where the table says; a trial on public samples never counts.
 
     Raises StatusConflict when the attempt is no longer ours.
     """
@@ -99,10 +102,11 @@ def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_detail: str
     with transaction.atomic():
         evaluation.transition_to(
             Evaluation.Status.FAILED, failure_code=code, failure_note=note, staff_detail=staff_detail[:20_000],
+            failure_stage=stage or failure.stage,
             lease_until=None, finished_at=timezone.now(), partial_answers={},
         )  # fmt: skip
         evaluation.add_event("failed", failure.sentence, staff_detail[:20_000])
-        if not failure.counts:
+        if not failure.counts or stage == TRIAL:
             evaluation.submission.give_try_back()
         if failure.is_ours:
             async_task("submissions.tasks.alert_staff", evaluation.pk, cluster=CSV_CLUSTER)

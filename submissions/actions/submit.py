@@ -36,6 +36,12 @@ def check_may_submit(*, user: User, phase: Phase, submission_type: str, now: dat
     if settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory" and not has_verified_email(user):
         raise phase_errors.email_not_verified()
     _check_quota(phase, team_for(user), user, now)
+    if submission_type == Submission.Type.DOCKER and quota.trials_failed(team_for(user), now) >= trials_a_day():
+        raise phase_errors.trials_exceeded(trials_a_day())
+
+
+def trials_a_day() -> int:
+    return int(settings.EVALUATION_TRIALS_PER_DAY)
 
 
 def has_verified_email(user: User) -> bool:

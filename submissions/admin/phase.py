@@ -50,7 +50,10 @@ class PhaseAdmin(admin.ModelAdmin):
         ("Ranking", {"fields": ["metric", "tie_breaks", "decimals"]}),
         ("Limits of a container", {
             "description": "Frozen into each submission when it is sent: a change holds for later ones.",
-            "fields": [("memory_mib", "cpus", "gpu"), ("timeout_s", "startup_s"), ("predict_timeout_s", "parallel")],
+            "fields": [
+                ("memory_mib", "root_mib", "cpus", "gpu"), ("timeout_s", "startup_s"),
+                ("predict_timeout_s", "parallel"),
+            ],
         }),
     ]  # fmt: skip
 

@@ -86,6 +86,7 @@ class PhaseForm(forms.ModelForm):
         exclude: list[str] = []
         labels = {
             "memory_mib": "memory (MB)",
+            "root_mib": "writable space (MB)",
             "cpus": "CPUs",
             "gpu": "GPU",
             "timeout_s": "whole run (s)",
@@ -106,6 +107,7 @@ def site_limits() -> dict[str, str]:
     """Return the site's value for each limit that is left empty."""
     return {
         "memory_mib": f"{settings.EVALUATION_MEMORY_MIB} MB",
+        "root_mib": f"{settings.EVALUATION_ROOT_MIB} MB",
         "cpus": f"{settings.EVALUATION_CPUS:g}",
         "timeout_s": f"{settings.EVALUATION_TIMEOUT_SECONDS:g} s",
         "startup_s": f"{settings.DOCKER_STARTUP_WAIT_SECONDS:g} s",

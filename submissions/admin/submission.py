@@ -66,7 +66,9 @@ class SubmissionAdmin(ActionOnlyAdmin):
     fieldsets = [
         (None, {"fields": [("team", "user"), "phase", "title", "comment", "model_version", "created_at", "page"]}),
         ("File", {"fields": ["submission_type", "original_name", "size", "sha256", "download", "ignored_columns"]}),
-        ("Container", {"fields": ["docker_image_name", "image_id", "contract", "model_endpoint", "adapter_shown"]}),
+        ("Container", {"fields": [
+            "docker_image_name", "image_id", "contract", "model_endpoint", "adapter_shown", "writable_folders",
+        ]}),
         ("Limits", {"classes": ["collapse"], "fields": ["limits_shown"]}),
         ("On the board", {"fields": [("is_baseline", "is_hidden", "try_counts")]}),
     ]  # fmt: skip

@@ -21,7 +21,7 @@ from submissions.actions.submit_image import no_such_upload
 from submissions.api.serializers import SingleLineCharField, SubmissionFieldsSerializer, SubmissionSerializer
 from submissions.api.submissions import SubmitThrottle
 from submissions.models import Submission, Upload
-from submissions.phases.http_adapter import checked_adapter, checked_endpoint
+from submissions.phases.http_adapter import checked_adapter, checked_endpoint, checked_folders
 from submissions.registry.reference import MAX_REFERENCE
 from submissions.runner.contracts import contract_choices, default_contract
 from submissions.text.idempotency import stored_idempotency_key
@@ -59,6 +59,7 @@ class ImageSubmissionSerializer(SubmissionFieldsSerializer):
     contract = serializers.ChoiceField(contract_choices(), required=False, default=default_contract)
     model_endpoint = CheckedField(checked_endpoint, help_text="A path, such as /api/v1/predict/lesion.")
     adapter = CheckedField(checked_adapter, help_text="JSON: port, path, bearer_token, file_field, …")
+    writable_folders = CheckedField(checked_folders, help_text="Up to 8 absolute paths, besides those of its user.")
     docker_image_name = SingleLineCharField(required=False, max_length=255, allow_blank=True)
     sha256 = CheckedField(declared_digest, help_text="Of the file; a mismatch is refused.")
 

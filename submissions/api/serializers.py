@@ -123,8 +123,8 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
         fields = [
             "id", "phase", "team", "user", "submission_type", "title", "comment", "model_version", "file_name",
             "sha256", "size_bytes", "ignored_columns", "contract", "model_endpoint", "adapter", "docker_image_name",
-            "docker_image_path", "created_at", "evaluation_status", "evaluation_error", "failure", "try_counts",
-            "progress", "attempt", "started_at", "seconds", "is_baseline", "scores",
+            "writable_folders", "docker_image_path", "created_at", "evaluation_status", "evaluation_error", "failure",
+            "try_counts", "progress", "attempt", "started_at", "seconds", "is_baseline", "scores",
         ]  # fmt: skip
 
     def get_docker_image_path(self, submission: Submission) -> str:
@@ -138,7 +138,8 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
         if (failure := evaluation.failure) is None:
             return None
         return {
-            "code": failure.code, "stage": failure.stage, "fault": failure.fault, "sentence": failure.sentence,
+            "code": failure.code, "stage": evaluation.failure_stage or failure.stage,
+            "fault": failure.fault, "sentence": failure.sentence,
             "note": evaluation.failure_note, "answered": evaluation.answered, "total": evaluation.total,
             "try_counted": submission.try_counts,
         }  # fmt: skip
@@ -165,9 +166,10 @@ class SubmissionDetailSerializer(SubmissionSerializer):
     """One submission; with what its container printed on the public sample cases, which its team may read."""
 
     smoke_log = serializers.CharField(source="latest.smoke_log")
+    trial = serializers.JSONField(source="latest.trial", help_text="Of a failed trial: status, answer, diagnosis.")
 
     class Meta(SubmissionSerializer.Meta):
-        fields = [*SubmissionSerializer.Meta.fields, "smoke_log"]
+        fields = [*SubmissionSerializer.Meta.fields, "smoke_log", "trial"]
 
 
 class SubmissionFieldsSerializer(serializers.Serializer[Any]):

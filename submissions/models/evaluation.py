@@ -75,6 +75,12 @@ class Evaluation(models.Model):
     answered = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     failure_code = models.CharField(max_length=40, blank=True)
+    failure_stage = models.CharField(max_length=20, blank=True, help_text="Where it failed; `smoke` costs no try.")
+    trial = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Of a trial on public samples: status, answer, diagnosis.",
+    )
     failure_note = models.TextField(blank=True, help_text="Our own words, for the participant.")
     staff_detail = models.TextField(blank=True, help_text="Engine and exception texts; staff only.")
     smoke_log = models.TextField(blank=True, help_text="Container log of the public sample run; its team may read it.")

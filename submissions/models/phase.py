@@ -34,6 +34,7 @@ class PhaseLimits:
     predict_timeout_s: float
     parallel: int
     gpu: bool
+    root_mib: int
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -93,6 +94,9 @@ class Phase(models.Model):
     predict_timeout_s = models.PositiveIntegerField(default=300, help_text="One call, or one CT in batch mode.")
     parallel = models.PositiveSmallIntegerField(default=1, help_text="Calls at once to a container.")
     gpu = models.BooleanField(default=False)
+    root_mib = models.PositiveIntegerField(
+        null=True, blank=True, help_text="What its writable folders hold. Empty: the site's own limit."
+    )
 
     objects = PhaseQuerySet.as_manager()
 
@@ -126,6 +130,7 @@ class Phase(models.Model):
             predict_timeout_s=float(self.predict_timeout_s),
             parallel=self.parallel,
             gpu=self.gpu,
+            root_mib=self.root_mib or settings.EVALUATION_ROOT_MIB,
         )
 
     def case_ids(self) -> list[str]:
@@ -174,6 +179,7 @@ class Phase(models.Model):
     def _limit_problems(self) -> dict[str, str]:
         """Name the limits under which no container could run."""
         least = {"memory_mib": 64, "cpus": 0.1, "timeout_s": 1, "startup_s": 1, "predict_timeout_s": 1, "parallel": 1}
+        least["root_mib"] = 16
         given = {name: getattr(self, name) for name in least}
         return {
             name: f"Give {least[name]:g} or more."

@@ -51,6 +51,7 @@ class Submission(models.Model):
     contract = models.CharField(max_length=40, choices=contract_choices, default=default_contract, blank=True)
     model_endpoint = models.CharField(max_length=201, blank=True)
     adapter = models.JSONField(default=dict, blank=True)
+    writable_folders = models.JSONField(default=list, blank=True)
     docker_image_name = models.CharField(max_length=255, blank=True)
     image_reference = models.CharField(
         max_length=400, blank=True, help_text="Where it is pulled from, host/name@sha256:…."

@@ -48,6 +48,13 @@ def quota_exceeded(allowance: Allowance, now: datetime) -> ApiError:
     return ApiError(429, "QUOTA_EXCEEDED", message, retry_after_s=wait, next_try_at=at.isoformat())
 
 
+def trials_exceeded(limit: int) -> ApiError:
+    message = (
+        f"{limit} images of your team failed on the public samples within a day; try at home first, then tomorrow."
+    )
+    return ApiError(429, "TRIALS_EXCEEDED", message, retry_after_s=3600)
+
+
 def already_finished(status: str) -> ApiError:
     return ApiError(409, "ALREADY_FINISHED", f"The evaluation is already {status}; there is nothing to cancel.")
 

@@ -5,6 +5,7 @@ Only a path and a port are accepted: the host is always the container's own loop
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from lunasite.http.errors import ApiError
 from lunasite.http.strict_json import NotANumber, NotStrictJson, RepeatedKey, parse_strict
 from submissions.kinds import KINDS
+from submissions.runner.writable_folders import is_system_folder
 
 PATH = re.compile(r"/[A-Za-z0-9/_-]{0,200}")
 TOKEN = re.compile(r"[\x21-\x7e]{1,512}")
@@ -19,6 +21,8 @@ DOTTED = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,7}")
 FILE_FIELDS = ("file", "image", "image_file")
 NAMINGS = ("camelCase", "csv")
 OPTIONAL_FIELDS = tuple(dict.fromkeys(name for kind in KINDS.values() for name in kind.optional_fields))
+FOLDER = re.compile(r"/(?!/)[A-Za-z0-9._@+-][A-Za-z0-9/._@+-]{0,199}")
+MAX_FOLDERS = 8
 MAX_JSON_CHARS = 4096
 
 
@@ -54,6 +58,23 @@ def checked_adapter(value: Any) -> dict[str, Any]:
         raise invalid(f"There is no entry {unknown[0][:40]!r}; known are {', '.join(CHECKS)}.")
     filled = {name: one for name, one in given.items() if one not in (None, "", [])}
     return {name: CHECKS[name](one) for name, one in filled.items()}
+
+
+def checked_folders(value: Any) -> list[str]:
+    """Return absolute paths from a list or one a line or comma, at most 8. Raises ApiError (INVALID_FOLDER)."""
+    if isinstance(value, str):
+        value = _json(value) if value.strip().startswith("[") else re.split(r"[\s,]+", value.strip())
+    names: list[Any] = [one for one in value or () if one != ""] if isinstance(value, list) or not value else [None]
+    if len(names) > MAX_FOLDERS or not all(isinstance(name, str) and FOLDER.fullmatch(name) for name in names):
+        raise _bad_folder(f"Give up to {MAX_FOLDERS} absolute paths, such as /data/cache.")
+    folders = list(dict.fromkeys(posixpath.normpath(name) for name in names))
+    if kept := [name for name in folders if is_system_folder(name)]:
+        raise _bad_folder(f"{kept[0]} is a folder of the system's, or writable already; name one of your own.")
+    return folders
+
+
+def _bad_folder(message: str) -> ApiError:
+    return ApiError(400, "INVALID_FOLDER", message, field="writable_folders")
 
 
 def invalid(message: str, field: str = "adapter") -> ApiError:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
 
 from submissions.models import Phase, Quota, Submission, Team
+from submissions.runner.base import TRIAL
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,12 @@ class Allowance:
 def counted_tries(phase: Phase, team: Team | None, user: User) -> QuerySet[Submission]:
     """Return the submissions that use up tries: those of the team, and the user's own from earlier teams."""
     return Submission.objects.filter(Q(team=team) | Q(user=user), phase=phase, try_counts=True, is_baseline=False)
+
+
+def trials_failed(team: Team, now: datetime) -> int:
+    """Count the team's images of the last day that failed on the public samples, which cost no try."""
+    failed = Submission.objects.filter(team=team, evaluations__failure_stage=TRIAL, created_at__gt=now - A_DAY)
+    return failed.distinct().count()
 
 
 def allowance(quota: Quota, team: Team | None, user: User, now: datetime) -> Allowance:

@@ -236,7 +236,10 @@ class Engine(Protocol):
         ...
 
     def stat(self, container_id: str, path: str) -> tuple[int, str]:
-        """Return (mode as Go has it, where a link leads in the end); (0, "") where nothing is. Opens no file."""
+        """Return (mode as Go has it, where a link leads in the end); (0, "") where nothing is; opens no file.
+
+        Where something is that cannot be reached, the mode has a bit that Go's has not.
+        """
         ...
 
     def start(self, container_id: str, *, is_untrusted: bool = False) -> None: ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from posixpath import dirname, normpath
 
 from submissions.runner.base import ContainerFault, Engine
 from submissions.runner.engine.image_contents import ImageContents, full_path
@@ -63,6 +64,8 @@ class WritableRoot:
         member.name = name + full_path(path, member.name).removeprefix(path)
         if member.islnk():
             member.linkname = name + full_path(path, member.linkname).removeprefix(path)
+        if member.issym():
+            member.linkname = _within(member.linkname, path + member.name.removeprefix(name), path)
         yield self._header(member, is_handed_over=self.identity.owns_as_root)
         content = archive.extractfile(member) if member.isreg() else None
         while content and (piece := content.read(PIECE_BYTES)):
@@ -79,6 +82,14 @@ class WritableRoot:
             member.uid, member.gid = self.identity.uid, self.identity.gid
             member.mode |= 0o700 if member.isdir() else 0o600
         return member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+
+def _within(target: str, link: str, folder: str) -> str:
+    """Return where a link leads, from the root where it leads out of its folder: an engine unpacks no such path."""
+    if target.startswith("/"):
+        return target
+    leads_to = normpath(f"{dirname(link)}/{target}")
+    return target if leads_to == folder or leads_to.startswith(f"{folder}/") else leads_to
 
 
 def root_volume(name: str) -> OutputVolume:

@@ -14,6 +14,7 @@ from submissions.phases.http_adapter import (
     OPTIONAL_FIELDS,
     checked_adapter,
     checked_endpoint,
+    checked_folders,
 )
 from submissions.registry.reference import MAX_REFERENCE
 from submissions.runner.contracts import contract_choices, contracts_for, default_contract
@@ -66,6 +67,11 @@ class ImageForm(forms.Form):
         label="Or an image in a registry", max_length=MAX_REFERENCE, required=False,
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "placeholder": "host/name@sha256:…"}),
     )  # fmt: skip
+    writable_folders = forms.CharField(
+        max_length=1700, required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "class": "mono", "spellcheck": "false"}),
+        help_text="Up to 8 paths, one a line: what your program writes to besides its own user's folders and /tmp.",
+    )  # fmt: skip
     upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
     idempotency_key = forms.CharField(max_length=80, required=False, widget=forms.HiddenInput, initial=new_key)
 
@@ -89,6 +95,12 @@ class ImageForm(forms.Form):
         except ApiError as refusal:
             raise forms.ValidationError(refusal.message) from refusal
 
+    def clean_writable_folders(self) -> list[str]:
+        try:
+            return checked_folders(self.cleaned_data["writable_folders"])
+        except ApiError as refusal:
+            raise forms.ValidationError(refusal.message) from refusal
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         try:
@@ -100,7 +112,8 @@ class ImageForm(forms.Form):
         return cleaned
 
     def to_submit(self) -> dict[str, Any]:
-        names = ("title", "model_version", "comment", "contract", "model_endpoint", "adapter", "idempotency_key")
+        names = ["title", "model_version", "comment", "contract", "model_endpoint", "adapter", "idempotency_key"]
+        names += ["writable_folders"]
         return {name: self.cleaned_data[name] for name in names}
 
 

@@ -19,6 +19,7 @@ from submissions.failures import FAILURES, ParticipantError, PlatformError
 from submissions.models import Case, Evaluation, Split, StatusConflict, Submission
 from submissions.runner.attempt import Host
 from submissions.runner.base import (
+    TRIAL,
     Engine,
     EngineFault,
     Limits,
@@ -36,7 +37,7 @@ from submissions.scoring import Outcome
 from submissions.worker import engine_host
 from submissions.worker.case_files import MAX_SMOKE_CASES, run_cases
 from submissions.worker.image_loading import image_on
-from submissions.worker.progress_recorder import AnswerRecorder, ProgressRecorder
+from submissions.worker.progress_recorder import AnswerRecorder, ProgressRecorder, TrialRecorder
 
 
 def run_containers(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
@@ -57,7 +58,8 @@ def run_containers(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
         code = error.code if error.code in FAILURES else "SYSTEM_ENGINE"
         raise PlatformError(code, f"{error.note} {error.staff_detail}".strip()) from error
     except RunError as error:
-        raise ParticipantError(error.code, error.note, error.staff_detail) from error
+        stage = evaluation.stage if evaluation.stage == TRIAL else ""
+        raise ParticipantError(error.code, error.note, error.staff_detail, stage) from error
 
 
 class _ContainerEvaluation:
@@ -88,18 +90,20 @@ class _ContainerEvaluation:
         samples = list(self._cases(Split.SAMPLE)[:MAX_SMOKE_CASES])
         if not samples or "smoke_s" in self.progress.timings:
             return
-        self.progress.stage("smoke")
+        self.progress.stage(TRIAL, total=len(samples), answered=0)
+        trial = TrialRecorder(self.progress)
+        watcher = self._watcher(answered=trial.answered, log=trial.log, hint=trial.hint)
         try:
             with self.progress.timed("smoke_s"):
                 request = self._request(
-                    image_id, run_dir / secrets.token_hex(8), self._laid_out(samples), stage="smoke"
+                    image_id, run_dir / secrets.token_hex(8), self._laid_out(samples), stage=TRIAL
                 )
-                result = self._runner(host).run(request, self._watcher())
+                result = self._runner(host).run(request, watcher)
         except RunError as error:
-            self.evaluation.save_progress(smoke_log=error.logs)
+            trial.failed(error)
             error.note = f"{error.note} This was on the public sample cases; their log is on the page."
             raise
-        self.evaluation.save_progress(smoke_log=result.logs, timings=self.progress.timings)
+        self.evaluation.save_progress(smoke_log=result.logs, trial={}, timings=self.progress.timings)
         self.evaluation.add_event("smoke", f"All {len(samples)} public sample cases were answered.")
 
     def _hidden(self, host: Host, image_id: str, run_dir: Path) -> RunResult:
@@ -148,6 +152,7 @@ class _ContainerEvaluation:
             adapter=self.submission.adapter,
             done=done or {},
             stage=stage,
+            writable_folders=tuple(self.submission.writable_folders),
         )
 
     def _runner(self, host: Host) -> Runner:

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from submissions.models import Evaluation, StatusConflict
-from submissions.runner.base import RunCancelled
+from submissions.runner.base import RunCancelled, RunError
 
 PROGRESS_EVERY_S = 0.5
 ANSWERS_EVERY_S = 5.0
@@ -67,3 +67,39 @@ class AnswerRecorder:
             self.progress.evaluation.save_progress(**progress, **values)
         except StatusConflict as error:
             raise RunCancelled from error
+
+
+class TrialRecorder:
+    """Writes a trial on public sample cases into its row while it goes on: everything its team may read."""
+
+    def __init__(self, progress: ProgressRecorder) -> None:
+        self.progress = progress
+        self.count = 0
+        self._next = 0.0
+
+    def answered(self, case_id: str, answer: Any, latency_s: float) -> None:
+        self.count += 1
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + PROGRESS_EVERY_S
+            self._save(answered=self.count)
+
+    def log(self, text: str) -> None:
+        if text != self.progress.evaluation.smoke_log:
+            self._save(smoke_log=text)
+
+    def hint(self, sentence: str) -> None:
+        self._save(trial={"diagnosis": sentence})
+
+    def failed(self, error: RunError) -> None:
+        facts = {"status": error.status, "answer": error.answer, "diagnosis": error.diagnosis}
+        shown = {name: value for name, value in facts.items() if value}
+        # What PostgreSQL cannot hold in a text.
+        if "answer" in shown:
+            shown["answer"] = error.answer.replace("\x00", "")
+        self._save(answered=self.count, smoke_log=error.logs, trial=shown)
+
+    def _save(self, **values: Any) -> None:
+        try:
+            self.progress.evaluation.save_progress(**values)
+        except StatusConflict as conflict:
+            raise RunCancelled from conflict

@@ -38,6 +38,7 @@ from submissions.runner.values import ContainerSpec, ContainerState, EngineImage
 CALL_TIMEOUT_S = 60
 LOAD_TIMEOUT_S = 3600
 LOAD_WORDS = 10_000
+UNREACHABLE = 1 << 40  # beyond the bits of Go's FileMode
 LOG_TAIL_BYTES = 64 * 1024
 Result = TypeVar("Result")
 
@@ -166,7 +167,7 @@ class DockerEngine:
         url = f"{api.base_url}/v{api.api_version}/containers/{container_id}/archive"
         answer = api.head(url, params={"path": path}, timeout=self._timeout_s)
         if not answer.ok:
-            return 0, ""  # nothing is there, or nothing that can be reached: the start will say so
+            return (0 if answer.status_code == 404 else UNREACHABLE), ""  # a loop of links, for one
         stat = json.loads(b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
         return int(stat["mode"]), str(stat.get("linkTarget", ""))
 

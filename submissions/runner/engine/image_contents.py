@@ -12,6 +12,7 @@ from submissions.runner.base import ContainerFault, Engine
 from submissions.runner.engine.errors import file_fault
 from submissions.runner.engine.passwd_check import GO_SYMLINK
 
+PAGE_BYTES = 4096  # what the smallest file takes in memory
 ACCOUNT_BYTES = 256 << 10
 GO_DIRECTORY = 1 << 31
 
@@ -89,7 +90,7 @@ class ImageContents:
                 tree.folders[member.name] = Folder(member.name, member.uid, stat.S_IMODE(member.mode))
             for folder in _at_and_above(tree, member.name):
                 folder.files += 1
-                folder.size_bytes += member.size if member.isreg() else 0
+                folder.size_bytes += -(-member.size // PAGE_BYTES) * PAGE_BYTES if member.isreg() else 0
         for folder in tree.folders.values():
             folder.is_whole = tree.is_whole or not _is_on_the_way(folder.path, tree)
         return tree

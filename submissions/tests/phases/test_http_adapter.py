@@ -5,7 +5,9 @@ import json
 import pytest
 from django.test import Client
 
+from lunasite.http.errors import ApiError
 from submissions.models import Submission
+from submissions.phases.http_adapter import checked_folders
 from submissions.tests.factories import make_dataset, make_member, make_phase
 from submissions.tests.sent_images import URL, image, refused
 
@@ -136,3 +138,28 @@ def test_a_phase_of_slices_takes_no_batch(client, settings):
     assert "Grand Challenge batch" not in page
     answer = client.post(f"/phases/{phase.slug}/submit-image/", {"file": image(), "contract": "batch"})
     assert (answer.status_code, Submission.objects.count()) == (400, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", []), (None, []), ([], []), ("/data", ["/data"]), ("/data\n/srv/x/ , /data", ["/data", "/srv/x"]),
+        ('["/a.b/c-d"]', ["/a.b/c-d"]), (["/opt/app"], ["/opt/app"]),
+    ],
+)  # fmt: skip
+def test_writable_folders_are_absolute_paths(given, expected):
+    assert checked_folders(given) == expected
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "data", "/", "//", "/etc", "/etc/x", "/data/../etc", "/proc/self", "/tmp", "/tmp/x", "/usr", "/a b:/c", "/a:/b",
+        "/a,b:rw", 7, {"a": 1}, [1], ["/a\x00"], "/" + "x" * 300, [f"/d{number}" for number in range(9)], "/data/..",
+        "/input", "/output", "/opt/ml/model", "/dev/shm", "/x\u202e",
+    ],
+)  # fmt: skip
+def test_other_folders_are_refused(given):
+    with pytest.raises(ApiError) as caught:
+        checked_folders(given)
+    assert caught.value.error_code == "INVALID_FOLDER"

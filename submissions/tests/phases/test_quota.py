@@ -3,9 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from lunasite.http.errors import ApiError
 from submissions import actions
+from submissions.actions.evaluate import claim
+from submissions.actions.submit import check_may_submit
 from submissions.models import Submission
 from submissions.models.team import team_of
 from submissions.phases import quota
@@ -119,3 +122,22 @@ def test_a_refused_submission_leaves_no_file(own_files):
     with pytest.raises(ApiError):
         make_submission(user=user, phase=phase, received_at=NOON)
     assert len(list((own_files / "files").rglob("*.csv"))) == 1
+
+
+def test_failed_trials_of_a_day_are_capped_though_none_counts(settings):
+    settings.EVALUATION_TRIALS_PER_DAY = 2
+    now = timezone.now()
+    user, phase = make_member(), make_phase(opens_at=now - WEEK, quotas=[(1, None)])
+    for hours in (30, 2, 1):
+        submission = make_submission(user=user, phase=phase, received_at=now - timedelta(hours=hours))
+        evaluation = claim(submission.latest.pk, "tests")
+        actions.fail(evaluation=evaluation, code="NOT_READY", stage="smoke")
+        submission.refresh_from_db()
+        assert not submission.try_counts
+    check = {"user": user, "phase": phase, "now": now}
+    check_may_submit(submission_type=Submission.Type.CSV, **check)
+    with pytest.raises(ApiError) as caught:
+        check_may_submit(submission_type=Submission.Type.DOCKER, **check)
+    assert caught.value.error_code == "TRIALS_EXCEEDED"
+    settings.EVALUATION_TRIALS_PER_DAY = 3
+    check_may_submit(submission_type=Submission.Type.DOCKER, **check)

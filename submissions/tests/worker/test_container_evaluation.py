@@ -5,14 +5,17 @@ import time
 from threading import Thread
 
 import pytest
+from django.test import RequestFactory
 from django.utils import timezone
 
 from submissions import actions, tasks
+from submissions.api.serializers import SubmissionDetailSerializer
 from submissions.models import Evaluation, Submission
+from submissions.presenters.progress import failed_sentence
 from submissions.runner.base import EngineFault
 from submissions.runner.contracts.http import HttpRunner
 from submissions.runner.engine.docker import DockerEngine
-from submissions.tests.evaluated_images import BY_COORDINATE, archive_of, make_lesions, run, send
+from submissions.tests.evaluated_images import BY_COORDINATE, SERVE, archive_of, make_lesions, run, send
 from submissions.worker import container_evaluation, engine_host, image_loading
 
 pytestmark = [
@@ -88,6 +91,49 @@ def test_a_model_that_fails_the_smoke_run_sees_no_hidden_case(bench, monkeypatch
     assert "public sample cases" in evaluation.failure_note
     assert "my own words" in evaluation.smoke_log
     assert evaluation.run_log == ""
+
+
+def test_a_failed_trial_costs_no_try_and_hides_nothing(bench):
+    answer = b'{"detail":[{"loc":["body","image"],"msg":"field required"}]}'
+    program = f"print('loading')\nfrom serving import serve\nserve(lambda b, n: (422, {answer!r}))\n"
+    submission = send(make_lesions(samples=2), archive_of(bench, program))
+
+    evaluation = run(submission)
+
+    submission.refresh_from_db()
+    assert (evaluation.status, evaluation.failure_code, evaluation.failure_stage) == ("failed", "BAD_RESPONSE", "smoke")
+    assert (evaluation.answered, evaluation.total) == (0, 2)
+    assert not submission.try_counts
+    assert evaluation.trial["status"] == 422
+    assert evaluation.trial["answer"] == answer.decode()
+    assert "`file_field` = `image`" in evaluation.trial["diagnosis"]
+    assert "loading" in evaluation.smoke_log
+    shown = SubmissionDetailSerializer(submission, context={"request": a_request(submission.user)}).data
+    assert shown["failure"]["stage"] == "smoke"
+    assert shown["failure"]["try_counted"] is False
+    assert shown["trial"] == evaluation.trial
+    assert "the try was given back" in failed_sentence(evaluation)
+
+
+def test_the_page_of_a_failed_trial_says_what_to_change(bench, client):
+    submission = send(make_lesions(samples=1), archive_of(bench, "import absent_package\n"))
+    run(submission)
+    client.force_login(submission.user)
+    page = client.get(f"/submissions/{submission.pk}/").content.decode()
+    assert "What to change" in page
+    assert "pip install absent_package" in page
+
+
+def test_a_folder_from_the_form_is_writable(bench):
+    program = "open('/data/x', 'w').write('x')\n" + SERVE.format(BY_COORDINATE)
+    evaluation = run(send(make_lesions(samples=0), archive_of(bench, program), writable_folders=["/data"]))
+    assert evaluation.status == "completed", (evaluation.failure_note, evaluation.staff_detail, evaluation.run_log)
+
+
+def a_request(user):
+    request = RequestFactory().get("/")
+    request.user = user
+    return request
 
 
 def test_words_of_the_hidden_run_reach_staff_only(bench):
