@@ -16,19 +16,20 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from submissions.runner.base import AttemptTaken, ContainerFault, EngineFault
 from submissions.runner.engine.cli_options import SECCOMP, create_arguments
-from submissions.runner.engine.container_spec import container_options, volume_options
+from submissions.runner.engine.container_spec import container_options, root_volume_options, volume_options
 from submissions.runner.engine.errors import engine_fault, names_the_image, readable, start_fault
-from submissions.runner.engine.passwd_check import GO_NO_FILE, GO_SYMLINK
+from submissions.runner.engine.passwd_check import GO_DIRECTORY, GO_NO_FILE, GO_SYMLINK, SOMETHING, UNREACHABLE
 from submissions.runner.engine.responses import container_state, engine_image
 from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume
 
 CALL_TIMEOUT_S = 120
+MAX_LINKS = 40
 LOG_TAIL_BYTES = 64 * 1024
 UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
@@ -107,7 +108,16 @@ class CommandLineEngine:
             raise engine_fault(error) from error
 
     def stat(self, container_id: str, path: str) -> tuple[int, str]:
-        """Return (mode as Go has it, where a link leads); (0, "") where nothing is. Opens no file."""
+        """Return (mode as Go has it, where a link leads in the end); (0, "") where nothing is. Opens no file."""
+        mode, target = self._stat(container_id, path)
+        for _ in range(MAX_LINKS):
+            further, next_target = self._stat(container_id, target) if target else (0, "")
+            if not further & GO_SYMLINK:
+                return mode, target
+            target = next_target
+        return UNREACHABLE, ""
+
+    def _stat(self, container_id: str, path: str) -> tuple[int, str]:
         with self._popen("cp", f"{container_id}:{path}", "-") as process:
             assert process.stdout is not None
             try:
@@ -186,11 +196,49 @@ class CommandLineEngine:
             raise ContainerFault("OUTPUT_TOO_LARGE", f"/output held more than {limit_bytes >> 20} MiB.")
         return tarfile.open(fileobj=io.BytesIO(held), mode="r:") if held else None
 
-    def create_volume(self, volume: OutputVolume, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:
-        options = [f"--opt={name}={value}" for name, value in volume_options(size_mib, inodes).items()]
-        options += [f"--label={name}={value}" for name, value in labels.items()]
+    @contextlib.contextmanager
+    def open_archive(self, container_id: str, path: str) -> Iterator[IO[bytes] | None]:
+        """Give a folder or file of a container as a stream of a tar, None if there is none."""
+        with self._popen("cp", f"{container_id}:{path}", "-") as process:
+            assert isinstance(process.stdout, io.BufferedReader)
+            try:
+                yield process.stdout if process.stdout.peek(1) else None
+            finally:
+                process.kill()
+
+    def write_archive(self, container_id: str, path: str, archive: Iterable[bytes]) -> None:
+        """Unpack a tar into a folder of one of our own containers, with the owners its headers name."""
+        command = [self.program, "cp", "-", f"{container_id}:{path}"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as cp:
+            assert cp.stdin is not None
+            assert cp.stderr is not None
+            with contextlib.suppress(BrokenPipeError):  # it ended early, and says why
+                for piece in archive:
+                    cp.stdin.write(piece)
+                cp.stdin.close()
+            said = cp.stderr.read()
+        if cp.returncode:
+            raise engine_fault(CliError(said.decode("utf-8", "replace").strip()))
+
+    def volume_folder(self, name: str) -> str:
+        """Return where a volume lies on the engine's machine."""
         try:
-            self._run("volume", "create", *options, volume.name)
+            return self._run("volume", "inspect", "--format", "{{.Mountpoint}}", name).decode().strip()
+        except CliError as error:
+            raise engine_fault(error) from error
+
+    def create_root_volume(self, name: str, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:
+        """Make the volume in memory that a model's writable folders lie in: programs in it may be run."""
+        self._create_volume(name, labels, root_volume_options(size_mib, inodes))
+
+    def create_volume(self, volume: OutputVolume, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:
+        self._create_volume(volume.name, labels, volume_options(size_mib, inodes))
+
+    def _create_volume(self, name: str, labels: Mapping[str, str], options: Mapping[str, str]) -> None:
+        arguments = [f"--opt={key}={value}" for key, value in options.items()]
+        arguments += [f"--label={key}={value}" for key, value in labels.items()]
+        try:
+            self._run("volume", "create", *arguments, name)
         except CliError as error:
             raise engine_fault(error) from error
 
@@ -273,7 +321,8 @@ def _is_missing(error: CliError) -> bool:
 def _go_mode(member: tarfile.TarInfo, path: str) -> tuple[int, str]:
     if member.issym():
         return GO_SYMLINK, posixpath.normpath(posixpath.join(posixpath.dirname(path), member.linkname))
-    return (0 if member.isfile() or member.isdir() else GO_NO_FILE), ""
+    kind = GO_DIRECTORY if member.isdir() else 0 if member.isfile() else GO_NO_FILE
+    return kind | member.mode & 0o777 or SOMETHING, ""
 
 
 def require_program(program: str) -> None:

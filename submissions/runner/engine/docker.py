@@ -32,13 +32,13 @@ from submissions.runner.engine.errors import (
     start_fault,
 )
 from submissions.runner.engine.output_stream import OutputStream
+from submissions.runner.engine.passwd_check import UNREACHABLE
 from submissions.runner.engine.responses import container_state, engine_facts, engine_image, memory_bytes, own_container
 from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume, OwnContainer
 
 CALL_TIMEOUT_S = 60
 LOAD_TIMEOUT_S = 3600
 LOAD_WORDS = 10_000
-UNREACHABLE = 1 << 40  # beyond the bits of Go's FileMode
 LOG_TAIL_BYTES = 64 * 1024
 Result = TypeVar("Result")
 

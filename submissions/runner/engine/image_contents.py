@@ -10,11 +10,10 @@ from posixpath import dirname
 
 from submissions.runner.base import ContainerFault, Engine
 from submissions.runner.engine.errors import file_fault
-from submissions.runner.engine.passwd_check import GO_SYMLINK
+from submissions.runner.engine.passwd_check import GO_DIRECTORY, GO_SYMLINK
 
 PAGE_BYTES = 4096  # what the smallest file takes in memory
 ACCOUNT_BYTES = 256 << 10
-GO_DIRECTORY = 1 << 31
 
 
 @dataclass

@@ -9,6 +9,9 @@ ACCOUNT_FILES = ("/etc/passwd", "/etc/group")
 KERNEL_FOLDERS = ("/proc/", "/sys/", "/dev/")
 # Bits of Go's FileMode: a symbolic link; a directory is told by the engine itself; pipes, devices, sockets.
 GO_SYMLINK = 1 << 27
+GO_DIRECTORY = 1 << 31
+# Beyond Go's bits: there is something without a permission; there is something nobody can reach.
+SOMETHING, UNREACHABLE = 1 << 41, 1 << 40
 GO_NO_FILE = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
 
 
