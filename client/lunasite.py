@@ -472,6 +472,7 @@ def submit_csv(site: Site, path: Path, fields: dict[str, Any]) -> dict[str, Any]
 def submit_image(site: Site, options: Options, fields: dict[str, Any]) -> dict[str, Any]:
     path = existing(options.file) if options.file else saved_image(options)
     fields = {**fields, "contract": options.contract, "model_endpoint": options.endpoint, "adapter": options.adapter}
+    fields["writable_folders"] = options.writable_folders
     fields = {name: value for name, value in fields.items() if value}
     if options.image:
         fields["docker_image_name"] = options.image
@@ -767,6 +768,7 @@ def try_image(site: Site, options: Options) -> int:
     if not phase["container"]:
         raise ClientError("This phase takes no images.", REFUSED)
     wanted = {"contract": options.contract, "model_endpoint": options.endpoint, "adapter": options.adapter}
+    wanted["writable_folders"] = options.writable_folders
     trial = site.get(phase["container"]["trial"], **wanted)
     runner = cache_dir("programs") / f"runner-{trial['runner']['sha256'][:32]}.zip"
     if not runner.is_file() or digest_of(runner) != trial["runner"]["sha256"]:
@@ -775,7 +777,7 @@ def try_image(site: Site, options: Options) -> int:
         "trial": trial, "folder": str(trial_cases(site, trial)), "image": image_of(options),
         "driver_image": options.driver_image or driver_image(site, trial["driver"], options),
         "contract": trial["contract"], "endpoint": trial["model_endpoint"], "adapter": trial["adapter"],
-        "program": options.docker,
+        "program": options.docker, "writable_folders": trial.get("writable_folders", []),
     }  # fmt: skip
     return told_outcome(run_zip(runner, task, options), trial, options)
 
@@ -878,7 +880,11 @@ def print_outcome(outcome: dict[str, Any]) -> None:
         peak = f", peak memory {megabytes(outcome['peak_memory_bytes'])}" if outcome["peak_memory_bytes"] else ""
         print(f"The image answered all {len(outcome['answers'])} cases in {outcome['predict_s']:.1f} s{peak}.")
     else:
+        if outcome.get("answer"):
+            say(f"It answered with status {outcome['status']}: {clean(outcome['answer'])}")
         print(f"{outcome['code']}: {clean(outcome['sentence'])} {clean(outcome['note'])}".rstrip())
+        if outcome.get("diagnosis"):
+            print(clean(outcome["diagnosis"]))
 
 
 # The command line
@@ -898,6 +904,7 @@ def parser() -> argparse.ArgumentParser:
     contract = argparse.ArgumentParser(add_help=False)
     contract.add_argument("--contract", help="container contract; the phase's page lists them")
     contract.add_argument("--endpoint", help="path your service answers at")
+    contract.add_argument("--writable-folders", help="folders your program writes to, joined by commas")
     contract.add_argument("--adapter", help='JSON: how your service differs, such as {"port": 9000}')
 
     top = argparse.ArgumentParser(

@@ -20,7 +20,7 @@ from lunasite.http.errors import ApiError
 from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from submissions.failures import FAILURES
 from submissions.models import Case, Phase, Split
-from submissions.phases.http_adapter import checked_adapter, checked_endpoint
+from submissions.phases.http_adapter import checked_adapter, checked_endpoint, checked_folders
 from submissions.runner.contracts import contracts_for
 from submissions.worker.case_files import MAX_SMOKE_CASES, image_pieces
 
@@ -30,6 +30,7 @@ PARAMETERS = [
     OpenApiParameter("contract", str, description="default: the phase's first"),
     OpenApiParameter("model_endpoint", str, description="as when submitting; checked"),
     OpenApiParameter("adapter", str, description="JSON, as when submitting; checked"),
+    OpenApiParameter("writable_folders", str, description="as when submitting; checked"),
 ]
 
 
@@ -59,6 +60,7 @@ class TrialView(PhaseView):
                 "contract": asked_contract(phase, requested.get("contract", "")),
                 "model_endpoint": checked_endpoint(requested.get("model_endpoint", "")),
                 "adapter": checked_adapter(requested.get("adapter", "")),
+                "writable_folders": checked_folders(requested.get("writable_folders", "")),
                 **trial_cases(phase),
                 "failures": {code: {"stage": item.stage, "sentence": item.sentence} for code, item in FAILURES.items()},
                 **programs(request._request),

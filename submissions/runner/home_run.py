@@ -17,7 +17,15 @@ from typing import Any
 
 from submissions.kinds import KINDS
 from submissions.runner.attempt import Host
-from submissions.runner.base import RunCallbacks, RunCase, RunError, RunRequest, RunResult, limits_with
+from submissions.runner.base import (
+    TRIAL,
+    RunCallbacks,
+    RunCase,
+    RunError,
+    RunRequest,
+    RunResult,
+    limits_with,
+)
 from submissions.runner.contracts import CONTRACTS
 from submissions.runner.engine.cli import CommandLineEngine, require_program
 
@@ -48,7 +56,9 @@ def run_at_home(task: dict[str, Any]) -> dict[str, Any]:
         require_program(task["program"])
         result = _run(task, engine, run_dir)
     except RunError as error:
-        return {"ok": False, "code": error.code, "note": error.note, "detail": error.staff_detail, "log": error.logs}
+        told = {"diagnosis": error.diagnosis, "status": error.status, "answer": error.answer}
+        told |= {"code": error.code, "note": error.note, "detail": error.staff_detail, "log": error.logs}
+        return {"ok": False, **told}
     finally:
         shutil.rmtree(run_dir, ignore_errors=True)
         engine.close()
@@ -70,6 +80,7 @@ def _run(task: dict[str, Any], engine: CommandLineEngine, run_dir: Path) -> RunR
             {"event": "answered", "case": case_id, "answer": answer, "seconds": seconds}
         ),
         stage=lambda name: say({"event": "stage", "stage": name}),
+        hint=lambda sentence: say({"event": "note", "note": sentence}),
     )
     return CONTRACTS[request.contract].runner(host).run(request, watcher)
 
@@ -81,7 +92,8 @@ def request_of(task: dict[str, Any], run_dir: Path) -> RunRequest:
     return RunRequest(
         evaluation="try", attempt=1, image_id=task["image"], contract=task["contract"], cases=cases,
         limits=limits_with(**trial["limits"]), kind=KINDS[trial["kind"]], cases_root=folder, run_dir=run_dir,
-        seed=secrets.randbits(32), endpoint=task["endpoint"], adapter=task["adapter"], stage="smoke",
+        seed=secrets.randbits(32), endpoint=task["endpoint"], adapter=task["adapter"], stage=TRIAL,
+        writable_folders=tuple(task.get("writable_folders") or ()),
     )  # fmt: skip
 
 

@@ -95,9 +95,7 @@ class _ContainerEvaluation:
         watcher = self._watcher(answered=trial.answered, log=trial.log, hint=trial.hint)
         try:
             with self.progress.timed("smoke_s"):
-                request = self._request(
-                    image_id, run_dir / secrets.token_hex(8), self._laid_out(samples), stage=TRIAL
-                )
+                request = self._request(image_id, run_dir / secrets.token_hex(8), self._laid_out(samples), stage=TRIAL)
                 result = self._runner(host).run(request, watcher)
         except RunError as error:
             trial.failed(error)

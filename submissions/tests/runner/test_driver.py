@@ -1,5 +1,6 @@
 """The driver's HTTP client against servers that keep, bend and break the rules, on loopback."""
 
+import base64
 import contextlib
 import json
 import re
@@ -12,6 +13,7 @@ import pytest
 
 from submissions.runner.driver import calling
 from submissions.runner.driver.connection import CallFault, Connection
+from submissions.runner.driver.ports import listening_ports
 
 REQUEST = [b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"]
 
@@ -223,6 +225,7 @@ def plan(port, folder, count=3, **changes):
         "predict_timeout_s": 1,
         "parallel": 1,
         "response_bytes": 1000,
+        "shown_bytes": 0,
         "groups": [{"file": str(image), "calls": calls}],
     }
     path = folder / "plan.json"
@@ -341,7 +344,23 @@ def test_nobody_listening_is_a_bad_response_once_patience_ends(tmp_path):
 
 def test_nobody_listening_is_not_ready(tmp_path):
     events = events_of(plan(1, tmp_path, startup_s=0.2))
-    assert [event.get("code") for event in events] == [None, "NOT_READY", None]
+    assert [event["event"] for event in events if event["event"] != "listening"] == ["up", "fault", "done"]
+    assert events[-2]["code"] == "NOT_READY"
+
+
+def test_the_ports_that_are_listened_on_are_told_while_the_called_one_is_not(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        events = events_of(plan(1, tmp_path, startup_s=0.3))
+        told = [event["ports"] for event in events if event["event"] == "listening"]
+        assert other.getsockname()[1] in set(told[0]) | set(listening_ports())
+    assert len(told) == 1
+
+
+def test_an_answer_that_is_not_200_is_shown_as_far_as_the_plan_says(serve, tmp_path):
+    bad = [b"HTTP/1.1 422 No\r\nContent-Length: 6\r\n\r\nsecret"]
+    events = events_of(plan(serve([OK], bad, closes=[1]).port, tmp_path, shown_bytes=4))
+    fault = next(event for event in events if event["event"] == "fault")
+    assert (fault["status"], base64.b64decode(fault["body"])) == (422, b"secr")
 
 
 def test_the_request_is_a_multipart_form(tmp_path):

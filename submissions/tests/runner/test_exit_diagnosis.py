@@ -35,7 +35,7 @@ def test_a_hint_names_the_read_only_rule():
         ContainerState(False, 1, False), logs, may_name_exit_code=True, while_doing="while starting", has_answered=False
     )
     assert (
-        fault.note == "It ended with exit code 1 while starting. The root file system is read-only: write below /tmp."
+        fault.note == "It ended with exit code 1 while starting. Only its writable folders and /tmp can be written to."
     )
 
 

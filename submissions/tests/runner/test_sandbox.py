@@ -102,11 +102,8 @@ def test_caches_and_home_of_the_image_stay_where_it_has_them():
     assert options["environment"]["HOME"] == "/home/x"
     assert "HF_HOME" not in options["environment"]
     assert options["environment"]["TORCH_HOME"] == "/tmp/.cache/torch"
-    assert (options["cap_drop"], options["security_opt"], options["read_only"]) == (
-        ["ALL"],
-        ["no-new-privileges"],
-        True,
-    )
+    assert (options["cap_drop"], options["read_only"]) == (["ALL"], True)
+    assert "no-new-privileges" in options["security_opt"]
 
 
 # The doctor

@@ -93,7 +93,7 @@ class TestThePhasePage:
         text = text_of(client.get(f"/phases/{phase.slug}/"))
         assert "--memory 1234m --memory-swap 1234m" in text
         assert "size=308m" in text  # a quarter of the memory, as in an evaluation
-        assert "--shm-size 77m" in text
+        assert "--shm-size 617m" in text
 
 
 class TestCheckingAndSubmitting:
