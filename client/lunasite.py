@@ -478,7 +478,7 @@ def submit_image(site: Site, options: Options, fields: dict[str, Any]) -> dict[s
         fields["docker_image_name"] = options.image
     upload = Upload(site, path, options.phase)
     fields["upload"] = upload.send()
-    archive = Upload(site, existing(options.model_archive), options.phase) if options.model_archive else None
+    archive = Upload(site, existing(options.model_archive), options.phase, "model") if options.model_archive else None
     if archive:
         fields["model_archive"] = archive.send()
     headers = {"Idempotency-Key": upload.state["key"]}
@@ -525,8 +525,8 @@ def docker(options: Options, *arguments: str) -> str:
 class Upload:
     """A file on its way in parts. What is there already, the site knows; which upload it is, a small file here."""
 
-    def __init__(self, site: Site, path: Path, phase: str) -> None:
-        self.site, self.path = site, path
+    def __init__(self, site: Site, path: Path, phase: str, purpose: str = "image") -> None:
+        self.site, self.path, self.purpose = site, path, purpose
         facts = path.stat()
         self.size = facts.st_size
         name = f"{site.url}\n{path.resolve()}\n{self.size}\n{facts.st_mtime_ns}\n{phase}"
@@ -564,6 +564,8 @@ class Upload:
 
     def _begin(self) -> dict[str, Any]:
         requested = {"filename": self.path.name, "size": self.size, "sha256": self.state["sha256"]}
+        if self.purpose != "image":
+            requested["purpose"] = self.purpose
         upload = self.site.json("POST", "/api/v1/uploads", requested, may_repeat=False)
         self._keep(upload=upload["id"], key=uuid.uuid4().hex)
         return upload

@@ -75,6 +75,7 @@ FAILURES: dict[str, Failure] = {
             "IMAGE_ARCHITECTURE": "The image is not built for linux/amd64; build it with '--platform linux/amd64'.",
             "IMAGE_NO_COMMAND": "The image has neither ENTRYPOINT nor CMD; add one to its Dockerfile.",
             "IMAGE_BAD_VOLUME": "The image declares too many volumes, or one at a system folder; remove it from the Dockerfile.",
+            "MODEL_ARCHIVE": "The model archive cannot be used; make it with 'tar -czf model.tar.gz -C FOLDER .'.",
             "IMAGE_FORBIDDEN_ENV": "The image sets an environment variable that is not allowed (LD_*); remove it, or set it to nothing ('ENV LD_PRELOAD=').",
         },
     ),

@@ -60,6 +60,7 @@ class TrialView(PhaseView):
                 "contract": asked_contract(phase, requested.get("contract", "")),
                 "model_endpoint": checked_endpoint(requested.get("model_endpoint", "")),
                 "adapter": checked_adapter(requested.get("adapter", "")),
+                "slugs": phase.batch_slugs,
                 "writable_folders": checked_folders(requested.get("writable_folders", "")),
                 **trial_cases(phase),
                 "failures": {code: {"stage": item.stage, "sentence": item.sentence} for code, item in FAILURES.items()},

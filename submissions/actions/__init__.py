@@ -2,8 +2,9 @@
 
 from submissions.actions.evaluate import evaluate
 from submissions.actions.finish import complete, fail, requeue
+from submissions.actions.reuse import kept_model_archive
 from submissions.actions.submit import check_may_submit, submit, submit_csv
-from submissions.actions.submit_image import submit_image, submit_reference, submit_upload
+from submissions.actions.submit_image import submit_again, submit_image, submit_reference, submit_upload
 from submissions.actions.sweep import sweep
 from submissions.actions.triage import (
     cancel,
@@ -21,6 +22,7 @@ __all__ = [
     "complete",
     "evaluate",
     "fail",
+    "kept_model_archive",
     "mark_baseline",
     "re_evaluate",
     "refund",
@@ -29,6 +31,7 @@ __all__ = [
     "retry",
     "set_hidden",
     "submit",
+    "submit_again",
     "submit_csv",
     "submit_image",
     "submit_reference",

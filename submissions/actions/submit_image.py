@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from lunasite.http.errors import ApiError
+from submissions.actions.reuse import earlier_image
 from submissions.actions.submit import check_may_submit, submit, submit_or_drop, submitted_before
 from submissions.models import Phase, Submission
 from submissions.models.upload import Upload
@@ -79,6 +81,20 @@ def submit_reference(
     nothing_yet = Stored(key="", sha256="", size_bytes=0)
     submitted = _submitted(user, phase, nothing_yet, reference.partition("@")[0][:255], received_at, fields)
     return submit(image_reference=reference, **submitted)
+
+
+def submit_again(
+    *, user: User, phase: Phase, earlier_id: uuid.UUID, received_at: datetime, **fields: Any
+) -> Submission:
+    """Submit the image of an earlier submission of the team once more, with nothing sent. Raises ApiError."""
+    earlier = earlier_image(user, earlier_id)
+    if before := submitted_before(user, phase, fields.get("idempotency_key", ""), earlier.sha256):
+        return before
+    _check_contract(phase, fields.get("contract", ""))
+    check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
+    stored = Stored(earlier.file, earlier.sha256, earlier.size_bytes)
+    submitted = _submitted(user, phase, stored, earlier.original_name, received_at, fields)
+    return submit(image_id=earlier.image_id, image_reference=earlier.image_reference, **submitted)
 
 
 def _check_contract(phase: Phase, contract: str) -> None:

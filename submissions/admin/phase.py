@@ -52,7 +52,7 @@ class PhaseAdmin(admin.ModelAdmin):
             "description": "Frozen into each submission when it is sent: a change holds for later ones.",
             "fields": [
                 ("memory_mib", "root_mib", "cpus", "gpu"), ("timeout_s", "startup_s"),
-                ("predict_timeout_s", "parallel"),
+                ("predict_timeout_s", "parallel"), "batch_slugs",
             ],
         }),
     ]  # fmt: skip

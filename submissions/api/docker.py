@@ -46,7 +46,7 @@ class CheckedField(serializers.Field[Any, Any, Any, Any]):
 
 
 class ImageSubmissionSerializer(SubmissionFieldsSerializer):
-    """What comes with an image: how to drive it. Exactly one of `file`, `upload` and `image_reference`."""
+    """What comes with an image: how to drive it. Exactly one of `file`, `upload`, `image_reference`, `image`."""
 
     file = serializers.FileField(
         required=False, help_text=".tar, .tar.gz or .tgz, such as docker save -o model.tar IMAGE writes."
@@ -56,6 +56,10 @@ class ImageSubmissionSerializer(SubmissionFieldsSerializer):
         required=False, allow_blank=True, max_length=MAX_REFERENCE,
         help_text="Instead of a file: host/name@sha256:… in a registry this site allows.",
     )  # fmt: skip
+    image = serializers.UUIDField(required=False, help_text="Instead: id of an earlier submission of your team.")
+    model_archive = serializers.UUIDField(
+        required=False, help_text="Id of a completed upload with purpose=model, or of an archive sent before."
+    )
     contract = serializers.ChoiceField(contract_choices(), required=False, default=default_contract)
     model_endpoint = CheckedField(checked_endpoint, help_text="A path, such as /api/v1/predict/lesion.")
     adapter = CheckedField(checked_adapter, help_text="JSON: port, path, bearer_token, file_field, …")
@@ -112,17 +116,22 @@ class DockerSubmissionView(ReceivesImages):
     def _submit(self, request: Request, fields: dict[str, Any]) -> Submission:
         common: dict[str, Any] = {"user": request.user, "received_at": self.received_at}
         upload_id = fields.pop("upload", None)
-        image_reference = fields.pop("image_reference", "")
+        image_reference, earlier = fields.pop("image_reference", ""), fields.pop("image", None)
+        if archive := fields.pop("model_archive", None):
+            fields["model_archive"] = actions.kept_model_archive(request.user, archive, self.received_at)  # type: ignore[arg-type]
         image = request.FILES.get(FILE_FIELD)
-        if sum((image is not None, upload_id is not None, bool(image_reference))) != 1:
+        if sum((image is not None, upload_id is not None, bool(image_reference), earlier is not None)) != 1:
             raise ApiError(400, "FILE_REQUIRED", _what_to_send(request), field="file")
         if image_reference:
             fields.pop("sha256", None)
             return actions.submit_reference(image_reference=image_reference, **common, **fields)
+        if earlier is not None:
+            fields.pop("sha256", None)
+            return actions.submit_again(earlier_id=earlier, **common, **fields)
         if upload_id is None:
             assert isinstance(image, ReceivedImage)
             return actions.submit_image(image=image, **common, **fields)
-        upload = Upload.objects.visible_to(request.user).filter(pk=upload_id).first()
+        upload = Upload.objects.visible_to(request.user).filter(pk=upload_id, purpose=Upload.Purpose.IMAGE).first()
         if upload is None:
             raise no_such_upload()
         return actions.submit_upload(upload=upload, **common, **fields)

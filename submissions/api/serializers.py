@@ -98,7 +98,7 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
         }
         for contract in contracts:
             facts |= contract.api_facts(phase.kind)
-        return facts | {"limits": phase.limits().as_dict()}
+        return facts | {"slugs": phase.batch_slugs, "limits": phase.limits().as_dict()}
 
 
 class SubmissionSerializer(serializers.ModelSerializer[Submission]):
@@ -123,7 +123,8 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
         fields = [
             "id", "phase", "team", "user", "submission_type", "title", "comment", "model_version", "file_name",
             "sha256", "size_bytes", "ignored_columns", "contract", "model_endpoint", "adapter", "docker_image_name",
-            "writable_folders", "docker_image_path", "created_at", "evaluation_status", "evaluation_error", "failure",
+            "writable_folders", "model_archive", "docker_image_path",
+            "created_at", "evaluation_status", "evaluation_error", "failure",
             "try_counts", "progress", "attempt", "started_at", "seconds", "is_baseline", "scores",
         ]  # fmt: skip
 

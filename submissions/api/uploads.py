@@ -34,6 +34,7 @@ class NewUploadSerializer(serializers.Serializer[Any]):
     filename = serializers.CharField(max_length=4096)
     size = serializers.IntegerField(min_value=0, help_text="Bytes.")
     sha256 = serializers.CharField(required=False, allow_blank=True, help_text="Checked when the upload completes.")
+    purpose = serializers.ChoiceField(Upload.Purpose.choices, default=Upload.Purpose.IMAGE)
 
 
 class HeadQuerySerializer(serializers.Serializer[Any]):
@@ -57,7 +58,18 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 
     class Meta:
         model = Upload
-        fields = ["id", "filename", "size", "part_size", "parts", "received", "is_complete", "sha256", "expires_at"]
+        fields = [
+            "id",
+            "purpose",
+            "filename",
+            "size",
+            "part_size",
+            "parts",
+            "received",
+            "is_complete",
+            "sha256",
+            "expires_at",
+        ]
 
     def get_received(self, upload: Upload) -> list[int]:
         return resumable.received(upload)
@@ -108,6 +120,7 @@ class ResumableUploadViewSet(viewsets.GenericViewSet[Upload]):
             filename=requested["filename"],
             size_bytes=requested["size"],
             sha256=declared_digest(requested.get("sha256")),
+            purpose=requested["purpose"],
         )
         return Response(self.get_serializer(upload).data, status=201)
 

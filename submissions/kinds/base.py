@@ -57,15 +57,41 @@ class SentCase:
 class BatchFiles(ABC):
     """The files of a kind that supports the batch contract: one container start per image."""
 
-    image_folder: ClassVar[str]
-    # Accepted names of the output file; participants are told the first one.
+    # Grand Challenge's sockets: what each file is (`image`, `output`, or a name of the kind's) → (slug, kind).
+    sockets: ClassVar[dict[str, tuple[str, str]]]
+    # Names the output file may have, of which the first is the one participants are told.
     output_names: ClassVar[tuple[str, ...]]
     # What the participants' guide says about the files, in Markdown.
     guide: ClassVar[str]
 
     @abstractmethod
     def inputs(self, cases: Sequence[SentCase]) -> dict[str, Any]:
-        """Return the JSON files below /input by name, for the cases of one image."""
+        """Return the JSON values below /input by what they are (`sockets`), for the cases of one image."""
+
+    def slug(self, name: str, slugs: Mapping[str, str]) -> str:
+        """Return the slug of a socket: the phase's own where it names one."""
+        return slugs.get(name) or self.sockets[name][0]
+
+    def output_files(self, slugs: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the names the output file may have."""
+        return (f"{slugs['output']}.json",) if slugs.get("output") else self.output_names
+
+    def input_list(self, values: Mapping[str, Any], image_name: str, slugs: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Return what /input/inputs.json lists: each socket with its value, or its image's name."""
+        inputs = [name for name in self.sockets if name != "output"]
+        return [self._input(number, name, values.get(name), image_name, slugs) for number, name in enumerate(inputs, 1)]
+
+    def _input(self, number: int, name: str, value: Any, image_name: str, slugs: Mapping[str, str]) -> dict[str, Any]:
+        slug, kind = self.slug(name, slugs), self.sockets[name][1]
+        is_image = name == "image"
+        path = f"images/{slug}" if is_image else f"{slug}.json"
+        socket = {
+            "pk": number, "slug": slug, "title": slug.replace("-", " ").capitalize(), "kind": kind,
+            "super_kind": "Image" if is_image else "Value", "relative_path": path, "description": "",
+        }  # fmt: skip
+        image = {"name": image_name} if is_image else None
+        # `interface` is what images of 2024 read, `socket` what later ones do.
+        return {"pk": number, "socket": socket, "interface": socket, "value": value, "image": image, "file": None}
 
     @abstractmethod
     def read_output(self, value: object, cases: Sequence[SentCase]) -> Iterator[Any]:

@@ -52,25 +52,32 @@ For phases of **lesions**; LUNA25's images run unchanged.
 | path | what |
 | --- | --- |
 | `/input/images/chest-ct/<name>.mha` | the CT volume |
+| `/input/inputs.json` | the sockets: slug, kind and path of each, with its value or image's name |
 | `/input/nodule-locations.json` | `{"points": [{"name": "4711", "point": [x, y, z]}, …], …}`, world millimetres, LPS |
 | `/input/clinical-information-lung-ct.json` | `age` and `gender` where the dataset has them, else `null` |
+| `/opt/ml/model` | read-only, your model archive, if you sent one apart from the image |
 | `/output/lung-nodule-malginancy-likelihoods.json` | yours: each point by `name`, with a `probability` from 0 to 1 |
 
-The published name of the output is spelt so; `…-malignancy-…` is taken too."""
+A phase may name other slugs. The published name of the output is spelt so; `…-malignancy-…` is taken too."""
 
 
 class LesionBatch(BatchFiles):
     """The files of LUNA25's algorithms on Grand Challenge: a CT with its points, a likelihood for each."""
 
-    image_folder = "images/chest-ct"
-    # The published name, misspelled, first; the corrected name is accepted too.
+    sockets = {
+        "image": ("chest-ct", "Image"),
+        "points": ("nodule-locations", "Multiple points"),
+        "clinical": ("clinical-information-lung-ct", "Anything"),
+        "output": ("lung-nodule-malginancy-likelihoods", "Anything"),
+    }
+    # The published spelling first; the right one is accepted too.
     output_names = ("lung-nodule-malginancy-likelihoods.json", "lung-nodule-malignancy-likelihoods.json")
     guide = BATCH_GUIDE
 
     def inputs(self, cases: Sequence[SentCase]) -> dict[str, Any]:
         return {
-            "nodule-locations.json": points_of_interest(cases),
-            "clinical-information-lung-ct.json": clinical_information(cases[0].facts.get("clinical", {})),
+            "points": points_of_interest(cases),
+            "clinical": clinical_information(cases[0].facts.get("clinical", {})),
         }
 
     def read_output(self, value: object, cases: Sequence[SentCase]) -> Iterator[tuple[float, ...]]:

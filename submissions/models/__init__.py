@@ -2,6 +2,7 @@
 
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
+from submissions.models.model_archive import ModelArchive
 from submissions.models.phase import Phase, Quota
 from submissions.models.registry_credential import RegistryCredential
 from submissions.models.submission import Submission
@@ -18,6 +19,7 @@ __all__ = [
     "Evaluation",
     "EvaluationEvent",
     "Membership",
+    "ModelArchive",
     "PeriodicJob",
     "Phase",
     "Quota",

@@ -20,7 +20,8 @@ from submissions.scoring import metrics_of
 
 NUMBER = re.compile(r"[0-9]{1,18}")
 SHORTEST_WINDOW = timedelta(seconds=1)
-MAX_WINDOW = timedelta(days=3653)  # a longer one would reach back before year 1 of the calendar
+SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+){0,20}")
+MAX_WINDOW = timedelta(days=3653)  # a longer one would reach back before the first year of the calendar
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,9 @@ class Phase(models.Model):
     predict_timeout_s = models.PositiveIntegerField(default=300, help_text="One call, or one CT in batch mode.")
     parallel = models.PositiveSmallIntegerField(default=1, help_text="Calls at once to a container.")
     gpu = models.BooleanField(default=False)
+    batch_slugs = models.JSONField(
+        default=dict, blank=True, help_text='Other slugs of the batch contract, such as {"image": "ct", "output": "y"}.'
+    )
     root_mib = models.PositiveIntegerField(
         null=True, blank=True, help_text="What its writable folders hold. Empty: the site's own limit."
     )
@@ -174,7 +178,16 @@ class Phase(models.Model):
     def _container_problems(self) -> dict[str, str]:
         if self.accepts_docker and not contracts_for(self.kind):
             return {"accepts_docker": f"No container contract serves {self.kind.title}; take CSVs only."}
-        return {}
+        return self._slug_problems()
+
+    def _slug_problems(self) -> dict[str, str]:
+        """Name what is wrong with the slugs of batch files, which become names below /input and /output."""
+        known = list(self.kind.batch.sockets) if self.kind.batch else []
+        given = self.batch_slugs
+        is_named = isinstance(given, dict) and all(name in known for name in given)
+        if is_named and all(isinstance(slug, str) and SLUG.fullmatch(slug) for slug in given.values()):
+            return {}
+        return {"batch_slugs": f"Give an object with slugs for some of {', '.join(known) or 'none'}."}
 
     def _limit_problems(self) -> dict[str, str]:
         """Name the limits under which no container could run."""

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from submissions.models.model_archive import ModelArchive
 from submissions.models.phase import Phase
 from submissions.models.team import Team, team_of
 from submissions.runner.contracts import contract_choices, default_contract
@@ -57,6 +58,9 @@ class Submission(models.Model):
         max_length=400, blank=True, help_text="Where it is pulled from, host/name@sha256:…."
     )
     image_id = models.CharField(max_length=80, blank=True, help_text="Staff only.")
+    model_archive = models.ForeignKey(
+        ModelArchive, on_delete=models.PROTECT, null=True, blank=True, related_name="submissions"
+    )
     limits = models.JSONField(default=dict, blank=True)
     ignored_columns = models.JSONField(default=list, blank=True)
     idempotency_key = models.CharField(max_length=80, blank=True)

@@ -35,8 +35,13 @@ class UploadQuerySet(models.QuerySet["Upload"]):
 class Upload(models.Model):
     """One resumable upload. Only the store knows which parts have arrived; `handle` is its name for the file."""
 
+    class Purpose(models.TextChoices):
+        IMAGE = "image", "image of a submission"
+        MODEL = "model", "model archive"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
+    purpose = models.CharField(max_length=10, choices=Purpose.choices, default=Purpose.IMAGE)
     original_name = models.CharField(max_length=255)
     size_bytes = models.BigIntegerField()
     part_bytes = models.BigIntegerField()

@@ -127,8 +127,12 @@ class Call:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Everything one run needs. `run_dir` is this attempt's own folder, `cases_root` holds all images;
-    both are paths the engine can mount. `done` are cases answered by an earlier attempt."""
+    """Everything one run needs.
+
+    run_dir is this attempt's own folder, cases_root holds all images, model_dir (if any) the weights that came apart
+    from the image; all are paths the engine can mount. done: cases answered by an earlier attempt. slugs: the phase's
+    own names of the batch contract's files, by what they are.
+    """
 
     evaluation: str
     attempt: int
@@ -145,6 +149,8 @@ class RunRequest:
     done: Mapping[str, Any] = field(default_factory=dict)
     stage: str = "run"
     writable_folders: tuple[str, ...] = ()
+    model_dir: Path | None = None
+    slugs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -93,6 +93,7 @@ def request_of(task: dict[str, Any], run_dir: Path) -> RunRequest:
         evaluation="try", attempt=1, image_id=task["image"], contract=task["contract"], cases=cases,
         limits=limits_with(**trial["limits"]), kind=KINDS[trial["kind"]], cases_root=folder, run_dir=run_dir,
         seed=secrets.randbits(32), endpoint=task["endpoint"], adapter=task["adapter"], stage=TRIAL,
+        slugs=trial.get("slugs") or {},
         writable_folders=tuple(task.get("writable_folders") or ()),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 from posixpath import normpath
 
-from submissions.runner.base import Limits
+from submissions.runner.base import Limits, RunRequest
 from submissions.runner.identity import IN_PLACE_OF_ROOT, Identity
 from submissions.runner.values import MIB, Bind, ContainerSpec, EngineImage, OutputVolume
 
@@ -18,6 +18,7 @@ CASES_AT = "/cases"
 PLAN_AT = "/plan"
 INPUT_AT = "/input"
 OUTPUT_AT = "/output"
+MODEL_AT = "/opt/ml/model"
 # Where caches go that the image has no folder for, and where they are by themselves, below the home.
 CACHES = {
     "XDG_CACHE_HOME": ("/tmp/.cache", ".cache"),
@@ -130,6 +131,11 @@ def driver_spec(labels: Labels, driver_image: str, cases_root: str, plan_dir: st
         command=["call", f"{PLAN_AT}/plan.json"],
         binds=(Bind(cases_root, CASES_AT), Bind(plan_dir, PLAN_AT)),
     )
+
+
+def model_binds(request: RunRequest) -> tuple[Bind, ...]:
+    """Return the mount of the weights that came apart from the image, if any did."""
+    return (Bind(str(request.model_dir), MODEL_AT),) if request.model_dir else ()
 
 
 def cache_places(image: EngineImage, home: str) -> dict[str, str]:

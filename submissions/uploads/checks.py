@@ -11,6 +11,7 @@ from lunasite.http.errors import ApiError
 from lunasite.http.multipart import misnamed
 from submissions.intake.image.errors import ArchiveError
 from submissions.intake.image.recognise.head import ENDINGS, HEAD_BYTES, judge_head, judge_name
+from submissions.intake.model.archive import judge_model_head, judge_model_name
 
 SHA256 = re.compile("[0-9a-fA-F]{64}")
 
@@ -25,10 +26,10 @@ __all__ = [
 ]
 
 
-def check_ending(name: str) -> None:
-    """Raise ApiError unless the name has the ending of an image archive; the content decides the actual type."""
+def check_ending(name: str, purpose: str = "image") -> None:
+    """Raise ApiError unless the name ends as an image archive's does; what it is, its content decides."""
     try:
-        judge_name(name)
+        (judge_model_name if purpose == "model" else judge_name)(name)
     except ArchiveError as error:
         raise _api_error(error) from error
 
@@ -53,13 +54,16 @@ def too_large() -> ApiError:
     return ApiError(413, "UPLOAD_TOO_LARGE", message, field="file", limit_bytes=most)
 
 
-def check_beginning(head: bytes, name: str = "") -> None:
-    """Raise ApiError if the beginning of a file shows that it is not a saved image.
+def check_beginning(head: bytes, name: str = "", *, purpose: str = "image") -> None:
+    """Raise ApiError if a file that begins so is not a saved image, or not a model archive where it should be one.
 
     head: the first HEAD_BYTES, or all of a shorter file. name: "" where it is not known.
     """
     try:
-        judge_head(head, name)
+        if purpose == "model":
+            judge_model_head(head)
+        else:
+            judge_head(head, name)
     except ArchiveError as error:
         raise _api_error(error) from error
 

@@ -32,10 +32,12 @@ MAX_KEPT = 4
 MISSING_SHOWN = 20
 
 
-def begin(*, user: User, filename: str, size_bytes: int, sha256: str = "") -> Upload:
-    """Open an upload. Raises ApiError for a bad name or size, or too many open uploads."""
+def begin(
+    *, user: User, filename: str, size_bytes: int, sha256: str = "", purpose: str = Upload.Purpose.IMAGE
+) -> Upload:
+    """Open an upload. Raises ApiError: bad name or size, or too many uploads open already."""
     name = sanitize_filename(filename)
-    checks.check_ending(name if len(filename) <= MAX_FILE_NAME_LENGTH else filename)
+    checks.check_ending(name if len(filename) <= MAX_FILE_NAME_LENGTH else filename, purpose)
     checks.check_size(size_bytes)
     store().check_room(size_bytes)
     with transaction.atomic():
@@ -44,7 +46,7 @@ def begin(*, user: User, filename: str, size_bytes: int, sha256: str = "") -> Up
         key = storage.new_key("image.tar")
         return Upload.objects.create(
             user=user, original_name=name, size_bytes=size_bytes, part_bytes=part_bytes(size_bytes), key=key,
-            handle=store().begin_parts(key), declared_sha256=sha256,
+            handle=store().begin_parts(key), declared_sha256=sha256, purpose=purpose,
         )  # fmt: skip
 
 
@@ -121,7 +123,7 @@ def _judged(upload: Upload, pieces: Iterator[bytes]) -> Iterator[bytes]:
     beginning = b"".join(head)
     if held >= min(checks.HEAD_BYTES, upload.size_bytes):
         try:
-            checks.check_beginning(beginning[: checks.HEAD_BYTES])
+            checks.check_beginning(beginning[: checks.HEAD_BYTES], purpose=upload.purpose)
         except ApiError:
             drop(upload)
             raise
@@ -139,7 +141,7 @@ def complete(upload: Upload) -> Upload:
         return upload
     _join(upload)
     try:
-        checks.check_beginning(storage.head_of(upload.key, checks.HEAD_BYTES))
+        checks.check_beginning(storage.head_of(upload.key, checks.HEAD_BYTES), purpose=upload.purpose)
         upload.sha256 = _digest(upload)
         checks.check_digest(upload.declared_sha256, upload.sha256)
     except ApiError:

@@ -72,6 +72,13 @@ class ImageForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "class": "mono", "spellcheck": "false"}),
         help_text="Up to 8 paths, one a line: what your program writes to besides its own user's folders and /tmp.",
     )  # fmt: skip
+    image = forms.UUIDField(
+        label="Or an image you sent before", required=False, help_text="The id of that submission of your team."
+    )
+    model_archive = forms.UUIDField(
+        label="Model archive", required=False,
+        help_text="Weights apart from the image, at /opt/ml/model: the id of an archive your team has uploaded.",
+    )  # fmt: skip
     upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
     idempotency_key = forms.CharField(max_length=80, required=False, widget=forms.HiddenInput, initial=new_key)
 

@@ -51,17 +51,22 @@ def _take(request: HttpRequest, phase: Phase) -> HttpResponse:
 
 def _submit(request: HttpRequest, phase: Phase, form: ImageForm) -> Submission:
     common: dict[str, Any] = {"user": request.user, "phase": phase, "received_at": request.received_at}  # type: ignore[attr-defined]
+    fields = form.to_submit()
+    if archive := form.cleaned_data["model_archive"]:
+        fields["model_archive"] = actions.kept_model_archive(common["user"], archive, common["received_at"])
+    if earlier := form.cleaned_data["image"]:
+        return actions.submit_again(earlier_id=earlier, **common, **fields)
     if wanted := form.cleaned_data["upload"]:
-        upload = Upload.objects.visible_to(request.user).filter(pk=wanted).first()
+        upload = Upload.objects.visible_to(request.user).filter(pk=wanted, purpose=Upload.Purpose.IMAGE).first()
         if upload is None:
             raise no_such_upload()
-        return actions.submit_upload(upload=upload, **common, **form.to_submit())
+        return actions.submit_upload(upload=upload, **common, **fields)
     image = request.FILES.get(FILE_FIELD)
     if image is None and (reference := form.cleaned_data["image_reference"]):
-        return actions.submit_reference(image_reference=reference, **common, **form.to_submit())
+        return actions.submit_reference(image_reference=reference, **common, **fields)
     if not isinstance(image, ReceivedImage):
         raise ApiError(400, "FILE_REQUIRED", "Choose the image archive first.", field="file")
-    return actions.submit_image(image=image, **common, **form.to_submit())
+    return actions.submit_image(image=image, **common, **fields)
 
 
 def _phase_again(request: HttpRequest, phase: Phase, form: ImageForm, *, status: int, **more: Any) -> HttpResponse:

@@ -37,6 +37,7 @@ from submissions.scoring import Outcome
 from submissions.worker import engine_host
 from submissions.worker.case_files import MAX_SMOKE_CASES, run_cases
 from submissions.worker.image_loading import image_on
+from submissions.worker.model_folder import model_folder
 from submissions.worker.progress_recorder import AnswerRecorder, ProgressRecorder, TrialRecorder
 
 
@@ -68,6 +69,7 @@ class _ContainerEvaluation:
         self.submission: Submission = evaluation.submission
         self.progress = ProgressRecorder(evaluation)
         self.limits = limits_of(self.submission.limits, engine)
+        self.model_dir: Path | None = None
 
     def run(self) -> Outcome:
         host = engine_host.container_host(self.engine)
@@ -78,6 +80,7 @@ class _ContainerEvaluation:
         # A model reads its mounts' names in /proc: they tell neither the evaluation nor sample cases from hidden ones.
         run_dir = Path(tempfile.mkdtemp(dir=runs))
         try:
+            self.model_dir = model_folder(self.submission, run_dir / secrets.token_hex(8), self.heartbeat.check)
             self._smoke(host, image_id, run_dir)
             result = self._hidden(host, image_id, run_dir)
         finally:
@@ -150,6 +153,8 @@ class _ContainerEvaluation:
             adapter=self.submission.adapter,
             done=done or {},
             stage=stage,
+            model_dir=self.model_dir,
+            slugs=self.submission.phase.batch_slugs,
             writable_folders=tuple(self.submission.writable_folders),
         )
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from django.conf import settings
 
-from submissions.models import Submission
+from submissions.models import ModelArchive, Submission
 from submissions.storage.base import MissingFile
 from submissions.storage.files import fetch_to, store
 
 
 @contextlib.contextmanager
-def stored_archive(submission: Submission, *, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
+def stored_archive(
+    submission: Submission | ModelArchive, *, check: Callable[[], None] = lambda: None
+) -> Iterator[Path]:
     """Give the path of a stored archive. check: called while fetching; may raise to stop it.
 
     Raises StorageError.

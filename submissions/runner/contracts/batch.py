@@ -8,7 +8,7 @@ import os
 import shutil
 import tarfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from submissions.runner.exit_diagnosis import classify_exit, with_count
 from submissions.runner.memory import MemoryWatch
 from submissions.runner.model_body import ImageReading, kept_body, read_image
 from submissions.runner.pseudonymize import pseudonymize_cases
-from submissions.runner.sandbox import INPUT_AT, OUTPUT_AT, Labels, ModelBody, holder_spec, model_spec
+from submissions.runner.sandbox import INPUT_AT, OUTPUT_AT, Labels, ModelBody, holder_spec, model_binds, model_spec
 from submissions.runner.trial_evidence import evidence_of
 from submissions.runner.values import MIB, Bind, ContainerState, EngineImage, OutputVolume
 
@@ -121,7 +121,7 @@ class _Scan:
 
     def run(self) -> None:
         request = self.owner.request
-        input_dir = write_input(request.run_dir / "input", self.calls, request.kind)
+        input_dir = write_input(request.run_dir / "input", self.calls, request.kind, request.slugs)
         try:
             state = self._run_model(input_dir)
             self._judge(state)
@@ -144,7 +144,7 @@ class _Scan:
             owner.image,
             limits,
             runtime=owner.host.runtime,
-            binds=(Bind(str(input_dir), INPUT_AT),),
+            binds=(Bind(str(input_dir), INPUT_AT), *model_binds(owner.request)),
             volumes=(output,),
             body=self.body,
         )
@@ -190,7 +190,7 @@ class _Scan:
         limits = self.owner.request.limits
         archive = self.engine.read_archive(self.holder, self.volume.target, (limits.output_mib + 1) * MIB)
         try:
-            return answer_in(archive, files_of(self.owner.request.kind).output_names)
+            return answer_in(archive, files_of(self.owner.request.kind).output_files(self.owner.request.slugs))
         except ContainerFault as fault:
             if self._output_is_full():
                 raise ContainerFault("OUTPUT_TOO_LARGE", self._limit_note()) from fault
@@ -232,14 +232,14 @@ class _Scan:
             return ""
 
 
-def write_input(folder: Path, calls: Sequence[Call], kind: Kind) -> Path:
+def write_input(folder: Path, calls: Sequence[Call], kind: Kind, slugs: Mapping[str, str]) -> Path:
     """Lay out /input for one CT and return its folder.
 
     The image is linked as it is, so it must be readable for everybody, or copied where it cannot be linked.
     """
     shutil.rmtree(folder, ignore_errors=True)
     files = files_of(kind)
-    images = folder / files.image_folder
+    images = folder / "images" / files.slug("image", slugs)
     images.mkdir(parents=True)
     source = calls[0].case.image_path
     target = images / f"{calls[0].series_uid}{source.suffix.lower()}"
@@ -248,8 +248,10 @@ def write_input(folder: Path, calls: Sequence[Call], kind: Kind) -> Path:
     except OSError:
         shutil.copyfile(source, target)
         target.chmod(0o644)
-    for name, value in files.inputs([call.sent for call in calls]).items():
-        _write_json(folder / name, value)
+    values = files.inputs([call.sent for call in calls])
+    for name, value in values.items():
+        _write_json(folder / f"{files.slug(name, slugs)}.json", value)
+    _write_json(folder / "inputs.json", files.input_list(values, target.name, slugs))
     for path in (folder.parent, folder, *(each for each in folder.rglob("*") if each.is_dir())):
         path.chmod(0o755)
     return folder

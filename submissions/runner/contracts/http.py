@@ -31,7 +31,7 @@ from submissions.runner.exit_diagnosis import classify_exit, refine_exit, with_c
 from submissions.runner.memory import MemoryWatch
 from submissions.runner.model_body import ImageReading, read_image, with_volume
 from submissions.runner.pseudonymize import pseudonymize_cases
-from submissions.runner.sandbox import CASES_AT, driver_spec, holder_spec, model_spec
+from submissions.runner.sandbox import CASES_AT, driver_spec, holder_spec, model_binds, model_spec
 from submissions.runner.trial_evidence import evidence_of
 from submissions.runner.values import ContainerState, EngineImage
 
@@ -132,7 +132,7 @@ class _HttpRun:
         engine.start(holder)
         body = reading.filled(attempt, holder)
         self.model = attempt.create_participant_container(
-            model_spec(labels, image, limits, runtime=self.host.runtime, body=body)
+            model_spec(labels, image, limits, runtime=self.host.runtime, binds=model_binds(request), body=body)
         )
         spec = driver_spec(labels, self.host.driver_image, str(request.cases_root), str(request.run_dir))
         driver = attempt.create(spec)

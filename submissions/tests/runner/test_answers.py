@@ -123,10 +123,20 @@ def test_input_of_a_batch_carries_nothing_but_the_contract(tmp_path):
     facts = {"series": "1.2.3", "lesion": "7", "point_xyz_mm": [1.0, 2.0, 3.0], "clinical": clinical}
     call = Call(0, RunCase("case", image, "1.2.3", facts), "2.25.9", 4711)
 
-    folder = write_input(tmp_path / "input", [call], LESION)
+    folder = write_input(tmp_path / "input", [call], LESION, {})
 
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    assert names == ["clinical-information-lung-ct.json", "images/chest-ct/2.25.9.mha", "nodule-locations.json"]
+    clinical_file, points_file = "clinical-information-lung-ct.json", "nodule-locations.json"
+    assert names == [clinical_file, "images/chest-ct/2.25.9.mha", "inputs.json", points_file]
+    inputs = json.loads((folder / "inputs.json").read_text())
+    assert [(each["socket"]["slug"], each["socket"]["relative_path"]) for each in inputs] == [
+        ("chest-ct", "images/chest-ct"), ("nodule-locations", points_file), (clinical_file[:-5], clinical_file),
+    ]  # fmt: skip
+    assert [each["value"] for each in inputs[1:]] == [
+        json.loads((folder / name).read_text()) for name in (points_file, clinical_file)
+    ]
+    assert inputs[0]["image"] == {"name": "2.25.9.mha"}
+    assert "patient-7" not in json.dumps(inputs)
     assert json.loads((folder / "nodule-locations.json").read_text()) == {
         "name": "Points of interest", "type": "Multiple points",
         "points": [{"name": "4711", "point": [1.0, 2.0, 3.0]}], "version": {"major": 1, "minor": 0},

@@ -1,21 +1,26 @@
 """From a stored archive to scores and back to an empty engine, through the real worker code."""
 
 import contextlib
+import gzip
+import hashlib
 import time
 from threading import Thread
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.test import RequestFactory
 from django.utils import timezone
 
 from submissions import actions, tasks
 from submissions.api.serializers import SubmissionDetailSerializer
-from submissions.models import Evaluation, Submission
+from submissions.models import Evaluation, ModelArchive, Submission
 from submissions.presenters.progress import failed_sentence
 from submissions.runner.base import EngineFault
 from submissions.runner.contracts.http import HttpRunner
 from submissions.runner.engine.docker import DockerEngine
 from submissions.tests.evaluated_images import BY_COORDINATE, SERVE, archive_of, make_lesions, run, send
+from submissions.tests.image_archives import Member, tar
 from submissions.worker import container_evaluation, engine_host, image_loading
 
 pytestmark = [
@@ -128,6 +133,31 @@ def test_a_folder_from_the_form_is_writable(bench):
     program = "open('/data/x', 'w').write('x')\n" + SERVE.format(BY_COORDINATE)
     evaluation = run(send(make_lesions(samples=0), archive_of(bench, program), writable_folders=["/data"]))
     assert evaluation.status == "completed", (evaluation.failure_note, evaluation.staff_detail, evaluation.run_log)
+
+
+def test_a_model_archive_is_laid_out_for_trial_and_run(bench):
+    program = """
+from serving import good, serve
+weight = float(open("/opt/ml/model/weight.txt").read())
+serve(lambda body, number: (200, good(body, weight)))
+"""
+    submission = send(make_lesions(samples=1), archive_of(bench, program))
+    data = gzip.compress(tar([Member("./weight.txt", b"0.5")]))
+    key = default_storage.save("submissions/model.tar.gz", ContentFile(data))
+    archive = ModelArchive.objects.create(
+        team=submission.team, user=submission.user, file=key, original_name="model.tar.gz",
+        sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data),
+    )  # fmt: skip
+    Submission.objects.filter(pk=submission.pk).update(model_archive=archive)
+    evaluation = run(submission)
+    assert evaluation.status == "completed", (evaluation.failure_note, evaluation.smoke_log, evaluation.staff_detail)
+
+    default_storage.delete(key)
+    default_storage.save(key, ContentFile(gzip.compress(tar([Member("../weight.txt", b"0.5")]))))
+    again = actions.re_evaluate(submission=submission)
+    actions.evaluate(evaluation_id=again.pk, worker="tests", run_image=tasks.run_image)
+    again.refresh_from_db()
+    assert (again.status, again.failure_code) == ("failed", "MODEL_ARCHIVE")
 
 
 def a_request(user):

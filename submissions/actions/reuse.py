@@ -1,0 +1,52 @@
+"""What a team has sent before and names again: an image of an earlier submission, a model archive."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from lunasite.http.errors import ApiError
+from submissions.models import ModelArchive, Submission, Upload
+from submissions.teams.membership import team_for
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def earlier_image(user: User, submission_id: uuid.UUID) -> Submission:
+    """Return the team's submission whose image is to be run again. Raises ApiError(IMAGE_NOT_FOUND)."""
+    found = Submission.objects.filter(pk=submission_id, submission_type=Submission.Type.DOCKER)
+    submission = found.filter(team__memberships__user=user).first()
+    if submission is None or not (submission.file or submission.image_reference):
+        message = "Your team has sent no image with this id; give the id of one of its submissions."
+        raise ApiError(400, "IMAGE_NOT_FOUND", message, field="image")
+    return submission
+
+
+def kept_model_archive(user: User, archive_id: uuid.UUID, now: datetime) -> ModelArchive:
+    """Return the team's model archive of this id, or make one of a completed upload, which it uses up.
+
+    Raises ApiError: MODEL_ARCHIVE_NOT_FOUND, UPLOAD_INCOMPLETE.
+    """
+    team = team_for(user)
+    with transaction.atomic():
+        kept = ModelArchive.objects.filter(pk=archive_id, team=team).first()
+        upload = Upload.objects.visible_to(user).filter(pk=archive_id, purpose=Upload.Purpose.MODEL).first()
+        if kept or upload is None:
+            return kept or _not_found()
+        if not upload.is_complete:
+            raise ApiError(409, "UPLOAD_INCOMPLETE", "The model archive is not complete; send its parts, complete it.")
+        if Upload.objects.filter(pk=upload.pk).delete()[0] == 0:
+            _not_found()
+        return ModelArchive.objects.create(
+            pk=upload.pk, team=team, user=user, file=upload.key, original_name=upload.original_name,
+            sha256=upload.sha256, size_bytes=upload.size_bytes, created_at=now,
+        )  # fmt: skip
+
+
+def _not_found() -> Any:
+    message = "Your team has no model archive with this id; upload it with purpose=model, then name that upload's id."
+    raise ApiError(400, "MODEL_ARCHIVE_NOT_FOUND", message, field="model_archive")

@@ -1,0 +1,137 @@
+"""Unpack a model archive as data: regular files and folders only, bounded in bytes and files."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tarfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from submissions.intake.image.errors import ArchiveError
+
+PIECE_BYTES = 1 << 20
+GZIP = b"\x1f\x8b"
+ENDINGS = (".tar.gz", ".tgz")
+MAX_PADDING = 16 << 20
+MAX_NAME_BYTES = 512
+REMEDY = "make it with `tar -czf model.tar.gz -C FOLDER .`"
+
+
+@dataclass(frozen=True)
+class ModelLimits:
+    """What an archive may expand to."""
+
+    expanded_bytes: int = 20 << 30
+    files: int = 10_000
+    depth: int = 20
+
+
+DEFAULT_LIMITS = ModelLimits()
+
+
+def bad_archive(why: str) -> ArchiveError:
+    return ArchiveError("MODEL_ARCHIVE", f"The model archive {why}; {REMEDY}.")
+
+
+def judge_model_name(name: str) -> None:
+    """Raise ArchiveError unless a file is called as a model archive is."""
+    if not name.lower().endswith(ENDINGS):
+        raise bad_archive("is not a .tar.gz")
+
+
+def judge_model_head(head: bytes) -> None:
+    """Raise ArchiveError unless a file begins as a gzipped tar does."""
+    if not head.startswith(GZIP):
+        raise bad_archive("is not gzipped")
+    try:
+        start = zlib.decompressobj(wbits=31).decompress(head, 512)
+    except zlib.error as error:
+        raise bad_archive("is damaged at its beginning") from error
+    if len(start) == 512 and start[257:262] != b"ustar":
+        raise bad_archive("holds no tar")
+
+
+def unpack_model(
+    path: Path, folder: Path, limits: ModelLimits = DEFAULT_LIMITS, check: Callable[[], None] = lambda: None
+) -> int:
+    """Lay an archive out in an empty folder, readable for everybody; return how many files it holds.
+
+    check: called for each piece; may raise to stop. Raises ArchiveError(MODEL_ARCHIVE).
+    """
+    try:
+        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            files = _Unpacking(archive, folder, limits, check).run()
+            _read_to_end(stream)
+            return files
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
+        raise bad_archive("is cut short or damaged") from error
+
+
+def _read_to_end(stream: gzip.GzipFile) -> None:
+    """Read the padding after the last member, so that the checksum at the end is compared."""
+    for _ in range(MAX_PADDING // PIECE_BYTES):
+        if not stream.read(PIECE_BYTES):
+            return
+    raise bad_archive("goes on after its end")
+
+
+class _Unpacking:
+    def __init__(self, archive: tarfile.TarFile, folder: Path, limits: ModelLimits, check: Callable[[], None]) -> None:
+        self.archive, self.folder, self.limits, self.check = archive, folder, limits, check
+        self.files = self.members = 0
+        self.bytes_left = limits.expanded_bytes
+
+    def run(self) -> int:
+        for member in self.archive:
+            self.members += 1
+            if self.members > self.limits.files:
+                raise bad_archive(f"holds more than {self.limits.files:,} files")
+            self._lay_out(member)
+        if not self.files:
+            raise bad_archive("holds no file")
+        return self.files
+
+    def _lay_out(self, member: tarfile.TarInfo) -> None:
+        place = self._place(member.name)
+        if member.isdir():
+            self._make(place)
+        elif member.isreg() and not member.issparse():
+            self._make(place.parent)
+            self._copy(member, place)
+            self.files += 1
+        else:
+            raise bad_archive(f"holds a link or device ({member.name[:80]!r}); only files and folders are taken")
+
+    def _place(self, name: str) -> Path:
+        """Return where a member belongs; its name may lead nowhere else."""
+        parts = [part for part in PurePosixPath(name).parts if part != "."]
+        is_odd = name.startswith("/") or ".." in parts or "\0" in name or "\\" in name
+        if is_odd or len(parts) > self.limits.depth or len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES:
+            raise bad_archive(f"holds a forbidden name ({name[:80]!r})")
+        return self.folder.joinpath(*parts)
+
+    def _make(self, place: Path) -> None:
+        try:
+            place.mkdir(parents=True, exist_ok=True, mode=0o755)
+        except OSError as error:
+            raise bad_archive("names a file and a folder alike") from error
+
+    def _copy(self, member: tarfile.TarInfo, place: Path) -> None:
+        content = self.archive.extractfile(member)
+        assert content is not None, "a regular file has content"
+        try:
+            # Exclusive: a name that comes twice is refused, and no link is followed.
+            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        except OSError as error:
+            raise bad_archive(f"names {member.name[:80]!r} twice, or as no file can be called") from error
+        with os.fdopen(descriptor, "wb") as file:
+            while piece := content.read(PIECE_BYTES):
+                self.bytes_left -= len(piece)
+                if self.bytes_left < 0:
+                    raise bad_archive(f"expands to more than {self.limits.expanded_bytes >> 20:,} MiB")
+                self.check()
+                file.write(piece)
+        os.chmod(place, 0o644)

@@ -1,0 +1,121 @@
+"""Model archives apart from the image, and images of earlier submissions named again."""
+
+import gzip
+import uuid
+
+import pytest
+from django.test import Client
+
+from submissions import actions
+from submissions.models import ModelArchive, Submission, Upload
+from submissions.tests.factories import make_member, make_phase
+from submissions.tests.image_archives import Member, tar
+from submissions.tests.sent_images import IMAGE, URL, image
+
+pytestmark = pytest.mark.django_db
+MODEL = gzip.compress(tar([Member("weights.txt", b"0.75")]))
+
+
+@pytest.fixture
+def user():
+    return make_member()
+
+
+@pytest.fixture
+def client(user):
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def uploaded(client, data=MODEL, name="model.tar.gz", purpose="model"):
+    """Send a file as a resumable upload and return its id."""
+    asked = {"filename": name, "size": len(data), "purpose": purpose}
+    begun = client.post("/api/v1/uploads", asked, content_type="application/json")
+    assert begun.status_code == 201, begun.content
+    pk = begun.json()["id"]
+    put = client.put(f"/api/v1/uploads/{pk}/parts/1", data, content_type="application/octet-stream")
+    assert put.status_code in (200, 201, 204), put.content
+    assert client.post(f"/api/v1/uploads/{pk}/complete").status_code == 200
+    return pk
+
+
+def sent(client, phase, **fields):
+    return client.post(URL, {"phase": phase.slug, **fields})
+
+
+def test_an_archive_is_combined_with_an_image_and_kept_for_the_team(client):
+    phase = make_phase()
+    model = uploaded(client)
+    first = sent(client, phase, file=image(), model_archive=model)
+    assert first.status_code == 201, first.content
+    assert first.json()["model_archive"] == model
+    kept = ModelArchive.objects.get()
+    assert (str(kept.pk), kept.size_bytes) == (model, len(MODEL))
+    assert not Upload.objects.exists()
+
+    again = sent(client, phase, file=image(), model_archive=model)
+    assert again.json()["model_archive"] == model
+    assert Submission.objects.filter(model_archive=kept).count() == 2
+
+
+def test_an_earlier_image_is_run_again_without_an_upload(client):
+    old, new = make_phase(), make_phase()
+    first = sent(client, old, file=image()).json()
+    Submission.objects.filter(pk=first["id"]).update(image_id="sha256:abc")
+    answer = sent(client, new, image=first["id"], model_archive=uploaded(client), writable_folders="/data")
+    assert answer.status_code == 201, answer.content
+    before, after = (Submission.objects.get(pk=one) for one in (first["id"], answer.json()["id"]))
+    assert (after.file, after.sha256, after.image_id) == (before.file, before.sha256, "sha256:abc")
+    assert (after.phase, after.writable_folders) == (new, ["/data"])
+    assert after.model_archive is not None
+    assert after.evaluations.count() == 1
+
+
+def test_what_another_team_sent_is_not_there(client):
+    other = Client()
+    other.force_login(make_member())
+    phase = make_phase()
+    theirs, model = sent(other, phase, file=image()).json()["id"], uploaded(other)
+    for fields, code in [
+        ({"image": theirs}, "IMAGE_NOT_FOUND"),
+        ({"image": uuid.uuid4()}, "IMAGE_NOT_FOUND"),
+        ({"file": image(), "model_archive": model}, "MODEL_ARCHIVE_NOT_FOUND"),
+        ({"file": image(), "model_archive": uuid.uuid4()}, "MODEL_ARCHIVE_NOT_FOUND"),
+    ]:
+        answer = sent(client, phase, **fields)
+        assert (answer.status_code, answer.json()["error_code"]) == (400, code)
+    assert Submission.objects.count() == 1
+
+
+def test_an_image_is_no_model_and_a_model_is_no_image(client):
+    phase = make_phase()
+    as_model = {"filename": "model.tar", "size": len(IMAGE), "purpose": "model"}
+    refused = client.post("/api/v1/uploads", as_model, content_type="application/json")
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "MODEL_ARCHIVE")
+    an_image = uploaded(client, IMAGE, "image.tar", purpose="image")
+    answer = sent(client, phase, file=image(), model_archive=an_image)
+    assert answer.json()["error_code"] == "MODEL_ARCHIVE_NOT_FOUND"
+    answer = sent(client, phase, upload=uploaded(client))
+    assert answer.status_code == 400, answer.content
+
+
+def test_only_one_way_to_name_an_image(client):
+    phase = make_phase()
+    first = sent(client, phase, file=image()).json()["id"]
+    answer = sent(client, phase, file=image(), image=first)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "FILE_REQUIRED")
+
+
+def test_the_form_takes_both_ids(client, user):
+    phase = make_phase()
+    first = sent(client, phase, file=image()).json()["id"]
+    model = uploaded(client)
+    page = client.post(
+        f"/phases/{phase.slug}/submit-image/", {"contract": "http", "image": first, "model_archive": model}
+    )
+    assert page.status_code == 302, page.content
+    newest = Submission.objects.order_by("-created_at").first()
+    assert (str(newest.model_archive_id), newest.file) == (model, Submission.objects.get(pk=first).file)
+    with pytest.raises(Exception, match="no image with this id"):
+        actions.submit_again(user=user, phase=phase, earlier_id=uuid.uuid4(), received_at=newest.created_at)

@@ -1,0 +1,88 @@
+"""Model archives are unpacked as data: regular files, bounded, nowhere else."""
+
+import gzip
+import tarfile
+
+import pytest
+
+from submissions.intake.image.errors import ArchiveError
+from submissions.intake.model.archive import ModelLimits, judge_model_head, judge_model_name, unpack_model
+from submissions.tests.image_archives import Member, tar
+
+LINK = {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}
+
+
+def archive(tmp_path, members, data=None):
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(gzip.compress(tar(members)) if data is None else data)
+    (tmp_path / "out").mkdir()
+    return path, tmp_path / "out"
+
+
+def test_files_and_folders_are_laid_out_readable(tmp_path):
+    folder = {"type": tarfile.DIRTYPE, "mode": 0o700}
+    path, out = archive(
+        tmp_path, [Member("./", header=folder), Member("./a/w.bin", b"w" * 5000, {"mode": 0o600}), Member("b", b"")]
+    )
+    assert unpack_model(path, out) == 2
+    assert (out / "a/w.bin").read_bytes() == b"w" * 5000
+    assert (out / "a").stat().st_mode & 0o777 == 0o755
+    assert (out / "a/w.bin").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ([Member("x", header=LINK)], "link or device"),
+        ([Member("x", header=LINK | {"type": tarfile.LNKTYPE})], "link or device"),
+        ([Member("x", header={"type": tarfile.CHRTYPE})], "link or device"),
+        ([Member("x", header={"type": tarfile.FIFOTYPE})], "link or device"),
+        ([Member("../x", b"x")], "forbidden name"),
+        ([Member("/etc/x", b"x")], "forbidden name"),
+        ([Member("a/../../x", b"x")], "forbidden name"),
+        ([Member("a", b"1"), Member("a", b"2")], "twice"),
+        ([Member("a", b"1"), Member("a/b", b"2")], "a file and a folder"),
+        ([Member("/".join("a" * 30), b"2")], "forbidden name"),
+        ([], "holds no file"),
+        ([Member("a", b"0" * 2000)], "expands to more"),
+        ([Member(str(number), b"") for number in range(12)], "more than 10 files"),
+    ],
+)
+def test_anything_else_is_refused(members, words, tmp_path):
+    path, out = archive(tmp_path, members)
+    with pytest.raises(ArchiveError, match=words) as caught:
+        unpack_model(path, out, ModelLimits(expanded_bytes=1000, files=10))
+    assert caught.value.code == "MODEL_ARCHIVE"
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("cut", [10, 60, -8, -1])
+def test_a_cut_archive_is_told(cut, tmp_path):
+    path, out = archive(tmp_path, [Member("a", bytes(range(256)) * 40)])
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(ArchiveError, match="cut short or damaged"):
+        unpack_model(path, out)
+
+
+def test_the_check_may_stop_it(tmp_path):
+    path, out = archive(tmp_path, [Member("a", b"x")])
+
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        unpack_model(path, out, check=stop)
+
+
+def test_a_file_is_judged_by_its_name_and_beginning():
+    judge_model_name("Model.TAR.GZ")
+    judge_model_head(gzip.compress(tar([Member("a", b"x")])))
+    with pytest.raises(ArchiveError, match=r"not a \.tar\.gz"):
+        judge_model_name("model.zip")
+    for head, words in [
+        (b"PK\x03\x04", "not gzipped"),
+        (b"\x1f\x8b\x00" + bytes(20), "damaged"),
+        (gzip.compress(b"x" * 600), "no tar"),
+    ]:
+        with pytest.raises(ArchiveError, match=words):
+            judge_model_head(head)
