@@ -219,6 +219,10 @@ class Engine(Protocol):
         """Return versions, runtimes, storage driver and root of the engine."""
         ...
 
+    def capacity(self) -> tuple[int, int]:
+        """Return CPUs and bytes of memory of the engine's machine; 0 where it does not say."""
+        ...
+
     def image(self, reference: str) -> EngineImage | None:
         """Return what is known of an image, or None if the engine has none by that name."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -16,14 +17,24 @@ from lunasite.http.strict_json import NotANumber, NotStrictJson, parse_strict
 from submissions.kinds import BadAnswer, Kind
 from submissions.kinds.base import BatchFiles
 from submissions.runner.attempt import Attempt, Clock, Host, attempt_on, known_image
-from submissions.runner.base import TRIAL, Call, ContainerFault, RunCallbacks, RunError, RunRequest, RunResult
+from submissions.runner.base import (
+    TRIAL,
+    Call,
+    ContainerFault,
+    Engine,
+    Limits,
+    RunCallbacks,
+    RunError,
+    RunRequest,
+    RunResult,
+)
 from submissions.runner.contracts.base import Contract
 from submissions.runner.diagnosis import diagnose
 from submissions.runner.exit_diagnosis import classify_exit, with_count
 from submissions.runner.memory import MemoryWatch
 from submissions.runner.model_body import ImageReading, kept_body, read_image
 from submissions.runner.pseudonymize import pseudonymize_cases
-from submissions.runner.sandbox import INPUT_AT, OUTPUT_AT, Labels, ModelBody, holder_spec, model_binds, model_spec
+from submissions.runner.sandbox import INPUT_AT, OUTPUT_AT, Labels, holder_spec, model_binds, model_spec
 from submissions.runner.trial_evidence import evidence_of
 from submissions.runner.values import MIB, Bind, ContainerState, EngineImage, OutputVolume
 
@@ -63,12 +74,24 @@ class BatchRunner:
         return result
 
 
+def lanes(limits: Limits, engine: Engine) -> int:
+    """Return how many CTs run at once: what the phase allows, as far as CPUs and half the memory reach for all.
+
+    Each has the phase's limits for itself.
+    """
+    cpus, memory_bytes = engine.capacity()
+    by_cpus = int(cpus / limits.cpus) if cpus else 1
+    by_memory = memory_bytes // 2 // (limits.memory_mib * MIB)
+    return max(1, min(limits.parallel, by_cpus, by_memory))
+
+
 class _BatchRun:
     def __init__(
         self, host: Host, request: RunRequest, watcher: RunCallbacks, result: RunResult, image: EngineImage
     ) -> None:
         self.host, self.request, self.watcher, self.result, self.image = host, request, watcher, result, image
         self.clock = Clock(request.limits.timeout_s, watcher)
+        self.lanes = lanes(request.limits, host.engine)
 
     def run(self, calls: Sequence[Call]) -> None:
         scans = [list(group) for _, group in itertools.groupby(calls, key=lambda call: call.series_uid)]
@@ -94,9 +117,40 @@ class _BatchRun:
             reading = read_image(attempt, self.host, labels, self.image, limits, self.request.writable_folders)
             holder = attempt.create(holder_spec(labels, self.host.driver_image, tuple(volumes)))
             self.host.engine.start(holder)
-            for slot, scan in enumerate(scans):
-                with kept_body(reading, attempt, self.host, labels, limits, slot) as body:
-                    _Scan(self, attempt, labels, holder, volumes[slot], scan, body, reading).run()
+            _SideBySide(self, attempt, labels, holder, reading).run(list(zip(volumes, scans, strict=True)))
+
+
+class _SideBySide:
+    """The CTs beside one holder, as many at once as the phase and the engine's machine allow."""
+
+    def __init__(self, run: _BatchRun, attempt: Attempt, labels: Labels, holder: str, reading: ImageReading) -> None:
+        self.owner, self.attempt, self.labels, self.holder, self.reading = run, attempt, labels, holder, reading
+        self.running: list[_Scan] = []
+
+    def run(self, scans: list[tuple[OutputVolume, list[Call]]]) -> None:
+        try:
+            while scans or self.running:
+                self.owner.clock.check()
+                if scans and len(self.running) < self.owner.lanes:
+                    self._begin(*scans.pop(0))
+                self.running = [scan for scan in self.running if not scan.is_finished()]
+                time.sleep(TICK_S)
+        except ContainerFault as fault:
+            self._add_logs(fault)
+            raise
+        finally:
+            for scan in self.running:
+                scan.drop_input()
+
+    def _begin(self, volume: OutputVolume, calls: list[Call]) -> None:
+        scan = _Scan(self.owner, self.attempt, self.labels, self.holder, volume, calls, self.reading)
+        self.running.append(scan)
+        scan.begin()
+
+    def _add_logs(self, fault: ContainerFault) -> None:
+        """Give a fault of the whole run, such as its time-out, the words of a CT that was running."""
+        if not fault.logs and self.running:
+            fault.logs = self.running[0].last_words()
 
 
 class _Scan:
@@ -110,66 +164,83 @@ class _Scan:
         holder: str,
         volume: OutputVolume,
         calls: list[Call],
-        body: ModelBody,
         reading: ImageReading,
     ) -> None:
-        self.body, self.reading = body, reading
         self.owner, self.attempt, self.labels, self.holder = run, attempt, labels, holder
-        self.volume, self.calls = volume, calls
+        self.volume, self.calls, self.reading = volume, calls, reading
+        self.slot = volume.target.rpartition("/")[2]
         self.engine = run.host.engine
         self.model = ""
+        self.input_dir = run.request.run_dir / f"input-{self.slot}"
+        self.kept = contextlib.ExitStack()
+        self.started = self.next_log = time.monotonic()
 
-    def run(self) -> None:
+    def begin(self) -> None:
+        """Start the model. Raises RunError."""
         request = self.owner.request
-        input_dir = write_input(request.run_dir / "input", self.calls, request.kind, request.slugs)
+        write_input(self.input_dir, self.calls, request.kind, request.slugs)
         try:
-            state = self._run_model(input_dir)
+            self._start_model()
+        except RunError as error:
+            self._tell(error)
+            raise
+
+    def is_finished(self) -> bool:
+        """Look at the model; take its answers once it has ended. Raises RunError."""
+        try:
+            state = self._looked_at()
+            if state.running:
+                return False
             self._judge(state)
             self._take_answers(self._output())
             self.owner.result.logs = self._logs()
         except RunError as error:
-            error.logs = self._last_words()
-            self._explain(error)
+            self._tell(error)
             raise
-        finally:
-            shutil.rmtree(input_dir, ignore_errors=True)
+        self.memory.close()
+        self.drop_input()
         self.attempt.remove(self.model)
+        self.kept.close()
+        return True
 
-    def _run_model(self, input_dir: Path) -> ContainerState:
-        """Start the model and wait until it ends; a late one is killed."""
+    def drop_input(self) -> None:
+        shutil.rmtree(self.input_dir, ignore_errors=True)
+
+    def _tell(self, error: RunError) -> None:
+        error.logs = self.last_words()
+        self._explain(error)
+
+    def _start_model(self) -> None:
         owner, limits = self.owner, self.owner.request.limits
-        output = OutputVolume(self.volume.name, OUTPUT_AT, read_only=False)
+        body = self.kept.enter_context(
+            kept_body(self.reading, self.attempt, owner.host, self.labels, limits, int(self.slot))
+        )
         spec = model_spec(
             self.labels,
             owner.image,
             limits,
             runtime=owner.host.runtime,
-            binds=(Bind(str(input_dir), INPUT_AT), *model_binds(owner.request)),
-            volumes=(output,),
-            body=self.body,
+            role=f"model-{self.slot}",
+            binds=(Bind(str(self.input_dir), INPUT_AT), *model_binds(owner.request)),
+            volumes=(OutputVolume(self.volume.name, OUTPUT_AT, read_only=False),),
+            body=body,
         )
         self.model = self.attempt.create_participant_container(spec)
-        self.started = time.monotonic()
+        self.started = self.next_log = time.monotonic()
         self.engine.start(self.model, is_untrusted=True)
         owner.watcher.stage("predicting")
-        memory = MemoryWatch(self.engine, self.model)
-        try:
-            return self._wait(memory)
-        finally:
-            memory.close()
+        self.memory = MemoryWatch(self.engine, self.model)
 
-    def _wait(self, memory: MemoryWatch) -> ContainerState:
+    def _looked_at(self) -> ContainerState:
+        """Return the model's state. Raises ContainerFault when it is late."""
         owner, limits = self.owner, self.owner.request.limits
-        next_log = self.started + SHOW_LOG_S
-        while (state := self.engine.state(self.model)).running:
-            owner.clock.check()
-            owner.result.peak_memory_bytes = max(owner.result.peak_memory_bytes, memory.poll())
-            if owner.request.stage == TRIAL and time.monotonic() >= next_log:
-                next_log = time.monotonic() + SHOW_LOG_S
-                owner.watcher.log(self._logs())
-            if time.monotonic() - self.started > limits.predict_timeout_s:
-                raise ContainerFault("PREDICT_TIMEOUT", f"The limit is {limits.predict_timeout_s:g} s a CT.")
-            time.sleep(TICK_S)
+        state = self.engine.state(self.model)
+        owner.result.peak_memory_bytes = max(owner.result.peak_memory_bytes, self.memory.poll())
+        if state.running and owner.request.stage == TRIAL and time.monotonic() >= self.next_log:
+            self.next_log = time.monotonic() + SHOW_LOG_S
+            owner.watcher.log(self._logs())
+        if state.running and time.monotonic() - self.started > limits.predict_timeout_s:
+            raise ContainerFault("PREDICT_TIMEOUT", f"The limit is {limits.predict_timeout_s:g} s a CT.")
         return state
 
     def _judge(self, state: ContainerState) -> None:
@@ -222,7 +293,7 @@ class _Scan:
     def _logs(self) -> str:
         return self.engine.logs(self.model)
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
         if not self.model:
             return ""
         try:

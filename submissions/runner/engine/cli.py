@@ -62,6 +62,13 @@ class CommandLineEngine:
         except (CliError, ValueError):
             return 0
 
+    def capacity(self) -> tuple[int, int]:
+        """Return CPUs and bytes of memory of the engine's machine; 0 where it does not say."""
+        try:
+            return self.cpus(), int(self._run("info", "--format", "{{.MemTotal}}"))
+        except (CliError, ValueError):
+            return self.cpus(), 0
+
     def image(self, reference: str) -> EngineImage | None:
         try:
             return engine_image(self._json("image", "inspect", reference))

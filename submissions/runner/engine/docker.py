@@ -89,6 +89,11 @@ class DockerEngine:
         """Return versions, runtimes, storage driver and root of the engine."""
         return engine_facts(self._client.info(), self._client.version())
 
+    def capacity(self) -> tuple[int, int]:
+        """Return CPUs and bytes of memory of the engine's machine; 0 where it does not say."""
+        facts = self.facts()
+        return int(facts["cpus"]), int(facts["memory_bytes"])
+
     # Images
 
     @_guarded
