@@ -13,7 +13,13 @@ from pathlib import Path
 
 from django.conf import settings
 
-PACKAGES = ("submissions/kinds", "submissions/runner", "submissions/runner/contracts", "submissions/runner/engine")
+PACKAGES = (
+    "submissions/kinds",
+    "submissions/runner",
+    "submissions/runner/contracts",
+    "submissions/runner/engine",
+    "submissions/runner/writable",
+)
 FILES = (
     "lunasite/__init__.py", "lunasite/http/__init__.py", "lunasite/http/strict_json.py", "submissions/__init__.py",
 )  # fmt: skip

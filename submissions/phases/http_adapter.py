@@ -13,7 +13,7 @@ from typing import Any
 from lunasite.http.errors import ApiError
 from lunasite.http.strict_json import NotANumber, NotStrictJson, RepeatedKey, parse_strict
 from submissions.kinds import KINDS
-from submissions.runner.writable_folders import is_system_folder
+from submissions.runner.writable.folders import is_system_folder
 
 PATH = re.compile(r"/[A-Za-z0-9/_-]{0,200}")
 TOKEN = re.compile(r"[\x21-\x7e]{1,512}")

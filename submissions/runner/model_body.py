@@ -13,8 +13,8 @@ from submissions.runner.engine.passwd_check import ACCOUNT_FILES
 from submissions.runner.identity import Identity, identity_of
 from submissions.runner.sandbox import Labels, ModelBody, cache_places, holder_spec, model_spec
 from submissions.runner.values import EngineImage, OutputVolume
-from submissions.runner.writable_folders import Choice, choose_folders
-from submissions.runner.writable_root import WritableRoot, root_volume
+from submissions.runner.writable.folders import Choice, choose_folders
+from submissions.runner.writable.root import WritableRoot, root_volume
 
 KEPT_CHOICES = 64
 

@@ -15,7 +15,7 @@ from submissions.runner.base import ContainerFault, Engine
 from submissions.runner.engine.image_contents import ImageContents, full_path
 from submissions.runner.identity import Identity
 from submissions.runner.values import Bind, OutputVolume
-from submissions.runner.writable_folders import Choice, WritableFolder
+from submissions.runner.writable.folders import Choice, WritableFolder
 
 PIECE_BYTES = 1 << 20
 BLOCK = 512
