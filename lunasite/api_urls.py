@@ -36,7 +36,7 @@ class ApiRoot(APIView):
 
     permission_classes = [AllowAny]
 
-    @extend_schema(operation_id="api_root", responses=ADDRESSES)
+    @extend_schema(operation_id="api_root", tags=["addresses"], responses=ADDRESSES)
     def get(self, request: Request) -> Response:
         """List the addresses of the API by name."""
         return Response({what: reverse(name, request=request) for what, name in LISTED.items()})

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from drf_spectacular.generators import SchemaGenerator
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +47,12 @@ PETS = {
         }
     },
 }
+
+
+def test_the_site_s_own_schema_becomes_a_page():
+    api = SchemaGenerator().get_schema(request=None, public=True)
+    page = part("openapi_page").page(api)
+    assert [f"### {name}" in page for name in ("GET /api/v1/", "POST /api/v1/submissions")] == [True, True]
 
 
 def test_a_schema_becomes_tables_of_parameters_answers_and_fields():
