@@ -87,7 +87,7 @@ FAILURES: dict[str, Failure] = {
             "CSV_EMPTY": "The file has no rows; fill in the template.",
             "CSV_COLUMNS": "A needed column is missing or given twice; compare the header with the template.",
             "CSV_IDS": "The ids are not exactly the phase's, each once; compare them with the template.",
-            "CSV_VALUE": "A value is missing or is no number between 0 and 1; correct it.",
+            "CSV_VALUE": "A value is missing or is not a number between 0 and 1; correct it.",
             "CSV_ENCODING": "The file is not UTF-8 text; save it as UTF-8.",
             "CSV_FORMAT": "A line cannot be read as comma-separated values; correct the line.",
             "CSV_TOO_MANY_ROWS": "The file has far more rows than the phase has cases; send one row a case.",

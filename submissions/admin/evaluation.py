@@ -192,7 +192,7 @@ class EvaluationAdmin(ActionOnlyAdmin):
 
     @admin.action(description="Evaluate the submission once more", permissions=["change"])
     def re_evaluate(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return run_bulk_action(self, request, _submissions(rows), bulk_actions.re_evaluate, "queued anew")
+        return run_bulk_action(self, request, _submissions(rows), bulk_actions.re_evaluate, "queued again")
 
     @admin.action(description="Give the try back", permissions=["change"])
     def refund(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:

@@ -102,7 +102,7 @@ class PhaseAdmin(admin.ModelAdmin):
         finished = Submission.objects.filter(phase__in=rows, evaluations__is_current=True)
         if "confirmed" in request.POST:
             chosen = finished.select_related("phase__dataset", "team").order_by("created_at")
-            return run_bulk_action(self, request, chosen, bulk_actions.re_evaluate, "queued anew")
+            return run_bulk_action(self, request, chosen, bulk_actions.re_evaluate, "queued again")
         context = self.admin_site.each_context(request) | {
             "title": "Evaluate every scored submission once more",
             "opts": self.opts,

@@ -99,8 +99,8 @@ class PhaseForm(forms.ModelForm):
         super().__init__(*args, **options)
         for name, text in site_limits().items():
             if name in self.fields:
-                told = self.fields[name].help_text.partition("Empty:")[0]
-                self.fields[name].help_text = f"{told}Empty: the site's own, {text}."
+                message = self.fields[name].help_text.partition("Empty:")[0]
+                self.fields[name].help_text = f"{message}Empty: the site's own, {text}."
 
 
 def site_limits() -> dict[str, str]:

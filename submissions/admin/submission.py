@@ -147,7 +147,7 @@ class SubmissionAdmin(ActionOnlyAdmin):
 
     @admin.action(description="Evaluate once more", permissions=["change"])
     def re_evaluate(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:
-        return run_bulk_action(self, request, rows, bulk_actions.re_evaluate, "queued anew")
+        return run_bulk_action(self, request, rows, bulk_actions.re_evaluate, "queued again")
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Submission]) -> HttpResponse | None:

@@ -66,18 +66,18 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
     def get_quotas(self, phase: Phase) -> list[dict[str, Any]]:
         return [
             {
-                "tries": one.tries,
-                "used": one.used,
-                "left": one.left,
-                "period": one.period,
-                "next_free_at": one.next_free_at,
+                "tries": allowance.tries,
+                "used": allowance.used,
+                "left": allowance.left,
+                "period": allowance.period,
+                "next_free_at": allowance.next_free_at,
             }
-            for one in self._allowances(phase)
+            for allowance in self._allowances(phase)
         ] or [{"tries": quota.tries, "period": quota.period} for quota in phase.quotas.all()]
 
     def get_tries_left(self, phase: Phase) -> int | None:
         """Null without a limit, or for somebody not signed in."""
-        return min((one.left for one in self._allowances(phase)), default=None)
+        return min((allowance.left for allowance in self._allowances(phase)), default=None)
 
     def get_csv(self, phase: Phase) -> dict[str, Any] | None:
         if not phase.accepts_csv:

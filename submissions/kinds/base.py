@@ -256,7 +256,7 @@ def finite(record: Record, column: str) -> float:
     try:
         value = float(record.get(column, ""))
     except ValueError:
-        raise ValueError(f"{column} is no number: {record.get(column, '')!r}") from None
+        raise ValueError(f"{column} is not a number: {record.get(column, '')!r}") from None
     if not np.isfinite(value):
         raise ValueError(f"{column} is not finite")
     return value

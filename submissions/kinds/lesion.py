@@ -34,7 +34,7 @@ A phase of **lesions** posts to `/api/v1/predict/lesion`:
 
 | field | what |
 | --- | --- |
-| `file` | the CT volume (`.mha`), named anew for this call |
+| `file` | the CT volume (`.mha`), under a new name for each call |
 | `seriesInstanceUID`, `lesionID` | neutral values drawn for this attempt; send them back as they are |
 | `coordX`, `coordY`, `coordZ` | the point in world millimetres, LPS |
 | `patientID`, `studyDate`, `ageAtStudyDate`, `gender` | where the dataset has them, unless you ask to omit them |

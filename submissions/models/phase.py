@@ -158,9 +158,9 @@ class Phase(models.Model):
     def rounded(self, value: Any) -> Any:
         """Round every float inside `value` to the phase's decimals; with decimals None, keep full precision."""
         if isinstance(value, dict):
-            return {key: self.rounded(one) for key, one in value.items()}
+            return {key: self.rounded(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return [self.rounded(one) for one in value]
+            return [self.rounded(item) for item in value]
         return round(value, self.decimals) if isinstance(value, float) and self.decimals is not None else value
 
     def clean(self) -> None:

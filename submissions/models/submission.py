@@ -96,7 +96,7 @@ class Submission(models.Model):
     @property
     def current_evaluation(self) -> Evaluation | None:
         """The evaluation whose scores rank, None while there is none; uses prefetched ones where a list has them."""
-        return next((one for one in self.evaluations.all() if one.is_current), None)
+        return next((evaluation for evaluation in self.evaluations.all() if evaluation.is_current), None)
 
     @property
     def public_score(self) -> float | None:

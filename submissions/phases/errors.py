@@ -21,7 +21,7 @@ def type_not_accepted(submission_type: str) -> ApiError:
 
 
 def key_used() -> ApiError:
-    message = "This form or key was sent before with another file or phase; open the page anew, or use a new key."
+    message = "This form or key was sent before with another file or phase; reload the page, or use a new key."
     return ApiError(409, "IDEMPOTENCY_KEY_REUSED", message)
 
 

@@ -56,15 +56,15 @@ def checked_adapter(value: Any) -> dict[str, Any]:
     unknown = sorted(given.keys() - CHECKS.keys())
     if unknown:
         raise invalid(f"There is no entry {unknown[0][:40]!r}; known are {', '.join(CHECKS)}.")
-    filled = {name: one for name, one in given.items() if one not in (None, "", [])}
-    return {name: CHECKS[name](one) for name, one in filled.items()}
+    filled = {name: item for name, item in given.items() if item not in (None, "", [])}
+    return {name: CHECKS[name](item) for name, item in filled.items()}
 
 
 def checked_folders(value: Any) -> list[str]:
     """Return absolute paths from a list or one a line or comma, at most 8. Raises ApiError (INVALID_FOLDER)."""
     if isinstance(value, str):
         value = _json(value) if value.strip().startswith("[") else re.split(r"[\s,]+", value.strip())
-    names: list[Any] = [one for one in value or () if one != ""] if isinstance(value, list) or not value else [None]
+    names: list[Any] = [item for item in value or () if item != ""] if isinstance(value, list) or not value else [None]
     if len(names) > MAX_FOLDERS or not all(isinstance(name, str) and FOLDER.fullmatch(name) for name in names):
         raise _bad_folder(f"Give up to {MAX_FOLDERS} absolute paths, such as /data/cache.")
     folders = list(dict.fromkeys(posixpath.normpath(name) for name in names))

@@ -64,8 +64,8 @@ def allowances(phase: Phase, team: Team | None, user: User, now: datetime) -> li
 
 def first_used_up(left: list[Allowance]) -> Allowance | None:
     """Return the exhausted window that ends last, since only its end allows another try."""
-    used_up = [one for one in left if one.is_used_up]
-    endless = [one for one in used_up if one.next_free_at is None]
+    used_up = [item for item in left if item.is_used_up]
+    endless = [item for item in used_up if item.next_free_at is None]
     if endless or not used_up:
         return endless[0] if endless else None
     return max(used_up, key=lambda one: one.next_free_at)  # type: ignore[arg-type, return-value]

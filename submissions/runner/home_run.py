@@ -56,9 +56,9 @@ def run_at_home(task: dict[str, Any]) -> dict[str, Any]:
         require_program(task["program"])
         result = _run(task, engine, run_dir)
     except RunError as error:
-        told = {"diagnosis": error.diagnosis, "status": error.status, "answer": error.answer}
-        told |= {"code": error.code, "note": error.note, "detail": error.staff_detail, "log": error.logs}
-        return {"ok": False, **told}
+        message = {"diagnosis": error.diagnosis, "status": error.status, "answer": error.answer}
+        message |= {"code": error.code, "note": error.note, "detail": error.staff_detail, "log": error.logs}
+        return {"ok": False, **message}
     finally:
         shutil.rmtree(run_dir, ignore_errors=True)
         engine.close()

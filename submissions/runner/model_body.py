@@ -55,18 +55,18 @@ class ImageReading:
 
 
 def read_image(
-    attempt: Attempt, host: Host, labels: Labels, image: EngineImage, limits: Limits, asked: Sequence[str] = ()
+    attempt: Attempt, host: Host, labels: Labels, image: EngineImage, limits: Limits, requested: Sequence[str] = ()
 ) -> ImageReading:
     """Read whom an image runs as and which folders it may write to. Raises ContainerFault, EngineFault."""
     spec = model_spec(labels, image, limits, runtime=host.runtime, role="image")
     # It never starts, and is made before the holder, whose network it would join.
     container = attempt.create_participant_container(replace(spec, network="none"))
     contents = ImageContents(host.engine, container)
-    key = (image.image_id, tuple(asked), limits.root_mib, limits.root_files, host.means)
+    key = (image.image_id, tuple(requested), limits.root_mib, limits.root_files, host.means)
     if key not in _known:
         while len(_known) >= KEPT_CHOICES:
             _known.pop(next(iter(_known)))
-        _known[key] = _read(contents, host, image, limits, asked)
+        _known[key] = _read(contents, host, image, limits, requested)
     facts = _known[key]
     body = ModelBody(
         facts.identity,
@@ -103,7 +103,7 @@ def kept_body(
     attempt.remove_volume(reading.volume)
 
 
-def _read(contents: ImageContents, host: Host, image: EngineImage, limits: Limits, asked: Sequence[str]) -> Facts:
+def _read(contents: ImageContents, host: Host, image: EngineImage, limits: Limits, requested: Sequence[str]) -> Facts:
     passwd, group = (contents.account_file(path) for path in ACCOUNT_FILES)
     identity = identity_of(image.user, passwd, group, may_be_root=host.means.maps_root)
     home = image.environment.get("HOME") or identity.home
@@ -111,6 +111,6 @@ def _read(contents: ImageContents, host: Host, image: EngineImage, limits: Limit
     if host.means.has_whole_root and not identity.owns_as_root:
         return Facts(identity, caches, Choice(()))
     choice = choose_folders(
-        contents, identity, image.working_dir, asked, root_mib=limits.root_mib, files=limits.root_files
+        contents, identity, image.working_dir, requested, root_mib=limits.root_mib, files=limits.root_files
     )
     return Facts(identity, caches, choice)

@@ -107,7 +107,9 @@ def model_spec(
         cpus=limits.cpus,
         shm_bytes=limits.shm_mib * MIB,
         environment=model_environment(image, limits, body),
-        tmpfs=model_tmpfs(image, limits, mounted=[bind.target for bind in binds] + [one.target for one in volumes]),
+        tmpfs=model_tmpfs(
+            image, limits, mounted=[bind.target for bind in binds] + [volume.target for volume in volumes]
+        ),
         binds=binds,
         volumes=volumes,
         runtime=runtime,

@@ -84,8 +84,8 @@ class _ImageLoading:
 
     def _send(self, path: Path, facts: ImageFacts) -> str:
         """Load the rewritten archive and return the image's ID. Raises EngineFault unless it is this image."""
-        said = self.host.engine.load(self._watched(rewritten(path, facts)))
-        engine_id = self._arrived(facts, said)
+        response = self.host.engine.load(self._watched(rewritten(path, facts)))
+        engine_id = self._arrived(facts, response)
         if not engine_id:
             raise EngineFault("The engine has no such image after loading it.", staff_detail=facts.image_id)
         return engine_id
@@ -99,9 +99,9 @@ class _ImageLoading:
                 self.heartbeat.check()
             yield piece
 
-    def _arrived(self, facts: ImageFacts, said: str) -> str:
+    def _arrived(self, facts: ImageFacts, response: str) -> str:
         """Return the ID under which the engine has exactly these layers, "" if it has not."""
-        for name in filter(None, (facts.image_id, said)):
+        for name in filter(None, (facts.image_id, response)):
             image = self.host.engine.image(name)
             if image is not None and image.layers == facts.diff_ids:
                 return image.image_id

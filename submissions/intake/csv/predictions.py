@@ -199,7 +199,9 @@ class _Reading:
         index = self.position.get(public_id)
         if index is None:
             self.unknown[public_id[:MAX_ID_LENGTH]] += 1
-            self.log.add("CSV_IDS", line, self.columns.id_name, f"{shown(public_id)} is no id of this phase", "unknown")
+            self.log.add(
+                "CSV_IDS", line, self.columns.id_name, f"{shown(public_id)} is not an id of this phase", "unknown"
+            )
             return None
         earlier = self.first_line.setdefault(public_id, line)
         most = self.kind.rows_a_case[1]

@@ -22,7 +22,7 @@ def quota(text: str) -> tuple[int, timedelta | None]:
     """Parse `15/all` or `2/7d` (units s, m, h, d, w)."""
     match = re.fullmatch(r"([1-9][0-9]{0,6})/(?:(all)|([1-9][0-9]{0,5})([smhdw]))", text)
     if not match:
-        raise argparse.ArgumentTypeError(f"'{text}' is no quota; give TRIES/all or TRIES/WINDOW, such as 2/7d")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a quota; give TRIES/all or TRIES/WINDOW, such as 2/7d")
     tries, everything, count, unit = match.groups()
     return int(tries), None if everything else timedelta(**{UNITS[unit]: int(count)})
 
@@ -32,7 +32,7 @@ def moment(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is no ISO date or time, such as 2027-01-31T12:00") from None
+        raise argparse.ArgumentTypeError(f"'{text}' is not an ISO date or time, such as 2027-01-31T12:00") from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

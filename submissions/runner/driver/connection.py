@@ -262,7 +262,7 @@ def _is_status(word: str) -> bool:
 def _length(text: str, base: int) -> int:
     digits = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
     if not text or len(text) > 15 or any(char not in digits for char in text):
-        raise CallFault("BAD_RESPONSE", "a length that is no number")
+        raise CallFault("BAD_RESPONSE", "a length that is not a number")
     return int(text, base)
 
 

@@ -93,7 +93,7 @@ class CommandLineEngine:
         """Return the options; our seccomp profile, of x86-64, would end every program of an engine that emulates it."""
         options = container_options(spec)
         if not self.is_x86:
-            options["security_opt"] = [one for one in options["security_opt"] if not one.startswith(SECCOMP)]
+            options["security_opt"] = [option for option in options["security_opt"] if not option.startswith(SECCOMP)]
         return options
 
     @functools.cached_property
@@ -223,9 +223,9 @@ class CommandLineEngine:
                 for piece in archive:
                     cp.stdin.write(piece)
                 cp.stdin.close()
-            said = cp.stderr.read()
+            response = cp.stderr.read()
         if cp.returncode:
-            raise engine_fault(CliError(said.decode("utf-8", "replace").strip()))
+            raise engine_fault(CliError(response.decode("utf-8", "replace").strip()))
 
     def volume_folder(self, name: str) -> str:
         """Return where a volume lies on the engine's machine."""

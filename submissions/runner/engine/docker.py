@@ -111,18 +111,18 @@ class DockerEngine:
         An engine with containerd's image store calls an image by its manifest's digest, not its config's.
         Raises ContainerFault when the engine blames the archive, EngineFault for any other refusal.
         """
-        said = ""
+        response = ""
         client = self._connect(LOAD_TIMEOUT_S)
         try:
             for line in client.api.load_image(iter(archive), quiet=True):
                 if "error" in line:
                     raise load_fault(str(line["error"]))
-                said = f"{said}{line.get('stream', '')}"[-LOAD_WORDS:]
+                response = f"{response}{line.get('stream', '')}"[-LOAD_WORDS:]
         except APIError as error:
             raise load_fault(str(error)) from error
         finally:
             client.close()
-        return loaded_id(said)
+        return loaded_id(response)
 
     @_guarded
     def tags(self, repository: str) -> dict[str, list[str]]:

@@ -17,9 +17,9 @@ def engine_fault(error: Exception) -> EngineFault:
     return EngineFault("The container engine did not answer as it should.", code=code, staff_detail=text[:2000])
 
 
-def loaded_id(said: str) -> str:
+def loaded_id(response: str) -> str:
     """Return the last image ID in what an engine says while it loads."""
-    found = LOADED.findall(said)
+    found = LOADED.findall(response)
     return str(found[-1]) if found else ""
 
 
@@ -45,9 +45,9 @@ _OF_THE_IMAGE = (
 
 def names_the_image(text: str, *, at_create: bool = False) -> bool:
     """Say whether the engine or its runtime blames what is in the image."""
-    said = text.lower()
+    response = text.lower()
     signs = _OF_THE_IMAGE_AT_CREATE if at_create else _OF_THE_IMAGE
-    return any(sign in said for sign in signs) and "no space left" not in said
+    return any(sign in response for sign in signs) and "no space left" not in response
 
 
 def start_fault(error: Exception) -> ContainerFault:

@@ -21,13 +21,13 @@ _OF_THE_CONFIG = ("json:", "cannot unmarshal", "parsing time", "invalid characte
 
 def archive_fault(text: str) -> RunError | None:
     """Return the participant's fault that an engine's refusal names, None if it names none."""
-    said = text.lower()
-    if "no space left" in said or "input/output error" in said:
+    response = text.lower()
+    if "no space left" in response or "input/output error" in response:
         return None
-    if any(sign in said for sign in _OF_THE_LAYERS):
+    if any(sign in response for sign in _OF_THE_LAYERS):
         note = "A layer of the image could not be unpacked. Build the image anew, save it and send it again."
         return ContainerFault("ARCHIVE_CORRUPT", note, staff_detail=text[:2000])
-    if any(sign in said for sign in _OF_THE_CONFIG):
+    if any(sign in response for sign in _OF_THE_CONFIG):
         note = "A value in the image's config has the wrong type. Build the image with docker build."
         return ContainerFault("IMAGE_BAD_CONFIG", note, staff_detail=text[:2000])
     return None

@@ -46,13 +46,21 @@ def is_system_folder(path: str) -> bool:
 
 
 def choose_folders(
-    contents: ImageContents, identity: Identity, working_dir: str, asked: Sequence[str], *, root_mib: int, files: int
+    contents: ImageContents,
+    identity: Identity,
+    working_dir: str,
+    requested: Sequence[str],
+    *,
+    root_mib: int,
+    files: int,
 ) -> Choice:
     """Return the folders a model gets writable: those asked for, then what its user owns, as far as they fit.
 
     Raises ContainerFault(CONTAINER_START) for one asked for that holds too much, or is none.
     """
-    return _Chooser(contents, identity, int(root_mib * MIB * SHARE_OF_CONTENTS), files // 2).choose(working_dir, asked)
+    return _Chooser(contents, identity, int(root_mib * MIB * SHARE_OF_CONTENTS), files // 2).choose(
+        working_dir, requested
+    )
 
 
 class _Chooser:
@@ -63,8 +71,8 @@ class _Chooser:
         self.chosen: dict[str, WritableFolder] = {}
         self.too_large: list[str] = []
 
-    def choose(self, working_dir: str, asked: Sequence[str]) -> Choice:
-        for path in asked:
+    def choose(self, working_dir: str, requested: Sequence[str]) -> Choice:
+        for path in requested:
             self._take_asked(path)
         home = self.identity.home
         for path in dict.fromkeys(normpath(each) for each in (working_dir or "/", home, *USUAL) if each):

@@ -201,7 +201,7 @@ def test_re_evaluating_all_asks_first(staff):
     assert "Evaluate 2 once more" in page
     assert Evaluation.objects.waiting().count() == 1
     response = staff.post(PHASES, data | {"confirmed": "yes"}, follow=True)
-    assert "2 queued anew" in response.content.decode()
+    assert "2 queued again" in response.content.decode()
     assert Evaluation.objects.waiting().count() == 3
 
 

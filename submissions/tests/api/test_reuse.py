@@ -30,8 +30,8 @@ def client(user):
 
 def uploaded(client, data=MODEL, name="model.tar.gz", purpose="model"):
     """Send a file as a resumable upload and return its id."""
-    asked = {"filename": name, "size": len(data), "purpose": purpose}
-    begun = client.post("/api/v1/uploads", asked, content_type="application/json")
+    requested = {"filename": name, "size": len(data), "purpose": purpose}
+    begun = client.post("/api/v1/uploads", requested, content_type="application/json")
     assert begun.status_code == 201, begun.content
     pk = begun.json()["id"]
     put = client.put(f"/api/v1/uploads/{pk}/parts/1", data, content_type="application/octet-stream")
@@ -65,7 +65,7 @@ def test_an_earlier_image_is_run_again_without_an_upload(client):
     Submission.objects.filter(pk=first["id"]).update(image_id="sha256:abc")
     answer = sent(client, new, image=first["id"], model_archive=uploaded(client), writable_folders="/data")
     assert answer.status_code == 201, answer.content
-    before, after = (Submission.objects.get(pk=one) for one in (first["id"], answer.json()["id"]))
+    before, after = (Submission.objects.get(pk=item) for item in (first["id"], answer.json()["id"]))
     assert (after.file, after.sha256, after.image_id) == (before.file, before.sha256, "sha256:abc")
     assert (after.phase, after.writable_folders) == (new, ["/data"])
     assert after.model_archive is not None

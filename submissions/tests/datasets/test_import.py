@@ -69,7 +69,7 @@ def test_the_id_is_the_first_that_is_there(table, header, row, expected):
     [
         (["P1,1.2,1,2,3,1,A1,0,", "P1,1.2,1,2,3,2,A1,1,"], "row 3: the id 'A1' was already given in row 2"),
         (["P1,1.2,1,2,3,1,A1,0,", "P2,1.3,1,2,3,1,A2,0,"], "one class only"),
-        (["P1,1.2,one,2,3,1,A1,0,", "P1,1.2,1,2,3,2,A2,1,"], "row 2: coordx is no number"),
+        (["P1,1.2,one,2,3,1,A1,0,", "P1,1.2,1,2,3,2,A2,1,"], "row 2: coordx is not a number"),
         (["P1,1.2,inf,2,3,1,A1,0,"], "row 2: coordx is not finite"),
         (["P1,1.2,1,2,3,1,A1,2,"], "row 2: the label is not 0 or 1"),
         ([], "no rows"),

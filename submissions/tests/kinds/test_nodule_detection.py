@@ -77,7 +77,7 @@ def test_a_scan_gathers_its_rows(phase):
     ("old", "new", "problem"),
     [
         ("1.2,0,0,0,6,nodule", "1.2,0,0,0,6,lump", "row 5: the label is none of nodule, irrelevant, none"),
-        ("1.2,0,0,0,6,nodule", "1.2,0,0,,6,nodule", "row 5: coordz is no number"),
+        ("1.2,0,0,0,6,nodule", "1.2,0,0,,6,nodule", "row 5: coordz is not a number"),
         ("1.2,0,0,0,6,nodule", "1.2,0,0,0,-1,nodule", "row 5: the diameter is not more than 0 mm"),
         ("1.2,0,0,0,6,nodule,P2", ",0,0,0,6,nodule,P2", "row 5: the id is empty"),
         ("1.1,50,0,0,4,nodule,P1", "1.1,50,0,0,4,nodule,P9", "row 3: image, patient or split differ"),
@@ -102,7 +102,7 @@ def test_a_scan_may_have_any_number_of_candidates():
 @pytest.mark.parametrize(
     ("old", "new", "code", "reason"),
     [
-        ("1.2,0,0,2.9,0.5", "9.9,0,0,2.9,0.5", "CSV_IDS", "no id of this phase"),
+        ("1.2,0,0,2.9,0.5", "9.9,0,0,2.9,0.5", "CSV_IDS", "not an id of this phase"),
         ("1.2,0,0,2.9,0.5", "1.2,0,0,2.9,1.5", "CSV_VALUE", "not between 0 and 1"),
         ("1.2,0,0,2.9,0.5", "1.2,0,0,1e9,0.5", "CSV_VALUE", "not between -100000 and 100000"),
         ("1.2,0,0,2.9,0.5", "1.2,0,0,,0.5", "CSV_VALUE", "the value is empty"),

@@ -74,7 +74,7 @@ def test_limits_are_the_sites_where_the_phase_says_nothing(settings):
     settings.EVALUATION_TIMEOUT_SECONDS, settings.DOCKER_STARTUP_WAIT_SECONDS = 700, 50
     assert make_phase().limits().as_dict() == {
         "memory_mib": 5000, "cpus": 3.5, "timeout_s": 700.0, "startup_s": 50.0, "predict_timeout_s": 300.0,
-        "parallel": 1, "gpu": False,
+        "parallel": 1, "gpu": False, "root_mib": 2048,
     }  # fmt: skip
     own = {
         "memory_mib": 64,

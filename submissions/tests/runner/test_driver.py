@@ -351,10 +351,10 @@ def test_nobody_listening_is_not_ready(tmp_path):
 def test_the_ports_that_are_listened_on_are_told_while_the_called_one_is_not(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         events = events_of(plan(1, tmp_path, startup_s=0.3))
-        told = [event["ports"] for event in events if event["event"] == "listening"]
+        message = [event["ports"] for event in events if event["event"] == "listening"]
         port = other.getsockname()[1]
     # This machine's own ports are listed too; of very many only the first are told.
-    assert any(port in ports or len(ports) == MAX_PORTS for ports in told)
+    assert any(port in ports or len(ports) == MAX_PORTS for ports in message)
 
 
 def test_an_answer_that_is_not_200_is_shown_as_far_as_the_plan_says(serve, tmp_path):

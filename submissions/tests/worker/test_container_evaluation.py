@@ -225,7 +225,7 @@ def mend_engine(monkeypatch):
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def requested(monkeypatch):
     """The requests of the HTTP runner, as they are made."""
     requests, run = [], HttpRunner.run
     monkeypatch.setattr(
@@ -241,7 +241,7 @@ serve(lambda body, number: (time.sleep(0.15), (200, good(body, {BY_COORDINATE}))
 """
 
 
-def test_a_retry_for_our_fault_goes_on_where_it_stopped(bench, mend_engine, asked):
+def test_a_retry_for_our_fault_goes_on_where_it_stopped(bench, mend_engine, requested):
     submission = send(make_lesions(samples=0), archive_of(bench, SLOW))
 
     first = run(submission)
@@ -256,7 +256,7 @@ def test_a_retry_for_our_fault_goes_on_where_it_stopped(bench, mend_engine, aske
     second = run(submission)
 
     assert second.status == "completed", (second.failure_code, second.staff_detail)
-    assert [len(request.done) for request in asked] == [0, answered]
+    assert [len(request.done) for request in requested] == [0, answered]
     assert second.scores["public"]["auc"] == pytest.approx(1.0)
 
 
