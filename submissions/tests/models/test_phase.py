@@ -84,6 +84,7 @@ def test_limits_are_the_sites_where_the_phase_says_nothing(settings):
         "predict_timeout_s": 7,
         "parallel": 2,
         "gpu": True,
+        "root_mib": 64,
     }
     assert make_phase(**own).limits().as_dict() == own
 
