@@ -27,7 +27,7 @@ CASES, POSITIVE, ROUNDS = 6163, 555, 5
 
 
 def make_files(folder: Path) -> tuple[Path, Path]:
-    """Write a truth table and predictions with LUNA25's size and share of malignant lesions."""
+    """Write a ground-truth table and predictions with LUNA25's size and share of malignant lesions."""
     rng = np.random.default_rng(0)
     truth = rng.permutation(np.arange(CASES) < POSITIVE).astype(int)
     scores = 1 / (1 + np.exp(-rng.normal(truth * 1.7 - 1, 1)))

@@ -509,7 +509,7 @@ def saved_image(options: Options) -> Path:
 
 
 def docker(options: Options, *arguments: str) -> str:
-    """Run the engine's command line and return what it prints. Raises ClientError with its last words."""
+    """Run the engine's command line and return what it prints. Raises ClientError with the tail of its log."""
     command = [*shlex.split(options.docker), *arguments]
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Read the truth table of a new dataset: a CSV of cases. Every fault is reported with its row and reason."""
+"""Read the ground-truth table of a new dataset: a CSV of cases. Every fault is reported with its row and reason."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TruthRow:
 
 
 def read_table(path: Path, kind: Kind, split_column: str | None = None) -> list[TruthRow]:
-    """Return the cases of a truth table in the order of their first rows.
+    """Return the cases of a ground-truth table in the order of their first rows.
 
     The kind defines what identifies a case, what its rows hold and whether a case may have several rows. The image is
     the

@@ -1,7 +1,7 @@
 """The kinds of task. A new kind is one file here with a `KIND`; no other module names a kind or branches on one.
 
-Framework-free; imports nothing else of the platform. A kind defines: the contents of a truth table and of a CSV, the
-request to a container, how an answer is read and stored, its metrics and curves, and how a case is shown.
+Framework-free; imports nothing else of the platform. A kind defines: the contents of a ground-truth table and of
+a CSV, the request to a container, how an answer is read and stored, its metrics and curves, and how a case is shown.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-# A row of a truth table: its cells, trimmed, by column name in lower case.
+# A row of a ground-truth table: its cells, trimmed, by column name in lower case.
 Record = Mapping[str, str]
 # The data that the platform keeps of a case beside its truth, as JSON; only the kind interprets it.
 Facts = Mapping[str, Any]
@@ -110,7 +110,7 @@ class Kind(ABC):
     title: ClassVar[str]
     class_names: ClassVar[tuple[str, ...]] = ()
 
-    # The truth table.
+    # The ground-truth table.
     table_columns: ClassVar[tuple[str, ...]] = ("label",)
     table_id_columns: ClassVar[tuple[str, ...]]
     table_id_sentence: ClassVar[str]
@@ -135,7 +135,7 @@ class Kind(ABC):
     optional_fields: ClassVar[tuple[str, ...]] = ()
     batch: ClassVar[BatchFiles | None] = None
 
-    # The truth table
+    # The ground-truth table
 
     def case_id(self, record: Record) -> str:
         """Return the id of the case of a row; "" where the row has none."""

@@ -137,7 +137,7 @@ class Evaluation(models.Model):
     def transition_to(self, status: str, **fields: Any) -> None:
         """Change status and save `fields` with it, in a single UPDATE.
 
-        Raises StatusConflict if MOVES forbids it or another worker was first.
+        Raises StatusConflict if TRANSITIONS forbids it or another worker was first.
         """
         allowed = status in self.TRANSITIONS.get(self.status, ())
         row = Evaluation.objects.filter(pk=self.pk, status=self.status, attempt=self.attempt)

@@ -38,7 +38,7 @@ def _classified(
 
 
 def refine_exit(fault: ContainerFault, state: ContainerState, logs: str) -> ContainerFault:
-    """Return the fault of a model that still runs, with what its state and last words explain."""
+    """Return the fault of a model that still runs, with what its state and log tail explain."""
     if fault.code not in ("BAD_RESPONSE", "BAD_PREDICTION", "PREDICT_TIMEOUT"):
         return fault
     if state.oom_killed:

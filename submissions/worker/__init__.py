@@ -1,1 +1,1 @@
-"""What runs on a worker host: containers of one evaluation, their reaper, the sign of life."""
+"""What runs on a worker host: containers of one evaluation, their reaper, the heartbeat."""

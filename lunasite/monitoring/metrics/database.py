@@ -71,7 +71,9 @@ def leases() -> Iterator[Metric]:
     late = Evaluation.objects.lease_expired().count()
     yield GaugeMetricFamily("leases_expired", "Running evaluations whose lease has run out.", late)
     lost = Evaluation.objects.aggregate(n=Sum("failed_attempts"))["n"] or 0
-    yield CounterMetricFamily("evaluation_setbacks", "Attempts lost by our fault, expired leases included.", lost)
+    yield CounterMetricFamily(
+        "evaluation_failed_attempts", "Attempts lost by our fault, expired leases included.", lost
+    )
 
 
 def durations() -> Iterator[Metric]:

@@ -18,7 +18,7 @@ NAMES = [
     "prediction_error_total", "system_cpu_percent", "system_memory_percent", "process_rss_bytes",
     "django_http_requests_total_by_method_total", "django_http_requests_latency_seconds_by_view_method_bucket",
     "queue_depth", "queue_oldest_seconds", "evaluations", "evaluation_wait_seconds_bucket",
-    "evaluation_run_seconds_bucket", "leases_expired", "evaluation_setbacks_total", "predictions_total",
+    "evaluation_run_seconds_bucket", "leases_expired", "evaluation_failed_attempts_total", "predictions_total",
     "prediction_seconds_bucket", "drift_share", "drift_rows", "database_up", "feedback_waiting",
 ]  # fmt: skip
 WITH_LABELS = ["evaluation_failures", "worker_heartbeat_age_seconds", "workers", "engine_free_bytes", "drift_psi"]

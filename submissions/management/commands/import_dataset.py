@@ -1,4 +1,4 @@
-"""Import a dataset from a truth table and its images."""
+"""Import a dataset from a ground-truth table and its images."""
 
 from __future__ import annotations
 

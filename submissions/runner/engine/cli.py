@@ -263,7 +263,7 @@ class CommandLineEngine:
     def _call(self, *arguments: str, stderr: int) -> bytes:
         """Return what a command prints.
 
-        Raises CliError with its last words, EngineFault when there is no such program.
+        Raises CliError with the tail of its output, EngineFault when there is no such program.
         """
         try:
             done = subprocess.run(

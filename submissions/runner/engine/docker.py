@@ -25,7 +25,7 @@ from submissions.runner.base import AttemptTaken, ContainerFault
 from submissions.runner.engine.container_spec import container_options, root_volume_options, volume_options
 from submissions.runner.engine.errors import (
     engine_fault,
-    load_fault,
+    load_error,
     loaded_id,
     names_the_image,
     readable,
@@ -116,10 +116,10 @@ class DockerEngine:
         try:
             for line in client.api.load_image(iter(archive), quiet=True):
                 if "error" in line:
-                    raise load_fault(str(line["error"]))
+                    raise load_error(str(line["error"]))
                 response = f"{response}{line.get('stream', '')}"[-LOAD_WORDS:]
         except APIError as error:
-            raise load_fault(str(error)) from error
+            raise load_error(str(error)) from error
         finally:
             client.close()
         return loaded_id(response)

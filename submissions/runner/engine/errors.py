@@ -59,7 +59,7 @@ def file_fault(path: str) -> ContainerFault:
     return ContainerFault("CONTAINER_START", f"{path} in the image is no regular file of its own.")
 
 
-def load_fault(text: str) -> RunError:
+def load_error(text: str) -> RunError:
     return archive_fault(text) or engine_fault(RuntimeError(text))
 
 

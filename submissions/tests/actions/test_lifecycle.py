@@ -195,7 +195,7 @@ def running(submission):
     claim(submission.latest.pk, "w")
 
 
-def set_back(submission):
+def requeued(submission):
     finish.requeue(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_ENGINE")
 
 
@@ -204,7 +204,7 @@ def released(submission):
     assert actions.release(worker="host/evaluations/7") == 1
 
 
-@pytest.mark.parametrize("start", [running, set_back, released])
+@pytest.mark.parametrize("start", [running, requeued, released])
 def test_cancelling_what_had_started_costs_the_try(start):
     """Else a team could watch a run and take it back before its score is there, as often as it likes."""
     submission = make_submission()
