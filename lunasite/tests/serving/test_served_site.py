@@ -33,7 +33,8 @@ NAMES = {
     "django_http_requests_total_by_method_total", "django_http_requests_latency_seconds_by_view_method_bucket",
     "queue_depth", "queue_oldest_seconds", "evaluations", "evaluation_wait_seconds_bucket",
     "evaluation_run_seconds_bucket", "leases_expired", "evaluation_failed_attempts_total",
-    "worker_heartbeat_age_seconds", "workers", "engine_free_bytes", "evaluation_failures", "predictions_total", "prediction_seconds_bucket",
+    "worker_heartbeat_age_seconds", "workers", "engine_free_bytes", "evaluation_failures", "predictions_total",
+    "prediction_seconds_bucket",
     "drift_share", "drift_rows", "database_up",
 }  # fmt: skip
 ROWS = """
