@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from inference.ct import phantom as phantom_module
 from inference.ct.crop_spec import CropSpec
 from inference.ct.cropping import crop_each_hu
 from inference.ct.geometry import world_to_index
-from inference.ct.phantom import LUNG_HU, make_phantom
+from inference.ct.phantom import BONE_HU, LUNG_HU, TISSUE_HU, make_phantom
 
 
 def test_the_same_seed_draws_the_same_chest():
@@ -40,6 +41,33 @@ def test_labels_are_as_asked_and_malignant_nodules_tend_to_be_larger():
 def test_a_grid_too_small_for_a_chest_is_refused():
     with pytest.raises(ValueError, match="chest"):
         make_phantom(1, shape_zyx=(20, 60, 60))
+
+
+@pytest.mark.parametrize(("ny", "nx", "fits"), [(39, 60, True), (38, 60, False), (39, 59, False)])
+def test_the_smallest_grid_just_holds_the_lungs(ny, nx, fits):
+    """Lungs of 240 x 156 mm: two of half-axes 52 and 78 mm around x = -68 and 68."""
+    spacing = (4.0, 4.0, 4.0)
+    if fits:
+        assert make_phantom(1, shape_zyx=(4, ny, nx), spacing_xyz_mm=spacing).volume.grid.shape_zyx == (4, ny, nx)
+        return
+    with pytest.raises(ValueError, match=r"240\.0, 156\.0"):
+        make_phantom(1, shape_zyx=(4, ny, nx), spacing_xyz_mm=spacing)
+
+
+def test_a_nodule_larger_than_the_chest_is_high_lies_in_its_middle():
+    [nodule] = make_phantom(3, labels=(True,), shape_zyx=(2, 40, 60), spacing_xyz_mm=(4.0, 4.0, 2.0)).nodules
+    assert nodule.point_xyz_mm[2] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_vessels_leave_the_tissue_around_the_lungs_alone(seed, monkeypatch):
+    """Without noise, what lies in the body and outside both lungs is exactly tissue or bone."""
+    monkeypatch.setattr(phantom_module, "NOISE_HU", 0.0)
+    volume = make_phantom(seed, labels=(), shape_zyx=(30, 80, 80), spacing_xyz_mm=(4.0, 4.0, 5.0)).volume
+    x, y = (np.arange(80) - 39.5) * 4.0, ((np.arange(80) - 39.5) * 4.0)[:, None]
+    outside = np.minimum(((x + 68) / 52) ** 2, ((x - 68) / 52) ** 2) + (y / 78) ** 2 >= 1
+    body = (x / 150) ** 2 + (y / 105) ** 2 < 1
+    assert set(np.unique(volume.hu[:, outside & body])) == {TISSUE_HU, BONE_HU}
 
 
 def test_a_chest_has_air_lung_tissue_and_bone():

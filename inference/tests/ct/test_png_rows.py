@@ -57,6 +57,19 @@ def test_interlaced_rows_are_counted_by_pass(width, height, expected):
     assert row_bytes(made(0, height, width, interlace=1)) == expected
 
 
+# Which pass holds each pixel of a block of 8 x 8 (PNG specification, section 8.2).
+PASSES = ["16462646", "77777777", "56565656", "77777777", "36463646", "77777777", "56565656", "77777777"]
+
+
+@pytest.mark.parametrize("height", range(1, 18))
+def test_interlaced_rows_of_every_size_are_those_of_the_specification(height):
+    """Counted pixel by pixel: each row of a pass is its pixels of a byte each, and a filter byte."""
+    for width in range(1, 18):
+        rows = [[PASSES[y % 8][x % 8] for x in range(width)] for y in range(height)]
+        expected = sum(row.count(number) + 1 for row in rows for number in set(row))
+        assert row_bytes(made(0, height, width, interlace=1)) == expected
+
+
 def test_a_stream_that_breaks_is_not_complete():
     data = made(64)
     at = data.index(b"IDAT") + 12

@@ -108,6 +108,16 @@ def test_what_should_never_have_come_this_far_is_a_metric_error(truth, predictio
         score("lesion", truth, predictions, ranking="auc")
 
 
+@pytest.mark.parametrize(
+    ("truth", "predictions", "reason"),
+    [([], [], "0 predictions for 0 cases"), ([0, 1], [0.5], "1 predictions for 2 cases"),
+     ([0, 1], [0.1, 0.5, 0.9], "3 predictions for 2 cases"), ([0, 1], [0.5, np.inf], "not finite")],
+)  # fmt: skip
+def test_predictions_that_do_not_fit_the_cases_are_counted(truth, predictions, reason):
+    with pytest.raises(MetricError, match=reason):
+        score("lesion", truth, predictions, metrics=["brier"])
+
+
 def test_the_metric_that_ranks_must_be_defined():
     with pytest.raises(MetricError, match="undefined"):
         score("lesion", [0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], ranking="calibration_slope")
@@ -143,6 +153,16 @@ def test_curves_of_equal_scores_are_a_straight_line():
     drawn = curves("lesion", [0, 1, 0, 1], [0.5] * 4)
     assert drawn["roc"] == [[0.0, 0.0], [1.0, 1.0]]
     assert drawn["reliability"] == [[0.5, 0.5]]
+
+
+def test_without_malignant_cases_there_is_no_precision():
+    drawn = curves("lesion", [0] * 10, [0.1, 0.2] * 5)
+    assert (drawn["roc"], drawn["pr"]) == ([], [])
+
+
+def test_without_benign_cases_every_call_is_right():
+    drawn = curves("lesion", [1] * 10, [0.1, 0.2] * 5)
+    assert (drawn["roc"], drawn["pr"]) == ([], [[0.5, 1.0], [1.0, 1.0]])
 
 
 def test_one_class_has_no_roc():
