@@ -79,6 +79,7 @@ def test_a_scan_gathers_its_rows(phase):
         ("1.2,0,0,0,6,nodule", "1.2,0,0,0,6,lump", "row 5: the label is none of nodule, irrelevant, none"),
         ("1.2,0,0,0,6,nodule", "1.2,0,0,,6,nodule", "row 5: coordz is not a number"),
         ("1.2,0,0,0,6,nodule", "1.2,0,0,0,-1,nodule", "row 5: the diameter is not more than 0 mm"),
+        ("1.2,0,0,0,6,nodule", "1.2,0,0,0,0,nodule", "row 5: the diameter is not more than 0 mm"),
         ("1.2,0,0,0,6,nodule,P2", ",0,0,0,6,nodule,P2", "row 5: the id is empty"),
         ("1.1,50,0,0,4,nodule,P1", "1.1,50,0,0,4,nodule,P9", "row 3: image, patient or split differ"),
         ("1.3,", "1.2,", "the scan has other rows beside the one labelled none"),
