@@ -18,8 +18,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from lunasite.http.strict_json import NotStrictJson, parse_strict
 
-KEY_BYTES = 32
-
 
 class BadRecord(Exception):
     """Why a file is not a genuine record, or not a key; the end of a sentence."""
