@@ -71,6 +71,23 @@ def test_a_run_that_outlasts_a_change_of_the_metric_is_ranked_by_the_new_one():
     assert (standing.score, standing.sort_key) == (brier, -round(brier, 2))
 
 
+@pytest.mark.parametrize("better_first", [True, False])
+def test_of_equal_scores_the_one_with_the_better_tie_break_stands(better_first):
+    """Both rank all cases alike (AUC 23/24); the squares of the sharper one are smaller (Brier score)."""
+    user, phase = make_member(), make_phase(tie_breaks=["brier"])
+    given = [GOOD, [value / 10 for value in GOOD]]
+    first, second = (evaluated(user=user, phase=phase, values=values) for values in given[:: 1 if better_first else -1])
+    standing = Standing.objects.get()
+    assert standing.evaluation == (first if better_first else second).latest
+    assert standing.sort_key == pytest.approx(23 / 24, abs=5e-5)
+
+
+def test_of_entries_equal_in_everything_the_earliest_stands():
+    user, phase = make_member(), make_phase(tie_breaks=["brier"])
+    first, _ = (evaluated(user=user, phase=phase) for _ in range(2))
+    assert Standing.objects.get().evaluation == first.latest
+
+
 @pytest.mark.parametrize("decimals", [4, None])
 def test_one_command_writes_them_anew(decimals):
     user, phase = make_member(), two_split_phase(decimals=decimals)

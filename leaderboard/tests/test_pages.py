@@ -9,6 +9,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.html import escape
 
+from leaderboard import comparison
+from leaderboard.boards import board_of
+
 from .boards import make_dataset, make_entry, make_phase, make_scored_entry, make_team
 
 pytestmark = pytest.mark.django_db
@@ -183,6 +186,15 @@ def test_two_versions_are_compared_on_the_same_cases(client, versions):
     assert "60 cases of 30 patients" in text
     assert "clear" in text
     assert phase.title in text
+
+
+def test_delongs_test_compares_the_two_entries(client, versions):
+    _, good, bad, _ = versions
+    board = board_of(good.submission.phase, good.submission.user)
+    difference = good.scores["public"]["auc"] - bad.scores["public"]["auc"]
+    forth, back = comparison.compare(board, good, bad).delong, comparison.compare(board, bad, good).delong
+    assert forth.value == pytest.approx(difference, abs=1e-12)
+    assert (back.value, back.low, back.high) == pytest.approx((-forth.value, -forth.high, -forth.low))
 
 
 def test_the_same_ranking_does_not_differ(client, versions):

@@ -253,3 +253,14 @@ def test_a_huge_promise_costs_neither_time_nor_memory(tmp_path):
         open_scan(path)
     assert refusal.value.code == "DATA_LENGTH"
     assert time.monotonic() - began < 0.5
+
+
+@pytest.mark.parametrize("shape_zyx", [(1, 1, 1), (1, 4, 5), (3, 1, 5), (3, 4, 1)])
+def test_a_scan_may_be_one_voxel_wide(tmp_path, shape_zyx):
+    array = voxels(shape_zyx=shape_zyx)
+    assert np.array_equal(read_volume(saved(tmp_path, mha(array))).hu, array)
+
+
+def test_a_scan_may_be_as_wide_as_4096_voxels(tmp_path):
+    array = voxels(shape_zyx=(1, 1, 4096))
+    assert read_volume(saved(tmp_path, mha(array))).grid.shape_zyx == (1, 1, 4096)

@@ -7,7 +7,7 @@ from django.test import Client
 
 from lunasite.http.errors import ApiError
 from submissions.models import Submission
-from submissions.phases.http_adapter import checked_folders
+from submissions.phases.http_adapter import checked_adapter, checked_endpoint, checked_folders, checked_port
 from submissions.tests.factories import make_dataset, make_member, make_phase
 from submissions.tests.sent_images import URL, image, refused
 
@@ -76,6 +76,50 @@ def test_a_path_is_kept(client, phase, endpoint: str):
 def test_a_port_is_a_port(client, phase, settings, port):
     fields = {"phase": phase.slug, "file": image(), "adapter": json.dumps({"port": port})}
     refused(client.post(URL, fields), 400, "INVALID_PORT", settings)
+
+
+@pytest.mark.parametrize(("port", "expected"), [(1, 1), (65535, 65535), ("1", 1), ("65535", 65535), ("00080", 80)])
+def test_a_port_runs_from_1_to_65535(port, expected):
+    assert checked_port(port) == expected
+    assert checked_adapter({"port": port}) == {"port": expected}
+
+
+@pytest.mark.parametrize("port", ["", "65536", "99999", "100000", "0", "00000", None, False, 1.0])
+def test_a_port_beyond_is_refused(port):
+    with pytest.raises(ApiError) as caught:
+        checked_port(port)
+    assert (caught.value.status_code, caught.value.error_code) == (400, "INVALID_PORT")
+
+
+def adapter_of(chars):
+    return '{"port": 80' + " " * (chars - len('{"port": 80}')) + "}"
+
+
+def test_an_adapter_has_at_most_4096_characters():
+    assert checked_adapter(adapter_of(4096)) == {"port": 80}
+    with pytest.raises(ApiError, match="longer than 4096"):
+        checked_adapter(adapter_of(4097))
+
+
+@pytest.mark.parametrize(
+    ("name", "longest", "longer"),
+    [
+        ("path", "/" + "x" * 200, "/" + "x" * 201),
+        ("bearer_token", "~" * 512, "~" * 513),
+        ("probability_path", "x" * 64, "x" * 65),
+        ("probability_path", "x" + ".x" * 7, "x" + ".x" * 8),
+    ],
+)
+def test_texts_of_an_adapter_have_a_longest(name, longest, longer):
+    assert checked_adapter({name: longest}) == {name: longest}
+    with pytest.raises(ApiError):
+        checked_adapter({name: longer})
+
+
+@pytest.mark.parametrize("nothing", ["", " ", None, {}, "{}", " \n", {"port": None, "path": "", "omit": []}])
+def test_an_adapter_of_nothing_is_empty(nothing):
+    assert checked_adapter(nothing) == {}
+    assert checked_endpoint(None) == ""
 
 
 @pytest.mark.parametrize(
