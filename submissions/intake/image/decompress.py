@@ -8,6 +8,7 @@ for any stream.
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, cast
@@ -64,7 +65,7 @@ def decompressor(compression: str) -> Decompressor:
     return ZstdDecompressor() if compression == "zstd" else GzipDecompressor()
 
 
-class Decompressor:
+class Decompressor(ABC):
     """Unpack one stream of one or more members (gzip) or frames (zstd)."""
 
     def __init__(self) -> None:
@@ -104,15 +105,17 @@ class Decompressor:
     def _without_padding(self, data: bytes) -> bytes:
         return data
 
+    @abstractmethod
     def _new_member(self) -> Any:
-        raise NotImplementedError
+        """Return a decompressor for the next member of the stream."""
 
+    @abstractmethod
     def _unpack(self, data: bytes) -> bytes:
-        raise NotImplementedError
+        """Return at most PIECE_BYTES of what the member's next bytes hold."""
 
+    @abstractmethod
     def _rest(self) -> bytes:
         """Return what the member has not consumed yet."""
-        raise NotImplementedError
 
     def _what_is_left(self) -> bytes:
         if not self._member.eof:
