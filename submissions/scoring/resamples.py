@@ -61,8 +61,8 @@ class Sample(Memo):
         """Return the resamples of `counts` (resamples, n) that can be scored: classification needs two classes."""
         if not self.has_classes:
             return counts
-        of_first = counts @ (self.truth == self.truth[0]).astype(np.float64)
-        kept = of_first < counts.sum(axis=1)
+        of_class = counts @ (self.truth[:, None] == np.unique(self.truth)).astype(np.float64)
+        kept = (of_class > 0).sum(axis=1) >= 2
         return counts if kept.all() else counts[kept]
 
     @property
