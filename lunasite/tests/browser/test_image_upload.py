@@ -41,7 +41,7 @@ def test_in_parts_with_the_plain_fields_of_the_adapter(open_page, phase, monkeyp
     monkeypatch.setattr(resumable, "PART_BYTES", 1 << 20)
     page = open_form(open_page)
     content = archive(2_500_000)
-    page.locator("#id_image").set_input_files(image(content=content))
+    page.locator("#id_archive").set_input_files(image(content=content))
     page.get_by_label("Title").fill("3D ensemble")
     page.get_by_text("My service differs from the contract").click()
     page.get_by_label("Port").fill("9000")
@@ -71,7 +71,7 @@ def test_a_broken_connection_is_waited_out(open_page, phase):
             route.abort("connectionreset")
 
     page.route("**/parts/1", break_once)
-    page.locator("#id_image").set_input_files(image())
+    page.locator("#id_archive").set_input_files(image())
     page.get_by_role("button", name="Submit the image").click()
     page.wait_for_url(re.compile("/submissions/[0-9a-f-]{36}/"))
     assert len(failures) == 1
@@ -80,7 +80,7 @@ def test_a_broken_connection_is_waited_out(open_page, phase):
 
 def test_a_refusal_is_told_in_its_own_words(open_page, phase):
     page = open_form(open_page)
-    page.locator("#id_image").set_input_files(image("my-model.zip"))
+    page.locator("#id_archive").set_input_files(image("my-model.zip"))
     page.get_by_role("button", name="Submit the image").click()
     page.get_by_text("The file is a zip archive").wait_for()
     assert page.get_by_role("button", name="Submit the image").is_enabled()
@@ -89,15 +89,15 @@ def test_a_refusal_is_told_in_its_own_words(open_page, phase):
 
 def test_what_is_not_an_image_is_told_as_soon_as_it_is_chosen(open_page, phase):
     page = open_form(open_page)
-    page.locator("#id_image").set_input_files(image("model.tar", "docker save\r\n".encode("utf-16") * 10_000))
-    page.get_by_text("Windows PowerShell").wait_for()
+    page.locator("#id_archive").set_input_files(image("model.tar", "docker save\r\n".encode("utf-16") * 10_000))
+    page.locator("[data-upload-text]", has_text="Windows PowerShell").wait_for()
     page.get_by_text("docker save -o model.tar IMAGE").wait_for()
     assert not Upload.objects.exists()
 
 
 def test_in_one_request_without_a_script(open_page, phase):
     page = open_form(open_page, java_script_enabled=False)
-    page.locator("#id_image").set_input_files(image())
+    page.locator("#id_archive").set_input_files(image())
     page.get_by_role("button", name="Submit the image").click()
     assert "/submissions/" in page.url
     assert Submission.objects.get().original_name == "my-model.tar"
@@ -105,7 +105,7 @@ def test_in_one_request_without_a_script(open_page, phase):
 
 def test_without_a_script_a_refusal_comes_back_on_the_page(open_page, phase):
     page = open_form(open_page, java_script_enabled=False)
-    page.locator("#id_image").set_input_files(image("notes.tar", b"no archive at all" * 100))
+    page.locator("#id_archive").set_input_files(image("notes.tar", b"no archive at all" * 100))
     page.get_by_role("button", name="Submit the image").click()
     alert = page.get_by_role("alert").inner_text()
     assert "Not submitted" in alert
