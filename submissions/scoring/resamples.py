@@ -61,8 +61,10 @@ class Sample(Memo):
         """Return the resamples of `counts` (resamples, n) that can be scored: classification needs two classes."""
         if not self.has_classes:
             return counts
-        of_class = counts @ (self.truth[:, None] == np.unique(self.truth)).astype(np.float64)
-        kept = (of_class > 0).sum(axis=1) >= 2
+        others = np.unique(self.truth)[:-1]  # what is left of a resample is of the last class
+        of_class = counts @ (self.truth[:, None] == others).astype(np.float64)
+        is_single = (of_class == counts.sum(axis=1)[:, None]).any(axis=1) | (of_class.sum(axis=1) == 0)
+        kept = ~is_single
         return counts if kept.all() else counts[kept]
 
     @property
