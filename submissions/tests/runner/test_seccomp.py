@@ -42,6 +42,7 @@ def test_the_probe_notices_calls_that_are_let_through(bench):
     """With the engine's default profile, and with none, some get through: so the proof can fail."""
     common = ["run", "--rm", "--network", "none", "--cap-drop", "ALL", "--user", "65534:65534"]
     for option, expected in (("no-new-privileges", set()), ("seccomp=unconfined", {"ptrace", "keyctl", "add_key"})):
-        seen = json.loads(docker(*common, "--security-opt", option, bench.host.driver_image, "probe", "/nothing"))
+        probe = (bench.host.driver_image, "probe", "/nothing", "/tmp", "1024", "4")
+        seen = json.loads(docker(*common, "--security-opt", option, *probe))
         assert expected <= set(seen["let_through"])
         assert seen["let_through"] != []
