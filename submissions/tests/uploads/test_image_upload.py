@@ -15,23 +15,11 @@ from django.utils import timezone
 from submissions.models import Submission, Upload
 from submissions.storage import files as storage
 from submissions.storage.base import StorageError, Stored
-from submissions.tests.factories import make_member, make_phase, make_user
+from submissions.tests.factories import make_phase, make_user
 from submissions.tests.image_archives import docker_archive
 from submissions.tests.sent_images import IMAGE, URL, image, refused, stored_files
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def user():
-    return make_member()
-
-
-@pytest.fixture
-def client(user):
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

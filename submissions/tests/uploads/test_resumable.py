@@ -34,18 +34,6 @@ def small_parts(monkeypatch):
     monkeypatch.setattr("submissions.uploads.resumable.PART_BYTES", PART)
 
 
-@pytest.fixture
-def user():
-    return make_member()
-
-
-@pytest.fixture
-def client(user):
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def begin(client, **more):
     body = json.dumps({"filename": "model.tar", "size": len(IMAGE)} | more)
     return client.post(URL, body, content_type="application/json")
