@@ -31,7 +31,18 @@ class Env:
         self.variables = os.environ if variables is None else variables
 
     def text(self, name: str, default: str = "") -> str:
-        return self.variables.get(name, "").strip() or default
+        """Return a variable, or the text of the file that NAME_FILE names, as Docker and Kubernetes mount secrets."""
+        value, path = self.variables.get(name, "").strip(), self.variables.get(f"{name}_FILE", "").strip()
+        if value and path:
+            raise ImproperlyConfigured(f"Set {name} or {name}_FILE, not both.")
+        return value or (self._file_text(name, path) if path else "") or default
+
+    def _file_text(self, name: str, path: str) -> str:
+        try:
+            return Path(path).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            raise ImproperlyConfigured(f"{name}_FILE: {path} cannot be read ({reason}).") from None
 
     def flag(self, name: str, default: bool = False) -> bool:
         value = self.text(name, "1" if default else "0").lower()
@@ -113,15 +124,20 @@ class Env:
             raise ImproperlyConfigured(f"{name} must be 1 to 40 of a-z, 0-9 and single hyphens, not {value!r}.")
         return value
 
-    def database(self, name: str, default: str) -> dict[str, Any]:
-        """Return Django's entry for a database address such as postgres://user:password@host:5432/name."""
+    def database(self, name: str, default: str, password: str = "") -> dict[str, Any]:
+        """Return Django's entry for a database address such as postgres://user:password@host:5432/name.
+
+        password: taken instead of the address's; here no character needs percent-encoding.
+        """
         value = self.text(name, default)
         try:
-            return {**dj_database_url.parse(value, conn_max_age=60, conn_health_checks=True)}
+            entry = {**dj_database_url.parse(value, conn_max_age=60, conn_health_checks=True)}
         except ValueError:  # the error's text may contain the password
             raise ImproperlyConfigured(
-                f"{name} must be an address such as postgres://user:password@host:5432/name."
+                f"{name} must be an address such as postgres://user:password@host:5432/name; percent-encode other "
+                "characters than letters and digits in the password, or set DATABASE_PASSWORD."
             ) from None
+        return entry | ({"PASSWORD": password} if password else {})
 
     def path(self, name: str, default: Path) -> Path:
         value = self.text(name)

@@ -139,7 +139,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Data -----------------------------------------------------------------------------------------
 
 DATABASES = {
-    "default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'lunasite.sqlite3'}"),
+    "default": env.database(
+        "DATABASE_URL", f"sqlite:///{DATA_DIR / 'lunasite.sqlite3'}", env.text("DATABASE_PASSWORD")
+    ),
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Tests use a file too: SQLite in memory shares one cache between threads and has no busy timeout.

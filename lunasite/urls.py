@@ -9,6 +9,7 @@ from lunasite.earlier_urls import earlier_urls
 from lunasite.http import errors
 from lunasite.monitoring.health import health, ready
 from lunasite.monitoring.metrics.view import metrics
+from lunasite.monitoring.status_page import status_page
 
 admin.site.site_header = "lunasite administration"
 admin.site.site_title = "lunasite"
@@ -24,6 +25,7 @@ urlpatterns = [
     path("", include("lunasite.client.views")),
     re_path(r"^health/?$", health, name="health"),
     re_path(r"^ready/?$", ready, name="ready"),
+    re_path(r"^status/?$", status_page, name="status"),
     re_path(r"^metrics/?$", metrics, name="metrics"),
     *api_urls,
 ]

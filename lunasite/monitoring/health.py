@@ -1,39 +1,17 @@
-"""Health checks. GET /health describes this process; GET /ready checks each part of the site, one line per part."""
+"""Health checks: GET /health describes this process; GET /ready says whether it can serve, one line a part."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
 from django.conf import settings
-from django.core.files.storage import storages
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from inference.model_service import engine
-from inference.networks.answers import ServiceStatus
-from submissions.actions.queue import DOCKER_CLUSTER
-from submissions.models import Evaluation, Worker
-
-log = structlog.get_logger(__name__)
-
-LEAST_FREE_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of the site. note: one sentence without paths, names or other users' numbers."""
-
-    is_ok: bool
-    note: str
+from lunasite.monitoring.parts import ESSENTIAL, can_serve, check_parts
 
 
 @never_cache
@@ -62,79 +40,10 @@ def shown_path(path: Path) -> str:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when every part works, else 503; both with one line per part."""
-    parts = {name: checked(name, check) for name, check in CHECKS.items()}
-    lines = [f"{name}: {'ok' if part.is_ok else 'FAILED'}, {part.note}" for name, part in parts.items()]
-    is_ready = all(part.is_ok for part in parts.values())
-    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain", status=200 if is_ready else 503)
-
-
-def checked(name: str, check: Callable[[], Part]) -> Part:
-    """Run a check; any exception means that the part does not work, and is logged."""
-    try:
-        return check()
-    except Exception as error:  # noqa: BLE001  a probe must answer whatever fails
-        log.warning("part not ready", part=name, error=f"{type(error).__name__}: {error}")
-        return Part(False, "does not answer")
-
-
-def database() -> Part:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        cursor.fetchone()
-    return Part(True, "answers")
-
-
-def storage() -> Part:
-    """Check that the object store has its buckets, or that the local folder answers for a file that does not exist."""
-    if settings.MINIO:
-        from submissions.storage.buckets import problem  # imported only where there is an object store
-
-        if what := problem():
-            return Part(False, what)
-    else:
-        storages["default"].exists("ready-probe")
-    free_bytes = shutil.disk_usage(settings.DATA_DIR).free
-    if not os.access(settings.DATA_DIR, os.W_OK):
-        return Part(False, "DATA_DIR cannot be written")
-    if free_bytes < LEAST_FREE_BYTES:
-        return Part(False, f"only {free_bytes // 2**20} MB free")
-    return Part(True, "answers")
-
-
-def queue() -> Part:
-    waiting = Evaluation.objects.waiting().count()
-    alive = Worker.objects.alive(timezone.now()).count()
-    if alive == 0:
-        return Part(False, f"no worker alive, {waiting} waiting; start one with `manage.py work`")
-    return Part(True, f"{alive} worker{'s' * (alive != 1)}, {waiting} waiting")
-
-
-def evaluation_engine() -> Part:
-    """Check the workers, since only they have an engine; a site without an engine accepts only CSVs."""
-    container_workers = Worker.objects.alive(timezone.now()).filter(cluster=DOCKER_CLUSTER)
-    if not container_workers.exists():
-        return Part(True, "no container worker, images wait")
-    if container_workers.filter(takes_containers=True).exists():
-        return Part(True, "takes containers")
-    return Part(False, "no worker takes containers; `manage.py doctor` says why")
-
-
-def models() -> Part:
-    if not settings.LOAD_MODEL:
-        return Part(True, "off (LOAD_MODEL=0)")
-    status = engine().status()
-    return Part(bool(status.models) and status.all_loaded, described(status))
-
-
-def described(status: ServiceStatus) -> str:
-    return ", ".join(f"{model.name} {model.state}" for model in status.models) or "none"
-
-
-CHECKS: dict[str, Callable[[], Part]] = {
-    "database": database,
-    "storage": storage,
-    "queue": queue,
-    "engine": evaluation_engine,
-    "models": models,
-}
+    """Answer 503 only when this process cannot serve (database, static files); other parts that fail are warnings."""
+    parts = check_parts()
+    lines = [
+        f"{name}: {'ok' if part.is_ok else 'FAILED' if name in ESSENTIAL else 'WARNING'}, {part.note}"
+        for name, part in parts.items()
+    ]
+    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain", status=200 if can_serve(parts) else 503)

@@ -98,6 +98,7 @@ MATRIX: dict[str, Row] = {
     # Watching; without a worker the site is not ready
     "health": everybody(OK),
     "ready": everybody(503),
+    "status": everybody(503),
     "metrics": everybody(OK),
     # Addresses of earlier systems
     "earlier_submissions": token_api(OK, "get"),

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from inference import prometheus
 from inference.networks.answers import ModelStatus, ServiceStatus
 from inference.tests.fake_engine import FakeEngine
-from lunasite.monitoring import health
+from lunasite.monitoring import parts, status_page
 from submissions.models import Worker
 
 NAMES = [
@@ -25,10 +25,15 @@ WITH_LABELS = ["evaluation_failures", "worker_heartbeat_age_seconds", "workers",
 
 
 @pytest.fixture
-def site(monkeypatch) -> FakeEngine:
-    """A fake model behind health and readiness."""
+def site(monkeypatch, settings, tmp_path) -> FakeEngine:
+    """A fake model behind health and readiness, and collected static files."""
     fake = FakeEngine()
-    monkeypatch.setattr("lunasite.monitoring.health.engine", lambda: fake)
+    settings.STATIC_ROOT = tmp_path / "static"
+    settings.STATIC_ROOT.mkdir()
+    (settings.STATIC_ROOT / "staticfiles.json").write_text('{"paths": {"site.css": "site.0123456789ab.css"}}')
+    for module in ("health", "parts", "status_page"):
+        monkeypatch.setattr(f"lunasite.monitoring.{module}.engine", lambda: fake)
+    status_page.recent.forget()
     return fake
 
 
@@ -71,7 +76,9 @@ def test_ready_when_every_part_is(client, site):
     answer = client.get("/ready")
     lines = answer.content.decode().splitlines()
     assert answer.status_code == 200, lines
-    assert [line.split(":")[0] for line in lines] == ["database", "storage", "queue", "engine", "models"]
+    assert [line.split(":")[0] for line in lines] == [
+        "database", "static files", "storage", "cache", "queue", "engine", "models",
+    ]  # fmt: skip
 
 
 def broken() -> None:
@@ -88,23 +95,55 @@ BROKEN_PARTS = [
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("part", "break_it"), BROKEN_PARTS)
-def test_not_ready_when_a_part_is_not(client, site, part, break_it):
+def test_a_part_that_is_away_is_a_warning_line_and_pages_are_served(client, site, part, break_it):
     worker()
     break_it(site)
     answer = client.get("/ready")
-    failed = [line.split(":")[0] for line in answer.content.decode().splitlines() if "FAILED" in line]
-    assert (answer.status_code, failed) == (503, [part])
+    warned = [line.split(":")[0] for line in answer.content.decode().splitlines() if "WARNING" in line]
+    assert (answer.status_code, warned) == (200, [part])
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("part", ["database", "storage"])
-def test_a_part_that_raises_is_not_ready_and_says_nothing_more(client, site, monkeypatch, part):
+@pytest.mark.parametrize(
+    ("part", "status"), [("database", 503), ("static files", 503), ("storage", 200), ("cache", 200)]
+)
+def test_only_an_essential_part_that_raises_is_503_and_says_nothing_more(client, site, monkeypatch, part, status):
     worker()
-    monkeypatch.setitem(health.CHECKS, part, broken)
+    monkeypatch.setitem(parts.CHECKS, part, broken)
     answer = client.get("/ready")
-    assert answer.status_code == 503
-    assert f"{part}: FAILED" in answer.content.decode()
+    word = "FAILED" if status == 503 else "WARNING"
+    assert answer.status_code == status
+    assert f"{part}: {word}, does not answer" in answer.content.decode()
     assert "secret" not in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_uncollected_static_files_are_not_ready(client, site, settings, tmp_path):
+    worker()
+    settings.STATIC_ROOT = tmp_path
+    assert "static files: FAILED, not collected" in client.get("/ready").content.decode()
+
+
+@pytest.mark.django_db
+def test_the_status_page_tells_people_and_machines_the_same(client, site):
+    worker()
+    worker("containers", takes_containers=False)
+    page = client.get("/status")
+    assert page.status_code == 200
+    assert "Pages are served, but a part of the site has a problem." in page.content.decode()
+    told = client.get("/status", headers={"Accept": "application/json"}).json()
+    assert told["status"] == "degraded"
+    assert told["parts"]["engine"]["is_ok"] is False
+    assert [queue["workers"] for queue in told["queues"]] == [1, 1]
+    assert told["models"][0] == {"name": "lesion", "state": "loaded", "version": "fake-1"}
+
+
+@pytest.mark.django_db
+def test_the_status_page_is_503_when_the_database_is_away(client, site, monkeypatch):
+    monkeypatch.setitem(parts.CHECKS, "database", broken)
+    told = client.get("/status?format=json")
+    assert told.status_code == 503
+    assert (told.json()["status"], told.json()["queues"]) == ("down", [])
 
 
 def values(text: str) -> dict[str, float]:
