@@ -146,3 +146,30 @@ def test_anybody_may_read_collected_static_files(tmp_path):
     assert (tmp_path / "static" / "staticfiles.json").is_file()
     for path in (tmp_path / "static").rglob("*"):
         assert path.stat().st_mode & 0o005 == (0o005 if path.is_dir() else 0o004), path
+
+
+def test_a_secret_is_read_from_the_file_that_its_variable_names(tmp_path):
+    (tmp_path / "key").write_text(" s3cret \n")
+    assert Env({"METRICS_TOKEN_FILE": str(tmp_path / "key")}).text("METRICS_TOKEN") == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"METRICS_TOKEN_FILE": "/nowhere/key"}, "METRICS_TOKEN_FILE: /nowhere/key cannot be read"),
+        ({"METRICS_TOKEN_FILE": "/nowhere/key", "METRICS_TOKEN": "a"}, "METRICS_TOKEN or METRICS_TOKEN_FILE, not both"),
+    ],
+)
+def test_a_secret_s_file_that_cannot_be_read_stops_the_start(variables, reason):
+    with pytest.raises(ImproperlyConfigured, match=reason):
+        Env(variables).text("METRICS_TOKEN")
+
+
+def test_a_database_password_of_its_own_may_hold_any_character():
+    entry = Env({}).database("DATABASE_URL", "postgres://site@db:5432/site", "p@ss:w/o#r?d%")
+    assert (entry["USER"], entry["HOST"], entry["PASSWORD"]) == ("site", "db", "p@ss:w/o#r?d%")
+
+
+def test_an_address_with_an_unquoted_password_names_the_remedy():
+    with pytest.raises(ImproperlyConfigured, match="percent-encode .* or set DATABASE_PASSWORD"):
+        Env({"DATABASE_URL": "postgres://site:p@ss:w/o#rd@db:5432/site"}).database("DATABASE_URL", "")
