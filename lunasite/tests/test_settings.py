@@ -171,5 +171,5 @@ def test_a_database_password_of_its_own_may_hold_any_character():
 
 
 def test_an_address_with_an_unquoted_password_names_the_remedy():
-    with pytest.raises(ImproperlyConfigured, match="percent-encode .* or set DATABASE_PASSWORD"):
+    with pytest.raises(ImproperlyConfigured, match=r"percent-encode .* or set DATABASE_PASSWORD"):
         Env({"DATABASE_URL": "postgres://site:p@ss:w/o#rd@db:5432/site"}).database("DATABASE_URL", "")

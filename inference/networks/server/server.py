@@ -169,7 +169,7 @@ def main() -> None:
     server = ModelServer(
         (arguments.host, arguments.port),
         Pool(_config_from(os.environ), arguments.processes),
-        os.environ.get("MODEL_SERVER_TOKEN", ""),
+        _token_from(os.environ),
     )
     server.pool.start()
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
@@ -180,6 +180,12 @@ def main() -> None:
         pass
     finally:
         server.pool.close()
+
+
+def _token_from(environment: "os._Environ[str]") -> str:
+    """Return MODEL_SERVER_TOKEN, or the text of the file that MODEL_SERVER_TOKEN_FILE names."""
+    path = environment.get("MODEL_SERVER_TOKEN_FILE", "")
+    return Path(path).read_text().strip() if path else environment.get("MODEL_SERVER_TOKEN", "")
 
 
 def _config_from(environment: "os._Environ[str]") -> ServiceConfig:

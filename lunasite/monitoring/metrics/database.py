@@ -5,6 +5,7 @@ No label contains a user, team or file name; workers are labelled by their queue
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ import structlog
 from django.db import DatabaseError
 from django.db.models import Count, Max, Min, Sum
 from django.utils import timezone
+from django_q.models import Schedule
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -21,10 +23,13 @@ from inference.models import Feedback
 from lunasite.monitoring.metrics.durations import Durations, run_times, wait_times
 from submissions.actions.queue import CLUSTERS
 from submissions.failures import FAILURES
-from submissions.models import Evaluation, Worker
+from submissions.mail import RETRIED_MAIL
+from submissions.models import Evaluation, PeriodicJob, Worker
 
 log = structlog.get_logger(__name__)
 
+# The periodic job under which `manage.py backup` records that it is complete.
+BACKUP = "backup"
 NOTHING: dict[str, Any] = {"n": 0, "oldest": None}
 
 
@@ -82,6 +87,7 @@ def durations() -> Iterator[Metric]:
 
 
 def workers() -> Iterator[Metric]:
+    """Yield what workers reported, for every queue: a queue without workers has 0 of them and an infinite age."""
     number = GaugeMetricFamily("workers", "Workers that have reported within a day, by queue.", labels=["queue"])
     age = GaugeMetricFamily(
         "worker_heartbeat_age_seconds", "Since the newest worker of a queue reported.", labels=["queue"]
@@ -93,16 +99,31 @@ def workers() -> Iterator[Metric]:
     )
     free = GaugeMetricFamily("engine_free_bytes", "Free bytes of the fullest engine.", labels=["queue"])
     seen = Worker.objects.values("cluster").order_by()
-    for row in seen.annotate(
-        n=Count("pk"), newest=Max("seen_at"), silent=Min("seen_at"), free=Min("engine_free_bytes")
-    ):
-        label = [row["cluster"]]
-        number.add_metric(label, row["n"])
-        age.add_metric(label, seconds_since(row["newest"]))
-        oldest.add_metric(label, seconds_since(row["silent"]))
-        if row["free"] is not None:
-            free.add_metric(label, row["free"])
+    rows = {
+        row["cluster"]: row
+        for row in seen.annotate(
+            n=Count("pk"), newest=Max("seen_at"), silent=Min("seen_at"), free=Min("engine_free_bytes")
+        )
+    }
+    for name in CLUSTERS.values():
+        row = rows.get(name)
+        number.add_metric([name], row["n"] if row else 0)
+        age.add_metric([name], seconds_since(row["newest"]) if row else math.inf)
+        oldest.add_metric([name], seconds_since(row["silent"]) if row else math.inf)
+        if row and row["free"] is not None:
+            free.add_metric([name], row["free"])
     yield from (number, age, oldest, free)
+
+
+def mail() -> Iterator[Metric]:
+    waiting = Schedule.objects.filter(func=RETRIED_MAIL).count()
+    yield GaugeMetricFamily("mail_waiting", "Mails that the mail server refused so far; they are sent again.", waiting)
+
+
+def backup() -> Iterator[Metric]:
+    done_at = PeriodicJob.objects.filter(name=BACKUP).values_list("done_at", flat=True).first()
+    age = seconds_since(done_at) if done_at else math.inf
+    yield GaugeMetricFamily("backup_age_seconds", "Since the last complete backup; infinite without one.", age)
 
 
 def feedback() -> Iterator[Metric]:
@@ -113,13 +134,16 @@ def feedback() -> Iterator[Metric]:
 
 
 def drift() -> Iterator[Metric]:
+    """Yield the drift of recent pictures; only their number while they are too few to say anything."""
     report = drift_log.report()
     yield GaugeMetricFamily("drift_rows", "Classifications compared with the reference.", report.current_rows)
-    yield GaugeMetricFamily("drift_share", "Share of columns that have drifted (0 to 1).", report.share_drifted)
+    share = GaugeMetricFamily("drift_share", "Share of columns that have drifted (0 to 1).", labels=[])
     psi = GaugeMetricFamily("drift_psi", "Population stability index, by column.", labels=["column"])
-    for column in report.columns:
-        psi.add_metric([column.column], column.psi)
-    yield psi
+    if report.is_judged:
+        share.add_metric([], report.share_drifted)
+        for column in report.columns:
+            psi.add_metric([column.column], column.psi)
+    yield from (share, psi)
 
 
 READERS: tuple[Callable[[], Iterator[Metric]], ...] = (
@@ -128,6 +152,8 @@ READERS: tuple[Callable[[], Iterator[Metric]], ...] = (
     leases,
     durations,
     workers,
+    mail,
+    backup,
     feedback,
     drift,
 )

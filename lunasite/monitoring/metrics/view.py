@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
 from lunasite.monitoring.metrics.database import DatabaseCollector
+from lunasite.monitoring.metrics.parts import PartsCollector
 from lunasite.monitoring.metrics.system import SystemCollector
 
 LOOPBACK = ("127.0.0.1", "::1")
@@ -29,7 +30,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse(message, status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"})
     shared = CollectorRegistry(auto_describe=False)
     shared.register(DatabaseCollector())
-    shared.register(SystemCollector())
+    shared.register(PartsCollector())
+    shared.register(SystemCollector(is_one_process="PROMETHEUS_MULTIPROC_DIR" not in os.environ))
     return HttpResponse(
         generate_latest(web_process_counters()) + generate_latest(shared), content_type=CONTENT_TYPE_LATEST
     )

@@ -1,5 +1,6 @@
 """/health always answers, /ready says which part cannot work, /metrics names what docs/api.md promises."""
 
+import os
 import re
 from datetime import timedelta
 
@@ -9,9 +10,12 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from inference import prometheus
+from inference.models import DriftRow
 from inference.networks.answers import ModelStatus, ServiceStatus
 from inference.tests.fake_engine import FakeEngine
 from lunasite.monitoring import parts, status_page
+from lunasite.monitoring.metrics.system import process_metrics
+from submissions import mail
 from submissions.models import Worker
 
 NAMES = [
@@ -19,9 +23,10 @@ NAMES = [
     "django_http_requests_total_by_method_total", "django_http_requests_latency_seconds_by_view_method_bucket",
     "queue_depth", "queue_oldest_seconds", "evaluations", "evaluation_wait_seconds_bucket",
     "evaluation_run_seconds_bucket", "leases_expired", "evaluation_failed_attempts_total", "predictions_total",
-    "prediction_seconds_bucket", "drift_share", "drift_rows", "database_up", "feedback_waiting",
+    "prediction_seconds_bucket", "drift_rows", "mail_waiting",
+    "data_free_bytes", "workers", "worker_heartbeat_age_seconds", "database_up", "feedback_waiting",
 ]  # fmt: skip
-WITH_LABELS = ["evaluation_failures", "worker_heartbeat_age_seconds", "workers", "engine_free_bytes", "drift_psi"]
+WITH_LABELS = ["evaluation_failures", "engine_free_bytes", "part_up", "drift_share", "drift_psi"]
 
 
 @pytest.fixture
@@ -197,6 +202,63 @@ def test_metrics_count_workers_of_several_hosts(client, site):
     assert figures['engine_free_bytes{queue="evaluations"}'] == 40
     assert figures['worker_heartbeat_age_seconds{queue="evaluations"}'] < 60
     assert 89 < figures['worker_heartbeat_age_max_seconds{queue="evaluations"}'] < 150
+
+
+@pytest.mark.django_db
+def test_a_queue_without_workers_keeps_its_series(client, site):
+    figures = values(client.get("/metrics").content.decode())
+    for queue in ("evaluations", "containers"):
+        assert figures[f'workers{{queue="{queue}"}}'] == 0
+        assert figures[f'worker_heartbeat_age_seconds{{queue="{queue}"}}'] == float("inf")
+
+
+@pytest.mark.django_db
+def test_metrics_say_which_part_is_away(client, site, monkeypatch):
+    monkeypatch.setitem(parts.CHECKS, "cache", broken)
+    figures = values(client.get("/metrics").content.decode())
+    assert (figures['part_up{part="cache"}'], figures['part_up{part="static_files"}']) == (0, 1)
+
+
+@pytest.mark.django_db
+def test_drift_is_not_told_from_fewer_than_20_rows(client, site):
+    def add(number: int) -> None:
+        statistics = dict.fromkeys(("mean", "std", "min", "max", "p01", "p50", "p99", "pred_conf"), 1.0)
+        for _ in range(number):
+            DriftRow.objects.create(
+                timestamp=timezone.now(), height=9, width=9, pred_index=0, pred_class="normal", **statistics
+            )
+
+    add(19)
+    assert "drift_share" not in values(client.get("/metrics").content.decode())
+    add(1)
+    figures = values(client.get("/metrics").content.decode())
+    assert figures["drift_rows"] == 20
+    assert figures["drift_share"] > 0
+
+
+@pytest.mark.django_db
+def test_a_refused_mail_is_counted_until_it_is_sent(client, site, monkeypatch):
+    def refuse(*args: object) -> None:
+        raise OSError("mail server away")
+
+    monkeypatch.setattr(mail, "send_mail", refuse)
+    mail.deliver("subject", "body", "from@example.org", "to@example.org")
+    assert values(client.get("/metrics").content.decode())["mail_waiting"] == 1
+
+
+@pytest.mark.django_db
+def test_several_web_processes_each_have_the_standard_process_metrics(client, site):
+    one = client.get("/metrics").content.decode()
+    assert values(one)["process_resident_memory_bytes"] > 0
+    several = {family.name: family for family in process_metrics()}
+    assert {
+        "process_resident_memory_bytes",
+        "process_cpu_seconds",
+        "process_open_fds",
+        "process_start_time_seconds",
+    } < set(several)
+    pids = {sample.labels["pid"] for sample in several["process_resident_memory_bytes"].samples}
+    assert str(os.getpid()) in pids
 
 
 @pytest.mark.django_db

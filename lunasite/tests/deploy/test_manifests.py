@@ -1,0 +1,159 @@
+"""What deploy/ holds, judged by the tools that will read it: compose, nginx, systemd, kubectl, promtool."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .compose_file import ROOT
+
+pytestmark = [pytest.mark.deploy, pytest.mark.slow]
+DEPLOY = ROOT / "deploy"
+
+
+def run(*command: object, **options: object) -> str:
+    """Return what a command prints. Fails with its words when it does."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def compose_folder(tmp_path: Path) -> Path:
+    """The compose file as a newcomer has it after the first two of the three commands, but for its `name`.
+
+    Debian's docker-compose 1.29 knows all of the file but that key.
+    """
+    text = (ROOT / "docker-compose.yml").read_text()
+    (tmp_path / "docker-compose.yml").write_text(re.sub(r"^name: .*\n", "", text, flags=re.MULTILINE))
+    shutil.copy(ROOT / ".env.example", tmp_path / ".env")
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    run(tmp_path / "deploy" / "make_secrets")
+    return tmp_path
+
+
+def test_compose_takes_the_file(compose_folder):
+    profiles = [part for name in ("containers", "tls", "model-server", "backup") for part in ("--profile", name)]
+    told = run("docker-compose", *profiles, "config", cwd=compose_folder)
+    services = yaml.safe_load(told)["services"]
+    site = [name for name in services if name not in ("postgres", "seaweedfs", "proxy")]
+    assert {"setup", "web", "worker-evaluations", "worker-containers", "model-server"} <= set(site)
+    for name in site:
+        service = services[name]
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+
+
+def test_secrets_are_made_once_and_readable_by_their_folder_s_owner_only(compose_folder):
+    folder = compose_folder / "secrets"
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    run(compose_folder / "deploy" / "make_secrets")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == before
+    assert folder.stat().st_mode & 0o077 == 0
+    assert len({text for text in before.values() if text}) == len([text for text in before.values() if text])
+
+
+def test_each_part_has_its_own_identity_and_only_its_rights(compose_folder):
+    identities = {
+        entry["name"]: entry for entry in json.loads((compose_folder / "secrets/s3.json").read_text())["identities"]
+    }
+    assert set(identities) == {"setup", "web", "worker"}
+    assert not {"Admin", "Write:datasets"} & set(identities["worker"]["actions"])
+    assert "Admin" not in identities["web"]["actions"]
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    owners = [name for name, service in services.items() if "postgres_owner_password" in service.get("secrets", [])]
+    assert owners == ["postgres", "setup"]
+    published = {name: service["networks"] for name, service in services.items()}
+    assert published["postgres"] == ["database"]
+    assert "front" not in published["worker-containers"]
+
+
+def test_no_secret_is_in_an_environment():
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name, service in services.items():
+        for variable, value in service.get("environment", {}).items():
+            is_secret = re.search("PASSWORD|SECRET|TOKEN|SIGNING_KEY", variable)
+            assert not is_secret or str(value).startswith("/run/secrets/"), (name, variable)
+    assert not re.search("(PASSWORD|SECRET_KEY|TOKEN)=", (ROOT / ".env.example").read_text())
+
+
+def test_nginx_takes_its_file(tmp_path):
+    text = (DEPLOY / "nginx" / "lunasite.conf.template").read_text()
+    for name, value in {"SITE_HOST": "site.example", "S3_HOST": "s3.example"}.items():
+        text = text.replace(f"${{{name}}}", value)
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=site.example",
+        "-keyout", tmp_path / "privkey.pem", "-out", tmp_path / "fullchain.pem")  # fmt: skip
+    text = text.replace("/etc/nginx/tls", str(tmp_path)).replace("/var/cache/nginx", str(tmp_path))
+    text = text.replace("//web:", "//127.0.0.1:").replace("//seaweedfs:", "//127.0.0.1:")
+    whole = f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; {text} }}"
+    (tmp_path / "nginx.conf").write_text(whole)
+    assert "test is successful" in run("nginx", "-t", "-c", tmp_path / "nginx.conf", "-p", tmp_path)
+
+
+def test_systemd_takes_its_units(tmp_path):
+    units = [Path(shutil.copy(path, tmp_path)) for path in (DEPLOY / "systemd").glob("*.service")]
+    assert len(units) == 2
+    for unit in units:
+        # Its programs lie in /opt/lunasite, which this machine has not.
+        unit.write_text(re.sub(r"^ExecStart=/opt/lunasite/\S+", "ExecStart=/bin/true", unit.read_text(), flags=re.M))
+    assert run("systemd-analyze", "verify", "--man=no", *units).strip() == ""
+
+
+def test_kubernetes_takes_its_manifests(tmp_path):
+    rendered = tmp_path / "all.yaml"
+    rendered.write_text(run("kubectl", "kustomize", DEPLOY / "kubernetes"))
+    objects = list(yaml.safe_load_all(rendered.read_text()))
+    wanted = {"Job", "Deployment", "DaemonSet", "NetworkPolicy", "HorizontalPodAutoscaler", "Ingress"}
+    assert wanted <= {item["kind"] for item in objects}
+    run(Path(shutil.which("python3") and ROOT / ".venv/bin/kubernetes-validate"), "--strict", rendered)
+
+
+def test_pods_run_as_an_ordinary_user_on_a_read_only_root():
+    objects = yaml.safe_load_all(run("kubectl", "kustomize", DEPLOY / "kubernetes"))
+    pods = [item["spec"]["template"]["spec"] for item in objects if "template" in item.get("spec", {})]
+    assert len(pods) == 5
+    for pod in pods:
+        assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, 10001)
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container["resources"]["limits"]
+
+
+def test_every_alert_fires_when_it_should_and_only_then():
+    folder = DEPLOY / "prometheus"
+    run("promtool", "check", "rules", folder / "recording.yml", folder / "alerts.yml")
+    assert "SUCCESS" in run("promtool", "test", "rules", "alerts_test.yml", cwd=folder)
+    alerts = [
+        rule["alert"]
+        for group in yaml.safe_load((folder / "alerts.yml").read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    tested = (folder / "alerts_test.yml").read_text()
+    for alert in alerts:
+        assert f"{alert} fires" in tested
+        assert f"{alert} is silent" in tested
+
+
+def test_the_dashboard_and_the_alerts_name_only_metrics_that_there_are(client, db):
+    text = client.get("/metrics").content.decode()
+    served = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
+    recorded = set(re.findall(r"record: (\S+)", (DEPLOY / "prometheus" / "recording.yml").read_text()))
+    dashboard = json.loads((DEPLOY / "grafana" / "lunasite.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"][0]["rules"]
+    for expression in [*asked, *(rule["expr"] for rule in rules)]:
+        for name in set(
+            re.findall(r"\b([a-z]+(?:[_:][a-z0-9_]+)+)(?=[{\[\s)]|$)", re.sub(r"by \(.*?\)|on \(.*?\)", "", expression))
+        ):
+            if name in ("histogram_quantile", "label_replace"):
+                continue
+            base = re.sub(r"_(bucket|count|sum|total)$", "", name)
+            assert {name, base, f"{base}_total"} & (served | recorded | {"up"}), (name, expression)
