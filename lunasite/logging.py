@@ -1,5 +1,6 @@
 """Structured logging: one line per event, to standard error."""
 
+import logging
 from typing import Any
 
 import structlog
@@ -7,9 +8,14 @@ import structlog
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-def logging_config(style: str, level: str) -> dict[str, Any]:
-    """Return Django's LOGGING setting: `line` for people, `json` for machines; both escape line breaks."""
+def logging_config(style: str, level: str, extra: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return Django's LOGGING setting: `line` for people, `json` for machines; both escape line breaks.
+
+    extra: further loggers.
+    """
+    logging.captureWarnings(True)
     shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -40,5 +46,6 @@ def logging_config(style: str, level: str) -> dict[str, Any]:
         "loggers": {
             "django-q": {"level": "WARNING"},
             "django.server": {"handlers": ["stderr"], "level": level, "propagate": False},
+            **(extra or {}),
         },
     }

@@ -94,6 +94,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "lunasite.middleware.request_log.RequestLogMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "lunasite.middleware.post_redirects.NoLostPostMiddleware",
     "django.middleware.security.SecurityMiddleware",

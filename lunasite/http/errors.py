@@ -1,7 +1,6 @@
 """Every error of the API in one shape: status, error_code, message, details (docs/reference/api-contract.md)."""
 
 import math
-import uuid
 from typing import Any
 
 import structlog
@@ -16,6 +15,7 @@ from rest_framework.views import set_rollback
 from lunasite.http import multipart
 from lunasite.http.authentication import REMEDY
 from lunasite.http.negotiation import wants_page
+from lunasite.http.request_id import current_request_id
 
 log = structlog.get_logger(__name__)
 
@@ -145,7 +145,7 @@ def _texts(value: Any) -> Any:
 
 
 def _server_error(error: Exception) -> Response:
-    request_id = uuid.uuid4().hex
+    request_id = current_request_id()
     log.error("request failed", request_id=request_id, exc_info=error)
     message = "Something went wrong on our side; try again, and send us the request id if it stays."
     return Response(body("INTERNAL_SERVER_ERROR", message, {"requestId": request_id}), 500)

@@ -1,7 +1,10 @@
 """Configuration of gunicorn: the worker class, its threads, and metrics shared between processes."""
 
 import contextlib
+import os
 from typing import Any
+
+from lunasite.logging import logging_config
 
 worker_class = "lunasite.serving.slowloris.HeaderBufferingThreadWorker"
 threads = 8
@@ -10,9 +13,13 @@ graceful_timeout = 15
 keepalive = 15
 max_requests = 20_000
 max_requests_jitter = 2_000
-accesslog = None
-errorlog = "-"
-loglevel = "warning"
+accesslog = None  # lunasite.middleware.request_log writes it
+# gunicorn's own lines in the site's form, so that LOG_FORMAT=json is JSON to the last line.
+logconfig_dict = logging_config(
+    os.environ.get("LOG_FORMAT") or "line",
+    os.environ.get("LOG_LEVEL") or "INFO",
+    extra={"gunicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False}},
+)
 proc_name = "lunasite"
 forwarded_allow_ips = "127.0.0.1"
 
@@ -27,6 +34,8 @@ def post_worker_init(worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """Remove the gauges of a process that has exited."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)
