@@ -17,8 +17,10 @@ COPY requirements.txt constraints.txt ./
 RUN pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --target /opt/packages -r requirements.txt
 
 FROM ${PYTHON_IMAGE} AS code
-ENV PYTHONPATH=/opt/packages PYTHONDONTWRITEBYTECODE=1
+ENV PYTHONDONTWRITEBYTECODE=1
 COPY --from=packages /opt/packages /opt/packages
+# A path file, not PYTHONPATH: the model process starts Python without the environment's paths.
+RUN python -c "import pathlib, site; folder = pathlib.Path(site.getsitepackages()[0]); folder.mkdir(parents=True, exist_ok=True); (folder / 'packages.pth').write_text('/opt/packages')"
 WORKDIR /app
 COPY . .
 # `COPY` keeps the modes of the checkout, and a strict umask there would hide the code from the user below.
@@ -34,6 +36,8 @@ LABEL org.opencontainers.image.title="lunasite" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+# A path file, not PYTHONPATH: the model process starts Python without the environment's paths.
+RUN python -c "import pathlib, site; folder = pathlib.Path(site.getsitepackages()[0]); folder.mkdir(parents=True, exist_ok=True); (folder / 'packages.pth').write_text('/opt/packages')"
 RUN groupadd --system --gid 10001 lunasite \
     && useradd --system --uid 10001 --gid lunasite --home-dir /data --shell /usr/sbin/nologin lunasite \
     && install -d -o lunasite -g lunasite -m 0700 /data /scratch /backup
@@ -42,7 +46,7 @@ COPY --from=code /app /app
 WORKDIR /app
 USER lunasite
 # STATIC_ROOT was filled above. TMPDIR holds uploads in progress: not /tmp, which is memory where the root is read-only.
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/opt/packages PATH=/opt/packages/bin:$PATH \
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/packages/bin:$PATH \
     DATA_DIR=/data TMPDIR=/scratch
 VOLUME ["/data", "/scratch"]
 

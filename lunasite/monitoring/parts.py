@@ -73,7 +73,7 @@ def static_files() -> Part:
     try:
         n_files = len(json.loads(path.read_text())["paths"])
     except (OSError, ValueError, KeyError):
-        return Part(False, "not collected; run `manage.py collectstatic`")
+        return Part(False, "not collected")
     return Part(True, f"{n_files} files")
 
 
