@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError
 from inference.model_service import engine as model_service
 from lunasite.monitoring import parts
 from submissions.storage import buckets
+from submissions.storage.address import StorageAddress
 from submissions.storage.base import PartsRef, StorageError
 from submissions.storage.files import store
 
@@ -110,10 +111,10 @@ def storage() -> Iterator[Finding]:
         return
     yield Finding("storage", is_same, "wrote, read and deleted an object", remedy)
     if settings.MINIO_PUBLIC:
-        yield from public_endpoint()
+        yield from public_endpoint(settings.MINIO_PUBLIC)
 
 
-def public_endpoint() -> Iterator[Finding]:
+def public_endpoint(server: StorageAddress) -> Iterator[Finding]:
     """Ask MINIO_PUBLIC_ENDPOINT as a browser does before it sends a part: may pages of SITE_URL PUT there?"""
     submissions = store()
     ref = PartsRef(f"doctor/{uuid.uuid4().hex}", "none", size_bytes=len(PROBE), part_bytes=len(PROBE))
@@ -123,11 +124,11 @@ def public_endpoint() -> Iterator[Finding]:
     try:
         answer = PoolManager(timeout=Timeout(5)).request("OPTIONS", url, headers=ask, retries=False)
     except HTTPError as error:
-        yield Finding("storage for browsers", False, f"{settings.MINIO_PUBLIC.url}: {type(error).__name__}", remedy)
+        yield Finding("storage for browsers", False, f"{server.url}: {type(error).__name__}", remedy)
         return
     allowed = answer.headers.get("Access-Control-Allow-Origin", "")
     is_ok = allowed in ("*", settings.SITE_URL)
-    detail = f"{settings.MINIO_PUBLIC.url} lets {allowed or 'no page'} send parts"
+    detail = f"{server.url} lets {allowed or 'no page'} send parts"
     yield Finding("storage for browsers", is_ok, detail, remedy, is_fatal=False)
 
 
