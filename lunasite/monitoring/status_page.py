@@ -113,10 +113,10 @@ def queues() -> Iterator[QueueState]:
         running=Count("pk", filter=Q(status=Evaluation.Status.RUNNING)),
         oldest=Min("created_at", filter=waiting),
     )
-    rows: dict[str, dict[str, Any]] = {row["submission__submission_type"]: row for row in counted}
+    rows: dict[str, Any] = {row["submission__submission_type"]: row for row in counted}
     alive = dict(Worker.objects.alive(now).values_list("cluster").order_by().annotate(Count("pk")))
     for kind, cluster in CLUSTERS.items():
-        row: dict[str, Any] = rows.get(kind) or {"waiting": 0, "running": 0, "oldest": None}
+        row = rows.get(kind) or {"waiting": 0, "running": 0, "oldest": None}
         wait = max(0, int((now - row["oldest"]).total_seconds())) if row["oldest"] else None
         yield QueueState(cluster, TITLES[kind], alive.get(cluster, 0), row["waiting"], row["running"], wait)
 
