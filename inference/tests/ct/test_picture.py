@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 
 from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.picture import MAX_FILE_BYTES, read_picture
@@ -161,6 +161,26 @@ def test_a_camera_rotation_is_obeyed(tmp_path):
     mark[0x0112] = 6
     picture = read_picture(saved(tmp_path, encoded(ramp(), "JPEG", exif=mark)))
     assert picture.grey.shape == (64, 48)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_each_orientation_is_turned_as_pillow_turns_it(tmp_path, orientation):
+    mark = Image.Exif()
+    mark[0x0112] = orientation
+    data = encoded(ramp(), "PNG", exif=mark)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert np.array_equal(read_picture(saved(tmp_path, data)).grey, np.asarray(upright))
+
+
+@pytest.mark.parametrize("mode", ["P", "CMYK", "YCbCr", "RGB", "L", "LA", "RGBA", "1"])
+def test_every_mode_gives_the_grey_of_its_colours(tmp_path, mode):
+    """CMYK and YCbCr exist in JPEG only; the others are without loss."""
+    picture = ramp().convert("RGB").convert(mode) if mode in ("CMYK", "YCbCr") else ramp().convert(mode)
+    kind = "JPEG" if mode in ("CMYK", "YCbCr") else "PNG"
+    options = {"quality": 100} if kind == "JPEG" else {}
+    grey = read_picture(saved(tmp_path, encoded(picture, kind, **options))).grey
+    wanted = np.asarray(picture.convert("RGB").convert("L"))
+    assert np.abs(grey.astype(int) - wanted.astype(int)).max() <= (3 if kind == "JPEG" else 1)
 
 
 @pytest.mark.parametrize("side", [(32, 32), (4096, 4096)])

@@ -119,3 +119,14 @@ def test_the_form_takes_both_ids(client, user):
     assert (str(newest.model_archive_id), newest.file) == (model, Submission.objects.get(pk=first).file)
     with pytest.raises(Exception, match="no image with this id"):
         actions.submit_again(user=user, phase=phase, earlier_id=uuid.uuid4(), received_at=newest.created_at)
+
+
+def test_another_team_s_model_archive_is_not_found(client):
+    phase = make_phase()
+    model = uploaded(client)
+    assert sent(client, phase, file=image(), model_archive=model).status_code == 201
+    stranger = Client()
+    stranger.force_login(make_member())
+    refused = sent(stranger, phase, file=image(), model_archive=model)
+    assert refused.status_code == 400
+    assert refused.json()["error_code"] == "MODEL_ARCHIVE_NOT_FOUND"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from submissions.kinds import KINDS, BadAnswer
-from submissions.kinds.base import SentCase
+from submissions.kinds import KINDS, BadAnswer, Kind
+from submissions.kinds.base import BatchFiles, SentCase
 from submissions.kinds.packing import pack, unpack
 from submissions.scoring import CURVES, METRICS, curves, metrics_of, score
 
@@ -220,3 +220,29 @@ def test_what_single_precision_adds_to_an_answer_is_clipped_as_in_a_csv(sent, ke
 def test_what_lies_further_outside_is_no_probability(sent):
     with pytest.raises(BadAnswer):
         KINDS["lesion"].read_answer({"data": {"probability": sent}})
+
+
+def test_a_refused_answer_says_why():
+    assert str(BadAnswer("no number")) == "no number"
+
+
+@pytest.mark.parametrize(
+    ("base", "methods"),
+    [
+        (BatchFiles, {"inputs", "read_output"}),
+        (Kind, {"read_row", "split_problem", "value_columns", "answer_of", "template_header", "template_values",
+                "csv_sentences", "gather", "truths", "pack", "unpack"}),
+    ],
+)  # fmt: skip
+def test_a_kind_that_leaves_a_method_out_cannot_be_made(base, methods):
+    assert base.__abstractmethods__ == methods
+    for missing in methods:
+        written = {name: (lambda self: None) for name in methods - {missing}}
+        with pytest.raises(TypeError, match=missing):
+            type("Incomplete", (base,), written)()
+
+
+def test_a_phase_s_own_slug_names_the_output_file():
+    batch = KINDS["lesion"].batch
+    assert batch.output_files({"output": "my-answer"}) == ("my-answer.json",)
+    assert batch.output_files({"image": "ct"}) == batch.output_names

@@ -174,3 +174,8 @@ def test_a_phase_that_no_contract_serves_cannot_take_images(phase):
     phase.accepts_docker = True
     with pytest.raises(Exception, match="No container contract serves"):
         phase.full_clean()
+
+
+def test_an_image_is_named_by_its_scan_unless_the_table_names_a_file():
+    assert KIND.image_name({"seriesuid": "1.2.3"}) == "1.2.3.mha"
+    assert KIND.image_name({"seriesuid": "1.2.3", "file": "a.mha"}) == "a.mha"

@@ -103,6 +103,13 @@ def test_before_the_opening_nothing_is_taken():
         make_submission(phase=make_phase(opens_at=NOON), received_at=NOON - timedelta(seconds=1))
 
 
+def test_another_person_s_idempotency_key_is_no_key_of_mine():
+    phase = make_phase(opens_at=NOON - timedelta(days=1))
+    first = make_submission(user=make_member(), phase=phase, received_at=NOON, idempotency_key="k")
+    second = make_submission(user=make_member(), phase=phase, received_at=NOON, idempotency_key="k")
+    assert first.pk != second.pk
+
+
 def test_the_same_key_submits_once():
     user, phase = make_member(), open_phase(quotas=[(1, None)])
     first = make_submission(user=user, phase=phase, received_at=NOON, idempotency_key="k")

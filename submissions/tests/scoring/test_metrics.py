@@ -12,10 +12,10 @@ from sklearn.linear_model import LogisticRegression
 
 from submissions.kinds import KINDS
 from submissions.kinds.slice import CLASS_NAMES
-from submissions.scoring import METRICS, MetricError, metrics_of, preferred_interval, score
+from submissions.scoring import CURVES, METRICS, MetricError, metrics_of, preferred_interval, score
 from submissions.scoring.calibration import calibration_line
 from submissions.scoring.metrics import Metric, evaluate
-from submissions.scoring.resamples import Sample
+from submissions.scoring.resamples import Resamples, Sample
 
 # A small vector with known answers: ten benign, four malignant.
 SMALL_TRUTH = [0] * 10 + [1] * 4
@@ -236,3 +236,45 @@ def test_a_plain_function_becomes_a_metric_that_ranks(monkeypatch):
     scores = score("lesion", truth, p, None, ranking="youden")
     assert scores["youden"] == pytest.approx(scores["recall"] + scores["specificity"] - 1)
     assert preferred_interval(scores, "youden") is not None
+
+
+def test_the_metrics_that_cannot_rank_are_those_without_a_better_end():
+    assert {name for name, metric in METRICS.items() if not metric.can_rank} == {
+        "calibration_slope", "calibration_intercept",
+    }  # fmt: skip
+
+
+def test_specificity_without_negatives_is_left_out():
+    assert value("specificity", [1, 1], [0.2, 0.9]) is None
+
+
+def test_macro_f1_counts_a_class_that_is_called_as_often_wrongly_as_rightly():
+    truth, called = [0, 1, 1, 2, 2], [0, 0, 1, 2, 2]
+    predictions = np.eye(4)[called]
+    assert value("macro_f1", truth, predictions) == pytest.approx(sk.f1_score(truth, called, average="macro"))
+
+
+def test_the_seed_of_the_patient_bootstrap_is_0_unless_another_is_given():
+    rng = np.random.default_rng(5)
+    truth, predictions = rng.integers(0, 2, 80), rng.random(80)
+    patients = [f"p{i // 2}" for i in range(80)]
+
+    def interval(**options):
+        return score("lesion", truth, predictions, patients, ["brier"], **options)["brier_ci"]["patient"]
+
+    assert interval() == interval(seed=0)
+    assert interval() != interval(seed=1)
+
+
+def test_a_resample_without_positives_has_no_specificity_at_a_sensitivity():
+    sample = Sample(np.array([0, 0, 1]), np.array([0.1, 0.6, 0.5]))
+    resamples = Resamples(sample, np.array([[1.0, 2.0, 0.0], [1.0, 1.0, 1.0]]))
+    found = METRICS["specificity_at_95_sensitivity"].over(resamples)
+    assert np.isnan(found[0])
+    assert found[1] == pytest.approx(0.5)
+
+
+def test_only_curves_with_a_line_of_chance_have_a_diagonal():
+    axes = {name: curve.chart for name, curve in CURVES.items() if curve.chart}
+    assert {name for name, chart in axes.items() if chart.has_diagonal} == {"roc", "reliability"}
+    assert axes["roc"].x_ticks == (0.0, 0.25, 0.5, 0.75, 1.0)
