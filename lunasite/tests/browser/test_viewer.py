@@ -1,0 +1,161 @@
+"""The CT viewer in a real browser: scans as everyday tools write them, a click that says where, what is then sent."""
+
+import math
+
+import numpy as np
+import pytest
+import SimpleITK
+from playwright.sync_api import expect, sync_playwright
+
+from submissions.tests.factories import make_member
+
+from .conftest import CHROMIUM
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+# The software renderer of Chromium: WebGL 2 without a graphics card.
+SOFTWARE = [
+    *[flag for flag in CHROMIUM["args"] if flag != "--disable-gpu"],
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM["executable_path"], args=SOFTWARE)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def scan():
+    """A small chest of air with one bright ball; spacing, origin and axes are none of the defaults."""
+    values = np.full((20, 40, 50), -800, dtype=np.int16)
+    z, y, x = np.ogrid[:20, :40, :50]
+    values[(z - 12) ** 2 + (y - 25) ** 2 + (x - 30) ** 2 <= 16] = 60
+    image = SimpleITK.GetImageFromArray(values)
+    image.SetSpacing((0.8, 0.7, 2.5))
+    image.SetOrigin((-120.5, -90.25, 33.0))
+    turn = math.radians(10)
+    image.SetDirection((math.cos(turn), -math.sin(turn), 0, math.sin(turn), math.cos(turn), 0, 0, 0, 1))
+    return image
+
+
+@pytest.fixture
+def viewer_page(open_page):
+    page = open_page(make_member())
+    page.goto("/try")
+    return page
+
+
+def opened(page):
+    page.wait_for_selector(".viewer-stage:not([hidden]) canvas")
+    expect(page.locator(".viewer [role=status]")).to_contain_text("Click the middle")
+    expect(page.locator(".viewer")).not_to_have_attribute("aria-busy", "true")
+
+
+def sent_volume(page, tmp_path):
+    """Return the file that the form would send, read by ITK."""
+    data = page.evaluate("""async () => {
+        const file = document.querySelector('#id_lesion-file').files[0];
+        return [file.name, [...new Uint8Array(await file.arrayBuffer())]];
+    }""")
+    path = tmp_path / data[0]
+    path.write_bytes(bytes(data[1]))
+    return SimpleITK.ReadImage(str(path))
+
+
+def same(one, other):
+    assert one.GetSize() == other.GetSize()
+    assert np.allclose(one.GetSpacing(), other.GetSpacing(), atol=1e-4)
+    assert np.allclose(one.GetOrigin(), other.GetOrigin(), atol=1e-3)
+    assert np.allclose(one.GetDirection(), other.GetDirection(), atol=1e-4)
+    assert np.array_equal(SimpleITK.GetArrayFromImage(one), SimpleITK.GetArrayFromImage(other))
+
+
+@pytest.mark.parametrize("name", ["scan.nii.gz", "scan.nii", "scan.nrrd", "scan.mha"])
+def test_a_scan_of_another_format_is_shown_and_sent_as_mha_voxel_for_voxel(viewer_page, scan, tmp_path, name):
+    SimpleITK.WriteImage(scan, str(tmp_path / name), useCompression=name.endswith(("gz", "nrrd", "mha")))
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / name))
+    opened(viewer_page)
+    (tmp_path / "sent").mkdir()
+    same(sent_volume(viewer_page, tmp_path / "sent"), scan)
+
+
+def test_a_click_fills_in_the_coordinates_itk_would_give(viewer_page, scan, tmp_path):
+    SimpleITK.WriteImage(scan, str(tmp_path / "scan.nii.gz"))
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / "scan.nii.gz"))
+    opened(viewer_page)
+    viewer_page.get_by_role("button", name="Axial").click()
+    viewer_page.locator(".viewer canvas").click()
+    expect(viewer_page.locator("#id_lesion-x")).not_to_have_value("")
+    point = [float(viewer_page.input_value(f"#id_lesion-{axis}")) for axis in "xyz"]
+    middle = scan.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in scan.GetSize()])
+    assert np.allclose(point, middle, atol=1.5), (point, middle)
+
+
+def test_keys_windows_and_planes_work_without_a_mouse(viewer_page, scan, tmp_path):
+    SimpleITK.WriteImage(scan, str(tmp_path / "scan.mha"))
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / "scan.mha"))
+    opened(viewer_page)
+    viewer_page.focus(".viewer canvas")
+    viewer_page.keyboard.press("ArrowRight")
+    before = viewer_page.inner_text(".viewer-where")
+    viewer_page.keyboard.press("PageUp")
+    after = viewer_page.inner_text(".viewer-where")
+    assert before != after
+    assert "HU" in after
+    for name in ("Mediastinum", "Bone", "Lung", "Coronal", "Sagittal", "Three planes"):
+        button = viewer_page.get_by_role("button", name=name, exact=True)
+        button.click()
+        assert button.get_attribute("aria-pressed") == "true"
+    assert viewer_page.get_by_label("Window level in HU").input_value() == "-600"
+
+
+def test_a_dicom_folder_becomes_the_volume_itk_reads(viewer_page, scan, tmp_path):
+    folder = write_dicom(scan, tmp_path / "dicom")
+    (folder / "DICOMDIR").write_bytes(b"not an image")
+    viewer_page.set_input_files("input[webkitdirectory]", str(folder))
+    opened(viewer_page)
+    reader = SimpleITK.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    wanted = reader.Execute()
+    same(sent_volume(viewer_page, tmp_path), SimpleITK.Cast(wanted, SimpleITK.sitkInt16))
+
+
+def write_dicom(scan, folder):
+    """Write a series of slices with GDCM, as SimpleITK's own example of a series does."""
+    folder.mkdir()
+    writer = SimpleITK.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    direction = scan.GetDirection()
+    common = {
+        "0008|0060": "CT", "0020|000e": "1.2.826.0.1.3680043.2.1125.1", "0020|000d": "1.2.826.0.1.3680043.2.1125.2",
+        "0020|0037": "\\".join(f"{direction[i]:.10g}" for i in (0, 3, 6, 1, 4, 7)), "0028|1052": "0", "0028|1053": "1",
+    }  # fmt: skip
+    for number in range(scan.GetDepth()):
+        piece = scan[:, :, number]
+        for key, value in common.items():
+            piece.SetMetaData(key, value)
+        position = scan.TransformIndexToPhysicalPoint((0, 0, number))
+        piece.SetMetaData("0020|0032", "\\".join(f"{value:.10g}" for value in position))
+        piece.SetMetaData("0020|0013", str(number + 1))
+        piece.SetMetaData("0008|0018", f"1.2.826.0.1.3680043.2.1125.3.{number + 1}")
+        writer.SetFileName(str(folder / f"slice{(number * 7) % scan.GetDepth():03d}.dcm"))
+        writer.Execute(piece)
+    return folder
+
+
+def test_a_file_that_is_no_scan_is_named_and_can_still_be_sent(viewer_page, tmp_path):
+    (tmp_path / "broken.nrrd").write_bytes(b"nothing")
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / "broken.nrrd"))
+    viewer_page.get_by_text("The scan cannot be shown here").wait_for()
+
+
+def test_no_part_of_the_viewer_is_loaded_before_a_scan_is_opened(open_page):
+    page = open_page(make_member())
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/try")
+    assert not [url for url in asked if "niivue" in url or "daikon" in url]
