@@ -37,7 +37,7 @@ def open_phases(now: datetime) -> dict[str, Phase]:
         ),
         PICTURES: _phase(
             PICTURES, slices, "Phantom slices", SLICE_TASK, [(10, week)],
-            opens_at=now - week, tie_breaks=["accuracy"],
+            opens_at=now - week, tie_breaks=["accuracy"], disclosure=Phase.Disclosure.PRACTICE,
         ),
     }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -11,6 +12,8 @@ from django.utils import timezone
 from lunasite.http.errors import ApiError
 from submissions.models import Submission
 from submissions.presenters import record_signature
+from submissions.presenters.progress import run_seconds
+from submissions.presenters.report import dataset_facts
 
 
 def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
@@ -21,6 +24,7 @@ def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
     if (current := submission.current_evaluation) is None:
         raise ApiError(409, "NOT_SCORED", "There is no record before the submission is scored.")
     assert current.finished_at is not None  # one UPDATE sets both
+    now = timezone.now()
     record = {
         "site": settings.SITE_URL,
         "submission": str(submission.pk),
@@ -28,15 +32,25 @@ def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
         "team": submission.team.name,
         "submission_type": submission.submission_type,
         "file_sha256": submission.sha256,
-        "dataset_hash": current.dataset_hash,
         "code_version": current.code_version,
         "metric_version": current.metric_version,
-        "seed": current.bootstrap_seed,
         "attempt": current.attempt,
-        "finished_at": current.finished_at.isoformat(),
-        "scores": submission.scores_shown_to(user, timezone.now()),
+        "finished_at": _finished_at(submission, user, now).isoformat(),
+        "disclosure": submission.phase.view_of(user, now).state,
+        "scores": submission.scores_shown_to(user, now),
+        **dataset_facts(submission, user, now),
     }
     return record_signature.sign(record, record_signature.private_key(settings.RECORD_SIGNING_KEY))
+
+
+def _finished_at(submission: Submission, user: Any, now: datetime) -> datetime:
+    """Return when the evaluation ended, no more exactly than `user` may know how long it ran."""
+    current = submission.current_evaluation
+    assert current is not None
+    assert current.finished_at is not None
+    if current.started_at is None or submission.phase.view_of(user, now).is_full("run_time"):
+        return current.finished_at
+    return current.started_at + timedelta(seconds=run_seconds(current, now, user) or 0)
 
 
 def trusted_keys() -> dict[str, Ed25519PublicKey]:
