@@ -125,7 +125,7 @@ MATRIX: dict[str, Row] = {
     "api_submissions": token_api(OK, "get"),
     "api_submission": own_api(),
     "api_cancel": own_api("post", 409),
-    "api_choice": own_api("put", 409),
+    "api_choice": Row("put", 401, GONE, 409, NO, NO),  # only its team chooses; here there is nothing to choose
     "api_report": own_api(),
     "api_record": own_api(),
     "api_record_key": everybody(OK),

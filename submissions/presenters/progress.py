@@ -7,7 +7,7 @@ phase's disclosure. Where no view is given, it is that of a participant.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -83,6 +83,7 @@ def steps_of(submission: Submission) -> tuple[str, ...]:
 BEFORE_HIDDEN_CASES = ("started", "fetch", "intake", "load", "upload", "check", "queued", TRIAL_STAGE)
 # The timeline's lines that are written while a container runs on hidden cases.
 EXACT_EVENTS = ("start", "run")
+ENDS = ("scored", "failed")
 STAGES = {
     "started": "A worker has started.",
     "fetch": "Fetching the image.",
@@ -145,9 +146,24 @@ def note_shown(evaluation: Evaluation, now: datetime, user: Any = None) -> str:
 
 
 def events_shown(evaluation: Evaluation, now: datetime, user: Any = None) -> list[EvaluationEvent]:
-    """Return the timeline without the lines whose time or text comes from a run on hidden cases."""
-    is_exact = view_for(evaluation, now, user).is_full("run_time") or not evaluation.submission.is_docker
-    return [event for event in evaluation.events.all() if is_exact or event.stage not in EXACT_EVENTS]
+    """Return the timeline; without the lines from a run on hidden cases, its end told on a step, where time is coarse."""
+    events = list(evaluation.events.all())
+    if view_for(evaluation, now, user).is_full("run_time") or not evaluation.submission.is_docker:
+        return events
+    shown = [event for event in events if event.stage not in EXACT_EVENTS]
+    for event in shown:
+        if event.stage in ENDS and (at := ended_at(evaluation, now, user)):
+            event.at = at
+    return shown
+
+
+def ended_at(evaluation: Evaluation, now: datetime, user: Any = None) -> datetime | None:
+    """Return when an evaluation ended, no more exactly than `user` may know how long it ran; None before."""
+    seconds = run_seconds(evaluation, now, user)
+    if seconds is None or evaluation.started_at is None:
+        return evaluation.finished_at
+    is_exact = view_for(evaluation, now, user).is_full("run_time")
+    return evaluation.finished_at if is_exact else evaluation.started_at + timedelta(seconds=seconds)
 
 
 def _seconds(start: datetime | None, now: datetime) -> int:

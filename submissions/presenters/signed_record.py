@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -12,7 +11,7 @@ from django.utils import timezone
 from lunasite.http.errors import ApiError
 from submissions.models import Submission
 from submissions.presenters import record_signature
-from submissions.presenters.progress import run_seconds
+from submissions.presenters.progress import ended_at
 from submissions.presenters.report import dataset_facts
 
 
@@ -23,8 +22,9 @@ def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
     """
     if (current := submission.current_evaluation) is None:
         raise ApiError(409, "NOT_SCORED", "There is no record before the submission is scored.")
-    assert current.finished_at is not None  # one UPDATE sets both
     now = timezone.now()
+    finished_at = ended_at(current, now, user)
+    assert finished_at is not None  # one UPDATE sets both
     record = {
         "site": settings.SITE_URL,
         "submission": str(submission.pk),
@@ -35,22 +35,12 @@ def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
         "code_version": current.code_version,
         "metric_version": current.metric_version,
         "attempt": current.attempt,
-        "finished_at": _finished_at(submission, user, now).isoformat(),
+        "finished_at": finished_at.isoformat(),
         "disclosure": submission.phase.view_of(user, now).state,
         "scores": submission.scores_shown_to(user, now),
         **dataset_facts(submission, user, now),
     }
     return record_signature.sign(record, record_signature.private_key(settings.RECORD_SIGNING_KEY))
-
-
-def _finished_at(submission: Submission, user: Any, now: datetime) -> datetime:
-    """Return when the evaluation ended, no more exactly than `user` may know how long it ran."""
-    current = submission.current_evaluation
-    assert current is not None
-    assert current.finished_at is not None
-    if current.started_at is None or submission.phase.view_of(user, now).is_full("run_time"):
-        return current.finished_at
-    return current.started_at + timedelta(seconds=run_seconds(current, now, user) or 0)
 
 
 def trusted_keys() -> dict[str, Ed25519PublicKey]:
