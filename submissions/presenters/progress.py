@@ -146,7 +146,7 @@ def note_shown(evaluation: Evaluation, now: datetime, user: Any = None) -> str:
 
 
 def events_shown(evaluation: Evaluation, now: datetime, user: Any = None) -> list[EvaluationEvent]:
-    """Return the timeline; without the lines from a run on hidden cases, its end told on a step, where time is coarse."""
+    """Return the timeline. Where time is coarse, its end is on a step, and no line is from a run on hidden cases."""
     events = list(evaluation.events.all())
     if view_for(evaluation, now, user).is_full("run_time") or not evaluation.submission.is_docker:
         return events

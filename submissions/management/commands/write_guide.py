@@ -11,7 +11,7 @@ from submissions.management.generated_docs import disclosure_table, participant_
 
 
 class Command(BaseCommand):
-    help = "Rewrite what the docs take from code: failure codes, docker run lines, the diagram of states, the disclosure."
+    help = "Rewrite what the docs take from code: failure codes, docker run lines, diagram of states, disclosure."
 
     def handle(self, *args: Any, **options: Any) -> None:
         pages = {
