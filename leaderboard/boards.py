@@ -9,13 +9,18 @@ from typing import Any
 from django.http import Http404
 from django.utils import timezone
 
+from leaderboard.models import SHOWN
+from submissions.disclosure import View
 from submissions.models import Phase, Split
 from submissions.scoring import METRICS, Metric, canonical_name
 
 
 @dataclass(frozen=True)
 class Board:
-    """One view of a phase's standings. every_entry: show all of a team's entries, not only its best."""
+    """One view of a phase's standings. every_entry: show all of a team's entries, not only its best.
+
+    view: what the reader may see. Staff choose the split `shown` for the board as participants see it.
+    """
 
     phase: Phase
     metric: Metric
@@ -23,6 +28,17 @@ class Board:
     splits: tuple[str, ...]
     every_entry: bool
     now: datetime
+    view: View
+
+    @property
+    def rows_split(self) -> str:
+        """The split of the stored rows that the board reads."""
+        return SHOWN if self.view.has_ladder else self.split
+
+    @property
+    def is_full(self) -> bool:
+        """Whether everything about the split is shown: all metrics, comparisons and groups of ranks."""
+        return self.split in self.view.full_splits
 
     @property
     def is_ranking(self) -> bool:
@@ -37,13 +53,13 @@ class Board:
     def metrics(self) -> list[Metric]:
         """Return the metrics that the board can be sorted by; the ranking metric comes first."""
         first = self.phase.ranking_metric
-        names = [first, *(name for name in self.phase.kind.metrics if name != first)]
+        names = [first, *(name for name in shown_metrics(self.phase, self.is_full) if name != first)]
         return [METRICS[name] for name in names if METRICS[name].can_rank or name == first]
 
     @property
     def tie_breaks(self) -> list[Metric]:
         """Return the metrics that break ties, with or without `every_entry`; none if another metric sorts the board."""
-        ranks = self.metric.name == self.phase.ranking_metric
+        ranks = self.metric.name == self.phase.ranking_metric and self.is_full
         return [METRICS[name] for name in self.phase.tie_breaks] if ranks else []
 
 
@@ -62,20 +78,27 @@ def board_of(phase: Phase, user: Any, *, metric: str = "", split: str = "", ever
     """
     now = timezone.now()
     splits = shown_splits(phase, user, now)
-    name = canonical_name(metric) or phase.ranking_metric
-    if name not in phase.kind.metrics:
-        raise ValueError("metric")
     chosen = split or default_split(phase, now, splits)
     if chosen not in splits:
         raise ValueError("split")
-    return Board(phase, METRICS[name], chosen, splits, every_entry, now)
+    view = phase.view_of(user, now) if chosen != SHOWN else phase.view_in(phase.state(now))
+    name = canonical_name(metric) or phase.ranking_metric
+    if name not in shown_metrics(phase, chosen in view.full_splits):
+        raise ValueError("metric")
+    return Board(phase, METRICS[name], chosen, splits, every_entry, now, view)
+
+
+def shown_metrics(phase: Phase, is_full: bool) -> list[str]:
+    """Return the metrics of a board: all of the kind, or only the ranking one where no other is shown."""
+    return list(phase.kind.metrics) if is_full else [phase.ranking_metric]
 
 
 def shown_splits(phase: Phase, user: Any, now: datetime) -> tuple[str, ...]:
     """Return the splits that the dataset has and `user` may see; `public` if there is no other."""
     existing = set(phase.dataset.cases.order_by().values_list("split", flat=True).distinct())
     shown = tuple(str(split) for split in phase.shown_splits(user, now) if split in existing)
-    return shown or (str(Split.PUBLIC),)
+    extra = (SHOWN,) if user.is_staff and phase.view_in(phase.state(now)).has_ladder else ()
+    return (shown or (str(Split.PUBLIC),)) + extra
 
 
 def default_split(phase: Phase, now: datetime, splits: tuple[str, ...]) -> str:

@@ -37,7 +37,7 @@ METHODS = {
 
 
 class NotComparable(Exception):
-    """The two entries were not scored on the same cases; the message states what to do."""
+    """The two entries cannot be compared, or not yet; the message states what to do."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,12 @@ class Comparison:
 
 
 def comparable(board: Board, user: Any) -> Any:
-    """Return the evaluations that `user` may compare: those on the board, and those of the user's team."""
+    """Return the evaluations that `user` may compare: those on the board, and those of the user's team.
+
+    Before the end of a competition there are none: a paired comparison is made of every metric of both entries.
+    """
+    if not board.is_full:
+        return Evaluation.objects.none()
     own = Submission.objects.visible_to(user).filter(phase=board.phase)
     on_board = Standing.objects.filter(phase=board.phase, split=board.split).values("evaluation")
     counted = Evaluation.objects.filter(is_current=True, submission__phase=board.phase)
@@ -78,6 +83,7 @@ def comparable(board: Board, user: Any) -> Any:
 
 def compare(board: Board, first: Evaluation, second: Evaluation) -> Comparison:
     """Return how two evaluations differ on the board's split. Raises NotComparable."""
+    assert board.is_full, "nothing may be compared here"
     kind = board.phase.kind
     truth, patients, chosen = _cases(board, first, second)
     samples = Sample(truth, _predictions(kind, first, chosen)), Sample(truth, _predictions(kind, second, chosen))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from django.http import HttpResponse
 
-from leaderboard.boards import Board
+from leaderboard.boards import Board, shown_metrics
 from leaderboard.columns import COLUMNS
 from leaderboard.standings import BoardRow
 from lunasite.http.csv_export import as_csv
@@ -24,7 +24,7 @@ def csv_response(board: Board, rows: Iterable[BoardRow]) -> HttpResponse:
 
 def board_csv(board: Board, rows: Iterable[BoardRow]) -> str:
     """Return the rows as CSV: texts escaped, numbers as numbers."""
-    metrics = list(board.phase.kind.metrics)
+    metrics = shown_metrics(board.phase, board.is_full)
     header = [
         name for column in COLUMNS if column.in_csv for name in (metrics if column.name == "metrics" else [column.name])
     ]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from leaderboard.boards import Board
-from leaderboard.standings import entries_of
+from leaderboard.standings import entries_of, shown_scores
 from submissions.models import Evaluation, Team
 from submissions.scoring import MISSING, preferred_interval
 
@@ -53,20 +53,19 @@ def _with_best(board: Board, rows: Sequence[tuple[int, float]], *, leaders_only:
 
 
 def _details(evaluations: Sequence[int]) -> dict[int, dict[str, Any]]:
-    fields = ("id", "scores", "submission_id", "submission__created_at", "submission__team__name")
+    fields = ("id", "scores", "shown_score", "submission_id", "submission__created_at", "submission__team__name")
     return {row["id"]: row for row in Evaluation.objects.filter(pk__in=evaluations).values(*fields)}
 
 
 def _moment(board: Board, row: dict[str, Any], best: float) -> HistoryPoint:
-    scores = row["scores"][board.split]
+    scores = shown_scores(board, row)
     low, high = preferred_interval(scores, board.metric.name) or (None, None)
-    shown = board.phase.rounded
     return HistoryPoint(
         submitted_at=row["submission__created_at"],
         submission=str(row["submission_id"]),
         team=row["submission__team__name"],
-        score=shown(scores[board.metric.name]),
-        low=shown(low),
-        high=shown(high),
-        best=shown(best),
+        score=scores[board.metric.name],
+        low=low,
+        high=high,
+        best=board.phase.rounded(best),
     )

@@ -10,18 +10,26 @@ from django.db import models
 from leaderboard.ranking import ENTRY_ORDER
 from submissions.models import Evaluation, Phase, Split, Team
 
+# The rows of public scores as the ladder shows them, beside the rows of the splits in full.
+SHOWN = "shown"
+
+
+def row_splits() -> list[tuple[str, str]]:
+    counted = [(value, label) for value, label in Split.choices if value != Split.SAMPLE]
+    return [*counted, (SHOWN, "shown: the public scores as participants see them before the end")]
+
 
 class BoardEntry(models.Model):
     """One metric and split of a submission's current evaluation; hidden submissions have no entries.
 
     `sort_key` is the score as it is shown, with its sign changed if needed so that higher is better; -inf if missing.
-    Only the ranking metric has `tie_keys`.
+    Only the ranking metric has `tie_keys`. With the ladder, rows of `shown` hold the scores that participants see.
     """
 
     phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="+", db_index=False)
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+", db_index=False)
     evaluation = models.ForeignKey(Evaluation, on_delete=models.CASCADE, related_name="board_entries")
-    split = models.CharField(max_length=10, choices=Split.choices)
+    split = models.CharField(max_length=10, choices=row_splits)
     metric = models.CharField(max_length=40)
     is_baseline = models.BooleanField(default=False)
     sort_key = models.FloatField()
@@ -43,14 +51,17 @@ class BoardEntry(models.Model):
 
 
 class Standing(models.Model):
-    """The best current entry of a team in a phase, by the ranking metric.
+    """The current entry that ranks a team in a phase, by the ranking metric.
+
+    In a practice phase it is the best of each split. With the ladder, `shown` has the best shown entry, and the other
+    splits have the one entry that counts at the end: the one its team has chosen, else the best shown.
 
     `sort_key` is the ranking score, with its sign changed if needed so that higher is better; `tie_keys` break ties.
     """
 
     phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="standings")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="standings")
-    split = models.CharField(max_length=10, choices=Split.choices)
+    split = models.CharField(max_length=10, choices=row_splits)
     is_baseline = models.BooleanField(default=False)
     evaluation = models.ForeignKey(Evaluation, on_delete=models.CASCADE, related_name="standings")
     score = models.FloatField()

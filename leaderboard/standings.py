@@ -11,9 +11,9 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from leaderboard.boards import Board
-from leaderboard.models import BoardEntry, Standing
+from leaderboard.models import SHOWN, BoardEntry, Standing
 from leaderboard.ranking import ENTRY_ORDER, RankedEntry, RankInput, rank_entries
-from submissions.models import Evaluation, Team
+from submissions.models import Evaluation, Split, Team
 from submissions.scoring import MISSING, preferred_interval
 
 PAGE_ROWS = 50
@@ -88,7 +88,7 @@ def _team_of(place: RankedEntry) -> int | None:
 
 def _entries(board: Board) -> QuerySet[Standing] | QuerySet[BoardEntry]:
     """Return the board's rows: standings for the ranking board, board entries for all others."""
-    best = Standing.objects.filter(phase=board.phase, split=board.split)
+    best = Standing.objects.filter(phase=board.phase, split=board.rows_split)
     if board.is_ranking:
         return best
     entries = entries_of(board)
@@ -97,7 +97,7 @@ def _entries(board: Board) -> QuerySet[Standing] | QuerySet[BoardEntry]:
 
 def entries_of(board: Board) -> QuerySet[BoardEntry]:
     """Return every board entry of the phase for the board's metric and split; hidden submissions have none."""
-    return BoardEntry.objects.filter(phase=board.phase, split=board.split, metric=board.metric.name)
+    return BoardEntry.objects.filter(phase=board.phase, split=board.rows_split, metric=board.metric.name)
 
 
 def team_on_board(board: Board, text: str) -> Team | None:
@@ -159,7 +159,15 @@ def _ties(keys: Sequence[float | None]) -> tuple[float, ...]:
 def rows_of(board: Board, found: Sequence[RankedEntry], own: Team | None) -> list[BoardRow]:
     """Return the rows to show for ranked entries, read in one query."""
     wanted = [place.contender.identity[0] for place in found if isinstance(place.contender.identity, tuple)]
-    fields = ("id", "scores", "timings", "submission_id", "submission__created_at", "submission__is_baseline")
+    fields = (
+        "id",
+        "scores",
+        "shown_score",
+        "timings",
+        "submission_id",
+        "submission__created_at",
+        "submission__is_baseline",
+    )
     named = (*fields, "submission__team_id", "submission__team__name")
     rows = {row["id"]: row for row in Evaluation.objects.filter(pk__in=wanted).values(*named)}
     # An entry removed since it was ranked is left out.
@@ -168,26 +176,29 @@ def rows_of(board: Board, found: Sequence[RankedEntry], own: Team | None) -> lis
 
 
 def _row(board: Board, rank: int | None, row: dict[str, Any], own: Team | None) -> BoardRow:
-    scores = row["scores"].get(board.split, {})
+    scores = shown_scores(board, row)
     low, high = preferred_interval(scores, board.metric.name) or (None, None)
-    shown = board.phase.rounded
     return BoardRow(
         rank=rank,
         team=row["submission__team__name"],
         team_id=row["submission__team_id"],
         submission=str(row["submission_id"]),
-        score=shown(scores.get(board.metric.name)),
-        low=shown(low),
-        high=shown(high),
-        metrics={name: shown(scores[name]) for name in board.phase.kind.metrics if name in scores},
+        score=scores.get(board.metric.name),
+        low=low,
+        high=high,
+        metrics={name: scores[name] for name in board.phase.kind.metrics if name in scores},
         submitted_at=row["submission__created_at"],
         is_baseline=row["submission__is_baseline"],
         is_own=own is not None and own.pk == row["submission__team_id"],
-        seconds_per_case=_seconds_per_case(row["timings"]),
+        seconds_per_case=board.view.latency_s(row["timings"]),
     )
 
 
-def _seconds_per_case(timings: dict[str, Any]) -> float | None:
-    """Return a container's median seconds per case, if its run recorded it."""
-    seconds = timings.get("latency_median_s")
-    return round(float(seconds), 3) if isinstance(seconds, int | float) else None
+def shown_scores(board: Board, row: dict[str, Any]) -> dict[str, Any]:
+    """Return what the board's reader may see of an evaluation's scores on the board's split.
+
+    row: with the evaluation's `scores` and `shown_score`.
+    """
+    split = str(Split.PUBLIC) if board.split == SHOWN else board.split
+    scores: dict[str, Any] = board.view.scores(row["scores"], row["shown_score"]).get(split, {})
+    return scores

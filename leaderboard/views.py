@@ -22,6 +22,10 @@ from leaderboard.standings import BoardRow, all_rows, own_rank, page_of, team_on
 from submissions.models import Evaluation, Phase, Split, Team
 from submissions.models.team import team_of
 
+NOT_YET = (
+    "Entries are compared on every metric, so this opens when the phase has ended. Until then the board compares them."
+)
+
 
 @require_GET
 def boards(request: HttpRequest) -> HttpResponse:
@@ -97,6 +101,9 @@ def board_history(request: HttpRequest, slug: str) -> HttpResponse:
 def board_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     """Compare two entries on the same cases."""
     chosen = _asked_board(request, slug)
+    if not chosen.is_full:
+        waiting = {"board": chosen, "phase": chosen.phase, "reason": NOT_YET, "is_waiting": True}
+        return render(request, "leaderboard/comparison.html", waiting)
     entries = comparable(chosen, request.user)
     first, second = (_asked_entry(request, entries, name) for name in ("a", "b"))
     choices = entries.defer("scores").order_by("-submission__created_at")[:MAX_CHOICES]

@@ -1,8 +1,8 @@
 """The signals to other apps. Each is sent inside the transaction it is about; a receiver's error rolls that back.
 
 evaluation_scored       submission: its current evaluation was scored; the team's row is locked
-weight_changed          submission: hidden, shown again, or (no longer) a baseline; the team's row is locked
-ranking_rules_changed   phase: its metric, tie-breaks or decimals; a receiver returns a sentence for the organiser
+weight_changed          submission: hidden, shown again, chosen, or (no longer) a baseline; the team's row is locked
+ranking_rules_changed   phase: its metric, tie-breaks, decimals or disclosure; a receiver returns a sentence for staff
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -13,14 +14,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from leaderboard.boards import Board, board_of, visible_phase
+from leaderboard.boards import Board, board_of, shown_metrics, visible_phase
 from leaderboard.columns import RowSerializer
 from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
 from leaderboard.standings import BoardRow, all_rows, count_of, page_of, team_on_board
 from lunasite.http.errors import ApiError
 from lunasite.http.negotiation import IgnoreAcceptNegotiation
-from submissions.models import Phase
 from submissions.models.team import team_of
 
 MAX_PAGE_ROWS = 100
@@ -32,7 +32,7 @@ class BoardSerializer(serializers.Serializer[Any]):
     phase = serializers.CharField()
     metric = serializers.CharField()
     direction = serializers.ChoiceField(choices=["higher", "lower"])
-    split = serializers.ChoiceField(choices=["public", "private"])
+    split = serializers.ChoiceField(choices=["public", "private", "shown"])
     count = serializers.IntegerField()
     rows = RowSerializer(many=True)
 
@@ -85,12 +85,13 @@ def asked_board(request: Request) -> Board:
     try:
         return board_of(phase, request.user, metric=metric, split=split, every_entry=every_entry)
     except ValueError as error:
-        raise _unknown(str(error), phase) from error
+        names = shown_metrics(phase, phase.view_of(request.user, timezone.now()).is_full("public_results"))
+        raise _unknown(str(error), names) from error
 
 
-def _unknown(field: str, phase: Phase) -> ApiError:
+def _unknown(field: str, names: list[str]) -> ApiError:
     sentences = {
-        "metric": f"This phase has no such metric; choose from {', '.join(phase.kind.metrics)}.",
+        "metric": f"This phase shows no such metric now; choose from {', '.join(names)}.",
         "split": "The scores of that split are not shown; leave the parameter out.",
     }
     return ApiError(400, "VALIDATION_ERROR", sentences[field], field=field)

@@ -7,7 +7,7 @@ from django import template
 from leaderboard.boards import Board
 from leaderboard.columns import Column
 from leaderboard.standings import BoardRow
-from submissions.presenters.score_table import PAGE_DECIMALS
+from submissions.disclosure import View
 
 register = template.Library()
 
@@ -17,11 +17,15 @@ BAR_MARGIN = 4
 
 
 @register.filter
-def shown(value: float | str | None, decimals: int | None) -> str:
-    """Return a score with the phase's decimals, four decimals for `full`, a dash where it is missing."""
-    if value is None or isinstance(value, str):  # a template's missing name is ""
-        return "–"
-    return f"{value:.{PAGE_DECIMALS if decimals is None else decimals}f}"
+def shown(value: float | str | None, view: View) -> str:
+    """Return a score as the reader's view of the phase shows it, a dash where it is missing."""
+    return view.score_text(value)
+
+
+@register.filter
+def shown_end(value: float | str | None, view: View) -> str:
+    """Return an end of an interval as the reader's view of the phase shows it, a dash where it is missing."""
+    return view.end_text(value)
 
 
 @register.filter
@@ -37,13 +41,13 @@ def value(column: Column, row: BoardRow) -> object:
 
 
 @register.inclusion_tag("leaderboard/_interval.html")
-def interval_bar(row: BoardRow, scale: tuple[float, float], decimals: int | None) -> dict[str, object]:
+def interval_bar(row: BoardRow, scale: tuple[float, float], view: View) -> dict[str, object]:
     """Return the SVG attributes that draw a row's interval and score on a scale from minimum to maximum."""
     if row.score is None:
         return {"is_empty": True}
     ends = (row.score if row.low is None else row.low, row.score if row.high is None else row.high)
     left, at, right = (_position(end, *scale) for end in (ends[0], row.score, ends[1]))
-    label = "no interval" if row.low is None else f"{shown(row.low, decimals)} to {shown(row.high, decimals)}"
+    label = "no interval" if row.low is None else f"{view.end_text(row.low)} to {view.end_text(row.high)}"
     return {
         "left": f"{left:.1f}",
         "right": f"{right:.1f}",

@@ -30,7 +30,12 @@ def make_dataset(n=40, private=True, kind="lesion"):
 
 
 def make_phase(dataset=None, **fields):
-    fields = {"slug": "lesions", "title": "Lesions", "opens_at": timezone.now() - timedelta(days=9)} | fields
+    fields = {
+        "disclosure": "practice",
+        "slug": "lesions",
+        "title": "Lesions",
+        "opens_at": timezone.now() - timedelta(days=9),
+    } | fields
     return Phase.objects.create(dataset=dataset or make_dataset(), **fields)
 
 

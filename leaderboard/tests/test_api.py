@@ -160,7 +160,7 @@ def test_any_metric_can_be_chosen_and_the_lower_can_win(client):
 
 # T29 and A21: nothing private before the end, for anyone but staff.
 def test_private_numbers_appear_nowhere_before_the_end(client, staff):
-    phase = make_phase(closes_at=timezone.now() + timedelta(hours=1))
+    phase = make_phase(closes_at=timezone.now() + timedelta(hours=1), disclosure="competition")
     team = make_team("a")
     make_entry(phase, team, public=0.8, private=0.77777)
     for query in ({}, {"show": "all"}, {"metric": "auc"}, {"format": "csv"}):

@@ -9,8 +9,10 @@ from leaderboard.history import HistoryPoint
 from leaderboard.standings import BoardRow
 from leaderboard.templatetags.scores import interval_bar, points, shown
 from leaderboard.views import scale_of
+from submissions.disclosure import View
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
+VIEW = View("ended", "auc", 2)
 
 
 def moments(*scores):
@@ -59,24 +61,24 @@ def row(score, low=None, high=None):
 
 def test_a_bar_runs_over_the_interval_and_marks_the_score():
     # The bar is 120 wide with 4 free at both ends: the scale from 0 to 1 has 112.
-    assert interval_bar(row(0.5, 0.25, 1.0), (0.0, 1.0), 2) == {
+    assert interval_bar(row(0.5, 0.25, 1.0), (0.0, 1.0), VIEW) == {
         "left": "32.0", "right": "116.0", "width": "84.0", "at": "60.0", "label": "0.25 to 1.00", "bar_width": 120,
     }  # fmt: skip
 
 
 def test_a_score_without_interval_is_a_mark_alone():
-    drawn = interval_bar(row(0.25), (0.0, 1.0), None)
+    drawn = interval_bar(row(0.25), (0.0, 1.0), VIEW)
     assert (drawn["left"], drawn["at"], drawn["right"], drawn["width"]) == ("32.0", "32.0", "32.0", "0.5")
     assert drawn["label"] == "no interval"
 
 
 def test_no_score_has_no_bar():
-    assert interval_bar(row(None), (0.0, 1.0), 2) == {"is_empty": True}
+    assert interval_bar(row(None), (0.0, 1.0), VIEW) == {"is_empty": True}
 
 
 @pytest.mark.parametrize(("scale", "at"), [((0.5, 0.5), "60.0"), ((0.0, 0.5), "116.0"), ((0.9, 1.0), "4.0")])
 def test_a_score_outside_the_scale_stays_in_the_picture(scale, at):
-    assert interval_bar(row(0.7), scale, 2)["at"] == at
+    assert interval_bar(row(0.7), scale, VIEW)["at"] == at
 
 
 def test_the_scale_of_a_page_holds_every_interval():
@@ -90,7 +92,7 @@ def test_the_scale_of_a_page_holds_every_interval():
     [(0.12345, 2, "0.12"), (0.12345, None, "0.1235"), (None, 2, "–"), ("", 2, "–"), (0.0, 0, "0")],
 )
 def test_a_score_on_a_page(value, decimals, text):
-    assert shown(value, decimals) == text
+    assert shown(value, View("ended", "auc", decimals)) == text
 
 
 def test_points_of_a_line():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,12 @@ from submissions.datasets.importing import import_dataset
 from submissions.kinds import KINDS
 from submissions.models import Dataset
 
-LESIONS, SLICES = "phantom-lesions", "phantom-slices"
+LESIONS, REHEARSAL, SLICES = "phantom-lesions", "phantom-rehearsal", "phantom-slices"
 CHESTS = 26
 CHEST_SPLITS = ("public",) * 12 + ("private",) * 12 + ("sample",) * 2
 CHEST_SHAPE_ZYX, CHEST_SPACING_XYZ_MM = (48, 128, 128), (2.5, 2.5, 3.0)
 PICTURES_A_CLASS = 9
-PICTURE_SPLITS = ("public",) * 4 + ("private",) * 4 + ("sample",)
+PICTURE_SPLITS = ("public",) * 8 + ("sample",)
 PICTURE_PIXELS, PICTURE_SPACING_MM = 192, 1.7
 WINDOW_HU = (-1000.0, 400.0)
 
@@ -31,7 +32,12 @@ Row = dict[str, object]
 
 def lesion_dataset() -> Dataset:
     """Return the phantom chests with their nodules, drawn at the first call."""
-    return _dataset(LESIONS, "lesion", _draw_chests)
+    return _dataset(LESIONS, "lesion", partial(_draw_chests, "phantom", 1000))
+
+
+def rehearsal_dataset() -> Dataset:
+    """Return other chests: what an ended phase shows in full must not be hidden in an open one."""
+    return _dataset(REHEARSAL, "lesion", partial(_draw_chests, "rehearsal", 3000))
 
 
 def slice_dataset() -> Dataset:
@@ -56,15 +62,15 @@ def write_rows(path: Path, rows: list[Row]) -> None:
         writer.writerows(rows)
 
 
-def _draw_chests(images: Path) -> Iterator[Row]:
+def _draw_chests(prefix: str, first_seed: int, images: Path) -> Iterator[Row]:
     """Write one .mha per chest and yield one row per nodule; a lesion's number does not reveal its label."""
-    rng = np.random.default_rng(2025)
+    rng = np.random.default_rng(first_seed + 1025)
     for number, split in zip(range(CHESTS), CHEST_SPLITS, strict=True):
         labels = tuple(bool(label) for label in rng.permutation([True, True, False, False]))
         phantom = make_phantom(
-            1000 + number, labels=labels, shape_zyx=CHEST_SHAPE_ZYX, spacing_xyz_mm=CHEST_SPACING_XYZ_MM
+            first_seed + number, labels=labels, shape_zyx=CHEST_SHAPE_ZYX, spacing_xyz_mm=CHEST_SPACING_XYZ_MM
         )
-        series = f"phantom.{number + 1:03d}"
+        series = f"{prefix}.{number + 1:03d}"
         write_mha(phantom.volume, images / f"{series}.mha")
         for lesion, nodule in enumerate(phantom.nodules, start=1):
             point = dict(zip(("CoordX", "CoordY", "CoordZ"), nodule.point_xyz_mm, strict=True))

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from lunasite.demo.phantoms import lesion_dataset, slice_dataset
+from lunasite.demo.phantoms import lesion_dataset, rehearsal_dataset, slice_dataset
 from submissions.models import Dataset, Phase, Quota
 
 OPEN, ENDED, PICTURES = "phantom-lesions", "phantom-rehearsal", "phantom-slices"
@@ -24,7 +24,7 @@ SLICE_TASK = f"""Sort made-up CT slices into four classes. Give one probability 
 
 def open_phases(now: datetime) -> dict[str, Phase]:
     """Return the demo's phases by slug; the first call creates them."""
-    lesions, slices = lesion_dataset(), slice_dataset()
+    lesions, rehearsal, slices = lesion_dataset(), rehearsal_dataset(), slice_dataset()
     week = timedelta(days=7)
     return {
         OPEN: _phase(
@@ -32,12 +32,12 @@ def open_phases(now: datetime) -> dict[str, Phase]:
             opens_at=now - 2 * week, closes_at=now + 8 * week, tie_breaks=["average_precision"],
         ),
         ENDED: _phase(
-            ENDED, lesions, "Phantom rehearsal", LESION_TASK, [(3, None)],
+            ENDED, rehearsal, "Phantom rehearsal", LESION_TASK, [(3, None)],
             opens_at=now - 6 * week, closes_at=now - 2 * week,
         ),
         PICTURES: _phase(
             PICTURES, slices, "Phantom slices", SLICE_TASK, [(10, week)],
-            opens_at=now - week, tie_breaks=["accuracy"],
+            opens_at=now - week, tie_breaks=["accuracy"], disclosure=Phase.Disclosure.PRACTICE,
         ),
     }  # fmt: skip
 

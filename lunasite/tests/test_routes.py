@@ -69,6 +69,7 @@ MATRIX: dict[str, Row] = {
     "submission": own_page(),
     "submission_progress": own_page(status=286),
     "submission_cancel": own_page("post", LOGIN),
+    "submission_choice": own_page("post", LOGIN),
     "account": signed_in(OK),
     "token_create": signed_in(BAD, "post"),
     "token_revoke": Row("post", LOGIN, GONE, LOGIN, GONE, GONE),
@@ -124,6 +125,7 @@ MATRIX: dict[str, Row] = {
     "api_submissions": token_api(OK, "get"),
     "api_submission": own_api(),
     "api_cancel": own_api("post", 409),
+    "api_choice": Row("put", 401, GONE, 409, NO, NO),  # only its team chooses; here there is nothing to choose
     "api_report": own_api(),
     "api_record": own_api(),
     "api_record_key": everybody(OK),

@@ -1,5 +1,6 @@
 """The actions of the challenge. All take keyword arguments only, and each owns its transaction."""
 
+from submissions.actions.choice import choose
 from submissions.actions.evaluate import evaluate
 from submissions.actions.finish import complete, fail, requeue
 from submissions.actions.reuse import kept_model_archive
@@ -19,6 +20,7 @@ from submissions.actions.triage import (
 __all__ = [
     "cancel",
     "check_may_submit",
+    "choose",
     "complete",
     "evaluate",
     "fail",

@@ -21,7 +21,7 @@ from submissions.models import Evaluation, Phase, Quota, Submission
 from submissions.phases.warnings import phase_warnings
 from submissions.signals import ranking_rules_changed
 
-RANKING = {"metric", "tie_breaks", "decimals"}
+RANKING = {"metric", "tie_breaks", "decimals", "disclosure", "score_digits", "ladder_step"}
 
 
 class QuotaInline(admin.TabularInline):
@@ -48,6 +48,10 @@ class PhaseAdmin(admin.ModelAdmin):
         ("When and for whom", {"fields": [("opens_at", "closes_at"), ("is_hidden", "board_is_public")]}),
         ("What it takes", {"fields": [("accepts_csv", "accepts_docker")]}),
         ("Ranking", {"fields": ["metric", "tie_breaks", "decimals"]}),
+        ("What participants see", {
+            "description": "docs/reference/disclosure.md has the whole list, and what a try can read from it.",
+            "fields": ["disclosure", "ladder_step", ("score_digits", "interval_digits")],
+        }),
         ("Limits of a container", {
             "description": "Frozen into each submission when it is sent: a change holds for later ones.",
             "fields": [

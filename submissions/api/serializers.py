@@ -14,7 +14,8 @@ from lunasite.http.upload_limits import megabytes
 from submissions.models import Phase, Submission
 from submissions.models.team import team_of
 from submissions.phases.quota import allowances
-from submissions.presenters.progress import failed_sentence, progress_of, run_seconds
+from submissions.presenters.progress import answered_shown, failed_sentence, note_shown, progress_of, run_seconds
+from submissions.presenters.report import score_note
 from submissions.runner.base import limits_with
 from submissions.runner.contracts import contracts_for
 from submissions.runner.docker_run_command import docker_run_command
@@ -31,6 +32,7 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
     dataset_version = serializers.IntegerField(source="dataset.version")
     cases = serializers.SerializerMethodField()
     is_open = serializers.SerializerMethodField()
+    disclosure = serializers.SerializerMethodField()
     metric = serializers.CharField(source="ranking_metric")
     direction = serializers.SerializerMethodField()
     metrics = serializers.SerializerMethodField()
@@ -43,7 +45,8 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
         model = Phase
         fields = [
             "id", "slug", "title", "description", "kind", "task", "dataset", "dataset_version", "cases", "opens_at",
-            "closes_at", "is_open", "metric", "direction", "metrics", "decimals", "quotas", "tries_left",
+            "closes_at", "is_open", "disclosure", "metric", "direction", "metrics", "decimals",
+            "score_digits", "interval_digits", "ladder_step", "quotas", "tries_left",
             "accepts_csv", "accepts_docker", "csv", "container",
         ]  # fmt: skip
 
@@ -52,6 +55,10 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
 
     def get_is_open(self, phase: Phase) -> bool:
         return phase.is_open(timezone.now())
+
+    def get_disclosure(self, phase: Phase) -> str:
+        """`practice`, `competition` or `ended`: what participants see now."""
+        return phase.state(timezone.now())
 
     def get_direction(self, phase: Phase) -> str:
         return METRICS[phase.ranking_metric].direction
@@ -117,6 +124,7 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
     started_at = serializers.DateTimeField(source="latest.started_at", allow_null=True)
     seconds = serializers.SerializerMethodField()
     scores = serializers.SerializerMethodField()
+    score_note = serializers.SerializerMethodField()
 
     class Meta:
         model = Submission
@@ -125,35 +133,44 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
             "sha256", "size_bytes", "ignored_columns", "contract", "model_endpoint", "adapter", "docker_image_name",
             "writable_folders", "model_archive", "docker_image_path",
             "created_at", "evaluation_status", "evaluation_error", "failure",
-            "try_counts", "progress", "attempt", "started_at", "seconds", "is_baseline", "scores",
+            "try_counts", "progress", "attempt", "started_at", "seconds", "is_baseline", "is_chosen",
+            "scores", "score_note",
         ]  # fmt: skip
 
     def get_docker_image_path(self, submission: Submission) -> str:
         return submission.file if submission.is_docker else ""
 
     def get_evaluation_error(self, submission: Submission) -> str | None:
-        return failed_sentence(submission.latest) if submission.latest.failure else None
+        if not submission.latest.failure:
+            return None
+        return failed_sentence(submission.latest, timezone.now(), self.context["request"].user)
 
     def get_failure(self, submission: Submission) -> dict[str, Any] | None:
         evaluation = submission.latest
         if (failure := evaluation.failure) is None:
             return None
+        now, user = timezone.now(), self.context["request"].user
         return {
             "code": failure.code, "stage": evaluation.failure_stage or failure.stage,
             "fault": failure.fault, "sentence": failure.sentence,
-            "note": evaluation.failure_note, "answered": evaluation.answered, "total": evaluation.total,
+            "note": note_shown(evaluation, now, user), "answered": answered_shown(evaluation, now, user),
+            "total": evaluation.total,
             "try_counted": submission.try_counts,
         }  # fmt: skip
 
     def get_progress(self, submission: Submission) -> dict[str, Any]:
-        return progress_of(submission.latest, timezone.now()).as_dict()
+        return progress_of(submission.latest, timezone.now(), self.context["request"].user).as_dict()
 
     def get_seconds(self, submission: Submission) -> int | None:
-        return run_seconds(submission.latest, self.context["request"].user)
+        return run_seconds(submission.latest, timezone.now(), self.context["request"].user)
 
     def get_scores(self, submission: Submission) -> dict[str, Any]:
-        """Return the counted scores of the splits that may be seen, rounded to the phase's decimals."""
+        """Return the counted scores by split, as far as the phase's disclosure shows them."""
         return submission.scores_shown_to(self.context["request"].user, timezone.now())
+
+    def get_score_note(self, submission: Submission) -> str:
+        """Say why there is no score where the ladder shows none."""
+        return score_note(submission, self.context["request"].user, timezone.now())
 
 
 class SingleLineCharField(serializers.CharField):

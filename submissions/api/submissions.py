@@ -163,6 +163,22 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         actions.cancel(submission=submission)
         return Response(self.get_serializer(self.get_object()).data)
 
+    @extend_schema(request=None, responses=SubmissionSerializer)
+    @action(detail=True, methods=["put"])
+    def choose(self, request: Request, pk: str) -> Response:
+        """Let this entry count at the end of the phase, instead of the best shown one. Possible until the end."""
+        return self._chosen(request, is_chosen=True)
+
+    @extend_schema(request=None, responses=SubmissionSerializer)
+    @action(detail=True, methods=["delete"])
+    def unchoose(self, request: Request, pk: str) -> Response:
+        """Let the best shown entry count again."""
+        return self._chosen(request, is_chosen=False)
+
+    def _chosen(self, request: Request, *, is_chosen: bool) -> Response:
+        actions.choose(user=request.user, submission=self.get_object(), is_chosen=is_chosen, now=timezone.now())  # type: ignore[arg-type]
+        return Response(self.get_serializer(self.get_object()).data)
+
     @extend_schema(responses=OpenApiTypes.OBJECT)
     @action(detail=True)
     def report(self, request: Request, pk: str) -> Response:

@@ -21,6 +21,7 @@ urlpatterns = [
     path("submissions", submissions({"get": "list", "post": "create"}), name="api_submissions"),
     path("submissions/<uuid:pk>", submissions({"get": "retrieve"}), name="api_submission"),
     path("submissions/<uuid:pk>/cancel", submissions({"post": "cancel"}), name="api_cancel"),
+    path("submissions/<uuid:pk>/choice", submissions({"put": "choose", "delete": "unchoose"}), name="api_choice"),
     path("submissions/<uuid:pk>/report", submissions({"get": "report"}), name="api_report"),
     path("submissions/<uuid:pk>/record", submissions({"get": "record"}), name="api_record"),
     path("record-key", RecordKeyView.as_view(), name="api_record_key"),

@@ -91,6 +91,9 @@ class Evaluation(models.Model):
     metric_version = models.CharField(max_length=20, blank=True)
     seed = models.PositiveIntegerField(default=0)
     scores = models.JSONField(default=dict, blank=True)
+    shown_score = models.FloatField(
+        null=True, blank=True, editable=False, help_text="The public score as the ladder shows it; empty: not shown."
+    )
     curves = models.JSONField(default=dict, blank=True)
     predictions = models.BinaryField(null=True, blank=True)
     timings = models.JSONField(default=dict, blank=True)

@@ -13,6 +13,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from submissions.disclosure import View
+from submissions.disclosure.policy import COMPETITION, ENDED, PRACTICE, STAFF
+from submissions.disclosure.rounding import rounded
 from submissions.kinds import Kind
 from submissions.models.dataset import Dataset, Split
 from submissions.runner.contracts import contracts_for
@@ -64,6 +67,10 @@ class PhaseQuerySet(models.QuerySet["Phase"]):
 
 
 class Phase(models.Model):
+    class Disclosure(models.TextChoices):
+        PRACTICE = PRACTICE, "practice: the labels are public, everything is shown at once"
+        COMPETITION = COMPETITION, "competition: until the end only the ranking score of the public cases"
+
     slug = models.SlugField(max_length=60, unique=True)
     title = models.CharField(max_length=120)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="phases")
@@ -84,7 +91,25 @@ class Phase(models.Model):
         null=True,
         blank=True,
         default=4,
-        help_text="Scores are shown with so many; empty: in full (helps probing).",
+        help_text="Of everything shown in full (practice, sample cases, after the end); empty: full precision.",
+    )
+    disclosure = models.CharField(
+        max_length=12,
+        choices=Disclosure.choices,
+        default=Disclosure.COMPETITION,
+        help_text="What participants see before the end; docs/reference/disclosure.md has the list.",
+    )
+    score_digits = models.PositiveSmallIntegerField(
+        "significant digits", default=3, help_text="Of the score in a competition before its end."
+    )
+    interval_digits = models.PositiveSmallIntegerField(
+        "digits of the interval", default=2, help_text="Significant digits of its ends."
+    )
+    ladder_step = models.FloatField(
+        null=True,
+        blank=True,
+        default=0.01,
+        help_text="A new best is shown only when it beats the last by this much, and rounded to it. Empty: all are.",
     )
     memory_mib = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the site's own limit.")
     cpus = models.FloatField(null=True, blank=True, help_text="Empty: the site's own limit.")
@@ -144,10 +169,34 @@ class Phase(models.Model):
     def has_private_cases(self) -> bool:
         return self.dataset.cases.filter(split=Split.PRIVATE).exists()
 
+    def state(self, now: datetime) -> str:
+        """Return the line of the disclosure policy that holds at `now`; `ended` follows from the clock."""
+        return ENDED if self.has_ended(now) else self.disclosure
+
+    def view_of(self, user: Any, now: datetime) -> View:
+        """Return what `user` may see at `now`; staff see everything."""
+        return self.view_in(STAFF if user.is_staff else self.state(now))
+
+    def view_in(self, state: str) -> View:
+        """Return what is seen in a state of the disclosure policy."""
+        return View(
+            state, self.ranking_metric, self.decimals, self.score_digits, self.interval_digits, self.step_of_ladder
+        )
+
+    @property
+    def step_of_ladder(self) -> float:
+        """The step of the ladder; 0.0 where every score of a competition is shown."""
+        return self.ladder_step or 0.0
+
+    @property
+    def has_ladder(self) -> bool:
+        """Whether participants see (or saw, before the end) public scores by the ladder, and one entry counts."""
+        return self.view_in(self.disclosure).has_ladder
+
     def shown_splits(self, user: Any, now: datetime) -> list[str]:
-        """Return the splits whose scores `user` may see: the private split only after the end, or for staff."""
-        private = user.is_staff or self.has_ended(now)
-        return [Split.PUBLIC, Split.PRIVATE] if private else [Split.PUBLIC]
+        """Return the counted splits of which `user` may see a score."""
+        view = self.view_of(user, now)
+        return [Split(split) for split in view.counted_splits]
 
     def board_split(self, now: datetime) -> str:
         """Return the split used for ranking: the private one once the phase has ended, if there is one."""
@@ -157,11 +206,7 @@ class Phase(models.Model):
 
     def rounded(self, value: Any) -> Any:
         """Round every float inside `value` to the phase's decimals; with decimals None, keep full precision."""
-        if isinstance(value, dict):
-            return {key: self.rounded(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.rounded(item) for item in value]
-        return round(value, self.decimals) if isinstance(value, float) and self.decimals is not None else value
+        return rounded(value, self.decimals)
 
     def clean(self) -> None:
         problems: dict[str, str] = {}
@@ -171,9 +216,17 @@ class Phase(models.Model):
             problems |= self._metric_problems() | self._container_problems()
         if self.decimals is not None and self.decimals > 15:
             problems["decimals"] = "Give 0 to 15, or nothing for full precision."
+        problems |= self._disclosure_problems()
         problems |= self._limit_problems()
         if problems:
             raise ValidationError(problems)
+
+    def _disclosure_problems(self) -> dict[str, str]:
+        digits = {name: getattr(self, name) for name in ("score_digits", "interval_digits")}
+        problems = {name: "Give 1 to 15." for name, value in digits.items() if value is None or not 1 <= value <= 15}
+        if self.ladder_step is not None and not 0 < self.ladder_step <= 1:
+            problems["ladder_step"] = "Give more than 0 and at most 1, or nothing to show every score."
+        return problems
 
     def _container_problems(self) -> dict[str, str]:
         if self.accepts_docker and not contracts_for(self.kind):

@@ -66,6 +66,9 @@ class Submission(models.Model):
     idempotency_key = models.CharField(max_length=80, blank=True)
     is_baseline = models.BooleanField(default=False)
     is_hidden = models.BooleanField(default=False, help_text="Kept off the leaderboard.")
+    is_chosen = models.BooleanField(
+        default=False, help_text="Its team has chosen it to count at the end, instead of the best shown."
+    )
     try_counts = models.BooleanField(default=True, help_text="Whether it uses up one of the team's tries.")
     created_at = models.DateTimeField()
 
@@ -83,7 +86,10 @@ class Submission(models.Model):
                 fields=["user", "idempotency_key"],
                 condition=~Q(idempotency_key=""),
                 name="one_submission_per_key",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["phase", "team"], condition=Q(is_chosen=True), name="one_chosen_entry_per_team"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -106,15 +112,10 @@ class Submission(models.Model):
         return score
 
     def scores_shown_to(self, user: Any, now: datetime) -> dict[str, Any]:
-        """Return the counted scores of the splits that `user` may see at `now`, rounded to the phase's decimals."""
+        """Return what `user` may see of the scores at `now`, by split, as the phase's disclosure says."""
         if (current := self.current_evaluation) is None:
             return {}
-        splits = self.phase.shown_splits(user, now)
-        return {name: self.phase.rounded(current.scores[name]) for name in splits if name in current.scores}
-
-    def shows_seconds_to(self, user: Any) -> bool:
-        """Whether `user` may know to the second how long it ran: of a container that could carry bits of the truth."""
-        return bool(user.is_staff) or not self.is_docker
+        return self.phase.view_of(user, now).scores(current.scores, current.shown_score)
 
     def give_try_back(self) -> None:
         """Let the try count no longer, unless scores of an earlier run stand: then it was used."""

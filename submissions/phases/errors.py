@@ -61,3 +61,22 @@ def already_finished(status: str) -> ApiError:
 
 def still_active() -> ApiError:
     return ApiError(409, "SUBMISSION_RUNNING", "An evaluation of this submission is still going on; wait or cancel it.")
+
+
+def choice_closed() -> ApiError:
+    message = "The phase has ended: the entry that counts can no longer be changed."
+    return ApiError(409, "PHASE_CLOSED", message)
+
+
+def choice_not_needed() -> ApiError:
+    message = "In a practice phase every entry is shown in full and the best one counts; there is nothing to choose."
+    return ApiError(409, "CHOICE_NOT_NEEDED", message)
+
+
+def cannot_count() -> ApiError:
+    message = "This entry cannot count: it is not scored, or is kept off the leaderboard. Choose a scored one."
+    return ApiError(409, "NOT_SCORED", message)
+
+
+def choice_of_another_team() -> ApiError:
+    return ApiError(403, "FORBIDDEN", "Only a member of the team chooses which of its entries counts.")

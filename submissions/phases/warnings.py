@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.db.models import Count
+from django.utils import timezone
 
 from submissions.models import Phase, Split
 
@@ -18,14 +19,36 @@ def phase_warnings(phase: Phase) -> list[str]:
 def _ranking_advice(phase: Phase, splits: dict[str, int]) -> Iterator[str]:
     if not phase.quotas.exists():
         yield "No quota: a team may try as often as it likes, and climb by probing. Add one below."
-    if phase.decimals is None:
-        yield "Scores are shown in full; that helps probing. Four decimals are usual."
+    yield from _disclosure_advice(phase, splits)
     if not splits.get(Split.PRIVATE):
         yield "There is no private split: the last ranking comes from cases whose scores were public all along."
     elif phase.closes_at is None:
         yield "It has a private split but no end: the private scores are never shown."
     if not (phase.accepts_csv or phase.accepts_docker):
         yield "It takes neither CSVs nor images."
+
+
+def _disclosure_advice(phase: Phase, splits: dict[str, int]) -> Iterator[str]:
+    if phase.disclosure == Phase.Disclosure.PRACTICE:
+        if splits.get(Split.PRIVATE):
+            yield "It is for practice: the scores of its private cases are shown at once, as all others."
+        yield from _shared_advice(phase)
+        return
+    if not phase.ladder_step:
+        yield "No ladder step: every score is shown, and a team can climb by chance. 0.01 is usual."
+    if not splits.get(Split.SAMPLE):
+        yield "There are no sample cases: until the end participants see one number, and no metric or curve."
+    yield from _shared_advice(phase)
+
+
+def _shared_advice(phase: Phase) -> Iterator[str]:
+    """Warn where the same cases are hidden in one phase and open in another."""
+    now = timezone.now()
+    others = Phase.objects.filter(dataset=phase.dataset).exclude(pk=phase.pk)
+    is_open_here = phase.state(now) != Phase.Disclosure.COMPETITION
+    for other in others:
+        if (other.state(now) != Phase.Disclosure.COMPETITION) != is_open_here:
+            yield f"It shares its cases with '{other.slug}', where they are {'hidden' if is_open_here else 'open'}."
 
 
 def _image_advice(phase: Phase, splits: dict[str, int]) -> Iterator[str]:

@@ -1,13 +1,22 @@
-"""The progress of an evaluation in words, the same for the page and the API."""
+"""The progress of an evaluation in words, the same for the page and the API.
+
+A container on hidden cases could speak through its progress and its failures: how much of them a reader is told is the
+phase's disclosure. Where no view is given, it is that of a participant.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
+
 from submissions.actions.queue import place_in_queue
-from submissions.models import Evaluation, Split, Submission
+from submissions.disclosure import View
+from submissions.disclosure.side_channels import cases_of, step_at_or_after, tenth, tenths_shown
+from submissions.models import Evaluation, EvaluationEvent, Split, Submission
+from submissions.runner.base import TRIAL as TRIAL_STAGE
 
 Type = Submission.Type
 TRIAL = "trial run"
@@ -35,17 +44,24 @@ class Progress:
         return asdict(self)
 
 
-def progress_of(evaluation: Evaluation, now: datetime) -> Progress:
-    """Return the progress of the evaluation at `now`."""
+def view_for(evaluation: Evaluation, now: datetime, user: Any = None) -> View:
+    """Return what `user` may see of an evaluation at `now`; without one, what its team may see."""
+    phase = evaluation.submission.phase
+    return phase.view_of(user, now) if user is not None else phase.view_in(phase.state(now))
+
+
+def progress_of(evaluation: Evaluation, now: datetime, user: Any = None) -> Progress:
+    """Return the progress of the evaluation at `now`, as `user` may see it."""
     status = Evaluation.Status
     if evaluation.status == status.PENDING:
         place = place_in_queue(evaluation)
         return Progress("queued", f"Waiting in the queue, place {place}.", place=place)
     if evaluation.status == status.RUNNING:
-        return _running(evaluation, now)
+        return _running(evaluation, now, view_for(evaluation, now, user))
     if evaluation.status == status.COMPLETED:
         return Progress("scored", "Scored.", answered=evaluation.answered, total=evaluation.total)
-    sentence = "Cancelled." if evaluation.status == status.CANCELLED else failed_sentence(evaluation)
+    is_cancelled = evaluation.status == status.CANCELLED
+    sentence = "Cancelled." if is_cancelled else failed_sentence(evaluation, now, user)
     return Progress(_step_reached(evaluation), sentence)
 
 
@@ -63,6 +79,11 @@ def steps_of(submission: Submission) -> tuple[str, ...]:
     return tuple(step for step in steps if step != TRIAL or has_trial)
 
 
+# The stages before a container meets hidden cases; `queued` of an attempt that is given to another worker.
+BEFORE_HIDDEN_CASES = ("started", "fetch", "intake", "load", "upload", "check", "queued", TRIAL_STAGE)
+# The timeline's lines that are written while a container runs on hidden cases.
+EXACT_EVENTS = ("start", "run")
+ENDS = ("scored", "failed")
 STAGES = {
     "started": "A worker has started.",
     "fetch": "Fetching the image.",
@@ -74,9 +95,11 @@ STAGES = {
 }
 
 
-def _running(evaluation: Evaluation, now: datetime) -> Progress:
+def _running(evaluation: Evaluation, now: datetime, view: View) -> Progress:
     """Return `37 / 120 cases, 41 s, about 90 s left` once there are cases to count."""
     elapsed = _seconds(evaluation.started_at, now)
+    if is_hidden_run(evaluation) and not view.is_full("progress"):
+        return _coarsely_running(evaluation, elapsed)
     answered, total = evaluation.answered, evaluation.total
     predict_started = _as_time(evaluation.timings.get("predict_started_at")) or evaluation.started_at
     predicting = _seconds(predict_started, now)
@@ -89,6 +112,60 @@ def _running(evaluation: Evaluation, now: datetime) -> Progress:
     return Progress(step, sentence, answered=answered, total=total, elapsed_s=elapsed, left_s=left)
 
 
+def _coarsely_running(evaluation: Evaluation, elapsed_s: int) -> Progress:
+    """Return `about 30 % of 120 cases, 41 s.`: tenths, which move only on the steps of the run time.
+
+    The stages within the run are not told either: when it started to predict, and when it was done, are times.
+    """
+    total = evaluation.total
+    tenths = tenths_shown(evaluation.timings.get("tenths_at_s", ()), elapsed_s)
+    sentence = f"about {10 * tenths} % of {total} cases, {elapsed_s} s."
+    return Progress("running", sentence, answered=cases_of(tenths, total), total=total, elapsed_s=elapsed_s)
+
+
+def is_hidden_run(evaluation: Evaluation) -> bool:
+    """Return whether the container has met, or may have met, hidden cases in this attempt."""
+    stage = evaluation.failure_stage or evaluation.stage
+    return bool(evaluation.submission.is_docker and evaluation.total and stage not in (*BEFORE_HIDDEN_CASES, ""))
+
+
+def answered_shown(evaluation: Evaluation, now: datetime, user: Any = None) -> int:
+    """Return the cases answered as `user` may know them: exactly, or rounded down to a tenth of all."""
+    view = view_for(evaluation, now, user)
+    if view.is_full("progress") or not is_hidden_run(evaluation):
+        return evaluation.answered
+    if not evaluation.is_finished:
+        return progress_of(evaluation, now, user).answered
+    return cases_of(tenth(evaluation.answered, evaluation.total), evaluation.total)
+
+
+def note_shown(evaluation: Evaluation, now: datetime, user: Any = None) -> str:
+    """Return our note on a failure, unless it tells more of a run on hidden cases than its code and tenth."""
+    view = view_for(evaluation, now, user)
+    return evaluation.failure_note if view.is_full("failure") or not is_hidden_run(evaluation) else ""
+
+
+def events_shown(evaluation: Evaluation, now: datetime, user: Any = None) -> list[EvaluationEvent]:
+    """Return the timeline. Where time is coarse, its end is on a step, and no line is from a run on hidden cases."""
+    events = list(evaluation.events.all())
+    if view_for(evaluation, now, user).is_full("run_time") or not evaluation.submission.is_docker:
+        return events
+    shown = [event for event in events if event.stage not in EXACT_EVENTS]
+    for event in shown:
+        if event.stage in ENDS and (at := ended_at(evaluation, now, user)):
+            event.at = at
+    return shown
+
+
+def ended_at(evaluation: Evaluation, now: datetime, user: Any = None) -> datetime | None:
+    """Return when an evaluation ended, no more exactly than `user` may know how long it ran; None before."""
+    seconds = run_seconds(evaluation, now, user)
+    if seconds is None or evaluation.started_at is None:
+        return evaluation.finished_at
+    is_exact = view_for(evaluation, now, user).is_full("run_time")
+    return evaluation.finished_at if is_exact else evaluation.started_at + timedelta(seconds=seconds)
+
+
 def _seconds(start: datetime | None, now: datetime) -> int:
     """Return seconds; never negative, even if the clocks of two hosts differ (F22)."""
     return max(0, round((now - start).total_seconds())) if start else 0
@@ -98,7 +175,7 @@ def _as_time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def failed_sentence(evaluation: Evaluation) -> str:
+def failed_sentence(evaluation: Evaluation, now: datetime | None = None, user: Any = None) -> str:
     """Return one sentence: what went wrong, whose fault it was, and whether the try counted."""
     failure = evaluation.failure
     if failure is None:
@@ -110,13 +187,16 @@ def failed_sentence(evaluation: Evaluation) -> str:
         sentence = sentence.replace("the try was given back and ", "")
         counted = "the scores of the earlier run stand"
     is_named = counted in sentence
-    extra = f" {evaluation.failure_note}" if evaluation.failure_note else ""
+    note = note_shown(evaluation, now or timezone.now(), user)
+    extra = f" {note}" if note else ""
     return f"{sentence}{extra} {fault}{'' if is_named else f'; {counted}'}."
 
 
-def run_seconds(evaluation: Evaluation, user: Any) -> int | None:
-    """Return the run time as `user` may know it: to the second, or rounded up to 10 s."""
+def run_seconds(evaluation: Evaluation, now: datetime, user: Any = None) -> int | None:
+    """Return the run time as `user` may know it: to the second, or the step at or after it."""
     if not (evaluation.started_at and evaluation.finished_at):
         return None
     seconds = _seconds(evaluation.started_at, evaluation.finished_at)
-    return seconds if evaluation.submission.shows_seconds_to(user) else max(10, -(-seconds // 10) * 10)
+    if view_for(evaluation, now, user).is_full("run_time"):
+        return seconds
+    return round(evaluation.timings.get("released_at_s") or step_at_or_after(seconds))

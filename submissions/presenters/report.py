@@ -2,44 +2,57 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
 from submissions.models import Submission
-
-# The timings that a participant may see; none of them is about a single case.
-SHOWN_TIMINGS = (
-    "load_s",
-    "start_s",
-    "predict_s",
-    "score_s",
-    "latency_median_s",
-    "latency_p95_s",
-    "peak_memory_bytes",
-)
+from submissions.presenters.progress import run_seconds
 
 
 def report_of(submission: Submission, user: Any) -> dict[str, Any]:
-    """Return scores, curves and timings of the current evaluation, for the splits that `user` may see."""
+    """Return what `user` may see of the current evaluation: scores, curves and timings, and what it was judged by."""
     now = timezone.now()
+    view = submission.phase.view_of(user, now)
     report: dict[str, Any] = {
         "submission": str(submission.pk),
         "phase": submission.phase.slug,
         "metric": submission.phase.ranking_metric,
         "evaluation_status": submission.latest.status,
+        "disclosure": view.state,
         "scores": submission.scores_shown_to(user, now),
+        "score_note": score_note(submission, user, now),
     }
     if (current := submission.current_evaluation) is None:
         return report | {"curves": {}, "timings": {}}
-    splits = submission.phase.shown_splits(user, now)
-    curves = {name: submission.phase.rounded(current.curves[name]) for name in splits if name in current.curves}
-    timings = {name: current.timings[name] for name in SHOWN_TIMINGS if name in current.timings}
+    limit_mib = int(submission.limits.get("memory_mib") or 0)
     return report | {
-        "curves": curves,
-        "timings": timings,
+        "curves": view.curves(current.curves),
+        "timings": view.timings(current.timings, limit_mib) | {"total_s": run_seconds(current, now, user)},
         "metric_version": current.metric_version,
-        "dataset_hash": current.dataset_hash,
         "code_version": current.code_version,
-        "seed": current.bootstrap_seed,
+        **dataset_facts(submission, user, now),
     }
+
+
+def dataset_facts(submission: Submission, user: Any, now: datetime) -> dict[str, Any]:
+    """Return the hash of the data and the seed of the intervals, where `user` may know them.
+
+    Before the end of a competition labels could be guessed against the hash, and the seed is made of it.
+    """
+    view, current = submission.phase.view_of(user, now), submission.current_evaluation
+    assert current is not None
+    facts = {"dataset_hash": current.dataset_hash, "seed": current.bootstrap_seed}
+    items = {"dataset_hash": "dataset_hash", "seed": "bootstrap_seed"}
+    return {name: value for name, value in facts.items() if view.is_full(items[name])}
+
+
+def score_note(submission: Submission, user: Any, now: datetime) -> str:
+    """Return a sentence where the ladder shows no score of a scored submission, else ""."""
+    phase, current = submission.phase, submission.current_evaluation
+    if current is None or current.shown_score is not None or not phase.view_of(user, now).has_ladder:
+        return ""
+    if submission.is_hidden or not phase.step_of_ladder:
+        return "There is no public score to show."
+    return f"No better than your best by {phase.step_of_ladder:g}."

@@ -1,16 +1,17 @@
-"""Scores as table rows for a page: always rounded, whatever precision the phase's API shows."""
+"""Scores as table rows for a page, in the form that the reader's view of the phase gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
+from submissions.disclosure import PUBLIC, View
+from submissions.disclosure.policy import ENDED
 from submissions.models import Evaluation, Phase, Submission
 from submissions.presenters.progress import Progress, steps_of
 from submissions.scoring import METRICS, preferred_interval
-
-PAGE_DECIMALS = 4
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,11 @@ class ScoreRow:
     cells: list[Cell]
 
 
-def page_number(phase: Phase, value: float | None) -> str:
-    """Return a score as pages show it: with the phase's decimals, or four if the phase shows full precision."""
-    if value is None:
-        return "–"
-    return f"{value:.{PAGE_DECIMALS if phase.decimals is None else phase.decimals}f}"
+def score_rows(phase: Phase, scores: Mapping[str, Mapping[str, Any]], view: View) -> list[ScoreRow]:
+    """Return one row per metric, the ranking metric first, with one cell per split of `scores`.
 
-
-def score_rows(phase: Phase, scores: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
-    """Return one row per metric, the ranking metric first, with one cell per split of `scores`."""
+    scores: as `view` shows them.
+    """
     names = sorted(phase.kind.metrics, key=lambda name: name != phase.ranking_metric)
     shown = [name for name in names if any(name in of_split for of_split in scores.values())]
     return [
@@ -47,22 +44,25 @@ def score_rows(phase: Phase, scores: Mapping[str, Mapping[str, Any]]) -> list[Sc
             METRICS[name].title,
             METRICS[name].higher_is_better,
             name == phase.ranking_metric,
-            [_cell(phase, split, of_split, name) for split, of_split in scores.items()],
+            [_cell(view, split, of_split, name) for split, of_split in scores.items()],
         )
         for name in shown
     ]
 
 
-def _cell(phase: Phase, split: str, of_split: Mapping[str, Any], name: str) -> Cell:
+def _cell(view: View, split: str, of_split: Mapping[str, Any], name: str) -> Cell:
+    if split != PUBLIC:
+        view = replace(view, state=ENDED)  # whatever else is shown, is shown in full
     interval = preferred_interval(of_split, name)
-    low, high = (page_number(phase, end) for end in interval) if interval else ("", "")
-    return Cell(split, page_number(phase, of_split.get(name)), low, high)
+    low, high = (view.end_text(end) for end in interval) if interval else ("", "")
+    return Cell(split, view.score_text(of_split.get(name)), low, high)
 
 
-def listed_score(submission: Submission) -> str:
-    """Return the public score of the ranking metric, for a list; empty while there is none."""
-    value = submission.public_score
-    return "" if value is None else page_number(submission.phase, value)
+def listed_score(submission: Submission, user: Any, now: datetime) -> str:
+    """Return the public score of the ranking metric as `user` may see it, for a list; empty while there is none."""
+    view = submission.phase.view_of(user, now)
+    value = submission.scores_shown_to(user, now).get(PUBLIC, {}).get(view.metric)
+    return "" if value is None else view.score_text(value)
 
 
 def step_states(evaluation: Evaluation, progress: Progress) -> list[tuple[str, str]]:

@@ -11,6 +11,8 @@ from django.utils import timezone
 from lunasite.http.errors import ApiError
 from submissions.models import Submission
 from submissions.presenters import record_signature
+from submissions.presenters.progress import ended_at
+from submissions.presenters.report import dataset_facts
 
 
 def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
@@ -20,7 +22,9 @@ def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
     """
     if (current := submission.current_evaluation) is None:
         raise ApiError(409, "NOT_SCORED", "There is no record before the submission is scored.")
-    assert current.finished_at is not None  # one UPDATE sets both
+    now = timezone.now()
+    finished_at = ended_at(current, now, user)
+    assert finished_at is not None  # one UPDATE sets both
     record = {
         "site": settings.SITE_URL,
         "submission": str(submission.pk),
@@ -28,13 +32,13 @@ def signed_record(submission: Submission, user: Any) -> dict[str, Any]:
         "team": submission.team.name,
         "submission_type": submission.submission_type,
         "file_sha256": submission.sha256,
-        "dataset_hash": current.dataset_hash,
         "code_version": current.code_version,
         "metric_version": current.metric_version,
-        "seed": current.bootstrap_seed,
         "attempt": current.attempt,
-        "finished_at": current.finished_at.isoformat(),
-        "scores": submission.scores_shown_to(user, timezone.now()),
+        "finished_at": finished_at.isoformat(),
+        "disclosure": submission.phase.view_of(user, now).state,
+        "scores": submission.scores_shown_to(user, now),
+        **dataset_facts(submission, user, now),
     }
     return record_signature.sign(record, record_signature.private_key(settings.RECORD_SIGNING_KEY))
 

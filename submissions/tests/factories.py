@@ -47,7 +47,11 @@ def make_phase(dataset=None, quotas=(), **fields):
     fields.setdefault("slug", f"phase{next(numbers)}")
     fields.setdefault("title", "A phase")
     fields.setdefault("opens_at", timezone.now() - timedelta(days=1))
-    phase = Phase.objects.create(dataset=dataset or make_dataset(), **fields)
+    dataset = dataset or make_dataset()
+    # A phase whose cases are all public is one to practise in, unless a test says otherwise.
+    has_private = dataset.cases.filter(split="private").exists()
+    fields.setdefault("disclosure", "competition" if has_private else "practice")
+    phase = Phase.objects.create(dataset=dataset, **fields)
     for tries, window in quotas:
         Quota.objects.create(phase=phase, tries=tries, window=window)
     return phase

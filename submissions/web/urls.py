@@ -15,5 +15,6 @@ urlpatterns = [
     path("submissions/", views.submission_list, name="submissions"),
     path("submissions/<uuid:pk>/", views.submission_page, name="submission"),
     path("submissions/<uuid:pk>/progress/", views.submission_progress, name="submission_progress"),
+    path("submissions/<uuid:pk>/choice/", views.choose, name="submission_choice"),
     path("submissions/<uuid:pk>/cancel/", views.cancel, name="submission_cancel"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -25,7 +26,7 @@ from submissions.models.team import team_of
 from submissions.phases import quota
 from submissions.presenters.charts import charts_of
 from submissions.presenters.csv_template import ids_file, template_file
-from submissions.presenters.progress import progress_of, run_seconds
+from submissions.presenters.progress import answered_shown, events_shown, progress_of, run_seconds
 from submissions.presenters.report import report_of
 from submissions.presenters.score_table import listed_score, score_rows, step_states
 from submissions.scoring import METRICS, metrics_of
@@ -140,7 +141,10 @@ def submission_list(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(phase=Phase.objects.named(named))
     light = Prefetch("evaluations", Evaluation.objects.without_blobs())
     page = Paginator(rows.prefetch_related(light), PER_PAGE).get_page(request.GET.get("page"))
-    listed = [{"submission": item, "evaluation": item.latest, "score": listed_score(item)} for item in page]
+    now = timezone.now()
+    listed = [
+        {"submission": item, "evaluation": item.latest, "score": listed_score(item, request.user, now)} for item in page
+    ]
     context = {"page": page, "rows": listed, "team": team_of(request.user)}  # type: ignore[arg-type]
     return render(request, "submissions/list.html", context)
 
@@ -153,22 +157,34 @@ def submission_of(request: HttpRequest, pk: Any) -> Submission:
 
 def submission_context(request: HttpRequest, submission: Submission) -> dict[str, Any]:
     """Return the context of the page and of its updated fragment."""
-    evaluation = submission.latest
-    progress = progress_of(evaluation, timezone.now())
+    evaluation, now, user = submission.latest, timezone.now(), request.user
+    progress = progress_of(evaluation, now, user)
+    view = submission.phase.view_of(user, now)
     report = report_of(submission, request.user)
     return {
         "submission": submission,
         "evaluation": evaluation,
+        "can_choose": _can_choose(submission, now),
         "progress": progress,
         "steps": step_states(evaluation, progress),
         "failure": evaluation.failure,
-        "events": evaluation.events.all(),
+        "answered": answered_shown(evaluation, now, user),
+        "events": events_shown(evaluation, now, user),
         "splits": list(report["scores"]),
-        "score_rows": score_rows(submission.phase, report["scores"]),
+        "score_rows": score_rows(submission.phase, report["scores"], view),
+        "score_note": report["score_note"],
         "charts": charts_of(report["curves"]),
-        "seconds": run_seconds(evaluation, request.user),
-        "seconds_are_exact": submission.shows_seconds_to(request.user),
+        "seconds": run_seconds(evaluation, now, user),
+        "seconds_are_exact": view.is_full("run_time"),
+        "memory_quarters": report["timings"].get("peak_memory_quarters"),
     }
+
+
+def _can_choose(submission: Submission, now: datetime) -> bool:
+    phase = submission.phase
+    if not phase.has_ladder or phase.has_ended(now) or submission.is_hidden or submission.is_baseline:
+        return False
+    return submission.current_evaluation is not None
 
 
 @login_required
@@ -195,6 +211,21 @@ def cancel(request: HttpRequest, pk: Any) -> HttpResponse:
     try:
         actions.cancel(submission=submission)
         messages.success(request, "The evaluation was cancelled.")
+    except ApiError as refusal:
+        messages.error(request, refusal.message)
+    return redirect("submission", pk=submission.pk)
+
+
+@login_required
+@require_POST
+def choose(request: HttpRequest, pk: Any) -> HttpResponse:
+    """Let this entry count at the end, or (button `undo`) the best shown one again."""
+    submission = submission_of(request, pk)
+    is_chosen = "undo" not in request.POST
+    try:
+        actions.choose(user=request.user, submission=submission, is_chosen=is_chosen, now=timezone.now())  # type: ignore[arg-type]
+        counted = "This entry" if is_chosen else "Your best shown entry"
+        messages.success(request, f"{counted} counts when the phase ends.")
     except ApiError as refusal:
         messages.error(request, refusal.message)
     return redirect("submission", pk=submission.pk)

@@ -39,6 +39,7 @@ from submissions.worker.case_files import MAX_SMOKE_CASES, run_cases
 from submissions.worker.image_loading import image_on
 from submissions.worker.model_folder import model_folder
 from submissions.worker.progress_recorder import AnswerRecorder, ProgressRecorder, TrialRecorder
+from submissions.worker.release import released_on_a_step
 
 
 def run_containers(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
@@ -82,7 +83,8 @@ class _ContainerEvaluation:
         try:
             self.model_dir = model_folder(self.submission, run_dir / secrets.token_hex(8), self.heartbeat.check)
             self._smoke(host, image_id, run_dir)
-            result = self._hidden(host, image_id, run_dir)
+            with released_on_a_step(self.progress, self.heartbeat):
+                result = self._hidden(host, image_id, run_dir)
         finally:
             shutil.rmtree(run_dir, ignore_errors=True)
             engine_host.image_cache(self.engine).mark_used(self.submission.image_id, time.time())
@@ -104,6 +106,7 @@ class _ContainerEvaluation:
             trial.failed(error)
             error.note = f"{error.note} This was on the public sample cases; their log is on the page."
             raise
+        self.progress.timings |= _sample_timings(result)
         self.evaluation.save_progress(smoke_log=result.logs, trial={}, timings=self.progress.timings)
         self.evaluation.add_event("smoke", f"All {len(samples)} public sample cases were answered.")
 
@@ -111,6 +114,7 @@ class _ContainerEvaluation:
         """Run the cases that count, going on where an attempt that failed by our fault had stopped."""
         cases = self._laid_out(list(self.submission.phase.dataset.scored_cases()))
         done = dict(self.evaluation.partial_answers)
+        self.progress.timings["tenths_at_s"] = []
         self.progress.stage("start", total=len(cases), answered=len(done))
         if done:
             self.evaluation.add_event("start", f"Going on after {len(done)} answered cases.")
@@ -189,6 +193,18 @@ def limits_of(frozen: dict[str, Any], engine: Engine) -> Limits:
     cores = engine.facts()["cpus"] or os.cpu_count() or 1
     limits["cpus"] = min(float(limits.get("cpus", settings.EVALUATION_CPUS)), float(cores))
     return limits_with(memory_mib=int(frozen.get("memory_mib", settings.EVALUATION_MEMORY_MIB)), **limits)
+
+
+def _sample_timings(result: RunResult) -> dict[str, Any]:
+    """Return the timings of the trial on sample cases, which its team may read in full."""
+    latencies = sorted(result.latency_s.values()) or [0.0]
+    return {
+        "sample_start_s": result.start_s,
+        "sample_predict_s": result.predict_s,
+        "sample_latency_median_s": statistics.median(latencies),
+        "sample_latency_s": {name: round(value, 6) for name, value in result.latency_s.items()},
+        "sample_peak_memory_bytes": result.peak_memory_bytes,
+    }
 
 
 def _run_facts(result: RunResult) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from submissions.disclosure.side_channels import tenth
 from submissions.models import Evaluation, StatusConflict
 from submissions.runner.base import RunCancelled, RunError
 
@@ -49,6 +50,7 @@ class AnswerRecorder:
 
     def answered(self, case_id: str, answer: Any, latency_s: float) -> None:
         self.answers[case_id] = answer
+        self._note_tenth()
         now = time.monotonic()
         if now >= self._next_progress:
             self._next_progress = now + PROGRESS_EVERY_S
@@ -56,6 +58,13 @@ class AnswerRecorder:
             if keep:
                 self._next_answers = now + ANSWERS_EVERY_S
             self._save(**({"partial_answers": self.answers} if keep else {}))
+
+    def _note_tenth(self) -> None:
+        """Note when each tenth of the cases was answered: participants are told of it on the next step only."""
+        evaluation, reached = self.progress.evaluation, self.progress.timings.setdefault("tenths_at_s", [])
+        now_s = (timezone.now() - (evaluation.started_at or timezone.now())).total_seconds()
+        while len(reached) < tenth(len(self.answers), evaluation.total):
+            reached.append(round(now_s, 1))
 
     def flush(self, **more: Any) -> None:
         self._save(partial_answers=self.answers, **more)

@@ -66,6 +66,11 @@ class Command(BaseCommand):
         parser.add_argument("--closes", type=moment, help="default: never")
         parser.add_argument("--quota", type=quota, action="append", default=[], help="15/all, 2/7d; may be repeated")
         parser.add_argument("--decimals", type=decimals, default=4, help="0 to 15, or full")
+        parser.add_argument(
+            "--disclosure", choices=Phase.Disclosure.values, default=Phase.Disclosure.COMPETITION,
+            help="what participants see before the end: all at once, or one number (default)",
+        )  # fmt: skip
+        parser.add_argument("--ladder-step", type=float, default=0.01, help="0: every score is shown")
         parser.add_argument("--metric", default="", help="the metric that ranks")
         parser.add_argument(
             "--tie-break", action="append", default=[], help="metrics that decide ties; may be repeated"
@@ -78,6 +83,7 @@ class Command(BaseCommand):
         phase = Phase(
             dataset=dataset, slug=options["slug"], title=options["title"], description=options["description"],
             closes_at=options["closes"], decimals=options["decimals"], metric=options["metric"],
+            disclosure=options["disclosure"], ladder_step=options["ladder_step"] or None,
             tie_breaks=options["tie_break"], accepts_docker=takes_containers(dataset),
         )  # fmt: skip
         if options["opens"]:

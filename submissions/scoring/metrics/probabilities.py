@@ -23,21 +23,21 @@ def ece(truth: Ints, p: Floats) -> float:
     return expected_calibration_error(truth, p)
 
 
-@metric("calibration_slope", "Calibration slope", can_rank=False)
+@metric("calibration_slope", "Calibration slope", can_rank=False, shown_range=(-1.0, 5.0))
 def calibration_slope(truth: Ints, p: Floats) -> float | None:
     """Return the slope of the truth's logistic regression on logit(p) (Cox 1958); 1 is ideal. truth, p: (n,)."""
     line = calibration_line(truth, p)
     return line[0] if line else None
 
 
-@metric("calibration_intercept", "Calibration intercept", can_rank=False)
+@metric("calibration_intercept", "Calibration intercept", can_rank=False, shown_range=(-5.0, 5.0))
 def calibration_intercept(truth: Ints, p: Floats) -> float | None:
     """Return the intercept of the same regression; 0 is ideal. truth, p: (n,)."""
     line = calibration_line(truth, p)
     return line[1] if line else None
 
 
-@resample_metric("log_loss", "Log loss", higher_is_better=False)
+@resample_metric("log_loss", "Log loss", higher_is_better=False, shown_range=(0.0, 2.0))
 def log_loss(resamples: Resamples) -> Floats:
     """Return (resamples,) the mean of -log p(true class), as scikit-learn does.
 

@@ -40,6 +40,8 @@ class Metric:
     may_be_undefined: bool = False
     # Whether a higher (or lower) value is always better, so that a board can be sorted by it.
     can_rank: bool = True
+    # What is shown is clamped to it: a number without bounds could carry a label in each of its digits.
+    shown_range: tuple[float, float] = (0.0, 1.0)
 
     @property
     def direction(self) -> str:
@@ -87,11 +89,12 @@ def metric(
     *,
     higher_is_better: bool = True,
     can_rank: bool = True,
+    shown_range: tuple[float, float] = (0.0, 1.0),
 ) -> Callable[[Plain], Plain]:
-    """Register a function of (truth, predictions)."""
+    """Register a function of (truth, predictions). shown_range: what is shown is clamped to it."""
 
     def register(function: Plain) -> Plain:
-        _add(Metric(name, title, higher_is_better, plain=function, can_rank=can_rank))
+        _add(Metric(name, title, higher_is_better, plain=function, can_rank=can_rank, shown_range=shown_range))
         return function
 
     return register
@@ -103,11 +106,13 @@ def resample_metric(
     *,
     higher_is_better: bool = True,
     may_be_undefined: bool = False,
+    shown_range: tuple[float, float] = (0.0, 1.0),
 ) -> Callable[[Counted], Counted]:
-    """Register a function of Resamples."""
+    """Register a function of Resamples. shown_range: what is shown is clamped to it."""
 
     def register(function: Counted) -> Counted:
-        _add(Metric(name, title, higher_is_better, from_resamples=function, may_be_undefined=may_be_undefined))
+        more = {"may_be_undefined": may_be_undefined, "shown_range": shown_range}
+        _add(Metric(name, title, higher_is_better, from_resamples=function, **more))  # type: ignore[arg-type]
         return function
 
     return register

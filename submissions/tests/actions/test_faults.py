@@ -115,18 +115,18 @@ def test_a_clock_that_jumps_back_gives_no_negative_durations():
     before = timezone.now() - timedelta(hours=1)
     assert progress_of(submission.latest, before).elapsed_s == 0
     Evaluation.objects.update(finished_at=before)
-    assert run_seconds(submission.latest, submission.user) == 0
+    assert run_seconds(submission.latest, timezone.now(), submission.user) == 0
 
 
 @pytest.mark.parametrize(
-    ("submission_type", "is_staff", "shown_s"),
-    [("docker", False, 50), ("docker", True, 41), ("csv", False, 41), ("csv", True, 41)],
-)
-def test_how_long_an_image_ran_is_told_its_team_in_steps_of_ten_seconds(submission_type, is_staff, shown_s):
-    evaluation = evaluated().latest
-    evaluation.submission.submission_type = submission_type
-    evaluation.finished_at = evaluation.started_at + timedelta(seconds=41)
-    assert run_seconds(evaluation, make_user(is_staff=is_staff)) == shown_s
+    ("disclosure", "is_staff", "ran_s", "shown_s"),
+    [("competition", False, 41, 50), ("competition", False, 101, 110), ("competition", True, 41, 41),
+     ("practice", False, 41, 41)],
+)  # fmt: skip
+def test_how_long_it_ran_is_told_its_team_in_steps(disclosure, is_staff, ran_s, shown_s):
+    evaluation = evaluated(phase=make_phase(disclosure=disclosure)).latest
+    evaluation.finished_at = evaluation.started_at + timedelta(seconds=ran_s)
+    assert run_seconds(evaluation, timezone.now(), make_user(is_staff=is_staff)) == shown_s
 
 
 IMAGE_IS_AT = [

@@ -335,7 +335,7 @@ def test_public_and_private_splits_are_scored_apart():
     phase = make_phase(make_dataset(truth=[0, 0, 0, 0, 1, 1, 1, 1, 0, 1], splits=splits))
     scores = evaluated(phase=phase).latest.scores
     assert {name: split["n"] for name, split in scores.items()} == {"public": 5, "private": 5}
-    assert set(Standing.objects.values_list("split", flat=True)) == {"public", "private"}
+    assert set(Standing.objects.values_list("split", flat=True)) == {"public", "private", "shown"}
 
 
 def test_only_participants_counted_faults_use_up_a_try():

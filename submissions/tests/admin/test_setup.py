@@ -33,7 +33,8 @@ def form(dataset=None, quotas=(), **changed):
     fields = {
         "title": "Lesions", "slug": "lesions", "opens_at_0": "2027-01-01", "opens_at_1": "00:00:00", "closes_at_0": "",
         "closes_at_1": "", "description": "", "accepts_csv": "on", "board_is_public": "on", "metric": "",
-        "tie_breaks": "", "decimals": "4", "predict_timeout_s": "300", "parallel": "1",
+        "tie_breaks": "", "decimals": "4", "disclosure": "practice", "score_digits": "3", "interval_digits": "2",
+        "ladder_step": "0.01", "predict_timeout_s": "300", "parallel": "1",
         "quotas-TOTAL_FORMS": str(len(quotas)), "quotas-INITIAL_FORMS": "0",
     }  # fmt: skip
     if dataset:
@@ -74,6 +75,10 @@ def test_a_phase_is_opened_with_quotas_typed_as_people_say_them(staff):
         ({"metric": "macro_f1"}, "is no metric of lesion phases. Choose from: auc"),
         ({"tie_breaks": "nonsense"}, "Give a list of metrics. Choose from: auc"),
         ({"decimals": "16"}, "Give 0 to 15"),
+        ({"score_digits": "0"}, "Give 1 to 15"),
+        ({"interval_digits": "16"}, "Give 1 to 15"),
+        ({"ladder_step": "0"}, "Give more than 0"),
+        ({"ladder_step": "1.5"}, "Give more than 0"),
         ({"slug": "no slug"}, "valid"),
         ({"cpus": "-1"}, "Give 0.1 or more"),
         ({"parallel": "0"}, "Give 1 or more"),
@@ -171,12 +176,33 @@ def test_a_long_board_is_ranked_anew_by_a_worker(staff, monkeypatch):
 
 
 def test_what_was_overlooked_is_said(staff):
-    bare = make_phase(decimals=None)
+    bare = make_phase(disclosure="competition", ladder_step=None)
     output = " ".join(phase_warnings(bare))
-    for text in ("No quota", "shown in full", "no private split", "10 cases have no image", "no sample cases"):
+    for text in (
+        "No quota",
+        "No ladder step",
+        "participants see one number",
+        "no private split",
+        "10 cases have no image",
+        "no sample cases",
+    ):
         assert text in output, text
     page = staff.get(reverse("admin:submissions_phase_change", args=[bare.pk])).content.decode()
     assert "No quota" in page
+
+
+def test_an_organiser_is_told_where_the_same_cases_are_open():
+    hidden = make_phase(disclosure="competition")
+    practice = make_phase(hidden.dataset, disclosure="practice")
+    make_phase(hidden.dataset, disclosure="competition")  # as hidden as the first
+    assert f"It shares its cases with '{practice.slug}', where they are open." in phase_warnings(hidden)
+    assert f"It shares its cases with '{hidden.slug}', where they are hidden." in phase_warnings(practice)
+    assert sum("shares its cases" in line for line in phase_warnings(hidden)) == 1
+
+
+def test_practice_over_private_cases_is_named():
+    phase = make_phase(make_dataset(splits=["private"] * 10), disclosure="practice")
+    assert any("private cases are shown at once" in line for line in phase_warnings(phase))
 
     dataset = make_dataset(splits=SPLIT)
     dataset.cases.update(image="data/v1/x.mha")

@@ -50,7 +50,15 @@ def imported(tmp_path, text=TABLE, **options):
 @pytest.fixture
 def phase(db, tmp_path):
     imported(tmp_path)
-    call_command("open_phase", dataset="scans", slug="scans", title="Scans", decimals=None, stdout=io.StringIO())
+    call_command(
+        "open_phase",
+        dataset="scans",
+        slug="scans",
+        title="Scans",
+        decimals=None,
+        disclosure="practice",
+        stdout=io.StringIO(),
+    )
     return Phase.objects.get()
 
 

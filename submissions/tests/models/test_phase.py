@@ -36,7 +36,7 @@ def test_a_phase_without_an_end_never_ends():
 
 @pytest.mark.parametrize(("has_ended", "is_staff", "private"), [(0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 1)])
 def test_private_numbers_are_for_staff_until_the_end(has_ended, is_staff, private):
-    phase = make_phase(opens_at=NOON, closes_at=NOON + timedelta(hours=1))
+    phase = make_phase(opens_at=NOON, closes_at=NOON + timedelta(hours=1), disclosure="competition")
     shown = phase.shown_splits(make_user(is_staff=bool(is_staff)), NOON + timedelta(hours=has_ended))
     assert shown == (["public", "private"] if private else ["public"])
 

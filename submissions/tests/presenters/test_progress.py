@@ -7,9 +7,10 @@ from django.utils import timezone
 
 from submissions import actions
 from submissions.actions.evaluate import claim
+from submissions.disclosure import View
 from submissions.models import Evaluation
 from submissions.presenters.progress import STAGES, progress_of
-from submissions.presenters.score_table import listed_score, page_number, score_rows
+from submissions.presenters.score_table import listed_score, score_rows
 from submissions.tests.factories import evaluated, make_member, make_phase, make_submission
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +107,7 @@ def test_a_failure_of_ours_after_a_score_says_that_the_scores_stand():
     [(2, 0.12345, "0.12"), (0, 0.7, "1"), (None, 0.123456, "0.1235"), (4, None, "–"), (3, 0.0, "0.000")],
 )
 def test_a_page_rounds_as_its_phase_says(decimals, value, text):
-    assert page_number(make_phase(decimals=decimals), value) == text
+    assert View("practice", "auc", decimals).score_text(value) == text
 
 
 def test_the_table_puts_the_ranking_metric_first_and_leaves_out_what_no_split_has():
@@ -115,7 +116,7 @@ def test_the_table_puts_the_ranking_metric_first_and_leaves_out_what_no_split_ha
         "public": {"auc": 0.9, "brier": 0.125, "brier_ci": {"cases": [0.1, 0.2]}},
         "private": {"auc": 0.8, "auc_ci": {"luna25": [0.7, 0.9]}},
     }
-    rows = score_rows(phase, scores)
+    rows = score_rows(phase, scores, phase.view_in("ended"))
     assert [(row.ranks, row.higher_is_better) for row in rows] == [(True, False), (False, True)]
     table = [[(cell.split, cell.value, cell.low, cell.high) for cell in row.cells] for row in rows]
     assert table == [
@@ -126,5 +127,6 @@ def test_the_table_puts_the_ranking_metric_first_and_leaves_out_what_no_split_ha
 
 def test_a_list_shows_the_score_once_there_is_one():
     user, phase = make_member(), make_phase(decimals=3)
-    assert listed_score(make_submission(user=user, phase=phase)) == ""
-    assert listed_score(evaluated(user=user, phase=phase)) == "0.958"
+    now = timezone.now()
+    assert listed_score(make_submission(user=user, phase=phase), user, now) == ""
+    assert listed_score(evaluated(user=user, phase=phase), user, now) == "0.958"
