@@ -25,7 +25,7 @@ help:
 	$(PIP_INSTALL) -r requirements.txt
 	touch $@
 
-.venv/ready-dev: .venv/ready requirements-training.txt requirements-dev.txt
+.venv/ready-dev: .venv/ready requirements-training.txt requirements-tracing.txt requirements-dev.txt
 	$(PIP_INSTALL) -r requirements-dev.txt
 	touch $@
 

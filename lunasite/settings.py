@@ -3,6 +3,7 @@
 Every variable has a default that suits one machine; an invalid value stops the start with an error that names it.
 """
 
+import importlib.util
 import os
 import secrets
 import socket
@@ -409,6 +410,12 @@ SILENCED_SYSTEM_CHECKS = ["axes.W003"]
 
 LOGGING = logging_config(env.choice("LOG_FORMAT", "line", ("line", "json")), env.choice("LOG_LEVEL", "INFO", LEVELS))
 PROMETHEUS_EXPORT_MIGRATIONS = False
+OTEL_ENDPOINT = env.url("OTEL_EXPORTER_OTLP_ENDPOINT")
+OTEL_SERVICE = env.text("OTEL_SERVICE_NAME", "lunasite")
+if OTEL_ENDPOINT and importlib.util.find_spec("opentelemetry.exporter") is None:
+    raise ImproperlyConfigured(
+        "OTEL_EXPORTER_OTLP_ENDPOINT needs packages that are not here: pip install -r requirements-tracing.txt"
+    )
 SENTRY_DSN = env.url("SENTRY_DSN")
 if SENTRY_DSN:
     import sentry_sdk

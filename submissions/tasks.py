@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
+import structlog
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
 
+from lunasite.http.tracing import continued, span
 from submissions import actions
 from submissions.actions.heartbeat import Heartbeat
 from submissions.mail import send_or_retry
@@ -21,7 +23,15 @@ def worker_name() -> str:
 
 
 def evaluate(evaluation_id: int) -> None:
-    actions.evaluate(evaluation_id=evaluation_id, worker=f"{worker_name()}:{os.getpid()}", run_image=run_image)
+    """Evaluate under the trace of the request that sent it; every log line names submission and evaluation."""
+    row = Evaluation.objects.filter(pk=evaluation_id).values("submission_id", "traceparent").first() or {}
+    named = {"submission": str(row.get("submission_id", "")), "evaluation": evaluation_id}
+    with (
+        structlog.contextvars.bound_contextvars(**named),
+        continued(row.get("traceparent", "")),
+        span("evaluate", **named),
+    ):
+        actions.evaluate(evaluation_id=evaluation_id, worker=f"{worker_name()}:{os.getpid()}", run_image=run_image)
 
 
 def run_image(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:

@@ -15,7 +15,7 @@ from rest_framework.views import set_rollback
 from lunasite.http import multipart
 from lunasite.http.authentication import REMEDY
 from lunasite.http.negotiation import wants_page
-from lunasite.http.request_id import current_request_id
+from lunasite.http.tracing import current_request_id
 
 log = structlog.get_logger(__name__)
 

@@ -14,11 +14,10 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponseBase
 
-from lunasite.http.request_id import set_request_id
+from lunasite.http.tracing import continued, set_request_id, span
 
 log = structlog.get_logger("lunasite.access")
 GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class RequestLogMiddleware:
@@ -31,8 +30,11 @@ class RequestLogMiddleware:
         started = time.monotonic()
         structlog.contextvars.clear_contextvars()
         request_id = set_request_id(given_id(request.headers.get("X-Request-ID", "")) or uuid.uuid4().hex)
-        context = {"request_id": request_id} | trace_of(request)
-        structlog.contextvars.bind_contextvars(**context)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        with continued(request.headers.get("traceparent", "")), span("request", method=str(request.method)):
+            return self._answered(request, request_id, started)
+
+    def _answered(self, request: HttpRequest, request_id: str, started: float) -> HttpResponseBase:
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
         log.info(
@@ -48,8 +50,3 @@ class RequestLogMiddleware:
 def given_id(text: str) -> str:
     """Return the client's id if it is plain and not too long, else nothing."""
     return text if GIVEN_ID.fullmatch(text) else ""
-
-
-def trace_of(request: HttpRequest) -> dict[str, str]:
-    found = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    return {"trace_id": found[1]} if found else {}

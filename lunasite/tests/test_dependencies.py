@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"lunasite", "submissions", "inference", "leaderboard", "benchmarks", "examples", "conftest"}
 # Each list holds the one before it.
-LISTS = ("requirements.txt", "requirements-training.txt", "requirements-dev.txt")
+LISTS = ("requirements.txt", "requirements-training.txt", "requirements-tracing.txt", "requirements-dev.txt")
 # Declared, and named in no line of our code.
 NAMED_NOWHERE = {
     "psycopg": "Django's PostgreSQL backend loads it",
@@ -57,6 +57,8 @@ def list_of(path):
     parts = path.relative_to(ROOT).parts
     if "tests" in parts or parts[0] in ("benchmarks", "docs", "conftest.py", ".ci"):
         return "requirements-dev.txt"
+    if path.name == "tracing.py":
+        return "requirements-tracing.txt"
     return "requirements-training.txt" if parts[:2] == ("inference", "training") else "requirements.txt"
 
 

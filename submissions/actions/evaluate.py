@@ -65,6 +65,7 @@ def evaluate(*, evaluation_id: int, worker: str, run_image: RunImage | None = No
     if evaluation is None:
         log.info("not mine", evaluation=evaluation_id)
         return
+    structlog.contextvars.bind_contextvars(attempt=evaluation.attempt)
     evaluation.add_event("running", "A worker has started.", worker)
     try:
         with Heartbeat(evaluation) as heartbeat:

@@ -7,10 +7,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from lunasite.http.tracing import current_traceparent
 from submissions.actions.db_retry import retry_on_deadlock
 from submissions.actions.queue import enqueue
 from submissions.intake.csv.predictions import PredictionTable, read_predictions
@@ -25,6 +27,8 @@ from submissions.text.sanitize import sanitize_filename
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.core.files.uploadedfile import UploadedFile
+
+log = structlog.get_logger(__name__)
 
 
 def check_may_submit(*, user: User, phase: Phase, submission_type: str, now: datetime) -> None:
@@ -154,7 +158,9 @@ def start_evaluation(submission: Submission) -> Evaluation:
         dataset_hash=submission.phase.dataset.content_hash,
         code_version=settings.CODE_VERSION,
         seed=uuid.uuid4().int % 2**31,
+        traceparent=current_traceparent(),
     )
+    log.info("evaluation queued", submission=str(submission.pk), evaluation=evaluation.pk)
     evaluation.add_event("received", "Received and checked." if not submission.is_docker else "Received.")
     enqueue(evaluation)
     return evaluation

@@ -67,6 +67,9 @@ class Evaluation(models.Model):
     attempt = models.PositiveIntegerField(default=0)
     failed_attempts = models.PositiveIntegerField(default=0, help_text="Attempts lost by our fault.")
     worker = models.CharField(max_length=120, blank=True)
+    traceparent = models.CharField(
+        max_length=55, blank=True, default="", editable=False, help_text="The trace of the request that sent it."
+    )
     available_at = models.DateTimeField(default=timezone.now, help_text="Not claimed before (back-off).")
     enqueued_at = models.DateTimeField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from lunasite.http.tracing import past_span, span
 from submissions.disclosure.side_channels import tenth
 from submissions.models import Evaluation, StatusConflict
 from submissions.runner.base import RunCancelled, RunError
@@ -32,7 +33,8 @@ class ProgressRecorder:
     def timed(self, name: str) -> Iterator[None]:
         """Take the seconds of a block that ends well."""
         started = time.monotonic()
-        yield
+        with span(name.removesuffix("_s")):
+            yield
         self.timings[name] = time.monotonic() - started
 
 
@@ -50,6 +52,7 @@ class AnswerRecorder:
 
     def answered(self, case_id: str, answer: Any, latency_s: float) -> None:
         self.answers[case_id] = answer
+        past_span("container call", latency_s)
         self._note_tenth()
         now = time.monotonic()
         if now >= self._next_progress:
