@@ -19,14 +19,16 @@ from sklearn.metrics import roc_auc_score, roc_curve  # noqa: E402
 
 from benchmarks.harness.rounds import compare, machine  # noqa: E402
 from submissions.scoring import METRICS  # noqa: E402
-from submissions.scoring.resamples import Sample  # noqa: E402
-from submissions.scoring.uncertainty import (  # noqa: E402
-    bootstrap,
-    case_resamples,
+from submissions.scoring.delong import (  # noqa: E402
     delong_covariance,
     delong_difference,
     delong_interval,
     delong_p_values,
+)
+from submissions.scoring.resamples import Sample  # noqa: E402
+from submissions.scoring.uncertainty import (  # noqa: E402
+    bootstrap,
+    case_resamples,
 )
 
 N_CASES = 6000

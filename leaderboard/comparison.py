@@ -14,13 +14,13 @@ from leaderboard.models import Standing
 from submissions.kinds import Kind
 from submissions.models import Evaluation, Submission
 from submissions.scoring import METRICS, Metric
+from submissions.scoring.delong import delong_difference
 from submissions.scoring.resamples import Sample
 from submissions.scoring.uncertainty import (
     CountChunks,
     Difference,
     bootstrap_differences,
     case_resamples,
-    delong_difference,
     patient_groups,
     patient_resamples,
 )

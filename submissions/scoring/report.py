@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .delong import delong_interval
 from .errors import MetricError
 from .metrics import METRICS, evaluate, metrics_of
 from .resamples import Sample
-from .uncertainty import bootstrap, case_resamples, delong_interval, patient_groups, patient_resamples
+from .uncertainty import bootstrap, case_resamples, patient_groups, patient_resamples
 
 # The most honest interval first: lesions of one patient are not independent.
 PREFERRED_INTERVALS = ("patient", "luna25", "cases", "delong")
