@@ -23,7 +23,7 @@ from submissions.scoring.delong import (  # noqa: E402
     delong_covariance,
     delong_difference,
     delong_interval,
-    delong_p_values,
+    difference_p_values,
 )
 from submissions.scoring.resamples import Sample  # noqa: E402
 from submissions.scoring.uncertainty import (  # noqa: E402
@@ -79,7 +79,7 @@ def main() -> None:
     metrics = [METRICS["auc"], METRICS["sensitivity_at_95_specificity"]]
 
     def all_pairs() -> np.ndarray:
-        return delong_p_values(*delong_covariance(truth, entries))
+        return difference_p_values(*delong_covariance(truth, entries), 0.0)
 
     def pair_by_pair() -> list[object]:
         return [delong_difference(truth, entries[i], entries[j]) for i, j in itertools.combinations(range(100), 2)]

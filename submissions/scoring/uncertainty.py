@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,13 +64,22 @@ def _counts(drawn: Ints, n: int) -> Floats:
 
 def bootstrap(sample: Sample, metrics: Iterable[Metric], chunks: CountChunks) -> dict[str, Interval]:
     """Return the percentile intervals of metrics; resamples on which a metric is undefined are skipped for it."""
+    return percentile_intervals(values_over(sample, metrics, chunks))
+
+
+def values_over(sample: Sample, metrics: Iterable[Metric], chunks: CountChunks) -> dict[str, Floats]:
+    """Return (resamples,) values of each metric; resamples that cannot be scored at all are left out."""
     metrics = list(metrics)
     drawn: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
     for counts in chunks:
         resamples = Resamples(sample, sample.usable(counts))
         for metric in metrics:
             drawn[metric.name].append(metric.over(resamples))
-    intervals = {name: percentile_interval(np.concatenate(parts)) for name, parts in drawn.items()}
+    return {name: np.concatenate(parts) for name, parts in drawn.items()}
+
+
+def percentile_intervals(drawn: Mapping[str, Floats]) -> dict[str, Interval]:
+    intervals = {name: percentile_interval(values) for name, values in drawn.items()}
     return {name: interval for name, interval in intervals.items() if interval}
 
 
