@@ -25,7 +25,14 @@ def share_interval(metric: Metric, value: float, sample: Sample, drawn: Floats, 
     """
     if metric.support is None:
         return None
-    weights = metric.support(sample)
+    return interval_of_share(value, metric.support(sample), drawn, groups)
+
+
+def interval_of_share(value: float, weights: list[Floats], drawn: Floats, groups: Ints) -> Interval:
+    """Return Wilson's interval with the effective number of cases, at most as many as there are.
+
+    weights: as a metric's `support` returns them. drawn: (resamples,) the value on resamples of the groups.
+    """
     most = len(weights) * min(float(each.sum()) for each in weights)
     patients = len(weights) * min(len(np.unique(groups[each > 0])) for each in weights)
     n_groups = int(groups.max()) + 1
