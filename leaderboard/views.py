@@ -108,13 +108,20 @@ def board_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     first, second = (_asked_entry(request, entries, name) for name in ("a", "b"))
     choices = entries.defer("scores").order_by("-submission__created_at")[:MAX_CHOICES]
     shown: dict[str, Any] = {"board": chosen, "phase": chosen.phase, "first": first, "second": second}
-    shown |= {"choices": choices, "own": team_of(request.user)}
+    own = team_of(request.user)
+    shown |= {"choices": choices, "own": own, "own_letter": _own_letter(own, first, second)}
     if first and second:
         try:
             shown["comparison"] = compare(chosen, first, second)
         except NotComparable as reason:
             shown["reason"] = str(reason)
     return render(request, "leaderboard/comparison.html", shown)
+
+
+def _own_letter(own: Team | None, first: Evaluation | None, second: Evaluation | None) -> str:
+    """Return which of the entries A and B is of the reader's team, if exactly one is."""
+    mine = [letter for letter, entry in (("A", first), ("B", second)) if own and entry and entry.submission.team == own]
+    return mine[0] if len(mine) == 1 else ""
 
 
 def scale_of(rows: list[BoardRow]) -> tuple[float, float]:

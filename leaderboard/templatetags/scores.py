@@ -6,6 +6,7 @@ from django import template
 
 from leaderboard.boards import Board
 from leaderboard.columns import Column
+from leaderboard.comparison.two_entries import MetricComparison
 from leaderboard.standings import BoardRow
 from submissions.disclosure import View
 
@@ -26,6 +27,27 @@ def shown(value: float | str | None, view: View) -> str:
 def shown_end(value: float | str | None, view: View) -> str:
     """Return an end of an interval as the reader's view of the phase shows it, a dash where it is missing."""
     return view.end_text(value)
+
+
+@register.filter
+def p_value(value: float | None) -> str:
+    """Return a p-value in four decimals; a smaller one is not shown as zero."""
+    if value is None:
+        return "–"
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+@register.filter
+def reading_class(line: MetricComparison, own: str) -> str:
+    """Return the CSS class of a reading: green only for a win of the reader's own entry, red for its loss.
+
+    own: `A` or `B`, the entry of the reader's team; empty where both are, or none is: there is then nothing to colour.
+    """
+    if line.difference is None:
+        return "muted"
+    if not line.winner or not own:
+        return "badge"
+    return "badge ok" if line.winner == own else "badge bad"
 
 
 @register.filter

@@ -24,6 +24,16 @@ from .uncertainty import (
 
 # The one whose coverage is known first (docs/metrics.md), then those that respect that lesions of a patient are alike.
 PREFERRED_INTERVALS = ("logit", "newcombe", "wilson", "exact", "patient", "luna25", "cases", "delong")
+INTERVAL_TITLES = {
+    "logit": "logit scale, variance by patient",
+    "newcombe": "Newcombe's method 5, for few cases",
+    "wilson": "Wilson's score interval, by patient",
+    "exact": "exact, at the end of the scale",
+    "patient": "bootstrap over patients",
+    "luna25": "LUNA25's bootstrap over cases",
+    "cases": "bootstrap over cases",
+    "delong": "DeLong",
+}
 # A split with fewer cases of a class is marked: its intervals are wide, and rest on assumptions more than on cases.
 FEW_CASES = 10
 
@@ -64,11 +74,13 @@ def score(
 def preferred_interval(scores: Mapping[str, Any], metric: str) -> tuple[float, float] | None:
     """Return the interval to show beside a metric of the result of `score`, or None if it has none."""
     found = scores.get(f"{metric}_ci") or {}
-    for name in PREFERRED_INTERVALS:
-        if found.get(name):
-            low, high = found[name]
-            return float(low), float(high)
-    return None
+    method = preferred_method(found)
+    return (float(found[method][0]), float(found[method][1])) if method else None
+
+
+def preferred_method(intervals: Mapping[str, Any]) -> str:
+    """Return the name of the interval to show of a metric's intervals by name; empty if it has none."""
+    return next((name for name in PREFERRED_INTERVALS if intervals.get(name)), "")
 
 
 def _checked(truth: ArrayLike, predictions: ArrayLike) -> Sample:
