@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from leaderboard.boards import Board, board_of, visible_phase
-from leaderboard.charts import history_chart
+from leaderboard.charts import history_chart, round_ticks
 from leaderboard.columns import page_columns
 from leaderboard.comparison import MAX_CHOICES, NotComparable, comparable, compare
 from leaderboard.export import MAX_ROWS, csv_response
@@ -125,9 +125,10 @@ def _own_letter(own: Team | None, first: Evaluation | None, second: Evaluation |
 
 
 def scale_of(rows: list[BoardRow]) -> tuple[float, float]:
-    """Return the minimum and maximum that the bars of a page have to show."""
+    """Return the round minimum and maximum between which the bars of a page are drawn."""
     ends = [end for row in rows for end in (row.low, row.score, row.high) if end is not None]
-    return (min(ends), max(ends)) if ends else (0.0, 1.0)
+    ticks = round_ticks(min(ends), max(ends)) if ends else [0.0, 1.0]
+    return ticks[0], ticks[-1]
 
 
 def _asked_board(request: HttpRequest, slug: str) -> Board:

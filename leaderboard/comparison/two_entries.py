@@ -109,14 +109,16 @@ def compare(board: Board, first: Evaluation, second: Evaluation) -> Comparison:
     method = "cases" if groups is None else "patient"
     metrics = [METRICS[name] for name in kind.metrics]
     counted = [metric for metric in metrics if metric.from_resamples]
+    has_auc = "auc" in kind.metrics
+    delong = delong_difference(cases.truth, pair[0].predictions, pair[1].predictions, groups) if has_auc else None
     differences = bootstrap_differences(counted, *pair, _resamples(groups, len(cases.truth)), method)
+    # One number for one thing: the AUC's line says what its test says.
+    differences |= {"auc": delong} if delong else {}
     scores = first.scores[board.split], second.scores[board.split]
 
     def line(metric: Metric, difference: Difference | None) -> MetricComparison:
         return MetricComparison(metric, scores[0].get(metric.name), scores[1].get(metric.name), difference)
 
-    has_auc = "auc" in kind.metrics
-    delong = delong_difference(cases.truth, pair[0].predictions, pair[1].predictions, groups) if has_auc else None
     return Comparison(
         lines=[line(metric, differences.get(metric.name)) for metric in metrics],
         delong=line(METRICS["auc"], delong) if delong else None,

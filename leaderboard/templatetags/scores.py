@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import template
 
 from leaderboard.boards import Board
+from leaderboard.charts import round_ticks
 from leaderboard.columns import Column
 from leaderboard.comparison.two_entries import MetricComparison
 from leaderboard.standings import BoardRow
@@ -71,6 +72,7 @@ def interval_bar(row: BoardRow, scale: tuple[float, float], view: View) -> dict[
     left, at, right = (_position(end, *scale) for end in (ends[0], row.score, ends[1]))
     label = "no interval" if row.low is None else f"{view.end_text(row.low)} to {view.end_text(row.high)}"
     return {
+        "ticks": [f"{_position(tick, *scale):.1f}" for tick in round_ticks(*scale)],
         "left": f"{left:.1f}",
         "right": f"{right:.1f}",
         "width": f"{max(right - left, 0.5):.1f}",
@@ -78,6 +80,23 @@ def interval_bar(row: BoardRow, scale: tuple[float, float], view: View) -> dict[
         "label": label,
         "bar_width": BAR_WIDTH,
     }
+
+
+@register.inclusion_tag("leaderboard/_interval_axis.html")
+def interval_axis(scale: tuple[float, float]) -> dict[str, object]:
+    """Return the ticks of the axis above the bars: positions on it and round values, the ends aligned inwards."""
+    ticks = round_ticks(*scale)
+    # Only the ends and the middle have room for a number.
+    labelled = {0, len(ticks) - 1} | ({len(ticks) // 2} if len(ticks) % 2 else set())
+    anchors = {0: "start", len(ticks) - 1: "end"}
+    return {
+        "ticks": [
+            {"x": f"{_position(tick, *scale):.1f}", "text": f"{tick:g}" if i in labelled else "",
+             "anchor": anchors.get(i, "middle")}
+            for i, tick in enumerate(ticks)
+        ],
+        "bar_width": BAR_WIDTH,
+    }  # fmt: skip
 
 
 def _position(value: float, least: float, most: float) -> float:
