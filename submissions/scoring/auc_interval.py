@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from .resamples import Floats
@@ -41,7 +42,7 @@ class AreaFacts:
         return np.minimum(self.positive_patients, self.negative_patients)
 
 
-def auc_intervals(facts: AreaFacts) -> tuple[Floats, Floats, Floats]:
+def auc_intervals(facts: AreaFacts) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Return (low, high, whether it is the logit interval). The width is never zero."""
     lost = facts.fewest_patients * np.minimum(facts.area, 1 - facts.area)
     is_logit = (facts.fewest_patients >= LOGIT_PATIENTS) & (lost >= LOGIT_LOST) & (facts.variance > 0)

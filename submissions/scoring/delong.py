@@ -91,8 +91,15 @@ def area_facts(sample: Sample, groups: Ints) -> AreaFacts | None:
         return None
     areas, covariance = delong_covariance(sample.truth, sample.predictions[None], groups)
     counts = [len(cases) for of in (is_positive, ~is_positive) for cases in (groups[of], np.unique(groups[of]))]
-    n_positive, positive_patients, n_negative, negative_patients = (np.float64(count) for count in counts)
-    return AreaFacts(areas[0], covariance[0, 0], n_positive, n_negative, positive_patients, negative_patients)
+    n_positive, positive_patients, n_negative, negative_patients = (np.array(float(count)) for count in counts)
+    return AreaFacts(
+        areas[:1].reshape(()),
+        covariance[0, :1].reshape(()),
+        n_positive,
+        n_negative,
+        positive_patients,
+        negative_patients,
+    )
 
 
 def _placements(positives: Floats, negatives: Floats) -> tuple[Floats, Floats]:
@@ -141,8 +148,8 @@ def least_error(truth: Ints, groups: Ints | None = None) -> float:
     certain.
     """
     groups = np.arange(len(truth)) if groups is None else groups
-    n_positive, n_negative = (np.float64(len(np.unique(groups[truth == label]))) for label in (1, 0))
-    low, _ = newcombe_interval(np.float64(1), n_positive, n_negative)
+    n_positive, n_negative = (np.array(float(len(np.unique(groups[truth == label])))) for label in (1, 0))
+    low, _ = newcombe_interval(np.array(1.0), n_positive, n_negative)
     return float(1 - low) / Z
 
 
