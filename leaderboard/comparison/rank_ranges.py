@@ -1,6 +1,6 @@
 """The ranks that the entries of a board could have: read for a page, computed by a worker.
 
-Shown only where the reader may see everything of the split (`Board.is_full`): each comparison is made of every case.
+Shown only where the disclosure policy says so, and everything of the split is shown: a comparison is made of every case.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class RankRanges:
 
 def rank_ranges_of(board: Board) -> RankRanges | None:
     """Return the rank intervals of a board; None where it has none, or until a worker has computed them."""
-    if not (board.is_ranking and board.is_full):
+    if not (board.is_ranking and board.is_full and board.view.is_full("rank_ranges")):
         return None
     found = RankComparison.objects.filter(phase=board.phase, split=board.split).first()
     state = _state_of_standings(board.phase, board.split)
