@@ -1,6 +1,6 @@
 """The ranks that the entries of a board could have: read for a page, computed by a worker.
 
-Shown only where the disclosure policy says so, and everything of the split is shown: a comparison is made of every case.
+Shown only where the disclosure policy says so and everything of the split is shown: a comparison uses every case.
 """
 
 from __future__ import annotations
