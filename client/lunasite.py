@@ -670,10 +670,11 @@ def is_number(value: object) -> bool:
 
 
 def interval(intervals: Any) -> str:
-    """Return an interval as text: by patient where there is one, for cases of a patient are alike."""
+    """Return the interval that the site shows as text (the first of its order in docs/metrics.md)."""
     if not isinstance(intervals, dict) or not intervals:
         return ""
-    low, high = intervals.get("patient") or next(iter(intervals.values())) or (None, None)
+    names = [name for name in ("logit", "newcombe", "wilson", "exact", "patient") if intervals.get(name)]
+    low, high = intervals[names[0]] if names else next(iter(intervals.values())) or (None, None)
     return "" if low is None else f"{low} to {high}"
 
 

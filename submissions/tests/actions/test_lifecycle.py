@@ -34,7 +34,7 @@ def test_a_csv_is_scored_and_ranks():
     evaluation = evaluated().latest
     assert evaluation.status == Status.COMPLETED
     assert evaluation.scores["public"]["auc"] == pytest.approx(23 / 24)
-    assert set(evaluation.scores["public"]["auc_ci"]) == {"luna25", "delong", "patient"}
+    assert set(evaluation.scores["public"]["auc_ci"]) == {"newcombe", "luna25", "delong", "patient"}
     assert Standing.objects.get().evaluation == evaluation
 
 
