@@ -23,13 +23,13 @@ from submissions.uploads.checks import check_digest
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-    from submissions.uploads.handler import ReceivedImage
+    from submissions.uploads.handler import ReceivedFile
 
 DOCKER = Submission.Type.DOCKER
 
 
 def submit_image(
-    *, user: User, phase: Phase, image: ReceivedImage, received_at: datetime, sha256: str = "", **fields: Any
+    *, user: User, phase: Phase, image: ReceivedFile, received_at: datetime, sha256: str = "", **fields: Any
 ) -> Submission:
     """Submit an image received in one request; it is kept only if the submission is accepted.
 
