@@ -172,7 +172,7 @@ class RunCallbacks:
 
     answered(case_id, answer, latency_s) after each case; stage(name) as stages begin;
     is_cancelled() is asked several times a second. log(text), hint(sentence): what a trial's model has printed so far,
-    and what can be said of it already.
+    and what can be said of it already. note(sentence): what is worth knowing of a trial's image, however it ends.
     """
 
     answered: Callable[[str, Any, float], None] = lambda case_id, answer, latency_s: None
@@ -180,6 +180,7 @@ class RunCallbacks:
     is_cancelled: Callable[[], bool] = lambda: False
     log: Callable[[str], None] = lambda text: None
     hint: Callable[[str], None] = lambda sentence: None
+    note: Callable[[str], None] = lambda sentence: None
 
 
 class Runner(Protocol):

@@ -85,6 +85,7 @@ def _run(task: dict[str, Any], engine: CommandLineEngine, run_dir: Path) -> RunR
         ),
         stage=lambda name: say({"event": "stage", "stage": name}),
         hint=lambda sentence: say({"event": "note", "note": sentence}),
+        note=lambda sentence: say({"event": "note", "note": sentence}),
     )
     return CONTRACTS[request.contract].runner(host).run(request, watcher)
 

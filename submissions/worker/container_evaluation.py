@@ -97,7 +97,7 @@ class _ContainerEvaluation:
             return
         self.progress.stage(TRIAL, total=len(samples), answered=0)
         trial = TrialRecorder(self.progress)
-        watcher = self._watcher(answered=trial.answered, log=trial.log, hint=trial.hint)
+        watcher = self._watcher(answered=trial.answered, log=trial.log, hint=trial.hint, note=trial.note)
         try:
             with self.progress.timed("smoke_s"):
                 request = self._request(image_id, run_dir / secrets.token_hex(8), self._laid_out(samples), stage=TRIAL)

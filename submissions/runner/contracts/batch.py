@@ -35,7 +35,7 @@ from submissions.runner.memory import MemoryWatch
 from submissions.runner.model_body import ImageReading, kept_body, read_image
 from submissions.runner.pseudonymize import pseudonymize_cases
 from submissions.runner.sandbox import INPUT_AT, OUTPUT_AT, Labels, holder_spec, model_binds, model_spec
-from submissions.runner.trial_evidence import evidence_of
+from submissions.runner.trial_evidence import evidence_of, tell_read_only
 from submissions.runner.values import MIB, Bind, ContainerState, EngineImage, OutputVolume
 
 SLOTS = 16
@@ -115,6 +115,7 @@ class _BatchRun:
             for volume in volumes:
                 attempt.create_volume(volume, labels, limits.output_mib, limits.output_files)
             reading = read_image(attempt, self.host, labels, self.image, limits, self.request.writable_folders)
+            tell_read_only(reading, self.request, self.watcher)
             holder = attempt.create(holder_spec(labels, self.host.driver_image, tuple(volumes)))
             self.host.engine.start(holder)
             _SideBySide(self, attempt, labels, holder, reading).run(list(zip(volumes, scans, strict=True)))
@@ -284,7 +285,7 @@ class _Scan:
         owner = self.owner
         if owner.request.stage == TRIAL and isinstance(error, ContainerFault):
             peak = owner.result.peak_memory_bytes
-            error.diagnosis = diagnose(evidence_of(error, owner.request.limits, self.reading.contents, peak))
+            error.diagnosis = diagnose(evidence_of(error, owner.request.limits, self.reading, peak))
 
     def _limit_note(self) -> str:
         limits = self.owner.request.limits
