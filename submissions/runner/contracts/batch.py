@@ -74,15 +74,18 @@ class BatchRunner:
         return result
 
 
-def lanes(limits: Limits, engine: Engine) -> int:
-    """Return how many CTs run at once: what the phase allows, as far as CPUs and half the memory reach for all.
+def lanes(limits: Limits, engine: Engine, runs_at_once: int = 1) -> int:
+    """Return how many CTs run at once: as many as CPUs and half the memory of the engine's machine reach for.
 
-    Each has the phase's limits for itself.
+    Each has the phase's limits for itself. A GPU is one for all, so there the phase's `parallel` says how many.
+    runs_at_once: how many runs share the machine.
     """
-    cpus, memory_bytes = engine.capacity()
+    if limits.gpu:
+        return max(1, limits.parallel)
+    cpus, memory_bytes = (amount / runs_at_once for amount in engine.capacity())
     by_cpus = int(cpus / limits.cpus) if cpus else 1
-    by_memory = memory_bytes // 2 // (limits.memory_mib * MIB)
-    return max(1, min(limits.parallel, by_cpus, by_memory))
+    by_memory = int(memory_bytes / 2 / (limits.memory_mib * MIB))
+    return max(1, min(SLOTS, by_cpus, by_memory))
 
 
 class _BatchRun:
@@ -91,7 +94,7 @@ class _BatchRun:
     ) -> None:
         self.host, self.request, self.watcher, self.result, self.image = host, request, watcher, result, image
         self.clock = Clock(request.limits.timeout_s, watcher)
-        self.lanes = lanes(request.limits, host.engine)
+        self.lanes = lanes(request.limits, host.engine, host.runs_at_once)
 
     def run(self, calls: Sequence[Call]) -> None:
         scans = [list(group) for _, group in itertools.groupby(calls, key=lambda call: call.series_uid)]
@@ -122,7 +125,7 @@ class _BatchRun:
 
 
 class _SideBySide:
-    """The CTs beside one holder, as many at once as the phase and the engine's machine allow."""
+    """The CTs beside one holder, as many at once as `lanes` says."""
 
     def __init__(self, run: _BatchRun, attempt: Attempt, labels: Labels, holder: str, reading: ImageReading) -> None:
         self.owner, self.attempt, self.labels, self.holder, self.reading = run, attempt, labels, holder, reading
