@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 from submissions.intake.model.archive import unpack_model
 from submissions.kinds import KINDS
 from submissions.runner.attempt import Host
@@ -97,7 +97,7 @@ def _model_dir(archive: str, folder: Path) -> Path | None:
     folder.mkdir(mode=0o755)
     try:
         unpack_model(Path(archive), folder)
-    except ArchiveError as error:
+    except ParticipantError as error:
         raise ContainerFault(error.code, error.note) from error
     return folder
 

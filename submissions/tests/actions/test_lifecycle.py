@@ -14,7 +14,8 @@ from lunasite.http.errors import ApiError
 from submissions import actions
 from submissions.actions import finish, queue
 from submissions.actions.evaluate import claim
-from submissions.failures import FAILURES, PlatformError
+from submissions.failures import FAILURES
+from submissions.faults import PlatformError
 from submissions.models import Evaluation, StatusConflict, Submission, Worker
 from submissions.phases.quota import trials_failed
 from submissions.presenters.progress import progress_of
