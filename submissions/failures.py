@@ -139,26 +139,3 @@ FAILURES: dict[str, Failure] = {
         },
     ),
 }
-
-
-class PlatformError(Exception):
-    """Our fault. `code` is one of the SYSTEM_* codes; only staff see `staff_detail`."""
-
-    def __init__(self, code: str, staff_detail: str = "") -> None:
-        super().__init__(f"{code}: {staff_detail}")
-        self.code = code
-        self.staff_detail = staff_detail
-
-
-class ParticipantError(Exception):
-    """The participant's fault, found while evaluating. `note` adds to the code's sentence; the platform words it.
-
-    stage: where it was found, if not at the code's own stage: `smoke` costs no try.
-    """
-
-    def __init__(self, code: str, note: str = "", staff_detail: str = "", stage: str = "") -> None:
-        super().__init__(f"{code}: {note}")
-        self.code = code
-        self.note = note
-        self.stage = stage
-        self.staff_detail = staff_detail

@@ -16,7 +16,7 @@ from django.utils import timezone
 from submissions.actions.finish import complete, fail, requeue
 from submissions.actions.heartbeat import Heartbeat
 from submissions.actions.submit import read_csv
-from submissions.failures import ParticipantError, PlatformError
+from submissions.faults import ParticipantError, PlatformError
 from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, StatusConflict
 from submissions.scoring import Outcome
@@ -75,7 +75,7 @@ def evaluate(*, evaluation_id: int, worker: str, run_image: RunImage | None = No
     except ParticipantError as fault:
         _decide(partial(fail, note=fault.note, stage=fault.stage), evaluation, fault.code, fault.staff_detail)
     except PlatformError as fault:
-        _decide(requeue, evaluation, fault.code, fault.staff_detail)
+        _decide(requeue, evaluation, fault.code, f"{fault.note} {fault.staff_detail}".strip())
     except Exception as error:  # any other error is our fault: the row says so, and the try is given back
         log.exception("evaluation crashed", evaluation=evaluation_id)
         _decide(requeue, evaluation, "SYSTEM_ERROR", f"{type(error).__name__}: {error}")

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from submissions.actions.db_retry import retry_on_deadlock
 from submissions.actions.queue import CSV_CLUSTER
-from submissions.failures import FAILURES, PlatformError
+from submissions.failures import FAILURES
+from submissions.faults import PlatformError
 from submissions.models import Evaluation, Split, Team
 from submissions.runner.base import TRIAL
 from submissions.scoring import METRIC_VERSION, MetricError, Outcome, curves, score

@@ -22,7 +22,8 @@ class Evidence:
 
     status, answer: of the HTTP call that failed, with the first kilobyte of its body. port, listening: which port was
     called and which listened. command_fault: what is wrong with the start program's file (`crlf`, `loader`, `missing`).
-    memory_mib, shm_mib: limits; peak_mib: the most memory that was seen.
+    memory_mib, shm_mib: limits; peak_mib: the most memory that was seen. too_large: folders that stayed read-only since
+    they hold more than kept_mib.
     """
 
     code: str
@@ -40,13 +41,16 @@ class Evidence:
     memory_mib: int = 0
     shm_mib: int = 0
     peak_mib: int = 0
+    too_large: tuple[str, ...] = ()
+    kept_mib: int = 0
 
 
 @dataclass(frozen=True)
 class Pattern:
     """A regular expression over the log (or the answer), when it applies, and the sentence it leads to.
 
-    The sentence may name groups of the expression and fields of the evidence in {braces}.
+    The sentence may name groups of the expression and fields of the evidence in {braces}. concerns: whether it applies
+    to the file that was found.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Pattern:
     expression: str = ""
     when: Callable[[Evidence], bool] = lambda seen: True
     over: Callable[[Evidence], str] = lambda seen: seen.logs
+    concerns: Callable[[Evidence, str], bool] = lambda seen, file: True
 
 
 def _body(seen: Evidence) -> str:
@@ -66,6 +71,7 @@ def _is_status(*wanted: int) -> Callable[[Evidence], bool]:
 
 PATH = r"['\"‘]?(?P<file>/[^\s':\"’]+)['\"’]?"
 FIELD = r'"loc"\s*:\s*\[\s*"body"\s*,\s*"(?P<field>[A-Za-z_]\w{0,60})"'
+READ_ONLY = rf"(?:Read-only file system|Errno 30\][^:\n]*)(?:: {PATH})|{PATH.replace('file', 'before')}'?: Read-only file system"
 WRITABLE = 'name its folder {folder} as a writable folder (form: Writable folders, API: writable_folders=["{folder}"])'
 
 TABLE: tuple[Pattern, ...] = (
@@ -84,7 +90,8 @@ TABLE: tuple[Pattern, ...] = (
     Pattern("no_library", "The library {name} is not in the image: add `RUN apt-get update && apt-get install -y {package}` to the Dockerfile.", r"(?P<name>lib[\w.+-]+\.so[\w.]*): cannot open shared object file"),
     Pattern("no_network", "The program wants to download something, but there is no network here: download it in the Dockerfile (`RUN python -c ...`), so that it is in the image.", r"Name or service not known|[Tt]emporary failure in name resolution|[Ff]ailed to resolve|getaddrinfo failed|[Cc]ould not resolve host|Network is unreachable|[Oo]ffline mode|couldn't connect to 'https?://|No address associated with hostname"),
     # Files
-    Pattern("read_only", "The program writes to {file}, which is read-only here: " + WRITABLE + ", or write below /tmp.", rf"(?:Read-only file system|Errno 30\][^:\n]*)(?:: {PATH})|{PATH.replace('file', 'before')}'?: Read-only file system"),
+    Pattern("too_large_to_write", "The program writes to {file}, but {large} is read-only: what it holds takes more than the {kept_mib} MiB that can be copied. Write below /tmp, or into a folder of its own that you name as a writable folder (form: Writable folders, API: writable_folders=[\"{large}/state\"]); one that is not there yet is made.", READ_ONLY, concerns=lambda seen, file: bool(_large_folder(seen, file))),
+    Pattern("read_only", "The program writes to {file}, which is read-only here: " + WRITABLE + ", or write below /tmp.", READ_ONLY),
     Pattern("no_permission", "The program may not open {file}: if it reads it, add `RUN chmod -R a+rX {folder}` to the Dockerfile; if it writes it, " + WRITABLE + ".", rf"(?:Permission denied)(?:: {PATH})|{PATH.replace('file', 'before')}'?: Permission denied"),
     Pattern("read_only_somewhere", "The program writes where it may not: name the folder as a writable folder (form: Writable folders, API: writable_folders), or write below /tmp.", r"[Rr]ead-only file system|EROFS"),
     # Memory
@@ -117,8 +124,16 @@ def _sentences(seen: Evidence) -> Iterator[str]:
         if not pattern.when(seen):
             continue
         found = re.search(pattern.expression, pattern.over(seen)) if pattern.expression else None
-        if found or not pattern.expression:
-            yield pattern.sentence.format(**_words(seen, found))
+        if pattern.expression and not found:
+            continue
+        words = _words(seen, found)
+        if pattern.concerns(seen, str(words["file"])):
+            yield pattern.sentence.format(**words)
+
+
+def _large_folder(seen: Evidence, file: str) -> str:
+    """Return the folder around `file` that held too much to be made writable, "" if none did."""
+    return next((folder for folder in seen.too_large if file.startswith(f"{folder}/")), "")
 
 
 def _words(seen: Evidence, found: re.Match[str] | None) -> dict[str, object]:
@@ -135,5 +150,6 @@ def _words(seen: Evidence, found: re.Match[str] | None) -> dict[str, object]:
         **groups,
         "field": groups.get("field") or groups.get("field_too") or "",
         "file": file,
+        "large": _large_folder(seen, file),
         "folder": dirname(file) if dirname(file) not in ("", "/") else file,
     }

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from submissions.failures import PlatformError
+from submissions.faults import PlatformError
 from submissions.kinds import Kind
 from submissions.models import Case, Dataset
 from submissions.runner.base import RunCase
