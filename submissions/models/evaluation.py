@@ -13,8 +13,8 @@ from submissions.failures import FAILURES, Failure
 from submissions.models.submission import Submission
 from submissions.runner.base import TRIAL
 
-# Stages of an image that show nothing of the hidden cases.
-BEFORE_HIDDEN_CASES = ("", "queued", "started", "fetch", "intake", "load", TRIAL)
+# The stages before a container meets hidden cases; `queued` of an attempt that is given to another worker.
+BEFORE_HIDDEN_CASES = ("", "queued", "started", "upload", "check", "fetch", "intake", "load", TRIAL)
 
 
 class StatusConflict(Exception):

@@ -11,7 +11,7 @@ FAILURES = dict(zip(
     ["cuda", "module", "library", "mode_600", "read_only", "crlf", "nvidia_smi", "download", "memory"],
     [
         (NO_DRIVER, (), ("asks for a GPU", "torch.cuda.is_available()", 'map_location="cpu"')),
-        ("import monai", (), ("`monai` is not in the image", "pip install monai")),
+        ("import monai", (), ("`monai` is not in the image", "pip install monai`")),
         (
             'import ctypes\nctypes.CDLL("libGL.so.1")',
             (),
@@ -35,6 +35,8 @@ LOADER = (
     "open('/server','wb').write(d.replace(b'/lib64/ld-linux-x86-64.so.2',b'/lib/ld-musl-x86_64.so.1'+bytes(3)))\""
     " && chmod +x /server"
 )
+FAILURES["module_of_a_package"] = ("import cv2.aruco", (), ("`cv2`", "`RUN pip install opencv-python-headless`"))
+FAILURES["no_weights"] = ('open("/opt/ml/model/w.pth")', (), ("/opt/ml/model/w.pth", "as the model archive"))
 FAILURES["loader"] = ("", (LOADER, 'ENTRYPOINT ["/server"]'), ("/server needs a loader",))
 
 ANSWERING = "from serving import serve\nserve(lambda body, number: ({status}, {answer!r}))"

@@ -136,4 +136,11 @@ def test_no_more_at_once_than_the_machine_holds(limits, capacity, expected):
             return capacity
 
     assert lanes(Limits(**limits), Machine()) == expected
-    assert lanes(Limits(**limits), Machine(), runs_at_once=2) == max(1, limits.get("parallel", expected // 2))
+
+
+def test_several_runs_on_a_machine_share_it():
+    class Machine:
+        def capacity(self):
+            return 8, 64 << 30
+
+    assert lanes(Limits(cpus=1, memory_mib=1024), Machine(), runs_at_once=2) == 4

@@ -123,7 +123,8 @@ def evaluated(way: str, path: Path, image: Foreign):
     assert answer.status_code == (201 if way == "api" else 302), answer.content
     submission = Submission.objects.get(phase=phase)
     evaluation = run(submission)
-    return evaluation, html.unescape(client.get(f"/submissions/{submission.pk}/").content.decode())
+    page = client.get(f"/submissions/{submission.pk}/").content.decode()
+    return evaluation, html.unescape(page.replace("<code>", "`").replace("</code>", "`"))
 
 
 @pytest.mark.parametrize("image", WORKING.values(), ids=WORKING)
