@@ -154,6 +154,6 @@ def test_a_failing_image_is_told_what_to_change_at_no_cost(image, base, bench, t
         assert evaluation.failure.sentence in page
         for words in image.words:
             assert words in page, (way, evaluation.trial, evaluation.failure_note)
-        assert "costs no try" in page
+        assert "the try was given back" in page
         assert not Submission.objects.get(pk=evaluation.submission_id).try_counts
     assert bench.left_behind() == []
