@@ -313,14 +313,15 @@ def weights_archive(size_bytes):
 
 BATCH_CTS = 12
 BATCH_PROGRAM = """
-import json, pathlib, time
+import json, time
 used = time.process_time()
 while time.process_time() - used < {pause}:
     pass
-points = json.loads(pathlib.Path("/input/nodule-locations.json").read_text())["points"]
+points = json.load(open("/input/nodule-locations.json"))["points"]
 for point in points:
     point["probability"] = 0.5
-pathlib.Path("/output/lung-nodule-malginancy-likelihoods.json").write_text(json.dumps({"points": points}))
+with open("/output/lung-nodule-malginancy-likelihoods.json", "w") as file:
+    json.dump({"points": points}, file)
 """
 
 

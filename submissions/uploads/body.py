@@ -12,6 +12,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from lunasite.http.errors import ApiError
+from lunasite.http.upload_limits import read_to_its_end
 
 
 class UploadStream:
@@ -54,10 +55,8 @@ def guard_body(request: HttpRequest, most_bytes: int) -> None:
 
     A body without a length (chunked) is read to its end, or to `most_bytes`, if the server says that it can be read.
     """
-    stream = request._stream  # type: ignore[attr-defined]
     has_length = (request.META.get("CONTENT_LENGTH") or "").isdigit()
-    if not has_length and request.META.get("wsgi.input_terminated"):
-        request.META["CONTENT_LENGTH"] = str(most_bytes)
-        stream = request.META["wsgi.input"]
     announced = int(request.META["CONTENT_LENGTH"]) if has_length else None
-    request._stream = UploadStream(stream, announced)  # type: ignore[assignment]
+    if not has_length and request.META.get("wsgi.input_terminated"):
+        read_to_its_end(request, most_bytes)
+    request._stream = UploadStream(request._stream, announced)  # type: ignore[attr-defined, assignment]

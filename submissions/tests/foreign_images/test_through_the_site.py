@@ -59,16 +59,21 @@ class Foreign:
     weights: bytes = b""
 
 
+def on_the_site(program: str) -> str:
+    """Return the algorithm for the scans of `make_lesions`, which begin as a MetaImage does."""
+    return program.replace('startswith(b"voxels")', 'startswith(b"ObjectType")')
+
+
 WORKING = {
     **{f"{name}_user": Foreign(program, user=AS_USER) for name, program in HABITS.items()},
     **{f"{name}_root": Foreign(program) for name, program in HABITS.items()},
     "home_of_user": Foreign(USER_SITE, (MAKE_USER, *baked("/home/user", "user:user")), ("USER user",)),
     "home_of_root": Foreign(USER_SITE, baked("/root", "root:root")),
     "named_folder": Foreign('open("/data/x", "w")', fields={"writable_folders": "/data"}),
-    "algorithm_user": Foreign(algorithm(), user=AS_USER, fields={"contract": "batch"}, weights=WEIGHTS),
-    "algorithm_root": Foreign(algorithm(), fields={"contract": "batch"}, weights=WEIGHTS),
+    "algorithm_user": Foreign(on_the_site(algorithm()), user=AS_USER, fields={"contract": "batch"}, weights=WEIGHTS),
+    "algorithm_root": Foreign(on_the_site(algorithm()), fields={"contract": "batch"}, weights=WEIGHTS),
     "algorithm_slugs": Foreign(
-        algorithm("thorax-ct", "my-output"), fields={"contract": "batch"}, weights=WEIGHTS,
+        on_the_site(algorithm("thorax-ct", "my-output")), fields={"contract": "batch"}, weights=WEIGHTS,
         phase={"batch_slugs": {"image": "thorax-ct", "points": "my-locations", "output": "my-output"}},
     ),
 }  # fmt: skip
@@ -86,7 +91,7 @@ FAILING = {
         FULL_SHARED_MEMORY, phase={"memory_mib": 256}, words=("/dev/shm (128 MiB", "num_workers=0"),
     ),
     "no_output": Foreign(
-        algorithm(output="other"), fields={"contract": "batch"}, weights=WEIGHTS,
+        on_the_site(algorithm(output="other")), fields={"contract": "batch"}, weights=WEIGHTS,
         words=("lung-nodule-malginancy-likelihoods.json",),
     ),
 }  # fmt: skip
@@ -149,6 +154,6 @@ def test_a_failing_image_is_told_what_to_change_at_no_cost(image, base, bench, t
         assert evaluation.failure.sentence in page
         for words in image.words:
             assert words in page, (way, evaluation.trial, evaluation.failure_note)
-        assert "costs no try" in page
+        assert "the try was given back" in page
         assert not Submission.objects.get(pk=evaluation.submission_id).try_counts
     assert bench.left_behind() == []
