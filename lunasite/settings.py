@@ -343,6 +343,7 @@ CODE_VERSION = env.text("CODE_VERSION", __version__)
 TASK_TIMEOUT_SECONDS = int(EVALUATION_TIMEOUT_SECONDS) + 1800
 QUEUE = {
     "orm": "default",
+    "broker_class": "submissions.outages.broker.DatabaseClockBroker",
     "poll": 0.2,
     "queue_limit": 1,
     "bulk": 1,

@@ -141,13 +141,26 @@ FAILURES: dict[str, Failure] = {
 }
 
 
-class PlatformError(Exception):
-    """Our fault. `code` is one of the SYSTEM_* codes; only staff see `staff_detail`."""
+@dataclass(frozen=True)
+class SharedPart:
+    """A part that many evaluations need: `part` and `scope` as in models.Incident; `key`, a file to probe it by."""
 
-    def __init__(self, code: str, staff_detail: str = "") -> None:
+    part: str
+    scope: str = ""
+    key: str = ""
+
+
+class PlatformError(Exception):
+    """Our fault. `code` is one of the SYSTEM_* codes; only staff see `staff_detail`.
+
+    shared: the part that is away, where it is not this evaluation's own trouble: then the attempt does not count.
+    """
+
+    def __init__(self, code: str, staff_detail: str = "", shared: SharedPart | None = None) -> None:
         super().__init__(f"{code}: {staff_detail}")
         self.code = code
         self.staff_detail = staff_detail
+        self.shared = shared
 
 
 class ParticipantError(Exception):

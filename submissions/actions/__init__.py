@@ -3,6 +3,7 @@
 from submissions.actions.choice import choose
 from submissions.actions.evaluate import evaluate
 from submissions.actions.finish import complete, fail, requeue
+from submissions.actions.queue import DOCKER_CLUSTER
 from submissions.actions.reuse import kept_model_archive
 from submissions.actions.submit import check_may_submit, submit, submit_csv
 from submissions.actions.submit_image import submit_again, submit_image, submit_reference, submit_upload
@@ -16,8 +17,12 @@ from submissions.actions.triage import (
     retry,
     set_hidden,
 )
+from submissions.actions.work import Probe, Probes, may_claim, reopen, work_on_message, work_once, work_without_messages
 
 __all__ = [
+    "DOCKER_CLUSTER",
+    "Probe",
+    "Probes",
     "cancel",
     "check_may_submit",
     "choose",
@@ -26,9 +31,11 @@ __all__ = [
     "fail",
     "kept_model_archive",
     "mark_baseline",
+    "may_claim",
     "re_evaluate",
     "refund",
     "release",
+    "reopen",
     "requeue",
     "retry",
     "set_hidden",
@@ -39,4 +46,7 @@ __all__ = [
     "submit_reference",
     "submit_upload",
     "sweep",
+    "work_on_message",
+    "work_once",
+    "work_without_messages",
 ]
