@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import F
 
 from submissions.actions.db_retry import retry_when_away
+from submissions.actions.fair_order import mark_served
 from submissions.actions.finish import complete, fail
 from submissions.actions.heartbeat import Heartbeat
 from submissions.actions.platform_faults import settle_database_fault, settle_platform_fault
@@ -51,7 +52,10 @@ def claim(evaluation_id: int, worker: str) -> Evaluation | None:
         return None
     attempt = evaluation.attempt + 1
     evaluation.refresh_from_db()
-    return evaluation if evaluation.attempt == attempt else None
+    if evaluation.attempt != attempt:
+        return None
+    mark_served(evaluation, now)
+    return evaluation
 
 
 class RunImage(Protocol):

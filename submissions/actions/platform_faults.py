@@ -44,7 +44,7 @@ def settle_platform_fault(*, evaluation: Evaluation, fault: PlatformError) -> No
 
 
 def settle_database_fault(*, evaluation: Evaluation, staff_detail: str) -> None:
-    """Record that the database was away or busy meanwhile: uncounted, unless this evaluation meets that again and again.
+    """Record that the database was away or busy meanwhile: uncounted, unless it happens again and again.
 
     Raises StatusConflict when the attempt is no longer ours.
     """

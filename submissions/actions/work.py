@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 Probes = Callable[[str], list[Probe]]
 # A host that was found healthy is not probed again so soon.
 HEALTHY_FOR_S = 5.0
+MAX_ROUNDS = 10
 _healthy_until: dict[str, float] = {}
 
 
@@ -43,10 +44,13 @@ def work_once(*, cluster: str, worker: str, run_image: RunImage) -> bool:
     if pauses.is_closed(cluster):
         log.info("queue closed", queue=cluster)
         return False
-    return any(
-        evaluate(evaluation_id=evaluation_id, worker=worker, run_image=run_image)
-        for evaluation_id in candidates(cluster)
-    )
+    for _ in range(MAX_ROUNDS):
+        keys = candidates(cluster)
+        if any(evaluate(evaluation_id=key, worker=worker, run_image=run_image) for key in keys):
+            return True
+        if not keys:
+            return False
+    return False  # other workers were faster each time
 
 
 def candidates(cluster: str) -> list[int]:
