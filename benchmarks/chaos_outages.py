@@ -36,9 +36,8 @@ def main() -> int:
         site = Site(folder, {"DATABASE_URL": postgres.url, **objects.settings})
         site.prepare()
         site.start_web()
-        print(
-            "| fault | sent | lost | doubled | by hand | seconds to heal | seen |\n| --- | --- | --- | --- | --- | --- | --- |"
-        )
+        print("| fault | sent | lost | doubled | by hand | seconds to heal | seen |")
+        print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
         for name in options.only or FAULTS:
             bad += not run(name, Stage(site, postgres, objects, options.away))
     finally:

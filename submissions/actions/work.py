@@ -71,6 +71,11 @@ def work_without_messages(*, cluster: str, worker: str, run_image: RunImage, pro
     return done
 
 
+def forget() -> None:
+    """Probe this host anew at the next claim."""
+    _healthy_until.clear()
+
+
 def may_claim(cluster: str, probes: Probes) -> bool:
     """Return whether this host may claim work now; it is probed, unless it was found healthy just now."""
     if time.monotonic() < _healthy_until.get(cluster, 0.0) and not pauses.is_drained(hosts.this_host()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from django.db import transaction
 
 from submissions.models import Incident, Pause
@@ -9,6 +11,7 @@ from submissions.models.database_clock import database_now
 from submissions.models.outage import MAINTENANCE, host_scope, queue_scope
 
 Part = Incident.Part
+KEEP_S = 2.0
 # The queues that wait while a part is away. A CSV is scored from the submissions' storage and the database alone.
 WAITS_FOR: dict[str, tuple[str, ...]] = {
     Part.STORAGE: ("evaluations", "containers"),
@@ -38,6 +41,22 @@ def paused(scope: str) -> Pause | None:
 def maintenance() -> Pause | None:
     """Return the pause that makes the site read-only, or None."""
     return paused(MAINTENANCE)
+
+
+_recent: tuple[float, Pause | None] = (float("-inf"), None)
+
+
+def recent_maintenance() -> Pause | None:
+    """Return the same, at most KEEP_S old: every page asks."""
+    global _recent
+    if time.monotonic() - _recent[0] > KEEP_S:
+        _recent = (time.monotonic(), maintenance())
+    return _recent[1]
+
+
+def forget() -> None:
+    global _recent
+    _recent = (float("-inf"), None)
 
 
 def is_drained(host: str) -> bool:

@@ -17,11 +17,6 @@ pytestmark = pytest.mark.django_db
 HOUR_S = 3600.0
 
 
-@pytest.fixture(autouse=True)
-def unprobed():
-    work._healthy_until.clear()
-
-
 @pytest.fixture
 def other_host():
     """Another host that reaches the storage, succeeds, and takes images."""
