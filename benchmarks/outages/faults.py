@@ -5,6 +5,7 @@ A fault that returns normally needed no hand; `seconds` is the time from the men
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from benchmarks.outages.services import ObjectStore, Postgres
 from benchmarks.outages.site import Site, end, wait_until
 
-HEALS_WITHIN_S = 60.0
+HEALS_WITHIN_S = 180.0
 
 
 @dataclass
@@ -189,6 +190,23 @@ def mail_black_hole(stage: Stage) -> float:
         time.sleep(8)
         stage.objects.start_again()
         return stage.site.wait_until_done(HEALS_WITHIN_S)
+
+
+@fault("disk of a host full, beside a healthy one")
+def disk_full(stage: Stage) -> float:
+    """The sick host's DATA_DIR is a file system of 16 MiB, which has too little room from the start."""
+    site = stage.site
+    small = site.folder / "small-disk"
+    small.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(small)], check=True)
+    try:
+        site.start_worker("host-full", {"DATA_DIR": str(small)})
+        site.start_worker("host-well")
+        site.submit_many(24)
+        return site.wait_until_done(HEALS_WITHIN_S)
+    finally:
+        site.stop_workers()
+        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 @fault("deploy by HUP under load")
