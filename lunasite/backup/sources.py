@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import storages
@@ -18,7 +19,7 @@ KEYS = {"SECRET_KEY": "secret_key", "RECORD_SIGNING_KEY": "record_signing_key"}
 
 def stored_keys(name: str) -> Iterator[tuple[str, int]]:
     """Yield (key, bytes) of every file of a store."""
-    backend = storages[name]
+    backend: Any = storages[name]
     if hasattr(backend, "bucket_name"):
         client = backend.connection.meta.client
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=backend.bucket_name):

@@ -17,7 +17,8 @@ from submissions.actions.triage import (
     retry,
     set_hidden,
 )
-from submissions.actions.work import Probe, Probes, may_claim, reopen, work_on_message, work_once, work_without_messages
+from submissions.actions.work import Probes, may_claim, reopen, work_on_message, work_once, work_without_messages
+from submissions.outages.hosts import Probe
 
 __all__ = [
     "DOCKER_CLUSTER",

@@ -93,8 +93,8 @@ def evaluate(*, evaluation_id: int, worker: str, run_image: RunImage | None = No
         _decide(evaluation, partial(settle_database_fault, staff_detail=f"database: {type(error).__name__}"))
     except Exception as error:  # any other error is our fault: the row says so, and the try is given back
         log.exception("evaluation crashed", evaluation=evaluation_id)
-        fault = PlatformError("SYSTEM_ERROR", f"{type(error).__name__}: {error}")
-        _decide(evaluation, partial(settle_platform_fault, fault=fault))
+        crash = PlatformError("SYSTEM_ERROR", f"{type(error).__name__}: {error}")
+        _decide(evaluation, partial(settle_platform_fault, fault=crash))
     return True
 
 
