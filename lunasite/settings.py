@@ -183,6 +183,11 @@ MINIO_DATASETS_BUCKET = env.text("MINIO_DATASETS_BUCKET", "datasets")
 if MINIO and not (MINIO_ACCESS_KEY and MINIO_SECRET_KEY):
     raise ImproperlyConfigured("MINIO_ACCESS_KEY and MINIO_SECRET_KEY must be set when MINIO_ENDPOINT is.")
 
+# Where `manage.py backup s3://…` writes; without an endpoint, to the site's own object store.
+BACKUP_S3_ENDPOINT = env.url("BACKUP_S3_ENDPOINT")
+BACKUP_S3_ACCESS_KEY = env.text("BACKUP_S3_ACCESS_KEY")
+BACKUP_S3_SECRET_KEY = env.text("BACKUP_S3_SECRET_KEY")
+
 
 def file_store(bucket: str) -> dict[str, Any]:
     """Return the storage of one bucket: a private folder of DATA_DIR, or the bucket on the S3 server."""

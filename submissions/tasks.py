@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 
-import structlog
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
 
-from lunasite.http.tracing import continued, span
 from submissions import actions
 from submissions.actions.heartbeat import Heartbeat
 from submissions.mail import send_or_retry

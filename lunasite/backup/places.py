@@ -15,8 +15,6 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from lunasite.env import Env
-
 PIECE_BYTES = 1 << 20
 
 
@@ -136,15 +134,14 @@ def _client() -> Any:
     """Return a client of BACKUP_S3_ENDPOINT with its own keys, or of the site's own object store."""
     import boto3
 
-    env = Env()
-    endpoint = env.url("BACKUP_S3_ENDPOINT") or (settings.MINIO.url if settings.MINIO else "")
+    endpoint = settings.BACKUP_S3_ENDPOINT or (settings.MINIO.url if settings.MINIO else "")
     if not endpoint:
         raise CommandError("Set BACKUP_S3_ENDPOINT, BACKUP_S3_ACCESS_KEY and BACKUP_S3_SECRET_KEY.")
     return boto3.session.Session().client(
         "s3",
         endpoint_url=endpoint,
-        aws_access_key_id=env.text("BACKUP_S3_ACCESS_KEY", settings.MINIO_ACCESS_KEY),
-        aws_secret_access_key=env.text("BACKUP_S3_SECRET_KEY", settings.MINIO_SECRET_KEY),
+        aws_access_key_id=settings.BACKUP_S3_ACCESS_KEY or settings.MINIO_ACCESS_KEY,
+        aws_secret_access_key=settings.BACKUP_S3_SECRET_KEY or settings.MINIO_SECRET_KEY,
         region_name="us-east-1",
         config=client_config(),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
+from lunasite.http.tracing import continued, span
 from submissions.actions.evaluate import RunImage, evaluate
 from submissions.actions.fair_order import next_evaluations
 from submissions.actions.queue import CSV_CLUSTER, cluster_of, send_message, take_message, type_of
@@ -46,11 +47,23 @@ def work_once(*, cluster: str, worker: str, run_image: RunImage) -> bool:
         return False
     for _ in range(MAX_ROUNDS):
         keys = candidates(cluster)
-        if any(evaluate(evaluation_id=key, worker=worker, run_image=run_image) for key in keys):
+        if any(evaluate_traced(key, worker, run_image) for key in keys):
             return True
         if not keys:
             return False
     return False  # other workers were faster each time
+
+
+def evaluate_traced(evaluation_id: int, worker: str, run_image: RunImage) -> bool:
+    """Evaluate under the trace of the request that sent it; every log line names submission and evaluation."""
+    row = Evaluation.objects.filter(pk=evaluation_id).values("submission_id", "traceparent").first() or {}
+    named = {"submission": str(row.get("submission_id", "")), "evaluation": evaluation_id}
+    with (
+        structlog.contextvars.bound_contextvars(**named),
+        continued(row.get("traceparent", "")),
+        span("evaluate", **named),
+    ):
+        return evaluate(evaluation_id=evaluation_id, worker=worker, run_image=run_image)
 
 
 def candidates(cluster: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import threading
 import time
@@ -11,7 +12,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from submissions.actions.queue import CLUSTERS, DOCKER_CLUSTER
-from submissions.models import Evaluation, Host, Pause, Worker
+from submissions.models import Evaluation, Host, Pause, Submission, Worker
 from submissions.models.database_clock import database_now
 from submissions.models.outage import host_scope, queue_scope
 from submissions.outages import pauses
@@ -100,7 +101,10 @@ def why_halted(cluster: str, groups: int) -> str:
 
 
 def usual_seconds(submission_type: str) -> float | None:
-    """Return the median run time of the last evaluations of this type, None where there were none lately."""
+    """Return the median run time of the last evaluations of this type, None where there were none lately.
+
+    Of images it is rounded up to a minute: a run's seconds may tell something of the hidden cases.
+    """
     done = Evaluation.objects.filter(
         status=Evaluation.Status.COMPLETED,
         submission__submission_type=submission_type,
@@ -111,4 +115,7 @@ def usual_seconds(submission_type: str) -> float | None:
         for started, finished in done.order_by("-pk").values_list("started_at", "finished_at")[:RECENT]
         if started and finished
     ]
-    return max(0.0, statistics.median(times)) if times else None
+    if not times:
+        return None
+    median = max(0.0, statistics.median(times))
+    return math.ceil(median / 60) * 60.0 if submission_type == Submission.Type.DOCKER else median
