@@ -12,7 +12,8 @@ from submissions.outages.pauses import recent_maintenance
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 # Staff end the maintenance in the admin, and must be able to sign in for that; probes ask no database.
 STAYS_OPEN = (
-    "/live", "/health", "/ready", "/metrics", "/status", "/admin/", "/accounts/login", "/accounts/logout", "/accounts/2fa", "/accounts/reauthenticate",
+    "/live", "/health", "/ready", "/metrics", "/status", "/admin/", "/accounts/login", "/accounts/logout",
+    "/accounts/2fa", "/accounts/reauthenticate",
 )  # fmt: skip
 RETRY_AFTER_S = "300"
 
