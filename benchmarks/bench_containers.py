@@ -1,6 +1,6 @@
-"""Containers: P8, P9, the load of a large archive, and memory, against the same image driven by hand.
+"""Containers: P8, P9, P16, P17 and memory, against the same images driven by hand.
 
-    make bench-containers          (or: python benchmarks/bench_containers.py --rounds 5 --gigabytes 1)
+    make bench-containers          (or: python benchmarks/bench_containers.py --rounds 5 --gigabytes 1.9)
 
 The reference is `docker load`, `docker run -p 127.0.0.1::8000` and a plain keep-alive loop.
 """
@@ -8,6 +8,7 @@ The reference is `docker load`, `docker run -p 127.0.0.1::8000` and a plain keep
 import argparse
 import hashlib
 import http.client
+import io
 import os
 import resource
 import secrets
@@ -15,8 +16,10 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,10 +56,10 @@ class Bench:
         self.driver = engine_host.build_driver(self.engine)
         engine_host.container_host(self.engine)  # the self-test belongs to the worker's start
 
-    def archive(self, pause, filler_bytes=0):
-        """Return (path of a saved archive, image ID) of a server that takes `pause` seconds a call."""
+    def archive(self, pause, filler_bytes=0, program=PROGRAM):
+        """Return (path of a saved archive, image ID) of a program that takes `pause` seconds a call."""
         context = Path(tempfile.mkdtemp(dir=self.folder))
-        (context / "program.py").write_text(PROGRAM.format(pause=pause))
+        (context / "program.py").write_text(program.replace("{pause}", str(pause)))
         shutil.copy(ROOT / "submissions/tests/hostile/serving.py", context)
         with open(context / "filler", "wb") as file:
             for _ in range(filler_bytes >> 20):
@@ -267,7 +270,109 @@ def load_ratio(bench, rounds, gigabytes):
     size, check = path.stat().st_size / 1e9, statistics.median(scans)
     figures = f"{size:.2f} GB: {mine:.1f} s (check {check:.1f} s); docker load {reference:.1f} s"
     path.unlink()
-    return Result("issue 3", "check + rewrite + load against docker load", mine / reference, 1.35, figures, True)
+    return Result("P16", "check + rewrite + load against docker load", mine / reference, 1.35, figures, True)
+
+
+def new_weights(bench, rounds):
+    """P16: a model archive of 50 MB on an image the engine has: from the POST to the first call of the run."""
+    from datetime import datetime
+
+    from django.core.files.uploadedfile import SimpleUploadedFile
+    from django.test import Client
+
+    path, image_id = bench.archive(0)
+    known = bench.submit(bench.phase(), path)
+    bench.evaluate(known)
+    client = Client()
+    client.force_login(known.user)
+    seconds = []
+    for _ in range(rounds):
+        weights = weights_archive(50_000_000)
+        started = time.time()
+        fields = {"phase": known.phase.slug, "image": known.pk}
+        fields["model_archive"] = SimpleUploadedFile("model.tar.gz", weights)
+        answer = client.post("/api/v1/submissions/docker", fields)
+        assert answer.status_code == 201, answer.content
+        timings = bench.evaluate(type(known).objects.get(pk=answer.json()["id"]))[1]
+        seconds.append(datetime.fromisoformat(timings["predict_started_at"]).timestamp() - started)
+    bench.forget(image_id)
+    figures = f"worst {max(seconds):.1f} s; without the worker's look at the queue, which is P12"
+    return Result(
+        "P16", "50 MB of weights on a known image: POST to running, s", statistics.median(seconds), 5, figures, True
+    )
+
+
+def weights_archive(size_bytes):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=1) as archive:
+        member = tarfile.TarInfo("weights.bin")
+        member.size = size_bytes
+        archive.addfile(member, io.BytesIO(os.urandom(size_bytes)))
+    return stream.getvalue()
+
+
+BATCH_CTS = 12
+BATCH_PROGRAM = """
+import json, pathlib, time
+used = time.process_time()
+while time.process_time() - used < {pause}:
+    pass
+points = json.loads(pathlib.Path("/input/nodule-locations.json").read_text())["points"]
+for point in points:
+    point["probability"] = 0.5
+pathlib.Path("/output/lung-nodule-malginancy-likelihoods.json").write_text(json.dumps({"points": points}))
+"""
+
+
+def batch(bench, rounds, pause=2.0):
+    """P17: twelve CTs of one core each against the same containers by hand, as many at once as there are cores."""
+    from submissions.kinds import KINDS
+    from submissions.runner.attempt import Host
+    from submissions.runner.base import Call, Limits, RunCallbacks, RunCase, RunRequest
+    from submissions.runner.contracts.batch import BatchRunner, lanes, write_input
+
+    path, image_id = bench.archive(pause, program=BATCH_PROGRAM)
+    docker("load", "-i", str(path))
+    root = bench.folder / "cts"
+    root.mkdir()
+    cases = []
+    for number in range(BATCH_CTS):
+        scan = root / f"{number}.mha"
+        scan.write_bytes(os.urandom(PATCH_BYTES))
+        cases.append(RunCase(str(number), scan, str(number), {"point_xyz_mm": [1.0, 2.0, 3.0]}))
+    for each in (root, *root.iterdir()):
+        each.chmod(0o755)
+    host = Host(bench.engine, bench.driver, "luna", bench.instance)
+    limits = Limits(memory_mib=256, cpus=1, root_mib=64)
+    at_once = lanes(limits, bench.engine)
+
+    def one_by_hand(number):
+        folder = bench.folder / f"hand-{number}"
+        write_input(folder / "input", [Call(number, cases[number], "1.2", 1)], KINDS["lesion"], {})
+        (folder / "output").mkdir(exist_ok=True)
+        (folder / "output").chmod(0o777)
+        docker(
+            "run", "--rm", "--cpus", "1", "--memory", "256m", "--network", "none", "--user", "65534:65534",
+            "-v", f"{folder}/input:/input:ro", "-v", f"{folder}/output:/output", image_id,
+        )  # fmt: skip
+
+    ours, theirs = [], []
+    for number in range(rounds):
+        request = RunRequest(
+            f"batch{number}", 1, image_id, "batch", cases, limits, KINDS["lesion"], root, bench.folder / "run", number
+        )
+        started = time.perf_counter()
+        result = BatchRunner(host).run(request, RunCallbacks())
+        ours.append(time.perf_counter() - started)
+        assert len(result.answers) == BATCH_CTS
+        started = time.perf_counter()
+        with ThreadPoolExecutor(at_once) as pool:
+            list(pool.map(one_by_hand, range(BATCH_CTS)))
+        theirs.append(time.perf_counter() - started)
+    bench.forget(image_id)
+    mine, reference = statistics.median(ours), statistics.median(theirs)
+    figures = f"{BATCH_CTS} × {pause:g} s, {at_once} at once: {mine:.1f} s; by hand {reference:.1f} s"
+    return Result("P17", "batch contract against its containers by hand", mine / reference, 1.15, figures, True)
 
 
 def peak_mb():
@@ -277,7 +382,7 @@ def peak_mb():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--gigabytes", type=float, default=1.0)
+    parser.add_argument("--gigabytes", type=float, default=1.9)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="bench-containers-"))
     folder.chmod(0o755)
@@ -285,6 +390,7 @@ def main():
     idle = peak_mb()
     try:
         results = [warm(bench, options.rounds), *readiness(bench, options.rounds), cold(bench, options.rounds)]
+        results += [batch(bench, options.rounds), new_weights(bench, options.rounds)]
         results.append(load_ratio(bench, options.rounds, options.gigabytes))
         grown = peak_mb() - idle
         results.append(Result("issue 3", "worker memory above idle, MB", grown, 300, f"idle {idle:.0f} MB", True))

@@ -19,17 +19,21 @@ from sklearn.metrics import roc_auc_score, roc_curve  # noqa: E402
 
 from benchmarks.harness.rounds import compare, machine  # noqa: E402
 from submissions.scoring import METRICS  # noqa: E402
+from submissions.scoring.delong import (  # noqa: E402
+    delong_covariance,
+    delong_difference,
+    delong_interval,
+    difference_p_values,
+)
+from submissions.scoring.pairs import RankInterval, rank_intervals  # noqa: E402
 from submissions.scoring.resamples import Sample  # noqa: E402
 from submissions.scoring.uncertainty import (  # noqa: E402
     bootstrap,
     case_resamples,
-    delong_covariance,
-    delong_difference,
-    delong_interval,
-    delong_p_values,
 )
 
-N_CASES = 6000
+N_CASES = 6163
+CASES_A_PATIENT = 3
 N_ENTRIES = 100
 N_RESAMPLES = 1000
 
@@ -74,13 +78,21 @@ def main() -> None:
     random = np.random.default_rng(1)
     truth, p = made_up(random)
     entries = np.stack([np.clip(p + random.normal(0, 0.05, N_CASES), 0, 1) for _ in range(N_ENTRIES)])
+    groups, samples = np.arange(N_CASES) // CASES_A_PATIENT, [Sample(truth, entry) for entry in entries]
     metrics = [METRICS["auc"], METRICS["sensitivity_at_95_specificity"]]
 
     def all_pairs() -> np.ndarray:
-        return delong_p_values(*delong_covariance(truth, entries))
+        return difference_p_values(*delong_covariance(truth, entries), 0.0)
 
     def pair_by_pair() -> list[object]:
         return [delong_difference(truth, entries[i], entries[j]) for i, j in itertools.combinations(range(100), 2)]
+
+    def rank_ranges() -> list[RankInterval]:
+        return rank_intervals(METRICS["auc"], samples, groups, seed=1)
+
+    def clustered_pair_by_pair() -> list[object]:
+        pairs = itertools.combinations(range(N_ENTRIES), 2)
+        return [delong_difference(truth, entries[i], entries[j], groups) for i, j in pairs]
 
     def mid_ranks_pair_by_pair() -> list[float]:
         return [mid_rank_delong(truth, entries[i], entries[j]) for i, j in itertools.combinations(range(100), 2)]
@@ -105,6 +117,13 @@ def main() -> None:
         (all_pairs, 3),
         {"mid-ranks by scipy, pair by pair": (mid_ranks_pair_by_pair, 1), "our own, pair by pair": (pair_by_pair, 1)},
         "at least 100",
+        time.process_time,
+    )
+    compare(
+        f"rank intervals of {N_ENTRIES} entries, by patient and with Holm's correction, vs pair by pair",
+        (rank_ranges, 3),
+        {"mid-ranks by scipy, not by patient": (mid_ranks_pair_by_pair, 1), "our own": (clustered_pair_by_pair, 1)},
+        "at least 20",
         time.process_time,
     )
     compare(

@@ -449,8 +449,10 @@ def existing(path: str | Path) -> Path:
 
 
 def submit(site: Site, options: Options) -> int:
-    if bool(options.file) == bool(options.image):
-        raise ClientError("Name a file to submit, or an image of your engine with --image.", USAGE)
+    if sum(map(bool, (options.file, options.image, options.again))) != 1:
+        raise ClientError(
+            "Name a file to submit, an image of your engine with --image, or one sent before with --again.", USAGE
+        )
     fields = {name: getattr(options, name) for name in ("title", "comment", "model_version") if getattr(options, name)}
     fields["phase"] = options.phase
     if options.file and Path(options.file).suffix.lower() == ".csv":
@@ -470,26 +472,38 @@ def submit_csv(site: Site, path: Path, fields: dict[str, Any]) -> dict[str, Any]
 
 
 def submit_image(site: Site, options: Options, fields: dict[str, Any]) -> dict[str, Any]:
-    path = existing(options.file) if options.file else saved_image(options)
+    """Send an image, and the model archive it is combined with, in parts; submit both once they are there."""
+    path = None if options.again else existing(options.file) if options.file else saved_image(options)
     fields = {**fields, "contract": options.contract, "model_endpoint": options.endpoint, "adapter": options.adapter}
     fields["writable_folders"] = options.writable_folders
     fields = {name: value for name, value in fields.items() if value}
     if options.image:
         fields["docker_image_name"] = options.image
-    upload = Upload(site, path, options.phase)
-    fields["upload"] = upload.send()
-    archive = Upload(site, existing(options.model_archive), options.phase, "model") if options.model_archive else None
-    if archive:
-        fields["model_archive"] = archive.send()
-    headers = {"Idempotency-Key": upload.state["key"]}
+    uploads = []
+    if is_id(options.model_archive):
+        fields["model_archive"] = options.model_archive
+    elif options.model_archive:
+        uploads.append(Upload(site, existing(options.model_archive), options.phase, "model"))
+        fields["model_archive"] = uploads[-1].send()
+    if path is None:
+        fields["image"] = options.again
+    else:
+        uploads.append(Upload(site, path, options.phase))
+        fields["upload"] = uploads[-1].send()
+    headers = {"Idempotency-Key": uploads[-1].state["key"] if uploads else uuid.uuid4().hex}
     answer = site.json("POST", "/api/v1/submissions/docker", fields, headers=headers)
-    for finished in filter(None, (upload, archive)):
+    for finished in uploads:
         finished.forget()
-    if options.image:
+    if options.image and path:
         path.unlink()
-    if archive and "model_archive" not in answer:
-        say("Warning: this site knows no model archives; the image was submitted without it.")
     return answer
+
+
+def is_id(text: str | None) -> bool:
+    try:
+        return bool(text) and str(uuid.UUID(text)) == str(text).lower()
+    except ValueError:
+        return False
 
 
 def saved_image(options: Options) -> Path:
@@ -529,7 +543,7 @@ class Upload:
         self.site, self.path, self.purpose = site, path, purpose
         facts = path.stat()
         self.size = facts.st_size
-        name = f"{site.url}\n{path.resolve()}\n{self.size}\n{facts.st_mtime_ns}\n{phase}"
+        name = f"{site.url}\n{path.resolve()}\n{self.size}\n{facts.st_mtime_ns}\n{phase}\n{purpose}"
         self._file = cache_dir("uploads") / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
         self.state = self._read()
         self._lock, self._sent = threading.Lock(), 0
@@ -564,8 +578,7 @@ class Upload:
 
     def _begin(self) -> dict[str, Any]:
         requested = {"filename": self.path.name, "size": self.size, "sha256": self.state["sha256"]}
-        if self.purpose != "image":
-            requested["purpose"] = self.purpose
+        requested["purpose"] = self.purpose
         upload = self.site.json("POST", "/api/v1/uploads", requested, may_repeat=False)
         self._keep(upload=upload["id"], key=uuid.uuid4().hex)
         return upload
@@ -654,8 +667,20 @@ def follow(site: Site, submission_id: str, as_json: bool) -> int:
     if as_json:
         show(submission)
     else:
+        print_trial(submission)
         print_scores(submission["scores"])
     return OK if submission["evaluation_status"] == "completed" else REFUSED
+
+
+def print_trial(submission: dict[str, Any]) -> None:
+    """Print what a trial on public sample cases has to say: what to change, and the answer that shows it."""
+    trial = submission.get("trial") or {}
+    if trial.get("answer"):
+        say(f"It answered with status {trial.get('status')}: {clean(trial['answer'])}")
+    elif trial.get("status"):
+        say(f"It answered with status {trial['status']}.")
+    for sentence in filter(None, (trial.get("diagnosis"), trial.get("left_read_only"))):
+        print(clean(sentence))
 
 
 def print_scores(scores: dict[str, Any]) -> None:
@@ -670,10 +695,11 @@ def is_number(value: object) -> bool:
 
 
 def interval(intervals: Any) -> str:
-    """Return an interval as text: by patient where there is one, for cases of a patient are alike."""
+    """Return the interval that the site shows as text (the first of its order in docs/metrics.md)."""
     if not isinstance(intervals, dict) or not intervals:
         return ""
-    low, high = intervals.get("patient") or next(iter(intervals.values())) or (None, None)
+    names = [name for name in ("logit", "newcombe", "wilson", "exact", "patient") if intervals.get(name)]
+    low, high = intervals[names[0]] if names else next(iter(intervals.values())) or (None, None)
     return "" if low is None else f"{low} to {high}"
 
 
@@ -681,13 +707,15 @@ def logs(site: Site, options: Options) -> int:
     submission = site.get(f"/api/v1/submissions/{quoted(options.id)}")
     log = submission.get("smoke_log") or ""
     if options.json:
-        names = ("id", "evaluation_status", "smoke_log", "failure", "diagnosis")
+        names = ("id", "evaluation_status", "smoke_log", "failure", "trial")
         show({name: submission[name] for name in names if name in submission})
     elif log:
         print(clean_lines(log))
     if submission["failure"]:
         say(clean(submission["evaluation_error"]))
-    elif not log:
+    if not options.json:
+        print_trial(submission)
+    if not (log or submission["failure"]):
         say("There is no log: a CSV has none, and an image's comes with its trial on the sample cases.")
     return OK
 
@@ -780,6 +808,7 @@ def try_image(site: Site, options: Options) -> int:
         "driver_image": options.driver_image or driver_image(site, trial["driver"], options),
         "contract": trial["contract"], "endpoint": trial["model_endpoint"], "adapter": trial["adapter"],
         "program": options.docker, "writable_folders": trial.get("writable_folders", []),
+        "model_archive": str(existing(options.model_archive)) if options.model_archive else "",
     }  # fmt: skip
     return told_outcome(run_zip(runner, task, options), trial, options)
 
@@ -885,8 +914,7 @@ def print_outcome(outcome: dict[str, Any]) -> None:
         if outcome.get("answer"):
             say(f"It answered with status {outcome['status']}: {clean(outcome['answer'])}")
         print(f"{outcome['code']}: {clean(outcome['sentence'])} {clean(outcome['note'])}".rstrip())
-        if outcome.get("diagnosis"):
-            print(clean(outcome["diagnosis"]))
+        print_trial({"trial": {"diagnosis": outcome.get("diagnosis")}})
 
 
 # The command line
@@ -940,11 +968,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("phase")
     sub.add_argument("image", help="name of an image at your engine, or an archive")
     sub.add_argument("--driver-image", help="an image loaded already, instead of the site's")
+    sub.add_argument("--model-archive", help=".tar.gz with the weights, apart from the image")
     sub = command("submit", submit, "submit a CSV or an image", engine, contract)
     sub.add_argument("phase")
     sub.add_argument("file", nargs="?", help=".csv, or .tar, .tar.gz, .tgz of `docker save`")
     sub.add_argument("--image", help="save this image of your engine and submit it")
-    sub.add_argument("--model-archive", help=".tar.gz with the weights, apart from the image")
+    sub.add_argument("--again", metavar="ID", help="send the image of this earlier submission of your team once more")
+    sub.add_argument("--model-archive", help=".tar.gz with the weights, apart from the image, or the id of one sent")
     sub.add_argument("--title")
     sub.add_argument("--comment")
     sub.add_argument("--model-version")

@@ -1,7 +1,8 @@
-"""Compute the coordinates of the history chart."""
+"""Compute the coordinates of the history chart, and round ticks for any axis of scores."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from leaderboard.history import HistoryPoint
@@ -32,7 +33,8 @@ def history_chart(moments: list[HistoryPoint]) -> HistoryChart | None:
         return None
     times = [moment.submitted_at.timestamp() for moment in moments]
     scores = [moment.score for moment in moments] + [moment.best for moment in moments]
-    least, most = _padded(min(scores), max(scores))
+    ticks = round_ticks(*_padded(min(scores), max(scores)))
+    least, most = ticks[0], ticks[-1]
     xs = [_scaled(time, times[0], times[-1], LEFT, WIDTH - RIGHT) for time in times]
     steps: list[tuple[float, float]] = []
     for x, moment in zip(xs, moments, strict=True):
@@ -41,10 +43,28 @@ def history_chart(moments: list[HistoryPoint]) -> HistoryChart | None:
     return HistoryChart(
         dots=[(x, _height(moment.score, least, most)) for x, moment in zip(xs, moments, strict=True)],
         steps=steps,
-        y_labels=[(_height(value, least, most), f"{value:.3g}") for value in (least, (least + most) / 2, most)],
+        y_labels=[(_height(value, least, most), f"{value:g}") for value in ticks],
         first_day=f"{moments[0].submitted_at:%Y-%m-%d}",
         last_day=f"{moments[-1].submitted_at:%Y-%m-%d}",
     )
+
+
+def round_ticks(least: float, most: float, most_steps: int = 4) -> list[float]:
+    """Return round values at equal steps of 1, 2 or 5 times a power of ten, of which the outer ones hold both ends."""
+    if most <= least:
+        least, most = least - 0.05, most + 0.05
+    for step in _steps(most - least, most_steps):
+        # 1e-9: an end that is a multiple but for rounding is one.
+        first, last = math.floor(least / step + 1e-9), math.ceil(most / step - 1e-9)
+        if last - first <= most_steps:
+            break
+    return [round(number * step, 12) + 0.0 for number in range(first, last + 1)]
+
+
+def _steps(width: float, most_steps: int) -> list[float]:
+    """Return steps to try, the smallest that could do first."""
+    power = math.floor(math.log10(width / most_steps))
+    return [digit * 10.0**exponent for exponent in range(power, power + 3) for digit in (1, 2, 5)]
 
 
 def _padded(least: float, most: float) -> tuple[float, float]:

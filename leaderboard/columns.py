@@ -41,8 +41,22 @@ def _has_latency(rows: list[BoardRow]) -> bool:
     return any(row.seconds_per_case is not None for row in rows)
 
 
+def _has_ranks(rows: list[BoardRow]) -> bool:
+    return any(row.ranks is not None for row in rows)
+
+
+def _rank_field(name: str, help_text: str) -> serializers.Field[Any, Any, Any, Any]:
+    return serializers.IntegerField(source=f"ranks.{name}", allow_null=True, default=None, help_text=help_text)
+
+
 COLUMNS: tuple[Column, ...] = (
     Column("rank", lambda row: row.rank, serializers.IntegerField(allow_null=True), "Rank", is_number=True),
+    Column("ranks", lambda row: None, None, "Could be", "leaderboard/cells/ranks.html", in_csv=False,
+           is_wanted=_has_ranks),
+    Column("rank_low", lambda row: row.ranks and row.ranks.low, _rank_field("low", "the best rank that it could have")),
+    Column("rank_high", lambda row: row.ranks and row.ranks.high, _rank_field("high", "the worst")),
+    Column("like_above", lambda row: row.ranks and str(row.ranks.is_like_above).lower(),
+           serializers.BooleanField(source="ranks.is_like_above", allow_null=True, default=None)),
     Column("team", lambda row: row.team, serializers.CharField(), "Team", "leaderboard/cells/team.html"),
     Column("submission", lambda row: row.submission, serializers.UUIDField()),
     Column("score", lambda row: row.score, serializers.FloatField(allow_null=True), "{metric}",

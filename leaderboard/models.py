@@ -80,3 +80,25 @@ class Standing(models.Model):
 
     def __str__(self) -> str:
         return f"{self.team} in {self.phase}: {self.score}"
+
+
+class RankComparison(models.Model):
+    """Which ranks the entries of a ranking board could have, from the paired comparison of every two of them.
+
+    Written by a worker. `standings` names the state of the standings that it compares; any other state makes it stale.
+    `ranks` maps an evaluation's number to [first rank, last rank, whether it is not distinguishable from the entry
+    above].
+    """
+
+    phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="+")
+    split = models.CharField(max_length=10, choices=Split.choices)
+    ranks = models.JSONField(default=dict)
+    standings = models.JSONField(default=list)
+    n_left_out = models.PositiveIntegerField(default=0)
+    computed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["phase", "split"], name="one_comparison_a_board")]
+
+    def __str__(self) -> str:
+        return f"ranks of {self.phase}, {self.split}"

@@ -11,17 +11,22 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from leaderboard.boards import Board
+from leaderboard.comparison.rank_ranges import RankRanges, rank_ranges_of
 from leaderboard.models import SHOWN, BoardEntry, Standing
 from leaderboard.ranking import ENTRY_ORDER, RankedEntry, RankInput, rank_entries
 from submissions.models import Evaluation, Split, Team
 from submissions.scoring import MISSING, preferred_interval
+from submissions.scoring.pairs import RankInterval
 
 PAGE_ROWS = 50
 
 
 @dataclass(frozen=True)
 class BoardRow:
-    """One row of the board. Every number is rounded as the phase shows it."""
+    """One row of the board. Every number is rounded as the phase shows it.
+
+    ranks: the ranks it could have, where they are shown. is_small: the split has under ten cases of some class.
+    """
 
     rank: int | None
     team: str
@@ -35,16 +40,23 @@ class BoardRow:
     is_baseline: bool
     is_own: bool
     seconds_per_case: float | None = None
+    ranks: RankInterval | None = None
+    is_small: bool = False
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a board's rows. number counts from 1."""
+    """One page of a board's rows. number counts from 1. ranges: None where none are shown, or none yet."""
 
     rows: list[BoardRow]
     number: int
     n_pages: int
     n_entries: int
+    ranges: RankRanges | None = None
+
+    @property
+    def is_small(self) -> bool:
+        return any(row.is_small for row in self.rows)
 
 
 def page_of(board: Board, number: int, own: Team | None, *, size: int = PAGE_ROWS) -> Page:
@@ -53,7 +65,8 @@ def page_of(board: Board, number: int, own: Team | None, *, size: int = PAGE_ROW
     n_pages = max(1, math.ceil(n_entries / size))
     number = min(max(number, 1), n_pages)
     found = _ranked_slice(board, (number - 1) * size, size)
-    return Page(rows_of(board, found, own), number, n_pages, n_entries)
+    ranges = rank_ranges_of(board)
+    return Page(rows_of(board, found, own, ranges), number, n_pages, n_entries, ranges)
 
 
 def count_of(board: Board) -> int:
@@ -63,7 +76,7 @@ def count_of(board: Board) -> int:
 
 def all_rows(board: Board, own: Team | None, most: int) -> list[BoardRow]:
     """Return the board from its top, at most `most` rows."""
-    return rows_of(board, _ranked_slice(board, 0, most), own)
+    return rows_of(board, _ranked_slice(board, 0, most), own, rank_ranges_of(board))
 
 
 def own_rank(board: Board, own: Team | None) -> int | None:
@@ -156,7 +169,9 @@ def _ties(keys: Sequence[float | None]) -> tuple[float, ...]:
 # Loading the rows to show: large, but few.
 
 
-def rows_of(board: Board, found: Sequence[RankedEntry], own: Team | None) -> list[BoardRow]:
+def rows_of(
+    board: Board, found: Sequence[RankedEntry], own: Team | None, ranges: RankRanges | None = None
+) -> list[BoardRow]:
     """Return the rows to show for ranked entries, read in one query."""
     wanted = [place.contender.identity[0] for place in found if isinstance(place.contender.identity, tuple)]
     fields = (
@@ -172,10 +187,11 @@ def rows_of(board: Board, found: Sequence[RankedEntry], own: Team | None) -> lis
     rows = {row["id"]: row for row in Evaluation.objects.filter(pk__in=wanted).values(*named)}
     # An entry removed since it was ranked is left out.
     kept = [(place.rank, rows[key]) for place, key in zip(found, wanted, strict=True) if key in rows]
-    return [_row(board, rank, row, own) for rank, row in kept]
+    by_evaluation = ranges.by_evaluation if ranges else {}
+    return [_row(board, rank, row, own, by_evaluation.get(row["id"])) for rank, row in kept]
 
 
-def _row(board: Board, rank: int | None, row: dict[str, Any], own: Team | None) -> BoardRow:
+def _row(board: Board, rank: int | None, row: dict[str, Any], own: Team | None, ranks: RankInterval | None) -> BoardRow:
     scores = shown_scores(board, row)
     low, high = preferred_interval(scores, board.metric.name) or (None, None)
     return BoardRow(
@@ -191,6 +207,8 @@ def _row(board: Board, rank: int | None, row: dict[str, Any], own: Team | None) 
         is_baseline=row["submission__is_baseline"],
         is_own=own is not None and own.pk == row["submission__team_id"],
         seconds_per_case=board.view.latency_s(row["timings"]),
+        ranks=ranks,
+        is_small=bool(scores.get("is_small")),
     )
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from leaderboard.boards import Board, board_of, visible_phase
-from leaderboard.charts import history_chart
+from leaderboard.charts import history_chart, round_ticks
 from leaderboard.columns import page_columns
 from leaderboard.comparison import MAX_CHOICES, NotComparable, comparable, compare
 from leaderboard.export import MAX_ROWS, csv_response
@@ -108,7 +108,8 @@ def board_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     first, second = (_asked_entry(request, entries, name) for name in ("a", "b"))
     choices = entries.defer("scores").order_by("-submission__created_at")[:MAX_CHOICES]
     shown: dict[str, Any] = {"board": chosen, "phase": chosen.phase, "first": first, "second": second}
-    shown |= {"choices": choices, "own": team_of(request.user)}
+    own = team_of(request.user)
+    shown |= {"choices": choices, "own": own, "own_letter": _own_letter(own, first, second)}
     if first and second:
         try:
             shown["comparison"] = compare(chosen, first, second)
@@ -117,10 +118,17 @@ def board_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "leaderboard/comparison.html", shown)
 
 
+def _own_letter(own: Team | None, first: Evaluation | None, second: Evaluation | None) -> str:
+    """Return which of the entries A and B is of the reader's team, if exactly one is."""
+    mine = [letter for letter, entry in (("A", first), ("B", second)) if own and entry and entry.submission.team == own]
+    return mine[0] if len(mine) == 1 else ""
+
+
 def scale_of(rows: list[BoardRow]) -> tuple[float, float]:
-    """Return the minimum and maximum that the bars of a page have to show."""
+    """Return the round minimum and maximum between which the bars of a page are drawn."""
     ends = [end for row in rows for end in (row.low, row.score, row.high) if end is not None]
-    return (min(ends), max(ends)) if ends else (0.0, 1.0)
+    ticks = round_ticks(min(ends), max(ends)) if ends else [0.0, 1.0]
+    return ticks[0], ticks[-1]
 
 
 def _asked_board(request: HttpRequest, slug: str) -> Board:

@@ -1,11 +1,11 @@
-// Send a large image in parts, so that a broken connection or a closed browser costs a part, not the whole file.
-// Without this file the form sends the image in one request.
+// Send large files (an image, a model archive) in parts, so that a broken connection or a closed browser costs a part,
+// not the whole file. Without this script the form sends them in one request.
 "use strict";
 
 (() => {
   const form = document.querySelector("form[data-parts]");
   if (!form) return;
-  const input = form.querySelector("input[type=file]");
+  const inputs = [...form.querySelectorAll("input[type=file]")];
   const bar = form.querySelector("[data-upload-bar]");
   const text = form.querySelector("[data-upload-text]");
   const submit = form.querySelector("button.primary");
@@ -17,7 +17,7 @@
   let stopping = null;
 
   class Refused extends Error {}
-  class NotAnImage extends Refused {}
+  class Unsuitable extends Refused {}
   const pause = (seconds) => new Promise((done) => { setTimeout(done, seconds * 1000); });
   const nameOf = (file) => `upload ${file.name} ${file.size} ${file.lastModified}`;
 
@@ -39,29 +39,29 @@
   }
 
   // The site judges the first bytes before the rest travels: no rule about files stands here.
-  async function judge(file) {
-    const query = new URLSearchParams({ filename: file.name });
+  async function judge(file, purpose) {
+    const query = new URLSearchParams({ filename: file.name, purpose });
     const headers = { Accept: "application/json", "X-CSRFToken": csrf, "Content-Type": "application/octet-stream" };
     const answer = await fetch(`${form.dataset.parts}/check?${query}`, {
       method: "POST", headers, body: file.slice(0, HEAD_BYTES), signal: stopping.signal,
     });
     const data = await answer.json().catch(() => ({}));
-    if (answer.status === 400) throw new NotAnImage(data.message);
+    if (answer.status === 400) throw new Unsuitable(data.message);
   }
 
-  async function begin(file) {
+  async function begin(file, purpose) {
     const known = memory.get(file);
     if (known) {
       try {
         const upload = await ask(`${form.dataset.parts}/${known}`);
-        if (upload.size === file.size) return upload;
+        if (upload.size === file.size && upload.purpose === purpose) return upload;
       } catch (problem) {
         if (!(problem instanceof Refused)) throw problem;
         memory.drop(file);
       }
     }
-    await judge(file);
-    const upload = await ask(form.dataset.parts, "POST", { filename: file.name, size: file.size });
+    await judge(file, purpose);
+    const upload = await ask(form.dataset.parts, "POST", { filename: file.name, size: file.size, purpose });
     memory.set(file, upload.id);
     return upload;
   }
@@ -142,47 +142,56 @@
     form.setAttribute("aria-busy", on);
   }
 
-  async function send(file) {
+  // Once the file is there, the field that names its upload stands for it.
+  async function sendFile(input) {
+    const file = input.files[0];
+    const upload = await begin(file, input.dataset.purpose);
+    if (!upload.is_complete) {
+      await sendParts(upload, file);
+      text.textContent = "Joining the parts and checking them.";
+      await ask(`${form.dataset.parts}/${upload.id}/complete`, "POST");
+    }
+    memory.drop(file);
+    form.querySelector(`input[name=${input.dataset.target}]:not([type=file])`).value = upload.id;
+    input.disabled = true;
+  }
+
+  async function send(chosen) {
     stopping = new AbortController();
     working(true);
     bar.hidden = false;
     text.textContent = "Beginning.";
+    let sending = null;
     try {
-      const upload = await begin(file);
-      if (!upload.is_complete) {
-        await sendParts(upload, file);
-        text.textContent = "Joining the parts and checking them.";
-        await ask(`${form.dataset.parts}/${upload.id}/complete`, "POST");
-      }
-      memory.drop(file);
-      form.querySelector("[name=upload]").value = upload.id;
-      input.disabled = true;
+      for (sending of chosen) await sendFile(sending);
       text.textContent = "Submitting.";
       form.submit();
     } catch (problem) {
       working(false);
-      if (problem instanceof Refused) memory.drop(file);
-      if (problem instanceof NotAnImage) text.textContent = problem.message;
+      if (problem instanceof Refused) memory.drop(sending.files[0]);
+      if (problem instanceof Unsuitable) text.textContent = problem.message;
       else text.textContent = problem.name === "AbortError"
         ? "Stopped. Choose the same file and submit again to go on from here."
         : `${problem.message} Submit again to go on from here.`;
     }
   }
 
-  input.addEventListener("change", async () => {
+  const judgeChosen = (input) => async () => {
     if (!input.files.length) return;
     stopping = new AbortController();
     try {
-      await judge(input.files[0]);
+      await judge(input.files[0], input.dataset.purpose);
       text.textContent = "";
     } catch (problem) {
-      text.textContent = problem instanceof NotAnImage ? problem.message : "";
+      text.textContent = problem instanceof Unsuitable ? problem.message : "";
     }
-  });
+  };
+  inputs.forEach((input) => input.addEventListener("change", judgeChosen(input)));
   stop.addEventListener("click", () => stopping.abort());
   form.addEventListener("submit", (event) => {
-    if (!input.files.length || input.disabled) return;
+    const chosen = inputs.filter((input) => input.files.length && !input.disabled);
+    if (!chosen.length) return;
     event.preventDefault();
-    send(input.files[0]);
+    send(chosen);
   });
 })();

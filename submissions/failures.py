@@ -139,39 +139,3 @@ FAILURES: dict[str, Failure] = {
         },
     ),
 }
-
-
-@dataclass(frozen=True)
-class SharedPart:
-    """A part that many evaluations need: `part` and `scope` as in models.Incident; `key`, a file to probe it by."""
-
-    part: str
-    scope: str = ""
-    key: str = ""
-
-
-class PlatformError(Exception):
-    """Our fault. `code` is one of the SYSTEM_* codes; only staff see `staff_detail`.
-
-    shared: the part that is away, where it is not this evaluation's own trouble: then the attempt does not count.
-    """
-
-    def __init__(self, code: str, staff_detail: str = "", shared: SharedPart | None = None) -> None:
-        super().__init__(f"{code}: {staff_detail}")
-        self.code = code
-        self.staff_detail = staff_detail
-        self.shared = shared
-
-
-class ParticipantError(Exception):
-    """The participant's fault, found while evaluating. `note` adds to the code's sentence; the platform words it.
-
-    stage: where it was found, if not at the code's own stage: `smoke` costs no try.
-    """
-
-    def __init__(self, code: str, note: str = "", staff_detail: str = "", stage: str = "") -> None:
-        super().__init__(f"{code}: {note}")
-        self.code = code
-        self.note = note
-        self.stage = stage
-        self.staff_detail = staff_detail

@@ -34,6 +34,7 @@ class BoardSerializer(serializers.Serializer[Any]):
     direction = serializers.ChoiceField(choices=["higher", "lower"])
     split = serializers.ChoiceField(choices=["public", "private", "shown"])
     count = serializers.IntegerField()
+    is_small = serializers.BooleanField(help_text="whether the split has fewer than ten cases of some class")
     rows = RowSerializer(many=True)
 
 
@@ -132,7 +133,8 @@ class BoardView(PublicView):
         rows, count = _asked_rows(request, board)
         if as_csv:
             return csv_response(board, rows)
-        return Response(_described(board) | {"count": count, "rows": RowSerializer(rows, many=True).data})
+        found = {"count": count, "is_small": any(row.is_small for row in rows)}
+        return Response(_described(board) | found | {"rows": RowSerializer(rows, many=True).data})
 
 
 def _asked_rows(request: Request, board: Board) -> tuple[list[BoardRow], int]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from django import template
 
 from leaderboard.boards import Board
+from leaderboard.charts import round_ticks
 from leaderboard.columns import Column
+from leaderboard.comparison.two_entries import MetricComparison
 from leaderboard.standings import BoardRow
 from submissions.disclosure import View
 
@@ -29,6 +31,27 @@ def shown_end(value: float | str | None, view: View) -> str:
 
 
 @register.filter
+def p_value(value: float | None) -> str:
+    """Return a p-value in four decimals; a smaller one is not shown as zero."""
+    if value is None:
+        return "–"
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+@register.filter
+def reading_class(line: MetricComparison, own: str) -> str:
+    """Return the CSS class of a reading: green only for a win of the reader's own entry, red for its loss.
+
+    own: `A` or `B`, the entry of the reader's team; empty where both are, or none is: there is then nothing to colour.
+    """
+    if line.difference is None:
+        return "muted"
+    if not line.winner or not own:
+        return "badge"
+    return "badge ok" if line.winner == own else "badge bad"
+
+
+@register.filter
 def heading(column: Column, board: Board) -> str:
     """Return a column's heading on a board."""
     return column.heading.format(metric=board.metric.title)
@@ -49,6 +72,7 @@ def interval_bar(row: BoardRow, scale: tuple[float, float], view: View) -> dict[
     left, at, right = (_position(end, *scale) for end in (ends[0], row.score, ends[1]))
     label = "no interval" if row.low is None else f"{view.end_text(row.low)} to {view.end_text(row.high)}"
     return {
+        "ticks": [f"{_position(tick, *scale):.1f}" for tick in round_ticks(*scale)],
         "left": f"{left:.1f}",
         "right": f"{right:.1f}",
         "width": f"{max(right - left, 0.5):.1f}",
@@ -56,6 +80,23 @@ def interval_bar(row: BoardRow, scale: tuple[float, float], view: View) -> dict[
         "label": label,
         "bar_width": BAR_WIDTH,
     }
+
+
+@register.inclusion_tag("leaderboard/_interval_axis.html")
+def interval_axis(scale: tuple[float, float]) -> dict[str, object]:
+    """Return the ticks of the axis above the bars: positions on it and round values, the ends aligned inwards."""
+    ticks = round_ticks(*scale)
+    # Only the ends and the middle have room for a number.
+    labelled = {0, len(ticks) - 1} | ({len(ticks) // 2} if len(ticks) % 2 else set())
+    anchors = {0: "start", len(ticks) - 1: "end"}
+    return {
+        "ticks": [
+            {"x": f"{_position(tick, *scale):.1f}", "text": f"{tick:g}" if i in labelled else "",
+             "anchor": anchors.get(i, "middle")}
+            for i, tick in enumerate(ticks)
+        ],
+        "bar_width": BAR_WIDTH,
+    }  # fmt: skip
 
 
 def _position(value: float, least: float, most: float) -> float:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from leaderboard.writing import recompute_team_standings
 from submissions.kinds.packing import pack
 from submissions.models import Case, Dataset, Evaluation, Membership, Phase, Submission, Team
-from submissions.scoring import score
+from submissions.scoring import curves, score
 
 
 def make_dataset(n=40, private=True, kind="lesion"):
@@ -46,7 +46,7 @@ def make_team(name, user=None):
     return team
 
 
-def make_entry(phase, team, *, public=None, private=None, days_ago=1.0, predictions=None, **fields):
+def make_entry(phase, team, *, public=None, private=None, days_ago=1.0, predictions=None, curves=None, **fields):
     """A completed submission. public, private: scores as numbers of the ranking metric, or whole maps."""
     submission = Submission.objects.create(
         phase=phase,
@@ -67,6 +67,7 @@ def make_entry(phase, team, *, public=None, private=None, days_ago=1.0, predicti
         status="completed",
         is_current=True,
         scores=scores,
+        curves=curves or {},
         dataset_hash=phase.dataset.content_hash,
         predictions=None if predictions is None else pack(predictions),
         finished_at=timezone.now(),
@@ -86,10 +87,11 @@ def make_scored_entry(phase, team, predictions, **fields):
     """An entry whose scores are those of its predictions."""
     predictions = np.asarray(predictions, dtype=float)
     rows = list(phase.dataset.scored_cases().values_list("truth", "split", "patient"))
-    scores = {}
+    scores, drawn = {}, {}
     for split in {split for _, split, _ in rows}:
         at = [i for i, row in enumerate(rows) if row[1] == split]
         truth, patients = [rows[i][0] for i in at], [rows[i][2] for i in at]
         scores[split] = score(phase.kind.name, truth, predictions[at], patients, seed=1)
+        drawn[split] = curves(phase.kind.name, truth, predictions[at])
     given = {split: scores.get(split) for split in ("public", "private")}
-    return make_entry(phase, team, predictions=predictions, **given, **fields)
+    return make_entry(phase, team, predictions=predictions, curves=drawn, **given, **fields)

@@ -43,12 +43,14 @@ def test_a_board_has_the_promised_form(client):
     }  # fmt: skip
     (row,) = answer["rows"]
     assert set(row) == {
-        "rank", "team", "submission", "score", "ci_low", "ci_high", "metrics", "submitted_at", "baseline",
+        "rank", "rank_low", "rank_high", "like_above", "team", "submission", "score", "ci_low", "ci_high", "metrics",
+        "submitted_at", "baseline",
     }  # fmt: skip
     assert (row["rank"], row["team"], row["submission"]) == (1, "Ada", str(entry.submission_id))
     assert (row["score"], row["ci_low"], row["ci_high"]) == (0.8912, 0.8412, 0.9412)
     assert row["metrics"] == {"auc": 0.8912}
     assert row["baseline"] is False
+    assert (row["rank_low"], row["rank_high"], row["like_above"]) == (None, None, None)  # one entry: nothing to compare
 
 
 def test_equal_scores_share_a_place_and_baselines_have_none(client):

@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from leaderboard.charts import history_chart
+from leaderboard.charts import history_chart, round_ticks
 from leaderboard.history import HistoryPoint
 from leaderboard.standings import BoardRow
-from leaderboard.templatetags.scores import interval_bar, points, shown
+from leaderboard.templatetags.scores import interval_axis, interval_bar, p_value, points, shown
 from leaderboard.views import scale_of
 from submissions.disclosure import View
+from submissions.disclosure.rounding import rounded
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 VIEW = View("ended", "auc", 2)
@@ -31,15 +32,15 @@ def test_a_history_of_one_entry_has_no_picture():
 
 def test_entries_stand_between_the_axes_by_time_and_score():
     chart = history_chart(moments((0.5, 0.5), (0.4, 0.5), (0.9, 0.9)))
-    # 0.4 and 0.9 have 8 % of their distance above and below: 0.36 at y = 212, 0.94 at y = 12.
-    at = {value: 212 - (value - 0.36) / 0.58 * 200 for value in (0.4, 0.5, 0.9)}
+    # 0.4 and 0.9 have 8 % of their distance above and below, then round values around: 0.2 at y = 212, 1 at y = 12.
+    at = {value: 212 - (value - 0.2) / 0.8 * 200 for value in (0.4, 0.5, 0.9)}
     assert chart.dots == [pytest.approx((56, at[0.5])), pytest.approx((340, at[0.4])), pytest.approx((624, at[0.9]))]
     assert chart.steps == [
         pytest.approx(point)
         for point in [(56, at[0.5]), (340, at[0.5]), (340, at[0.5]), (624, at[0.5]), (624, at[0.9])]
     ]
-    assert [text for _, text in chart.y_labels] == ["0.36", "0.65", "0.94"]
-    assert [y for y, _ in chart.y_labels] == pytest.approx([212, 112, 12])
+    assert [text for _, text in chart.y_labels] == ["0.2", "0.4", "0.6", "0.8", "1"]
+    assert [y for y, _ in chart.y_labels] == pytest.approx([212, 162, 112, 62, 12])
     assert (chart.first_day, chart.last_day) == ("2026-03-01", "2026-03-03")
     assert (chart.width, chart.height, chart.left, chart.right, chart.bottom) == (640, 240, 56, 624, 212)
 
@@ -47,7 +48,7 @@ def test_entries_stand_between_the_axes_by_time_and_score():
 def test_equal_scores_lie_in_the_middle():
     chart = history_chart(moments((0.5, 0.5), (0.5, 0.5)))
     assert [y for _, y in chart.dots] == pytest.approx([112, 112])
-    assert [text for _, text in chart.y_labels] == ["0.49", "0.5", "0.51"]
+    assert [text for _, text in chart.y_labels] == ["0.49", "0.495", "0.5", "0.505", "0.51"]
 
 
 def test_entries_of_one_instant_stand_above_each_other_in_the_middle():
@@ -63,6 +64,7 @@ def test_a_bar_runs_over_the_interval_and_marks_the_score():
     # The bar is 120 wide with 4 free at both ends: the scale from 0 to 1 has 112.
     assert interval_bar(row(0.5, 0.25, 1.0), (0.0, 1.0), VIEW) == {
         "left": "32.0", "right": "116.0", "width": "84.0", "at": "60.0", "label": "0.25 to 1.00", "bar_width": 120,
+        "ticks": ["4.0", "60.0", "116.0"],
     }  # fmt: skip
 
 
@@ -82,9 +84,49 @@ def test_a_score_outside_the_scale_stays_in_the_picture(scale, at):
 
 
 def test_the_scale_of_a_page_holds_every_interval():
-    assert scale_of([row(0.5, 0.4, 0.6), row(0.8), row(None), row(0.3, 0.2, 0.9)]) == (0.2, 0.9)
+    assert scale_of([row(0.5, 0.4, 0.6), row(0.8), row(None), row(0.3, 0.2, 0.9)]) == (0.2, 1.0)
+    assert scale_of([row(0.5, 0.42, 0.58)]) == pytest.approx((0.4, 0.6))
     assert scale_of([row(None)]) == (0.0, 1.0)
     assert scale_of([]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("ends", "ticks"),
+    [
+        ((0.2, 0.9), [0.2, 0.4, 0.6, 0.8, 1.0]),
+        ((0.42, 0.58), [0.4, 0.45, 0.5, 0.55, 0.6]),
+        ((0.0, 1.0), [0.0, 0.5, 1.0]),
+        ((0.8731, 0.8744), [0.873, 0.8735, 0.874, 0.8745]),
+        ((-0.03, 0.04), [-0.04, -0.02, 0.0, 0.02, 0.04]),
+        ((0.5, 0.5), [0.45, 0.5, 0.55]),
+        ((3.0, 47.0), [0.0, 20.0, 40.0, 60.0]),
+    ],
+)
+def test_ticks_are_round_and_hold_both_ends(ends, ticks):
+    found = round_ticks(*ends)
+    assert found == pytest.approx(ticks, abs=1e-9)
+    assert "-0" not in [f"{tick:g}" for tick in found]
+
+
+def test_the_axis_above_the_bars_names_ends_and_middle():
+    drawn = interval_axis((0.2, 1.0))["ticks"]
+    assert [(tick["x"], tick["text"], tick["anchor"]) for tick in drawn] == [
+        ("4.0", "0.2", "start"), ("32.0", "", "middle"), ("60.0", "0.6", "middle"), ("88.0", "", "middle"),
+        ("116.0", "1", "end"),
+    ]  # fmt: skip
+
+
+def test_numbers_near_zero_have_no_sign():
+    assert shown(-0.00001, View("ended", "auc", 4)) == "0.0000"
+    assert shown(-0.0, View("ended", "auc", None)) == "0.0000"
+    assert str(rounded({"a": -0.00001}, 2)["a"]) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.04567, "0.0457"), (0.00001, "< 0.0001"), (0.0, "< 0.0001"), (None, "–")]
+)
+def test_a_p_value_is_never_zero(value, text):
+    assert p_value(value) == text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from django.utils.html import escape
 
 from leaderboard import comparison
 from leaderboard.boards import board_of
+from leaderboard.comparison.cases import split_cases
 from submissions.models import Phase
+from submissions.scoring.delong import delong_difference
 
 from .boards import make_dataset, make_entry, make_phase, make_scored_entry, make_team
 
@@ -185,13 +187,15 @@ def test_two_versions_are_compared_on_the_same_cases(client, versions):
     expected = good.scores["public"]["auc"] - bad.scores["public"]["auc"]
     assert f"{expected:.4f}" in text
     assert "60 cases of 30 patients" in text
-    assert "clear" in text
+    assert '<span class="badge bad">B is worse</span>' not in text  # both are the reader's: nothing to colour
+    assert '<span class="badge">B is worse</span>' in text
+    assert ">clear<" not in text
     assert phase.title in text
 
 
 def test_columns_of_numbers_are_right_aligned(client):
     make_entry(make_phase(), make_team("a"), public=0.9)
-    headings = re.findall(r'<th scope="col"( class="num")?>([^<]*)</th>', text_of(client.get(URL)))
+    headings = re.findall(r'<th scope="col"( class="num")?>([^<]*)<', text_of(client.get(URL)))
     aligned = {text.strip(): bool(number) for number, text in headings}
     numbers = {heading for heading, is_number in aligned.items() if is_number}
     assert (numbers, set(aligned) - numbers) == ({"Rank", "AUC", "From, to"}, {"Team", "Interval", "Submitted"})
@@ -201,9 +205,64 @@ def test_delongs_test_compares_the_two_entries(client, versions):
     _, good, bad, _ = versions
     board = board_of(good.submission.phase, good.submission.user)
     difference = good.scores["public"]["auc"] - bad.scores["public"]["auc"]
-    forth, back = comparison.compare(board, good, bad).delong, comparison.compare(board, bad, good).delong
+    forth, back = (comparison.compare(board, *pair).delong.difference for pair in ((good, bad), (bad, good)))
     assert forth.value == pytest.approx(difference, abs=1e-12)
     assert (back.value, back.low, back.high) == pytest.approx((-forth.value, -forth.high, -forth.low))
+
+
+def test_delongs_test_takes_a_patients_cases_together(client, versions):
+    _, good, bad, _ = versions
+    board = board_of(good.submission.phase, good.submission.user)
+    found = comparison.compare(board, good, bad)
+    assert found.n_patients == 30
+    cases = split_cases(board.phase, "public")
+    pair = [cases.sample(entry).predictions for entry in (good, bad)]
+    assert found.delong.difference == delong_difference(cases.truth, *pair, cases.groups)
+    assert found.delong.difference.p_value != delong_difference(cases.truth, *pair).p_value
+
+
+@pytest.mark.parametrize(
+    ("reader", "first", "expected"),
+    [
+        ("mine", "good", '<span class="badge bad">B is better</span>'),
+        ("mine", "bad", '<span class="badge ok">B is worse</span>'),
+        ("other", "good", '<span class="badge ok">B is better</span>'),
+        ("staff", "good", '<span class="badge">B is better</span>'),
+    ],
+)
+def test_a_reading_says_who_is_better_and_is_green_only_for_ones_own_win(client, reader, first, expected):
+    """Entry A is of the team "mine"; B is of the team "other", much better than "bad" and than "good" alike."""
+    phase = make_phase(make_dataset(n=240))
+    truth = np.array([(i // 3) % 2 for i in range(240)])
+    noise = np.random.default_rng(1).random(240)
+    own = {"good": 0.45 * truth + 0.55 * noise, "bad": 0.45 * (1 - truth) + 0.55 * noise}[first]
+    rival = {"good": 0.9 * truth + 0.1 * noise, "bad": (1 - truth) * 0.9 + 0.1 * noise}[first]
+    a = make_scored_entry(phase, make_team("mine"), own)
+    b = make_scored_entry(phase, make_team("other"), rival)
+    staff = User.objects.create_user("staff", is_staff=True)
+    client.force_login(staff if reader == "staff" else User.objects.get(membership__team__name=reader))
+    text = text_of(compare(client, a, b))
+    assert expected in text
+    assert ">clear<" not in text
+
+
+def test_both_curves_are_drawn_with_their_bands(client, versions):
+    _, good, bad, _ = versions
+    client.force_login(User.objects.get(membership__team__name="mine"))
+    text = text_of(compare(client, good, bad))
+    assert len(re.findall(r'<polygon class="band (?:curve|second)" points="[\d., ]+"', text)) == 2
+    assert len(re.findall(r'<polyline class="(?:curve|second)" points="[\d., ]+"', text)) == 2
+
+
+def test_no_number_is_minus_zero(client):
+    phase = make_phase(decimals=2)
+    truth = np.array([(i // 3) % 2 for i in range(40)])
+    scores = np.linspace(0.1, 0.9, 40)
+    nearly = scores - 0.001 * truth
+    team = make_team("mine")
+    a, b = (make_scored_entry(phase, team, predictions) for predictions in (nearly, scores))
+    client.force_login(team.memberships.get().user)
+    assert "-0.00" not in text_of(compare(client, a, b))
 
 
 def test_the_same_ranking_does_not_differ(client, versions):

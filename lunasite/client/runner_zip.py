@@ -14,6 +14,7 @@ from pathlib import Path
 from django.conf import settings
 
 PACKAGES = (
+    "submissions/intake/model",
     "submissions/kinds",
     "submissions/runner",
     "submissions/runner/contracts",
@@ -22,6 +23,8 @@ PACKAGES = (
 )
 FILES = (
     "lunasite/__init__.py", "lunasite/http/__init__.py", "lunasite/http/strict_json.py", "submissions/__init__.py",
+    "submissions/faults.py",
+    "submissions/intake/__init__.py", "submissions/intake/image/__init__.py", "submissions/intake/image/errors.py",
 )  # fmt: skip
 # These modules need docker-py to reach an engine; in the zip, `engine/cli.py` replaces them.
 LEFT_OUT = ("submissions/runner/engine/docker.py", "submissions/runner/engine/output_stream.py")

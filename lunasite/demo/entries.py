@@ -24,7 +24,7 @@ from django.db.models import F
 from lunasite.demo.phases import ENDED, OPEN, PICTURES
 from submissions import actions
 from submissions.actions.evaluate import claim
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 from submissions.intake.image.scan import scan_archive
 from submissions.models import Evaluation, EvaluationEvent, Phase, Submission
 from submissions.runner.contracts import contracts_for
@@ -165,7 +165,7 @@ def _fail_in_intake(user: User, phase: Phase, at: datetime) -> None:
     evaluation = _begun(_send_image("export", user, phase, at, "radiomics:1.1", title="Radiomics in a container"))
     try:
         scan_archive(io.BytesIO(_archive()))
-    except ArchiveError as error:
+    except ParticipantError as error:
         actions.fail(evaluation=evaluation, code=error.code, note=error.note)
     _backdate(evaluation, at)
 

@@ -4,7 +4,7 @@ from submissions.actions.choice import choose
 from submissions.actions.evaluate import evaluate
 from submissions.actions.finish import complete, fail, requeue
 from submissions.actions.queue import DOCKER_CLUSTER
-from submissions.actions.reuse import kept_model_archive
+from submissions.actions.reuse import model_archive_of
 from submissions.actions.submit import check_may_submit, submit, submit_csv
 from submissions.actions.submit_image import submit_again, submit_image, submit_reference, submit_upload
 from submissions.actions.sweep import sweep
@@ -30,9 +30,9 @@ __all__ = [
     "complete",
     "evaluate",
     "fail",
-    "kept_model_archive",
     "mark_baseline",
     "may_claim",
+    "model_archive_of",
     "re_evaluate",
     "refund",
     "release",

@@ -19,7 +19,7 @@ from submissions.actions.finish import complete, fail
 from submissions.actions.heartbeat import Heartbeat
 from submissions.actions.platform_faults import settle_database_fault, settle_platform_fault
 from submissions.actions.submit import read_csv
-from submissions.failures import ParticipantError, PlatformError
+from submissions.faults import ParticipantError, PlatformError
 from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, StatusConflict
 from submissions.models.database_clock import database_now

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from submissions.actions.finish import requeue
 from submissions.actions.queue import cluster_of
-from submissions.failures import PlatformError
+from submissions.faults import PlatformError
 from submissions.models import Evaluation, Host, Incident
 from submissions.models.database_clock import database_now
 from submissions.outages import hosts, incidents
@@ -40,7 +40,7 @@ def settle_platform_fault(*, evaluation: Evaluation, fault: PlatformError) -> No
     if is_sick and uncounted:
         put_back(evaluation=evaluation, staff_detail=_text(fault), avoid_host=host)
         return
-    requeue(evaluation=evaluation, code=fault.code, staff_detail=fault.staff_detail, avoid_host=host)
+    requeue(evaluation=evaluation, code=fault.code, staff_detail=_detail(fault), avoid_host=host)
 
 
 def settle_database_fault(*, evaluation: Evaluation, staff_detail: str) -> None:
@@ -78,5 +78,9 @@ def put_back(*, evaluation: Evaluation, staff_detail: str, avoid_host: str = "",
     log.warning("evaluation waits", evaluation=evaluation.pk, cluster=cluster_of(evaluation), reason=staff_detail[:200])
 
 
+def _detail(fault: PlatformError) -> str:
+    return f"{fault.note} {fault.staff_detail}".strip()
+
+
 def _text(fault: PlatformError) -> str:
-    return f"{fault.code}: {fault.staff_detail}"
+    return f"{fault.code}: {_detail(fault)}"

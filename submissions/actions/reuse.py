@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +12,13 @@ from django.db import transaction
 
 from lunasite.http.errors import ApiError
 from submissions.models import ModelArchive, Submission, Upload
+from submissions.storage import files as storage
 from submissions.teams.membership import team_for
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+    from submissions.uploads.handler import ReceivedFile
 
 
 def earlier_image(user: User, submission_id: uuid.UUID) -> Submission:
@@ -24,6 +29,38 @@ def earlier_image(user: User, submission_id: uuid.UUID) -> Submission:
         message = "Your team has sent no image with this id; give the id of one of its submissions."
         raise ApiError(400, "IMAGE_NOT_FOUND", message, field="image")
     return submission
+
+
+@contextlib.contextmanager
+def model_archive_of(
+    user: User, *, archive_id: uuid.UUID | None, received: ReceivedFile | None, now: datetime
+) -> Iterator[ModelArchive | None]:
+    """Give the model archive to be combined with an image: one named by its id, one sent in the same request, or None.
+
+    One that was sent is deleted again unless the block submits it. Raises ApiError, StorageError.
+    """
+    if received is None:
+        yield kept_model_archive(user, archive_id, now) if archive_id else None
+        return
+    if archive_id is not None:
+        message = "Send the model archive as a file, or name the id of one that was sent; not both."
+        raise ApiError(400, "VALIDATION_ERROR", message, field="model_archive")
+    archive = _sent_model_archive(user, received, now)
+    try:
+        yield archive
+    finally:
+        if not archive.submissions.exists():
+            archive.delete()
+            storage.delete(received.key)
+
+
+def _sent_model_archive(user: User, received: ReceivedFile, now: datetime) -> ModelArchive:
+    team = team_for(user)
+    stored = received.keep()
+    return ModelArchive.objects.create(
+        team=team, user=user, file=stored.key, original_name=received.original_name,
+        sha256=stored.sha256, size_bytes=stored.size_bytes, created_at=now,
+    )  # fmt: skip
 
 
 def kept_model_archive(user: User, archive_id: uuid.UUID, now: datetime) -> ModelArchive:
@@ -48,5 +85,5 @@ def kept_model_archive(user: User, archive_id: uuid.UUID, now: datetime) -> Mode
 
 
 def _not_found() -> Any:
-    message = "Your team has no model archive with this id; upload it with purpose=model, then name that upload's id."
+    message = "Your team has no model archive with this id; send the .tar.gz itself, or the id of an upload of it."
     raise ApiError(400, "MODEL_ARCHIVE_NOT_FOUND", message, field="model_archive")

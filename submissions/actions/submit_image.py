@@ -12,9 +12,9 @@ from django.db import transaction
 from lunasite.http.errors import ApiError
 from submissions.actions.reuse import earlier_image
 from submissions.actions.submit import check_may_submit, submit, submit_or_drop, submitted_before
+from submissions.faults import ParticipantError
 from submissions.models import Phase, Submission
 from submissions.models.upload import Upload
-from submissions.registry.errors import RegistryError
 from submissions.registry.reference import parse_reference
 from submissions.runner.contracts import contracts_for
 from submissions.storage.base import Stored
@@ -23,13 +23,13 @@ from submissions.uploads.checks import check_digest
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-    from submissions.uploads.handler import ReceivedImage
+    from submissions.uploads.handler import ReceivedFile
 
 DOCKER = Submission.Type.DOCKER
 
 
 def submit_image(
-    *, user: User, phase: Phase, image: ReceivedImage, received_at: datetime, sha256: str = "", **fields: Any
+    *, user: User, phase: Phase, image: ReceivedFile, received_at: datetime, sha256: str = "", **fields: Any
 ) -> Submission:
     """Submit an image received in one request; it is kept only if the submission is accepted.
 
@@ -74,7 +74,7 @@ def submit_reference(
         return earlier
     try:
         reference = str(parse_reference(image_reference, settings.IMAGE_REGISTRIES))
-    except RegistryError as error:
+    except ParticipantError as error:
         raise ApiError(400, error.code, error.note, field="image_reference") from error
     _check_contract(phase, fields.get("contract", ""))
     check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)

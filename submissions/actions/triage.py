@@ -10,11 +10,12 @@ from submissions.actions.submit import start_evaluation
 from submissions.models import Evaluation, StatusConflict, Submission, Team
 from submissions.models.database_clock import database_now
 from submissions.phases import errors as phase_errors
+from submissions.runner.base import TRIAL
 from submissions.signals import weight_changed
 
 
 def cancel(*, submission: Submission) -> Evaluation:
-    """Cancel the running or waiting evaluation of a submission; a try that had not started is given back.
+    """Cancel the running or waiting evaluation of a submission; before the hidden cases, the try is given back.
 
     A running worker notices within a second and removes its containers. Raises ApiError when it is finished already.
     """
@@ -31,13 +32,19 @@ def cancel(*, submission: Submission) -> Evaluation:
 
 @transaction.atomic
 def _cancel(evaluation: Evaluation, submission: Submission) -> Evaluation:
-    had_started = evaluation.attempt > 0
-    evaluation.transition_to(Evaluation.Status.CANCELLED, lease_until=None, finished_at=timezone.now())
-    if not had_started:
+    evaluation = Evaluation.objects.select_for_update().get(pk=evaluation.pk)  # so that its stage stays as it is
+    had_begun = evaluation.has_begun
+    # A trial that was begun costs no try, but counts among the trials of the day.
+    stage = TRIAL if evaluation.attempt and not had_begun else ""
+    evaluation.transition_to(
+        Evaluation.Status.CANCELLED, lease_until=None, finished_at=timezone.now(), failure_stage=stage
+    )
+    if not had_begun:
         submission.give_try_back()
     submission.refresh_from_db(fields=["try_counts"])
-    is_given_back = not had_started and not submission.try_counts
-    message = "Cancelled before it started; the try was given back." if is_given_back else "Cancelled."
+    is_given_back = not had_begun and not submission.try_counts
+    before = "before the hidden cases" if evaluation.attempt else "before it started"
+    message = f"Cancelled {before}; the try was given back." if is_given_back else "Cancelled."
     evaluation.add_event("cancelled", message)
     return evaluation
 

@@ -27,7 +27,7 @@ from submissions.runner.contracts import contract_choices, default_contract
 from submissions.text.idempotency import stored_idempotency_key
 from submissions.uploads.body import guard_body
 from submissions.uploads.checks import declared_digest
-from submissions.uploads.handler import FILE_FIELD, FORM_BYTES, ImageUploadHandler, ReceivedImage
+from submissions.uploads.handler import FILE_FIELD, FORM_BYTES, MODEL_FIELD, ImageUploadHandler, ReceivedFile
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -58,7 +58,9 @@ class ImageSubmissionSerializer(SubmissionFieldsSerializer):
     )  # fmt: skip
     image = serializers.UUIDField(required=False, help_text="Instead: id of an earlier submission of your team.")
     model_archive = serializers.UUIDField(
-        required=False, help_text="Id of a completed upload with purpose=model, or of an archive sent before."
+        required=False,
+        help_text="Weights apart from the image: the .tar.gz itself as a file, the id of a completed upload with "
+        "purpose=model, or of an archive sent before.",
     )
     contract = serializers.ChoiceField(contract_choices(), required=False, default=default_contract)
     model_endpoint = CheckedField(checked_endpoint, help_text="A path, such as /api/v1/predict/lesion.")
@@ -115,10 +117,13 @@ class DockerSubmissionView(ReceivesImages):
 
     def _submit(self, request: Request, fields: dict[str, Any]) -> Submission:
         common: dict[str, Any] = {"user": request.user, "received_at": self.received_at}
+        sent = {"archive_id": fields.pop("model_archive", None), "received": request.FILES.get(MODEL_FIELD)}
+        with actions.model_archive_of(common["user"], now=self.received_at, **sent) as archive:
+            return self._submit_image(request, common, fields | {"model_archive": archive})
+
+    def _submit_image(self, request: Request, common: dict[str, Any], fields: dict[str, Any]) -> Submission:
         upload_id = fields.pop("upload", None)
         image_reference, earlier = fields.pop("image_reference", ""), fields.pop("image", None)
-        if archive := fields.pop("model_archive", None):
-            fields["model_archive"] = actions.kept_model_archive(request.user, archive, self.received_at)  # type: ignore[arg-type]
         image = request.FILES.get(FILE_FIELD)
         if sum((image is not None, upload_id is not None, bool(image_reference), earlier is not None)) != 1:
             raise ApiError(400, "FILE_REQUIRED", _what_to_send(request), field="file")
@@ -129,7 +134,7 @@ class DockerSubmissionView(ReceivesImages):
             fields.pop("sha256", None)
             return actions.submit_again(earlier_id=earlier, **common, **fields)
         if upload_id is None:
-            assert isinstance(image, ReceivedImage)
+            assert isinstance(image, ReceivedFile)
             return actions.submit_image(image=image, **common, **fields)
         upload = Upload.objects.visible_to(request.user).filter(pk=upload_id, purpose=Upload.Purpose.IMAGE).first()
         if upload is None:
@@ -146,7 +151,10 @@ def _what_to_send(request: Request) -> str:
 
 
 def _fields(request: Request) -> dict[str, Any]:
-    """Return the form's fields without the file, which only its handler reads."""
+    """Return the form's fields without the files, which only their handler reads."""
     if not hasattr(request.data, "items"):
         raise ApiError(400, "VALIDATION_ERROR", "Send form fields, or a JSON object.")
-    return {name: value for name, value in request.data.items() if name != FILE_FIELD}
+    fields = {name: value for name, value in request.data.items() if name != FILE_FIELD}
+    if isinstance(fields.get(MODEL_FIELD), ReceivedFile):
+        del fields[MODEL_FIELD]
+    return fields

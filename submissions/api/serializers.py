@@ -184,7 +184,9 @@ class SubmissionDetailSerializer(SubmissionSerializer):
     """One submission; with what its container printed on the public sample cases, which its team may read."""
 
     smoke_log = serializers.CharField(source="latest.smoke_log")
-    trial = serializers.JSONField(source="latest.trial", help_text="Of a failed trial: status, answer, diagnosis.")
+    trial = serializers.JSONField(
+        source="latest.trial", help_text="Of a failed trial: status, answer, diagnosis, left_read_only."
+    )
 
     class Meta(SubmissionSerializer.Meta):
         fields = [*SubmissionSerializer.Meta.fields, "smoke_log", "trial"]

@@ -158,7 +158,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     @extend_schema(request=None, responses=SubmissionSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """Stop the evaluation; a try that had not started is given back."""
+        """Stop the evaluation; the try is given back unless the hidden cases (of a CSV: the scoring) have begun."""
         submission = self.get_object()
         actions.cancel(submission=submission)
         return Response(self.get_serializer(self.get_object()).data)

@@ -41,6 +41,7 @@ class HeadQuerySerializer(serializers.Serializer[Any]):
     """What is known of a file whose beginning is judged."""
 
     filename = serializers.CharField(max_length=4096)
+    purpose = serializers.ChoiceField(Upload.Purpose.choices, default=Upload.Purpose.IMAGE)
 
 
 class NumbersSerializer(serializers.Serializer[Any]):
@@ -134,8 +135,8 @@ class ResumableUploadViewSet(viewsets.GenericViewSet[Upload]):
         query = HeadQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         head = b"".join(body_of(request._request, HEAD_BYTES))
-        check_beginning(head, query.validated_data["filename"])
-        return Response({"message": "It begins as a saved image does."})
+        check_beginning(head, query.validated_data["filename"], purpose=query.validated_data["purpose"])
+        return Response({"message": "It begins as it should."})
 
     def retrieve(self, request: Request, pk: str) -> Response:
         """Say which parts are there."""

@@ -61,6 +61,7 @@ ITEMS: dict[str, Item] = {
         _item("private_results", "every number and curve of the private cases, and how many there are",
               Show.NOTHING, "0"),
         _item("comparison", "the paired comparison of two entries", Show.NOTHING, "0"),
+        _item("rank_ranges", "the ranks an entry could have, from comparisons of every two", Show.NOTHING, "0"),
         _item("run_time", "how long a run took", Show.STEPS, "at most 5.6 of an hour, of the images: no label is near"),
         _item("progress", "how many hidden cases are answered", Show.TENTHS, "at most 35 of an hour, of the images"),
         _item("memory", "the most memory a container used", Show.QUARTERS, "2, of the images"),

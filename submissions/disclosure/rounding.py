@@ -14,7 +14,8 @@ def rounded(value: Any, decimals: int | None) -> Any:
         return {key: rounded(item, decimals) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [rounded(item, decimals) for item in value]
-    return round(value, decimals) if isinstance(value, float) and decimals is not None else value
+    # + 0.0 turns a rounded -0.0 into 0.0.
+    return round(value, decimals) + 0.0 if isinstance(value, float) and decimals is not None else value
 
 
 def significant(value: float, digits: int) -> float:

@@ -104,7 +104,8 @@ class View:
         if value is None or isinstance(value, str):  # a template's missing name is ""
             return "–"
         if not self.has_ladder:
-            return f"{value:.{PAGE_DECIMALS if self.decimals is None else self.decimals}f}"
+            decimals = PAGE_DECIMALS if self.decimals is None else self.decimals
+            return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0: never "-0.0000"
         return f"{value:.{places_of(self.step)}f}" if self.step else _digits_text(value, self.digits)
 
     def end_text(self, value: float | str | None) -> str:

@@ -11,7 +11,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 from submissions.intake.image.facts import ImageFacts
 from submissions.intake.image.scan import scan_archive
 
@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         facts = scan_archive(options.archive)
-    except ArchiveError as error:
+    except ParticipantError as error:
         sys.stderr.write(f"REFUSED  {error.code}\n{error.note}\n")
         return 1
     except OSError as error:

@@ -12,6 +12,10 @@ from django.utils import timezone
 from submissions.failures import FAILURES, Failure
 from submissions.models.database_clock import database_now
 from submissions.models.submission import Submission
+from submissions.runner.base import TRIAL
+
+# The stages before a container meets hidden cases; `queued` of an attempt that is given to another worker.
+BEFORE_HIDDEN_CASES = ("", "queued", "started", "upload", "check", "fetch", "intake", "load", TRIAL)
 
 
 class StatusConflict(Exception):
@@ -139,6 +143,13 @@ class Evaluation(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.status not in (self.Status.PENDING, self.Status.RUNNING)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the try is spent: an image's once the hidden cases are its turn, a CSV's once a worker has it."""
+        if not self.submission.is_docker:
+            return self.attempt > 0
+        return self.stage not in BEFORE_HIDDEN_CASES or "predict_started_at" in self.timings
 
     @property
     def failure(self) -> Failure | None:

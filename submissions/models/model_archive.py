@@ -20,7 +20,7 @@ class ModelArchiveQuerySet(models.QuerySet["ModelArchive"]):
 
 
 class ModelArchive(models.Model):
-    """A .tar.gz that its submissions find laid out at /opt/ml/model. Its id is that of the upload it came by."""
+    """A .tar.gz that its submissions find laid out at /opt/ml/model. Its id is that of its upload, if any."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="model_archives")

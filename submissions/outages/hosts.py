@@ -13,7 +13,7 @@ import structlog
 from django.conf import settings
 from django.db.models import F
 
-from submissions.failures import SharedPart
+from submissions.faults import SharedPart
 from submissions.models import Host, Incident, Worker
 from submissions.models.database_clock import database_now
 from submissions.outages import incidents, pauses, probes

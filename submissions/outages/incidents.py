@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django_q.tasks import async_task
 
-from submissions.failures import SharedPart
+from submissions.faults import SharedPart
 from submissions.models import Incident, PeriodicJob
 from submissions.models.database_clock import database_now
 from submissions.outages import probes

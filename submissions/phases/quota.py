@@ -41,7 +41,7 @@ def counted_tries(phase: Phase, team: Team | None, user: User) -> QuerySet[Submi
 
 
 def trials_failed(team: Team, now: datetime) -> int:
-    """Count the team's images of the last day that failed on the public samples, which cost no try."""
+    """Count the team's images of the last day that failed, or were cancelled, in their trial: it cost no try."""
     failed = Submission.objects.filter(team=team, evaluations__failure_stage=TRIAL, created_at__gt=now - A_DAY)
     return failed.distinct().count()
 

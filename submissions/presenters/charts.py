@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from submissions.scoring import CURVES, CurveAxes
@@ -18,12 +18,16 @@ Points = Sequence[Sequence[float]]
 
 @dataclass(frozen=True)
 class CurveLine:
-    """One curve: `path` is the `points` attribute of a polyline; dots are drawn only if they are few."""
+    """One curve: `path` is the `points` attribute of a polyline; dots are drawn only if they are few.
+
+    band: the `points` attribute of a polygon around the curve, empty without one.
+    """
 
     name: str
     css: str
     path: str
     dots: list[tuple[float, float]]
+    band: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,23 @@ def charts_of(curves: Mapping[str, Mapping[str, Any]]) -> list[Chart]:
 def _chart(axes: CurveAxes, curves: Mapping[str, Points]) -> Chart:
     ticks = [{"text": f"{tick:g}", "x": to_x(share_of_axis(tick, axes))} for tick in axes.x_ticks]
     return Chart(axes.title, axes.x_label, axes.y_label, axes.caption, _lines(curves, axes), axes.has_diagonal, ticks)
+
+
+def banded_chart(curve: str, lines: Mapping[str, Points], bands: Mapping[str, Points]) -> Chart:
+    """Return one chart of a registered curve. lines: points by name; bands: (x, low, high) rows by the same names."""
+    axes = CURVES[curve].chart
+    assert axes is not None, f"the curve {curve} has no axes"
+    chart = _chart(axes, lines)
+    return replace(
+        chart, lines=[replace(each, band=_around(bands.get(each.name, [])), dots=[]) for each in chart.lines]
+    )
+
+
+def _around(band: Points) -> str:
+    """Return the outline of a band: along its upper ends, and back along its lower ones."""
+    upper = [(to_x(x), to_y(high)) for x, _, high in band]
+    lower = [(to_x(x), to_y(low)) for x, low, _ in band]
+    return " ".join(f"{x},{y}" for x, y in [*upper, *reversed(lower)])
 
 
 def _gathered(curves: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Points]:

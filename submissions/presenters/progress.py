@@ -16,8 +16,8 @@ from submissions.actions.queue import place_in_queue
 from submissions.disclosure import View
 from submissions.disclosure.side_channels import cases_of, step_at_or_after, tenth, tenths_shown
 from submissions.models import Evaluation, EvaluationEvent, Split, Submission
+from submissions.models.evaluation import BEFORE_HIDDEN_CASES
 from submissions.presenters.waiting import outlook_of
-from submissions.runner.base import TRIAL as TRIAL_STAGE
 
 Type = Submission.Type
 TRIAL = "trial run"
@@ -86,8 +86,6 @@ def steps_of(submission: Submission) -> tuple[str, ...]:
     return tuple(step for step in steps if step != TRIAL or has_trial)
 
 
-# The stages before a container meets hidden cases; `queued` of an attempt that is given to another worker.
-BEFORE_HIDDEN_CASES = ("started", "fetch", "intake", "load", "upload", "check", "queued", TRIAL_STAGE)
 # The timeline's lines that are written while a container runs on hidden cases.
 EXACT_EVENTS = ("start", "run")
 ENDS = ("scored", "failed")
@@ -133,7 +131,7 @@ def _coarsely_running(evaluation: Evaluation, elapsed_s: int) -> Progress:
 def is_hidden_run(evaluation: Evaluation) -> bool:
     """Return whether the container has met, or may have met, hidden cases in this attempt."""
     stage = evaluation.failure_stage or evaluation.stage
-    return bool(evaluation.submission.is_docker and evaluation.total and stage not in (*BEFORE_HIDDEN_CASES, ""))
+    return bool(evaluation.submission.is_docker and evaluation.total and stage not in BEFORE_HIDDEN_CASES)
 
 
 def answered_shown(evaluation: Evaluation, now: datetime, user: Any = None) -> int:

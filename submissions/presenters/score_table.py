@@ -11,17 +11,24 @@ from submissions.disclosure import PUBLIC, View
 from submissions.disclosure.policy import ENDED
 from submissions.models import Evaluation, Phase, Submission
 from submissions.presenters.progress import Progress, steps_of
-from submissions.scoring import METRICS, preferred_interval
+from submissions.scoring import INTERVAL_TITLES, METRICS, preferred_method
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number as text; low and high are the ends of its interval, empty without one."""
+    """One number as text; low and high are the ends of its interval, empty without one.
+
+    method: how the interval was computed. luna25: LUNA25's own interval, where it is another. is_small: the split has
+    under ten cases of some class.
+    """
 
     split: str
     value: str
     low: str = ""
     high: str = ""
+    method: str = ""
+    luna25: str = ""
+    is_small: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,9 +60,15 @@ def score_rows(phase: Phase, scores: Mapping[str, Mapping[str, Any]], view: View
 def _cell(view: View, split: str, of_split: Mapping[str, Any], name: str) -> Cell:
     if split != PUBLIC:
         view = replace(view, state=ENDED)  # whatever else is shown, is shown in full
-    interval = preferred_interval(of_split, name)
-    low, high = (view.end_text(end) for end in interval) if interval else ("", "")
-    return Cell(split, view.score_text(of_split.get(name)), low, high)
+    value, is_small = view.score_text(of_split.get(name)), bool(of_split.get("is_small"))
+    by_method = of_split.get(f"{name}_ci") or {}
+    method = preferred_method(by_method)
+    if not method:
+        return Cell(split, value, is_small=is_small)
+    low, high = (view.end_text(float(end)) for end in by_method[method])
+    own = by_method.get("luna25") if method != "luna25" else None
+    luna25 = " – ".join(view.end_text(float(end)) for end in own) if own else ""
+    return Cell(split, value, low, high, INTERVAL_TITLES.get(method, method), luna25, is_small)
 
 
 def listed_score(submission: Submission, user: Any, now: datetime) -> str:

@@ -13,8 +13,9 @@ from hashlib import sha256
 from time import monotonic
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from submissions.faults import ParticipantError
 from submissions.registry.connection import Hosts, is_loopback
-from submissions.registry.errors import RegistryError, RegistryUnavailable
+from submissions.registry.errors import RegistryUnavailable
 from submissions.registry.reference import ImageReference
 
 MAX_MANIFEST_BYTES = 4 << 20  # the size that the distribution-spec asks registries to accept
@@ -63,7 +64,7 @@ class RegistryClient:
         self._authorization = ""
 
     def manifest(self, digest: str) -> bytes:
-        """Return a manifest or index after checking its digest. Raises RegistryError, RegistryUnavailable."""
+        """Return a manifest or index after checking its digest. Raises ParticipantError, RegistryUnavailable."""
         with closing(self._get(f"{self._base}/manifests/{digest}", accept=MANIFEST_TYPES)) as response:
             text = _read(response, MAX_MANIFEST_BYTES)
         _expect_digest(digest, sha256(text).hexdigest())
@@ -107,7 +108,7 @@ class RegistryClient:
         raise _bad_answer("too many redirects")
 
     def _answer_to(self, challenge: str) -> str:
-        """Return the Authorization header that a 401 response asks for. Raises RegistryError (REGISTRY_DENIED)."""
+        """Return the Authorization header that a 401 response asks for. Raises ParticipantError (REGISTRY_DENIED)."""
         scheme, _, rest = challenge.partition(" ")
         if scheme.lower() == "basic" and self._credentials:
             return self._credentials.basic
@@ -156,19 +157,19 @@ def _expect_digest(digest: str, found: str) -> None:
         raise _bad_answer("bytes that do not have the digest that names them")
 
 
-def _bad_answer(detail: str) -> RegistryError:
-    return RegistryError("REGISTRY_BAD_ANSWER", staff_detail=detail)
+def _bad_answer(detail: str) -> ParticipantError:
+    return ParticipantError("REGISTRY_BAD_ANSWER", staff_detail=detail)
 
 
-def _denied(detail: str) -> RegistryError:
-    return RegistryError("REGISTRY_DENIED", staff_detail=detail)
+def _denied(detail: str) -> ParticipantError:
+    return ParticipantError("REGISTRY_DENIED", staff_detail=detail)
 
 
 def _status_error(status: int) -> Exception:
     if status in (401, 403):
         return _denied(f"status {status}")
     if status == 404:
-        return RegistryError("REGISTRY_NOT_FOUND")
+        return ParticipantError("REGISTRY_NOT_FOUND")
     if status == 429 or status >= 500:
         return RegistryUnavailable(f"status {status}")
     return _bad_answer(f"status {status}")

@@ -12,7 +12,8 @@ from collections.abc import Collection, Mapping
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
-from submissions.registry.errors import RegistryError, RegistryUnavailable
+from submissions.faults import ParticipantError
+from submissions.registry.errors import RegistryUnavailable
 
 CALL_TIMEOUT_S = 30.0
 
@@ -27,7 +28,7 @@ class Hosts:
     def request(self, url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
         """GET a URL of an allowed host; the caller closes the response.
 
-        Raises RegistryError for a host that is not allowed, RegistryUnavailable for one that does not answer.
+        Raises ParticipantError for a host that is not allowed, RegistryUnavailable for one that does not answer.
         """
         host, path, is_plain = self._checked(url)
         connection = self._connection(host, is_plain)
@@ -42,14 +43,14 @@ class Hosts:
         parts = urlsplit(url)
         host = parts.netloc.lower()
         if host not in self._allowed:
-            raise RegistryError(
+            raise ParticipantError(
                 "REGISTRY_NOT_ALLOWED",
                 "The registry sends to a host that this site does not allow; upload the image instead.",
                 staff_detail=f"host {host!a} is not in IMAGE_REGISTRIES",
             )
         is_plain = is_loopback(host)
         if parts.scheme != ("http" if is_plain else "https"):
-            raise RegistryError("REGISTRY_NOT_ALLOWED", staff_detail=f"scheme {parts.scheme!a} to {host}")
+            raise ParticipantError("REGISTRY_NOT_ALLOWED", staff_detail=f"scheme {parts.scheme!a} to {host}")
         return host, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), is_plain
 
     def _connection(self, host: str, is_plain: bool) -> http.client.HTTPConnection:

@@ -9,13 +9,13 @@ from hashlib import sha256
 from tarfile import GNU_FORMAT, TarInfo
 from typing import Any
 
+from submissions.faults import ParticipantError
 from submissions.intake.image import go_json
 from submissions.intake.image.go_json import BadJson
 from submissions.intake.image.limits import ArchiveLimits
 from submissions.intake.image.oci import is_sha256, json_object
 from submissions.intake.image.tar import BLOCK_BYTES
 from submissions.registry.client import MAX_MANIFEST_BYTES, RegistryClient
-from submissions.registry.errors import RegistryError
 from submissions.registry.reference import ImageReference
 
 _LIMITS = ArchiveLimits()
@@ -46,7 +46,7 @@ class RemoteImage:
 def remote_image(client: RegistryClient, reference: ImageReference, max_bytes: int) -> RemoteImage:
     """Return the image that a reference points to; from an index, the image for linux/amd64.
 
-    Raises RegistryError (also IMAGE_TOO_LARGE, IMAGE_TOO_MANY_LAYERS, IMAGE_ARCHITECTURE), RegistryUnavailable.
+    Raises ParticipantError (also IMAGE_TOO_LARGE, IMAGE_TOO_MANY_LAYERS, IMAGE_ARCHITECTURE), RegistryUnavailable.
     """
     try:
         text = client.manifest(reference.digest)
@@ -56,12 +56,12 @@ def remote_image(client: RegistryClient, reference: ImageReference, max_bytes: i
             manifest = json_object(go_json.parse(text), "The manifest")
         blobs = _blobs(manifest)
     except BadJson as error:
-        raise RegistryError("IMAGE_BAD_MANIFEST", staff_detail=str(error)) from error
+        raise ParticipantError("IMAGE_BAD_MANIFEST", staff_detail=str(error)) from error
     image = RemoteImage(text, blobs)
     if len(blobs) - 1 > _LIMITS.max_layers:
-        raise RegistryError("IMAGE_TOO_MANY_LAYERS")
+        raise ParticipantError("IMAGE_TOO_MANY_LAYERS")
     if image.size_bytes > max_bytes:
-        raise RegistryError("IMAGE_TOO_LARGE", f"Its layers have {image.size_bytes:,} bytes; at most {max_bytes:,}.")
+        raise ParticipantError("IMAGE_TOO_LARGE", f"Its layers have {image.size_bytes:,} bytes; at most {max_bytes:,}.")
     return image
 
 
@@ -81,14 +81,14 @@ def oci_archive(client: RegistryClient, image: RemoteImage) -> Iterator[bytes]:
 
 
 def _our_platform(index: dict[str, Any]) -> str:
-    """Return the digest of the image for linux/amd64 in an index. Raises RegistryError (IMAGE_ARCHITECTURE)."""
+    """Return the digest of the image for linux/amd64 in an index. Raises ParticipantError (IMAGE_ARCHITECTURE)."""
     for entry in go_json.list_field(index, "manifests"):
         descriptor = json_object(entry, "An index entry")
         platform = go_json.object_field(descriptor, "platform")
         names = [go_json.text_field(platform, name) for name in ("os", "architecture", "variant")]
         if names[:2] == ["linux", "amd64"] and names[2] in ("", "v1"):
             return _blob(descriptor, MAX_MANIFEST_BYTES).digest
-    raise RegistryError("IMAGE_ARCHITECTURE", "The index lists no image for linux/amd64.")
+    raise ParticipantError("IMAGE_ARCHITECTURE", "The index lists no image for linux/amd64.")
 
 
 def _blobs(manifest: dict[str, Any]) -> tuple[Blob, ...]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from submissions.registry.errors import RegistryError
+from submissions.faults import ParticipantError
 
 MAX_REFERENCE = 400
 # distribution-spec 1.1, "Pulling manifests"; the host as Docker parses it.
@@ -30,18 +30,18 @@ class ImageReference:
 
 
 def parse_reference(text: str, allowed_hosts: Collection[str]) -> ImageReference:
-    """Return the reference in `text`. Raises RegistryError (IMAGE_REFERENCE).
+    """Return the reference in `text`. Raises ParticipantError (IMAGE_REFERENCE).
 
     allowed_hosts: exact names with their ports; any other host that a participant writes is never resolved.
     """
     found = _REFERENCE.fullmatch(text.strip()) if len(text) <= MAX_REFERENCE else None
     if found is None:
-        raise RegistryError(
+        raise ParticipantError(
             "IMAGE_REFERENCE",
             "Name the image by its digest, as host/name@sha256:…; after `docker push`, "
             "`docker inspect --format {{.RepoDigests}} IMAGE` prints it.",
         )
     if found["host"] not in allowed_hosts:
         known = ", ".join(sorted(allowed_hosts)) or "no registry"
-        raise RegistryError("IMAGE_REFERENCE", f"This site takes images from {known}; push it there, or upload it.")
+        raise ParticipantError("IMAGE_REFERENCE", f"This site takes images from {known}; push it there, or upload it.")
     return ImageReference(found["host"], found["name"], found["digest"])

@@ -30,7 +30,10 @@ class Means:
 
 @dataclass(frozen=True)
 class Host:
-    """What a runner needs to know of this worker: its engine, its driver image, its names."""
+    """What a runner needs to know of this worker: its engine, its driver image, its names.
+
+    runs_at_once: how many runs share the engine's machine.
+    """
 
     engine: Engine
     driver_image: str
@@ -38,6 +41,7 @@ class Host:
     instance: str
     runtime: str | None = None
     means: Means = Means()
+    runs_at_once: int = 1
 
     def labels(self, evaluation: str, attempt: int, lifetime_s: float) -> Labels:
         """Return the labels of an attempt. The deadline is wall-clock: another process reads it."""

@@ -1,8 +1,8 @@
 """The values a run is made of, and what can go wrong with it.
 
 RunError
- +-- ContainerFault     the participant's: a code of the failure table, a note they may read
- +-- EngineFault        ours: SYSTEM_ENGINE, SYSTEM_DISK; retried
+ +-- ContainerFault     a ParticipantError: a code of the failure table, a note they may read
+ +-- EngineFault        a PlatformError: SYSTEM_ENGINE, SYSTEM_DISK; retried
  |    +-- AttemptTaken  another worker holds the containers of this very attempt
  +-- RunCancelled       somebody asked to stop
 """
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from submissions.faults import ParticipantError, PlatformError
 from submissions.kinds import Facts, Kind
 from submissions.kinds.base import SentCase
 from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume, OwnContainer
@@ -25,7 +26,7 @@ TRIAL = "smoke"
 
 
 class RunError(Exception):
-    """A run that ended without answers.
+    """A run that ended without answers, with what it leaves to be explained.
 
     code: a failure code. note: a sentence its team may read: never model output, never an engine
     text. staff_detail: whatever helps staff. answered: cases answered before it happened. logs: the
@@ -33,28 +34,26 @@ class RunError(Exception):
     first kilobyte of its body; diagnosis: what to change. These three only of a trial on public sample cases.
     """
 
-    def __init__(self, code: str, note: str = "", *, staff_detail: str = "", answered: int = 0) -> None:
-        super().__init__(f"{code}: {note}")
-        self.code = code
-        self.note = note
-        self.staff_detail = staff_detail
-        self.answered = answered
-        self.logs = ""
-        self.status = 0
-        self.answer = ""
-        self.diagnosis = ""
-        self.exit_code: int | None = None
+    code = "CANCELLED"
+    note = "Cancelled."
+    staff_detail = ""
+    answered = 0
+    logs = ""
+    status = 0
+    answer = ""
+    diagnosis = ""
+    exit_code: int | None = None
 
 
-class ContainerFault(RunError):
+class ContainerFault(RunError, ParticipantError):
     """The participant's container did it."""
 
 
-class EngineFault(RunError):
+class EngineFault(RunError, PlatformError):
     """The engine or this machine did it; the attempt may be repeated."""
 
     def __init__(self, note: str = "", *, code: str = "SYSTEM_ENGINE", staff_detail: str = "") -> None:
-        super().__init__(code, note, staff_detail=staff_detail)
+        super().__init__(code, staff_detail, note=note)
 
 
 class AttemptTaken(EngineFault):
@@ -63,9 +62,6 @@ class AttemptTaken(EngineFault):
 
 class RunCancelled(RunError):
     """The run was asked to stop; containers are gone when this is raised."""
-
-    def __init__(self) -> None:
-        super().__init__("CANCELLED", "Cancelled.")
 
 
 @dataclass(frozen=True)
@@ -172,7 +168,7 @@ class RunCallbacks:
 
     answered(case_id, answer, latency_s) after each case; stage(name) as stages begin;
     is_cancelled() is asked several times a second. log(text), hint(sentence): what a trial's model has printed so far,
-    and what can be said of it already.
+    and what can be said of it already. note(sentence): what is worth knowing of a trial's image, however it ends.
     """
 
     answered: Callable[[str, Any, float], None] = lambda case_id, answer, latency_s: None
@@ -180,6 +176,7 @@ class RunCallbacks:
     is_cancelled: Callable[[], bool] = lambda: False
     log: Callable[[str], None] = lambda text: None
     hint: Callable[[str], None] = lambda sentence: None
+    note: Callable[[str], None] = lambda sentence: None
 
 
 class Runner(Protocol):

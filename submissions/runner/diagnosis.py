@@ -22,7 +22,8 @@ class Evidence:
 
     status, answer: of the HTTP call that failed, with the first kilobyte of its body. port, listening: which port was
     called and which listened. command_fault: what is wrong with the start program's file (`crlf`, `loader`, `missing`).
-    memory_mib, shm_mib: limits; peak_mib: the most memory that was seen.
+    memory_mib, shm_mib: limits; peak_mib: the most memory that was seen. too_large: folders that stayed read-only since
+    they hold more than kept_mib.
     """
 
     code: str
@@ -40,13 +41,16 @@ class Evidence:
     memory_mib: int = 0
     shm_mib: int = 0
     peak_mib: int = 0
+    too_large: tuple[str, ...] = ()
+    kept_mib: int = 0
 
 
 @dataclass(frozen=True)
 class Pattern:
     """A regular expression over the log (or the answer), when it applies, and the sentence it leads to.
 
-    The sentence may name groups of the expression and fields of the evidence in {braces}.
+    The sentence may name groups of the expression and fields of the evidence in {braces}. concerns: whether it applies
+    to the file that was found.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Pattern:
     expression: str = ""
     when: Callable[[Evidence], bool] = lambda seen: True
     over: Callable[[Evidence], str] = lambda seen: seen.logs
+    concerns: Callable[[Evidence, str], bool] = lambda seen, file: True
 
 
 def _body(seen: Evidence) -> str:
@@ -66,11 +71,12 @@ def _is_status(*wanted: int) -> Callable[[Evidence], bool]:
 
 PATH = r"['\"‘]?(?P<file>/[^\s':\"’]+)['\"’]?"
 FIELD = r'"loc"\s*:\s*\[\s*"body"\s*,\s*"(?P<field>[A-Za-z_]\w{0,60})"'
+READ_ONLY = rf"(?:Read-only file system|Errno 30\][^:\n]*)(?:: {PATH})|{PATH.replace('file', 'before')}'?: Read-only file system"
 WRITABLE = 'name its folder {folder} as a writable folder (form: Writable folders, API: writable_folders=["{folder}"])'
 
 TABLE: tuple[Pattern, ...] = (
     # The start
-    Pattern("crlf", "{command} has Windows line ends, so its first line names an interpreter that is not there: convert it with `sed -i 's/\\r$//' {command}` in the Dockerfile, or save it with LF.", when=lambda seen: seen.command_fault == "crlf"),
+    Pattern("crlf", "{command} has Windows line ends, so its first line names an interpreter that is not there: add `RUN sed -i 's/\\r$//' {command}` to the Dockerfile after the line that copies it, or save it with LF.", when=lambda seen: seen.command_fault == "crlf"),
     Pattern("crlf_inside", "A script of the image has Windows line ends: add `RUN sed -i 's/\\r$//' YOUR_SCRIPT.sh` to the Dockerfile, or save it with LF.", "(\\r|\N{REPLACEMENT CHARACTER})'?: (command )?not found|[Ii]llegal option -(\\r|\N{REPLACEMENT CHARACTER})|: invalid option(name)?(\\r|\N{REPLACEMENT CHARACTER})|\\$'\\\\r': command not found"),
     Pattern("loader", "{command} needs a loader that the image has not: it was built for another Linux (glibc or musl). Build it in the image it runs in, or take the base image it was built on.", when=lambda seen: seen.command_fault == "loader"),
     Pattern("exec_format", "The image's program is not for linux/amd64: build with `docker build --platform linux/amd64`, and begin scripts with `#!/bin/sh`.", r"[Ee]xec format error"),
@@ -79,13 +85,15 @@ TABLE: tuple[Pattern, ...] = (
     Pattern("nvidia_smi", "The script calls nvidia-smi, which is only there with a GPU: write `nvidia-smi || true`, or leave it out; this phase gives {gpu_words}.", r"nvidia-smi: (command )?not found", when=lambda seen: not seen.gpu),
     Pattern("not_in_script", "The script calls `{name}`, which the image does not have: install it in the Dockerfile, or leave the line out.", r"(?:line )?\d+: (?P<name>[\w./-]+): (?:command )?not found"),
     # What the image lacks
-    Pattern("no_gpu", "The program asks for a GPU, but this phase gives {gpu_words}: choose the device with `torch.device(\"cuda\" if torch.cuda.is_available() else \"cpu\")`, and load weights with `map_location=\"cpu\"`.", r"Found no NVIDIA driver|No CUDA GPUs are available|not compiled with CUDA enabled|CUDA driver version is insufficient|Attempting to deserialize object on a CUDA device|libcuda\.so\.1: cannot open|NVML|no CUDA-capable device", when=lambda seen: not seen.gpu),
-    Pattern("no_module", "The Python module `{name}` is not in the image: add `RUN pip install {name}` (or its package) to the Dockerfile.", r"(?:ModuleNotFoundError|ImportError): No module named '?(?P<name>[\w.]+)'?"),
+    Pattern("no_gpu", "The program asks for a GPU, but this phase gives {gpu_words}: write `device = torch.device(\"cuda\" if torch.cuda.is_available() else \"cpu\")` and `.to(device)` instead of `.cuda()`, and load weights with `map_location=\"cpu\"`.", r"Found no NVIDIA driver|No CUDA GPUs are available|not compiled with CUDA enabled|CUDA driver version is insufficient|Attempting to deserialize object on a CUDA device|libcuda\.so\.1: cannot open|NVML|no CUDA-capable device", when=lambda seen: not seen.gpu),
+    Pattern("no_module", "The Python module `{name}` is not in the image: add `RUN pip install {package}` to the Dockerfile, before its USER line; for a module of your own, copy it into the image.", r"(?:ModuleNotFoundError|ImportError): No module named '?(?P<name>[\w.]+)'?"),
     Pattern("no_library", "The library {name} is not in the image: add `RUN apt-get update && apt-get install -y {package}` to the Dockerfile.", r"(?P<name>lib[\w.+-]+\.so[\w.]*): cannot open shared object file"),
-    Pattern("no_network", "The program wants to download something, but there is no network here: download it in the Dockerfile (`RUN python -c ...`), so that it is in the image.", r"Name or service not known|[Tt]emporary failure in name resolution|[Ff]ailed to resolve|getaddrinfo failed|[Cc]ould not resolve host|Network is unreachable|[Oo]ffline mode|couldn't connect to 'https?://|No address associated with hostname"),
+    Pattern("no_network", "The program wants to download something, but there is no network here: download it in the Dockerfile, to where the program looks for it and as the user it runs as (`RUN python -c \"the same call\"`), so that it is in the image.", r"Name or service not known|[Tt]emporary failure in name resolution|[Ff]ailed to resolve|getaddrinfo failed|[Cc]ould not resolve host|Network is unreachable|[Oo]ffline mode|couldn't connect to 'https?://|No address associated with hostname"),
     # Files
-    Pattern("read_only", "The program writes to {file}, which is read-only here: " + WRITABLE + ", or write below /tmp.", rf"(?:Read-only file system|Errno 30\][^:\n]*)(?:: {PATH})|{PATH.replace('file', 'before')}'?: Read-only file system"),
-    Pattern("no_permission", "The program may not open {file}: if it reads it, add `RUN chmod -R a+rX {folder}` to the Dockerfile; if it writes it, " + WRITABLE + ".", rf"(?:Permission denied)(?:: {PATH})|{PATH.replace('file', 'before')}'?: Permission denied"),
+    Pattern("no_weights", "The program reads {file}, which is not there: send a .tar.gz that holds it as the model archive (form: Weights apart from the image, API: model_archive), or copy the weights into the image elsewhere.", rf"No such file or directory: {PATH}", concerns=lambda seen, file: file.startswith("/opt/ml/model/")),
+    Pattern("too_large_to_write", "The program writes to {file}, but {large} is read-only: what it holds takes more than the {kept_mib} MiB that can be copied. Write below /tmp, or into a folder of its own that you name as a writable folder (form: Writable folders, API: writable_folders=[\"{large}/state\"]); one that is not there yet is made.", READ_ONLY, concerns=lambda seen, file: bool(_large_folder(seen, file))),
+    Pattern("read_only", "The program writes to {file}, which is read-only here: " + WRITABLE + ", or write below /tmp.", READ_ONLY),
+    Pattern("no_permission", "The program may not open {file}: if it reads it, add `RUN chmod -R a+rX {folder}` to the Dockerfile, before its USER line; if it writes it, " + WRITABLE + ".", rf"(?:Permission denied)(?:: {PATH})|{PATH.replace('file', 'before')}'?: Permission denied"),
     Pattern("read_only_somewhere", "The program writes where it may not: name the folder as a writable folder (form: Writable folders, API: writable_folders), or write below /tmp.", r"[Rr]ead-only file system|EROFS"),
     # Memory
     Pattern("shared_memory", "The shared memory /dev/shm ({shm_mib} MiB, half the memory) was full: use fewer DataLoader workers (`num_workers=0`), or smaller batches.", r"Bus error|insufficient shared memory|unable to (?:open|write to|mmap) (?:shared memory|file </torch)"),
@@ -107,6 +115,10 @@ TABLE: tuple[Pattern, ...] = (
 PACKAGES = {"libGL.so.1": "libgl1", "libgomp.so.1": "libgomp1", "libglib-2.0.so.0": "libglib2.0-0", "libgthread-2.0.so.0": "libglib2.0-0", "libsndfile.so.1": "libsndfile1", "libSM.so.6": "libsm6", "libXext.so.6": "libxext6", "libXrender.so.1": "libxrender1"}  # fmt: skip
 
 
+# Where the package has another name than its module.
+MODULES = {"PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python-headless", "dotenv": "python-dotenv", "multipart": "python-multipart", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "PyYAML"}  # fmt: skip
+
+
 def diagnose(seen: Evidence) -> str:
     """Return the sentence of the first pattern that fits, "" if none does."""
     return next(_sentences(seen), "")
@@ -117,8 +129,16 @@ def _sentences(seen: Evidence) -> Iterator[str]:
         if not pattern.when(seen):
             continue
         found = re.search(pattern.expression, pattern.over(seen)) if pattern.expression else None
-        if found or not pattern.expression:
-            yield pattern.sentence.format(**_words(seen, found))
+        if pattern.expression and not found:
+            continue
+        words = _words(seen, found)
+        if pattern.concerns(seen, str(words["file"])):
+            yield pattern.sentence.format(**words)
+
+
+def _large_folder(seen: Evidence, file: str) -> str:
+    """Return the folder around `file` that held too much to be made writable, "" if none did."""
+    return next((folder for folder in seen.too_large if file.startswith(f"{folder}/")), "")
 
 
 def _words(seen: Evidence, found: re.Match[str] | None) -> dict[str, object]:
@@ -126,14 +146,16 @@ def _words(seen: Evidence, found: re.Match[str] | None) -> dict[str, object]:
     groups = {name: text[:SHOWN_NAME] for name, text in (found.groupdict() if found else {}).items() if text}
     file = groups.get("file") or groups.get("before") or ""
     name = groups.get("name", "")
+    package = PACKAGES.get(name) or MODULES.get(name.partition(".")[0])
     return {
         **{field: getattr(seen, field) for field in Evidence.__dataclass_fields__},
         "ports": ", ".join(map(str, seen.listening[:5])),
         "first_port": seen.listening[0] if seen.listening else 0,
         "gpu_words": "one" if seen.gpu else "none",
-        "package": PACKAGES.get(name, f"the package of {name}"),
+        "package": package or (f"the package of {name}" if name.startswith("lib") else name.partition(".")[0]),
         **groups,
         "field": groups.get("field") or groups.get("field_too") or "",
         "file": file,
+        "large": _large_folder(seen, file),
         "folder": dirname(file) if dirname(file) not in ("", "/") else file,
     }

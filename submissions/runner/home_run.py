@@ -15,10 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from submissions.faults import ParticipantError
+from submissions.intake.model.archive import unpack_model
 from submissions.kinds import KINDS
 from submissions.runner.attempt import Host
 from submissions.runner.base import (
     TRIAL,
+    ContainerFault,
     RunCallbacks,
     RunCase,
     RunError,
@@ -48,7 +51,7 @@ def run_at_home(task: dict[str, Any]) -> dict[str, Any]:
     """Run the image of a task on its cases and return the outcome, which names a failure by its code and note.
 
     task: `trial` (what the site says of the phase: kind, limits, cases), `folder` (its images, by the names of the
-    cases), `image`, `driver_image`, `contract`, `endpoint`, `adapter`, `program`.
+    cases), `image`, `driver_image`, `contract`, `endpoint`, `adapter`, `program`, `model_archive` (a path, or "").
     """
     engine = CommandLineEngine(task["program"])
     run_dir = Path(tempfile.mkdtemp(prefix="lunasite-run-"))
@@ -68,6 +71,7 @@ def run_at_home(task: dict[str, Any]) -> dict[str, Any]:
 def _run(task: dict[str, Any], engine: CommandLineEngine, run_dir: Path) -> RunResult:
     host = Host(engine, task["driver_image"], PREFIX, secrets.token_hex(4))  # type: ignore[arg-type]
     request = _with_fewer_cpus(request_of(task, run_dir / "run"), engine.cpus())
+    request = replace(request, model_dir=_model_dir(task.get("model_archive", ""), run_dir / "model"))
     if not engine.is_x86:
         say(
             {
@@ -81,8 +85,21 @@ def _run(task: dict[str, Any], engine: CommandLineEngine, run_dir: Path) -> RunR
         ),
         stage=lambda name: say({"event": "stage", "stage": name}),
         hint=lambda sentence: say({"event": "note", "note": sentence}),
+        note=lambda sentence: say({"event": "note", "note": sentence}),
     )
     return CONTRACTS[request.contract].runner(host).run(request, watcher)
+
+
+def _model_dir(archive: str, folder: Path) -> Path | None:
+    """Lay a model archive out for the container. Raises ContainerFault(MODEL_ARCHIVE)."""
+    if not archive:
+        return None
+    folder.mkdir(mode=0o755)
+    try:
+        unpack_model(Path(archive), folder)
+    except ParticipantError as error:
+        raise ContainerFault(error.code, error.note) from error
+    return folder
 
 
 def request_of(task: dict[str, Any], run_dir: Path) -> RunRequest:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from submissions.runner.base import ContainerFault, Limits
+from submissions.runner.base import TRIAL, ContainerFault, Limits, RunCallbacks, RunRequest
 from submissions.runner.diagnosis import Evidence
-from submissions.runner.engine.image_contents import ImageContents
+from submissions.runner.model_body import ImageReading
 from submissions.runner.start_program import start_fault_of
 from submissions.runner.values import MIB
+from submissions.runner.writable.folders import kept_mib
 
 
-def evidence_of(error: ContainerFault, limits: Limits, contents: ImageContents | None, peak_bytes: int) -> Evidence:
-    """Return the evidence of an error that has its logs already. contents: of the image, for its start program."""
-    command, command_fault = start_fault_of(contents, error.logs) if contents else ("", "")
+def evidence_of(error: ContainerFault, limits: Limits, reading: ImageReading | None, peak_bytes: int) -> Evidence:
+    """Return the evidence of an error that has its logs already. reading: of the image, where it came to that."""
+    command, command_fault = start_fault_of(reading.contents, error.logs) if reading else ("", "")
     return Evidence(
         error.code,
         logs=error.logs,
@@ -24,4 +25,13 @@ def evidence_of(error: ContainerFault, limits: Limits, contents: ImageContents |
         memory_mib=limits.memory_mib,
         shm_mib=limits.shm_mib,
         peak_mib=peak_bytes // MIB,
+        too_large=reading.facts.choice.too_large if reading else (),
+        kept_mib=kept_mib(limits.root_mib),
     )
+
+
+def tell_read_only(reading: ImageReading, request: RunRequest, watcher: RunCallbacks) -> None:
+    """Say in a trial which of the image's folders stay read-only since they hold too much."""
+    sentence = reading.facts.choice.left_read_only(request.limits.root_mib)
+    if sentence and request.stage == TRIAL:
+        watcher.note(sentence)

@@ -6,10 +6,11 @@ from .curves import CURVES, CurveAxes, curves
 from .errors import MetricError
 from .metrics import METRIC_VERSION, METRICS, MISSING, Metric, canonical_name, metrics_of
 from .outcome import Outcome
-from .report import preferred_interval, score
+from .report import INTERVAL_TITLES, preferred_interval, preferred_method, score
 
 __all__ = [
     "CURVES",
+    "INTERVAL_TITLES",
     "METRICS",
     "METRIC_VERSION",
     "MISSING",
@@ -21,5 +22,6 @@ __all__ = [
     "curves",
     "metrics_of",
     "preferred_interval",
+    "preferred_method",
     "score",
 ]

@@ -8,13 +8,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .delong import auc_interval, delong_interval
 from .errors import MetricError
-from .metrics import METRICS, evaluate, metrics_of
-from .resamples import Sample
-from .uncertainty import bootstrap, case_resamples, delong_interval, patient_groups, patient_resamples
+from .metrics import METRICS, Metric, evaluate, metrics_of
+from .resamples import Floats, Ints, Sample
+from .share_interval import border_interval, share_interval
+from .uncertainty import (
+    Interval,
+    case_resamples,
+    patient_groups,
+    patient_resamples,
+    percentile_intervals,
+    values_over,
+)
 
-# The most honest interval first: lesions of one patient are not independent.
-PREFERRED_INTERVALS = ("patient", "luna25", "cases", "delong")
+# The one whose coverage is known first (docs/metrics.md), then those that respect that lesions of a patient are alike.
+PREFERRED_INTERVALS = ("logit", "newcombe", "wilson", "exact", "patient", "luna25", "cases", "delong")
+INTERVAL_TITLES = {
+    "logit": "logit scale, variance by patient",
+    "newcombe": "Newcombe's method 5, for few cases",
+    "wilson": "Wilson's score interval, by patient",
+    "exact": "exact, at the end of the scale",
+    "patient": "bootstrap over patients",
+    "luna25": "LUNA25's bootstrap over cases",
+    "cases": "bootstrap over cases",
+    "delong": "DeLong",
+}
+# A split with fewer cases of a class is marked: its intervals are wide, and rest on assumptions more than on cases.
+FEW_CASES = 10
 
 
 def score(
@@ -35,8 +56,9 @@ def score(
     they
     are slow to compute.
 
-    `auc_ci` holds `luna25`, `delong` and, where cases have a patient, `patient`; other intervals hold `cases`
-    (the same resamples) and `patient`. Raises MetricError.
+    `is_small` is True where a class has fewer than ten cases, and else left out. `auc_ci` holds `logit` or `newcombe`,
+    LUNA25's own interval as `luna25`, `delong` and, where cases have a patient, `patient`; other intervals hold `cases`
+    (the same resamples as `luna25`), `patient`, and `wilson` or `exact` where they have one. Raises MetricError.
     """
     sample = _checked(truth, predictions)
     names = list(metrics) if metrics is not None else list(metrics_of(kind))
@@ -45,17 +67,20 @@ def score(
     values = evaluate(kind, sample, names)
     if ranking and ranking not in values:
         raise MetricError(f"the metric that ranks, {ranking}, is undefined here")
-    return {"n": sample.n} | values | _intervals(sample, values, ranking, patients, seed)
+    small = {"is_small": True} if _is_small(sample) else {}
+    return {"n": sample.n} | small | values | _intervals(sample, values, ranking, patients, seed)
 
 
 def preferred_interval(scores: Mapping[str, Any], metric: str) -> tuple[float, float] | None:
     """Return the interval to show beside a metric of the result of `score`, or None if it has none."""
     found = scores.get(f"{metric}_ci") or {}
-    for name in PREFERRED_INTERVALS:
-        if found.get(name):
-            low, high = found[name]
-            return float(low), float(high)
-    return None
+    method = preferred_method(found)
+    return (float(found[method][0]), float(found[method][1])) if method else None
+
+
+def preferred_method(intervals: Mapping[str, Any]) -> str:
+    """Return the name of the interval to show of a metric's intervals by name; empty if it has none."""
+    return next((name for name in PREFERRED_INTERVALS if intervals.get(name)), "")
 
 
 def _checked(truth: ArrayLike, predictions: ArrayLike) -> Sample:
@@ -68,25 +93,54 @@ def _checked(truth: ArrayLike, predictions: ArrayLike) -> Sample:
     return sample
 
 
+def _is_small(sample: Sample) -> bool:
+    """Return whether fewer than ten cases are of some class, or hold the findings to detect."""
+    if not sample.has_classes:
+        return sum(len(truth["nodules"]) for truth in sample.truth) < FEW_CASES
+    n_classes = 2 if sample.predictions.ndim == 1 else sample.predictions.shape[1]
+    return bool(np.bincount(sample.truth, minlength=n_classes).min() < FEW_CASES)
+
+
 def _intervals(
     sample: Sample,
     values: Mapping[str, float],
     ranking: str | None,
     patients: Sequence[str] | None,
     seed: int,
-) -> dict[str, dict[str, list[float]]]:
+) -> dict[str, dict[str, Interval]]:
     metrics = [METRICS[name] for name in values if METRICS[name].from_resamples or name == ranking]
-    found = {"cases": bootstrap(sample, metrics, case_resamples(sample.n))}
+    drawn = {"cases": values_over(sample, metrics, case_resamples(sample.n))}
+    groups = np.arange(sample.n)
     if patients is not None and any(patients):
-        found["patient"] = bootstrap(sample, metrics, patient_resamples(patient_groups(patients), seed))
-    by_metric = {f"{metric.name}_ci": _of_metric(metric.name, found, sample) for metric in metrics}
+        groups = patient_groups(patients)
+        drawn["patient"] = values_over(sample, metrics, patient_resamples(groups, seed))
+    found = {way: percentile_intervals(by_name) for way, by_name in drawn.items()}
+    independent = drawn.get("patient", drawn["cases"])
+    by_metric = {}
+    for metric in metrics:
+        resampled = {way: by_name[metric.name] for way, by_name in found.items() if metric.name in by_name}
+        computed = _computed(metric, values[metric.name], sample, independent[metric.name], groups)
+        by_metric[f"{metric.name}_ci"] = _as_stored(metric, resampled, computed)
     return {name: intervals for name, intervals in by_metric.items() if intervals}
 
 
-def _of_metric(name: str, found: Mapping[str, Mapping[str, list[float]]], sample: Sample) -> dict[str, list[float]]:
-    intervals = {way: by_name[name] for way, by_name in found.items() if name in by_name}
-    if name == "auc":
-        intervals = {"luna25" if way == "cases" else way: interval for way, interval in intervals.items()}
-        delong = delong_interval(sample)
-        intervals |= {"delong": delong} if delong else {}
+def _computed(metric: Metric, value: float, sample: Sample, drawn: Floats, groups: Ints) -> dict[str, Interval]:
+    """Return the intervals of a metric that are no percentiles of resamples."""
+    if metric.name == "auc":
+        named, delong = auc_interval(sample, groups), delong_interval(sample)
+        return ({named[0]: named[1]} if named else {}) | ({"delong": delong} if delong else {})
+    found = {
+        "wilson": share_interval(metric, value, sample, drawn, groups),
+        "exact": border_interval(metric, value, groups),
+    }
+    return {name: interval for name, interval in found.items() if interval}
+
+
+def _as_stored(metric: Metric, resampled: dict[str, Interval], computed: dict[str, Interval]) -> dict[str, Interval]:
+    """Return all intervals of a metric; where one has a width, those of zero width go, but for LUNA25's own."""
+    if metric.name == "auc":
+        resampled = {"luna25" if way == "cases" else way: interval for way, interval in resampled.items()}
+    intervals = computed | resampled
+    if any(high > low for low, high in computed.values()):
+        intervals = {way: ends for way, ends in intervals.items() if ends[1] > ends[0] or way == "luna25"}
     return intervals

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from submissions.failures import PlatformError, SharedPart
+from submissions.faults import PlatformError, SharedPart
 
 PIECE_BYTES = 1 << 20
 PART_URL_SECONDS = 900

@@ -21,7 +21,7 @@ from typing import Any
 from django.core import signing
 from django.urls import reverse
 
-from submissions.failures import SharedPart
+from submissions.faults import SharedPart
 from submissions.storage.base import PIECE_BYTES, MissingFile, PartsRef, StorageAway, StorageError, storage_error
 
 DOWNLOAD_SALT = "lunasite.download"

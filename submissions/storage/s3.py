@@ -21,7 +21,7 @@ from django.conf import settings
 from django.utils.http import content_disposition_header
 from urllib3.exceptions import HTTPError
 
-from submissions.failures import SharedPart
+from submissions.faults import SharedPart
 from submissions.storage.base import PIECE_BYTES, MissingFile, PartsRef, StorageAway, StorageError, storage_error
 
 PART_BYTES = 8 << 20

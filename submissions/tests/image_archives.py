@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 from submissions.intake.image.facts import ImageFacts
 from submissions.intake.image.limits import ArchiveLimits
 from submissions.intake.image.scan import DEFAULT_LIMITS, scan_archive
@@ -23,7 +23,7 @@ def scan(data: bytes, limits: ArchiveLimits = DEFAULT_LIMITS) -> ImageFacts:
 
 def code_of(data: bytes, limits: ArchiveLimits = DEFAULT_LIMITS) -> str:
     """Return the code with which an archive is refused."""
-    with pytest.raises(ArchiveError) as caught:
+    with pytest.raises(ParticipantError) as caught:
         scan(data, limits)
     return caught.value.code
 

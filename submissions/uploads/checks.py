@@ -9,7 +9,7 @@ from django.conf import settings
 
 from lunasite.http.errors import ApiError
 from lunasite.http.multipart import misnamed
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 from submissions.intake.image.recognise.head import ENDINGS, HEAD_BYTES, judge_head, judge_name
 from submissions.intake.model.archive import judge_model_head, judge_model_name
 
@@ -30,7 +30,7 @@ def check_ending(name: str, purpose: str = "image") -> None:
     """Raise ApiError unless the name ends as an image archive's does; what it is, its content decides."""
     try:
         (judge_model_name if purpose == "model" else judge_name)(name)
-    except ArchiveError as error:
+    except ParticipantError as error:
         raise _api_error(error) from error
 
 
@@ -64,11 +64,11 @@ def check_beginning(head: bytes, name: str = "", *, purpose: str = "image") -> N
             judge_model_head(head)
         else:
             judge_head(head, name)
-    except ArchiveError as error:
+    except ParticipantError as error:
         raise _api_error(error) from error
 
 
-def _api_error(error: ArchiveError) -> ApiError:
+def _api_error(error: ParticipantError) -> ApiError:
     return ApiError(400, error.code, error.note, field="file")
 
 

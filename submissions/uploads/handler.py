@@ -1,4 +1,4 @@
-"""Store an image while it arrives: no temporary copy, a megabyte at a time, hashed on the way."""
+"""Store the files of an image submission while they arrive: no temporary copy, a megabyte at a time, hashed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpRequest
 
+from submissions.models import Upload
 from submissions.storage import files as storage
 from submissions.storage.base import PIECE_BYTES, Stored, Writer
 from submissions.text.sanitize import sanitize_filename
 from submissions.uploads import checks
 
-FORM_BYTES = 1 << 20  # the size that the other fields of a form may add to the file
+FORM_BYTES = 1 << 20  # the size that the other fields of a form may add to the files
 FILE_FIELD = "file"
-KNOWN_FILES = (FILE_FIELD, "model_archive")
+MODEL_FIELD = "model_archive"
+PURPOSES = {FILE_FIELD: Upload.Purpose.IMAGE, MODEL_FIELD: Upload.Purpose.MODEL}
+STORED_AS = {FILE_FIELD: "image.tar", MODEL_FIELD: "model.tar.gz"}
 
 
-class ReceivedImage(UploadedFile):
-    """An image that has arrived completely; `keep` stores it permanently."""
+class ReceivedFile(UploadedFile):
+    """A file that has arrived completely; `keep` stores it permanently."""
 
     def __init__(self, name: str, size: int, sha256: str, key: str, writer: Writer) -> None:
         super().__init__(file=None, name=name, size=size, content_type="application/octet-stream")
@@ -39,8 +42,40 @@ class ReceivedImage(UploadedFile):
         """Do nothing: the writer is finished by `keep`, or dropped by its handler."""
 
 
+class _ArrivingFile:
+    """One file of the request on its way to storage; refused as soon as its bytes show that it is something else."""
+
+    def __init__(self, field: str, name: str) -> None:
+        self.purpose = PURPOSES[field]
+        self.name = name or STORED_AS[field]
+        checks.check_ending(name, self.purpose)
+        self.key = storage.new_key(STORED_AS[field])
+        self.writer = storage.store().writer(self.key)
+        self._digest, self._size, self._head = hashlib.sha256(), 0, b""
+
+    def take(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > settings.MAX_IMAGE_BYTES:
+            raise checks.too_large()
+        if len(self._head) < checks.HEAD_BYTES:
+            self._look_at(piece)
+        self._digest.update(piece)
+        self.writer.write(piece)
+
+    def _look_at(self, piece: bytes) -> None:
+        self._head += piece[: checks.HEAD_BYTES - len(self._head)]
+        if len(self._head) == checks.HEAD_BYTES:
+            checks.check_beginning(self._head, purpose=self.purpose)
+
+    def received(self) -> ReceivedFile:
+        checks.check_size(self._size)
+        if self._size < checks.HEAD_BYTES:
+            checks.check_beginning(self._head, purpose=self.purpose)
+        return ReceivedFile(self.name, self._size, self._digest.hexdigest(), self.key, self.writer)
+
+
 class ImageUploadHandler(FileUploadHandler):
-    """Write the part called `file` to storage; refuse the file as soon as it is clear that it is not an image.
+    """Write the parts called `file` and `model_archive` to storage.
 
     The view always calls `close` at the end; a file that was not kept by then is deleted.
     """
@@ -49,7 +84,7 @@ class ImageUploadHandler(FileUploadHandler):
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request)
-        self._writer: Writer | None = None
+        self._files: dict[str, _ArrivingFile] = {}
 
     def handle_raw_input(
         self, input_data: Any, meta: dict[str, Any], content_length: int, boundary: Any, encoding: Any = None
@@ -60,40 +95,20 @@ class ImageUploadHandler(FileUploadHandler):
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         super().new_file(field_name, file_name, *args, **kwargs)
-        if field_name not in KNOWN_FILES:
+        if field_name not in PURPOSES:
             checks.check_part_name(field_name, file_name)
-        if field_name != FILE_FIELD or self._writer is not None:
+        self._is_skipped = field_name not in PURPOSES or field_name in self._files
+        if self._is_skipped:
             raise SkipFile
-        checks.check_ending(file_name)
-        self._key = storage.new_key("image.tar")
-        self._writer = storage.store().writer(self._key)
-        self._digest, self._size, self._head = hashlib.sha256(), 0, b""
+        self._files[field_name] = _ArrivingFile(field_name, file_name)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        assert self._writer is not None
-        self._size += len(raw_data)
-        if self._size > settings.MAX_IMAGE_BYTES:
-            raise checks.too_large()
-        if len(self._head) < checks.HEAD_BYTES:
-            self._look_at(raw_data)
-        self._digest.update(raw_data)
-        self._writer.write(raw_data)
+        self._files[str(self.field_name)].take(raw_data)
 
-    def file_complete(self, file_size: int) -> ReceivedImage | None:
-        if self._writer is None or self.field_name != FILE_FIELD:
-            return None
-        checks.check_size(self._size)
-        if self._size < checks.HEAD_BYTES:
-            checks.check_beginning(self._head)
-        name = self.file_name or "image.tar"
-        return ReceivedImage(name, self._size, self._digest.hexdigest(), self._key, self._writer)
+    def file_complete(self, file_size: int) -> ReceivedFile | None:
+        return None if self._is_skipped else self._files[str(self.field_name)].received()
 
     def close(self) -> None:
         """Drop what was not kept."""
-        if self._writer is not None:
-            self._writer.abort()
-
-    def _look_at(self, raw_data: bytes) -> None:
-        self._head += raw_data[: checks.HEAD_BYTES - len(self._head)]
-        if len(self._head) == checks.HEAD_BYTES:
-            checks.check_beginning(self._head)
+        for file in self._files.values():
+            file.writer.abort()

@@ -76,8 +76,8 @@ class ImageForm(forms.Form):
         label="Or an image you sent before", required=False, help_text="The id of that submission of your team."
     )
     model_archive = forms.UUIDField(
-        label="Model archive", required=False,
-        help_text="Weights apart from the image, at /opt/ml/model: the id of an archive your team has uploaded.",
+        label="Or a model archive you sent before", required=False,
+        help_text="Its id: the page of the submission that it came with shows it.",
     )  # fmt: skip
     upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
     idempotency_key = forms.CharField(max_length=80, required=False, widget=forms.HiddenInput, initial=new_key)

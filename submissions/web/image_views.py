@@ -17,7 +17,7 @@ from submissions.actions.submit_image import no_such_upload
 from submissions.models import Phase, Submission, Upload
 from submissions.storage.base import StorageError
 from submissions.uploads.body import guard_body
-from submissions.uploads.handler import FILE_FIELD, FORM_BYTES, ImageUploadHandler, ReceivedImage
+from submissions.uploads.handler import FILE_FIELD, FORM_BYTES, MODEL_FIELD, ImageUploadHandler, ReceivedFile
 from submissions.web.image_forms import ImageForm
 from submissions.web.views import phase_context, phase_of
 
@@ -51,20 +51,23 @@ def _take(request: HttpRequest, phase: Phase) -> HttpResponse:
 
 def _submit(request: HttpRequest, phase: Phase, form: ImageForm) -> Submission:
     common: dict[str, Any] = {"user": request.user, "phase": phase, "received_at": request.received_at}  # type: ignore[attr-defined]
-    fields = form.to_submit()
-    if archive := form.cleaned_data["model_archive"]:
-        fields["model_archive"] = actions.kept_model_archive(common["user"], archive, common["received_at"])
+    sent = {"archive_id": form.cleaned_data["model_archive"], "received": request.FILES.get(MODEL_FIELD)}
+    with actions.model_archive_of(common["user"], now=common["received_at"], **sent) as archive:
+        return _submit_image(request, form, common, form.to_submit() | {"model_archive": archive})
+
+
+def _submit_image(request: HttpRequest, form: ImageForm, common: dict[str, Any], fields: dict[str, Any]) -> Submission:
     if earlier := form.cleaned_data["image"]:
         return actions.submit_again(earlier_id=earlier, **common, **fields)
     if wanted := form.cleaned_data["upload"]:
-        upload = Upload.objects.visible_to(request.user).filter(pk=wanted, purpose=Upload.Purpose.IMAGE).first()
+        upload = Upload.objects.visible_to(common["user"]).filter(pk=wanted, purpose=Upload.Purpose.IMAGE).first()
         if upload is None:
             raise no_such_upload()
         return actions.submit_upload(upload=upload, **common, **fields)
     image = request.FILES.get(FILE_FIELD)
     if image is None and (reference := form.cleaned_data["image_reference"]):
         return actions.submit_reference(image_reference=reference, **common, **fields)
-    if not isinstance(image, ReceivedImage):
+    if not isinstance(image, ReceivedFile):
         raise ApiError(400, "FILE_REQUIRED", "Choose the image archive first.", field="file")
     return actions.submit_image(image=image, **common, **fields)
 

@@ -21,7 +21,7 @@ from lunasite.http.upload_limits import megabytes, refuse_large_body
 from submissions import actions
 from submissions.actions.submit import read_csv
 from submissions.intake.csv.predictions import CsvProblems
-from submissions.models import Evaluation, Phase, Submission
+from submissions.models import Evaluation, Phase, Split, Submission
 from submissions.models.team import team_of
 from submissions.phases import quota
 from submissions.presenters.charts import charts_of
@@ -68,6 +68,8 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "allowances": tries,
         "used_up": quota.first_used_up(tries),
         "has_private": phase.has_private_cases(),
+        "state": phase.state(now),
+        "step": f"{phase.step_of_ladder:g}",
         "n_cases": phase.dataset.scored_cases().count(),
         "ranking": METRICS[phase.ranking_metric],
         "metrics": metrics_of(phase.kind.name),
@@ -163,17 +165,23 @@ def submission_context(request: HttpRequest, submission: Submission) -> dict[str
     progress = progress_of(evaluation, now, user)
     view = submission.phase.view_of(user, now)
     report = report_of(submission, request.user)
+    # What is one number is no column of a table.
+    limited = {Split.PUBLIC} if view.has_ladder else set()
+    in_full = {split: scores for split, scores in report["scores"].items() if split not in limited}
     return {
         "submission": submission,
         "evaluation": evaluation,
         "can_choose": _can_choose(submission, now),
+        "can_compare": view.is_full("comparison"),
         "progress": progress,
         "steps": step_states(evaluation, progress),
         "failure": evaluation.failure,
         "answered": answered_shown(evaluation, now, user),
         "events": events_shown(evaluation, now, user),
-        "splits": list(report["scores"]),
+        "splits": [split for split in report["scores"] if split not in limited],
         "score_rows": score_rows(submission.phase, report["scores"], view),
+        "table_rows": score_rows(submission.phase, in_full, view),
+        "curves_on_samples": set(report["curves"]) == {Split.SAMPLE},
         "score_note": report["score_note"],
         "charts": charts_of(report["curves"]),
         "seconds": run_seconds(evaluation, now, user),

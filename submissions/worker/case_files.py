@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from submissions.failures import PlatformError, SharedPart
+from submissions.faults import PlatformError, SharedPart
 from submissions.kinds import Kind
 from submissions.models import Case, Dataset
 from submissions.runner.base import RunCase
@@ -67,7 +67,7 @@ def _laid_out(case: Case, folder: Path) -> Path:
             raise PlatformError(code, f"image of case {case.pk}: {error}") from error
         except StorageError as error:
             shared = SharedPart("dataset", str(case.dataset_id), case.image)  # type: ignore[attr-defined]
-            raise PlatformError("SYSTEM_DATASET", f"image of case {case.pk}: {error}", shared) from error
+            raise PlatformError("SYSTEM_DATASET", f"image of case {case.pk}: {error}", shared=shared) from error
         finally:
             part.unlink(missing_ok=True)
     return target

@@ -15,11 +15,13 @@ from typing import Any
 from django.conf import settings
 
 from submissions.actions.heartbeat import Heartbeat
-from submissions.failures import FAILURES, ParticipantError, PlatformError
+from submissions.failures import FAILURES
+from submissions.faults import PlatformError
 from submissions.models import Case, Evaluation, Split, StatusConflict, Submission
 from submissions.runner.attempt import Host
 from submissions.runner.base import (
     TRIAL,
+    ContainerFault,
     Engine,
     EngineFault,
     Limits,
@@ -57,11 +59,11 @@ def run_containers(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
     except RunCancelled as error:
         raise StatusConflict(f"evaluation {evaluation.pk}: stopped") from error
     except EngineFault as error:
-        code = error.code if error.code in FAILURES else "SYSTEM_ENGINE"
-        raise PlatformError(code, f"{error.note} {error.staff_detail}".strip()) from error
-    except RunError as error:
-        stage = evaluation.stage if evaluation.stage == TRIAL else ""
-        raise ParticipantError(error.code, error.note, error.staff_detail, stage) from error
+        error.code = error.code if error.code in FAILURES else "SYSTEM_ENGINE"
+        raise
+    except ContainerFault as error:
+        error.stage = evaluation.stage if evaluation.stage == TRIAL else ""
+        raise
 
 
 class _ContainerEvaluation:
@@ -97,7 +99,7 @@ class _ContainerEvaluation:
             return
         self.progress.stage(TRIAL, total=len(samples), answered=0)
         trial = TrialRecorder(self.progress)
-        watcher = self._watcher(answered=trial.answered, log=trial.log, hint=trial.hint)
+        watcher = self._watcher(answered=trial.answered, log=trial.log, hint=trial.hint, note=trial.note)
         try:
             with self.progress.timed("smoke_s"):
                 request = self._request(image_id, run_dir / secrets.token_hex(8), self._laid_out(samples), stage=TRIAL)

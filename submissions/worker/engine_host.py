@@ -73,7 +73,8 @@ def container_host(engine: Engine) -> Host:
             raise EngineFault("The self-test of the sandbox failed.", staff_detail=lines)
         _tested_at[host.driver_image] = time.monotonic()
         _means[host.driver_image] = report.means
-    return replace(host, means=_means.get(host.driver_image, Means()))
+    means = _means.get(host.driver_image, Means())
+    return replace(host, means=means, runs_at_once=settings.CONTAINER_WORKERS)
 
 
 def checks(host: Host) -> list[Check]:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from submissions.actions.heartbeat import Heartbeat
-from submissions.failures import ParticipantError, PlatformError
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import PlatformError
 from submissions.intake.image.facts import ImageFacts
 from submissions.intake.image.rewrite import rewritten
 from submissions.intake.image.scan import scan_archive
@@ -111,8 +110,6 @@ class _ImageLoading:
 def _scan(path: Path) -> ImageFacts:
     try:
         return scan_archive(path)
-    except ArchiveError as error:
-        raise ParticipantError(error.code, error.note) from error
     except OSError as error:
         raise PlatformError("SYSTEM_STORAGE", str(error)) from error
 

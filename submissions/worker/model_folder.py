@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from submissions.failures import ParticipantError, PlatformError
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import PlatformError
 from submissions.intake.model.archive import ModelLimits, unpack_model
 from submissions.models import Submission
 from submissions.worker.stored_archive import stored_archive
@@ -28,8 +27,6 @@ def model_folder(submission: Submission, folder: Path, check: Callable[[], None]
     try:
         with stored_archive(archive, check=check) as path:
             unpack_model(path, folder, limits, check)
-    except ArchiveError as error:
-        raise ParticipantError(error.code, error.note) from error
     except OSError as error:
         raise PlatformError("SYSTEM_DISK", str(error)) from error
     return folder

@@ -12,7 +12,7 @@ from django.utils import timezone
 from lunasite.http.tracing import past_span, span
 from submissions.disclosure.side_channels import tenth
 from submissions.models import Evaluation, StatusConflict
-from submissions.runner.base import RunCancelled, RunError
+from submissions.runner.base import TRIAL, RunCancelled, RunError
 
 PROGRESS_EVERY_S = 0.5
 ANSWERS_EVERY_S = 5.0
@@ -87,6 +87,7 @@ class TrialRecorder:
     def __init__(self, progress: ProgressRecorder) -> None:
         self.progress = progress
         self.count = 0
+        self.left_read_only = ""
         self._next = 0.0
 
     def answered(self, case_id: str, answer: Any, latency_s: float) -> None:
@@ -102,8 +103,15 @@ class TrialRecorder:
     def hint(self, sentence: str) -> None:
         self._save(trial={"diagnosis": sentence})
 
+    def note(self, sentence: str) -> None:
+        """Keep what stays read-only: in the timeline at once, beside the diagnosis if the trial fails."""
+        if sentence != self.left_read_only:
+            self.left_read_only = sentence
+            self.progress.evaluation.add_event(TRIAL, sentence)
+
     def failed(self, error: RunError) -> None:
         facts = {"status": error.status, "answer": error.answer, "diagnosis": error.diagnosis}
+        facts["left_read_only"] = self.left_read_only
         shown = {name: value for name, value in facts.items() if value}
         # What PostgreSQL cannot hold in a text.
         if "answer" in shown:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-from submissions.failures import ParticipantError, PlatformError
+from submissions.faults import ParticipantError, PlatformError
 from submissions.models import RegistryCredential, Submission
 from submissions.registry.client import Credentials, RegistryClient
-from submissions.registry.errors import RegistryError, RegistryUnavailable
+from submissions.registry.errors import RegistryUnavailable
 from submissions.registry.pull import oci_archive, remote_image
 from submissions.registry.reference import ImageReference, parse_reference
 from submissions.storage import files as storage
@@ -23,8 +23,6 @@ def fetch_from_registry(submission: Submission, check: Callable[[], None]) -> No
     """
     try:
         stored = _pull(submission, check)
-    except RegistryError as error:
-        raise ParticipantError(error.code, error.note, error.staff_detail) from error
     except RegistryUnavailable as error:
         raise PlatformError("SYSTEM_REGISTRY", str(error)) from error
     learnt = {"file": stored.key, "sha256": stored.sha256, "size_bytes": stored.size_bytes}
@@ -49,5 +47,5 @@ def _credentials(submission: Submission, reference: ImageReference) -> Credentia
     if stored is None:
         return None
     if stored.password is None:
-        raise RegistryError("REGISTRY_DENIED", "The stored password can no longer be read; enter it again.")
+        raise ParticipantError("REGISTRY_DENIED", "The stored password can no longer be read; enter it again.")
     return Credentials(stored.username, stored.password)

@@ -1,5 +1,6 @@
 """A Docker image by form: in parts with a script, in one request without."""
 
+import gzip
 import io
 import re
 import tarfile
@@ -56,6 +57,21 @@ def test_in_parts_with_the_plain_fields_of_the_adapter(open_page, phase, monkeyp
     assert submission.title == "3D ensemble"
     assert submission.adapter == {"port": 9000, "probability_path": "data.2.probability", "omit": ["patientID"]}
     assert submission.size_bytes == len(content)
+    assert not Upload.objects.exists()
+
+
+def test_a_model_archive_goes_beside_the_image(open_page, phase):
+    page = open_form(open_page)
+    weights = gzip.compress(archive(70_000))
+    page.locator("#id_archive").set_input_files(image())
+    page.get_by_text("Weights apart from the image").click()
+    page.locator("#id_weights").set_input_files(image("weights.tar.gz", b"no gzip at all"))
+    page.locator("[data-upload-text]", has_text="not gzipped").wait_for()
+    page.locator("#id_weights").set_input_files(image("weights.tar.gz", weights))
+    page.get_by_role("button", name="Submit the image").click()
+    page.wait_for_url(re.compile("/submissions/[0-9a-f-]{36}/"))
+    kept = Submission.objects.get().model_archive
+    assert (kept.original_name, kept.size_bytes) == ("weights.tar.gz", len(weights))
     assert not Upload.objects.exists()
 
 

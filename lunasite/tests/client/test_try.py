@@ -1,5 +1,6 @@
 """A trial at home and an image submitted, on a real engine: the runner's own code, started by the client."""
 
+import gzip
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from submissions.tests.conftest import bench, site_on_engine  # noqa: F401  the 
 from submissions.tests.containers import HOSTILE, docker
 from submissions.tests.evaluated_images import BY_COORDINATE, SERVE, make_lesions, run
 from submissions.tests.factories import make_phase
+from submissions.tests.image_archives import Member, tar
 
 OK, REFUSED = 0, 1
 pytestmark = pytest.mark.engine
@@ -64,6 +66,55 @@ def test_without_sample_cases_it_is_tried_on_made_up_ones(lunasite, image):
     assert done.code == OK, done.err
     assert done.json["is_made_up"]
     assert list(done.json["answers"].values()) == [[0.25], [0.25]]
+
+
+NEEDS_WEIGHTS = """
+from serving import good, serve
+weight = float(open("/opt/ml/model/weight.txt").read())
+serve(lambda body, number: (200, good(body, weight)))
+"""
+
+
+def packed_weights(folder, name="./weight.txt"):
+    path = folder / "weights.tar.gz"
+    path.write_bytes(gzip.compress(tar([Member(name, b"0.5")])))
+    return path
+
+
+def test_weights_apart_from_the_image_are_tried_with_it(lunasite, image, tmp_path):
+    make_lesions(slug="luna")
+    name = image(NEEDS_WEIGHTS)
+    done = lunasite("try", "luna", name, "--model-archive", packed_weights(tmp_path), "--json")
+    assert done.code == OK, done.err
+    assert list(done.json["answers"].values()) == [[0.5], [0.5]]
+    bad = lunasite("try", "luna", name, "--model-archive", packed_weights(tmp_path, "../weight.txt"), "--json")
+    assert (bad.code, bad.json["code"]) == (REFUSED, "MODEL_ARCHIVE")
+
+
+def test_new_weights_are_submitted_with_an_image_sent_before(lunasite, image, site_on_engine, tmp_path):  # noqa: F811
+    make_lesions(slug="luna")
+    sent = lunasite("submit", "luna", "--image", image(NEEDS_WEIGHTS), "--json")
+    assert sent.code == OK, sent.err
+    assert run(Submission.objects.get()).failure_code == "CONTAINER_EXITED"
+    told = lunasite("logs", sent.json["id"])
+    assert "weight.txt" in told.out
+    assert "FileNotFoundError" in told.out
+
+    again = ("submit", "luna", "--again", sent.json["id"], "--model-archive", packed_weights(tmp_path), "--json")
+    assert lunasite(*again).code == OK
+    newest = Submission.objects.order_by("-created_at")[0]
+    assert newest.model_archive.original_name == "weights.tar.gz"
+    assert run(newest).status == "completed"
+
+
+def test_what_to_change_is_told_after_a_failed_trial(lunasite, image, site_on_engine):  # noqa: F811
+    make_lesions(slug="luna")
+    sent = lunasite("submit", "luna", "--image", image("import monai"), "--json")
+    run(Submission.objects.get())
+    for command in ("logs", "watch"):
+        told = lunasite(command, sent.json["id"])
+        assert "add `RUN pip install monai`" in told.out, told.err
+    assert "pip install monai" in lunasite("logs", sent.json["id"], "--json").json["trial"]["diagnosis"]
 
 
 def test_a_failure_has_the_code_sentence_and_log_of_the_site(lunasite, image):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from os import PathLike
 from typing import BinaryIO, cast
 
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 from submissions.intake.image.limits import ArchiveLimits
 
 PIECE_BYTES = 1 << 20
@@ -49,15 +49,15 @@ class ExpansionBudget:
         self._ratio = limits.max_ratio
 
     def spend(self, count: int) -> None:
-        """Count `count` more bytes. Raises ArchiveError (IMAGE_TOO_LARGE, ARCHIVE_BOMB)."""
+        """Count `count` more bytes. Raises ParticipantError (IMAGE_TOO_LARGE, ARCHIVE_BOMB)."""
         self.spent_bytes += count
         if self.spent_bytes > self._most_bytes:
-            raise ArchiveError(
+            raise ParticipantError(
                 "IMAGE_TOO_LARGE",
                 f"The image unpacks to more than {self._most_bytes:,} bytes. Make it smaller.",
             )
         if self.spent_bytes > self._bomb_bytes:
-            raise ArchiveError("ARCHIVE_BOMB", f"The archive unpacks to more than {self._ratio} times its size.")
+            raise ParticipantError("ARCHIVE_BOMB", f"The archive unpacks to more than {self._ratio} times its size.")
 
     def spend_up_to(self, total: int) -> None:
         """Count the bytes that are missing up to `total`. Raises as `spend`."""
@@ -80,7 +80,7 @@ class ByteCursor:
         self.offset = 0
 
     def take(self, count: int) -> bytes:
-        """Return exactly `count` bytes. Raises ArchiveError (ARCHIVE_CORRUPT) when fewer are left."""
+        """Return exactly `count` bytes. Raises ParticipantError (ARCHIVE_CORRUPT) when fewer are left."""
         return b"".join(self.pieces(count))
 
     def peek(self, count: int) -> bytes:
@@ -93,11 +93,11 @@ class ByteCursor:
         return self._piece[self._at : self._at + count]
 
     def pieces(self, count: int) -> Iterator[bytes]:
-        """Yield exactly `count` bytes. Raises ArchiveError (ARCHIVE_CORRUPT) when fewer are left."""
+        """Yield exactly `count` bytes. Raises ParticipantError (ARCHIVE_CORRUPT) when fewer are left."""
         while count:
             part = self._part(count)
             if not part:
-                raise ArchiveError("ARCHIVE_CORRUPT", "The archive ends too early: the file was cut short.")
+                raise ParticipantError("ARCHIVE_CORRUPT", "The archive ends too early: the file was cut short.")
             count -= len(part)
             yield part
 
@@ -107,7 +107,7 @@ class ByteCursor:
             yield part
 
     def skip(self, count: int) -> None:
-        """Drop exactly `count` bytes. Raises ArchiveError (ARCHIVE_CORRUPT) when fewer are left."""
+        """Drop exactly `count` bytes. Raises ParticipantError (ARCHIVE_CORRUPT) when fewer are left."""
         for _ in self.pieces(count):
             pass
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from posixpath import normpath
 from typing import Any
 
+from submissions.faults import ParticipantError
 from submissions.intake.image import go_json
-from submissions.intake.image.errors import ArchiveError, shown
+from submissions.intake.image.errors import shown
 from submissions.intake.image.facts import ImageConfig
 from submissions.intake.image.go_json import BadJson
 from submissions.intake.image.limits import ArchiveLimits
@@ -49,7 +50,7 @@ class CheckedConfig:
 def read_config(text: bytes, limits: ArchiveLimits) -> CheckedConfig:
     """Return the checked content of the config.
 
-    Raises ArchiveError: IMAGE_BAD_CONFIG, IMAGE_ARCHITECTURE, IMAGE_FORBIDDEN_ENV, IMAGE_BAD_VOLUME,
+    Raises ParticipantError: IMAGE_BAD_CONFIG, IMAGE_ARCHITECTURE, IMAGE_FORBIDDEN_ENV, IMAGE_BAD_VOLUME,
     IMAGE_NO_COMMAND.
     """
     try:
@@ -75,7 +76,7 @@ def _checked(root: dict[str, Any], limits: ArchiveLimits) -> CheckedConfig:
         has_healthcheck=bool(go_json.object_field(requested, "Healthcheck")),
     )
     if not config.has_command:
-        raise ArchiveError(
+        raise ParticipantError(
             "IMAGE_NO_COMMAND",
             "The image has neither ENTRYPOINT nor CMD. Say in the Dockerfile what to start.",
         )
@@ -89,8 +90,8 @@ def _root(text: bytes) -> dict[str, Any]:
     return root
 
 
-def _bad_config(note: str) -> ArchiveError:
-    return ArchiveError("IMAGE_BAD_CONFIG", note)
+def _bad_config(note: str) -> ParticipantError:
+    return ParticipantError("IMAGE_BAD_CONFIG", note)
 
 
 def _diff_ids(root: dict[str, Any]) -> tuple[str, ...]:
@@ -106,14 +107,14 @@ def _check_platform(root: dict[str, Any]) -> None:
     system = go_json.text_field(root, "os") or "nothing"
     machine = go_json.text_field(root, "architecture") or "nothing"
     if (system, machine) != ("linux", "amd64"):
-        raise ArchiveError(
+        raise ParticipantError(
             "IMAGE_ARCHITECTURE",
             f"The image is for {shown(system)}/{shown(machine)}; build it with `--platform linux/amd64`.",
         )
 
 
 def _check_history(root: dict[str, Any], layers: int) -> None:
-    """Raise ArchiveError if the history lists more layers than there are: no engine loads such an image."""
+    """Raise ParticipantError if the history lists more layers than there are: no engine loads such an image."""
     steps = [step for step in go_json.list_field(root, "history") if isinstance(step, dict)]
     message = sum(not go_json.field(step, "empty_layer") for step in steps)
     if message > layers:
@@ -129,7 +130,7 @@ def _command(requested: dict[str, Any], name: str) -> tuple[str, ...]:
 def _env_names(requested: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
     env = go_json.text_list_field(requested, "Env")
     if sum(len(line.encode()) for line in env) > limits.max_env_bytes:
-        raise ArchiveError(
+        raise ParticipantError(
             "IMAGE_FORBIDDEN_ENV",
             f"The image's environment is larger than {limits.max_env_bytes // 1024} KiB.",
         )
@@ -137,7 +138,7 @@ def _env_names(requested: dict[str, Any], limits: ArchiveLimits) -> tuple[str, .
     for line, name in zip(env, names, strict=True):
         # An empty value has no effect, and it is the only way to undo a variable that the base image sets.
         if line != f"{name}=" and name.strip().upper().startswith("LD_") and name not in _ALLOWED_LOADER_NAMES:
-            raise ArchiveError(
+            raise ParticipantError(
                 "IMAGE_FORBIDDEN_ENV",
                 f"The image sets {shown(name)}; remove this ENV line, or where the base image has it, end the "
                 f"Dockerfile with `ENV {shown(name)[1:-1]}=`.",
@@ -162,12 +163,14 @@ def _working_dir(requested: dict[str, Any]) -> str:
 def _volumes(requested: dict[str, Any], limits: ArchiveLimits) -> tuple[str, ...]:
     declared = go_json.object_field(requested, "Volumes")
     if len(declared) > limits.max_volumes:
-        raise ArchiveError(
+        raise ParticipantError(
             "IMAGE_BAD_VOLUME", f"The image declares {len(declared)} volumes; at most {limits.max_volumes}."
         )
     for path in declared:
         if not _is_plain_absolute(path) or _hides_the_system(_clean(path)):
-            raise ArchiveError("IMAGE_BAD_VOLUME", f"VOLUME {shown(path)} lies at or over a system path; remove it.")
+            raise ParticipantError(
+                "IMAGE_BAD_VOLUME", f"VOLUME {shown(path)} lies at or over a system path; remove it."
+            )
     return tuple(sorted({_clean(path) for path in declared}))
 
 

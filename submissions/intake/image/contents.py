@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from posixpath import dirname, normpath
 
+from submissions.faults import ParticipantError
 from submissions.intake.image.bytes import ByteCursor, ExpansionBudget
 from submissions.intake.image.decompress import decompressor, layer_compression
-from submissions.intake.image.errors import ArchiveError, BrokenStream, shown
+from submissions.intake.image.errors import BrokenStream, shown
 from submissions.intake.image.hashing import Digest, HashLane
 from submissions.intake.image.layer.headers import LayerHeaders
 from submissions.intake.image.layer.programs import RecordBudget
@@ -23,7 +24,7 @@ class Unpacked:
     compression: str
     head: bytes = b""
     size: int = 0
-    broken: ArchiveError | None = None
+    broken: ParticipantError | None = None
 
 
 @dataclass
@@ -84,10 +85,10 @@ class Contents:
         return self.files.get(self.links.get(name, name))
 
     def check_links(self) -> None:
-        """Raise ArchiveError (ARCHIVE_BAD_MEMBER) unless every link leads to a regular member."""
+        """Raise ParticipantError (ARCHIVE_BAD_MEMBER) unless every link leads to a regular member."""
         for name, target in self.links.items():
             if target not in self.files:
-                raise ArchiveError(
+                raise ParticipantError(
                     "ARCHIVE_BAD_MEMBER", f"The link {shown(name)} does not lead to a file of the archive."
                 )
 
@@ -97,7 +98,7 @@ def read_contents(
 ) -> None:
     """Read a tar to its end into `contents`; digests are complete once `lane` is closed.
 
-    Members read before an ArchiveError stay in `contents`, so that the caller can recognise the file.
+    Members read before an ParticipantError stay in `contents`, so that the caller can recognise the file.
     """
     kept, records = _KeptText(limits), RecordBudget()
     for entry in entries(cursor, limits, contents.end):
@@ -112,11 +113,11 @@ def read_contents(
 
 
 def _refuse_duplicate(entry: TarEntry, contents: Contents) -> None:
-    """Raise ArchiveError on a second member with the same name; a directory may be listed again."""
+    """Raise ParticipantError on a second member with the same name; a directory may be listed again."""
     is_taken = entry.name in contents.files or entry.name in contents.links
     was_directory = entry.name in contents.directories
     if is_taken or (was_directory and entry.kind != "directory"):
-        raise ArchiveError("ARCHIVE_DUPLICATE_MEMBER", f"The archive holds {shown(entry.name)} twice.")
+        raise ParticipantError("ARCHIVE_DUPLICATE_MEMBER", f"The archive holds {shown(entry.name)} twice.")
 
 
 def _link_target(entry: TarEntry) -> str:
@@ -190,11 +191,11 @@ class _Unpacking:
         self._lane = lane
         try:
             self._reader = decompressor(compression)
-        except ArchiveError as error:
+        except ParticipantError as error:
             self._unpacked.broken = error
 
     def feed(self, piece: bytes) -> None:
-        """Unpack one more piece. Raises ArchiveError when the budget is spent."""
+        """Unpack one more piece. Raises ParticipantError when the budget is spent."""
         if self._unpacked.broken:
             return
         try:

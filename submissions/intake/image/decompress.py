@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, cast
 
+from submissions.faults import ParticipantError
 from submissions.intake.image.bytes import PIECE_BYTES
-from submissions.intake.image.errors import ArchiveError, BrokenStream
+from submissions.intake.image.errors import BrokenStream
 
 _inflate: Any = zlib  # on a participant's own computer the standard library is enough
 with suppress(ImportError):
@@ -61,7 +62,7 @@ def other_compression(head: bytes) -> str | None:
 
 
 def decompressor(compression: str) -> Decompressor:
-    """Return a reader of "gzip" or "zstd". Raises ArchiveError where this Python cannot read zstd."""
+    """Return a reader of "gzip" or "zstd". Raises ParticipantError where this Python cannot read zstd."""
     return ZstdDecompressor() if compression == "zstd" else GzipDecompressor()
 
 
@@ -150,7 +151,7 @@ class ZstdDecompressor(Decompressor):
     def __init__(self) -> None:
         super().__init__()
         if _zstd is None:
-            raise ArchiveError(
+            raise ParticipantError(
                 "COMPRESSION_NOT_SUPPORTED",
                 "This Python cannot read zstd; `pip install backports.zstd` and check again. The platform can.",
             )

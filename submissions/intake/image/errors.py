@@ -1,29 +1,17 @@
 """Errors of an uploaded image, each with a code of the failure table.
 
-Codes are names of `submissions.failures`; all of them are the participant's fault. Trouble with our own disk stays an
-OSError.
+All of them are the participant's fault. Trouble with our own disk stays an OSError.
 """
 
-
-class ArchiveError(Exception):
-    """The upload is refused.
-
-    code: a failure code, such as "IMAGE_LAYER_MISMATCH".
-    note: one sentence for the participant; contains no path of ours and no digest.
-    """
-
-    def __init__(self, code: str, note: str) -> None:
-        super().__init__(f"{code}: {note}")
-        self.code = code
-        self.note = note
+from submissions.faults import ParticipantError
 
 
-def bad_manifest(note: str) -> ArchiveError:
+def bad_manifest(note: str) -> ParticipantError:
     """Return an IMAGE_BAD_MANIFEST error."""
-    return ArchiveError("IMAGE_BAD_MANIFEST", note)
+    return ParticipantError("IMAGE_BAD_MANIFEST", note)
 
 
-class BrokenStream(ArchiveError):
+class BrokenStream(ParticipantError):
     """A compressed stream is damaged or cut short."""
 
     def __init__(self) -> None:

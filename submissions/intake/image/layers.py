@@ -4,9 +4,10 @@ An engine that already holds a layer with some digest ignores the bytes that cam
 names other people's layers would be given their files (threat T12).
 """
 
+from submissions.faults import ParticipantError
 from submissions.intake.image.contents import ArchiveMember
 from submissions.intake.image.decompress import other_compression
-from submissions.intake.image.errors import ArchiveError, bad_manifest
+from submissions.intake.image.errors import bad_manifest
 from submissions.intake.image.facts import LayerSource
 from submissions.intake.image.layer.headers import too_many_files
 from submissions.intake.image.limits import ArchiveLimits
@@ -19,7 +20,7 @@ def verified_layers(
     """Return the positions of the distinct layers, in the order of the archive.
 
     files, diff_ids: bottom first, must be pairwise equal.
-    Raises ArchiveError: IMAGE_BAD_MANIFEST, IMAGE_LAYER_MISMATCH, COMPRESSION_NOT_SUPPORTED, ARCHIVE_CORRUPT,
+    Raises ParticipantError: IMAGE_BAD_MANIFEST, IMAGE_LAYER_MISMATCH, COMPRESSION_NOT_SUPPORTED, ARCHIVE_CORRUPT,
     ARCHIVE_BAD_MEMBER, ARCHIVE_TOO_MANY_MEMBERS.
     """
     if len(files) != len(diff_ids):
@@ -42,13 +43,13 @@ def _verified(file: ArchiveMember, diff_id: str, number: int) -> LayerSource:
     layer = _source(file, diff_id, number)
     digest = file.unpacked.digest.hexdigest() if file.unpacked else file.sha256
     if f"sha256:{digest}" != diff_id:
-        raise ArchiveError(
+        raise ParticipantError(
             "IMAGE_LAYER_MISMATCH",
             f"Layer {number} is not the one the image's config names. Save the image again.",
         )
     head = file.unpacked.head if file.unpacked else file.head
     if layer.expanded_bytes and not begins_tar(head):
-        raise ArchiveError("ARCHIVE_CORRUPT", f"Layer {number} is not a tar file.")
+        raise ParticipantError("ARCHIVE_CORRUPT", f"Layer {number} is not a tar file.")
     if file.headers.fault:
         raise file.headers.fault
     return layer
@@ -61,7 +62,7 @@ def _source(file: ArchiveMember, diff_id: str, number: int) -> LayerSource:
         return LayerSource(diff_id, file.offset, file.size, file.unpacked.size, file.unpacked.compression)
     compression = other_compression(file.head)
     if compression:
-        raise ArchiveError(
+        raise ParticipantError(
             "COMPRESSION_NOT_SUPPORTED",
             f"Layer {number} is compressed with {compression}. Load the image into Docker with `docker load`, "
             "then save it from there with `docker save -o model.tar IMAGE`.",

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from submissions.faults import ParticipantError
 from submissions.intake.image import go_json
 from submissions.intake.image.contents import ArchiveMember, Contents
-from submissions.intake.image.errors import ArchiveError, bad_manifest, shown
+from submissions.intake.image.errors import bad_manifest, shown
 from submissions.intake.image.go_json import BadJson
 from submissions.intake.image.limits import ArchiveLimits
 from submissions.intake.image.oci import (
@@ -49,7 +50,7 @@ class _Candidate:
 def find_image(contents: Contents, limits: ArchiveLimits) -> FoundImage:
     """Return the archive's only image for linux/amd64.
 
-    Raises ArchiveError: IMAGE_NO_MANIFEST, IMAGE_BAD_MANIFEST, IMAGE_COUNT, IMAGE_BAD_CONFIG, IMAGE_ARCHITECTURE,
+    Raises ParticipantError: IMAGE_NO_MANIFEST, IMAGE_BAD_MANIFEST, IMAGE_COUNT, IMAGE_BAD_CONFIG, IMAGE_ARCHITECTURE,
     IMAGE_TOO_MANY_LAYERS, IMAGE_LAYER_MISMATCH.
     """
     folder = _image_folder(contents)
@@ -72,7 +73,7 @@ def _image_folder(contents: Contents) -> str:
         return ""
     folders = {name.partition("/")[0] for name in contents.files if _is_layout_below(name, contents)}
     if len(folders) > 1:
-        raise ArchiveError("IMAGE_COUNT", f"The archive holds {len(folders)} images in folders; save exactly one.")
+        raise ParticipantError("IMAGE_COUNT", f"The archive holds {len(folders)} images in folders; save exactly one.")
     if not folders:
         raise not_an_image(_foreign(contents) or NO_MANIFEST)
     return folders.pop()
@@ -140,20 +141,20 @@ def _platform_of(config: ArchiveMember | None, listed: dict[str, Any]) -> str:
 
 
 def _chosen(candidates: list[_Candidate]) -> _Candidate:
-    """Return the only candidate, or the only one for our platform. Raises ArchiveError."""
+    """Return the only candidate, or the only one for our platform. Raises ParticipantError."""
     if len(candidates) == 1:
         return candidates[0]
     if not candidates:
-        raise ArchiveError("IMAGE_COUNT", "The archive lists no image, at most signatures or other artifacts.")
+        raise ParticipantError("IMAGE_COUNT", "The archive lists no image, at most signatures or other artifacts.")
     ours = [candidate for candidate in candidates if candidate.platform == _PLATFORM]
     if len(ours) == 1:
         return ours[0]
     if not ours and all(candidate.platform for candidate in candidates):
         listed = ", ".join(sorted({shown(candidate.platform)[1:-1] for candidate in candidates})[:8])
-        raise ArchiveError(
+        raise ParticipantError(
             "IMAGE_ARCHITECTURE", f"The image is for {listed}; build it with `--platform {_PLATFORM}`, too."
         )
-    raise ArchiveError(
+    raise ParticipantError(
         "IMAGE_COUNT", f"The archive holds {len(ours or candidates)} images; save exactly one, for {_PLATFORM}."
     )
 
@@ -172,7 +173,7 @@ def _docker_image(image: dict[str, Any], contents: Contents, limits: ArchiveLimi
 def _member_name(name: str, limits: ArchiveLimits) -> str:
     try:
         return normalised(name, limits)
-    except ArchiveError as error:
+    except ParticipantError as error:
         raise bad_manifest(f"manifest.json names {shown(name)}, which no member can be called.") from error
 
 
@@ -182,7 +183,7 @@ def _oci_image(manifest: dict[str, Any], contents: Contents, limits: ArchiveLimi
     config_name = blob_name(go_json.object_field(manifest, "config"))
     config = _config(config_name, contents)
     if config.sha256 != config_name.rpartition("/")[2]:
-        raise ArchiveError("IMAGE_BAD_CONFIG", "The image's config does not have the digest that names it.")
+        raise ParticipantError("IMAGE_BAD_CONFIG", "The image's config does not have the digest that names it.")
     return FoundImage("oci", config, tuple(_oci_layer(layer, contents) for layer in layers))
 
 
@@ -190,13 +191,13 @@ def _oci_layer(descriptor: Any, contents: Contents) -> ArchiveMember:
     name = blob_name(json_object(descriptor, "A layer"))
     layer = _layer(name, contents)
     if layer.sha256 != name.rpartition("/")[2]:
-        raise ArchiveError("IMAGE_LAYER_MISMATCH", "A layer's bytes do not have the digest that names them.")
+        raise ParticipantError("IMAGE_LAYER_MISMATCH", "A layer's bytes do not have the digest that names them.")
     return layer
 
 
 def _check_layer_count(count: int, limits: ArchiveLimits) -> None:
     if count > limits.max_layers:
-        raise ArchiveError(
+        raise ParticipantError(
             "IMAGE_TOO_MANY_LAYERS", f"The image has {count} layers; at most {limits.max_layers} are allowed."
         )
     if count == 0:
@@ -213,5 +214,5 @@ def _layer(name: str, contents: Contents) -> ArchiveMember:
 def _config(name: str, contents: Contents) -> ArchiveMember:
     config = contents.files.get(name)
     if config is None or config.text is None:
-        raise ArchiveError("IMAGE_BAD_CONFIG", "The image's config is missing, a link, too large or not JSON.")
+        raise ParticipantError("IMAGE_BAD_CONFIG", "The image's config is missing, a link, too large or not JSON.")
     return config

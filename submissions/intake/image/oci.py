@@ -33,7 +33,7 @@ def image_manifests(contents: Contents) -> list[OciManifest]:
 
     Everything else is left out: signatures, attestations and other artifacts. So are the entries of a multi-platform
     list
-    whose blobs were not saved with it. Raises ArchiveError (IMAGE_BAD_MANIFEST), BadJson.
+    whose blobs were not saved with it. Raises ParticipantError (IMAGE_BAD_MANIFEST), BadJson.
     """
     found: dict[str, OciManifest] = {}
     level = [json_object(json_member("index.json", contents), "index.json")]
@@ -96,7 +96,7 @@ def _object_blob(descriptor: dict[str, Any], contents: Contents) -> dict[str, An
 
 
 def blob_name(descriptor: dict[str, Any]) -> str:
-    """Return the member that holds a descriptor's blob. Raises ArchiveError (IMAGE_BAD_MANIFEST)."""
+    """Return the member that holds a descriptor's blob. Raises ParticipantError (IMAGE_BAD_MANIFEST)."""
     algorithm, _, digest = go_json.text_field(descriptor, "digest").partition(":")
     if algorithm != "sha256" or not is_sha256(digest):
         raise bad_manifest("The archive's index holds a digest that is not sha256.")
@@ -109,7 +109,7 @@ def is_sha256(digest: str) -> bool:
 
 
 def json_member(name: str, contents: Contents) -> Any:
-    """Return the JSON of a member. Raises ArchiveError (IMAGE_BAD_MANIFEST), BadJson."""
+    """Return the JSON of a member. Raises ParticipantError (IMAGE_BAD_MANIFEST), BadJson."""
     member = contents.files.get(name)
     if member is None or member.text is None:
         raise bad_manifest("The archive's manifest is not a small JSON file. Make it with `docker save -o model.tar`.")

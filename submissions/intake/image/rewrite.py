@@ -10,9 +10,9 @@ from os import PathLike
 from tarfile import GNU_FORMAT, TarInfo
 from typing import BinaryIO
 
+from submissions.faults import ParticipantError
 from submissions.intake.image.bytes import ByteCursor, opened, pieces_of
 from submissions.intake.image.decompress import decompressed
-from submissions.intake.image.errors import ArchiveError
 from submissions.intake.image.facts import ImageFacts, LayerSource
 from submissions.intake.image.tar import BLOCK_BYTES
 
@@ -23,7 +23,7 @@ def rewritten(file: str | PathLike[str] | BinaryIO, facts: ImageFacts) -> Iterat
     """Yield a `docker load` archive of the checked image, about 1 MiB at a time.
 
     file: the file that `scan_archive` read, unchanged since. The engine must answer with facts.image_id.
-    Raises ArchiveError (ARCHIVE_CORRUPT) if the file has changed since the scan.
+    Raises ParticipantError (ARCHIVE_CORRUPT) if the file has changed since the scan.
     """
     for name, text in _small_members(facts):
         yield _header(name, len(text)) + text + _padding(len(text))
@@ -78,11 +78,11 @@ class _Tar:
 
 
 def _exactly(count: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield `pieces` unchanged. Raises ArchiveError unless they have `count` bytes in total."""
+    """Yield `pieces` unchanged. Raises ParticipantError unless they have `count` bytes in total."""
     for piece in pieces:
         count -= len(piece)
         if count < 0:
             break
         yield piece
     if count:
-        raise ArchiveError("ARCHIVE_CORRUPT", "The file changed while it was read. Upload it again.")
+        raise ParticipantError("ARCHIVE_CORRUPT", "The file changed while it was read. Upload it again.")

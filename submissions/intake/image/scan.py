@@ -1,6 +1,6 @@
 """Check an uploaded image archive without opening it in an engine: pass 1 of two.
 
-    facts = scan_archive(path)                     # raises ArchiveError
+    facts = scan_archive(path)                     # raises ParticipantError
     engine.load(rewritten(path, facts))            # submissions.intake.image.rewrite, pass 2
 
 The file's content decides its type, never its name: a gzip named `.tar` and a tar named `.tar.gz` are both accepted
@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import BinaryIO
 
+from submissions.faults import ParticipantError
 from submissions.intake.image.bytes import ByteCursor, ExpansionBudget, opened, pieces_of, size_of
 from submissions.intake.image.config import CheckedConfig, read_config
 from submissions.intake.image.contents import Contents, read_contents
 from submissions.intake.image.decompress import decompressed, is_gzip
-from submissions.intake.image.errors import ArchiveError, shown
+from submissions.intake.image.errors import shown
 from submissions.intake.image.facts import ImageFacts
 from submissions.intake.image.hashing import Digest, HashLane
 from submissions.intake.image.layer.programs import foreign_machine
@@ -38,16 +39,16 @@ def scan_archive(file: str | PathLike[str] | BinaryIO, limits: ArchiveLimits = D
     """Read the archive once, in constant memory, and return its facts.
 
     file: a path, or a seekable binary file (read from its start).
-    Raises ArchiveError with the first rule that the archive breaks; OSError is our own trouble.
+    Raises ParticipantError with the first rule that the archive breaks; OSError is our own trouble.
     """
     with opened(file) as source:
         read = _read(source, limits)
     try:
         return _facts(read, limits)
-    except ArchiveError as error:
+    except ParticipantError as error:
         if read.contents.end.is_marked or error.code not in _CODES_OF_A_CUT:
             raise
-        raise ArchiveError("ARCHIVE_CORRUPT", "The archive ends too early: the file was cut short.") from error
+        raise ParticipantError("ARCHIVE_CORRUPT", "The archive ends too early: the file was cut short.") from error
 
 
 def _facts(read: "_Read", limits: ArchiveLimits) -> ImageFacts:
@@ -73,13 +74,13 @@ def _facts(read: "_Read", limits: ArchiveLimits) -> ImageFacts:
 
 
 def _check_programs(image: FoundImage, checked: CheckedConfig) -> None:
-    """Raise ArchiveError (IMAGE_ARCHITECTURE) if the program that the image starts is built for another machine."""
+    """Raise ParticipantError (IMAGE_ARCHITECTURE) if the program that the image starts is built for another machine."""
     config = checked.config
     command = [*config.entrypoint, *config.cmd]
     programs = [layer.headers.programs for layer in image.layers]
     path, machine = foreign_machine(programs, command, checked.env_path, config.working_dir)
     if path:
-        raise ArchiveError(
+        raise ParticipantError(
             "IMAGE_ARCHITECTURE",
             f"The image says amd64, but {shown(path)}, which it starts, is built for {machine}; "
             "build it with `--platform linux/amd64`, its base image too.",
@@ -112,12 +113,12 @@ def _read(source: BinaryIO, limits: ArchiveLimits) -> _Read:
             _expect_tar(cursor.peek(BLOCK_BYTES))
         try:
             read_contents(read.contents, cursor, limits, read.budget, member_lane)
-        except ArchiveError as error:
+        except ParticipantError as error:
             raise _recognised(error, read.contents) from error
     return read
 
 
-def _recognised(error: ArchiveError, contents: Contents) -> ArchiveError:
+def _recognised(error: ParticipantError, contents: Contents) -> ParticipantError:
     """Return the error, or a better error if the members read so far show that this is not an image."""
     if error.code not in ("ARCHIVE_BAD_MEMBER", "ARCHIVE_TOO_MANY_MEMBERS", "ARCHIVE_DUPLICATE_MEMBER"):
         return error
@@ -132,7 +133,7 @@ def _hashed(pieces: Iterable[bytes], digest: Digest, lane: HashLane) -> Iterator
 
 
 def _expect_tar(head: bytes) -> None:
-    """Raise ArchiveError unless a tar begins here; a gzip inside a gzip is refused."""
+    """Raise ParticipantError unless a tar begins here; a gzip inside a gzip is refused."""
     if not head:
         raise not_an_archive("The gzip file holds nothing. Make the archive with `docker save -o model.tar IMAGE`.")
     if is_gzip(head):

@@ -8,8 +8,9 @@ everything that it does not fully understand.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from submissions.faults import ParticipantError
 from submissions.intake.image.bytes import ByteCursor
-from submissions.intake.image.errors import ArchiveError, shown
+from submissions.intake.image.errors import shown
 from submissions.intake.image.limits import ArchiveLimits
 
 BLOCK_BYTES = 512
@@ -55,14 +56,14 @@ def entries(cursor: ByteCursor, limits: ArchiveLimits, end: TarEnd | None = None
 
     The caller takes exactly `entry.size` bytes from the cursor before asking for the next.
     end: records whether the end is marked; a tar without an end mark is accepted, since some tools write none.
-    Raises ArchiveError (ARCHIVE_CORRUPT, ARCHIVE_BAD_MEMBER, ARCHIVE_TOO_MANY_MEMBERS).
+    Raises ParticipantError (ARCHIVE_CORRUPT, ARCHIVE_BAD_MEMBER, ARCHIVE_TOO_MANY_MEMBERS).
     """
     count = 0
     end = end or TarEnd()
     while (header := _next_header(cursor, limits, end)) is not None:
         count += 1
         if count > limits.max_members:
-            raise ArchiveError(
+            raise ParticipantError(
                 "ARCHIVE_TOO_MANY_MEMBERS", f"The archive holds more than {limits.max_members:,} members."
             )
         yield _entry(header, limits)
@@ -73,13 +74,13 @@ def entries(cursor: ByteCursor, limits: ArchiveLimits, end: TarEnd | None = None
 def normalised(name: str, limits: ArchiveLimits) -> str:
     """Return a member's name without `.` and doubled slashes; "" is the root itself.
 
-    Raises ArchiveError (ARCHIVE_BAD_MEMBER) if the name is absolute, contains `..`, or is too long.
+    Raises ParticipantError (ARCHIVE_BAD_MEMBER) if the name is absolute, contains `..`, or is too long.
     """
     if len(name.encode("utf-8", "surrogatepass")) > limits.max_name_bytes:
-        raise ArchiveError("ARCHIVE_BAD_MEMBER", f"A member's name is longer than {limits.max_name_bytes} bytes.")
+        raise ParticipantError("ARCHIVE_BAD_MEMBER", f"A member's name is longer than {limits.max_name_bytes} bytes.")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts or "\0" in name or not name:
-        raise ArchiveError("ARCHIVE_BAD_MEMBER", f"The member {shown(name)} has a name that leaves the archive.")
+        raise ParticipantError("ARCHIVE_BAD_MEMBER", f"The member {shown(name)} has a name that leaves the archive.")
     return "/".join(parts)
 
 
@@ -89,11 +90,11 @@ def _entry(header: _Header, limits: ArchiveLimits) -> TarEntry:
     if kind == "file" and raw_name.endswith("/"):
         kind = "directory"  # the oldest tars mark directories this way
     if kind is None:
-        raise ArchiveError(
+        raise ParticipantError(
             "ARCHIVE_BAD_MEMBER", f"The member {shown(raw_name)} is neither a file, a directory nor a link."
         )
     if kind != "file" and header.size:
-        raise ArchiveError("ARCHIVE_BAD_MEMBER", f"The member {shown(raw_name)} is no file but holds bytes.")
+        raise ParticipantError("ARCHIVE_BAD_MEMBER", f"The member {shown(raw_name)} is no file but holds bytes.")
     return TarEntry(normalised(raw_name, limits), kind, header.size, _text(header.link))
 
 
@@ -112,27 +113,27 @@ def _next_header(cursor: ByteCursor, limits: ArchiveLimits, end: TarEnd) -> _Hea
         if header.type_flag not in b"LKxg" or not header.type_flag:
             return _overridden(header, overrides)
         overrides |= _extension(header, cursor, limits)
-    raise ArchiveError("ARCHIVE_CORRUPT", "A member has too many extension headers.")
+    raise ParticipantError("ARCHIVE_CORRUPT", "A member has too many extension headers.")
 
 
 def _expect_end(cursor: ByteCursor, overrides: dict[str, bytes]) -> None:
     is_ended = not cursor.peek(1) or cursor.take(BLOCK_BYTES) == _ZERO_BLOCK  # one zero block of the two is enough
     if overrides or not is_ended:
-        raise ArchiveError("ARCHIVE_CORRUPT", "The archive's end marker is damaged.")
+        raise ParticipantError("ARCHIVE_CORRUPT", "The archive's end marker is damaged.")
 
 
 def _expect_zeros(cursor: ByteCursor) -> None:
     """Read to the end: only padding may follow. Reading also makes gzip check its last checksum."""
     for piece in cursor.rest():
         if piece.count(0) != len(piece):
-            raise ArchiveError("ARCHIVE_CORRUPT", "Something follows the end of the archive.")
+            raise ParticipantError("ARCHIVE_CORRUPT", "Something follows the end of the archive.")
     if cursor.offset % BLOCK_BYTES:
-        raise ArchiveError("ARCHIVE_CORRUPT", "The archive ends in the middle of a block.")
+        raise ParticipantError("ARCHIVE_CORRUPT", "The archive ends in the middle of a block.")
 
 
 def _header(block: bytes) -> _Header:
     if not _checksum_holds(block):
-        raise ArchiveError("ARCHIVE_CORRUPT", "A member's header is damaged. Save and upload the image again.")
+        raise ParticipantError("ARCHIVE_CORRUPT", "A member's header is damaged. Save and upload the image again.")
     name = _until_nul(block[:100])
     prefix = _until_nul(block[345:500]) if block[257:263] == b"ustar\0" else b""
     return _Header(
@@ -145,16 +146,16 @@ def _header(block: bytes) -> _Header:
 
 def _extension(header: _Header, cursor: ByteCursor, limits: ArchiveLimits) -> dict[str, bytes]:
     if header.size > _MAX_EXTENSION_BYTES:
-        raise ArchiveError("ARCHIVE_BAD_MEMBER", f"A member's name is longer than {limits.max_name_bytes} bytes.")
+        raise ParticipantError("ARCHIVE_BAD_MEMBER", f"A member's name is longer than {limits.max_name_bytes} bytes.")
     data = cursor.take(header.size)
     cursor.skip(-header.size % BLOCK_BYTES)
     if header.type_flag in b"LK":
         return {"path" if header.type_flag == b"L" else "linkpath": _until_nul(data)}
     records = pax_records(data)
     if any(key.startswith("GNU.sparse.") for key in records):
-        raise ArchiveError("ARCHIVE_BAD_MEMBER", "The archive holds a sparse member. Save the image again.")
+        raise ParticipantError("ARCHIVE_BAD_MEMBER", "The archive holds a sparse member. Save the image again.")
     if header.type_flag == b"g" and records.keys() & {"path", "linkpath", "size"}:
-        raise ArchiveError("ARCHIVE_BAD_MEMBER", "A global header names or sizes members.")
+        raise ParticipantError("ARCHIVE_BAD_MEMBER", "A global header names or sizes members.")
     return {key: value for key, value in records.items() if key in ("path", "linkpath", "size")}
 
 
@@ -177,7 +178,7 @@ def pax_records(data: bytes) -> dict[str, bytes]:
         record, data = data[:length], data[length:]
         key, equals, value = record[len(length_text) + 1 : -1].partition(b"=")
         if not space or not equals or len(record) != length or record[-1:] != b"\n":
-            raise ArchiveError("ARCHIVE_CORRUPT", "A member's extension header is damaged.")
+            raise ParticipantError("ARCHIVE_CORRUPT", "A member's extension header is damaged.")
         records[_text(key)] = value
     return records
 
@@ -186,7 +187,7 @@ def _checksum_holds(block: bytes) -> bool:
     """Compare the header's checksum, computed with the checksum field as blanks; old tars sum signed bytes."""
     try:
         expected = header_number(block[148:156])
-    except ArchiveError:
+    except ParticipantError:
         return False
     summed = block[:148] + b" " * 8 + block[156:]
     return expected == sum(summed) or expected == sum(memoryview(summed).cast("b"))
@@ -198,13 +199,13 @@ def header_number(field: bytes) -> int:
         return int.from_bytes(field[1:], "big")
     digits = field.split(b"\0")[0].strip(b" ")
     if digits.strip(b"01234567"):
-        raise ArchiveError("ARCHIVE_CORRUPT", "A member's header holds a number that is none.")
+        raise ParticipantError("ARCHIVE_CORRUPT", "A member's header holds a number that is none.")
     return int(digits or b"0", 8)
 
 
 def decimal(digits: bytes) -> int:
     if not digits.isdigit() or len(digits) > 19:
-        raise ArchiveError("ARCHIVE_CORRUPT", "A member's extension header is damaged.")
+        raise ParticipantError("ARCHIVE_CORRUPT", "A member's extension header is damaged.")
     return int(digits)
 
 
@@ -216,4 +217,4 @@ def _text(name: bytes) -> str:
     try:
         return name.decode()
     except UnicodeDecodeError as error:
-        raise ArchiveError("ARCHIVE_BAD_MEMBER", "A member's name is not UTF-8.") from error
+        raise ParticipantError("ARCHIVE_BAD_MEMBER", "A member's name is not UTF-8.") from error

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 
 PIECE_BYTES = 1 << 20
 GZIP = b"\x1f\x8b"
@@ -32,18 +32,18 @@ class ModelLimits:
 DEFAULT_LIMITS = ModelLimits()
 
 
-def bad_archive(why: str) -> ArchiveError:
-    return ArchiveError("MODEL_ARCHIVE", f"The model archive {why}; {REMEDY}.")
+def bad_archive(why: str) -> ParticipantError:
+    return ParticipantError("MODEL_ARCHIVE", f"The model archive {why}; {REMEDY}.")
 
 
 def judge_model_name(name: str) -> None:
-    """Raise ArchiveError unless a file is called as a model archive is."""
+    """Raise ParticipantError unless a file is called as a model archive is."""
     if not name.lower().endswith(ENDINGS):
         raise bad_archive("is not a .tar.gz")
 
 
 def judge_model_head(head: bytes) -> None:
-    """Raise ArchiveError unless a file begins as a gzipped tar does."""
+    """Raise ParticipantError unless a file begins as a gzipped tar does."""
     if not head.startswith(GZIP):
         raise bad_archive("is not gzipped")
     try:
@@ -59,7 +59,7 @@ def unpack_model(
 ) -> int:
     """Lay an archive out in an empty folder, readable for everybody; return how many files it holds.
 
-    check: called for each piece; may raise to stop. Raises ArchiveError(MODEL_ARCHIVE).
+    check: called for each piece; may raise to stop. Raises ParticipantError(MODEL_ARCHIVE).
     """
     try:
         with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:

@@ -35,7 +35,7 @@ from submissions.runner.memory import MemoryWatch
 from submissions.runner.model_body import ImageReading, kept_body, read_image
 from submissions.runner.pseudonymize import pseudonymize_cases
 from submissions.runner.sandbox import INPUT_AT, OUTPUT_AT, Labels, holder_spec, model_binds, model_spec
-from submissions.runner.trial_evidence import evidence_of
+from submissions.runner.trial_evidence import evidence_of, tell_read_only
 from submissions.runner.values import MIB, Bind, ContainerState, EngineImage, OutputVolume
 
 SLOTS = 16
@@ -74,15 +74,18 @@ class BatchRunner:
         return result
 
 
-def lanes(limits: Limits, engine: Engine) -> int:
-    """Return how many CTs run at once: what the phase allows, as far as CPUs and half the memory reach for all.
+def lanes(limits: Limits, engine: Engine, runs_at_once: int = 1) -> int:
+    """Return how many CTs run at once: as many as CPUs and half the memory of the engine's machine reach for.
 
-    Each has the phase's limits for itself.
+    Each has the phase's limits for itself. A GPU is one for all, so there the phase's `parallel` says how many.
+    runs_at_once: how many runs share the machine.
     """
-    cpus, memory_bytes = engine.capacity()
+    if limits.gpu:
+        return max(1, limits.parallel)
+    cpus, memory_bytes = (amount / runs_at_once for amount in engine.capacity())
     by_cpus = int(cpus / limits.cpus) if cpus else 1
-    by_memory = memory_bytes // 2 // (limits.memory_mib * MIB)
-    return max(1, min(limits.parallel, by_cpus, by_memory))
+    by_memory = int(memory_bytes / 2 / (limits.memory_mib * MIB))
+    return max(1, min(SLOTS, by_cpus, by_memory))
 
 
 class _BatchRun:
@@ -91,7 +94,7 @@ class _BatchRun:
     ) -> None:
         self.host, self.request, self.watcher, self.result, self.image = host, request, watcher, result, image
         self.clock = Clock(request.limits.timeout_s, watcher)
-        self.lanes = lanes(request.limits, host.engine)
+        self.lanes = lanes(request.limits, host.engine, host.runs_at_once)
 
     def run(self, calls: Sequence[Call]) -> None:
         scans = [list(group) for _, group in itertools.groupby(calls, key=lambda call: call.series_uid)]
@@ -115,13 +118,14 @@ class _BatchRun:
             for volume in volumes:
                 attempt.create_volume(volume, labels, limits.output_mib, limits.output_files)
             reading = read_image(attempt, self.host, labels, self.image, limits, self.request.writable_folders)
+            tell_read_only(reading, self.request, self.watcher)
             holder = attempt.create(holder_spec(labels, self.host.driver_image, tuple(volumes)))
             self.host.engine.start(holder)
             _SideBySide(self, attempt, labels, holder, reading).run(list(zip(volumes, scans, strict=True)))
 
 
 class _SideBySide:
-    """The CTs beside one holder, as many at once as the phase and the engine's machine allow."""
+    """The CTs beside one holder, as many at once as `lanes` says."""
 
     def __init__(self, run: _BatchRun, attempt: Attempt, labels: Labels, holder: str, reading: ImageReading) -> None:
         self.owner, self.attempt, self.labels, self.holder, self.reading = run, attempt, labels, holder, reading
@@ -284,7 +288,7 @@ class _Scan:
         owner = self.owner
         if owner.request.stage == TRIAL and isinstance(error, ContainerFault):
             peak = owner.result.peak_memory_bytes
-            error.diagnosis = diagnose(evidence_of(error, owner.request.limits, self.reading.contents, peak))
+            error.diagnosis = diagnose(evidence_of(error, owner.request.limits, self.reading, peak))
 
     def _limit_note(self) -> str:
         limits = self.owner.request.limits

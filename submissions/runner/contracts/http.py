@@ -32,7 +32,7 @@ from submissions.runner.memory import MemoryWatch
 from submissions.runner.model_body import ImageReading, read_image, with_volume
 from submissions.runner.pseudonymize import pseudonymize_cases
 from submissions.runner.sandbox import CASES_AT, driver_spec, holder_spec, model_binds, model_spec
-from submissions.runner.trial_evidence import evidence_of
+from submissions.runner.trial_evidence import evidence_of, tell_read_only
 from submissions.runner.values import ContainerState, EngineImage
 
 DEFAULT_PORT = 8000
@@ -127,6 +127,7 @@ class _HttpRun:
         engine, request, limits = self.host.engine, self.request, self.request.limits
         labels = self.host.labels(request.evaluation, request.attempt, limits.timeout_s + CLEANUP_S)
         reading = read_image(attempt, self.host, labels, image, limits, request.writable_folders)
+        tell_read_only(reading, request, self.watcher)
         self.reading = reading = with_volume(reading, attempt, labels, limits, 0)
         holder = attempt.create(holder_spec(labels, self.host.driver_image, reading.volumes))
         engine.start(holder)
@@ -255,8 +256,7 @@ class _HttpRun:
         """Say what to change; only of a trial, whose cases are public."""
         if self.request.stage != TRIAL or not isinstance(error, ContainerFault):
             return
-        contents = self.reading.contents if self.reading else None
-        evidence = evidence_of(error, self.request.limits, contents, self.result.peak_memory_bytes)
+        evidence = evidence_of(error, self.request.limits, self.reading, self.result.peak_memory_bytes)
         adapter = self.request.adapter
         path = self.request.endpoint or adapter.get("path") or self.request.kind.endpoint_path
         file_field = adapter.get("file_field") or "file"

@@ -19,6 +19,7 @@ OWN_MOUNTS = ("/tmp", "/input", "/output", "/opt/ml/model")
 # So much of the bound may be taken by what the image brings; the rest is there to be written.
 SHARE_OF_CONTENTS = 0.75
 OVERHEAD_BYTES = 64 * MIB
+SHOWN_FOLDERS = 10
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,22 @@ class Choice:
 
     folders: tuple[WritableFolder, ...]
     too_large: tuple[str, ...] = ()
+
+    def left_read_only(self, root_mib: int) -> str:
+        """Return what to know of the folders that hold too much, "" if none does."""
+        if not self.too_large:
+            return ""
+        names = ", ".join(self.too_large[:SHOWN_FOLDERS])
+        return (
+            f"Read-only, since what they hold takes more than the {kept_mib(root_mib)} MiB that can be copied: "
+            f"{names}. If your program writes there, name a smaller folder inside as a writable folder; one that is "
+            "not there yet is made."
+        )
+
+
+def kept_mib(root_mib: int) -> int:
+    """Return how much of the writable bound the contents of an image's folders may take."""
+    return int(root_mib * SHARE_OF_CONTENTS)
 
 
 def is_system_folder(path: str) -> bool:
@@ -104,7 +121,9 @@ class _Chooser:
             return
         tree = self.contents.tree(real, self.limit_bytes + OVERHEAD_BYTES)
         for folder in self._candidates(tree, real):
-            if not self._is_covered(folder.path) and not self._takes(folder):
+            if is_system_folder(folder.path) or self._is_covered(folder.path):
+                continue
+            if not self._takes(folder):
                 self.too_large.append(folder.path)
 
     def _candidates(self, tree: Tree, path: str) -> Iterator[Folder]:

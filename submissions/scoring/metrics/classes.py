@@ -8,11 +8,12 @@ from submissions.kinds import KINDS
 from submissions.scoring import ranks
 from submissions.scoring.resamples import Floats, Resamples
 
+from . import support
 from .decisions import f1_of_class, ratio_or_zero
 from .registry import resample_metric
 
 
-@resample_metric("macro_f1", "Macro F1")
+@resample_metric("macro_f1", "Macro F1", support=support.each_class)
 def macro_f1(resamples: Resamples) -> Floats:
     """Return (resamples,) the mean F1 over the classes that occur in the truth or are called, as in scikit-learn."""
     each = [resamples.confusion(k) for k in range(resamples.sample.predictions.shape[1])]
@@ -21,7 +22,7 @@ def macro_f1(resamples: Resamples) -> Floats:
     return scores.sum(axis=0) / occurs.sum(axis=0)
 
 
-@resample_metric("macro_auc_ovr", "Macro AUC (one against the rest)", may_be_undefined=True)
+@resample_metric("macro_auc_ovr", "Macro AUC (one against the rest)", may_be_undefined=True, support=support.each_class)
 def macro_auc_ovr(resamples: Resamples) -> Floats:
     """Return (resamples,) the mean AUC of one class against the rest (Provost and Domingos 2001, unweighted).
 
@@ -33,7 +34,9 @@ def macro_auc_ovr(resamples: Resamples) -> Floats:
 
 
 def _register_class_f1(k: int, name: str) -> None:
-    resample_metric(f"f1_{name}", f"F1 {name.replace('_', ' ')}")(lambda resamples: f1_of_class(resamples, k))
+    resample_metric(
+        f"f1_{name}", f"F1 {name.replace('_', ' ')}", support=lambda sample: support.of_or_called_class(sample, k)
+    )(lambda resamples: f1_of_class(resamples, k))
 
 
 for _kind in KINDS.values():

@@ -19,6 +19,7 @@ from scipy.sparse import csr_array
 
 from submissions.scoring import ranks
 from submissions.scoring.curves import DECIMALS, CurveAxes, Points, curve, most_points
+from submissions.scoring.metrics import support
 from submissions.scoring.metrics.registry import resample_metric
 from submissions.scoring.resamples import Floats, Ints, Resamples, Sample
 
@@ -102,16 +103,18 @@ def _cumulative(steps: csr_array, counts: Floats) -> Floats:
     return np.concatenate([np.zeros((len(counts), 1)), np.cumsum(of_step, axis=1)], axis=1)
 
 
-@resample_metric("cpm", "Competition performance metric")
+@resample_metric("cpm", "Competition performance metric", support=support.nodules)
 def cpm(resamples: Resamples) -> Floats:
     """Return (resamples,) the mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives per scan."""
     return resamples.once_of(sensitivities).mean(axis=1)
 
 
 def _register_sensitivity(column: int, name: str) -> None:
-    resample_metric(f"sensitivity_at_{name.replace('/', '_')}_fp", f"Sensitivity at {name} false positives a scan")(
-        lambda resamples: resamples.once_of(sensitivities)[:, column]
-    )
+    resample_metric(
+        f"sensitivity_at_{name.replace('/', '_')}_fp",
+        f"Sensitivity at {name} false positives a scan",
+        support=support.nodules,
+    )(lambda resamples: resamples.once_of(sensitivities)[:, column])
 
 
 for _column, _name in enumerate(("1/8", "1/4", "1/2", "1", "2", "4", "8")):

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from submissions.scoring.calibration import calibration_line, expected_calibration_error
 from submissions.scoring.resamples import Floats, Ints, Resamples
 
+from . import support
 from .registry import metric, resample_metric
 
 
-@resample_metric("brier", "Brier score", higher_is_better=False)
+@resample_metric("brier", "Brier score", higher_is_better=False, worst=1.0)
 def brier(resamples: Resamples) -> Floats:
     """Return (resamples,) the mean of (p − truth)² (Brier 1950)."""
     sample = resamples.sample
     return resamples.sums((sample.predictions - sample.truth) ** 2) / resamples.totals
 
 
-@metric("ece", "Expected calibration error", higher_is_better=False)
+@metric("ece", "Expected calibration error", higher_is_better=False, worst=1.0)
 def ece(truth: Ints, p: Floats) -> float:
     """Return the expected calibration error over ten bins of equal mass. truth, p: (n,)."""
     return expected_calibration_error(truth, p)
@@ -37,7 +40,9 @@ def calibration_intercept(truth: Ints, p: Floats) -> float | None:
     return line[1] if line else None
 
 
-@resample_metric("log_loss", "Log loss", higher_is_better=False, shown_range=(0.0, 2.0))
+@resample_metric(
+    "log_loss", "Log loss", higher_is_better=False, worst=-math.log(np.finfo(np.float64).eps), shown_range=(0.0, 2.0)
+)
 def log_loss(resamples: Resamples) -> Floats:
     """Return (resamples,) the mean of -log p(true class), as scikit-learn does.
 
@@ -51,7 +56,7 @@ def log_loss(resamples: Resamples) -> Floats:
     return resamples.sums(-np.log(of_truth)) / resamples.totals
 
 
-@resample_metric("accuracy", "Accuracy")
+@resample_metric("accuracy", "Accuracy", support=support.every_case)
 def accuracy(resamples: Resamples) -> Floats:
     """Return (resamples,) the share of correctly called cases: at p ≥ 0.5, or by the most probable class."""
     sample = resamples.sample

@@ -25,6 +25,8 @@ ALIASES = {"acc": "accuracy"}  # spelling of earlier systems
 
 Plain = Callable[[Any, Any], float | None]
 Counted = Callable[[Resamples], Floats]
+# A sample → for each part that the metric averages, (n,) how many items of each case its value rests on.
+Support = Callable[[Sample], list[Floats]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class Metric:
     can_rank: bool = True
     # What is shown is clamped to it: a number without bounds could carry a label in each of its digits.
     shown_range: tuple[float, float] = (0.0, 1.0)
+    # What a share, or a metric like one, is a share of; it then gets Wilson's interval.
+    support: Support | None = None
+    # The most that one case can add to a mean loss.
+    worst: float | None = None
 
     @property
     def direction(self) -> str:
@@ -90,11 +96,16 @@ def metric(
     higher_is_better: bool = True,
     can_rank: bool = True,
     shown_range: tuple[float, float] = (0.0, 1.0),
+    worst: float | None = None,
 ) -> Callable[[Plain], Plain]:
     """Register a function of (truth, predictions). shown_range: what is shown is clamped to it."""
 
     def register(function: Plain) -> Plain:
-        _add(Metric(name, title, higher_is_better, plain=function, can_rank=can_rank, shown_range=shown_range))
+        _add(
+            Metric(
+                name, title, higher_is_better, plain=function, can_rank=can_rank, shown_range=shown_range, worst=worst
+            )
+        )
         return function
 
     return register
@@ -107,12 +118,18 @@ def resample_metric(
     higher_is_better: bool = True,
     may_be_undefined: bool = False,
     shown_range: tuple[float, float] = (0.0, 1.0),
+    support: Support | None = None,
+    worst: float | None = None,
 ) -> Callable[[Counted], Counted]:
     """Register a function of Resamples. shown_range: what is shown is clamped to it."""
 
     def register(function: Counted) -> Counted:
-        more = {"may_be_undefined": may_be_undefined, "shown_range": shown_range}
-        _add(Metric(name, title, higher_is_better, from_resamples=function, **more))  # type: ignore[arg-type]
+        _add(
+            Metric(
+                name, title, higher_is_better, from_resamples=function, may_be_undefined=may_be_undefined,
+                shown_range=shown_range, support=support, worst=worst,
+            )
+        )  # fmt: skip
         return function
 
     return register

@@ -14,8 +14,10 @@ from lunasite.http.errors import ApiError
 from submissions import actions
 from submissions.actions import finish, queue
 from submissions.actions.evaluate import claim
-from submissions.failures import FAILURES, PlatformError
-from submissions.models import Evaluation, StatusConflict, Worker
+from submissions.failures import FAILURES
+from submissions.faults import PlatformError
+from submissions.models import Evaluation, StatusConflict, Submission, Worker
+from submissions.phases.quota import trials_failed
 from submissions.presenters.progress import progress_of
 from submissions.scoring import MetricError
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission
@@ -34,7 +36,7 @@ def test_a_csv_is_scored_and_ranks():
     evaluation = evaluated().latest
     assert evaluation.status == Status.COMPLETED
     assert evaluation.scores["public"]["auc"] == pytest.approx(23 / 24)
-    assert set(evaluation.scores["public"]["auc_ci"]) == {"luna25", "delong", "patient"}
+    assert set(evaluation.scores["public"]["auc_ci"]) == {"newcombe", "luna25", "delong", "patient"}
     assert Standing.objects.get().evaluation == evaluation
 
 
@@ -213,6 +215,26 @@ def test_cancelling_what_had_started_costs_the_try(start):
     assert (submission.latest.status, submission.try_counts) == (Status.CANCELLED, True)
     assert submission.latest.events.last().note == "Cancelled."
     assert "given back" not in progress_of(submission.latest, timezone.now()).sentence
+
+
+@pytest.mark.parametrize(
+    ("stage", "timings", "counts"),
+    [
+        ("load", {}, False),
+        ("smoke", {}, False),
+        ("start", {"smoke_s": 1.0}, True),
+        ("load", {"predict_started_at": "2026-01-01T00:00:00+00:00"}, True),
+    ],
+)
+def test_an_image_cancelled_in_its_trial_costs_no_try_but_a_trial(stage, timings, counts):
+    submission = make_submission()
+    Submission.objects.filter(pk=submission.pk).update(submission_type="docker")
+    submission.refresh_from_db()
+    claim(submission.latest.pk, "w").save_progress(stage=stage, timings=timings)
+    actions.cancel(submission=submission)
+    submission.refresh_from_db()
+    assert (submission.latest.status, submission.try_counts) == (Status.CANCELLED, counts)
+    assert trials_failed(submission.team, timezone.now()) == int(not counts)
 
 
 def test_a_cancelled_run_uses_up_the_quota():

@@ -7,15 +7,10 @@ import pytest
 
 from submissions.runner.base import RunCallbacks, RunError
 from submissions.tests.containers import HOSTILE
+from submissions.tests.foreign_images.failing import ANSWERING, ANSWERS, FAILURES
 from submissions.tests.foreign_images.test_habits import BASE, LIMITS, build
 
 pytestmark = pytest.mark.engine
-CRLF = "RUN printf '#!/bin/sh\\r\\nexec python3 /opt/app/app.py\\r\\n' > /start.sh && chmod +x /start.sh"
-NVIDIA = (
-    "RUN printf '#!/bin/sh\\nset -e\\nnvidia-smi\\nexec python3 /opt/app/app.py\\n' > /start.sh && chmod +x /start.sh"
-)
-SECRET_WEIGHTS = "RUN mkdir /models && echo w > /models/w.bin && chmod 600 /models/w.bin"
-NO_DRIVER = 'raise RuntimeError("Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU")'
 
 
 @pytest.fixture(scope="module")
@@ -33,59 +28,14 @@ def diagnosis_of(bench, image_id, **changes):
     return outcome
 
 
-@pytest.mark.parametrize(
-    ("program", "lines", "words"),
-    [
-        (NO_DRIVER, (), ("asks for a GPU", "torch.cuda.is_available()", 'map_location="cpu"')),
-        ("import monai", (), ("`monai` is not in the image", "pip install monai")),
-        (
-            'import ctypes\nctypes.CDLL("libGL.so.1")',
-            (),
-            ("libGL.so.1 is not in the image", "apt-get install -y libgl1"),
-        ),
-        ('open("/models/w.bin")', (SECRET_WEIGHTS,), ("/models/w.bin", "chmod -R a+rX /models")),
-        ('open("/data.bin", "w")', (), ("writes to /data.bin, which is read-only", "writable folder")),
-        ("", (CRLF, 'ENTRYPOINT ["/start.sh"]'), ("/start.sh has Windows line ends", "sed -i 's/\\r$//' /start.sh")),
-        ("", (NVIDIA, 'ENTRYPOINT ["/start.sh"]'), ("nvidia-smi || true", "gives none")),
-        (
-            'import urllib.request\nurllib.request.urlopen("https://huggingface.co/weights")',
-            (),
-            ("there is no network", "download it in the Dockerfile"),
-        ),
-        ("bytearray(2000 << 20)[::4096]", (), ("more than the 1024 MiB", "highest seen")),
-    ],
-    ids=["cuda", "module", "library", "mode_600", "read_only", "crlf", "nvidia_smi", "download", "memory"],
-)
+@pytest.mark.parametrize(("program", "lines", "words"), FAILURES.values(), ids=FAILURES)
 def test_a_failure_is_explained_with_its_remedy(program, lines, words, base, bench):
     outcome = diagnosis_of(bench, build(bench, base, program, *lines))
     for word in words:
         assert word in outcome.diagnosis, (outcome.note, outcome.logs[-500:])
 
 
-def test_a_program_for_another_libc_names_its_loader(base, bench):
-    copy = (
-        "RUN python3 -c \"d=open('/bin/true','rb').read();"
-        "open('/server','wb').write(d.replace(b'/lib64/ld-linux-x86-64.so.2',b'/lib/ld-musl-x86_64.so.1'+bytes(3)))\""
-        " && chmod +x /server"
-    )
-    outcome = diagnosis_of(bench, build(bench, base, "", copy, 'ENTRYPOINT ["/server"]'))
-    assert "/server needs a loader" in outcome.diagnosis, outcome.logs
-
-
-ANSWERING = "from serving import serve\nserve(lambda body, number: ({status}, {answer!r}))"
-
-
-@pytest.mark.parametrize(
-    ("status", "answer", "words"),
-    [
-        (401, b'{"detail":"Not authenticated"}', "bearer_token"),
-        (404, b'{"detail":"Not Found"}', "nothing for POST at /api/v1/predict/lesion"),
-        (422, b'{"detail":[{"loc":["body","image"],"msg":"field required"}]}', "`file_field` = `image`"),
-        (422, b'{"detail":[{"loc":["body","CoordX"],"msg":"field required"}]}', '{"field_names": "csv"}'),
-        (422, b'{"detail":[{"type":"extra_forbidden","loc":["body","gender"]}]}', '{"omit": ["gender"]}'),
-        (200, b'{"p": 0.5}', "probability_path"),
-    ],
-)
+@pytest.mark.parametrize(("status", "answer", "words"), ANSWERS)
 def test_an_answer_is_shown_and_explained(status, answer, words, base, bench):
     image_id = build(bench, base, ANSWERING.format(status=status, answer=answer))
     outcome = diagnosis_of(bench, image_id)
@@ -117,6 +67,29 @@ for at in range(0, 64 << 20, 4096):
     outcome = diagnosis_of(bench, build(bench, base, program), limits=replace(LIMITS, shm_mib=16))
     assert "/dev/shm (16 MiB" in outcome.diagnosis
     assert "num_workers=0" in outcome.diagnosis
+
+
+HOLDS_MUCH = "RUN dd if=/dev/zero of=/opt/app/weights bs=1M count=40"
+
+
+def test_a_folder_that_holds_too_much_is_told(base, bench):
+    image_id = build(bench, base, 'open("/opt/app/log", "w")', HOLDS_MUCH)
+    limits, notes = replace(LIMITS, root_mib=40), []
+    with pytest.raises(RunError) as caught:
+        bench.run(bench.request(image_id, limits=limits, stage="smoke"), RunCallbacks(note=notes.append))
+    diagnosis = caught.value.diagnosis
+    assert "writes to /opt/app/log, but /opt/app is read-only" in diagnosis, caught.value.logs
+    assert "more than the 30 MiB" in diagnosis
+    assert 'writable_folders=["/opt/app/state"]' in diagnosis
+    assert [note for note in notes if note.startswith("Read-only") and "/opt/app" in note] == notes != []
+    bench.drop()
+
+    cured = build(bench, base, 'open("/opt/app/state/log", "w")', HOLDS_MUCH)
+    result = bench.run(
+        bench.request(cured, limits=limits, stage="smoke", writable_folders=("/opt/app/state",)), RunCallbacks()
+    )
+    bench.drop()
+    assert len(result.answers) == 4
 
 
 def test_the_log_is_live_while_the_trial_runs(base, bench):

@@ -93,38 +93,41 @@ def test_each_ct_begins_with_the_folders_as_the_image_has_them(base, bench, mode
     assert json.dumps(sorted(outcome.answers)) == json.dumps([f"hidden-{number}" for number in range(4)])
 
 
-def test_cases_run_side_by_side_as_far_as_the_phase_allows(base, bench, model_dir):
+def test_cases_run_side_by_side_as_far_as_cpus_and_memory_allow(base, bench, model_dir):
     program = (
         'import time\nprint("begun", time.time(), flush=True)\ntime.sleep(1.5)\n'
         'open("/output/times", "w").write(str(time.time()))\n' + algorithm()
     )
     image_id = build(bench, base, program)
-    most = {1: 0, 2: 0}
-    for parallel in most:
-        limits = replace(LIMITS, cpus=0.5, memory_mib=256, parallel=parallel)
+    cores = bench.engine.capacity()[0]
+    most = {cores / 2: 0, float(cores): 0}
+    for cpus in most:
+        limits = replace(LIMITS, cpus=cpus, memory_mib=256)
         request = bench.request(image_id, limits=limits, contract="batch", model_dir=model_dir, cases=bench.cases(6))
 
-        def count(parallel=parallel):
+        def count(cpus=cpus):
             names = bench.left_behind()
-            most[parallel] = max(most[parallel], sum("-model-" in name for name in names))
+            most[cpus] = max(most[cpus], sum("-model-" in name for name in names))
 
         code, outcome, _ = bench.verdict(request, count)
         assert code is None, (outcome.note, outcome.logs)
         assert len(outcome.answers) == 6
         assert bench.left_behind() == []
     bench.drop()
-    assert most == {1: 1, 2: 2}
+    assert most == {cores / 2: 2, float(cores): 1}
 
 
 @pytest.mark.parametrize(
     ("limits", "capacity", "expected"),
     [
-        ({"parallel": 4, "cpus": 1, "memory_mib": 1024}, (8, 64 << 30), 4),
-        ({"parallel": 4, "cpus": 2, "memory_mib": 1024}, (4, 64 << 30), 2),
-        ({"parallel": 4, "cpus": 1, "memory_mib": 4096}, (8, 16 << 30), 2),
-        ({"parallel": 1, "cpus": 1, "memory_mib": 64}, (8, 64 << 30), 1),
-        ({"parallel": 4, "cpus": 4, "memory_mib": 4096}, (2, 1 << 30), 1),
-        ({"parallel": 4, "cpus": 1, "memory_mib": 1024}, (0, 0), 1),
+        ({"cpus": 1, "memory_mib": 1024}, (8, 64 << 30), 8),
+        ({"cpus": 2, "memory_mib": 1024}, (4, 64 << 30), 2),
+        ({"cpus": 1, "memory_mib": 4096}, (8, 16 << 30), 2),
+        ({"cpus": 1, "memory_mib": 64}, (64, 64 << 30), 16),
+        ({"cpus": 4, "memory_mib": 4096}, (2, 1 << 30), 1),
+        ({"cpus": 1, "memory_mib": 1024}, (0, 0), 1),
+        ({"cpus": 1, "memory_mib": 1024, "gpu": True}, (8, 64 << 30), 1),
+        ({"cpus": 1, "memory_mib": 1024, "gpu": True, "parallel": 2}, (8, 64 << 30), 2),
     ],
 )
 def test_no_more_at_once_than_the_machine_holds(limits, capacity, expected):
@@ -133,3 +136,11 @@ def test_no_more_at_once_than_the_machine_holds(limits, capacity, expected):
             return capacity
 
     assert lanes(Limits(**limits), Machine()) == expected
+
+
+def test_several_runs_on_a_machine_share_it():
+    class Machine:
+        def capacity(self):
+            return 8, 64 << 30
+
+    assert lanes(Limits(cpus=1, memory_mib=1024), Machine(), runs_at_once=2) == 4

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 from submissions.intake.image.rewrite import rewritten
 from submissions.intake.image.scan import scan_archive
 from submissions.runner.base import ContainerFault
@@ -159,7 +159,7 @@ def test_what_docker_export_writes_is_called_so(tmp_path: Path):
     finally:
         docker("rm", "-f", name)
 
-    with pytest.raises(ArchiveError, match="docker export"):
+    with pytest.raises(ParticipantError, match="docker export"):
         scan_archive(path)
 
 
@@ -175,7 +175,7 @@ def test_two_images_saved_together_are_refused(saved: Path, tmp_path: Path):
     path = tmp_path / "two.tar"
     docker("save", "-o", str(path), BASE, "python:3.11-slim")
 
-    with pytest.raises(ArchiveError, match="IMAGE_COUNT"):
+    with pytest.raises(ParticipantError, match="IMAGE_COUNT"):
         scan_archive(path)
 
 
@@ -219,7 +219,7 @@ LINK_TO_NOTHING = tar([Member("hard", header={"type": tarfile.LNKTYPE, "linkname
 
 
 def test_a_layer_with_a_broken_header_never_reaches_the_engine():
-    with pytest.raises(ArchiveError, match="ARCHIVE_CORRUPT"):
+    with pytest.raises(ParticipantError, match="ARCHIVE_CORRUPT"):
         scan_archive(io.BytesIO(docker_archive([BROKEN_HEADER])))
 
 

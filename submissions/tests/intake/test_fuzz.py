@@ -8,8 +8,8 @@ import tarfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from submissions.faults import ParticipantError
 from submissions.intake.image.decompress import GzipDecompressor
-from submissions.intake.image.errors import ArchiveError
 from submissions.intake.image.rewrite import rewritten
 from submissions.intake.image.scan import scan_archive
 from submissions.tests.image_archives import docker_archive, layer, oci_archive
@@ -46,7 +46,7 @@ def check(data: bytes) -> None:
     file = io.BytesIO(data)
     try:
         facts = scan_archive(file)
-    except ArchiveError:
+    except ParticipantError:
         return
     with tarfile.open(fileobj=io.BytesIO(b"".join(rewritten(file, facts)))) as archive:
         for diff_id in facts.diff_ids:

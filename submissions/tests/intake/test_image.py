@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from submissions.failures import FAILURES
+from submissions.faults import ParticipantError
 from submissions.intake.image import scan as archive_module
-from submissions.intake.image.errors import ArchiveError
 from submissions.tests.image_archives import (
     Member,
     code_of,
@@ -150,7 +150,7 @@ def test_a_layer_of_another_compression_is_refused_clearly(stored: bytes):
 
 
 def test_no_note_holds_a_digest():
-    with pytest.raises(ArchiveError) as caught:
+    with pytest.raises(ParticipantError) as caught:
         scan(docker_archive([layer()], stored=[EMPTY_LAYER]))
     assert digest(layer())[7:] not in caught.value.note
 

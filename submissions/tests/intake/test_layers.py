@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 from submissions.intake.image.layer.headers import LayerHeaders
 from submissions.intake.image.scan import DEFAULT_LIMITS, scan_archive
 from submissions.tests.image_archives import (
@@ -37,7 +37,7 @@ def old_sparse_layer() -> bytes:
 
 
 def code_of(data: bytes, **limits: int) -> str:
-    with pytest.raises(ArchiveError) as caught:
+    with pytest.raises(ParticipantError) as caught:
         scan_archive(io.BytesIO(data), dataclasses.replace(DEFAULT_LIMITS, **limits))
     return caught.value.code
 

@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 from submissions.intake.model.archive import ModelLimits, judge_model_head, judge_model_name, unpack_model
 from submissions.tests.image_archives import Member, tar
 
@@ -50,7 +50,7 @@ def test_files_and_folders_are_laid_out_readable(tmp_path):
 )
 def test_anything_else_is_refused(members, words, tmp_path):
     path, out = archive(tmp_path, members)
-    with pytest.raises(ArchiveError, match=words) as caught:
+    with pytest.raises(ParticipantError, match=words) as caught:
         unpack_model(path, out, ModelLimits(expanded_bytes=1000, files=10))
     assert caught.value.code == "MODEL_ARCHIVE"
     assert not (tmp_path / "x").exists()
@@ -60,7 +60,7 @@ def test_anything_else_is_refused(members, words, tmp_path):
 def test_a_cut_archive_is_told(cut, tmp_path):
     path, out = archive(tmp_path, [Member("a", bytes(range(256)) * 40)])
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(ArchiveError, match="cut short or damaged"):
+    with pytest.raises(ParticipantError, match="cut short or damaged"):
         unpack_model(path, out)
 
 
@@ -77,12 +77,12 @@ def test_the_check_may_stop_it(tmp_path):
 def test_a_file_is_judged_by_its_name_and_beginning():
     judge_model_name("Model.TAR.GZ")
     judge_model_head(gzip.compress(tar([Member("a", b"x")])))
-    with pytest.raises(ArchiveError, match=r"not a \.tar\.gz"):
+    with pytest.raises(ParticipantError, match=r"not a \.tar\.gz"):
         judge_model_name("model.zip")
     for head, words in [
         (b"PK\x03\x04", "not gzipped"),
         (b"\x1f\x8b\x00" + bytes(20), "damaged"),
         (gzip.compress(b"x" * 600), "no tar"),
     ]:
-        with pytest.raises(ArchiveError, match=words):
+        with pytest.raises(ParticipantError, match=words):
             judge_model_head(head)

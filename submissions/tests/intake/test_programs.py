@@ -91,9 +91,9 @@ def test_what_is_unknown_is_taken(members: list[Member]):
 
 
 def test_a_big_endian_machine_is_named(tmp_path: Path):
-    from submissions.intake.image.errors import ArchiveError
+    from submissions.faults import ParticipantError
 
-    with pytest.raises(ArchiveError, match="s390x"):
+    with pytest.raises(ParticipantError, match="s390x"):
         scan(image([program("bin/app", elf(22, big=True))], Entrypoint=["/bin/app"]))
 
 

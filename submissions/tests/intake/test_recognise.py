@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 from submissions.intake.image.recognise.head import HEAD_BYTES, judge_head
 from submissions.tests.image_archives import Member, docker_archive, docker_members, layer, oci_archive, scan, tar
 
 SAVE = "docker save -o model.tar"
 
 
-def refusal(data: bytes, name: str = "model.tar") -> ArchiveError:
+def refusal(data: bytes, name: str = "model.tar") -> ParticipantError:
     """Return what the head of a file is refused with."""
-    with pytest.raises(ArchiveError) as caught:
+    with pytest.raises(ParticipantError) as caught:
         judge_head(data[:HEAD_BYTES], name)
     return caught.value
 
 
-def scan_refusal(data: bytes) -> ArchiveError:
-    with pytest.raises(ArchiveError) as caught:
+def scan_refusal(data: bytes) -> ParticipantError:
+    with pytest.raises(ParticipantError) as caught:
         scan(data)
     return caught.value
 

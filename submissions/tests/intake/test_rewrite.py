@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from submissions.faults import ParticipantError
 from submissions.intake.__main__ import main
-from submissions.intake.image.errors import ArchiveError
 from submissions.intake.image.rewrite import rewritten
 from submissions.intake.image.scan import scan_archive
 from submissions.tests.image_archives import (
@@ -71,7 +71,7 @@ def test_pieces_are_small():
 )
 def test_a_file_that_changed_is_noticed(now: bytes):
     facts = scan_archive(io.BytesIO(DOCKER))
-    with pytest.raises(ArchiveError, match="ARCHIVE_CORRUPT"):
+    with pytest.raises(ParticipantError, match="ARCHIVE_CORRUPT"):
         list(rewritten(io.BytesIO(now), facts))
 
 

@@ -148,7 +148,7 @@ def test_a_submission_is_scored_ranked_and_shown(phase, client):
     first, second = submitted(phase, user), submitted(phase, make_member(), CSV.replace("0.9\n", "0.1\n"))
     scores = first.current_evaluation.scores["public"]
     assert {name: scores[name] for name in EXPECTED} == pytest.approx(EXPECTED, abs=1e-15)
-    assert set(scores["cpm_ci"]) == {"cases", "patient"}
+    assert set(scores["cpm_ci"]) == {"cases", "patient", "wilson"}
     assert np.vstack(KIND.unpack(first.current_evaluation.predictions)).shape == (6, 4)
     assert second.current_evaluation.scores["public"]["cpm"] > scores["cpm"]
 

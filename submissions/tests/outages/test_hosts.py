@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from submissions import actions
 from submissions.actions import work
-from submissions.failures import PlatformError
+from submissions.faults import PlatformError
 from submissions.models import Host, Incident, Worker
 from submissions.outages import hosts, probes
 from submissions.tests.actions.test_queue import make_image

@@ -10,7 +10,7 @@ from django_q.models import OrmQ
 
 from submissions import actions, tasks
 from submissions.actions.queue import CSV_CLUSTER, DOCKER_CLUSTER
-from submissions.failures import PlatformError, SharedPart
+from submissions.faults import PlatformError, SharedPart
 from submissions.models import Evaluation, Incident, PeriodicJob
 from submissions.outages import incidents, pauses
 from submissions.tests.actions.test_queue import make_image
@@ -78,7 +78,7 @@ def test_a_part_that_wavers_is_one_incident_and_one_mail():
 
 def test_a_dataset_whose_files_are_away_holds_up_no_other():
     lost, other = make_image(), make_image()
-    fault = PlatformError("SYSTEM_DATASET", "gone", SharedPart("dataset", str(lost.phase.dataset_id), "a.mha"))
+    fault = PlatformError("SYSTEM_DATASET", "gone", shared=SharedPart("dataset", str(lost.phase.dataset_id), "a.mha"))
 
     def away(evaluation, heartbeat):
         raise fault

@@ -91,7 +91,7 @@ def test_the_expected_wait_follows_from_place_workers_and_usual_run_time():
 
 
 def test_an_incident_is_told_of_without_detail():
-    from submissions.failures import SharedPart
+    from submissions.faults import SharedPart
 
     submission = make_submission()
     incidents.open_incident(SharedPart("storage"), "secret-endpoint:9000 refused")

@@ -26,7 +26,7 @@ def own_gate(monkeypatch):
     monkeypatch.setattr(Conf, "POLL", 0.0)
     gate.install()
     yield
-    monkeypatch.setattr(gate, "_gate", None)
+    gate._gate = None
 
 
 def queue():

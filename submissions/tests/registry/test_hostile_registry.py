@@ -9,10 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from submissions.faults import ParticipantError
 from submissions.registry import client as client_module
 from submissions.registry.client import Credentials, RegistryClient
 from submissions.registry.connection import Hosts, is_acceptable
-from submissions.registry.errors import RegistryError, RegistryUnavailable
+from submissions.registry.errors import RegistryUnavailable
 from submissions.registry.pull import oci_archive, remote_image
 from submissions.registry.reference import ImageReference, parse_reference
 from submissions.tests.image_archives import as_bytes, config, digest, layer, scan
@@ -124,7 +125,7 @@ def test_an_honest_one_is_pulled(registry):
     ],
 )
 def test_a_lie_is_noticed(registry, text, layer_bytes, error):
-    with pytest.raises(RegistryError) as caught:
+    with pytest.raises(ParticipantError) as caught:
         pull(registry.holds(text, layer_bytes))
     assert caught.value.code == error
 
@@ -137,7 +138,7 @@ def test_a_short_blob_is_worth_another_attempt(registry):
 def test_a_manifest_of_another_digest_is_refused(registry):
     reference = registry.holds(manifest())
     registry.answers[f"/v2/m/manifests/{reference.digest}"] = (200, {}, manifest(extra=1))
-    with pytest.raises(RegistryError, match="REGISTRY_BAD_ANSWER"):
+    with pytest.raises(ParticipantError, match="REGISTRY_BAD_ANSWER"):
         pull(reference)
 
 
@@ -150,7 +151,7 @@ def test_a_redirect_to_a_host_that_is_not_allowed_is_not_followed(registry, othe
     place = target.format(other=other.host, registry=registry.host)
     registry.answers[f"/v2/m/blobs/{digest(LAYER)}"] = (307, {"Location": place}, b"")
 
-    with pytest.raises(RegistryError, match="REGISTRY_NOT_ALLOWED"):
+    with pytest.raises(ParticipantError, match="REGISTRY_NOT_ALLOWED"):
         pull(reference)
     assert other.seen == []
 
@@ -172,8 +173,9 @@ def test_endless_redirects_end(registry):
     reference = registry.holds(manifest())
     path = f"/v2/m/manifests/{reference.digest}"
     registry.answers[path] = (302, {"Location": path}, b"")
-    with pytest.raises(RegistryError, match="too many redirects"):
+    with pytest.raises(ParticipantError) as caught:
         pull(reference)
+    assert "too many redirects" in caught.value.staff_detail
     assert len(registry.seen) < 10
 
 
@@ -184,7 +186,7 @@ def test_a_token_server_that_talks_nonsense_is_not_believed(registry, answer):
     reference = registry.holds(manifest())
     registry.needs_token = "secret-token"
     registry.answers["/token"] = (200, {}, answer)
-    with pytest.raises(RegistryError, match="REGISTRY_BAD_ANSWER"):
+    with pytest.raises(ParticipantError, match="REGISTRY_BAD_ANSWER"):
         pull(reference)
 
 
@@ -192,7 +194,7 @@ def test_a_token_is_not_fetched_from_a_host_that_is_not_allowed(registry, other)
     reference = registry.holds(manifest())
     challenge = {"WWW-Authenticate": f'Bearer realm="http://{other.host}/token"'}
     registry.answers[f"/v2/m/manifests/{reference.digest}"] = (401, challenge, b"")
-    with pytest.raises(RegistryError, match="REGISTRY_NOT_ALLOWED"):
+    with pytest.raises(ParticipantError, match="REGISTRY_NOT_ALLOWED"):
         pull(reference, credentials=Credentials("u", "p"))
     assert other.seen == []
 
@@ -207,8 +209,9 @@ def test_trouble_of_the_registry_is_not_the_participants(registry, status):
 
 def test_a_blob_that_drips_ends_at_its_deadline(registry, monkeypatch):
     monkeypatch.setattr(client_module, "_SLACK_S", -1.0)
-    with pytest.raises(RegistryError, match="drips"):
+    with pytest.raises(ParticipantError) as caught:
         pull(registry.holds(manifest()))
+    assert "drips" in caught.value.staff_detail
 
 
 # ---- hosts
@@ -231,7 +234,7 @@ def test_a_name_that_is_not_exactly_allowed_is_refused_before_any_look_up(text, 
         raise AssertionError("looked up")
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with pytest.raises(RegistryError, match="IMAGE_REFERENCE"):
+    with pytest.raises(ParticipantError, match="IMAGE_REFERENCE"):
         parse_reference(text, ["reg.example.org"])
 
 

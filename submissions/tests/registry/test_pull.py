@@ -12,12 +12,11 @@ from backports import zstd
 from django.test import Client
 from django.urls import reverse
 
-from submissions.failures import ParticipantError, PlatformError
+from submissions.faults import ParticipantError, PlatformError
 from submissions.intake.image.scan import scan_archive
 from submissions.models import RegistryCredential, Submission
 from submissions.models.team import team_of
 from submissions.registry.client import Credentials, RegistryClient
-from submissions.registry.errors import RegistryError
 from submissions.registry.pull import oci_archive, remote_image
 from submissions.registry.reference import parse_reference
 from submissions.storage.files import store
@@ -121,13 +120,13 @@ def tarfile_members(archive: bytes) -> dict[str, bytes]:
 )
 def test_what_cannot_be_pulled_says_why(reference, credentials, code):
     unknown = reference if code == "REGISTRY_DENIED" else reference.partition("@")[0] + "@sha256:" + "0" * 64
-    with pytest.raises(RegistryError) as caught:
+    with pytest.raises(ParticipantError) as caught:
         pull(unknown, credentials)
     assert caught.value.code == code
 
 
 def test_what_is_too_large_is_not_fetched(reference):
-    with pytest.raises(RegistryError, match="IMAGE_TOO_LARGE"):
+    with pytest.raises(ParticipantError, match="IMAGE_TOO_LARGE"):
         pull(reference, max_bytes=100)
 
 

@@ -49,5 +49,5 @@ def test_the_first_contract_is_the_default():
 def test_a_contract_says_how_to_run_an_image_at_home(contract):
     line = docker_run_command(Limits(), contract)
     assert "--network none" in line
-    assert line.endswith("IMAGE")
+    assert '\n  "$IMAGE"\n' in line
     assert contract.guide.count("RUN") == contract.guide.count("KINDS") == 1

@@ -155,13 +155,13 @@ def test_the_interval_is_that_of_scans_drawn_with_replacement():
     drawn = [[scans[number] for number in random.randint(0, 8, 8)] for _ in range(1000)]
     cpms = [reference(some).mean() for some in drawn if any(truth["nodules"] for truth, _ in some)]
     found = scored(*zip(*scans, strict=True))
-    assert found["cpm_ci"] == {"cases": pytest.approx(np.percentile(cpms, [2.5, 97.5]), abs=1e-12)}
+    assert found["cpm_ci"]["cases"] == pytest.approx(np.percentile(cpms, [2.5, 97.5]), abs=1e-12)
 
 
 def test_scans_of_one_patient_are_drawn_together():
     scans = made_up(4, n=8)
     found = scored(*zip(*scans, strict=True), patients=["a", "a", "b", "b", "c", "c", "d", "d"], seed=1)
-    assert set(found["cpm_ci"]) == {"cases", "patient"}
+    assert set(found["cpm_ci"]) == {"cases", "patient", "wilson"}
 
 
 def test_the_curve_runs_from_an_eighth_to_eight_with_far_fewer_points_than_scans():

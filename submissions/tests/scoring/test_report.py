@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from submissions.scoring import MetricError, curves, preferred_interval, score
+from submissions.scoring import MetricError, curves, metrics_of, preferred_interval, score
 from submissions.scoring.curves import MAX_POINTS
 from submissions.tests.scoring.test_metrics import lesions, slices
 
@@ -62,7 +62,7 @@ def test_scores_are_plain_json():
     truth, p = lesions(1, n=60)
     scores = score("lesion", truth, p, [str(i // 2) for i in range(60)], seed=3, ranking="auc")
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
-    assert set(scores["auc_ci"]) == {"luna25", "delong", "patient"}
+    assert set(scores["auc_ci"]) == {"newcombe", "luna25", "delong", "patient"}
     assert set(scores["brier_ci"]) == {"cases", "patient"}
 
 
@@ -78,13 +78,17 @@ def test_the_same_seed_gives_the_same_numbers():
 def test_without_patients_there_is_no_patient_interval():
     truth, p = slices(1)
     scores = score("slice", truth, p, None, ranking="macro_f1")
-    assert set(scores["macro_f1_ci"]) == {"cases"}
+    assert set(scores["macro_f1_ci"]) == {"cases", "wilson"}
     assert "auc_ci" not in scores
 
 
 @pytest.mark.parametrize(
     ("intervals", "drawn"),
     [
+        ({"luna25": [1, 2], "delong": [3, 4], "patient": [5, 6], "logit": [7, 8]}, (7, 8)),
+        ({"luna25": [1, 2], "newcombe": [7, 8], "patient": [5, 6]}, (7, 8)),
+        ({"cases": [1, 2], "patient": [5, 6], "wilson": [7, 8]}, (7, 8)),
+        ({"cases": [1, 2], "exact": [7, 8]}, (7, 8)),
         ({"luna25": [1, 2], "delong": [3, 4], "patient": [5, 6]}, (5, 6)),
         ({"luna25": [1, 2], "delong": [3, 4]}, (1, 2)),
         ({"cases": [1, 2]}, (1, 2)),
@@ -93,6 +97,51 @@ def test_without_patients_there_is_no_patient_interval():
 )
 def test_the_honest_interval_is_the_one_drawn(intervals, drawn):
     assert preferred_interval({"auc": 0.5, "auc_ci": intervals}, "auc") == drawn
+
+
+BORDER = [
+    ("lesion", [0, 1], [0.2, 0.8]),
+    ("lesion", [0, 0, 1, 1], [0.0, 0.0, 1.0, 1.0]),
+    ("lesion", [0, 0, 1, 1], [1.0, 1.0, 0.0, 0.0]),
+    ("lesion", [0] * 90 + [1] * 3, [0.1] * 90 + [0.9] * 3),
+    ("slice", [0, 1, 2, 3] * 5, np.eye(4)[[0, 1, 2, 3] * 5]),
+    ("slice", [0, 1, 2, 3] * 5, np.eye(4)[[1, 2, 3, 0] * 5]),
+]
+
+
+@pytest.mark.parametrize(("kind", "truth", "predictions"), BORDER)
+@pytest.mark.parametrize("lesions_a_patient", [None, 1, 2])
+def test_a_metric_at_its_border_has_an_interval_with_a_width(kind, truth, predictions, lesions_a_patient):
+    patients = lesions_a_patient and [str(i // lesions_a_patient) for i in range(len(truth))]
+    scores = score(kind, truth, np.asarray(predictions), patients, seed=1)
+    at_border = [name for name in metrics_of(kind) if scores.get(name) in (0.0, 1.0) and f"{name}_ci" in scores]
+    assert len(at_border) >= 5
+    for name in at_border:
+        low, high = preferred_interval(scores, name)
+        assert 0 <= low <= scores[name] <= high
+        assert high - low > 0.01, name
+        assert all(b > a for way, (a, b) in scores[f"{name}_ci"].items() if way != "luna25"), name
+
+
+def test_luna25s_own_interval_of_a_perfect_entry_stays_as_it_is():
+    scores = score("lesion", [0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], ranking="auc")
+    assert scores["auc_ci"]["luna25"] == [1.0, 1.0]
+    assert preferred_interval(scores, "auc")[0] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("truth", "is_small"),
+    [([0] * 10 + [1] * 10, None), ([0] * 10 + [1] * 9, True), ([0] * 9 + [1] * 10, True), ([0] * 40 + [1], True)],
+)
+def test_a_split_with_under_ten_of_a_class_is_marked(truth, is_small):
+    assert score("lesion", truth, np.linspace(0, 1, len(truth))).get("is_small") is is_small
+
+
+def test_a_split_without_one_of_the_four_classes_is_small():
+    truth = [0, 1, 2] * 20
+    assert score("slice", truth, np.eye(4)[truth])["is_small"] is True
+    truth = [0, 1, 2, 3] * 10
+    assert "is_small" not in score("slice", truth, np.eye(4)[truth])
 
 
 def test_a_number_without_interval_is_drawn_without():

@@ -16,7 +16,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from submissions.failures import ParticipantError
+from submissions.faults import ParticipantError
 from submissions.models import Phase, Submission, Team
 from submissions.tests.factories import csv_file, make_member, make_phase, make_submission, make_user
 

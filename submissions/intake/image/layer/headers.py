@@ -7,7 +7,7 @@ archive/tar) reads them; where that could differ, we refuse.
 
 import re
 
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 from submissions.intake.image.layer.programs import ELF_HEAD_BYTES, Programs, RecordBudget
 from submissions.intake.image.tar import BLOCK_BYTES, decimal, header_number, pax_records
 
@@ -26,7 +26,7 @@ class LayerHeaders:
     """Reads headers from pieces of any length; `fault` says why the layer is refused."""
 
     def __init__(self, most_members: int, budget: RecordBudget | None = None) -> None:
-        self.fault: ArchiveError | None = None
+        self.fault: ParticipantError | None = None
         self.programs = Programs(budget or RecordBudget())
         self.members = 0
         self._most_members = most_members
@@ -65,7 +65,7 @@ class LayerHeaders:
                 self._read_extension(whole)
             else:
                 self._read_header(whole)
-        except ArchiveError as error:
+        except ParticipantError as error:
             self.fault = error
 
     def _read_header(self, block: bytes) -> None:
@@ -83,7 +83,9 @@ class LayerHeaders:
             raise too_many_files(self._most_members)
         size = decimal(self._records["size"]) if "size" in self._records else size
         if size and self._is_without_bytes(flag, block):
-            raise ArchiveError("ARCHIVE_CORRUPT", "A layer holds a link or directory with bytes. Build the image anew.")
+            raise ParticipantError(
+                "ARCHIVE_CORRUPT", "A layer holds a link or directory with bytes. Build the image anew."
+            )
         path, self._records = self._records.get("path") or _path(block), {}
         self._skip = size + -size % BLOCK_BYTES
         if flag == b"2":
@@ -100,7 +102,7 @@ class LayerHeaders:
 
     def _expect_extension(self, flag: bytes, size: int) -> None:
         if not 0 < size <= _MOST_EXTENSION_BYTES:
-            raise ArchiveError("ARCHIVE_CORRUPT", "A layer holds a damaged extension header. Build the image anew.")
+            raise ParticipantError("ARCHIVE_CORRUPT", "A layer holds a damaged extension header. Build the image anew.")
         self._extension, self._wanted = flag, size
         self._padding = -size % BLOCK_BYTES
 
@@ -125,21 +127,23 @@ def _path(block: bytes) -> bytes:
 def _is_executable(block: bytes) -> bool:
     try:
         return bool(header_number(block[100:108]) & 0o111)
-    except ArchiveError:
+    except ParticipantError:
         return False
 
 
-def too_many_files(most: int) -> ArchiveError:
+def too_many_files(most: int) -> ParticipantError:
     """Return the error for an image with more than `most` files in its layers."""
-    return ArchiveError("ARCHIVE_TOO_MANY_MEMBERS", f"The image holds more than {most:,} files; leave some out.")
+    return ParticipantError("ARCHIVE_TOO_MANY_MEMBERS", f"The image holds more than {most:,} files; leave some out.")
 
 
 def _check_xattrs(records: dict[str, bytes]) -> None:
     xattrs = {key: value for key, value in records.items() if key.startswith(_XATTR)}
     taken = sum(len(key.encode()) + len(value) + _XATTR_ENTRY_BYTES for key, value in xattrs.items())
     if taken > _MOST_XATTR_BYTES:
-        raise ArchiveError("ARCHIVE_BAD_MEMBER", "A file in a layer has more extended attributes than a disk keeps.")
+        raise ParticipantError(
+            "ARCHIVE_BAD_MEMBER", "A file in a layer has more extended attributes than a disk keeps."
+        )
 
 
-def _sparse() -> ArchiveError:
-    return ArchiveError("ARCHIVE_BAD_MEMBER", "A layer holds a sparse file. Build the image with docker build.")
+def _sparse() -> ParticipantError:
+    return ParticipantError("ARCHIVE_BAD_MEMBER", "A layer holds a sparse file. Build the image with docker build.")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
+from submissions.faults import ParticipantError
 from submissions.intake.image.bytes import ByteCursor
 from submissions.intake.image.decompress import decompressor, is_gzip, other_compression
-from submissions.intake.image.errors import ArchiveError, shown
+from submissions.intake.image.errors import shown
 from submissions.intake.image.limits import ArchiveLimits
 from submissions.intake.image.recognise import words
 from submissions.intake.image.recognise.members import foreign_tar, is_image_part, is_left_by_macos
@@ -43,7 +44,7 @@ _LIMITS = ArchiveLimits()
 
 
 def judge_head(first_bytes: bytes, filename: str = "") -> None:
-    """Raise ArchiveError if the first bytes or the name show that a file is not a saved image.
+    """Raise ParticipantError if the first bytes or the name show that a file is not a saved image.
 
     first_bytes: the first HEAD_BYTES of the file, or all of a shorter one; fewer bytes allow fewer checks.
     filename: "" where it is not known.
@@ -53,7 +54,7 @@ def judge_head(first_bytes: bytes, filename: str = "") -> None:
     if filename:
         judge_name(filename)
     if not first_bytes:
-        raise ArchiveError("UPLOAD_EMPTY", "Empty file: there is no image in it; choose it again.")
+        raise ParticipantError("UPLOAD_EMPTY", "Empty file: there is no image in it; choose it again.")
     _refuse_known(first_bytes)
     if is_gzip(first_bytes):
         _judge_gzip(first_bytes)
@@ -64,12 +65,12 @@ def judge_head(first_bytes: bytes, filename: str = "") -> None:
 
 
 def judge_name(filename: str) -> None:
-    """Raise ArchiveError (EXTENSION_NOT_ALLOWED) unless the name has the ending of an image archive."""
+    """Raise ParticipantError (EXTENSION_NOT_ALLOWED) unless the name has the ending of an image archive."""
     name = filename.lower()
     if name.endswith(ENDINGS):
         return
     note = next((note for endings, note in _ENDING_NOTES.items() if name.endswith(endings)), "")
-    raise ArchiveError("EXTENSION_NOT_ALLOWED", note or f"Send a .tar, .tar.gz or .tgz made with {words.SAVE}.")
+    raise ParticipantError("EXTENSION_NOT_ALLOWED", note or f"Send a .tar, .tar.gz or .tgz made with {words.SAVE}.")
 
 
 def _refuse_known(head: bytes) -> None:
@@ -106,7 +107,7 @@ def _beginning(head: bytes) -> bytes:
             out += piece
             if len(out) >= _UNPACKED_BYTES:
                 break
-    except ArchiveError:
+    except ParticipantError:
         pass
     return out[:_UNPACKED_BYTES]
 
@@ -135,5 +136,5 @@ def _entries_in(head: bytes) -> Iterator[tuple[TarEntry, int]]:
         for entry in entries(cursor, _LIMITS):
             yield entry, cursor.offset
             cursor.skip(entry.size)
-    except ArchiveError:
+    except ParticipantError:
         return  # the beginning ends here, or holds an error that the scan reports better

@@ -1,6 +1,6 @@
 """Sentences about files that are not a saved image; their commands work in every shell, also on Windows."""
 
-from submissions.intake.image.errors import ArchiveError
+from submissions.faults import ParticipantError
 
 # Never with a pipe or `>`: Windows PowerShell converts piped bytes to UTF-16 text.
 SAVE = "`docker save -o model.tar IMAGE`"
@@ -28,14 +28,14 @@ SIF = (
 ZIP = f"The file is a zip archive. If it holds the saved image, unpack it and send the .tar inside; else use {SAVE}."
 
 
-def not_an_image(note: str) -> ArchiveError:
+def not_an_image(note: str) -> ParticipantError:
     """Return the error for a tar that holds no image."""
-    return ArchiveError("IMAGE_NO_MANIFEST", note)
+    return ParticipantError("IMAGE_NO_MANIFEST", note)
 
 
-def not_an_archive(note: str) -> ArchiveError:
+def not_an_archive(note: str) -> ParticipantError:
     """Return the error for a file that is not a tar at all."""
-    return ArchiveError("UPLOAD_NOT_ARCHIVE", note)
+    return ParticipantError("UPLOAD_NOT_ARCHIVE", note)
 
 
 def archive_inside(name: str) -> str:
@@ -43,9 +43,9 @@ def archive_inside(name: str) -> str:
     return f"The archive holds another archive, {name}; unpack it once and send that file."
 
 
-def compressed_with(compression: str) -> ArchiveError:
+def compressed_with(compression: str) -> ParticipantError:
     """Return the error for a file in a compression other than gzip."""
-    return ArchiveError(
+    return ParticipantError(
         "COMPRESSION_NOT_SUPPORTED",
         f"The file is compressed with {compression}. Decompress it and send the .tar, or compress that with gzip.",
     )

@@ -4,28 +4,18 @@ import gzip
 import uuid
 
 import pytest
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from submissions import actions
 from submissions.models import ModelArchive, Submission, Upload
 from submissions.tests.factories import make_member, make_phase
 from submissions.tests.image_archives import Member, tar
-from submissions.tests.sent_images import IMAGE, URL, image
+from submissions.tests.sent_images import IMAGE, URL, image, stored_files
 
 pytestmark = pytest.mark.django_db
 MODEL = gzip.compress(tar([Member("weights.txt", b"0.75")]))
-
-
-@pytest.fixture
-def user():
-    return make_member()
-
-
-@pytest.fixture
-def client(user):
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def uploaded(client, data=MODEL, name="model.tar.gz", purpose="model"):
@@ -111,14 +101,70 @@ def test_the_form_takes_both_ids(client, user):
     phase = make_phase()
     first = sent(client, phase, file=image()).json()["id"]
     model = uploaded(client)
-    page = client.post(
-        f"/phases/{phase.slug}/submit-image/", {"contract": "http", "image": first, "model_archive": model}
-    )
+    page = client.post(form_of(phase), {"contract": "http", "image": first, "model_archive": model})
     assert page.status_code == 302, page.content
     newest = Submission.objects.order_by("-created_at").first()
     assert (str(newest.model_archive_id), newest.file) == (model, Submission.objects.get(pk=first).file)
     with pytest.raises(Exception, match="no image with this id"):
         actions.submit_again(user=user, phase=phase, earlier_id=uuid.uuid4(), received_at=newest.created_at)
+
+
+def model_file(data=MODEL, name="model.tar.gz"):
+    return SimpleUploadedFile(name, data)
+
+
+@pytest.mark.parametrize("way", ["api", "form"])
+def test_an_archive_comes_in_the_same_request(client, user, way):
+    phase = make_phase()
+    fields = {"contract": "http", "file": image(), "model_archive": model_file()}
+    answer = sent(client, phase, **fields) if way == "api" else client.post(form_of(phase), fields)
+    assert answer.status_code in (201, 302), answer.content
+    submission = Submission.objects.get()
+    kept = submission.model_archive
+    assert (kept.team, kept.original_name, kept.size_bytes) == (submission.team, "model.tar.gz", len(MODEL))
+    with default_storage.open(kept.file) as file:
+        assert file.read() == MODEL
+    assert str(kept.pk) in client.get(f"/submissions/{submission.pk}/").content.decode()
+
+    again = sent(client, phase, image=submission.pk, model_archive=kept.pk)
+    assert again.json()["model_archive"] == str(kept.pk)
+
+
+@pytest.mark.parametrize("way", ["api", "form"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"model_archive": ("model.tar", MODEL)},
+        {"model_archive": ("model.tar.gz", b"weights")},
+        {"model_archive": ("model.tar.gz", MODEL), "image": ""},
+        {"model_archive": ("model.tar.gz", MODEL), "contract": "no such"},
+    ],
+    ids=["name", "content", "no_image", "contract"],
+)
+def test_an_archive_that_is_not_submitted_leaves_nothing(client, settings, way, fields):
+    phase = make_phase()
+    data = {"contract": "http", "file": image(), **fields}
+    data["model_archive"] = model_file(*reversed(fields["model_archive"]))
+    if "image" in fields:
+        del data["file"]
+    answer = sent(client, phase, **data) if way == "api" else client.post(form_of(phase), data)
+    assert answer.status_code == 400, answer.content
+    assert not ModelArchive.objects.exists()
+    assert not Submission.objects.exists()
+    assert stored_files(settings) == []
+
+
+def test_a_repeated_request_keeps_one_archive(client, settings):
+    phase = make_phase()
+    for _ in range(2):
+        fields = {"phase": phase.slug, "file": image(), "model_archive": model_file()}
+        assert client.post(URL, fields, headers={"Idempotency-Key": "one"}).status_code == 201
+    assert Submission.objects.get().model_archive == ModelArchive.objects.get()
+    assert len(stored_files(settings)) == 2
+
+
+def form_of(phase):
+    return f"/phases/{phase.slug}/submit-image/"
 
 
 def test_another_team_s_model_archive_is_not_found(client):

@@ -1,0 +1,8 @@
+"""Paired comparisons: of two entries for a page, and of every two of a board for its rank intervals."""
+
+from __future__ import annotations
+
+from .cases import NotComparable
+from .two_entries import MAX_CHOICES, comparable, compare
+
+__all__ = ["MAX_CHOICES", "NotComparable", "comparable", "compare"]
