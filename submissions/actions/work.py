@@ -56,11 +56,12 @@ def work_once(*, cluster: str, worker: str, run_image: RunImage) -> bool:
 
 def evaluate_traced(evaluation_id: int, worker: str, run_image: RunImage) -> bool:
     """Evaluate under the trace of the request that sent it; every log line names submission and evaluation."""
-    row = Evaluation.objects.filter(pk=evaluation_id).values("submission_id", "traceparent").first() or {}
-    named = {"submission": str(row.get("submission_id", "")), "evaluation": evaluation_id}
+    found = Evaluation.objects.filter(pk=evaluation_id).values_list("submission_id", "traceparent").first()
+    submission, traceparent = found or ("", "")
+    named: dict[str, str | int] = {"submission": str(submission), "evaluation": evaluation_id}
     with (
         structlog.contextvars.bound_contextvars(**named),
-        continued(row.get("traceparent", "")),
+        continued(traceparent),
         span("evaluate", **named),
     ):
         return evaluate(evaluation_id=evaluation_id, worker=worker, run_image=run_image)
