@@ -13,7 +13,7 @@ ADDRESS = SITE_URL=$${SITE_URL:-http://localhost:$(PORT)}
 WITH_SERVICES := set -a; [ ! -f $(SERVICES) ] || . $(SERVICES); set +a;
 FAST := not engine and not s3 and not browser and not postgres and not slow and not realdata
 
-.PHONY: help demo run test fast lint format docs services stop-services bench chaos fuzz mutants lock
+.PHONY: help demo run test fast lint format docs services stop-services bench chaos chaos-outages fuzz mutants lock
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -71,9 +71,13 @@ bench: bench-statistics bench-coverage bench-leaderboard bench-csv bench-inferen
 bench-%: .venv/ready-dev
 	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/bench_$*.py
 
-chaos: .venv/ready-dev ## kill workers at random moments: 200 times over CSVs, 50 over containers
+chaos: .venv/ready-dev ## kill workers at random moments over CSVs and containers, then the outages below
 	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/chaos_csv.py --kills 200
 	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/chaos_containers.py --kills 50
+	@PYTHONPATH=. $(PY) benchmarks/chaos_outages.py
+
+chaos-outages: .venv/ready-dev ## take storage, database, hosts away under load; prints fault, lost, doubled, by hand, seconds
+	@PYTHONPATH=. $(PY) benchmarks/chaos_outages.py
 
 fuzz: .venv/ready-dev ## five minutes of broken CT headers
 	$(PY) -m inference.tests.ct.fuzz_metaimage --seconds 300

@@ -76,6 +76,20 @@ def real_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
+def nothing_remembered():
+    """Forget what a process keeps for a few seconds, so that no test sees the state of another."""
+    from lunasite.monitoring import status_page
+    from submissions.actions import work
+    from submissions.outages import pauses
+    from submissions.presenters import waiting
+
+    pauses.forget()
+    waiting.forget()
+    work.forget()
+    status_page.recent.forget()
+
+
+@pytest.fixture(autouse=True)
 def own_files(settings, tmp_path):
     """Give every test a separate folder for its files."""
     settings.STORAGES = {

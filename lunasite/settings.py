@@ -16,6 +16,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from lunasite import __version__
+from lunasite.database.timeouts import postgres_timeouts
 from lunasite.env import Env
 from lunasite.logging import LEVELS, logging_config
 from submissions.storage.address import parse_address, s3_storage
@@ -103,6 +104,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "lunasite.middleware.trailing_slash.TrailingSlashMiddleware",
     "lunasite.middleware.cache_control.NoStoreMiddleware",
+    "lunasite.middleware.maintenance.MaintenanceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -156,9 +158,17 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;",
     }
 
+# Of a web process in seconds (lunasite.wsgi sets it); 0, as for commands: a migration may take its time. Workers set
+# their own (submissions.worker.group).
+DATABASE_ANSWER_SECONDS = env.number("DATABASE_ANSWER_SECONDS", 0, most=3600)
+if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    DATABASES["default"]["ENGINE"] = "lunasite.database"
+    DATABASES["default"].setdefault("OPTIONS", {}).update(postgres_timeouts(DATABASE_ANSWER_SECONDS))
+
 REDIS_URL = env.text("REDIS_URL")
+REDIS_TIMEOUTS = {"socket_connect_timeout": 1, "socket_timeout": 1, "health_check_interval": 30}
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    "default": {"BACKEND": "lunasite.cache.FallbackRedisCache", "LOCATION": REDIS_URL, "OPTIONS": REDIS_TIMEOUTS}
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache_entries"}
 }
@@ -172,6 +182,11 @@ MINIO_SUBMISSIONS_BUCKET = env.text("MINIO_SUBMISSIONS_BUCKET", "submissions")
 MINIO_DATASETS_BUCKET = env.text("MINIO_DATASETS_BUCKET", "datasets")
 if MINIO and not (MINIO_ACCESS_KEY and MINIO_SECRET_KEY):
     raise ImproperlyConfigured("MINIO_ACCESS_KEY and MINIO_SECRET_KEY must be set when MINIO_ENDPOINT is.")
+
+# Where `manage.py backup s3://…` writes; without an endpoint, to the site's own object store.
+BACKUP_S3_ENDPOINT = env.url("BACKUP_S3_ENDPOINT")
+BACKUP_S3_ACCESS_KEY = env.text("BACKUP_S3_ACCESS_KEY")
+BACKUP_S3_SECRET_KEY = env.text("BACKUP_S3_SECRET_KEY")
 
 
 def file_store(bucket: str) -> dict[str, Any]:
@@ -229,7 +244,7 @@ EMAIL_PORT = env.whole("EMAIL_PORT", 587 if EMAIL_HOST else 25, least=1, most=65
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=bool(EMAIL_HOST))
-EMAIL_TIMEOUT = 10
+EMAIL_TIMEOUT = env.number("EMAIL_TIMEOUT_SECONDS", 5, least=0.1, most=60)
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"lunasite@{SITE_HOST}")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Without a mail server, mails are written below DATA_DIR so that a reset link can still be found.
@@ -343,6 +358,7 @@ CODE_VERSION = env.text("CODE_VERSION", __version__)
 TASK_TIMEOUT_SECONDS = int(EVALUATION_TIMEOUT_SECONDS) + 1800
 QUEUE = {
     "orm": "default",
+    "broker_class": "submissions.outages.broker.DatabaseClockBroker",
     "poll": 0.2,
     "queue_limit": 1,
     "bulk": 1,

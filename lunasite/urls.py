@@ -7,7 +7,7 @@ from django.urls import include, path, re_path
 from lunasite.api_urls import api_urls
 from lunasite.earlier_urls import earlier_urls
 from lunasite.http import errors
-from lunasite.monitoring.health import health, ready
+from lunasite.monitoring.health import health, live, ready
 from lunasite.monitoring.metrics.view import metrics
 from lunasite.monitoring.status_page import status_page
 
@@ -23,6 +23,7 @@ urlpatterns = [
     path("", include("leaderboard.urls")),
     path("", include("inference.urls")),
     path("", include("lunasite.client.views")),
+    re_path(r"^live/?$", live, name="live"),
     re_path(r"^health/?$", health, name="health"),
     re_path(r"^ready/?$", ready, name="ready"),
     re_path(r"^status/?$", status_page, name="status"),

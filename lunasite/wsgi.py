@@ -37,4 +37,6 @@ class Site:
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lunasite.settings")
+# A page that the database keeps waiting answers 503 within 5 s, instead of holding a thread.
+os.environ.setdefault("DATABASE_ANSWER_SECONDS", "3.5")
 application = Site(get_wsgi_application())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 
 class ParticipantError(Exception):
     """The participant's fault: an upload that is refused, or what was found while evaluating.
@@ -19,11 +21,24 @@ class ParticipantError(Exception):
         self.stage = stage
 
 
-class PlatformError(Exception):
-    """Our fault; another attempt may help. code: one of SYSTEM_*. Only staff see `staff_detail`."""
+@dataclass(frozen=True)
+class SharedPart:
+    """A part that many evaluations need: `part` and `scope` as in models.Incident; `key`, a file to probe it by."""
 
-    def __init__(self, code: str, staff_detail: str = "", *, note: str = "") -> None:
+    part: str
+    scope: str = ""
+    key: str = ""
+
+
+class PlatformError(Exception):
+    """Our fault; another attempt may help. code: one of SYSTEM_*. Only staff see `staff_detail`.
+
+    shared: the part that is away, where it is not this evaluation's own trouble: then the attempt does not count.
+    """
+
+    def __init__(self, code: str, staff_detail: str = "", *, note: str = "", shared: SharedPart | None = None) -> None:
         super().__init__(f"{code}: {note} {staff_detail}".strip())
         self.code = code
         self.note = note
         self.staff_detail = staff_detail
+        self.shared = shared

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 
-import structlog
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
 
-from lunasite.http.tracing import continued, span
 from submissions import actions
 from submissions.actions.heartbeat import Heartbeat
 from submissions.mail import send_or_retry
-from submissions.models import Evaluation
+from submissions.models import Evaluation, Incident
 from submissions.scoring import Outcome
 
 
@@ -23,16 +21,10 @@ def worker_name() -> str:
 
 
 def evaluate(evaluation_id: int) -> None:
-    """Evaluate under the trace of the request that sent it; every log line names submission and evaluation."""
-    found = Evaluation.objects.filter(pk=evaluation_id).values_list("submission_id", "traceparent").first()
-    submission, traceparent = found or ("", "")
-    named: dict[str, str | int] = {"submission": str(submission), "evaluation": evaluation_id}
-    with (
-        structlog.contextvars.bound_contextvars(**named),
-        continued(traceparent),
-        span("evaluate", **named),
-    ):
-        actions.evaluate(evaluation_id=evaluation_id, worker=f"{worker_name()}:{os.getpid()}", run_image=run_image)
+    """Run the evaluation whose turn it is in the queue of the named one."""
+    actions.work_on_message(
+        evaluation_id=evaluation_id, worker=f"{worker_name()}:{os.getpid()}", run_image=run_image, probes=engine_probes
+    )
 
 
 def run_image(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
@@ -43,14 +35,37 @@ def run_image(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
     return run_containers(evaluation, heartbeat)
 
 
+def engine_probes(cluster: str) -> list[actions.Probe]:
+    """Return what a host that takes work of `cluster` is probed for, beside what every host is."""
+    if cluster != actions.DOCKER_CLUSTER:
+        return []
+    from submissions.worker.engine_host import engine_problem
+
+    return [engine_problem]
+
+
 def alert_staff(evaluation_id: int) -> None:
     """Mail all staff accounts that have an address about a failure of ours: only where to look."""
     evaluation = Evaluation.objects.filter(pk=evaluation_id).first()
-    staff = get_user_model().objects.filter(is_staff=True, is_active=True).exclude(email="")
     if evaluation is None:
         return
-    subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}Evaluation {evaluation.pk} failed: {evaluation.failure_code}"
     link = f"{settings.SITE_URL}/admin/submissions/evaluation/{evaluation.pk}/change/"
-    body = f"It failed by our fault; the try was given back.\n{link}\n"
+    body = f"It failed by our fault; the try was given back. More of the same are not mailed within the hour.\n{link}\n"
+    _mail_staff(f"Evaluation {evaluation.pk} failed: {evaluation.failure_code}", body)
+
+
+def alert_incident(incident_id: int) -> None:
+    """Mail staff once about a part that is away: only where to look."""
+    incident = Incident.objects.filter(pk=incident_id).first()
+    if incident is None:
+        return
+    link = f"{settings.SITE_URL}/admin/submissions/incident/{incident.pk}/change/"
+    state = "It answers again." if incident.closed_at else "What needs it waits, uncounted, and goes on by itself."
+    _mail_staff(f"Away: {incident}", f"{incident}: since {incident.opened_at:%Y-%m-%d %H:%M} UTC. {state}\n{link}\n")
+
+
+def _mail_staff(subject: str, body: str) -> None:
+    staff = get_user_model().objects.filter(is_staff=True, is_active=True).exclude(email="")
     recipients = sorted(set(staff.values_list("email", flat=True)))
+    subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{subject}"
     send_or_retry(EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, recipients))

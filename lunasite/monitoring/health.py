@@ -1,4 +1,4 @@
-"""Health checks: GET /health describes this process; GET /ready says whether it can serve, one line a part."""
+"""Health checks: GET /live answers, GET /health describes this process, GET /ready says whether it can serve."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from django.views.decorators.http import require_safe
 
 from inference.model_service import engine
 from lunasite.monitoring.parts import ESSENTIAL, can_serve, check_parts
+
+
+@never_cache
+@require_safe
+def live(request: HttpRequest) -> HttpResponse:
+    """Answer 200 as long as the process answers at all; a restart helps only where this does not."""
+    return HttpResponse("alive\n", content_type="text/plain")
 
 
 @never_cache

@@ -77,9 +77,16 @@ def static_files() -> Part:
     return Part(True, f"{n_files} files")
 
 
+AWAY_CACHE = Part(False, "Redis does not answer; throttles count in each process")
+
+
 def cache_answers() -> Part:
     """Check that the cache keeps a value; without it throttles count less exactly."""
+    if getattr(cache, "is_away", False):
+        return AWAY_CACHE
     cache.set("ready-probe", "1", 10)
+    if getattr(cache, "is_away", False):
+        return AWAY_CACHE
     kept = cache.get("ready-probe") == "1"
     return Part(kept, "answers" if kept else "loses what it is given")
 

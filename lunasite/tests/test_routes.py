@@ -98,6 +98,7 @@ MATRIX: dict[str, Row] = {
     "drift": STAFF_PAGE,
     # Watching; without a worker the site is not ready
     "health": everybody(OK),
+    "live": everybody(200),
     "ready": everybody(503),
     "status": everybody(503),
     "metrics": everybody(OK),

@@ -3,6 +3,7 @@
 from submissions.actions.choice import choose
 from submissions.actions.evaluate import evaluate
 from submissions.actions.finish import complete, fail, requeue
+from submissions.actions.queue import DOCKER_CLUSTER
 from submissions.actions.reuse import model_archive_of
 from submissions.actions.submit import check_may_submit, submit, submit_csv
 from submissions.actions.submit_image import submit_again, submit_image, submit_reference, submit_upload
@@ -16,8 +17,13 @@ from submissions.actions.triage import (
     retry,
     set_hidden,
 )
+from submissions.actions.work import Probes, may_claim, reopen, work_on_message, work_once, work_without_messages
+from submissions.outages.hosts import Probe
 
 __all__ = [
+    "DOCKER_CLUSTER",
+    "Probe",
+    "Probes",
     "cancel",
     "check_may_submit",
     "choose",
@@ -25,10 +31,12 @@ __all__ = [
     "evaluate",
     "fail",
     "mark_baseline",
+    "may_claim",
     "model_archive_of",
     "re_evaluate",
     "refund",
     "release",
+    "reopen",
     "requeue",
     "retry",
     "set_hidden",
@@ -39,4 +47,7 @@ __all__ = [
     "submit_reference",
     "submit_upload",
     "sweep",
+    "work_on_message",
+    "work_once",
+    "work_without_messages",
 ]

@@ -10,15 +10,20 @@ from typing import Protocol
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.db.models import F
-from django.utils import timezone
 
-from submissions.actions.finish import complete, fail, requeue
+from submissions.actions.db_retry import retry_when_away
+from submissions.actions.fair_order import mark_served
+from submissions.actions.finish import complete, fail
 from submissions.actions.heartbeat import Heartbeat
+from submissions.actions.platform_faults import settle_database_fault, settle_platform_fault
 from submissions.actions.submit import read_csv
 from submissions.faults import ParticipantError, PlatformError
 from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, StatusConflict
+from submissions.models.database_clock import database_now
+from submissions.outages import gate, hosts
 from submissions.scoring import Outcome
 from submissions.storage import files as storage
 from submissions.storage.base import StorageError
@@ -34,7 +39,7 @@ def claim(evaluation_id: int, worker: str) -> Evaluation | None:
     evaluation = Evaluation.objects.filter(pk=evaluation_id).select_related("submission__phase__dataset").first()
     if evaluation is None or evaluation.status != Evaluation.Status.PENDING:
         return None
-    now = timezone.now()
+    now = database_now()
     row = Evaluation.objects.filter(
         pk=evaluation_id, status=Evaluation.Status.PENDING, attempt=evaluation.attempt, available_at__lte=now
     )
@@ -47,7 +52,10 @@ def claim(evaluation_id: int, worker: str) -> Evaluation | None:
         return None
     attempt = evaluation.attempt + 1
     evaluation.refresh_from_db()
-    return evaluation if evaluation.attempt == attempt else None
+    if evaluation.attempt != attempt:
+        return None
+    mark_served(evaluation, now)
+    return evaluation
 
 
 class RunImage(Protocol):
@@ -56,44 +64,63 @@ class RunImage(Protocol):
     def __call__(self, evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome: ...
 
 
-def evaluate(*, evaluation_id: int, worker: str, run_image: RunImage | None = None) -> None:
-    """Run one attempt at an evaluation. Never raises for faults of a submission or of our own parts.
+def evaluate(*, evaluation_id: int, worker: str, run_image: RunImage | None = None) -> bool:
+    """Run one attempt at an evaluation; return whether it was ours to run.
 
+    Never raises for faults of a submission or of our own parts.
     run_image: runs containers; None on a worker without an engine, which returns an image to the queue.
     """
     evaluation = claim(evaluation_id, worker)
     if evaluation is None:
         log.info("not mine", evaluation=evaluation_id)
-        return
+        return False
     structlog.contextvars.bind_contextvars(attempt=evaluation.attempt)
     evaluation.add_event("running", "A worker has started.", worker)
     try:
         with Heartbeat(evaluation) as heartbeat:
-            complete(evaluation=evaluation, outcome=_outcome(evaluation, heartbeat, run_image))
+            outcome = _outcome(evaluation, heartbeat, run_image)
+            complete(evaluation=evaluation, outcome=outcome, still_wanted=lambda: not _is_ending(heartbeat))
+            hosts.record_success(hosts.this_host())
     except StatusConflict as conflict:
         log.info("attempt lost", evaluation=evaluation_id, reason=str(conflict))
     except ParticipantError as fault:
-        _decide(partial(fail, note=fault.note, stage=fault.stage), evaluation, fault.code, fault.staff_detail)
+        verdict = partial(fail, code=fault.code, note=fault.note, staff_detail=fault.staff_detail, stage=fault.stage)
+        _decide(evaluation, verdict)
     except PlatformError as fault:
-        _decide(requeue, evaluation, fault.code, f"{fault.note} {fault.staff_detail}".strip())
+        _decide(evaluation, partial(settle_platform_fault, fault=fault))
+    except (OperationalError, InterfaceError) as error:
+        log.warning("database away", evaluation=evaluation_id, error=type(error).__name__)
+        _decide(evaluation, partial(settle_database_fault, staff_detail=f"database: {type(error).__name__}"))
     except Exception as error:  # any other error is our fault: the row says so, and the try is given back
         log.exception("evaluation crashed", evaluation=evaluation_id)
-        _decide(requeue, evaluation, "SYSTEM_ERROR", f"{type(error).__name__}: {error}")
+        crash = PlatformError("SYSTEM_ERROR", f"{type(error).__name__}: {error}")
+        _decide(evaluation, partial(settle_platform_fault, fault=crash))
+    return True
 
 
-class RecordFailure(Protocol):
-    """A function that records a verdict: `fail` or `requeue`."""
-
-    def __call__(self, *, evaluation: Evaluation, code: str, staff_detail: str) -> None: ...
+def _is_ending(heartbeat: Heartbeat) -> bool:
+    return heartbeat.is_lost or gate.is_stopping()
 
 
-def _decide(verdict: RecordFailure, evaluation: Evaluation, code: str, staff_detail: str) -> None:
-    """Record a verdict, unless a cancel or another worker was faster."""
-    evaluation.status = Evaluation.Status.RUNNING  # restore the status from before the rollback
+class Verdict(Protocol):
+    """A function that records how an attempt ended: `fail`, `settle_platform_fault`, `settle_database_fault`."""
+
+    def __call__(self, *, evaluation: Evaluation) -> None: ...
+
+
+def _decide(evaluation: Evaluation, verdict: Verdict) -> None:
+    """Record a verdict, unless a cancel or another worker was faster; wait for the database where it is away."""
+
+    def record() -> None:
+        evaluation.status = Evaluation.Status.RUNNING  # restore the status from before the rollback
+        verdict(evaluation=evaluation)
+
     try:
-        verdict(evaluation=evaluation, code=code, staff_detail=staff_detail)
+        retry_when_away(record, still_wanted=lambda: not gate.is_stopping())
     except StatusConflict as conflict:
         log.info("attempt lost", evaluation=evaluation.pk, reason=str(conflict))
+    except (OperationalError, InterfaceError):
+        log.warning("database stays away; the lease will run out", evaluation=evaluation.pk)
 
 
 def _outcome(evaluation: Evaluation, heartbeat: Heartbeat, run_image: RunImage | None) -> Outcome:

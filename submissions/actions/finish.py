@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -14,22 +15,26 @@ from django.utils import timezone
 from django_q.tasks import async_task
 from numpy.typing import NDArray
 
-from submissions.actions.db_retry import retry_on_deadlock
+from submissions.actions.db_retry import retry_on_deadlock, retry_when_away
 from submissions.actions.queue import CSV_CLUSTER
 from submissions.failures import FAILURES
 from submissions.faults import PlatformError
-from submissions.models import Evaluation, Split, Team
+from submissions.models import Evaluation, PeriodicJob, Split, Team
+from submissions.models.database_clock import database_now
 from submissions.runner.base import TRIAL
 from submissions.scoring import METRIC_VERSION, MetricError, Outcome, curves, score
 from submissions.signals import evaluation_scored
 
 log = structlog.get_logger(__name__)
 FIRST_BACK_OFF_S = 5
+# Of each code staff get one mail in an hour: what follows has the same cause, and the admin lists it.
+MAIL_EVERY_S = 3600.0
 
 
-def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
+def complete(*, evaluation: Evaluation, outcome: Outcome, still_wanted: Callable[[], bool] = lambda: True) -> None:
     """Score the predictions, finish the evaluation and update the submission's current evaluation and the standing.
 
+    While the database is away, the outcome is kept and finished when it answers again, as long as it is still wanted.
     Raises StatusConflict when the attempt is no longer ours, PlatformError when the truth or a metric fails.
     """
     started = time.monotonic()
@@ -52,7 +57,7 @@ def complete(*, evaluation: Evaluation, outcome: Outcome) -> None:
         evaluation.add_event("scored", "Scored.")
         evaluation_scored.send(Evaluation, submission=submission)
 
-    retry_on_deadlock(finish)
+    retry_when_away(lambda: retry_on_deadlock(finish), still_wanted=still_wanted)
 
 
 def score_splits(evaluation: Evaluation, predictions: NDArray[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -109,15 +114,23 @@ def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_detail: str
         evaluation.add_event("failed", failure.sentence, staff_detail[:20_000])
         if not failure.counts or stage == TRIAL:
             evaluation.submission.give_try_back()
-        if failure.is_ours:
+        if failure.is_ours and PeriodicJob.acquire(f"mail {code}", MAIL_EVERY_S):
             async_task("submissions.tasks.alert_staff", evaluation.pk, cluster=CSV_CLUSTER)
     log.info("evaluation failed", evaluation=evaluation.pk, code=code)
 
 
-def requeue(*, evaluation: Evaluation, code: str, staff_detail: str = "", wait: timedelta | None = None) -> None:
+def requeue(
+    *,
+    evaluation: Evaluation,
+    code: str,
+    staff_detail: str = "",
+    wait: timedelta | None = None,
+    avoid_host: str = "",
+) -> None:
     """Return an attempt that failed by our fault to the queue; after the last one, fail the evaluation as ours.
 
     wait: how long it may not be claimed; None for a delay that doubles with each failed attempt.
+    avoid_host: a host that is to leave the next attempt to others, where there are others.
     Raises StatusConflict when the attempt is no longer ours.
     """
     failed_attempts = evaluation.failed_attempts + 1
@@ -130,7 +143,8 @@ def requeue(*, evaluation: Evaluation, code: str, staff_detail: str = "", wait: 
         evaluation.transition_to(
             Evaluation.Status.PENDING,
             failed_attempts=failed_attempts,
-            available_at=timezone.now() + wait,
+            available_at=database_now() + wait,
+            avoid_host=avoid_host,
             lease_until=None,
             stage="queued",
             enqueued_at=None,

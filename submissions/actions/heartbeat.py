@@ -10,10 +10,10 @@ from types import TracebackType
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
-from django.utils import timezone
+from django.db import DatabaseError, InterfaceError, connection
 
 from submissions.models import Evaluation, StatusConflict
+from submissions.models.database_clock import database_now
 
 log = structlog.get_logger(__name__)
 LOOK_EVERY_S = 0.5
@@ -70,12 +70,12 @@ class Heartbeat:
     def _still_ours(self, extend_s: float | None) -> bool:
         """Return whether the attempt is still ours; extend the lease when due. If the database is down, ask later."""
         row = Evaluation.objects.attempt_running(self.evaluation_id, self.attempt)
-        now = timezone.now()
         try:
             if extend_s is None:
                 return row.exists()
+            now = database_now()
             return row.update(heartbeat_at=now, lease_until=now + timedelta(seconds=extend_s)) == 1
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             log.warning("heartbeat missed", evaluation=self.evaluation_id)
             connection.close()
             return True

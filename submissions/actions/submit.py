@@ -17,6 +17,7 @@ from submissions.actions.db_retry import retry_on_deadlock
 from submissions.actions.queue import enqueue
 from submissions.intake.csv.predictions import PredictionTable, read_predictions
 from submissions.models import Evaluation, Phase, Submission, Team
+from submissions.models.database_clock import database_now
 from submissions.phases import errors as phase_errors
 from submissions.phases import quota
 from submissions.storage import files as storage
@@ -159,6 +160,7 @@ def start_evaluation(submission: Submission) -> Evaluation:
         code_version=settings.CODE_VERSION,
         seed=uuid.uuid4().int % 2**31,
         traceparent=current_traceparent(),
+        available_at=database_now(),
     )
     log.info("evaluation queued", submission=str(submission.pk), evaluation=evaluation.pk)
     evaluation.add_event("received", "Received and checked." if not submission.is_docker else "Received.")

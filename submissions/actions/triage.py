@@ -8,6 +8,7 @@ from django.utils import timezone
 from submissions.actions.queue import enqueue
 from submissions.actions.submit import start_evaluation
 from submissions.models import Evaluation, StatusConflict, Submission, Team
+from submissions.models.database_clock import database_now
 from submissions.phases import errors as phase_errors
 from submissions.runner.base import TRIAL
 from submissions.signals import weight_changed
@@ -61,8 +62,9 @@ def retry(*, evaluation: Evaluation) -> None:
         failure_note="",
         staff_detail="",
         finished_at=None,
-        available_at=timezone.now(),
+        available_at=database_now(),
         stage="queued",
+        avoid_host="",
     )
     evaluation.add_event("queued", "Queued again by the organisers.")
     Submission.objects.filter(pk=evaluation.submission_id).update(try_counts=True)
@@ -98,7 +100,7 @@ def release(*, worker: str) -> int:
     for evaluation in Evaluation.objects.filter(status=Evaluation.Status.RUNNING, worker__startswith=f"{worker}:"):
         try:
             evaluation.transition_to(
-                Evaluation.Status.PENDING, lease_until=None, stage="queued", available_at=timezone.now()
+                Evaluation.Status.PENDING, lease_until=None, stage="queued", available_at=database_now()
             )
         except StatusConflict:
             continue

@@ -3,6 +3,7 @@
 from submissions.admin.authenticator import AuthenticatorAdmin
 from submissions.admin.dataset import CaseAdmin, DatasetAdmin
 from submissions.admin.evaluation import EvaluationAdmin
+from submissions.admin.outage import HostAdmin, IncidentAdmin, PauseAdmin
 from submissions.admin.phase import PhaseAdmin
 from submissions.admin.submission import SubmissionAdmin
 from submissions.admin.team import TeamAdmin
@@ -13,6 +14,9 @@ __all__ = [
     "CaseAdmin",
     "DatasetAdmin",
     "EvaluationAdmin",
+    "HostAdmin",
+    "IncidentAdmin",
+    "PauseAdmin",
     "PhaseAdmin",
     "SubmissionAdmin",
     "TeamAdmin",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
+from submissions.actions.queue import CLUSTERS
 from submissions.admin.display import age
 from submissions.failures import FAILURES
-from submissions.models import Evaluation, Worker
+from submissions.models import Evaluation, Incident, Pause, Worker
 from submissions.models.worker import seen_lately
+from submissions.presenters.waiting import working_groups
 
 Status = Evaluation.Status
 OUR_CODES = [code for code, failure in FAILURES.items() if failure.is_ours]
@@ -29,6 +32,7 @@ class QueueState:
     workers_alive: int
     workers: int
     refusing: int
+    stopped: list[str]
 
     @property
     def oldest(self) -> str:
@@ -36,7 +40,7 @@ class QueueState:
 
 
 def queue_state() -> QueueState:
-    """Read the queue's state with two queries, whatever its size."""
+    """Read the queue's state with a fixed number of queries, whatever its size."""
     now = timezone.now()
     failed = Q(status=Status.FAILED, finished_at__gte=now - timedelta(hours=24))
     evaluations = Evaluation.objects.filter(Q(status__in=[Status.PENDING, Status.RUNNING]) | failed).aggregate(
@@ -52,4 +56,16 @@ def queue_state() -> QueueState:
         workers=Count("pk"),
         refusing=Count("pk", filter=alive & ~Q(refusal="")),
     )
-    return QueueState(**evaluations, **workers)
+    return QueueState(**evaluations, **workers, stopped=list(stopped()))
+
+
+def stopped() -> Iterator[str]:
+    """Yield what stands still, one sentence each: pauses, open incidents, queues that nobody works on."""
+    for pause in Pause.objects.all():
+        yield f"Stopped by {pause.by or 'staff'}: {pause.scope}. {pause.reason}".strip()
+    for incident in Incident.objects.open():
+        yield f"Away since {age(incident.opened_at)}: {incident}; {incident.waiting} attempts wait for it, uncounted."
+    for submission_type, cluster in CLUSTERS.items():
+        waiting = Evaluation.objects.waiting().filter(submission__submission_type=submission_type)
+        if not working_groups(cluster) and (count := waiting.count()):
+            yield f"No worker of the queue '{cluster}' takes work now; {count} wait."

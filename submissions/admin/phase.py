@@ -45,7 +45,7 @@ class PhaseAdmin(admin.ModelAdmin):
     save_on_top = True
     fieldsets = [
         (None, {"fields": ["title", "slug", "dataset", "description", "advice"]}),
-        ("When and for whom", {"fields": [("opens_at", "closes_at"), ("is_hidden", "board_is_public")]}),
+        ("When and for whom", {"fields": [("opens_at", "closes_at"), ("is_hidden", "board_is_public"), "priority"]}),
         ("What it takes", {"fields": [("accepts_csv", "accepts_docker")]}),
         ("Ranking", {"fields": ["metric", "tie_breaks", "decimals"]}),
         ("What participants see", {

@@ -102,6 +102,9 @@ class PhaseForm(forms.ModelForm):
                 message = self.fields[name].help_text.partition("Empty:")[0]
                 self.fields[name].help_text = f"{message}Empty: the site's own, {text}."
 
+    def clean_priority(self) -> int:
+        return self.cleaned_data["priority"] or 0
+
 
 def site_limits() -> dict[str, str]:
     """Return the site's value for each limit that is left empty."""

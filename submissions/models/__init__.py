@@ -3,6 +3,7 @@
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
 from submissions.models.model_archive import ModelArchive
+from submissions.models.outage import Host, Incident, Pause
 from submissions.models.phase import Phase, Quota
 from submissions.models.registry_credential import RegistryCredential
 from submissions.models.submission import Submission
@@ -18,8 +19,11 @@ __all__ = [
     "Dataset",
     "Evaluation",
     "EvaluationEvent",
+    "Host",
+    "Incident",
     "Membership",
     "ModelArchive",
+    "Pause",
     "PeriodicJob",
     "Phase",
     "Quota",

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from submissions.failures import FAILURES, Failure
+from submissions.models.database_clock import database_now
 from submissions.models.submission import Submission
 from submissions.runner.base import TRIAL
 
@@ -43,7 +44,7 @@ class EvaluationQuerySet(models.QuerySet["Evaluation"]):
         return self.filter(pk=pk, status=Evaluation.Status.RUNNING, attempt=attempt)
 
     def lease_expired(self) -> EvaluationQuerySet:
-        return self.filter(status=Evaluation.Status.RUNNING, lease_until__lt=timezone.now())
+        return self.filter(status=Evaluation.Status.RUNNING, lease_until__lt=database_now())
 
 
 class Evaluation(models.Model):
@@ -73,6 +74,9 @@ class Evaluation(models.Model):
     worker = models.CharField(max_length=120, blank=True)
     traceparent = models.CharField(
         max_length=55, blank=True, default="", editable=False, help_text="The trace of the request that sent it."
+    )
+    avoid_host = models.CharField(
+        max_length=120, blank=True, help_text="The host where the last attempt failed by our fault."
     )
     available_at = models.DateTimeField(default=timezone.now, help_text="Not claimed before (back-off).")
     enqueued_at = models.DateTimeField(null=True, blank=True)

@@ -120,6 +120,11 @@ class Phase(models.Model):
     predict_timeout_s = models.PositiveIntegerField(default=300, help_text="One call, or one CT in batch mode.")
     parallel = models.PositiveSmallIntegerField(default=1, help_text="Calls at once to a container.")
     gpu = models.BooleanField(default=False)
+    priority = models.SmallIntegerField(
+        default=0,
+        blank=True,
+        help_text="Evaluations of a phase with a higher number are run first, whoever waits elsewhere.",
+    )
     batch_slugs = models.JSONField(
         default=dict, blank=True, help_text='Other slugs of the batch contract, such as {"image": "ct", "output": "y"}.'
     )

@@ -39,6 +39,9 @@ class Team(models.Model):
     skeleton = SkeletonField()
     code = models.CharField(max_length=24, unique=True, default=new_code, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    served_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When a worker last claimed an evaluation of it."
+    )
 
     class Meta:
         ordering = ["name"]

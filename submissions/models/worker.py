@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
+
+from submissions.models.database_clock import database_now
 
 # Six missed heartbeats: a worker that is silent for longer counts as lost.
 SILENT_AFTER = timedelta(seconds=30)
@@ -61,7 +62,7 @@ class PeriodicJob(models.Model):
     @classmethod
     def acquire(cls, name: str, every_s: float) -> bool:
         """Claim a job that is due: True for exactly one of the workers that ask within `every_s` seconds."""
-        now = timezone.now()
+        now = database_now()
         due = now - timedelta(seconds=every_s)
         _, created = cls.objects.get_or_create(name=name, defaults={"done_at": now})
         return created or cls.objects.filter(name=name, done_at__lte=due).update(done_at=now) == 1

@@ -17,6 +17,7 @@ from submissions.disclosure import View
 from submissions.disclosure.side_channels import cases_of, step_at_or_after, tenth, tenths_shown
 from submissions.models import Evaluation, EvaluationEvent, Split, Submission
 from submissions.models.evaluation import BEFORE_HIDDEN_CASES
+from submissions.presenters.waiting import outlook_of
 
 Type = Submission.Type
 TRIAL = "trial run"
@@ -30,7 +31,7 @@ IMAGE_STEPS = {"started": "checked", "fetch": "checked", "intake": "checked", "l
 
 @dataclass(frozen=True)
 class Progress:
-    """step: the current or last one of the type's STEPS. left_s: an estimate, or None."""
+    """step: the current or last one of the type's STEPS. left_s, starts_in_s: estimates, or None."""
 
     step: str
     sentence: str
@@ -39,6 +40,7 @@ class Progress:
     total: int = 0
     elapsed_s: int | None = None
     left_s: int | None = None
+    starts_in_s: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -54,8 +56,7 @@ def progress_of(evaluation: Evaluation, now: datetime, user: Any = None) -> Prog
     """Return the progress of the evaluation at `now`, as `user` may see it."""
     status = Evaluation.Status
     if evaluation.status == status.PENDING:
-        place = place_in_queue(evaluation)
-        return Progress("queued", f"Waiting in the queue, place {place}.", place=place)
+        return _waiting(evaluation, now)
     if evaluation.status == status.RUNNING:
         return _running(evaluation, now, view_for(evaluation, now, user))
     if evaluation.status == status.COMPLETED:
@@ -63,6 +64,12 @@ def progress_of(evaluation: Evaluation, now: datetime, user: Any = None) -> Prog
     is_cancelled = evaluation.status == status.CANCELLED
     sentence = "Cancelled." if is_cancelled else failed_sentence(evaluation, now, user)
     return Progress(_step_reached(evaluation), sentence)
+
+
+def _waiting(evaluation: Evaluation, now: datetime) -> Progress:
+    place = place_in_queue(evaluation)
+    outlook = outlook_of(evaluation.submission.submission_type)
+    return Progress("queued", outlook.sentence(place), place=place, starts_in_s=outlook.wait_s(place))
 
 
 def _step_reached(evaluation: Evaluation) -> str:

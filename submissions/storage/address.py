@@ -40,9 +40,9 @@ def s3_storage(address: StorageAddress, bucket: str, access_key: str, secret_key
     talk = Config(
         s3={"addressing_style": "path"},
         signature_version="s3v4",
-        connect_timeout=5,
-        read_timeout=60,
-        retries={"max_attempts": 2, "mode": "standard"},
+        connect_timeout=3,
+        read_timeout=20,
+        retries={"max_attempts": 1, "mode": "standard"},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )

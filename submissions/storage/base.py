@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from submissions.faults import PlatformError
+from submissions.faults import PlatformError, SharedPart
 
 PIECE_BYTES = 1 << 20
 PART_URL_SECONDS = 900
@@ -36,6 +36,14 @@ class StorageError(PlatformError):
         self.status_code = 507 if code == "SYSTEM_DISK" else 503
         self.detail = self.message = MESSAGE
         self.details: dict[str, Any] = {}
+
+
+class StorageAway(StorageError):
+    """The store does not answer, or refuses or fails whatever is asked: a fault of the shared part, not of a file."""
+
+    def __init__(self, staff_detail: str, shared: SharedPart) -> None:
+        super().__init__(staff_detail)
+        self.shared = shared
 
 
 class MissingFile(StorageError):

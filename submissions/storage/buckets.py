@@ -35,7 +35,7 @@ def client(server: StorageAddress) -> Minio:
         secret_key=settings.MINIO_SECRET_KEY,
         secure=server.secure,
         region="us-east-1",
-        http_client=PoolManager(timeout=10, retries=Retry(2, backoff_factor=0.2)),
+        http_client=PoolManager(timeout=3, retries=Retry(1, backoff_factor=0.2)),
     )
 
 

@@ -22,8 +22,8 @@ def store(name: str = "default") -> Store:
     if hasattr(backend, "bucket_name"):
         from submissions.storage.s3 import S3Store
 
-        return S3Store(backend)
-    return LocalStore(Path(backend.path("")))
+        return S3Store(backend, name)
+    return LocalStore(Path(backend.path("")), name)
 
 
 def new_key(name: str) -> str:
@@ -76,10 +76,10 @@ def digest_of(key: str) -> Stored:
     return Stored(key, digest.hexdigest(), size)
 
 
-def head_of(key: str, count: int) -> bytes:
-    """Return up to `count` bytes from the beginning of a stored file."""
+def head_of(key: str, count: int, of: Store | None = None) -> bytes:
+    """Return up to `count` bytes from the beginning of a file stored in `of`, or in the store of submissions."""
     head = b""
-    with store().pieces(key) as pieces:
+    with (of or store()).pieces(key) as pieces:
         for piece in pieces:
             head += piece
             if len(head) >= count:

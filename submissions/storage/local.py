@@ -6,6 +6,7 @@ records each finished part. Joining is a rename, whatever the size.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -20,11 +21,16 @@ from typing import Any
 from django.core import signing
 from django.urls import reverse
 
-from submissions.storage.base import PIECE_BYTES, MissingFile, PartsRef, StorageError, storage_error
+from submissions.faults import SharedPart
+from submissions.storage.base import PIECE_BYTES, MissingFile, PartsRef, StorageAway, StorageError, storage_error
 
 DOWNLOAD_SALT = "lunasite.download"
 MODE = 0o640
 SPARE_BYTES = 512 << 20
+
+
+# What a file system answers that is not mounted, or whose server is away, whichever file is asked for.
+AWAY = (errno.EIO, errno.ENODEV, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENXIO)
 
 
 @contextmanager
@@ -41,8 +47,9 @@ def _typed() -> Iterator[None]:
 class LocalStore:
     """See submissions.storage.Store."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, name: str = "default") -> None:
         self._root = root
+        self._part = "datasets" if name == "datasets" else "storage"
         self._incoming = root / "incoming"
 
     def writer(self, key: str) -> LocalWriter:
@@ -52,15 +59,38 @@ class LocalStore:
 
     @contextmanager
     def pieces(self, key: str) -> Iterator[Iterator[bytes]]:
-        with _typed(), self._path(key).open("rb", buffering=0) as file:
+        with _typed(), self._mounted(key), self._path(key).open("rb", buffering=0) as file:
             yield iter(partial(file.read, PIECE_BYTES), b"")
+
+    @contextmanager
+    def _mounted(self, key: str) -> Iterator[None]:
+        """Name the shared part in the error where not the file but the whole folder is away, as a drive may be."""
+        shared = SharedPart(self._part, "", key)
+        try:
+            yield
+        except FileNotFoundError as error:
+            missing = MissingFile(f"{Path(key).name} is missing")
+            missing.shared = shared if self._is_empty() else None
+            raise missing from error
+        except OSError as error:
+            if error.errno in AWAY:
+                raise StorageAway(f"DATA_DIR's files cannot be read ({error.strerror})", shared) from error
+            raise
+
+    def _is_empty(self) -> bool:
+        """Return whether the folder is gone or holds nothing, as that of a drive that is not mounted."""
+        try:
+            return next(self._root.iterdir(), None) is None
+        except OSError:
+            return True
 
     def local_path(self, key: str) -> Path | None:
         return self._path(key)
 
     def size(self, key: str) -> int | None:
         path = self._path(key)
-        return path.stat().st_size if path.is_file() else None
+        with _typed(), self._mounted(key):
+            return path.stat().st_size if path.is_file() else None
 
     def check_room(self, size_bytes: int) -> None:
         with _typed():

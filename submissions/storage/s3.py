@@ -21,26 +21,38 @@ from django.conf import settings
 from django.utils.http import content_disposition_header
 from urllib3.exceptions import HTTPError
 
-from submissions.storage.base import PIECE_BYTES, MissingFile, PartsRef, StorageError, storage_error
+from submissions.faults import SharedPart
+from submissions.storage.base import PIECE_BYTES, MissingFile, PartsRef, StorageAway, StorageError, storage_error
 
 PART_BYTES = 8 << 20
 PARTS_AT_ONCE = 2
-ABSENT = {"404", "NoSuchKey", "NoSuchBucket", "NoSuchUpload", "NotFound"}
+ABSENT = {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}
+NO_BUCKET = {"NoSuchBucket"}
+SUBMISSIONS, DATASETS = "storage", "datasets"  # parts of models.Incident
 REFUSED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
 
 @contextmanager
-def _typed() -> Iterator[None]:
-    """Turn an error of the server or the network into StorageError."""
+def _typed(part: str = SUBMISSIONS, key: str = "") -> Iterator[None]:
+    """Turn an error of the server or the network into StorageError; StorageAway where any file would meet it.
+
+    part, key: of an incident, should the server be away.
+    """
+    away = SharedPart(part, "", key)
     try:
         yield
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in NO_BUCKET:
+            raise StorageAway(_client_note(code), away) from error
         if code in ABSENT:
             raise MissingFile(f"the object store has no such object ({code})") from error
+        if code in REFUSED or status >= 500:
+            raise StorageAway(_client_note(code), away) from error
         raise StorageError(_client_note(code)) from error
     except (BotoCoreError, HTTPError, OSError) as error:
-        raise StorageError(f"MINIO_ENDPOINT does not answer ({type(error).__name__})") from error
+        raise StorageAway(f"MINIO_ENDPOINT does not answer ({type(error).__name__})", away) from error
 
 
 def _client_note(code: str) -> str:
@@ -51,10 +63,11 @@ def _client_note(code: str) -> str:
 
 
 class S3Store:
-    """See submissions.storage.Store. backend: django-storages' S3Storage."""
+    """See submissions.storage.Store. backend: django-storages' S3Storage. name: its name in STORAGES."""
 
-    def __init__(self, backend: Any) -> None:
+    def __init__(self, backend: Any, name: str = "default") -> None:
         self._backend = backend
+        self._part = DATASETS if name == "datasets" else SUBMISSIONS
         self._bucket: str = backend.bucket_name
 
     @property
@@ -66,17 +79,18 @@ class S3Store:
 
     @contextmanager
     def pieces(self, key: str) -> Iterator[Iterator[bytes]]:
-        with _typed():
+        away = self._part, key
+        with _typed(*away):
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
         with closing(body):
-            yield _read(body)
+            yield _read(body, *away)
 
     def local_path(self, key: str) -> Path | None:
         return None
 
     def size(self, key: str) -> int | None:
         try:
-            with _typed():
+            with _typed(self._part):
                 return int(self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"])
         except MissingFile:
             return None
@@ -180,9 +194,9 @@ def _public_client(backend: Any) -> Any:
     )
 
 
-def _read(body: Any) -> Iterator[bytes]:
+def _read(body: Any, part: str, key: str) -> Iterator[bytes]:
     while True:
-        with _typed():
+        with _typed(part, key):
             piece = body.read(PIECE_BYTES)
         if not piece:
             return

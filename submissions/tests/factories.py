@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from submissions import actions
-from submissions.models import Case, Dataset, Phase, Quota
+from submissions.models import Case, Dataset, Phase, Quota, Worker
 from submissions.teams.membership import create_team
 
 numbers = itertools.count(1)
@@ -63,6 +63,14 @@ def csv_bytes(values=GOOD, header="AnnotationID,probability"):
 
 def csv_file(values=GOOD, name="predictions.csv"):
     return SimpleUploadedFile(name, csv_bytes(values), content_type="text/csv")
+
+
+def make_worker(cluster="evaluations", host="tests"):
+    """Return a worker group that has just reported itself."""
+    now = timezone.now()
+    return Worker.objects.create(
+        name=f"{host}/{cluster}/1", host=host, cluster=cluster, pid=1, started_at=now, seen_at=now
+    )
 
 
 def make_submission(user=None, phase=None, values=GOOD, **fields):

@@ -29,6 +29,7 @@ from submissions.presenters.csv_template import ids_file, template_file
 from submissions.presenters.progress import answered_shown, events_shown, progress_of, run_seconds
 from submissions.presenters.report import report_of
 from submissions.presenters.score_table import listed_score, score_rows, step_states
+from submissions.presenters.waiting import outlook_of
 from submissions.scoring import METRICS, metrics_of
 from submissions.storage.base import StorageError
 from submissions.web.forms import CsvForm
@@ -79,6 +80,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "form": CsvForm(),
         "image_form": ImageForm(phase=phase),
         "send_docker": request.GET.get("send") == Submission.Type.DOCKER,
+        "outlooks": {kind: outlook_of(kind) for kind in Submission.Type.values},
     } | more
 
 

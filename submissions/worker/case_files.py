@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from submissions.faults import PlatformError
+from submissions.faults import PlatformError, SharedPart
 from submissions.kinds import Kind
 from submissions.models import Case, Dataset
 from submissions.runner.base import RunCase
-from submissions.storage.base import StorageError
+from submissions.storage.base import FULL, StorageAway, StorageError
 from submissions.storage.files import store
 
 # Of the public sample cases, so many are tried before the hidden ones.
@@ -60,8 +60,14 @@ def _laid_out(case: Case, folder: Path) -> Path:
             part.chmod(0o644)
             os.utime(part, ns=EPOCH_NS)
             part.rename(target)
-        except (OSError, StorageError) as error:
-            raise PlatformError("SYSTEM_DATASET", f"image of case {case.pk}: {error}") from error
+        except StorageAway:
+            raise
+        except OSError as error:
+            code = "SYSTEM_DISK" if error.errno in FULL else "SYSTEM_DATASET"
+            raise PlatformError(code, f"image of case {case.pk}: {error}") from error
+        except StorageError as error:
+            shared = SharedPart("dataset", str(case.dataset_id), case.image)  # type: ignore[attr-defined]
+            raise PlatformError("SYSTEM_DATASET", f"image of case {case.pk}: {error}", shared=shared) from error
         finally:
             part.unlink(missing_ok=True)
     return target

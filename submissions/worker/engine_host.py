@@ -44,6 +44,19 @@ def connect() -> Engine:
     return DockerEngine(settings.DOCKER_HOST or None)
 
 
+def engine_problem() -> str:
+    """Return why this host's engine cannot be used now, or ""."""
+    try:
+        engine = connect()
+        try:
+            engine.facts()
+        finally:
+            engine.close()
+    except EngineFault as fault:
+        return f"its engine does not answer ({fault.note} {fault.staff_detail})"[:400]
+    return ""
+
+
 def runtime() -> str | None:
     return settings.EVALUATION_RUNTIME or None
 

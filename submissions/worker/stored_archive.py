@@ -11,7 +11,7 @@ from django.conf import settings
 
 from submissions.models import ModelArchive, Submission
 from submissions.storage.base import MissingFile
-from submissions.storage.files import fetch_to, store
+from submissions.storage.files import fetch_to, head_of, store
 
 
 @contextlib.contextmanager
@@ -25,6 +25,7 @@ def stored_archive(
     local = store().local_path(submission.file)
     if local is not None:
         if not local.is_file():
+            head_of(submission.file, 1)  # raises StorageAway where more than this file is away
             raise MissingFile(f"{submission.file} is missing")
         yield local
         return

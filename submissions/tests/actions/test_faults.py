@@ -16,7 +16,7 @@ from submissions.actions.evaluate import claim
 from submissions.models import Evaluation
 from submissions.presenters.progress import progress_of, run_seconds, steps_of
 from submissions.presenters.score_table import step_states
-from submissions.tests.factories import evaluated, make_member, make_phase, make_submission, make_user
+from submissions.tests.factories import evaluated, make_member, make_phase, make_submission, make_user, make_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -190,6 +190,7 @@ def fail_as_ours(submission):
 )
 def test_progress_says_in_one_sentence_where_it_stands(happen, response):
     submission = make_submission(user=make_member(), phase=make_phase())
+    make_worker()
     happen(submission)
     submission.refresh_from_db()
     evaluation = submission.latest

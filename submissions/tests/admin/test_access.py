@@ -148,10 +148,13 @@ def test_the_first_page_says_how_the_queue_does(client):
     assert "1 refuse containers" in page
 
 
-def test_the_first_page_asks_two_questions_about_the_queue():
+@pytest.mark.parametrize("count", [0, 5])
+def test_the_first_page_asks_eight_questions_whatever_the_queue(count):
+    for _ in range(count):
+        make_submission()
     with CaptureQueriesContext(connection) as queries:
         queue_state()
-    assert len(queries) == 2
+    assert len(queries) == 8
 
 
 def test_workers_show_their_heartbeat_and_why_they_refuse(client):

@@ -9,9 +9,10 @@ from submissions import actions
 from submissions.actions.evaluate import claim
 from submissions.disclosure import View
 from submissions.models import Evaluation
+from submissions.presenters import waiting as outlooks
 from submissions.presenters.progress import STAGES, progress_of
 from submissions.presenters.score_table import listed_score, score_rows
-from submissions.tests.factories import evaluated, make_member, make_phase, make_submission
+from submissions.tests.factories import evaluated, make_member, make_phase, make_submission, make_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +33,8 @@ def test_the_queue_counts_what_waits_ahead_in_the_same_queue():
     image.refresh_from_db()
     assert progress_of(image.latest, timezone.now()).place == 1
     claim(first.latest.pk, "w")
+    make_worker()
+    outlooks.forget()
     waiting = progress_of(third.latest, timezone.now())
     assert (waiting.place, waiting.sentence, waiting.step) == (2, "Waiting in the queue, place 2.", "queued")
 

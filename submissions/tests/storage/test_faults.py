@@ -81,11 +81,11 @@ def test_a_store_that_is_down_brings_the_page_back_with_a_sentence(settings):
         assert "file storage has a problem" in answer.content.decode()
 
 
-def test_a_store_that_is_down_sets_a_running_evaluation_back(settings):
+def test_a_store_that_is_down_sets_a_running_evaluation_back_and_counts_no_attempt(settings):
     submission = make_submission()
     use_s3(settings, "http://127.0.0.1:9")
 
     evaluation = run(submission)
 
-    assert (evaluation.status, evaluation.failed_attempts) == ("pending", 1)
+    assert (evaluation.status, evaluation.failed_attempts) == ("pending", 0)
     assert "MINIO_ENDPOINT" in evaluation.staff_detail

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import threading
 import urllib.request
 import uuid
 from datetime import timedelta
@@ -15,12 +16,12 @@ from django.test import Client
 from django.utils import timezone
 
 from lunasite.http.errors import ApiError
-from submissions.management.commands.work import run_due_jobs
 from submissions.models import Submission, Upload
 from submissions.storage import files as storage
 from submissions.tests.factories import make_member, make_phase
 from submissions.tests.image_archives import docker_archive, layer
 from submissions.uploads import resumable
+from submissions.worker.periodic_jobs import run_due_jobs
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/uploads"
@@ -375,7 +376,7 @@ def test_workers_drop_what_expired(client):
     begin(client)
     Upload.objects.update(expires_at=timezone.now())
 
-    run_due_jobs("evaluations")
+    run_due_jobs(threading.Event())
 
     assert not Upload.objects.exists()
 

@@ -1,0 +1,54 @@
+"""Verify a backup: every file is there with its digest, every key that the database names is among them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from lunasite.backup import database
+from lunasite.backup.manifest import Manifest
+from lunasite.backup.places import Place, scratch_file
+
+
+def problems(place: Place, manifest: Manifest) -> Iterator[str]:
+    """Yield what is wrong with a backup, one line each; nothing when it can be restored in full."""
+    for name, facts in manifest.parts.items():
+        yield from _differs(place, f"backups/{manifest.stamp}/{name}", facts["sha256"], facts["size"])
+    for file in manifest.files:
+        yield from _differs(place, file.name, file.sha256, file.size)
+    present = {(file.store, file.key) for file in manifest.files}
+    for store, key in manifest.referenced:
+        if (store, key) not in present:
+            yield f"{store}/{key}: the database names it, and it is not in the backup"
+    yield from _dump_problem(place, manifest)
+
+
+def _differs(place: Place, name: str, sha256: str, size: int) -> Iterator[str]:
+    digest, read = hashlib.sha256(), 0
+    try:
+        for piece in place.pieces(name):
+            digest.update(piece)
+            read += len(piece)
+    except FileNotFoundError:
+        yield f"{name}: missing"
+        return
+    if read != size:
+        yield f"{name}: {read} bytes instead of {size}"
+    elif digest.hexdigest() != sha256:
+        yield f"{name}: its content changed (sha256)"
+
+
+def _dump_problem(place: Place, manifest: Manifest) -> Iterator[str]:
+    name = database.NAMES[manifest.vendor]
+    if place.size(f"backups/{manifest.stamp}/{name}") is None:
+        return  # told already
+    with scratch_file() as path:
+        fetch(place, f"backups/{manifest.stamp}/{name}", path)
+        if what := database.problem(path, manifest.vendor):
+            yield what
+
+
+def fetch(place: Place, name: str, path: object) -> None:
+    with open(str(path), "wb") as file:
+        for piece in place.pieces(name):
+            file.write(piece)

@@ -1,0 +1,121 @@
+"""What those who wait are told: whether anything works on their queue, why not, and about how long it takes."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import threading
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+
+from submissions.actions.queue import CLUSTERS, DOCKER_CLUSTER
+from submissions.models import Evaluation, Host, Pause, Submission, Worker
+from submissions.models.database_clock import database_now
+from submissions.models.outage import host_scope, queue_scope
+from submissions.outages import pauses
+
+KEEP_S = 5.0
+RECENT = 20
+RECENT_WITHIN = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The state of one queue. halted: why nothing moves, one sentence, or "". seconds: of a usual run, if known."""
+
+    halted: str
+    workers: int
+    seconds: float | None
+
+    def wait_s(self, place: int) -> int | None:
+        """Return about how long the evaluation at this place waits until it starts; None where nobody can know."""
+        if self.halted or self.seconds is None or not self.workers:
+            return None
+        return round(self.seconds * (place - 1) / self.workers)
+
+    def sentence(self, place: int) -> str:
+        if self.halted:
+            return f"Waiting, place {place}. {self.halted}"
+        wait_s = self.wait_s(place)
+        about = "" if wait_s is None or wait_s < 5 else f"; it starts in about {in_words(wait_s)}"
+        return f"Waiting in the queue, place {place}{about}."
+
+
+def in_words(seconds: int) -> str:
+    if seconds < 90:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{round(minutes / 60)} h"
+
+
+_recent: dict[str, tuple[float, Outlook]] = {}
+_lock = threading.Lock()
+
+
+def outlook_of(submission_type: str) -> Outlook:
+    """Return the state of a queue, at most KEEP_S old: pages ask for it every second."""
+    with _lock:
+        kept = _recent.get(submission_type)
+        if kept and time.monotonic() - kept[0] < KEEP_S:
+            return kept[1]
+    fresh = look(submission_type)
+    with _lock:
+        _recent[submission_type] = (time.monotonic(), fresh)
+    return fresh
+
+
+def forget() -> None:
+    with _lock:
+        _recent.clear()
+
+
+def look(submission_type: str) -> Outlook:
+    cluster = CLUSTERS[submission_type]
+    processes = settings.CONTAINER_WORKERS if cluster == DOCKER_CLUSTER else settings.EVALUATION_WORKERS
+    groups = working_groups(cluster)
+    return Outlook(why_halted(cluster, groups), groups * int(processes), usual_seconds(submission_type))
+
+
+def working_groups(cluster: str) -> int:
+    """Count the worker groups of a queue that take work now: alive, on a host neither drained nor in quarantine."""
+    alive = Worker.objects.alive(database_now()).filter(cluster=cluster)
+    hosts = list(alive.values_list("host", flat=True))
+    out = set(Host.objects.filter(name__in=hosts).exclude(quarantined_at=None).values_list("name", flat=True))
+    drained = set(Pause.objects.filter(scope__in=map(host_scope, hosts)).values_list("scope", flat=True))
+    return sum(host not in out and host_scope(host) not in drained for host in hosts)
+
+
+def why_halted(cluster: str, groups: int) -> str:
+    if pause := pauses.paused(queue_scope(cluster)):
+        reason = f": {pause.reason.rstrip('.')}" if pause.reason else ""
+        return f"The organisers have paused this queue{reason}."
+    if pauses.incident_of(cluster):
+        return "A part of ours does not answer now; what was sent is kept and goes on by itself."
+    if not groups:
+        what = "images" if cluster == DOCKER_CLUSTER else "predictions"
+        return f"No worker for {what} is running now; what was sent is kept until one starts."
+    return ""
+
+
+def usual_seconds(submission_type: str) -> float | None:
+    """Return the median run time of the last evaluations of this type, None where there were none lately.
+
+    Of images it is rounded up to a minute: a run's seconds may tell something of the hidden cases.
+    """
+    done = Evaluation.objects.filter(
+        status=Evaluation.Status.COMPLETED,
+        submission__submission_type=submission_type,
+        finished_at__gte=database_now() - RECENT_WITHIN,
+    )
+    times = [
+        (finished - started).total_seconds()
+        for started, finished in done.order_by("-pk").values_list("started_at", "finished_at")[:RECENT]
+        if started and finished
+    ]
+    if not times:
+        return None
+    median = max(0.0, statistics.median(times))
+    return math.ceil(median / 60) * 60.0 if submission_type == Submission.Type.DOCKER else median

@@ -1,0 +1,123 @@
+"""A sick host takes itself out of work, and comes back when it is well."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from submissions import actions
+from submissions.actions import work
+from submissions.faults import PlatformError
+from submissions.models import Host, Incident, Worker
+from submissions.outages import hosts, probes
+from submissions.tests.actions.test_queue import make_image
+from submissions.tests.factories import make_submission
+
+pytestmark = pytest.mark.django_db
+HOUR_S = 3600.0
+
+
+@pytest.fixture
+def other_host():
+    """Another host that reaches the storage, succeeds, and takes images."""
+    now = timezone.now()
+    worker = {"host": "other", "pid": 1, "started_at": now, "seen_at": now}
+    for cluster in ("evaluations", "containers"):
+        Worker.objects.create(name=f"other/{cluster}/1", cluster=cluster, **worker)
+    return Host.objects.create(name="other", seen_at=now, storage_answered_at=now, last_success_at=now)
+
+
+def mine():
+    return Host.objects.get(name=hosts.this_host())
+
+
+@pytest.fixture
+def clock_an_hour_ahead(monkeypatch):
+    real = probes.database_now
+    monkeypatch.setattr(probes, "database_now", lambda: real() - timedelta(seconds=HOUR_S))
+
+
+def test_a_host_that_is_well_may_claim():
+    assert work.may_claim("evaluations", lambda cluster: [])
+    assert (mine().problem, mine().quarantined_at) == ("", None)
+
+
+def test_a_host_whose_clock_is_an_hour_ahead_takes_itself_out(clock_an_hour_ahead):
+    assert not work.may_claim("evaluations", lambda cluster: [])
+    assert "3600 s ahead" in mine().quarantine_reason
+    assert Incident.objects.open().get().scope == hosts.this_host()
+
+
+def test_its_messages_go_back_to_the_queue(clock_an_hour_ahead):
+    from django_q.models import OrmQ
+
+    evaluation = make_submission().latest
+    OrmQ.objects.all().delete()
+    actions.work_on_message(evaluation_id=evaluation.pk, worker="w", run_image=None, probes=lambda cluster: [])
+    evaluation.refresh_from_db()
+    assert (evaluation.status, evaluation.attempt) == ("pending", 0)
+    assert [message.task["args"] for message in OrmQ.objects.filter(key="evaluations")][-1] == (evaluation.pk,)
+
+
+def test_a_host_comes_back_when_its_probes_pass(monkeypatch):
+    answers = ["its engine does not answer", ""]
+    engine = [lambda: answers.pop(0)]
+    assert not work.may_claim("containers", lambda cluster: engine)
+    assert mine().quarantined_at is not None
+    assert work.may_claim("containers", lambda cluster: engine)
+    assert mine().quarantined_at is None
+    assert not Incident.objects.open().exists()
+
+
+def fails_here(evaluation, heartbeat):
+    raise PlatformError("SYSTEM_ENGINE", "no space left in the layer store")
+
+
+def test_failures_that_others_do_not_have_send_a_host_to_quarantine(other_host):
+    images = [make_image() for _ in range(4)]
+    for image in images:
+        actions.evaluate(evaluation_id=image.latest.pk, worker="w", run_image=fails_here)
+    assert "not elsewhere" in mine().quarantine_reason
+    assert [image.latest.failed_attempts for image in images] == [1, 1, 0, 0]
+    assert {image.latest.avoid_host for image in images} == {hosts.this_host()}
+    assert not work.may_claim("containers", lambda cluster: [])
+    Host.objects.filter(name=hosts.this_host()).update(quarantined_at=timezone.now() - timedelta(minutes=11))
+    assert work.may_claim("containers", lambda cluster: [])
+    hosts.record_failure(hosts.this_host(), "SYSTEM_ENGINE")
+    assert mine().quarantined_at is not None, "one more failure sends it back"
+
+
+def test_failures_that_every_host_has_are_no_reason(other_host):
+    Host.objects.filter(name="other").update(last_success_at=timezone.now() - timedelta(hours=1))
+    for _ in range(4):
+        hosts.record_failure(hosts.this_host(), "SYSTEM_ENGINE")
+    assert mine().quarantined_at is None
+
+
+def test_a_retry_is_left_to_another_host_while_there_is_one(other_host):
+    image = make_image()
+    actions.evaluate(evaluation_id=image.latest.pk, worker="w", run_image=fails_here)
+    image.evaluations.update(available_at=timezone.now())
+    assert work.candidates("containers") == []
+    Worker.objects.update(seen_at=timezone.now() - timedelta(minutes=5))
+    assert work.candidates("containers") == [image.latest.pk]
+
+
+def test_storage_that_only_this_host_misses_is_this_hosts_trouble(other_host, monkeypatch):
+    monkeypatch.setattr(probes, "is_readable", lambda name, key: False)
+    assert not hosts.check_this_host()
+    assert "other hosts reach" in mine().quarantine_reason
+    assert list(Incident.objects.open().values_list("part", flat=True)) == ["host"]
+
+
+def test_storage_that_nobody_reaches_is_an_incident(monkeypatch):
+    monkeypatch.setattr(probes, "is_readable", lambda name, key: False)
+    hosts.check_this_host()
+    assert list(Incident.objects.open().values_list("part", flat=True)) == ["storage"]
+    assert mine().quarantined_at is None
+
+
+def test_a_full_disk_is_this_hosts_trouble(monkeypatch):
+    monkeypatch.setattr(probes, "MIN_FREE_BYTES", 1 << 60)
+    assert not hosts.check_this_host()
+    assert "MiB free" in mine().quarantine_reason

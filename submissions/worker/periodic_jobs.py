@@ -1,0 +1,46 @@
+"""The periodic jobs that all workers share: each is run by one of them when it is due, in bounded batches."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+from django.conf import settings
+
+from submissions import actions
+from submissions.actions.sweep import SWEEP, grant_grace
+from submissions.models import Host, Incident, PeriodicJob, Worker
+from submissions.models.database_clock import database_now
+from submissions.uploads.resumable import drop_expired
+
+SWEEP_EVERY_S = 20.0
+
+
+def run_due_jobs(stopping: threading.Event) -> None:
+    """Run the jobs that are due, stopping between two of them when the worker ends."""
+    for job in (actions.reopen, sweep_if_due, drop_uploads_if_due, forget_if_due):
+        if stopping.is_set():
+            return
+        job()
+
+
+def sweep_if_due() -> None:
+    grant_grace(database_now())
+    if PeriodicJob.acquire(SWEEP, min(SWEEP_EVERY_S, settings.EVALUATION_LEASE_SECONDS)):
+        actions.sweep()
+
+
+def drop_uploads_if_due() -> None:
+    if PeriodicJob.acquire("expired uploads", 600):
+        drop_expired()
+
+
+def forget_if_due() -> None:
+    """Forget workers and hosts that have been silent for a day, and incidents of half a year ago."""
+    if not PeriodicJob.acquire("forget workers", 3600):
+        return
+    now = database_now()
+    Worker.objects.filter(seen_at__lt=now - timedelta(days=1)).delete()
+    Host.objects.filter(seen_at__lt=now - timedelta(days=1), quarantined_at=None).delete()
+    Incident.objects.filter(closed_at__lt=now - timedelta(days=180)).delete()
+    PeriodicJob.objects.filter(name__startswith="probe incident", done_at__lt=now - timedelta(days=1)).delete()
