@@ -352,6 +352,7 @@ EVALUATION_CPUS = env.number("EVALUATION_CPUS", 2, least=0.1, most=256)
 EVALUATION_TIMEOUT_SECONDS = env.number("EVALUATION_TIMEOUT_SECONDS", 3600, least=1, most=7 * 86400)
 EVALUATION_CASES_DIR = env.path("EVALUATION_CASES_DIR", DATA_DIR / "cases")
 CODE_VERSION = env.text("CODE_VERSION", __version__)
+WORKER_ALIVE_PATH = env.text("WORKER_ALIVE_PATH")
 
 # django-q2 redelivers every task that runs longer than `retry`. This is harmless, because the evaluation row
 # decides (rule R9), but the numbers keep it rare.

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -84,6 +85,7 @@ class WorkerGroup:
     def _wait_for_database(self) -> None:
         while not self.stopping.is_set() and not answers():
             log.warning("database away", worker=self.name)
+            show_life()
             self.stopping.wait(BEAT_EVERY_S)
         connections.close_all()
 
@@ -94,6 +96,7 @@ class WorkerGroup:
             if time.monotonic() >= next_beat:
                 next_beat = time.monotonic() + BEAT_EVERY_S
                 self.children = psutil.Process().children(recursive=True)
+                show_life()
                 self._beat_or_note_outage()
             self.stopping.wait(LOOK_EVERY_S)
 
@@ -161,6 +164,12 @@ class WorkerGroup:
         cluster.stop_event.set()
         cluster.sentinel.join(timeout=END_WITHIN_S[self.cluster])
         end_processes(children)
+
+
+def show_life() -> None:
+    """Touch WORKER_ALIVE_PATH: a container's health check asks how old it is, whether or not the database answers."""
+    if settings.WORKER_ALIVE_PATH:
+        Path(settings.WORKER_ALIVE_PATH).touch()
 
 
 def limit_database_waits(seconds: float) -> None:

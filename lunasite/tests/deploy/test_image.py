@@ -299,6 +299,13 @@ def test_workers_may_not_write_the_hidden_data(composed):
     assert "AccessDenied" in composed.inside("worker-evaluations", *shell, check=False)
 
 
+def test_a_worker_s_health_check_holds(composed):
+    for name in ("worker-evaluations", "worker-containers"):
+        kind, check = composed.file["services"][name]["healthcheck"]["test"]
+        assert kind == "CMD-SHELL"
+        composed.inside(name, "sh", "-c", check.replace("$$", "$"))
+
+
 def test_nothing_but_the_volumes_can_be_written(composed):
     for name in ("web", "worker-evaluations", "worker-containers"):
         assert "Read-only file system" in composed.inside(name, "touch", "/app/x", check=False)

@@ -68,7 +68,7 @@ def test_each_part_has_its_own_identity_and_only_its_rights(compose_folder):
     assert "Admin" not in identities["web"]["actions"]
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     owners = [name for name, service in services.items() if "postgres_owner_password" in service.get("secrets", [])]
-    assert owners == ["postgres", "setup"]
+    assert owners == ["postgres", "setup", "backup"]
     published = {name: service["networks"] for name, service in services.items()}
     assert published["postgres"] == ["database"]
     assert "front" not in published["worker-containers"]
