@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
+from django.db.models import QuerySet
 
 from lunasite.http.tracing import continued, span
 from submissions import actions
@@ -43,10 +45,20 @@ def run_image(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
     return run_containers(evaluation, heartbeat)
 
 
+def to_alert() -> QuerySet[Any]:
+    """Return the staff who may look at every evaluation: whom the link in the mail serves."""
+    by_model = "django.contrib.auth.backends.ModelBackend"
+    users: Any = get_user_model().objects
+    everywhere = users.with_perm("submissions.all_phases", backend=by_model)
+    able = users.with_perm("submissions.view_evaluation", backend=by_model)
+    found: QuerySet[Any] = users.filter(pk__in=everywhere.values("pk")).filter(pk__in=able.values("pk"), is_staff=True)
+    return found
+
+
 def alert_staff(evaluation_id: int) -> None:
     """Mail all staff accounts that have an address about a failure of ours: only where to look."""
     evaluation = Evaluation.objects.filter(pk=evaluation_id).first()
-    staff = get_user_model().objects.filter(is_staff=True, is_active=True).exclude(email="")
+    staff = to_alert().exclude(email="")
     if evaluation is None:
         return
     subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}Evaluation {evaluation.pk} failed: {evaluation.failure_code}"

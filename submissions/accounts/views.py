@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import messages
@@ -14,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from lunasite.http.errors import ApiError
 from submissions.accounts.forms import TokenForm
 from submissions.accounts.tokens import create_token
 from submissions.models import ApiToken
@@ -42,12 +44,20 @@ def account(request: HttpRequest) -> HttpResponse:
 @login_required
 @never_cache
 @require_POST
+@reauthentication_required
 def make_token(request: HttpRequest) -> HttpResponse:
-    """Show the token itself this one time: only its digest is stored."""
+    """Show the token itself this one time: only its digest is stored.
+
+    A token outlives the session, so a session that was left open makes none: the sign-in must be fresh.
+    """
     form = TokenForm(request.POST)
     if not form.is_valid():
         return render(request, "account/account.html", _context(request, form), status=400)
-    _, text = create_token(user=request.user, name=form.cleaned_data["name"], days=form.cleaned_data["days"])
+    try:
+        _, text = create_token(user=request.user, name=form.cleaned_data["name"], days=form.cleaned_data["days"])
+    except ApiError as refusal:
+        form.add_error("name", refusal.message)
+        return render(request, "account/account.html", _context(request, form), status=refusal.status_code)
     return render(request, "account/account.html", {**_context(request, TokenForm()), "new_token": text}, status=201)
 
 

@@ -3,6 +3,7 @@
 from submissions.actions.choice import choose
 from submissions.actions.evaluate import evaluate
 from submissions.actions.finish import complete, fail, requeue
+from submissions.actions.oversight import cancel_for, file_url
 from submissions.actions.reuse import model_archive_of
 from submissions.actions.submit import check_may_submit, submit, submit_csv
 from submissions.actions.submit_image import submit_again, submit_image, submit_reference, submit_upload
@@ -19,11 +20,13 @@ from submissions.actions.triage import (
 
 __all__ = [
     "cancel",
+    "cancel_for",
     "check_may_submit",
     "choose",
     "complete",
     "evaluate",
     "fail",
+    "file_url",
     "mark_baseline",
     "model_archive_of",
     "re_evaluate",
