@@ -27,9 +27,9 @@ def make_member(name=None, team=None):
     return user
 
 
-def make_staff(group, *phases, name=None):
+def make_staff(group, *phases, name=None, **fields):
     """Return a staff account in one of the ready-made groups; an organiser organises `phases`."""
-    user = make_user(name, is_staff=True)
+    user = make_user(name, is_staff=True, **fields)
     user.groups.add(Group.objects.get(name=group))
     for phase in phases:
         phase.organisers.add(user)

@@ -175,7 +175,7 @@ def test_a_long_board_is_ranked_anew_by_a_worker(staff, monkeypatch):
     assert Standing.objects.get().score == scores["brier"]
 
 
-def test_what_was_overlooked_is_said(staff):
+def test_what_was_overlooked_is_said(staff, settings):
     bare = make_phase(disclosure="competition", ladder_step=None)
     output = " ".join(phase_warnings(bare))
     for text in (
@@ -207,7 +207,12 @@ def test_practice_over_private_cases_is_named():
     dataset = make_dataset(splits=SPLIT)
     dataset.cases.update(image="data/v1/x.mha")
     closes_at = timezone.now() + timedelta(days=1)
-    assert phase_warnings(make_phase(dataset, quotas=[(1, None)], closes_at=closes_at)) == []
+    complete = make_phase(dataset, quotas=[(1, None)], closes_at=closes_at)
+    assert [line.partition(":")[0] for line in phase_warnings(complete)] == ["No mail server confirms addresses"]
+    complete.needs_approval = True
+    assert phase_warnings(complete) == []
+    complete.needs_approval, settings.ACCOUNT_EMAIL_VERIFICATION = False, "mandatory"
+    assert phase_warnings(complete) == []
     assert "no end" in " ".join(phase_warnings(make_phase(dataset, quotas=[(1, None)])))
 
 
