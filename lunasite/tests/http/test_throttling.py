@@ -1,4 +1,4 @@
-"""Rate limits hold exactly, for each network of a caller (T50, T67)."""
+"""Rate limits hold exactly, for each network of a caller (T84)."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""The ready-made groups, the mark `is_staff` without permissions, and the audit log (T63, T64)."""
+"""The ready-made groups, the mark `is_staff` without permissions, and the audit log (T82, T83)."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission

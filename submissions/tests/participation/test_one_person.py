@@ -1,4 +1,4 @@
-"""One person with several teams or accounts: bound to the first of a phase, let in by the organisers (T31, T65)."""
+"""One person with several teams or accounts: bound to the first of a phase, let in by the organisers (T31)."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What the owner of a team decides, and that nobody else does (T31, T66)."""
+"""What the owner of a team decides, and that nobody else does (T81)."""
 
 from datetime import timedelta
 from urllib.parse import urlsplit
