@@ -53,6 +53,8 @@ class ExactThrottle(ScopedRateThrottle):
         if not self.scope or not (rate := self.get_rate()):
             return True
         calls, window_s = self.parse_rate(rate)
+        if calls is None or window_s is None:
+            return True
         ident = f"user {request.user.pk}" if request.user and request.user.is_authenticated else self.get_ident(request)
         digest = sha256(f"{self.scope} {ident}".encode()).hexdigest()
         self._wait_s = seconds_to_wait(f"{self.scope} {digest}", calls, window_s, time.time())

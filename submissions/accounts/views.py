@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.decorators import reauthentication_required
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import messages
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from lunasite.http.errors import ApiError
 from submissions.accounts.forms import TokenForm
+from submissions.accounts.fresh import fresh_sign_in_required
 from submissions.accounts.tokens import create_token
 from submissions.models import ApiToken
 from submissions.models.team import team_of
@@ -44,7 +44,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @login_required
 @never_cache
 @require_POST
-@reauthentication_required
+@fresh_sign_in_required
 def make_token(request: HttpRequest) -> HttpResponse:
     """Show the token itself this one time: only its digest is stored.
 

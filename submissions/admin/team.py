@@ -33,7 +33,7 @@ class TeamAdmin(admin.ModelAdmin):
     inlines = [MembershipInline]
     actions = ["new_code"]
 
-    def get_fields(self, request: HttpRequest, obj: Team | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Team | None = None) -> Any:
         """Show the code only to who may change the team: it lets anybody in."""
         may_change = self.has_change_permission(request, obj)
         return [name for name in self.fields if may_change or name != "code"]

@@ -29,7 +29,7 @@ def check_takes_part(phase: Phase, user: User) -> None:
         raise ApiError(403, "RULES_NOT_ACCEPTED", f"Read and accept the rules of the phase first: {page}")
 
 
-APPROVAL = {
+APPROVAL: dict[str, str] = {
     Participation.Status.NONE: "The organisers admit each participant; ask on the phase's page first.",
     Participation.Status.REQUESTED: "The organisers have not decided about your request yet; you will get a mail.",
     Participation.Status.DECLINED: "The organisers declined your request to take part.",

