@@ -61,31 +61,28 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
     """Return what the phase page shows: the task, the tries left, the forms."""
     now, user = timezone.now(), request.user
     tries = quota.allowances(phase, team_of(user), user, now) if user.is_authenticated else []  # type: ignore[arg-type]
-    return (
-        {
-            "phase": phase,
-            "now": now,
-            "is_open": phase.is_open(now),
-            "has_ended": phase.has_ended(now),
-            "allowances": tries,
-            "used_up": quota.first_used_up(tries),
-            "has_private": phase.has_private_cases(),
-            "state": phase.state(now),
-            "step": f"{phase.step_of_ladder:g}",
-            "n_cases": phase.dataset.scored_cases().count(),
-            "ranking": METRICS[phase.ranking_metric],
-            "metrics": metrics_of(phase.kind.name),
-            "limits": phase.limits(),
-            "max_csv": megabytes(settings.MAX_CSV_BYTES),
-            "contracts": contract_texts(phase) if phase.accepts_docker else [],
-            "csv_sentences": phase.kind.csv_sentences(),
-            "form": CsvForm(),
-            "image_form": ImageForm(phase=phase),
-            "send_docker": request.GET.get("send") == Submission.Type.DOCKER,
-        }
-        | participation_context(phase, user)
-        | more
-    )
+    return {
+        **participation_context(phase, user),
+        "phase": phase,
+        "now": now,
+        "is_open": phase.is_open(now),
+        "has_ended": phase.has_ended(now),
+        "allowances": tries,
+        "used_up": quota.first_used_up(tries),
+        "has_private": phase.has_private_cases(),
+        "state": phase.state(now),
+        "step": f"{phase.step_of_ladder:g}",
+        "n_cases": phase.dataset.scored_cases().count(),
+        "ranking": METRICS[phase.ranking_metric],
+        "metrics": metrics_of(phase.kind.name),
+        "limits": phase.limits(),
+        "max_csv": megabytes(settings.MAX_CSV_BYTES),
+        "contracts": contract_texts(phase) if phase.accepts_docker else [],
+        "csv_sentences": phase.kind.csv_sentences(),
+        "form": CsvForm(),
+        "image_form": ImageForm(phase=phase),
+        "send_docker": request.GET.get("send") == Submission.Type.DOCKER,
+    } | more
 
 
 @require_GET
