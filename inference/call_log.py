@@ -14,7 +14,7 @@ from django.utils.crypto import salted_hmac
 from inference import prometheus
 from inference.models import Prediction
 from inference.networks.answers import LesionAnswer, SliceAnswer
-from lunasite.http.client_address import client_address
+from lunasite.http.client_address import client_network
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,7 @@ def caller_of(request: Any) -> str:
     """Return the caller's identity for rate limits: the user's number, or a keyed digest of the address."""
     if request.user.is_authenticated:
         return f"user:{request.user.pk}"
-    address = client_address(request)
+    address = client_network(request)
     return f"address:{salted_hmac('inference.caller', address).hexdigest()[:32]}"
 
 

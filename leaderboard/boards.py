@@ -12,6 +12,7 @@ from django.utils import timezone
 from leaderboard.models import SHOWN
 from submissions.disclosure import View
 from submissions.models import Phase, Split
+from submissions.models.access import may
 from submissions.scoring import METRICS, Metric, canonical_name
 
 
@@ -97,7 +98,11 @@ def shown_splits(phase: Phase, user: Any, now: datetime) -> tuple[str, ...]:
     """Return the splits that the dataset has and `user` may see; `public` if there is no other."""
     existing = set(phase.dataset.cases.order_by().values_list("split", flat=True).distinct())
     shown = tuple(str(split) for split in phase.shown_splits(user, now) if split in existing)
-    extra = (SHOWN,) if user.is_staff and phase.view_in(phase.state(now)).has_ladder else ()
+    extra = (
+        (SHOWN,)
+        if may(user, "submissions.view_evaluation", phase) and phase.view_in(phase.state(now)).has_ladder
+        else ()
+    )
     return (shown or (str(Split.PUBLIC),)) + extra
 
 

@@ -20,6 +20,7 @@ from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
 from leaderboard.standings import BoardRow, all_rows, own_rank, page_of, team_on_board
 from submissions.models import Evaluation, Phase, Split, Team
+from submissions.models.access import may
 from submissions.models.team import team_of
 
 NOT_YET = (
@@ -110,6 +111,7 @@ def board_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     shown: dict[str, Any] = {"board": chosen, "phase": chosen.phase, "first": first, "second": second}
     own = team_of(request.user)
     shown |= {"choices": choices, "own": own, "own_letter": _own_letter(own, first, second)}
+    shown["sees_all"] = may(request.user, "submissions.view_submission", chosen.phase)
     if first and second:
         try:
             shown["comparison"] = compare(chosen, first, second)

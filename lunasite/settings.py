@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_prometheus",
     "storages",
+    "lunasite.http",
     "submissions",
     "inference",
     "leaderboard",
@@ -273,6 +274,8 @@ MFA_ADAPTER = "allauth.mfa.adapter.DefaultMFAAdapter"
 
 AXES_FAILURE_LIMIT = env.whole("LOGIN_FAILURE_LIMIT", 10, least=1)
 AXES_COOLOFF_TIME = timedelta(minutes=env.number("LOGIN_COOLOFF_MINUTES", 15))
+# Wrong passwords of an account over all addresses within a day, before each further one has to wait longer.
+LOGIN_ACCOUNT_LIMIT = env.whole("LOGIN_ACCOUNT_LIMIT", 50, least=1)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_HTTP_RESPONSE_CODE = 429
 AXES_RESET_ON_SUCCESS = True
@@ -280,10 +283,11 @@ AXES_LOCKOUT_CALLABLE = "lunasite.http.errors.lockout_response"
 AXES_VERBOSE = False
 AXES_HANDLER = "lunasite.http.lockout.AtomicAttemptHandler"
 AXES_USERNAME_CALLABLE = "lunasite.http.lockout.account_key"
-AXES_CLIENT_IP_CALLABLE = "lunasite.http.client_address.client_address"
+AXES_CLIENT_IP_CALLABLE = "lunasite.http.client_address.client_network"
 AXES_USERNAME_FORM_FIELD = "login"
 
 KNOX_TOKEN_MODEL = "submissions.ApiToken"  # noqa: S105 — a model, not a password
+MAX_TOKENS = env.whole("MAX_TOKENS", 50, least=1, most=1000)
 REST_KNOX = {
     "TOKEN_TTL": timedelta(days=env.whole("TOKEN_DAYS", 90, least=1, most=3650)),
     "AUTO_REFRESH": False,

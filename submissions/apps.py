@@ -5,4 +5,4 @@ class SubmissionsConfig(AppConfig):
     name = "submissions"
 
     def ready(self) -> None:
-        from submissions.accounts import tokens, usernames  # noqa: F401  connect their signals
+        from submissions.accounts import groups, lockout_mail, tokens, usernames  # noqa: F401  connect their signals

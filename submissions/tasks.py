@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
+from django.db.models import QuerySet
 
 from submissions import actions
 from submissions.actions.heartbeat import Heartbeat
@@ -44,6 +46,16 @@ def engine_probes(cluster: str) -> list[actions.Probe]:
     return [engine_problem]
 
 
+def to_alert() -> QuerySet[Any]:
+    """Return the staff who may look at every evaluation: whom the link in the mail serves."""
+    by_model = "django.contrib.auth.backends.ModelBackend"
+    users: Any = get_user_model().objects
+    everywhere = users.with_perm("submissions.all_phases", backend=by_model)
+    able = users.with_perm("submissions.view_evaluation", backend=by_model)
+    found: QuerySet[Any] = users.filter(pk__in=everywhere.values("pk")).filter(pk__in=able.values("pk"), is_staff=True)
+    return found
+
+
 def alert_staff(evaluation_id: int) -> None:
     """Mail all staff accounts that have an address about a failure of ours: only where to look."""
     evaluation = Evaluation.objects.filter(pk=evaluation_id).first()
@@ -65,7 +77,7 @@ def alert_incident(incident_id: int) -> None:
 
 
 def _mail_staff(subject: str, body: str) -> None:
-    staff = get_user_model().objects.filter(is_staff=True, is_active=True).exclude(email="")
+    staff = to_alert().exclude(email="")
     recipients = sorted(set(staff.values_list("email", flat=True)))
     subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{subject}"
     send_or_retry(EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, recipients))

@@ -8,5 +8,6 @@ urlpatterns = [
     path("", include("submissions.web.urls")),
     path("", include("submissions.accounts.urls")),
     path("", include("submissions.teams.urls")),
+    path("", include("submissions.participation.urls")),
     path("files/<str:token>", download, name="download"),
 ]

@@ -6,7 +6,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 
 from inference import actions
 from inference.api.base import MultipartViewSet
@@ -16,6 +15,7 @@ from inference.api.requests import FormRequest, UploadPartField
 from inference.api.responses import FEEDBACK_ERRORS, FeedbackResponse
 from inference.slice_classes import SLICE_CLASSES
 from lunasite.http.errors import ApiError
+from lunasite.http.throttling import ExactThrottle
 from lunasite.http.upload_limits import path_of
 
 NOTE_LENGTH = 5000
@@ -51,7 +51,7 @@ class FeedbackRequest(FormRequest):
 class FeedbackViewSet(TokenIfRequired, MultipartViewSet):
     """Users' feedback on answers; staff review it at /review/."""
 
-    throttle_classes = [ScopedRateThrottle]
+    throttle_classes = [ExactThrottle]
     throttle_scope = "feedback"
     browsable_forms = {"create": FeedbackRequest}
 

@@ -1,6 +1,7 @@
 """What the tests of the inference app share: a model service of their own, a caller, folders that go away."""
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from knox.models import get_token_model
 from rest_framework.test import APIClient
@@ -36,7 +37,9 @@ def user(db, django_user_model):
 
 @pytest.fixture
 def staff(db, django_user_model):
-    return django_user_model.objects.create_user("rev", "rev@example.org", is_staff=True)
+    user = django_user_model.objects.create_user("rev", "rev@example.org", is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=["reviewer", "operator"]))  # the operator sees the drift
+    return user
 
 
 @pytest.fixture

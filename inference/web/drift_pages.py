@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from inference.drift import log as drift_log
 from inference.drift.statistics import PSI_LARGE, PSI_MODERATE, ColumnDrift
-from inference.web.staff import for_staff
+from inference.web.access import for_holders
 
 WINDOWS = (100, 500, 2000)
 PLOT_WIDTH, PLOT_HEIGHT, LABEL_HEIGHT = 220, 64, 12
@@ -35,7 +35,7 @@ class Label:
     anchor: str
 
 
-@for_staff
+@for_holders("inference.view_driftrow")
 @require_safe
 def drift_page(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("rows", "")

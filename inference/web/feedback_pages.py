@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
-from rest_framework.throttling import ScopedRateThrottle
 
 from inference import actions
 from inference.api.base import known
@@ -18,6 +17,7 @@ from inference.networks.answers import ServiceError
 from inference.web.forms import FeedbackForm
 from inference.web.page_uploads import takes_upload, too_often
 from lunasite.http.errors import ApiError
+from lunasite.http.throttling import ExactThrottle
 from lunasite.http.upload_limits import path_of
 
 
@@ -34,7 +34,7 @@ feedback_form.csrf_exempt = True  # type: ignore[attr-defined]
 
 @takes_upload(max_bytes=lambda: settings.MAX_PICTURE_BYTES, needs_login=lambda: settings.PREDICT_NEEDS_TOKEN)
 def send_feedback(request: HttpRequest) -> HttpResponse:
-    throttle = ScopedRateThrottle()
+    throttle = ExactThrottle()
     if not throttle.allow_request(request, Scope()):  # type: ignore[arg-type]
         return too_often(request, throttle.wait() or 60)
     form = FeedbackForm(request.POST, request.FILES)

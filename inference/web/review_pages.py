@@ -14,11 +14,12 @@ from inference.feedback import export
 from inference.feedback.statistics import confusion
 from inference.models import Feedback
 from inference.slice_classes import SLICE_CLASSES
+from inference.web.access import for_holders
 from inference.web.forms import ReviewForm
 from inference.web.review_queue import Queue, progress
-from inference.web.staff import for_staff
 
 PAGE_SIZE = 48
+VIEW = "inference.view_feedback"
 PICTURE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -26,7 +27,7 @@ PICTURE_HEADERS = {
 }
 
 
-@for_staff
+@for_holders(VIEW)
 @require_safe
 def review(request: HttpRequest) -> HttpResponse:
     """Show the queue as pictures."""
@@ -36,7 +37,7 @@ def review(request: HttpRequest) -> HttpResponse:
     return render(request, "inference/review.html", context)
 
 
-@for_staff
+@for_holders(VIEW, to_post="inference.change_feedback")
 @require_http_methods(["GET", "HEAD", "POST"])
 def review_one(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one picture with the model's answer and the user's correction; on POST, record the decision."""
@@ -70,7 +71,7 @@ def one_context(queue: Queue, feedback: Feedback, form: ReviewForm) -> dict[str,
     }
 
 
-@for_staff
+@for_holders(VIEW)
 @require_safe
 def review_picture(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Serve a re-encoded picture with headers that keep a browser from treating it as anything else."""
@@ -83,7 +84,7 @@ def review_picture(request: HttpRequest, pk: int) -> HttpResponseBase:
     return FileResponse(file, as_attachment=True, filename=name, content_type="image/png", headers=PICTURE_HEADERS)
 
 
-@for_staff
+@for_holders(VIEW)
 @require_safe
 def review_statistics(request: HttpRequest) -> HttpResponse:
     """Show accuracy by class and the confusion matrix of accepted feedback."""
@@ -96,7 +97,7 @@ def review_statistics(request: HttpRequest) -> HttpResponse:
     return render(request, "inference/review_statistics.html", context)
 
 
-@for_staff
+@for_holders(VIEW)
 @require_safe
 def review_csv(request: HttpRequest) -> HttpResponseBase:
     rows = Queue(request.GET or {"state": "all"}).rows().iterator(chunk_size=500)
@@ -105,7 +106,7 @@ def review_csv(request: HttpRequest) -> HttpResponseBase:
     return answer
 
 
-@for_staff
+@for_holders(VIEW)
 @require_safe
 def review_zip(request: HttpRequest) -> HttpResponseBase:
     folder = export.training_folder(Feedback.objects.accepted())

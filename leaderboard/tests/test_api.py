@@ -23,7 +23,7 @@ PAGE = "/leaderboards/lesions/"
 
 @pytest.fixture
 def staff():
-    return User.objects.create_user("boss", password="pw", is_staff=True)
+    return User.objects.create_user("boss", password="pw", is_staff=True, is_superuser=True)
 
 
 def get(client, url=URL, **query):

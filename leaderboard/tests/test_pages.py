@@ -239,7 +239,7 @@ def test_a_reading_says_who_is_better_and_is_green_only_for_ones_own_win(client,
     rival = {"good": 0.9 * truth + 0.1 * noise, "bad": (1 - truth) * 0.9 + 0.1 * noise}[first]
     a = make_scored_entry(phase, make_team("mine"), own)
     b = make_scored_entry(phase, make_team("other"), rival)
-    staff = User.objects.create_user("staff", is_staff=True)
+    staff = User.objects.create_user("staff", is_staff=True, is_superuser=True)
     client.force_login(staff if reader == "staff" else User.objects.get(membership__team__name=reader))
     text = text_of(compare(client, a, b))
     assert expected in text

@@ -6,6 +6,7 @@ first takes one of LOGIN_FAILURE_LIMIT places with a single conditional UPDATE; 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from allauth.account.utils import filter_users_by_email
@@ -15,12 +16,19 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F, Max
+from django.dispatch import Signal
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.permissions import BasePermission
 
-from lunasite.http.client_address import client_address
+from lunasite.http.client_address import client_network
 from lunasite.http.errors import ApiError
+
+EVERY_ADDRESS = "::"  # the row that counts an account over all addresses; nobody calls from it
+QUIET_DAY = timedelta(days=1)
+LONGEST_PAUSE = timedelta(hours=1)
+# Sent with `account` (as accounts_tried names it) when it reaches LOGIN_ACCOUNT_LIMIT.
+many_failures = Signal()
 
 
 def accounts_tried(credentials: dict[str, Any] | None) -> list[str]:
@@ -58,6 +66,33 @@ def count_attempt(account: str, address: str) -> bool:
         return free.update(failures_since_start=F("failures_since_start") + 1, attempt_time=now) == 1
 
 
+def count_account_attempt(account: str) -> bool:
+    """Count one attempt on `account` over all addresses; return False where it has to wait for the next place.
+
+    Beyond LOGIN_ACCOUNT_LIMIT, places come one after the other, with a pause that doubles up to an hour: many addresses
+    guess hardly faster than one, and the owner gets in at the next place. A day without attempts starts afresh.
+    """
+    now = timezone.now()
+    row, _ = AccessAttempt.objects.get_or_create(
+        username=account, ip_address=EVERY_ADDRESS, user_agent="", defaults={"failures_since_start": 0}
+    )
+    with transaction.atomic():
+        mine = AccessAttempt.objects.select_for_update().get(pk=row.pk)
+        failures = 0 if mine.attempt_time <= now - QUIET_DAY else mine.failures_since_start
+        if failures >= settings.LOGIN_ACCOUNT_LIMIT and now < mine.attempt_time + pause_after(failures):
+            return False
+        AccessAttempt.objects.filter(pk=row.pk).update(failures_since_start=failures + 1, attempt_time=now)
+    if failures + 1 == settings.LOGIN_ACCOUNT_LIMIT:
+        many_failures.send(AccessAttempt, account=account)
+    return True
+
+
+def pause_after(failures: int) -> timedelta:
+    """Return the wait after so many attempts: a minute at the limit, doubled with each, at most an hour."""
+    beyond = failures - int(settings.LOGIN_ACCOUNT_LIMIT)
+    return min(LONGEST_PAUSE, timedelta(minutes=1) * 2 ** min(beyond, 10))
+
+
 def reset_attempts(account: str, address: str) -> None:
     """Reset the count after a right password; the row stays, so that an attempt in progress still finds it."""
     AccessAttempt.objects.filter(username=account, ip_address=address).update(failures_since_start=0)
@@ -65,10 +100,13 @@ def reset_attempts(account: str, address: str) -> None:
 
 def reset_attempts_of(request: HttpRequest, user: Any) -> None:
     """Reset the count of the user who signed in; other accounts on which the login was tried get one attempt back."""
-    own, address = f"user {user.pk}", client_address(request)
+    own, address = f"user {user.pk}", client_network(request)
     reset_attempts(own, address)
+    reset_attempts(own, EVERY_ADDRESS)
     others = [account for account in request.__dict__.pop("accounts_tried", []) if account != own]
-    tried = AccessAttempt.objects.filter(username__in=others, ip_address=address, failures_since_start__gt=0)
+    tried = AccessAttempt.objects.filter(
+        username__in=others, ip_address__in=[address, EVERY_ADDRESS], failures_since_start__gt=0
+    )
     tried.update(failures_since_start=F("failures_since_start") - 1)
 
 
@@ -77,8 +115,10 @@ class AtomicAttemptHandler(AxesDatabaseHandler):
 
     def is_allowed(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
         request.accounts_tried = accounts_tried(credentials)
-        address = client_address(request)
-        allowed = all(count_attempt(account, address) for account in request.accounts_tried)
+        address = client_network(request)
+        allowed = all(
+            count_attempt(account, address) and count_account_attempt(account) for account in request.accounts_tried
+        )
         if not allowed:
             # AxesMiddleware checks this attribute and answers 429 in place of the view.
             request.axes_locked_out = True
@@ -102,7 +142,7 @@ def locked_for_s(request: Any) -> float | None:
     """
     plain_request = getattr(request, "_request", request)
     locked = AccessAttempt.objects.filter(
-        ip_address=client_address(plain_request),
+        ip_address=client_network(plain_request),
         failures_since_start__gte=settings.AXES_FAILURE_LIMIT,
         attempt_time__gt=timezone.now() - settings.AXES_COOLOFF_TIME,
     )

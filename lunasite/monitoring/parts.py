@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from inference.model_service import engine
 from inference.networks.answers import ServiceStatus
+from lunasite.http.client_address import has_unexpected_proxy
 from submissions.actions.queue import DOCKER_CLUSTER
 from submissions.models import Evaluation, Worker
 
@@ -137,6 +138,19 @@ def described(status: ServiceStatus) -> str:
     return ", ".join(f"{model.name} {model.state}" for model in status.models) or "none"
 
 
+def confirmed_addresses() -> Part:
+    """Check that somebody sends the mails that confirm addresses; without it one person can open many accounts."""
+    if settings.EMAIL_HOST:
+        return Part(True, "addresses are confirmed")
+    return Part(False, "no mail server, addresses are not confirmed; phases can ask for approval of participants")
+
+
+def proxy() -> Part:
+    if has_unexpected_proxy():
+        return Part(False, "X-Forwarded-For arrives but PROXY_COUNT is 0; set it, or all clients count as one")
+    return Part(True, f"{settings.REST_FRAMEWORK['NUM_PROXIES'] or 'no'} expected")
+
+
 ESSENTIAL: dict[str, Callable[[], Part]] = {"database": database, "static files": static_files}
 CHECKS: dict[str, Callable[[], Part]] = {
     **ESSENTIAL,
@@ -145,4 +159,6 @@ CHECKS: dict[str, Callable[[], Part]] = {
     "queue": queue,
     "engine": evaluation_engine,
     "models": models,
+    "mail": confirmed_addresses,
+    "proxy": proxy,
 }

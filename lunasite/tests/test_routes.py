@@ -11,51 +11,69 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from submissions.accounts.tokens import create_token
 from submissions.models.team import team_of
-from submissions.tests.factories import evaluated, make_member, make_phase, make_user
+from submissions.tests.factories import evaluated, make_member, make_phase, make_staff, make_user
 
 LOGIN, GONE, NO, BAD, OK = 302, 404, 403, 400, 200
 
 
 class Row(NamedTuple):
-    """Answers to anonymous, another team, the own team, staff without rights, superuser."""
+    """Answers to each role: nobody, teams, and the groups of staff.
+
+    staff: the mark alone, without a permission. organiser: of this phase; elsewhere: organiser of another one.
+    """
 
     method: str
     anonymous: int
     other: int
     own: int
     staff: int
+    organiser: int
+    elsewhere: int
+    reviewer: int
+    operator: int
     superuser: int
     query: str = ""
     accept: str = ""
 
 
+ROLES = Row._fields[1:10]
+
+
 def everybody(status: int, method: str = "get", query: str = "") -> Row:
-    return Row(method, status, status, status, status, status, query)
+    return Row(method, *[status] * len(ROLES), query=query)
 
 
-def signed_in(status: int, method: str = "get") -> Row:
-    return Row(method, LOGIN, status, status, status, status)
+def signed_in(status: int, method: str = "get", anonymous: int = LOGIN) -> Row:
+    return Row(method, anonymous, *[status] * (len(ROLES) - 1))
 
 
 def shared_page() -> Row:
     """An address that programs share, asked by a browser."""
-    return Row("get", LOGIN, OK, OK, OK, OK, accept="text/html")
+    return signed_in(OK)._replace(accept="text/html")
 
 
-def own_page(method: str = "get", status: int = OK) -> Row:
-    return Row(method, LOGIN, GONE, status, status, status)
+def own_page(method: str = "get", status: int = OK, anonymous: int = LOGIN) -> Row:
+    """The team's own; organisers of the phase and operators hold `view_submission` for it, the others see nothing."""
+    return Row(method, anonymous, GONE, status, GONE, status, GONE, GONE, status, status)
 
 
 def own_api(method: str = "get", status: int = OK) -> Row:
-    return Row(method, 401, GONE, status, status, status)
+    return own_page(method, status, anonymous=401)
 
 
 def token_api(status: int, method: str = "post") -> Row:
-    return Row(method, 401, status, status, status, status)
+    return signed_in(status, method, anonymous=401)
 
 
-STAFF_PAGE = Row("get", LOGIN, GONE, GONE, OK, OK)
-STAFF_ROW = Row("get", LOGIN, GONE, GONE, GONE, GONE)  # there is no row 1; who may not look cannot tell
+def mine_alone(method: str, anonymous: int, own: int) -> Row:
+    """What belongs to one person: staff have no business in it."""
+    return Row(method, anonymous, GONE, own, *[GONE] * 6)
+
+
+# view_feedback is the reviewer's, view_driftrow the operator's.
+REVIEW_PAGE = Row("get", LOGIN, GONE, GONE, GONE, GONE, GONE, OK, GONE, OK)
+DRIFT_PAGE = Row("get", LOGIN, GONE, GONE, GONE, GONE, GONE, GONE, OK, OK)
+REVIEW_ROW = Row("get", LOGIN, *[GONE] * 8)  # there is no row 1; who may not look cannot tell
 
 MATRIX: dict[str, Row] = {
     # Pages
@@ -71,12 +89,22 @@ MATRIX: dict[str, Row] = {
     "submission_cancel": own_page("post", LOGIN),
     "submission_choice": own_page("post", LOGIN),
     "account": signed_in(OK),
-    "token_create": signed_in(BAD, "post"),
-    "token_revoke": Row("post", LOGIN, GONE, LOGIN, GONE, GONE),
+    "token_create": signed_in(LOGIN, "post"),  # no fresh sign-in: asked for the password first
+    "token_revoke": mine_alone("post", LOGIN, LOGIN),
     "team": signed_in(OK),
     "team_create": signed_in(BAD, "post"),
     "team_join": signed_in(BAD, "post"),
     "team_leave": signed_in(LOGIN, "post"),
+    "team_return": signed_in(LOGIN, "post"),
+    "team_code": signed_in(LOGIN, "post"),
+    "team_rename": signed_in(BAD, "post"),
+    "team_remove": signed_in(LOGIN, "post"),
+    "team_hand_over": signed_in(LOGIN, "post"),
+    "team_invite": signed_in(BAD, "post"),
+    "team_withdraw": signed_in(LOGIN, "post"),
+    "team_invitation": signed_in(GONE),
+    "participation_ask": signed_in(GONE, "post"),  # this phase asks for neither approval nor rules
+    "participation_rules": signed_in(GONE, "post"),
     "team_registry": signed_in(GONE, "post"),  # this site allows no registry
     "team_registry_forget": signed_in(GONE, "post"),
     "download": everybody(GONE),
@@ -89,13 +117,13 @@ MATRIX: dict[str, Row] = {
     "try_slice": everybody(BAD, "post"),
     "try_lesion": signed_in(BAD, "post"),
     "feedback_form": everybody(OK),
-    "review": STAFF_PAGE,
-    "review_one": STAFF_ROW,
-    "review_picture": STAFF_ROW,
-    "review_statistics": STAFF_PAGE,
-    "review_csv": STAFF_PAGE,
-    "review_zip": STAFF_PAGE,
-    "drift": STAFF_PAGE,
+    "review": REVIEW_PAGE,
+    "review_one": REVIEW_ROW,
+    "review_picture": REVIEW_ROW,
+    "review_statistics": REVIEW_PAGE,
+    "review_csv": REVIEW_PAGE,
+    "review_zip": REVIEW_PAGE,
+    "drift": DRIFT_PAGE,
     # Watching; without a worker the site is not ready
     "health": everybody(OK),
     "live": everybody(200),
@@ -135,10 +163,10 @@ MATRIX: dict[str, Row] = {
     "api_uploads": token_api(BAD),
     "api_upload_check": token_api(BAD),
     # An upload belongs to whoever began it; staff have no business in it
-    "api_upload": Row("get", 401, GONE, OK, GONE, GONE),
+    "api_upload": mine_alone("get", 401, OK),
     "api_upload_parts": token_api(BAD),
-    "api_upload_part": Row("put", 401, GONE, BAD, GONE, GONE),
-    "api_upload_complete": Row("post", 401, GONE, BAD, GONE, GONE),
+    "api_upload_part": mine_alone("put", 401, BAD),
+    "api_upload_complete": mine_alone("post", 401, BAD),
     "api_leaderboard": everybody(OK, query="?phase=p"),
     "api_leaderboard_history": everybody(OK, query="?phase=p&team=team%20own"),
     "api_predict_lesion": token_api(BAD),
@@ -167,7 +195,7 @@ def names_of(patterns: list[Any]) -> set[str]:
 def world(db):
     """One submission of the own team in an open phase, and a resumable upload."""
     own, other = make_member("own"), make_member("other")
-    phase = make_phase(slug="p")
+    phase, another = make_phase(slug="p"), make_phase(slug="another")
     submission = evaluated(user=own, phase=phase)
     token, text = create_token(user=own, name="t")
     upload = Client().post(
@@ -177,10 +205,12 @@ def world(db):
         headers={"Authorization": f"Bearer {text}"},
     )
     return {
-        "slug": "p", "pk": submission.pk, "number": 1, "token": "x", "token_key": token.token_key,
+        "slug": "p", "pk": submission.pk, "number": 1, "token": "x", "secret": "x", "token_key": token.token_key,
         "upload": upload.json()["id"], "team": team_of(own).name,
         "users": {
             "anonymous": None, "other": other, "own": own, "staff": make_user("staff", is_staff=True),
+            "organiser": make_staff("organiser", phase), "elsewhere": make_staff("organiser", another),
+            "reviewer": make_staff("reviewer"), "operator": make_staff("operator"),
             "superuser": make_user("root", is_staff=True, is_superuser=True),
         },
     }  # fmt: skip
@@ -207,7 +237,7 @@ def test_no_address_is_missing():
     assert names_of(get_resolver().url_patterns) == set(MATRIX)
 
 
-@pytest.mark.parametrize("role", ["anonymous", "other", "own", "staff", "superuser"])
+@pytest.mark.parametrize("role", ROLES)
 def test_each_address_answers_each_role_as_it_should(role, world):
     client = Client(raise_request_exception=False)
     if user := world["users"][role]:

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from lunasite.http import lockout
-from lunasite.http.client_address import client_address
+from lunasite.http.client_address import client_network
 from submissions.accounts.usernames import check_username
 from submissions.mail import send_or_retry
 
@@ -39,7 +39,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(super().clean_username(username, shallow))
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return client_address(request)
+        return client_network(request)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("account")

@@ -13,11 +13,11 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from lunasite.http import lockout
 from lunasite.http.errors import ApiError
+from lunasite.http.throttling import ExactThrottle
 from submissions.accounts.tokens import create_token
 from submissions.models import ApiToken
 
@@ -39,7 +39,7 @@ class TokenView(APIView):
 
     authentication_classes: list[Any] = []
     permission_classes = [AllowAny]
-    throttle_classes = [ScopedRateThrottle]
+    throttle_classes = [ExactThrottle]
     throttle_scope = "token"
 
     @extend_schema(request=CredentialsSerializer, responses=TokenSerializer, operation_id="auth_token")

@@ -11,9 +11,8 @@ from django.dispatch import receiver
 
 from submissions.models import UsernameSkeleton
 from submissions.text.confusables import skeleton
+from submissions.text.reserved_names import is_reserved
 
-RESERVED_NAMES = {"admin", "administrator", "organiser", "organizer", "staff", "root", "system", "lunasite"}
-_RESERVED = {skeleton(name) for name in RESERVED_NAMES}
 TAKEN = "This name is taken, or looks like one that is; choose another."
 
 
@@ -21,7 +20,7 @@ def check_username(username: str) -> None:
     """Raise ValidationError for a name that is invisible, looks like an organiser, or is taken already."""
     if not (key := skeleton(username)):
         raise ValidationError("Nothing of this name can be seen; choose another.")
-    if key in _RESERVED:
+    if is_reserved(username):
         raise ValidationError("This name could be taken for the organisers'; choose another.")
     if UsernameSkeleton.objects.filter(skeleton=key).exists():
         raise ValidationError(TAKEN)

@@ -14,7 +14,9 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from lunasite.http.errors import ApiError
 from submissions.accounts.forms import TokenForm
+from submissions.accounts.fresh import fresh_sign_in_required
 from submissions.accounts.tokens import create_token
 from submissions.models import ApiToken
 from submissions.models.team import team_of
@@ -42,12 +44,20 @@ def account(request: HttpRequest) -> HttpResponse:
 @login_required
 @never_cache
 @require_POST
+@fresh_sign_in_required
 def make_token(request: HttpRequest) -> HttpResponse:
-    """Show the token itself this one time: only its digest is stored."""
+    """Show the token itself this one time: only its digest is stored.
+
+    A token outlives the session, so a session that was left open makes none: the sign-in must be fresh.
+    """
     form = TokenForm(request.POST)
     if not form.is_valid():
         return render(request, "account/account.html", _context(request, form), status=400)
-    _, text = create_token(user=request.user, name=form.cleaned_data["name"], days=form.cleaned_data["days"])
+    try:
+        _, text = create_token(user=request.user, name=form.cleaned_data["name"], days=form.cleaned_data["days"])
+    except ApiError as refusal:
+        form.add_error("name", refusal.message)
+        return render(request, "account/account.html", _context(request, form), status=refusal.status_code)
     return render(request, "account/account.html", {**_context(request, TokenForm()), "new_token": text}, status=201)
 
 

@@ -3,6 +3,7 @@
 from submissions.actions.choice import choose
 from submissions.actions.evaluate import evaluate
 from submissions.actions.finish import complete, fail, requeue
+from submissions.actions.oversight import cancel_for, file_url
 from submissions.actions.queue import DOCKER_CLUSTER
 from submissions.actions.reuse import model_archive_of
 from submissions.actions.submit import check_may_submit, submit, submit_csv
@@ -25,11 +26,13 @@ __all__ = [
     "Probe",
     "Probes",
     "cancel",
+    "cancel_for",
     "check_may_submit",
     "choose",
     "complete",
     "evaluate",
     "fail",
+    "file_url",
     "mark_baseline",
     "may_claim",
     "model_archive_of",

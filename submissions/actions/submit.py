@@ -18,6 +18,7 @@ from submissions.actions.queue import enqueue
 from submissions.intake.csv.predictions import PredictionTable, read_predictions
 from submissions.models import Evaluation, Phase, Submission, Team
 from submissions.models.database_clock import database_now
+from submissions.participation.checks import check_takes_part, check_team
 from submissions.phases import errors as phase_errors
 from submissions.phases import quota
 from submissions.storage import files as storage
@@ -40,6 +41,8 @@ def check_may_submit(*, user: User, phase: Phase, submission_type: str, now: dat
         raise phase_errors.type_not_accepted(submission_type)
     if settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory" and not has_verified_email(user):
         raise phase_errors.email_not_verified()
+    check_takes_part(phase, user)
+    check_team(phase, team_for(user), user)
     _check_quota(phase, team_for(user), user, now)
     if submission_type == Submission.Type.DOCKER and quota.trials_failed(team_for(user), now) >= trials_a_day():
         raise phase_errors.trials_exceeded(trials_a_day())
@@ -136,6 +139,7 @@ def submit(
         mine = Team.objects.select_for_update(of=("self",)).filter(pk=team.pk, memberships__user=user)
         if mine.first() is None:
             raise phase_errors.team_left()
+        check_team(phase, team, user)
         _check_quota(phase, team, user, received_at)
         submission = Submission.objects.create(
             phase=phase, team=team, user=user, submission_type=submission_type, file=stored.key,

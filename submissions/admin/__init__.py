@@ -1,21 +1,25 @@
 """The challenge in Django admin, one concept per file. Evaluated data is read and decided about, never deleted."""
 
+from submissions.admin.audit import AuditEventAdmin
 from submissions.admin.authenticator import AuthenticatorAdmin
 from submissions.admin.dataset import CaseAdmin, DatasetAdmin
 from submissions.admin.evaluation import EvaluationAdmin
 from submissions.admin.outage import HostAdmin, IncidentAdmin, PauseAdmin
+from submissions.admin.participation import ParticipationAdmin
 from submissions.admin.phase import PhaseAdmin
 from submissions.admin.submission import SubmissionAdmin
 from submissions.admin.team import TeamAdmin
 from submissions.admin.worker import WorkerAdmin
 
 __all__ = [
+    "AuditEventAdmin",
     "AuthenticatorAdmin",
     "CaseAdmin",
     "DatasetAdmin",
     "EvaluationAdmin",
     "HostAdmin",
     "IncidentAdmin",
+    "ParticipationAdmin",
     "PauseAdmin",
     "PhaseAdmin",
     "SubmissionAdmin",

@@ -5,9 +5,49 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from submissions.models import Evaluation, Submission
+from submissions.models import Evaluation, Phase, Submission
+from submissions.models.access import holds_everywhere, may
+
+
+class OwnPhasesAdmin(admin.ModelAdmin):
+    """Rows of phases: an organiser sees and decides about those of the own phases only.
+
+    phase_path: the lookup from a row to its phase, "" where the row is the phase.
+    """
+
+    phase_path = "phase"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        if self._holds_everywhere(request):
+            return rows
+        organised = Phase.objects.filter(organisers=request.user)  # type: ignore[misc]
+        return rows.filter(**{f"{self.phase_path or 'pk'}__in": organised})
+
+    def _holds_everywhere(self, request: HttpRequest) -> bool:
+        names = (f"{self.opts.app_label}.{verb}_{self.opts.model_name}" for verb in ("view", "change"))
+        return any(holds_everywhere(request.user, name) for name in names)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj) and self._is_own(request, obj, "view", "change")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and self._is_own(request, obj, "change")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._is_own(request, obj, "delete")
+
+    def _is_own(self, request: HttpRequest, row: Any, *verbs: str) -> bool:
+        if row is None or row.pk is None:
+            return True
+        phase = row
+        for step in filter(None, self.phase_path.split("__")):
+            phase = getattr(phase, step)
+        names = (f"{self.opts.app_label}.{verb}_{self.opts.model_name}" for verb in verbs)
+        return phase is not None and any(may(request.user, name, phase) for name in names)
 
 
 class NoDeleteAdmin(admin.ModelAdmin):

@@ -7,13 +7,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from lunasite.http.errors import ApiError
 from submissions import actions
 from submissions.models import Evaluation, StatusConflict, Submission
+from submissions.models.audit import record
 
 MAX_SHOWN = 5
 
@@ -23,16 +24,27 @@ class ActionRefused(Exception):
 
 
 def run_bulk_action(
-    model_admin: ModelAdmin[Any], request: HttpRequest, rows: Iterable[Any], verb: Callable[[Any], object], done: str
+    model_admin: ModelAdmin[Any],
+    request: HttpRequest,
+    rows: Iterable[Any],
+    verb: Callable[[Any], object],
+    done: str,
+    *,
+    audited_as: str | None = None,
 ) -> HttpResponse | None:
     """Call `verb` with each row. done: the result for the message, such as `queued again`.
 
-    Each row is a transaction of its own: one refused row does not undo another.
+    Each row is a transaction of its own, with its line of the audit log: one refused row does not undo another.
+    audited_as: the action in the audit log, the verb's name unless given; "" where the verb writes the line itself.
     """
+    action = verb.__name__.strip("_") if audited_as is None else audited_as
     moved, refused = 0, []
     for row in rows:
         try:
-            verb(row)
+            with transaction.atomic():
+                verb(row)
+                if action:
+                    record(request.user, action, row)
         except (ActionRefused, ApiError, StatusConflict, IntegrityError) as error:
             refused.append(f"{row}: {_reason(error)}")
             continue

@@ -14,6 +14,15 @@ from django.utils.safestring import SafeString, mark_safe
 from submissions.admin.base import ReadOnly
 from submissions.admin.display import NOTHING, change_link
 from submissions.models import Case, Dataset, Split
+from submissions.models.access import ALL_PHASES
+
+
+def datasets_visible_to(user: Any) -> QuerySet[Dataset]:
+    """Return the datasets of the user's own phases, and those that no phase uses yet; all for who holds all phases."""
+    if user.has_perm(ALL_PHASES):
+        return Dataset.objects.all()
+    return Dataset.objects.filter(Q(phases__isnull=True) | Q(phases__organisers=user)).distinct()
+
 
 SPLITS = ("public", "private", "sample")
 
@@ -47,7 +56,8 @@ class DatasetAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Dataset]:
         counts = {f"n_{split}": Count("cases", filter=Q(cases__split=split)) for split in SPLITS}
         with_image = Count("cases", filter=~Q(cases__image=""))
-        return super().get_queryset(request).annotate(**counts, n_with_image=with_image)
+        rows = super().get_queryset(request).filter(pk__in=datasets_visible_to(request.user).values("pk"))
+        return rows.annotate(**counts, n_with_image=with_image)
 
     @admin.display(ordering="n_public")
     def public(self, dataset: Any) -> int:

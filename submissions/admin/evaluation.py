@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from submissions.admin import bulk_actions
-from submissions.admin.base import ActionOnlyAdmin, ReadOnlyInline, fits
+from submissions.admin.base import ActionOnlyAdmin, OwnPhasesAdmin, ReadOnlyInline, fits
 from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.display import NOTHING, age, block, change_link, duration, pretty
 from submissions.admin.export import evaluations_csv
@@ -47,7 +47,8 @@ class TimelineInline(ReadOnlyInline):
 
 
 @admin.register(Evaluation)
-class EvaluationAdmin(ActionOnlyAdmin):
+class EvaluationAdmin(ActionOnlyAdmin, OwnPhasesAdmin):
+    phase_path = "submission__phase"
     list_display = ["id", "state", "failure_shown", "sent", "progress", "attempt", "waited", "worker"]
     list_filter = [
         "status", FaultFilter, AgeFilter, AttemptFilter, "submission__submission_type",
@@ -188,7 +189,7 @@ class EvaluationAdmin(ActionOnlyAdmin):
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:
-        return run_bulk_action(self, request, rows, bulk_actions.cancel_evaluation, "cancelled")
+        return run_bulk_action(self, request, rows, bulk_actions.cancel_evaluation, "cancelled", audited_as="cancel")
 
     @admin.action(description="Evaluate the submission once more", permissions=["change"])
     def re_evaluate(self, request: HttpRequest, rows: QuerySet[Evaluation]) -> HttpResponse | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -14,13 +16,18 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from submissions.admin import bulk_actions
+from submissions.admin.base import OwnPhasesAdmin
 from submissions.admin.bulk_actions import run_bulk_action
+from submissions.admin.dataset import datasets_visible_to
 from submissions.admin.display import NOTHING
 from submissions.admin.phase_form import PhaseForm, QuotaForm
 from submissions.models import Evaluation, Phase, Quota, Submission
+from submissions.models.access import ALL_PHASES
+from submissions.models.audit import record
 from submissions.phases.warnings import phase_warnings
 from submissions.signals import ranking_rules_changed
 
+PUBLISHED = {"is_hidden": "the phase", "board_is_public": "its leaderboard"}
 RANKING = {"metric", "tie_breaks", "decimals", "disclosure", "score_digits", "ladder_step"}
 
 
@@ -32,7 +39,8 @@ class QuotaInline(admin.TabularInline):
 
 
 @admin.register(Phase)
-class PhaseAdmin(admin.ModelAdmin):
+class PhaseAdmin(OwnPhasesAdmin):
+    phase_path = ""
     form = PhaseForm
     list_display = ["title", "slug", "dataset", "state", "tries", "sent", "opens_at", "closes_at"]
     list_filter = ["is_hidden", "accepts_csv", "accepts_docker", "dataset__kind"]
@@ -40,12 +48,14 @@ class PhaseAdmin(admin.ModelAdmin):
     search_fields = ["title", "slug"]
     prepopulated_fields = {"slug": ["title"]}
     autocomplete_fields = ["dataset"]
+    filter_horizontal = ["organisers"]
     inlines = [QuotaInline]
     actions = ["re_evaluate_all"]
     save_on_top = True
     fieldsets = [
         (None, {"fields": ["title", "slug", "dataset", "description", "advice"]}),
         ("When and for whom", {"fields": [("opens_at", "closes_at"), ("is_hidden", "board_is_public"), "priority"]}),
+        ("Who takes part", {"fields": ["needs_approval", "rules", "team_size_limit", "organisers"]}),
         ("What it takes", {"fields": [("accepts_csv", "accepts_docker")]}),
         ("Ranking", {"fields": ["metric", "tie_breaks", "decimals"]}),
         ("What participants see", {
@@ -63,7 +73,29 @@ class PhaseAdmin(admin.ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Phase | None = None) -> list[str]:
         """Make the dataset read-only once there are submissions: scores of two datasets cannot be compared."""
-        return ["advice", "dataset"] if obj and obj.submissions.exists() else ["advice"]
+        fixed = ["dataset"] if obj and obj.submissions.exists() else []
+        return ["advice", *fixed, *([] if request.user.has_perm(ALL_PHASES) else ["organisers"])]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """Offer and take only the datasets that the user may see."""
+        if db_field.name == "dataset":
+            options["queryset"] = datasets_visible_to(request.user)
+        return super().formfield_for_foreignkey(db_field, request, **options)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """Offer staff accounts as organisers: nobody else gets into the admin."""
+        if db_field.name == "organisers":
+            options["queryset"] = get_user_model().objects.filter(is_staff=True, is_active=True)
+        return super().formfield_for_manytomany(db_field, request, **options)
+
+    def save_model(self, request: HttpRequest, obj: Phase, form: Any, change: bool) -> None:
+        """Write what was published or hidden, and that it was changed, into the audit log."""
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            for name in {"is_hidden", "board_is_public"} & set(form.changed_data) if change else ():
+                is_shown = getattr(obj, name) != (name == "is_hidden")
+                record(request.user, "publish" if is_shown else "hide", obj, note=PUBLISHED[name])
+            record(request.user, "change" if change else "open", obj, note=", ".join(form.changed_data))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Phase]:
         rows = super().get_queryset(request).prefetch_related("quotas")
@@ -95,6 +127,8 @@ class PhaseAdmin(admin.ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Recompute the board when the ranking rules were changed."""
         super().save_related(request, form, formsets, change)
+        if not change and not request.user.has_perm(ALL_PHASES):
+            form.instance.organisers.add(request.user.pk)
         if not (change and RANKING & set(form.changed_data)):
             return
         for _, sentence in ranking_rules_changed.send(Phase, phase=form.instance):

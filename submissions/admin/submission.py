@@ -14,13 +14,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from submissions import actions
 from submissions.admin import bulk_actions
-from submissions.admin.base import ActionOnlyAdmin, ReadOnlyInline, fits
+from submissions.admin.base import ActionOnlyAdmin, OwnPhasesAdmin, ReadOnlyInline, fits
 from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.display import change_link, pretty
 from submissions.admin.export import submissions_csv
 from submissions.models import Evaluation, Submission
-from submissions.storage import files as storage
 
 
 class EvaluationInline(ReadOnlyInline):
@@ -47,7 +47,7 @@ class EvaluationInline(ReadOnlyInline):
 
 
 @admin.register(Submission)
-class SubmissionAdmin(ActionOnlyAdmin):
+class SubmissionAdmin(ActionOnlyAdmin, OwnPhasesAdmin):
     list_display = ["name", "sent_by", "status", "standing", "created_at"]
     list_display_links = ["name"]
     list_filter = [
@@ -92,7 +92,7 @@ class SubmissionAdmin(ActionOnlyAdmin):
             raise PermissionDenied
         if not submission.file:
             raise Http404
-        address = storage.url_for(submission.file, submission.original_name)
+        address = actions.file_url(submission=submission, user=request.user)
         self.log_change(request, submission, "Downloaded the file.")
         return redirect(address)
 

@@ -33,6 +33,11 @@ class TeamAdmin(admin.ModelAdmin):
     inlines = [MembershipInline]
     actions = ["new_code"]
 
+    def get_fields(self, request: HttpRequest, obj: Team | None = None) -> Any:
+        """Show the code only to who may change the team: it lets anybody in."""
+        may_change = self.has_change_permission(request, obj)
+        return [name for name in self.fields if may_change or name != "code"]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
         counts = {"n_members": Count("memberships", distinct=True), "n_sent": Count("submissions", distinct=True)}
         return super().get_queryset(request).annotate(**counts)

@@ -17,10 +17,10 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 
 from lunasite.http.errors import ApiError
 from lunasite.http.negotiation import IgnoreAcceptNegotiation
+from lunasite.http.throttling import ExactThrottle
 from lunasite.http.upload_limits import refuse_large_body
 from submissions import actions
 from submissions.actions.submit import read_csv
@@ -38,11 +38,10 @@ from submissions.models.phase import PhaseQuerySet
 from submissions.presenters.csv_template import template_file
 from submissions.presenters.report import report_of
 from submissions.presenters.signed_record import signed_record
-from submissions.storage import files as storage
 from submissions.text.idempotency import stored_idempotency_key
 
 
-class SubmitThrottle(ScopedRateThrottle):
+class SubmitThrottle(ExactThrottle):
     """Count only what sends something."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
@@ -160,7 +159,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     def cancel(self, request: Request, pk: str) -> Response:
         """Stop the evaluation; the try is given back unless the hidden cases (of a CSV: the scoring) have begun."""
         submission = self.get_object()
-        actions.cancel(submission=submission)
+        actions.cancel_for(submission=submission, user=request.user)
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=None, responses=SubmissionSerializer)
@@ -198,4 +197,4 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         submission = self.get_object()
         if not submission.file:
             raise NotFound("The image was not pulled from its registry yet.")
-        return HttpResponseRedirect(storage.url_for(submission.file, submission.original_name))
+        return HttpResponseRedirect(actions.file_url(submission=submission, user=request.user))

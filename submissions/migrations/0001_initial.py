@@ -12,7 +12,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -21,341 +20,617 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Evaluation',
+            name="Evaluation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('running', 'Running'), ('completed', 'Completed'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='pending', max_length=10)),
-                ('is_current', models.BooleanField(default=False, help_text='The evaluation whose scores rank its submission.')),
-                ('attempt', models.PositiveIntegerField(default=0)),
-                ('failed_attempts', models.PositiveIntegerField(default=0, help_text='Attempts lost by our fault.')),
-                ('worker', models.CharField(blank=True, max_length=120)),
-                ('available_at', models.DateTimeField(default=django.utils.timezone.now, help_text='Not claimed before (back-off).')),
-                ('enqueued_at', models.DateTimeField(blank=True, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
-                ('stage', models.CharField(blank=True, max_length=20)),
-                ('answered', models.PositiveIntegerField(default=0)),
-                ('total', models.PositiveIntegerField(default=0)),
-                ('failure_code', models.CharField(blank=True, max_length=40)),
-                ('failure_stage', models.CharField(blank=True, help_text='Where it failed; `smoke` costs no try.', max_length=20)),
-                ('trial', models.JSONField(blank=True, default=dict, help_text='Of a trial on public samples: status, answer, diagnosis.')),
-                ('failure_note', models.TextField(blank=True, help_text='Our own words, for the participant.')),
-                ('staff_detail', models.TextField(blank=True, help_text='Engine and exception texts; staff only.')),
-                ('smoke_log', models.TextField(blank=True, help_text='Container log of the public sample run; its team may read it.')),
-                ('run_log', models.TextField(blank=True, help_text='Container log of the hidden run; staff only.')),
-                ('partial_answers', models.JSONField(blank=True, default=dict, help_text='Answers kept when an attempt is resumed.')),
-                ('dataset_hash', models.CharField(blank=True, max_length=64)),
-                ('code_version', models.CharField(blank=True, max_length=60)),
-                ('metric_version', models.CharField(blank=True, max_length=20)),
-                ('seed', models.PositiveIntegerField(default=0)),
-                ('scores', models.JSONField(blank=True, default=dict)),
-                ('curves', models.JSONField(blank=True, default=dict)),
-                ('predictions', models.BinaryField(blank=True, null=True)),
-                ('timings', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("running", "Running"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "is_current",
+                    models.BooleanField(default=False, help_text="The evaluation whose scores rank its submission."),
+                ),
+                ("attempt", models.PositiveIntegerField(default=0)),
+                ("failed_attempts", models.PositiveIntegerField(default=0, help_text="Attempts lost by our fault.")),
+                ("worker", models.CharField(blank=True, max_length=120)),
+                (
+                    "available_at",
+                    models.DateTimeField(default=django.utils.timezone.now, help_text="Not claimed before (back-off)."),
+                ),
+                ("enqueued_at", models.DateTimeField(blank=True, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("heartbeat_at", models.DateTimeField(blank=True, null=True)),
+                ("stage", models.CharField(blank=True, max_length=20)),
+                ("answered", models.PositiveIntegerField(default=0)),
+                ("total", models.PositiveIntegerField(default=0)),
+                ("failure_code", models.CharField(blank=True, max_length=40)),
+                (
+                    "failure_stage",
+                    models.CharField(blank=True, help_text="Where it failed; `smoke` costs no try.", max_length=20),
+                ),
+                (
+                    "trial",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Of a trial on public samples: status, answer, diagnosis."
+                    ),
+                ),
+                ("failure_note", models.TextField(blank=True, help_text="Our own words, for the participant.")),
+                ("staff_detail", models.TextField(blank=True, help_text="Engine and exception texts; staff only.")),
+                (
+                    "smoke_log",
+                    models.TextField(
+                        blank=True, help_text="Container log of the public sample run; its team may read it."
+                    ),
+                ),
+                ("run_log", models.TextField(blank=True, help_text="Container log of the hidden run; staff only.")),
+                (
+                    "partial_answers",
+                    models.JSONField(blank=True, default=dict, help_text="Answers kept when an attempt is resumed."),
+                ),
+                ("dataset_hash", models.CharField(blank=True, max_length=64)),
+                ("code_version", models.CharField(blank=True, max_length=60)),
+                ("metric_version", models.CharField(blank=True, max_length=20)),
+                ("seed", models.PositiveIntegerField(default=0)),
+                ("scores", models.JSONField(blank=True, default=dict)),
+                ("curves", models.JSONField(blank=True, default=dict)),
+                ("predictions", models.BinaryField(blank=True, null=True)),
+                ("timings", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='PeriodicJob',
+            name="PeriodicJob",
             fields=[
-                ('name', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('done_at', models.DateTimeField()),
+                ("name", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("done_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Team',
+            name="Team",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=80, unique=True)),
-                ('skeleton', submissions.models.team.SkeletonField(editable=False, max_length=400, unique=True)),
-                ('code', models.CharField(default=submissions.models.team.new_code, editable=False, max_length=24, unique=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=80, unique=True)),
+                ("skeleton", submissions.models.team.SkeletonField(editable=False, max_length=400, unique=True)),
+                (
+                    "code",
+                    models.CharField(
+                        default=submissions.models.team.new_code, editable=False, max_length=24, unique=True
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Worker',
+            name="Worker",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=160, unique=True)),
-                ('host', models.CharField(max_length=120)),
-                ('cluster', models.CharField(max_length=40)),
-                ('pid', models.PositiveIntegerField()),
-                ('started_at', models.DateTimeField()),
-                ('seen_at', models.DateTimeField()),
-                ('code_version', models.CharField(blank=True, max_length=60)),
-                ('takes_containers', models.BooleanField(default=False)),
-                ('refusal', models.TextField(blank=True, help_text='Why it takes no container work.')),
-                ('engine_version', models.CharField(blank=True, max_length=60)),
-                ('engine_free_bytes', models.BigIntegerField(blank=True, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=160, unique=True)),
+                ("host", models.CharField(max_length=120)),
+                ("cluster", models.CharField(max_length=40)),
+                ("pid", models.PositiveIntegerField()),
+                ("started_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField()),
+                ("code_version", models.CharField(blank=True, max_length=60)),
+                ("takes_containers", models.BooleanField(default=False)),
+                ("refusal", models.TextField(blank=True, help_text="Why it takes no container work.")),
+                ("engine_version", models.CharField(blank=True, max_length=60)),
+                ("engine_free_bytes", models.BigIntegerField(blank=True, null=True)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='ApiToken',
+            name="ApiToken",
             fields=[
-                ('digest', models.CharField(max_length=128, primary_key=True, serialize=False)),
-                ('token_key', models.CharField(db_index=True, max_length=25)),
-                ('created', models.DateTimeField(auto_now_add=True)),
-                ('expiry', models.DateTimeField(blank=True, null=True)),
-                ('name', models.CharField(default='API token', max_length=80)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='auth_token_set', to=settings.AUTH_USER_MODEL)),
+                ("digest", models.CharField(max_length=128, primary_key=True, serialize=False)),
+                ("token_key", models.CharField(db_index=True, max_length=25)),
+                ("created", models.DateTimeField(auto_now_add=True)),
+                ("expiry", models.DateTimeField(blank=True, null=True)),
+                ("name", models.CharField(default="API token", max_length=80)),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="auth_token_set",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created'],
+                "ordering": ["-created"],
             },
         ),
         migrations.CreateModel(
-            name='Dataset',
+            name="Dataset",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=submissions.models.dataset.kind_choices, max_length=40)),
-                ('name', models.SlugField(max_length=80)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('content_hash', models.CharField(editable=False, max_length=64)),
-                ('description', models.TextField(blank=True)),
-                ('warnings', models.JSONField(blank=True, default=list, editable=False, help_text='What the import found worth a look, one sentence each.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(choices=submissions.models.dataset.kind_choices, max_length=40)),
+                ("name", models.SlugField(max_length=80)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("content_hash", models.CharField(editable=False, max_length=64)),
+                ("description", models.TextField(blank=True)),
+                (
+                    "warnings",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        editable=False,
+                        help_text="What the import found worth a look, one sentence each.",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['name', '-version'],
-                'constraints': [models.UniqueConstraint(fields=('name', 'version'), name='one_dataset_per_version')],
+                "ordering": ["name", "-version"],
+                "constraints": [models.UniqueConstraint(fields=("name", "version"), name="one_dataset_per_version")],
             },
         ),
         migrations.CreateModel(
-            name='EvaluationEvent',
+            name="EvaluationEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('attempt', models.PositiveIntegerField()),
-                ('at', models.DateTimeField()),
-                ('stage', models.CharField(max_length=20)),
-                ('note', models.TextField(blank=True)),
-                ('staff_detail', models.TextField(blank=True)),
-                ('evaluation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='submissions.evaluation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("attempt", models.PositiveIntegerField()),
+                ("at", models.DateTimeField()),
+                ("stage", models.CharField(max_length=20)),
+                ("note", models.TextField(blank=True)),
+                ("staff_detail", models.TextField(blank=True)),
+                (
+                    "evaluation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="submissions.evaluation"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='ModelArchive',
+            name="ModelArchive",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('file', models.CharField(help_text='Key in the submissions storage.', max_length=300)),
-                ('original_name', models.CharField(max_length=255)),
-                ('sha256', models.CharField(blank=True, max_length=64)),
-                ('size_bytes', models.BigIntegerField()),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='model_archives', to=settings.AUTH_USER_MODEL)),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='model_archives', to='submissions.team')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("file", models.CharField(help_text="Key in the submissions storage.", max_length=300)),
+                ("original_name", models.CharField(max_length=255)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("size_bytes", models.BigIntegerField()),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="model_archives",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="model_archives",
+                        to="submissions.team",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='Phase',
+            name="Phase",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=60, unique=True)),
-                ('title', models.CharField(max_length=120)),
-                ('description', models.TextField(blank=True, help_text='What participants read first; plain text, blank lines part paragraphs.')),
-                ('opens_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('closes_at', models.DateTimeField(blank=True, help_text='Empty: open without end.', null=True)),
-                ('is_hidden', models.BooleanField(default=False, help_text='Only staff see the phase at all.')),
-                ('board_is_public', models.BooleanField(default=True, help_text='Otherwise only staff see the leaderboard.')),
-                ('accepts_csv', models.BooleanField(default=True, verbose_name='accepts predictions (CSV)')),
-                ('accepts_docker', models.BooleanField(default=True, verbose_name='accepts Docker images')),
-                ('metric', models.CharField(blank=True, help_text="The metric that ranks; empty: the kind's own.", max_length=40)),
-                ('tie_breaks', models.JSONField(blank=True, default=list, help_text='Metrics that decide ties, such as ["average_precision"].')),
-                ('decimals', models.PositiveSmallIntegerField(blank=True, default=4, help_text='Scores are shown with so many; empty: in full (helps probing).', null=True)),
-                ('memory_mib', models.PositiveIntegerField(blank=True, help_text="Empty: the site's own limit.", null=True)),
-                ('cpus', models.FloatField(blank=True, help_text="Empty: the site's own limit.", null=True)),
-                ('timeout_s', models.PositiveIntegerField(blank=True, help_text="Whole run. Empty: the site's own limit.", null=True)),
-                ('startup_s', models.PositiveIntegerField(blank=True, help_text="Until it answers. Empty: the site's own limit.", null=True)),
-                ('predict_timeout_s', models.PositiveIntegerField(default=300, help_text='One call, or one CT in batch mode.')),
-                ('parallel', models.PositiveSmallIntegerField(default=1, help_text='Calls at once to a container.')),
-                ('gpu', models.BooleanField(default=False)),
-                ('batch_slugs', models.JSONField(blank=True, default=dict, help_text='Other slugs of the batch contract, such as {"image": "ct", "output": "y"}.')),
-                ('root_mib', models.PositiveIntegerField(blank=True, help_text="What its writable folders hold. Empty: the site's own limit.", null=True)),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='phases', to='submissions.dataset')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=60, unique=True)),
+                ("title", models.CharField(max_length=120)),
+                (
+                    "description",
+                    models.TextField(
+                        blank=True, help_text="What participants read first; plain text, blank lines part paragraphs."
+                    ),
+                ),
+                ("opens_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("closes_at", models.DateTimeField(blank=True, help_text="Empty: open without end.", null=True)),
+                ("is_hidden", models.BooleanField(default=False, help_text="Only staff see the phase at all.")),
+                (
+                    "board_is_public",
+                    models.BooleanField(default=True, help_text="Otherwise only staff see the leaderboard."),
+                ),
+                ("accepts_csv", models.BooleanField(default=True, verbose_name="accepts predictions (CSV)")),
+                ("accepts_docker", models.BooleanField(default=True, verbose_name="accepts Docker images")),
+                (
+                    "metric",
+                    models.CharField(
+                        blank=True, help_text="The metric that ranks; empty: the kind's own.", max_length=40
+                    ),
+                ),
+                (
+                    "tie_breaks",
+                    models.JSONField(
+                        blank=True, default=list, help_text='Metrics that decide ties, such as ["average_precision"].'
+                    ),
+                ),
+                (
+                    "decimals",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        default=4,
+                        help_text="Scores are shown with so many; empty: in full (helps probing).",
+                        null=True,
+                    ),
+                ),
+                (
+                    "memory_mib",
+                    models.PositiveIntegerField(blank=True, help_text="Empty: the site's own limit.", null=True),
+                ),
+                ("cpus", models.FloatField(blank=True, help_text="Empty: the site's own limit.", null=True)),
+                (
+                    "timeout_s",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="Whole run. Empty: the site's own limit.", null=True
+                    ),
+                ),
+                (
+                    "startup_s",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="Until it answers. Empty: the site's own limit.", null=True
+                    ),
+                ),
+                (
+                    "predict_timeout_s",
+                    models.PositiveIntegerField(default=300, help_text="One call, or one CT in batch mode."),
+                ),
+                ("parallel", models.PositiveSmallIntegerField(default=1, help_text="Calls at once to a container.")),
+                ("gpu", models.BooleanField(default=False)),
+                (
+                    "batch_slugs",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text='Other slugs of the batch contract, such as {"image": "ct", "output": "y"}.',
+                    ),
+                ),
+                (
+                    "root_mib",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="What its writable folders hold. Empty: the site's own limit.", null=True
+                    ),
+                ),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="phases", to="submissions.dataset"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-opens_at', 'slug'],
+                "ordering": ["-opens_at", "slug"],
             },
         ),
         migrations.CreateModel(
-            name='Submission',
+            name="Submission",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('submission_type', models.CharField(choices=[('csv', 'predictions (CSV)'), ('docker', 'Docker image')], max_length=10)),
-                ('file', models.CharField(blank=True, help_text='Key in the submissions storage; empty until an image is pulled.', max_length=300)),
-                ('original_name', models.CharField(max_length=255)),
-                ('sha256', models.CharField(max_length=64)),
-                ('size_bytes', models.BigIntegerField()),
-                ('title', models.CharField(blank=True, max_length=120)),
-                ('comment', models.TextField(blank=True, max_length=2000)),
-                ('model_version', models.CharField(blank=True, max_length=60)),
-                ('contract', models.CharField(blank=True, choices=submissions.runner.contracts.contract_choices, default=submissions.runner.contracts.default_contract, max_length=40)),
-                ('model_endpoint', models.CharField(blank=True, max_length=201)),
-                ('adapter', models.JSONField(blank=True, default=dict)),
-                ('writable_folders', models.JSONField(blank=True, default=list)),
-                ('docker_image_name', models.CharField(blank=True, max_length=255)),
-                ('image_reference', models.CharField(blank=True, help_text='Where it is pulled from, host/name@sha256:….', max_length=400)),
-                ('image_id', models.CharField(blank=True, help_text='Staff only.', max_length=80)),
-                ('limits', models.JSONField(blank=True, default=dict)),
-                ('ignored_columns', models.JSONField(blank=True, default=list)),
-                ('idempotency_key', models.CharField(blank=True, max_length=80)),
-                ('is_baseline', models.BooleanField(default=False)),
-                ('is_hidden', models.BooleanField(default=False, help_text='Kept off the leaderboard.')),
-                ('try_counts', models.BooleanField(default=True, help_text="Whether it uses up one of the team's tries.")),
-                ('created_at', models.DateTimeField()),
-                ('model_archive', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='submissions', to='submissions.modelarchive')),
-                ('phase', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='submissions', to='submissions.phase')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='submissions', to=settings.AUTH_USER_MODEL)),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='submissions', to='submissions.team')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "submission_type",
+                    models.CharField(choices=[("csv", "predictions (CSV)"), ("docker", "Docker image")], max_length=10),
+                ),
+                (
+                    "file",
+                    models.CharField(
+                        blank=True,
+                        help_text="Key in the submissions storage; empty until an image is pulled.",
+                        max_length=300,
+                    ),
+                ),
+                ("original_name", models.CharField(max_length=255)),
+                ("sha256", models.CharField(max_length=64)),
+                ("size_bytes", models.BigIntegerField()),
+                ("title", models.CharField(blank=True, max_length=120)),
+                ("comment", models.TextField(blank=True, max_length=2000)),
+                ("model_version", models.CharField(blank=True, max_length=60)),
+                (
+                    "contract",
+                    models.CharField(
+                        blank=True,
+                        choices=submissions.runner.contracts.contract_choices,
+                        default=submissions.runner.contracts.default_contract,
+                        max_length=40,
+                    ),
+                ),
+                ("model_endpoint", models.CharField(blank=True, max_length=201)),
+                ("adapter", models.JSONField(blank=True, default=dict)),
+                ("writable_folders", models.JSONField(blank=True, default=list)),
+                ("docker_image_name", models.CharField(blank=True, max_length=255)),
+                (
+                    "image_reference",
+                    models.CharField(
+                        blank=True, help_text="Where it is pulled from, host/name@sha256:….", max_length=400
+                    ),
+                ),
+                ("image_id", models.CharField(blank=True, help_text="Staff only.", max_length=80)),
+                ("limits", models.JSONField(blank=True, default=dict)),
+                ("ignored_columns", models.JSONField(blank=True, default=list)),
+                ("idempotency_key", models.CharField(blank=True, max_length=80)),
+                ("is_baseline", models.BooleanField(default=False)),
+                ("is_hidden", models.BooleanField(default=False, help_text="Kept off the leaderboard.")),
+                (
+                    "try_counts",
+                    models.BooleanField(default=True, help_text="Whether it uses up one of the team's tries."),
+                ),
+                ("created_at", models.DateTimeField()),
+                (
+                    "model_archive",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="submissions",
+                        to="submissions.modelarchive",
+                    ),
+                ),
+                (
+                    "phase",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="submissions", to="submissions.phase"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="submissions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="submissions", to="submissions.team"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.AddField(
-            model_name='evaluation',
-            name='submission',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evaluations', to='submissions.submission'),
+            model_name="evaluation",
+            name="submission",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="evaluations", to="submissions.submission"
+            ),
         ),
         migrations.CreateModel(
-            name='RegistryCredential',
+            name="RegistryCredential",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('host', models.CharField(max_length=255)),
-                ('username', models.CharField(max_length=255)),
-                ('encrypted_password', models.TextField(editable=False)),
-                ('created_at', models.DateTimeField(auto_now=True)),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='registry_credentials', to='submissions.team')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("host", models.CharField(max_length=255)),
+                ("username", models.CharField(max_length=255)),
+                ("encrypted_password", models.TextField(editable=False)),
+                ("created_at", models.DateTimeField(auto_now=True)),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="registry_credentials",
+                        to="submissions.team",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['host'],
+                "ordering": ["host"],
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_owner', models.BooleanField(default=False)),
-                ('joined_at', models.DateTimeField(auto_now_add=True)),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='membership', to=settings.AUTH_USER_MODEL)),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='submissions.team')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("is_owner", models.BooleanField(default=False)),
+                ("joined_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="membership",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="memberships", to="submissions.team"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Upload',
+            name="Upload",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('purpose', models.CharField(choices=[('image', 'image of a submission'), ('model', 'model archive')], default='image', max_length=10)),
-                ('original_name', models.CharField(max_length=255)),
-                ('size_bytes', models.BigIntegerField()),
-                ('part_bytes', models.BigIntegerField()),
-                ('key', models.CharField(max_length=300)),
-                ('handle', models.CharField(max_length=400)),
-                ('declared_sha256', models.CharField(blank=True, max_length=64)),
-                ('sha256', models.CharField(blank=True, help_text='Of the whole file, once it was read.', max_length=64)),
-                ('is_complete', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('expires_at', models.DateTimeField(default=submissions.models.upload.end_of_life)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='uploads', to=settings.AUTH_USER_MODEL)),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[("image", "image of a submission"), ("model", "model archive")],
+                        default="image",
+                        max_length=10,
+                    ),
+                ),
+                ("original_name", models.CharField(max_length=255)),
+                ("size_bytes", models.BigIntegerField()),
+                ("part_bytes", models.BigIntegerField()),
+                ("key", models.CharField(max_length=300)),
+                ("handle", models.CharField(max_length=400)),
+                ("declared_sha256", models.CharField(blank=True, max_length=64)),
+                (
+                    "sha256",
+                    models.CharField(blank=True, help_text="Of the whole file, once it was read.", max_length=64),
+                ),
+                ("is_complete", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("expires_at", models.DateTimeField(default=submissions.models.upload.end_of_life)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="uploads", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='UsernameSkeleton',
+            name="UsernameSkeleton",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('skeleton', models.CharField(max_length=400, unique=True)),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='name_skeleton', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("skeleton", models.CharField(max_length=400, unique=True)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="name_skeleton",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Case',
+            name="Case",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField(help_text='Row in the table it came from; scores depend on this order.')),
-                ('public_id', models.CharField(max_length=200)),
-                ('image', models.CharField(blank=True, help_text='Key in the datasets storage.', max_length=300)),
-                ('truth', models.JSONField()),
-                ('facts', models.JSONField(blank=True, default=dict)),
-                ('patient', models.CharField(blank=True, max_length=100)),
-                ('split', models.CharField(choices=[('public', 'public: its scores show at once'), ('private', 'private: its scores show when the phase ends'), ('sample', 'sample: handed out, never scored')], default='public', max_length=10)),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='cases', to='submissions.dataset')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "position",
+                    models.PositiveIntegerField(
+                        help_text="Row in the table it came from; scores depend on this order."
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=200)),
+                ("image", models.CharField(blank=True, help_text="Key in the datasets storage.", max_length=300)),
+                ("truth", models.JSONField()),
+                ("facts", models.JSONField(blank=True, default=dict)),
+                ("patient", models.CharField(blank=True, max_length=100)),
+                (
+                    "split",
+                    models.CharField(
+                        choices=[
+                            ("public", "public: its scores show at once"),
+                            ("private", "private: its scores show when the phase ends"),
+                            ("sample", "sample: handed out, never scored"),
+                        ],
+                        default="public",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="cases", to="submissions.dataset"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['dataset', 'position'],
-                'constraints': [models.UniqueConstraint(fields=('dataset', 'public_id'), name='one_case_per_id'), models.UniqueConstraint(fields=('dataset', 'position'), name='one_case_per_position')],
+                "ordering": ["dataset", "position"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("dataset", "public_id"), name="one_case_per_id"),
+                    models.UniqueConstraint(fields=("dataset", "position"), name="one_case_per_position"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Quota',
+            name="Quota",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tries', models.PositiveIntegerField()),
-                ('window', models.DurationField(blank=True, help_text="Such as '7 00:00:00' for a week; empty: the whole phase.", null=True)),
-                ('phase', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='quotas', to='submissions.phase')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("tries", models.PositiveIntegerField()),
+                (
+                    "window",
+                    models.DurationField(
+                        blank=True, help_text="Such as '7 00:00:00' for a week; empty: the whole phase.", null=True
+                    ),
+                ),
+                (
+                    "phase",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="quotas", to="submissions.phase"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['window', 'tries'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('tries__gt', 0)), name='a_quota_allows_tries')],
+                "ordering": ["window", "tries"],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("tries__gt", 0)), name="a_quota_allows_tries")
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='evaluation',
-            index=models.Index(fields=['status', 'available_at'], name='waiting_evaluations'),
+            model_name="evaluation",
+            index=models.Index(fields=["status", "available_at"], name="waiting_evaluations"),
         ),
         migrations.AddIndex(
-            model_name='evaluation',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['lease_until'], name='leases_of_running_evaluations'),
+            model_name="evaluation",
+            index=models.Index(
+                condition=models.Q(("status", "running")), fields=["lease_until"], name="leases_of_running_evaluations"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evaluation',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_current', True)), fields=('submission',), name='one_counted_evaluation'),
+            model_name="evaluation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_current", True)), fields=("submission",), name="one_counted_evaluation"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evaluation',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['pending', 'running'])), fields=('submission',), name='one_active_evaluation'),
+            model_name="evaluation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status__in", ["pending", "running"])),
+                fields=("submission",),
+                name="one_active_evaluation",
+            ),
         ),
         migrations.AddIndex(
-            model_name='submission',
-            index=models.Index(fields=['phase', 'team', '-created_at'], name='tries_of_a_team'),
+            model_name="submission",
+            index=models.Index(fields=["phase", "team", "-created_at"], name="tries_of_a_team"),
         ),
         migrations.AddIndex(
-            model_name='submission',
-            index=models.Index(fields=['phase', 'user', '-created_at'], name='tries_of_a_user'),
+            model_name="submission",
+            index=models.Index(fields=["phase", "user", "-created_at"], name="tries_of_a_user"),
         ),
         migrations.AddIndex(
-            model_name='submission',
-            index=models.Index(fields=['-created_at'], name='newest_submissions'),
+            model_name="submission",
+            index=models.Index(fields=["-created_at"], name="newest_submissions"),
         ),
         migrations.AddConstraint(
-            model_name='submission',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key', ''), _negated=True), fields=('user', 'idempotency_key'), name='one_submission_per_key'),
+            model_name="submission",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key", ""), _negated=True),
+                fields=("user", "idempotency_key"),
+                name="one_submission_per_key",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='registrycredential',
-            constraint=models.UniqueConstraint(fields=('team', 'host'), name='one_credential_per_registry'),
+            model_name="registrycredential",
+            constraint=models.UniqueConstraint(fields=("team", "host"), name="one_credential_per_registry"),
         ),
         migrations.AddIndex(
-            model_name='upload',
-            index=models.Index(fields=['expires_at'], name='uploads_by_expiry'),
+            model_name="upload",
+            index=models.Index(fields=["expires_at"], name="uploads_by_expiry"),
         ),
     ]

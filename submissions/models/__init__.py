@@ -1,13 +1,15 @@
 """The models of the challenge: dataset, phase, team, submission, evaluation, upload, worker (docs/glossary.md)."""
 
+from submissions.models.audit import AuditEvent
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
 from submissions.models.model_archive import ModelArchive
 from submissions.models.outage import Host, Incident, Pause
+from submissions.models.participation import Participation
 from submissions.models.phase import Phase, Quota
 from submissions.models.registry_credential import RegistryCredential
 from submissions.models.submission import Submission
-from submissions.models.team import Membership, Team
+from submissions.models.team import Membership, Team, TeamInvitation
 from submissions.models.token import ApiToken
 from submissions.models.upload import Upload
 from submissions.models.username import UsernameSkeleton
@@ -15,6 +17,7 @@ from submissions.models.worker import PeriodicJob, Worker
 
 __all__ = [
     "ApiToken",
+    "AuditEvent",
     "Case",
     "Dataset",
     "Evaluation",
@@ -23,6 +26,7 @@ __all__ = [
     "Incident",
     "Membership",
     "ModelArchive",
+    "Participation",
     "Pause",
     "PeriodicJob",
     "Phase",
@@ -32,6 +36,7 @@ __all__ = [
     "StatusConflict",
     "Submission",
     "Team",
+    "TeamInvitation",
     "Upload",
     "UsernameSkeleton",
     "Worker",

@@ -28,8 +28,6 @@ HEAVY_FIELDS = ("predictions", "curves", "run_log", "smoke_log", "partial_answer
 
 class EvaluationQuerySet(models.QuerySet["Evaluation"]):
     def visible_to(self, user: Any) -> EvaluationQuerySet:
-        if user.is_staff:
-            return self
         return self.filter(submission__in=Submission.objects.visible_to(user))
 
     def without_blobs(self) -> EvaluationQuerySet:

@@ -17,6 +17,7 @@ from submissions.disclosure import View
 from submissions.disclosure.policy import COMPETITION, ENDED, PRACTICE, STAFF
 from submissions.disclosure.rounding import rounded
 from submissions.kinds import Kind
+from submissions.models.access import ALL_PHASES, holds, may
 from submissions.models.dataset import Dataset, Split
 from submissions.runner.contracts import contracts_for
 from submissions.scoring import metrics_of
@@ -58,12 +59,26 @@ class PhaseQuerySet(models.QuerySet["Phase"]):
         return phase
 
     def visible_to(self, user: Any) -> PhaseQuerySet:
-        """Return the phases that `user` may see: hidden phases are for staff only."""
-        return self if user.is_staff else self.filter(is_hidden=False)
+        """Return the phases that `user` may see: hidden ones only their organisers and the site's."""
+        return self._open_to(user, Q(is_hidden=False))
 
     def boards_visible_to(self, user: Any) -> PhaseQuerySet:
         """Return the phases whose leaderboard `user` may see."""
-        return self.visible_to(user) if user.is_staff else self.visible_to(user).filter(board_is_public=True)
+        return self._open_to(user, Q(is_hidden=False, board_is_public=True))
+
+    def _open_to(self, user: Any, to_everybody: Q) -> PhaseQuerySet:
+        if not holds(user, "submissions.view_phase"):
+            return self.filter(to_everybody)
+        if user.has_perm(ALL_PHASES):
+            return self
+        own = Phase.organisers.through.objects.filter(user=user).values("phase")
+        return self.filter(to_everybody | Q(pk__in=own))
+
+    def managed_by(self, user: Any, permission: str) -> PhaseQuerySet:
+        """Return the phases for which `user` holds a permission."""
+        if not holds(user, permission):
+            return self.none()
+        return self if user.has_perm(ALL_PHASES) else self.filter(organisers=user)
 
 
 class Phase(models.Model):
@@ -132,10 +147,27 @@ class Phase(models.Model):
         null=True, blank=True, help_text="What its writable folders hold. Empty: the site's own limit."
     )
 
+    organisers = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, blank=True, related_name="organised_phases",
+        help_text="They decide about this phase; the group `organiser` gives them the permissions.",
+    )  # fmt: skip
+    needs_approval = models.BooleanField(
+        "participants need approval",
+        default=False,
+        help_text="Each person asks with a sentence; you accept or decline.",
+    )
+    rules = models.TextField(
+        blank=True, help_text="Plain text that each participant must accept before the first submission. Empty: none."
+    )
+    team_size_limit = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="People in a team, those counted who sent and left. Empty: no limit."
+    )
+
     objects = PhaseQuerySet.as_manager()
 
     class Meta:
         ordering = ["-opens_at", "slug"]
+        permissions = [("all_phases", "Can act on every phase, not only on own ones")]
 
     def __str__(self) -> str:
         return self.title
@@ -179,8 +211,9 @@ class Phase(models.Model):
         return ENDED if self.has_ended(now) else self.disclosure
 
     def view_of(self, user: Any, now: datetime) -> View:
-        """Return what `user` may see at `now`; staff see everything."""
-        return self.view_in(STAFF if user.is_staff else self.state(now))
+        """Return what `user` may see at `now`; who may look at the evaluations of the phase sees everything."""
+        is_staff = may(user, "submissions.view_evaluation", self)
+        return self.view_in(STAFF if is_staff else self.state(now))
 
     def view_in(self, state: str) -> View:
         """Return what is seen in a state of the disclosure policy."""
@@ -222,6 +255,8 @@ class Phase(models.Model):
         if self.decimals is not None and self.decimals > 15:
             problems["decimals"] = "Give 0 to 15, or nothing for full precision."
         problems |= self._disclosure_problems()
+        if self.team_size_limit == 0:
+            problems["team_size_limit"] = "Give 1 or more, or nothing for no limit."
         problems |= self._limit_problems()
         if problems:
             raise ValidationError(problems)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from submissions.models.access import holds, holds_everywhere
 from submissions.models.model_archive import ModelArchive
 from submissions.models.phase import Phase
 from submissions.models.team import Team, team_of
@@ -21,11 +22,20 @@ if TYPE_CHECKING:
 
 class SubmissionQuerySet(models.QuerySet["Submission"]):
     def visible_to(self, user: Any) -> SubmissionQuerySet:
-        """A team sees its own; staff see all; nobody else sees that there is one."""
-        if user.is_staff:
+        """A team sees its own; organisers see their phases'; nobody else sees that there is one."""
+        if holds_everywhere(user, "submissions.view_submission"):
             return self
         team = team_of(user)
-        return self.filter(team=team) if team else self.none()
+        own = Q(team=team) if team else Q(pk__in=[])
+        if holds(user, "submissions.view_submission"):
+            own |= Q(phase__in=Phase.organisers.through.objects.filter(user=user).values("phase"))
+        return self.filter(own)
+
+    def managed_by(self, user: Any, permission: str) -> SubmissionQuerySet:
+        """Return the submissions of all the phases for which `user` holds a permission."""
+        if holds_everywhere(user, permission):
+            return self
+        return self.filter(phase__in=Phase.objects.managed_by(user, permission))
 
 
 class Submission(models.Model):

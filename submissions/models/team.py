@@ -67,6 +67,23 @@ class Membership(models.Model):
         return f"{self.user} in {self.team}"
 
 
+class TeamInvitation(models.Model):
+    """An invitation by mail: only the digest of its secret is stored, and it is good once, until it expires."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.team}"
+
+
 def team_of(user: User | AnonymousUser) -> Team | None:
     """Return the user's team, or None for a user without one (or not signed in)."""
     if not user.is_authenticated:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.db.models import Count
 from django.utils import timezone
 
@@ -13,7 +14,16 @@ from submissions.models import Phase, Split
 def phase_warnings(phase: Phase) -> list[str]:
     """Return the settings that an organiser may have overlooked, one sentence each."""
     splits = dict(phase.dataset.cases.order_by().values_list("split").annotate(Count("pk")))
-    return [*_ranking_advice(phase, splits), *(_image_advice(phase, splits) if phase.accepts_docker else ())]
+    image_advice = _image_advice(phase, splits) if phase.accepts_docker else ()
+    return [*_people_advice(phase), *_ranking_advice(phase, splits), *image_advice]
+
+
+def _people_advice(phase: Phase) -> Iterator[str]:
+    if settings.ACCOUNT_EMAIL_VERIFICATION != "mandatory" and not phase.needs_approval:
+        yield (
+            "No mail server confirms addresses: one person can sign up many times, and has the tries of each account. "
+            "Let participants need approval, or set EMAIL_HOST."
+        )
 
 
 def _ranking_advice(phase: Phase, splits: dict[str, int]) -> Iterator[str]:

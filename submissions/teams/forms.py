@@ -18,3 +18,11 @@ class JoinForm(forms.Form):
         help_text="A member finds it on the team page.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
+
+
+class InviteForm(forms.Form):
+    """Invite somebody by mail."""
+
+    email = forms.EmailField(
+        label="E-mail address", max_length=254, help_text="A link goes there that is good once, for a week."
+    )

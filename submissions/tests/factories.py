@@ -4,6 +4,7 @@ import itertools
 from datetime import timedelta
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
@@ -23,6 +24,15 @@ def make_user(name=None, **fields):
 def make_member(name=None, team=None):
     user = make_user(name)
     create_team(user=user, name=team or f"team {user.username}")
+    return user
+
+
+def make_staff(group, *phases, name=None, **fields):
+    """Return a staff account in one of the ready-made groups; an organiser organises `phases`."""
+    user = make_user(name, is_staff=True, **fields)
+    user.groups.add(Group.objects.get(name=group))
+    for phase in phases:
+        phase.organisers.add(user)
     return user
 
 

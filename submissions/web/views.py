@@ -22,7 +22,9 @@ from submissions import actions
 from submissions.actions.submit import read_csv
 from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, Phase, Split, Submission
+from submissions.models.access import holds, may
 from submissions.models.team import team_of
+from submissions.participation.page import participation_context
 from submissions.phases import quota
 from submissions.presenters.charts import charts_of
 from submissions.presenters.csv_template import ids_file, template_file
@@ -61,6 +63,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
     now, user = timezone.now(), request.user
     tries = quota.allowances(phase, team_of(user), user, now) if user.is_authenticated else []  # type: ignore[arg-type]
     return {
+        **participation_context(phase, user),
         "phase": phase,
         "now": now,
         "is_open": phase.is_open(now),
@@ -149,7 +152,8 @@ def submission_list(request: HttpRequest) -> HttpResponse:
     listed = [
         {"submission": item, "evaluation": item.latest, "score": listed_score(item, request.user, now)} for item in page
     ]
-    context = {"page": page, "rows": listed, "team": team_of(request.user)}  # type: ignore[arg-type]
+    context: dict[str, Any] = {"page": page, "rows": listed, "team": team_of(request.user)}  # type: ignore[arg-type]
+    context["sees_others"] = holds(request.user, "submissions.view_submission")
     return render(request, "submissions/list.html", context)
 
 
@@ -184,6 +188,7 @@ def submission_context(request: HttpRequest, submission: Submission) -> dict[str
         "curves_on_samples": set(report["curves"]) == {Split.SAMPLE},
         "score_note": report["score_note"],
         "charts": charts_of(report["curves"]),
+        "sees_staff_detail": may(user, "submissions.view_evaluation", submission.phase),
         "seconds": run_seconds(evaluation, now, user),
         "seconds_are_exact": view.is_full("run_time"),
         "memory_quarters": report["timings"].get("peak_memory_quarters"),
@@ -219,7 +224,7 @@ def submission_progress(request: HttpRequest, pk: Any) -> HttpResponse:
 def cancel(request: HttpRequest, pk: Any) -> HttpResponse:
     submission = submission_of(request, pk)
     try:
-        actions.cancel(submission=submission)
+        actions.cancel_for(submission=submission, user=request.user)
         messages.success(request, "The evaluation was cancelled.")
     except ApiError as refusal:
         messages.error(request, refusal.message)

@@ -6,6 +6,7 @@ import re
 import zipfile
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from inference.feedback import export
 from inference.feedback.files import store
@@ -218,3 +219,14 @@ def test_what_staff_deletes_in_admin_is_gone_from_the_disk_too(
             assert admin_client.post(f"{listed}{gone.pk}/delete/", {"post": "yes"}).status_code == 302
     assert list(Feedback.objects.all()) == [kept]
     assert (gone.picture_path.exists(), kept.picture_path.exists()) == (False, True)
+
+
+def test_who_may_only_look_decides_nothing(client, user, feedback):
+    user.is_staff = True
+    user.save()
+    user.user_permissions.add(Permission.objects.get(codename="view_feedback"))
+    client.force_login(user)
+    row = feedback()
+    assert client.get(f"/review/{row.pk}").status_code == 200
+    assert client.post(f"/review/{row.pk}", {"state": "accepted"}).status_code == 404
+    assert Feedback.objects.get().state == "waiting"

@@ -4,6 +4,7 @@ import io
 import zipfile
 
 import pytest
+from django.contrib.auth.models import Group
 
 from inference.feedback.files import store
 from inference.models import Feedback
@@ -26,7 +27,9 @@ def fake(monkeypatch, settings, tmp_path) -> FakeEngine:
 
 @pytest.fixture
 def staff(django_user_model, transactional_db):
-    return django_user_model.objects.create_user("rev", "rev@example.org", is_staff=True)
+    user = django_user_model.objects.create_user("rev", "rev@example.org", is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=["reviewer", "operator"]))  # the operator sees the drift
+    return user
 
 
 def feedback(number: int) -> Feedback:

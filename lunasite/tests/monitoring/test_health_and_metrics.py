@@ -34,6 +34,7 @@ def site(monkeypatch, settings, tmp_path) -> FakeEngine:
     """A fake model behind health and readiness, and collected static files."""
     fake = FakeEngine()
     settings.STATIC_ROOT = tmp_path / "static"
+    settings.EMAIL_HOST = "mail.example.org"
     settings.STATIC_ROOT.mkdir()
     (settings.STATIC_ROOT / "staticfiles.json").write_text('{"paths": {"site.css": "site.0123456789ab.css"}}')
     for module in ("health", "parts", "status_page"):
@@ -82,7 +83,7 @@ def test_ready_when_every_part_is(client, site):
     lines = answer.content.decode().splitlines()
     assert answer.status_code == 200, lines
     assert [line.split(":")[0] for line in lines] == [
-        "database", "static files", "storage", "cache", "queue", "engine", "models",
+        "database", "static files", "storage", "cache", "queue", "engine", "models", "mail", "proxy",
     ]  # fmt: skip
 
 
@@ -106,6 +107,15 @@ def test_a_part_that_is_away_is_a_warning_line_and_pages_are_served(client, site
     answer = client.get("/ready")
     warned = [line.split(":")[0] for line in answer.content.decode().splitlines() if "WARNING" in line]
     assert (answer.status_code, warned) == (200, [part])
+
+
+@pytest.mark.django_db
+def test_ready_warns_where_no_mail_server_confirms_addresses(client, site, settings):
+    worker()
+    settings.EMAIL_HOST = ""
+    answer = client.get("/ready")
+    assert answer.status_code == 200
+    assert "mail: WARNING, no mail server, addresses are not confirmed" in answer.content.decode()
 
 
 @pytest.mark.django_db

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from lunasite.http import lockout
+from lunasite.http.client_address import client_address
 
 PASSWORD = "correct-horse-battery"
 
@@ -80,7 +81,7 @@ class TestTheEleventhTry:
     def test_the_lock_ends_by_itself_and_refused_tries_do_not_prolong_it(self, client, ann):
         for _ in range(10):
             log_in(client, "ann", "wrong")
-        row = AccessAttempt.objects.get()
+        row = AccessAttempt.objects.exclude(ip_address=lockout.EVERY_ADDRESS).get()
         before = row.attempt_time
         log_in(client, "ann", "wrong")
         row.refresh_from_db()
@@ -188,4 +189,48 @@ class TestUnknownAccounts:
 def test_the_client_address_is_what_our_own_proxies_saw(rf, settings, proxies, header, expected):
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
     request = rf.get("/", headers={"x-forwarded-for": header} if header else {})
-    assert lockout.client_address(request) == expected
+    assert client_address(request) == expected
+
+
+@pytest.mark.django_db
+class TestOverAllAddresses:
+    """Many addresses guess hardly faster than one, and the owner hears of it."""
+
+    @pytest.fixture(autouse=True)
+    def soon(self, settings):
+        settings.LOGIN_ACCOUNT_LIMIT = 20
+
+    def guess(self, number, password="wrong"):
+        return token(Client(REMOTE_ADDR=f"10.0.{number // 250}.{number % 250 + 1}"), "ann", password).status_code
+
+    def wait(self, minutes):
+        AccessAttempt.objects.filter(ip_address=lockout.EVERY_ADDRESS).update(
+            attempt_time=timezone.now() - timedelta(minutes=minutes)
+        )
+
+    def test_guesses_beyond_the_limit_come_one_by_one_with_growing_pauses(self, ann):
+        assert [self.guess(number) for number in range(30)] == [401] * 20 + [429] * 10
+        for number, minutes in enumerate((1, 2, 4), start=100):
+            self.wait(minutes - 0.1)
+            assert self.guess(number) == 429
+            self.wait(minutes + 0.1)
+            assert self.guess(number) == 401
+
+    def test_the_pause_ends_at_an_hour_and_lets_the_owner_in(self, ann):
+        assert lockout.pause_after(20) == timedelta(minutes=1)
+        assert lockout.pause_after(10_000) == timedelta(hours=1)
+        for number in range(25):
+            self.guess(number)
+        self.wait(61)
+        assert self.guess(200, PASSWORD) == 200
+        assert [self.guess(number) for number in range(300, 310)] == [401] * 10
+
+    def test_the_owner_is_mailed_once(self, ann, mailoutbox):
+        for number in range(40):
+            self.guess(number)
+        assert [message.to for message in mailoutbox] == [["ann@example.org"]]
+        assert "20 wrong passwords" in mailoutbox[0].body
+
+    def test_the_addresses_of_one_ipv6_subscriber_are_one(self, ann):
+        statuses = [token(Client(REMOTE_ADDR=f"2001:db8::{number:x}"), "ann", "no").status_code for number in range(15)]
+        assert statuses == [401] * 10 + [429] * 5

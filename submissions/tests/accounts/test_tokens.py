@@ -21,7 +21,7 @@ def ann(django_user_model):
 
 @pytest.fixture
 def signed_in(client, ann):
-    client.force_login(ann)
+    client.post("/accounts/login/", {"login": "ann", "password": PASSWORD})
     return client
 
 
@@ -192,3 +192,28 @@ class TestAccountPage:
 
     def test_needs_somebody_signed_in(self, client):
         assert client.get("/account/")["Location"].startswith("/accounts/login/?next=/account/")
+
+    def test_a_session_left_open_makes_no_token_before_the_password_is_given_again(self, signed_in, ann):
+        session = signed_in.session
+        for method in session["account_authentication_methods"]:
+            method["at"] -= 3600
+        session.save()
+        answer = signed_in.post("/account/tokens/", {"name": "laptop", "days": "365"})
+        assert answer["Location"].startswith("/accounts/reauthenticate/")
+        assert not ApiToken.objects.exists()
+
+        answer = signed_in.post(answer["Location"], {"password": PASSWORD}, follow=True)
+        assert "Your new token" in answer.content.decode()
+        assert ApiToken.objects.get().name == "laptop"
+
+    def test_the_number_of_tokens_is_bounded_and_expired_ones_do_not_count(self, signed_in, client, ann, settings):
+        settings.MAX_TOKENS = 2
+        for name in ("old", "a"):
+            create_token(user=ann, name=name)
+        ApiToken.objects.filter(name="old").update(expiry=timezone.now() - timedelta(days=1))
+        assert signed_in.post("/account/tokens/", {"name": "b", "days": "7"}).status_code == 201
+        answer = signed_in.post("/account/tokens/", {"name": "c", "days": "7"})
+        assert answer.status_code == 409
+        assert "revoke one" in answer.content.decode()
+        assert ask(client).json()["error_code"] == "TOO_MANY_TOKENS"
+        assert set(ApiToken.objects.values_list("name", flat=True)) == {"a", "b"}

@@ -16,7 +16,15 @@ from submissions.actions.evaluate import claim
 from submissions.models import Evaluation
 from submissions.presenters.progress import progress_of, run_seconds, steps_of
 from submissions.presenters.score_table import step_states
-from submissions.tests.factories import evaluated, make_member, make_phase, make_submission, make_user, make_worker
+from submissions.tests.factories import (
+    evaluated,
+    make_member,
+    make_phase,
+    make_staff,
+    make_submission,
+    make_user,
+    make_worker,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -83,7 +91,7 @@ def test_a_mail_server_that_is_down_stops_no_evaluation(settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     settings.EVALUATION_MAX_ATTEMPTS = 1
-    make_user(is_staff=True, email="a@example.org")
+    make_staff("operator", email="a@example.org")
     submission = make_submission()
     submission.phase.dataset.__class__.objects.update(content_hash="x" * 64)
     actions.evaluate(evaluation_id=submission.latest.pk, worker="w")
@@ -93,9 +101,11 @@ def test_a_mail_server_that_is_down_stops_no_evaluation(settings):
 
 
 def test_all_staff_with_an_address_are_told_of_a_failure_that_is_ours(mailoutbox, settings):
-    make_user("boss", is_staff=True, email="boss@example.org")
-    make_user("silent", is_staff=True)
-    make_user("gone", is_staff=True, is_active=False, email="gone@example.org")
+    make_staff("operator", name="boss", email="boss@example.org")
+    make_user("marked", is_staff=True, email="marked@example.org")
+    make_staff("organiser", email="organiser@example.org")
+    make_staff("operator", name="silent")
+    make_staff("operator", name="gone", is_active=False, email="gone@example.org")
     make_user("ann", email="ann@example.org")
     submission = make_submission()
     actions.fail(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_DISK", staff_detail="/secret/path")
@@ -126,7 +136,7 @@ def test_a_clock_that_jumps_back_gives_no_negative_durations():
 def test_how_long_it_ran_is_told_its_team_in_steps(disclosure, is_staff, ran_s, shown_s):
     evaluation = evaluated(phase=make_phase(disclosure=disclosure)).latest
     evaluation.finished_at = evaluation.started_at + timedelta(seconds=ran_s)
-    assert run_seconds(evaluation, timezone.now(), make_user(is_staff=is_staff)) == shown_s
+    assert run_seconds(evaluation, timezone.now(), make_staff("operator") if is_staff else make_user()) == shown_s
 
 
 IMAGE_IS_AT = [

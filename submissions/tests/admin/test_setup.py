@@ -207,8 +207,23 @@ def test_practice_over_private_cases_is_named():
     dataset = make_dataset(splits=SPLIT)
     dataset.cases.update(image="data/v1/x.mha")
     closes_at = timezone.now() + timedelta(days=1)
-    assert phase_warnings(make_phase(dataset, quotas=[(1, None)], closes_at=closes_at)) == []
+    complete = make_phase(dataset, quotas=[(1, None)], closes_at=closes_at, needs_approval=True)
+    assert phase_warnings(complete) == []
     assert "no end" in " ".join(phase_warnings(make_phase(dataset, quotas=[(1, None)])))
+
+
+def test_addresses_that_nobody_confirms_are_named_unless_participants_need_approval(staff, settings):
+    phase = make_phase()
+    sentence = "No mail server confirms addresses"
+    page = reverse("admin:submissions_phase_change", args=[phase.pk])
+    assert sentence in " ".join(phase_warnings(phase))
+    assert sentence in staff.get(page).content.decode()
+    assert sentence in staff.get(reverse("admin:index")).content.decode()
+    phase.needs_approval = True
+    assert sentence not in " ".join(phase_warnings(phase))
+    phase.needs_approval, settings.ACCOUNT_EMAIL_VERIFICATION = False, "mandatory"
+    assert sentence not in " ".join(phase_warnings(phase))
+    assert sentence not in staff.get(reverse("admin:index")).content.decode()
 
 
 def test_a_phase_with_submissions_cannot_be_deleted(staff):

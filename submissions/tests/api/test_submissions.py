@@ -23,8 +23,8 @@ from submissions.tests.factories import (
     make_dataset,
     make_member,
     make_phase,
+    make_staff,
     make_submission,
-    make_user,
 )
 
 pytestmark = pytest.mark.django_db
@@ -419,7 +419,7 @@ def test_hidden_phases_exist_for_staff_only(client):
     make_phase(slug="p1", is_hidden=True)
     assert client.get("/api/v1/phases/p1").status_code == 404
     assert post(client).json()["details"]["field"] == "phase"
-    assert client_of(make_user(is_staff=True)).get("/api/v1/phases/p1").status_code == 200
+    assert client_of(make_staff("operator")).get("/api/v1/phases/p1").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/", "/api/v2/x", f"{URL}/not-a-uuid", "/apitest/zzz"])

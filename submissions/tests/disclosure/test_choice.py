@@ -9,7 +9,15 @@ from django.utils import timezone
 from leaderboard.models import Standing
 from submissions import actions
 from submissions.models import Evaluation, Phase, Submission
-from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
+from submissions.tests.factories import (
+    evaluated,
+    make_dataset,
+    make_member,
+    make_phase,
+    make_staff,
+    make_submission,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -102,7 +110,12 @@ def test_what_cannot_count_cannot_be_chosen(client, ann, phase, entries):
 
 
 def test_only_a_member_of_the_team_chooses(entries):
-    for user, status in ((make_user("boss", is_staff=True), 403), (make_member("eve"), 404), (None, 401)):
+    for user, status in (
+        (make_staff("operator"), 403),
+        (make_user("boss", is_staff=True), 404),
+        (make_member("eve"), 404),
+        (None, 401),
+    ):
         client = Client()
         if user:
             client.force_login(user)

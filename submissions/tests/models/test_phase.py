@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from submissions.models import Phase, Quota
 from submissions.models.phase import MAX_WINDOW
-from submissions.tests.factories import make_dataset, make_phase, make_user
+from submissions.tests.factories import make_dataset, make_phase, make_staff, make_user
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)
@@ -37,7 +37,7 @@ def test_a_phase_without_an_end_never_ends():
 @pytest.mark.parametrize(("has_ended", "is_staff", "private"), [(0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 1)])
 def test_private_numbers_are_for_staff_until_the_end(has_ended, is_staff, private):
     phase = make_phase(opens_at=NOON, closes_at=NOON + timedelta(hours=1), disclosure="competition")
-    shown = phase.shown_splits(make_user(is_staff=bool(is_staff)), NOON + timedelta(hours=has_ended))
+    shown = phase.shown_splits(make_staff("operator") if is_staff else make_user(), NOON + timedelta(hours=has_ended))
     assert shown == (["public", "private"] if private else ["public"])
 
 
@@ -59,7 +59,7 @@ def test_who_sees_which_phases_and_boards():
     for hidden in (False, True):
         for public in (False, True):
             make_phase(slug=f"{hidden}-{public}".lower(), is_hidden=hidden, board_is_public=public)
-    anybody, staff = make_user(), make_user(is_staff=True)
+    anybody, staff = make_user(), make_staff("operator")
 
     def slugs(rows):
         return sorted(rows.values_list("slug", flat=True))

@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from submissions.models import Evaluation, Phase, Submission
-from submissions.tests.factories import evaluated, make_member, make_phase, make_user
+from submissions.tests.factories import evaluated, make_member, make_phase, make_staff
 
 pytestmark = pytest.mark.django_db
 OF_THE_RUN = {
@@ -67,7 +67,7 @@ def test_the_report_tells_the_timings_that_the_disclosure_allows(
     Phase.objects.update(disclosure=disclosure)
     Submission.objects.update(limits={"memory_mib": 300})
     Evaluation.objects.update(timings=OF_THE_RUN | PER_CASE | STAFFS_OWN | SAMPLE)
-    client.force_login(make_user(is_staff=True) if is_staff else ann)
+    client.force_login(make_staff("operator") if is_staff else ann)
     report = client.get(f"/api/v1/submissions/{submission.pk}/report").json()
     assert report["timings"] == timings | SAMPLE
 
@@ -96,7 +96,7 @@ def test_no_page_and_no_answer_tells_the_seconds_of_a_case(client, submission, a
 )
 def test_only_staff_read_how_long_it_ran_to_the_second(client, submission, ann, submission_type, staff, seconds):
     Submission.objects.update(submission_type=submission_type)
-    client.force_login(make_user(is_staff=True) if staff else ann)
+    client.force_login(make_staff("operator") if staff else ann)
     assert client.get(f"/api/v1/submissions/{submission.pk}").json()["seconds"] == seconds
 
 

@@ -1,0 +1,14 @@
+"""Forms of taking part, shown on the phase page."""
+
+from django import forms
+
+
+class RequestForm(forms.Form):
+    """Ask the organisers to take part."""
+
+    sentence = forms.CharField(
+        label="Who you are, and what you want to try",
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="The organisers read it; a sentence is enough.",
+    )
