@@ -40,7 +40,7 @@ def storage_folder():
 
 
 def test_storage_away_under_thirty_jobs_costs_nothing_and_all_are_scored(storage_folder, mailoutbox):
-    make_user("boss", is_staff=True, email="boss@example.org")
+    make_user("boss", is_staff=True, is_superuser=True, email="boss@example.org")
     user, phase = make_member(), make_phase()
     for _ in range(30):
         make_submission(user=user, phase=phase)
