@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -21,6 +23,7 @@ from inference.ct.crop_spec import CropSpec
 from inference.networks.model.architectures import LesionNet, SliceNet
 
 MAX_WEIGHTS_BYTES = 64 * 1024**2
+TABLE = "table."
 
 
 class WeightsError(Exception):
@@ -86,15 +89,27 @@ def load_network(config: ModelConfig, path: Path) -> nn.Module:
 
     Raises WeightsMissing, WeightsDamaged.
     """
+    return load_model(config, path)[0]
+
+
+def load_model(config: ModelConfig, path: Path) -> tuple[nn.Module, dict[str, NDArray[np.float64]]]:
+    """Return the network of `config` in eval mode, and the file's tables: what is computed beside the network.
+
+    Raises WeightsMissing, WeightsDamaged.
+    """
     content = _bytes_of(path)
     if hashlib.sha256(content).hexdigest() != config.sha256:
         raise WeightsDamaged(f"{path.name} is not the file its config was written for")
     try:
+        tensors = load(content)
+        tables = {
+            key.removeprefix(TABLE): tensors.pop(key).double().numpy() for key in list(tensors) if key.startswith(TABLE)
+        }
         network = NETWORKS[config.kind](**config.architecture)
-        network.load_state_dict(_as_float32(load(content)))
+        network.load_state_dict(_as_float32(tensors))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise WeightsDamaged(f"{path.name} does not fit {config.kind}") from error
-    return network.eval()
+    return network.eval(), tables
 
 
 def save_network(
@@ -107,16 +122,19 @@ def save_network(
     input: dict[str, Any],
     classes: tuple[str, ...] = (),
     half: bool = False,
+    tables: Mapping[str, NDArray[np.floating]] | None = None,
 ) -> ModelConfig:
     """Write the weights and the JSON beside them; return the config that the JSON holds.
 
     half: store float16; the caller must then evaluate the network as loaded from the file.
+    tables: numbers that are computed with beside the network, by name.
     """
     state = {
         key: value.half() if half and value.is_floating_point() else value
         for key, value in network.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
+    state |= {f"{TABLE}{key}": torch.from_numpy(np.ascontiguousarray(value)) for key, value in (tables or {}).items()}
     content = save({key: value.contiguous() for key, value in state.items()})
     weights_path.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
