@@ -1,5 +1,6 @@
 """Pictures that are no axial chest slice, made or cut from whole volumes: to fit and judge the slice model's doubt."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 from sklearn.datasets import load_sample_image
 
+from inference.ct.geometry import world_to_index
 from inference.ct.reading.metaimage import read_volume
 from inference.ct.volume import CTVolume
 
@@ -113,6 +115,28 @@ def planes(path: Path, rng: np.random.Generator, count: int) -> dict[str, list[G
     return found
 
 
+def lesion_planes(data: Path) -> dict[str, list[Grey]]:
+    """Return the axial planes through the middle third of each lesion of the whole scans, in each window, by scan."""
+    found = {}
+    for folder in ("volumes", "volumes_other"):
+        for path in sorted((data / folder).glob("*.mha")):
+            with (path.parent / "lesions.csv").open(newline="") as file:
+                lesions = list(csv.DictReader(file))
+            found[f"{folder}/"] = _through(read_volume(path), lesions)
+    return found
+
+
+def _through(volume: CTVolume, lesions: Sequence[dict[str, str]]) -> list[Grey]:
+    pictures = []
+    for line in lesions:
+        point = [float(line[f"Coord{axis}"]) for axis in "XYZ"]
+        z = world_to_index(point, volume.grid)[0]
+        reach = float(line["diameter_mm"]) / 6 / volume.grid.spacing_xyz_mm[2]
+        slices = np.arange(round(z - reach), round(z + reach) + 1).clip(0, volume.grid.shape_zyx[0] - 1)
+        pictures += [_windowed(volume.hu[index], *window) for index in np.unique(slices) for window in WINDOWS]
+    return pictures
+
+
 def lung_share(volume: CTVolume) -> NDArray[np.float64]:
     """Return (z,) the share of each axial plane that is lung: air inside the body, apart from the air around it."""
     thinned = np.asarray(volume.hu[:, ::4, ::4])
@@ -136,9 +160,13 @@ def _ratio(volume: CTVolume, axis: int) -> float:
 
 
 def _shown(hu: NDArray[np.generic], stretch: float, rng: np.random.Generator) -> Grey:
-    level, width = WINDOWS[int(rng.integers(0, len(WINDOWS)))]
-    grey = ((np.asarray(hu, dtype=np.float32) - (level - width / 2)) / width * 255).clip(0, 255).astype(np.uint8)
+    grey = _windowed(hu, *WINDOWS[int(rng.integers(0, len(WINDOWS)))])
     return np.asarray(Image.fromarray(grey).resize((grey.shape[1], max(32, round(grey.shape[0] * stretch)))))
+
+
+def _windowed(hu: NDArray[np.generic], level: float, width: float) -> Grey:
+    shown = (np.asarray(hu, dtype=np.float32) - (level - width / 2)) / width * 255
+    return np.asarray(shown.clip(0, 255).astype(np.uint8))
 
 
 def taught(data: Path, seed: int) -> tuple[list[Grey], list[Grey]]:

@@ -61,13 +61,13 @@ def start_network(recipe: SliceRecipe) -> SliceNet:
     return network.eval()
 
 
-def features_of(network: SliceNet, greys: Sequence[Grey], recipe: SliceRecipe) -> Floats:
+def features_of(network: SliceNet, greys: Sequence[Grey], recipe: SliceRecipe, variants: int | None = None) -> Floats:
     """Return features (1 + variants, n, features) of the original pictures and of their variants.
 
-    greys: n pictures, each (height, width) uint8.
+    greys: n pictures, each (height, width) uint8. variants: as many as the recipe says, unless given.
     """
     passes = [_pooled(network, greys, recipe.side)]
-    for variant in range(1, recipe.variants + 1):
+    for variant in range(1, (recipe.variants if variants is None else variants) + 1):
         varied = [
             vary_picture(grey, np.random.default_rng((recipe.seed, variant, number)))
             for number, grey in enumerate(greys)

@@ -168,7 +168,7 @@ def lesion_context(views: LesionViews) -> dict[str, Any]:
         "planes": planes,
         "field_mm": round(views.field_mm),
         "bar_width": round(1000 / views.field_mm, 2),  # 10 mm, where the picture is 100 wide
-        "point": ", ".join(f"{round(value, 1):g}" for value in views.answer.readings[0].point_xyz_mm),
+        "point": ", ".join(f"{round(value, 2):g}" for value in views.answer.readings[0].point_xyz_mm),
         **trust_context(views.answer.readings[0]),
         "version": views.answer.model_version,
         "milliseconds": views.answer.processing_ms,

@@ -189,4 +189,6 @@ def _config_from(environment: "os._Environ[str]") -> ServiceConfig:
     return ServiceConfig(
         config_path=Path(environment.get("CONFIG_PATH") or usual.config_path),
         model_path=Path(environment.get("MODEL_PATH") or usual.model_path),
+        lesion_config_path=Path(environment.get("LESION_CONFIG_PATH") or usual.lesion_config_path),
+        lesion_model_path=Path(environment.get("LESION_MODEL_PATH") or usual.lesion_model_path),
     )
