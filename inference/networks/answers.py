@@ -195,11 +195,15 @@ class CleanPicture:
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """The state of one model: "loaded", "starting", "off" (LOAD_MODEL=0), "missing", "damaged" or "failed"."""
+    """The state of one model: "loaded", "starting", "off" (LOAD_MODEL=0), "missing", "damaged" or "failed".
+
+    reason: why it is not loaded, a sentence that names the file but no folder.
+    """
 
     name: str
     state: str
     version: str = ""
+    reason: str = ""
 
     @property
     def is_loaded(self) -> bool:

@@ -34,7 +34,7 @@ def write_lesion_card(path: Path, recipe: LesionRecipe, data: Path, minutes: flo
         "Training": _training(recipe, minutes),
         **lesion_figures(found, predictor, data, recipe.seed),
         "Limits": LIMITS,
-        "Items of TRIPOD+AI and CLAIM 2024": items_table(LESION_ITEMS),
+        "Topics of TRIPOD+AI and CLAIM 2024": items_table(LESION_ITEMS),
         "Attribution": ATTRIBUTION,
     }
     write_card(path, "Lesion malignancy model", sections)

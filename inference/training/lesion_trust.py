@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.ct.geometry import contains
 from inference.ct.hounsfield import foreign_scale
 from inference.ct.lesion_fields import fields_around
 from inference.ct.phantom import Nodule, make_phantom
@@ -59,7 +60,8 @@ CONVERSIONS: dict[str, Callable[[NDArray[np.generic]], NDArray[np.generic]]] = {
 
 def units_table(data: Path) -> str:
     """Return how often each way to store other numbers than HU is named, over nodule files and whole volumes."""
-    scans = [(read_volume(row.path), row.point_xyz_mm) for row in read_rows(data / "lidc_nodules")[::STEP_FILES]]
+    files = [(read_volume(row.path), row.point_xyz_mm) for row in read_rows(data / "lidc_nodules")[::STEP_FILES]]
+    scans = [(volume, point) for volume, point in files if contains(volume.grid, point)]
     for folder in ("volumes", "volumes_other"):
         scans += [(volume, _middle(volume)) for volume in map(read_volume, sorted((data / folder).glob("*.mha")))]
     rows = []

@@ -23,7 +23,7 @@ def write_slice_card(path: Path, recipe: SliceRecipe, data: Path, minutes: float
         "Training": _training(recipe, minutes),
         **slice_figures(found, predictor, data, recipe.seed),
         "Limits": LIMITS,
-        "Items of TRIPOD+AI and CLAIM 2024": items_table(SLICE_ITEMS),
+        "Topics of TRIPOD+AI and CLAIM 2024": items_table(SLICE_ITEMS),
         "Attribution": ATTRIBUTION,
     }
     write_card(path, "CT slice model", sections)
@@ -81,7 +81,8 @@ LIMITS = bullets([
     "tells it little better than chance; the published valid part holds slices of known patients, so its figures say "
     "nothing about new ones.",
     "A third source may be as different as these two: learnt from one source alone, cancer or normal has AUC 0.82 "
-    "on the second from the first, and 0.79 the other way. UNFAMILIAR_SOURCE warns at three of four pictures of a source it has not seen.",
+    "on the second from the first, and 0.79 the other way. UNFAMILIAR_SOURCE "
+    "warns at three of four pictures of a source it has not seen.",
     "The second source's patients are not named; blocks of numbers may share a patient at their ends.",
     "Nothing in the data is known of age, sex, scanner or country.",
 ])  # fmt: skip

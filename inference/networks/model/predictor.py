@@ -9,14 +9,14 @@
 Both raise WeightsError at loading, and NotFinite when the network returns NaN or infinity.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from inference.ct.crop_spec import CropSpec, window
 from inference.ct.cropping import crop_each_hu
@@ -28,8 +28,11 @@ from inference.networks.model.forward import Forward, fast_forward
 from inference.networks.model.lesion_doubts import lesion_warnings
 from inference.networks.model.lesion_judge import LesionJudge, network_inputs
 from inference.networks.model.slice_doubts import SliceLimits, slice_warnings
-from inference.networks.model.slice_input import prepare_slice
+from inference.networks.model.slice_input import prepare_slice, whole_slice
 from inference.networks.model.weights import ModelConfig, WeightsDamaged, load_model, read_config
+
+Prepare = Callable[[NDArray[np.uint8], int], NDArray[np.float32]]
+PREPARATIONS: dict[str, Prepare] = {"body": prepare_slice, "whole": whole_slice}
 
 
 class NotFinite(ArithmeticError):
@@ -102,10 +105,11 @@ class SlicePredictor:
     version: str
     forward: Forward
     limits: SliceLimits | None = None
+    prepare: Prepare = prepare_slice
 
     def reading(self, grey: NDArray[np.uint8]) -> SliceReading:
         """Return the answer for a picture (height, width) uint8."""
-        return self.reading_prepared(prepare_slice(grey, self.side))
+        return self.reading_prepared(self.prepare(grey, self.side))
 
     def reading_prepared(self, picture: NDArray[np.float32]) -> SliceReading:
         """Return the answer for (1, side, side) as returned by `prepare_slice`."""
@@ -125,6 +129,7 @@ def load_lesion_predictor(config_path: Path, weights_path: Path) -> LesionPredic
     config = _config_of_kind("lesion", config_path)
     network, tables = load_model(config, weights_path)
     spec = config.crop_spec()
+    _must_answer(network, _ramp((1, 1, *spec.shape_zyx)), None, config)
     forward = fast_forward(network, _ramp((1, 1, *spec.shape_zyx)))
     return LesionPredictor(spec, config.version, forward, _judge_of(tables, config))
 
@@ -141,9 +146,24 @@ def load_slice_predictor(config_path: Path, weights_path: Path) -> SlicePredicto
     config = _config_of_kind("slice", config_path)
     network, tables = load_model(config, weights_path)
     side = config.picture_side()
+    _must_answer(network, _ramp((1, 1, side, side)), len(config.classes), config)
     forward = fast_forward(network, _ramp((1, 1, side, side)))
     limits = SliceLimits(*tables["limits"].tolist()) if "limits" in tables else None
-    return SlicePredictor(config.classes, side, config.version, forward, limits)
+    prepare = PREPARATIONS[config.input.get("prepare", "body")]
+    return SlicePredictor(config.classes, side, config.version, forward, limits, prepare)
+
+
+def _must_answer(network: nn.Module, example: Tensor, classes: int | None, config: ModelConfig) -> None:
+    """Raise WeightsDamaged if somebody else's network does not answer an input with the numbers described."""
+    if config.format != "exported":
+        return
+    try:
+        with torch.inference_mode():
+            found = network(example).shape[1]
+    except Exception as error:
+        raise WeightsDamaged(f"{config.version} fails on an input of {tuple(example.shape)}") from error
+    if found != (classes or 1):
+        raise WeightsDamaged(f"{config.version} answers {found} numbers, but its config names {classes or 1}")
 
 
 def _config_of_kind(kind: str, path: Path) -> ModelConfig:

@@ -24,6 +24,12 @@ def prepare_slice(grey: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
     return stretch_contrast(np.asarray(square, dtype=np.float32))[None]
 
 
+def whole_slice(grey: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """Return the whole picture as a square, as most other networks are trained: (1, side, side) in 0..1."""
+    square = Image.fromarray(grey).resize((side, side), Image.Resampling.BILINEAR)
+    return (np.asarray(square, dtype=np.float32) / 255)[None]
+
+
 def crop_to_body(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the picture without its frame and dark border, or unchanged where no body is found."""
     rows, columns = body_box(grey)
