@@ -14,6 +14,8 @@ from .volume import Scan
 # Around any point of a chest there is lung, air or at least fat, well below 0 HU.
 AIR_HU = -500.0
 WHOLE_CHEST_MM = 250.0
+# A cut smaller than this in plane may hold nothing but tissue, so that nothing can be said of its numbers.
+LEAST_MM = 20.0
 LEAST_AIR = 0.01
 UNIT_RANGE, GREY_RANGE = 3.0, 255.0
 # One axial plane at 6 mm, single voxels: enough to see whether there is air.
@@ -27,7 +29,7 @@ def foreign_scale(fields: Sequence[Fields], points_xyz_mm: Sequence[ArrayLike], 
     """
     low = min(float(min(field.near.min(), field.wide.min())) for field in fields)
     high = max(float(max(field.near.max(), field.wide.max())) for field in fields)
-    if low < AIR_HU:
+    if low < AIR_HU or min(_in_plane_mm(scan)) < LEAST_MM:
         return None
     if high - low <= UNIT_RANGE:
         return "they span less than 3 units, like numbers from 0 to 1: send the scan as the scanner stored it."

@@ -56,8 +56,8 @@ def zoomed(fields: Fields, spec: CropSpec, zoom: float, moved_zyx_mm: Sequence[f
 @lru_cache(maxsize=256)
 def _rows(count: int, step: float, moved: float, size: int) -> Floats:
     """Return (count, size): how each output voxel along an axis mixes the voxels of the field."""
-    positions = (np.arange(count) - (count - 1) / 2) * step + moved + (size - 1) / 2
-    weights = axis_weights(positions, size, step, NEAR)
+    positions = (np.arange(count, dtype=np.float64) - (count - 1) / 2) * step + moved + (size - 1) / 2
+    weights = axis_weights(np.asarray(positions, dtype=np.float64), size, step, NEAR)
     matrix = np.zeros((count, size), dtype=np.float32)
     matrix[:, weights.low : weights.high] = weights.matrix
     return matrix

@@ -3,6 +3,7 @@
 import csv
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,10 +65,11 @@ class HeldOutSlices:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
         kinds = {"name": str, "source": str, "group": str, "label": np.int64}
-        return cls(**{
+        columns: dict[str, Any] = {
             column.name: np.array([row[column.name] for row in rows]).astype(kinds.get(column.name, np.float64))
             for column in fields(cls)
-        })  # fmt: skip
+        }
+        return cls(**columns)
 
 
 def held_out_slices(
@@ -79,7 +81,8 @@ def held_out_slices(
     return HeldOutSlices(
         np.array([f"{row.path.parent.name}/{row.path.name}" for row in rows]),
         np.repeat(SOURCES, [len(first.rows), len(second.rows)]), examples.group, examples.label,
-        *probability.T, scores.foreign.astype(float), scores.distance.astype(float),
+        probability[:, 0], probability[:, 1], probability[:, 2], probability[:, 3],
+        scores.foreign.astype(float), scores.distance.astype(float),
     )  # fmt: skip
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from inference.ct.crop_spec import CropSpec
 from inference.networks.model.foreign_network import OUTPUTS, load_program
@@ -114,7 +113,7 @@ def _program_of(model: Path, example: torch.Tensor) -> torch.export.ExportedProg
     return _converted(script, example, model.name)
 
 
-def _converted(script: nn.Module, example: torch.Tensor, name: str) -> torch.export.ExportedProgram:
+def _converted(script: torch.jit.ScriptModule, example: torch.Tensor, name: str) -> torch.export.ExportedProgram:
     from torch._export.converter import TS2EPConverter  # torch offers no public way from TorchScript
 
     try:

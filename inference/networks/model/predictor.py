@@ -116,7 +116,7 @@ class SlicePredictor:
         row = _finite(self.forward(torch.from_numpy(picture)[None]))[0].double().tolist()
         shares, doubts = row[: len(self.classes)], row[len(self.classes) :]
         total = sum(shares)
-        found = [] if self.limits is None else slice_warnings(*doubts, self.limits)
+        found = [] if self.limits is None else slice_warnings(doubts[0], doubts[1], self.limits)
         return SliceReading([share / total for share in shares], found)
 
     def probabilities(self, greys: Sequence[NDArray[np.uint8]]) -> list[list[float]]:

@@ -27,7 +27,7 @@ def prepare_slice(grey: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
 def whole_slice(grey: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
     """Return the whole picture as a square, as most other networks are trained: (1, side, side) in 0..1."""
     square = Image.fromarray(grey).resize((side, side), Image.Resampling.BILINEAR)
-    return (np.asarray(square, dtype=np.float32) / 255)[None]
+    return np.asarray(np.asarray(square, dtype=np.float32)[None] / np.float32(255), dtype=np.float32)
 
 
 def crop_to_body(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -92,6 +92,13 @@ def test_an_offset_below_zero_is_noticed_in_a_whole_chest(chest):
     assert "offset" in foreign_scale(fields_around(points, volume), points, volume)
 
 
+def test_nothing_is_said_of_a_cut_too_small_to_hold_air():
+    tissue = np.full((8, 8, 8), 30, np.int16)
+    for spacing_mm, is_named in ((1.0, False), (4.0, True)):
+        volume = CTVolume.at(tissue, (spacing_mm, spacing_mm, 1.0))
+        assert (foreign_scale(fields_around([(3, 3, 3)], volume), [(3, 3, 3)], volume) is not None) == is_named
+
+
 def test_what_lies_outside_is_a_share_of_the_field():
     volume = lung_with(8)
     assert share_outside(CENTER, volume, 12.8) == 0
