@@ -15,8 +15,10 @@ from inference.feedback import files as feedback_files
 from inference.model_service import engine
 from inference.models import Feedback
 from inference.networks.answers import (
+    NO_WISHES,
     LesionAnswer,
     LesionViews,
+    LesionWishes,
     SliceAnswer,
     SliceExplanation,
     TimedOut,
@@ -27,18 +29,30 @@ CLEAN_TIMEOUT_S = 10.0
 
 
 def predict_lesions(
-    *, call: CallRecord, path: str, raw_path: str | None, points_xyz_mm: Sequence[PointXYZ]
+    *,
+    call: CallRecord,
+    path: str,
+    raw_path: str | None,
+    points_xyz_mm: Sequence[PointXYZ],
+    wishes: LesionWishes = NO_WISHES,
 ) -> LesionAnswer:
     """Return the malignancy probability at each point. Raises what networks/answers.py lists."""
     call.items = len(points_xyz_mm)
-    answer = engine().lesion_probability(path, raw_path, points_xyz_mm, settings.PREDICT_TIMEOUT_SECONDS)
+    answer = engine().lesion_probability(path, raw_path, points_xyz_mm, settings.PREDICT_TIMEOUT_SECONDS, wishes)
     call.answered(answer)
     return answer
 
 
-def look_at_lesion(*, call: CallRecord, path: str, raw_path: str | None, point_xyz_mm: PointXYZ) -> LesionViews:
+def look_at_lesion(
+    *,
+    call: CallRecord,
+    path: str,
+    raw_path: str | None,
+    point_xyz_mm: PointXYZ,
+    wishes: LesionWishes = NO_WISHES,
+) -> LesionViews:
     """Return the probability at one point with three pictures through it."""
-    views = engine().lesion_views(path, raw_path, point_xyz_mm, settings.PREDICT_TIMEOUT_SECONDS)
+    views = engine().lesion_views(path, raw_path, point_xyz_mm, settings.PREDICT_TIMEOUT_SECONDS, wishes)
     call.answered(views.answer)
     return views
 

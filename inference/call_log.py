@@ -39,6 +39,7 @@ class CallRecord:
     items: int = 1
     model_version: str = ""
     statistics: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, request: HttpRequest | Any, endpoint: Prediction.Endpoint) -> "CallRecord":
@@ -53,6 +54,8 @@ class CallRecord:
         self.model_version = answer.model_version
         statistics = answer.statistics
         self.statistics = statistics if isinstance(statistics, dict) else vars(statistics).copy()
+        self.warnings = sorted({*self.warnings, *answer.warnings})
+        prometheus.observe_warnings(self.endpoint, answer.warnings)
 
     def save(self, status: int, error_code: str = "", reason: str = "") -> None:
         """Write the log line and count the call; a failure to write the log does not affect the answer."""
@@ -71,6 +74,7 @@ class CallRecord:
                     items=self.items,
                     model_version=self.model_version[:80],
                     statistics=self.statistics,
+                    warnings=self.warnings,
                 )
         except DatabaseError as error:
             log.warning("prediction not logged", request_id=self.request_id, error=type(error).__name__)

@@ -16,6 +16,8 @@ def engine() -> "ModelService":
             load_model=settings.LOAD_MODEL,
             config_path=settings.CONFIG_PATH,
             model_path=settings.MODEL_PATH,
+            lesion_config_path=settings.LESION_CONFIG_PATH,
+            lesion_model_path=settings.LESION_MODEL_PATH,
             server_url=settings.MODEL_SERVER_URL,
             server_token=settings.MODEL_SERVER_TOKEN,
         )

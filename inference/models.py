@@ -47,6 +47,7 @@ class Prediction(models.Model):
     items = models.PositiveSmallIntegerField(default=1, help_text="Lesions or slices of a batch.")
     model_version = models.CharField(max_length=80, blank=True)
     statistics = models.JSONField(default=dict, blank=True)
+    warnings = models.JSONField(default=list, blank=True, help_text="Codes of the warnings that the answer carried.")
 
     objects = PredictionQuerySet.as_manager()
 
@@ -74,6 +75,9 @@ class DriftRow(models.Model):
     pred_index = models.PositiveSmallIntegerField()
     pred_class = models.CharField(max_length=32, choices=CLASS_CHOICES)
     pred_conf = models.FloatField()
+    warnings = models.CharField(
+        max_length=100, blank=True, help_text="Codes of the warnings that the answer carried, with blanks between."
+    )
 
     class Meta:
         ordering = ["-pk"]

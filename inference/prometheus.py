@@ -1,5 +1,7 @@
 """Prometheus counters of this process's predictions; /metrics adds up the processes of a host."""
 
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Histogram
 
 from inference.models import Prediction
@@ -15,6 +17,15 @@ PREDICTIONS = Counter(
 PREDICTION_SECONDS = Histogram(
     "prediction_seconds", "Time to answer a prediction, by model.", ["model", "version"], buckets=SECONDS
 )
+PREDICTION_WARNINGS = Counter(
+    "prediction_warnings", "Answers that carried a warning, by model and code.", ["model", "code"]
+)
+
+
+def observe_warnings(endpoint: str, codes: Iterable[str]) -> None:
+    """Count one answer's warnings."""
+    for code in codes:
+        PREDICTION_WARNINGS.labels(MODEL_OF[endpoint], code).inc()
 
 
 def observe(endpoint: str, status: int, seconds: float, version: str) -> None:

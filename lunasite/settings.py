@@ -388,6 +388,8 @@ Q_CLUSTER = {
 LOAD_MODEL = env.flag("LOAD_MODEL", default=True)
 CONFIG_PATH = env.path("CONFIG_PATH", BASE_DIR / "inference" / "weights" / "slice.json")
 MODEL_PATH = env.path("MODEL_PATH", BASE_DIR / "inference" / "weights" / "slice.safetensors")
+LESION_CONFIG_PATH = env.path("LESION_CONFIG_PATH", BASE_DIR / "inference" / "weights" / "lesion.json")
+LESION_MODEL_PATH = env.path("LESION_MODEL_PATH", BASE_DIR / "inference" / "weights" / "lesion.safetensors")
 MODEL_SERVER_URL = env.url("MODEL_SERVER_URL")
 MODEL_SERVER_TOKEN = env.text("MODEL_SERVER_TOKEN")
 PREDICT_TIMEOUT_SECONDS = env.number("PREDICT_TIMEOUT_SECONDS", 30, least=0.1, most=600)

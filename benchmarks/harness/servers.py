@@ -90,6 +90,8 @@ def site(weights: Path, data_dir: Path) -> Iterator[Server]:
     env = {
         "DATA_DIR": str(data_dir), "SECRET_KEY": "benchmark-" + "x" * 50, "ALLOWED_HOSTS": "127.0.0.1",
         "CONFIG_PATH": str(weights / "slice.json"), "MODEL_PATH": str(weights / "slice.safetensors"),
+        "LESION_CONFIG_PATH": str(weights / "lesion.json"),
+        "LESION_MODEL_PATH": str(weights / "lesion.safetensors"),
         "THROTTLE_LESION": "1000000/min", "LOG_LEVEL": "ERROR", "PROMETHEUS_MULTIPROC_DIR": str(data_dir / "counters"),
         "DATABASE_URL": f"sqlite:///{data_dir / 'bench.sqlite3'}", "STATIC_ROOT": str(data_dir / "static"),
     }  # fmt: skip

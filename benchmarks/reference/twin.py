@@ -16,7 +16,10 @@ from inference.networks.worker.loading import load_jobs, use_one_thread
 
 use_one_thread()
 weights = Path(os.environ["WEIGHTS_DIR"])
-paths = ServiceConfig(config_path=weights / "slice.json", model_path=weights / "slice.safetensors")
+paths = ServiceConfig(
+    config_path=weights / "slice.json", model_path=weights / "slice.safetensors",
+    lesion_config_path=weights / "lesion.json", lesion_model_path=weights / "lesion.safetensors",
+)  # fmt: skip
 jobs, _ = load_jobs(lesion=paths.lesion_paths, slices=paths.slice_paths)
 app = FastAPI()
 

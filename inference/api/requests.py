@@ -14,6 +14,7 @@ from inference.api.fields import (
     StrictChoiceField,
     TextField,
     WholeField,
+    YesNoField,
     whole_number,
 )
 from lunasite.http.errors import ApiError
@@ -90,6 +91,8 @@ class ScanRequest(FormRequest):
     studyDate = DateField(required=False)
     ageAtStudyDate = WholeField(high=130, required=False)
     gender = StrictChoiceField(["Male", "Female"], required=False)
+    allowNonHu = YesNoField(required=False, help_text="Answer although the voxels do not look like Hounsfield units.")
+    recenter = YesNoField(required=False, help_text="Judge the middle of the lesion at the point instead of the point.")
 
     def check_parts(self, data: Any) -> None:
         check_file_set(data)

@@ -3,6 +3,7 @@
 
 from rest_framework import serializers
 
+from inference.networks.answer_warnings import WARNINGS
 from inference.slice_classes import SLICE_CLASSES
 
 
@@ -14,6 +15,37 @@ class ErrorAnswer(serializers.Serializer[object]):
     detail = serializers.CharField(help_text="The message again, for older clients.")
 
 
+class WarningEntry(serializers.Serializer[object]):
+    """A reason to trust the answer less."""
+
+    code = serializers.ChoiceField(list(WARNINGS), help_text="docs/api.md says what each code means.")
+    message = serializers.CharField()
+
+
+class Moved(serializers.Serializer[object]):
+    """The place that was judged when `recenter` was sent, and how far it lies from the point sent."""
+
+    coordX = serializers.FloatField()
+    coordY = serializers.FloatField()
+    coordZ = serializers.FloatField()
+    movedMm = serializers.FloatField(min_value=0)
+
+
+class TrustFields(serializers.Serializer[object]):
+    """How far a lesion's answer can be trusted."""
+
+    warnings = WarningEntry(many=True, required=False)
+    estimatedDiameterMm = serializers.FloatField(
+        min_value=0, allow_null=True, required=False, help_text="Null from a model that does not estimate it."
+    )
+    probabilityInterval = serializers.ListField(
+        child=serializers.FloatField(min_value=0, max_value=1), min_length=2, max_length=2, allow_null=True,
+        required=False,
+        help_text="5th and 95th percentile over the model's members and positions within 2 mm; null without members.",
+    )  # fmt: skip
+    recentered = Moved(required=False)
+
+
 class LesionData(serializers.Serializer[object]):
     seriesInstanceUID = serializers.CharField()
     lesionID = serializers.IntegerField(min_value=0)
@@ -22,14 +54,14 @@ class LesionData(serializers.Serializer[object]):
     processingTimeMs = serializers.IntegerField(min_value=0)
 
 
-class LesionResponse(serializers.Serializer[object]):
+class LesionResponse(TrustFields):
     status = serializers.CharField(help_text="`success`.")
     data = LesionData()  # type: ignore[assignment]
     modelVersion = serializers.CharField()
     requestId = serializers.CharField()
 
 
-class LesionResult(serializers.Serializer[object]):
+class LesionResult(TrustFields):
     """The keys of a LesionData; for a lesion without an answer, `status` and the keys of an error instead."""
 
     status = serializers.CharField(required=False, help_text="`error`, where there is no answer.")
@@ -55,18 +87,25 @@ class Probabilities(serializers.Serializer[object]):
         return {name: serializers.FloatField(min_value=0, max_value=1) for name in SLICE_CLASSES}
 
 
-class SliceResponse(serializers.Serializer[object]):
+class SliceData(serializers.Serializer[object]):
     pred_index = serializers.IntegerField(min_value=0, max_value=3)
     pred_class = serializers.CharField(help_text=f"One of {', '.join(SLICE_CLASSES)}.")
     confidence = serializers.FloatField(min_value=0, max_value=1)
     probabilities = Probabilities()
 
 
+class SliceResponse(SliceData):
+    warnings = WarningEntry(many=True, required=False)
+    modelVersion = serializers.CharField(required=False)
+
+
 class SliceResult(serializers.Serializer[object]):
-    """A SliceResponse, or an ErrorAnswer for a picture that cannot be read."""
+    """The class of one picture with its warnings, or an ErrorAnswer for a picture that cannot be read."""
 
     status = serializers.CharField(help_text="`success` or `error`.")
-    data = SliceResponse(required=False)  # type: ignore[assignment]
+    data = SliceData(required=False)  # type: ignore[assignment]
+    warnings = WarningEntry(many=True, required=False)
+    modelVersion = serializers.CharField(required=False)
     error_code = serializers.CharField(required=False)
     message = serializers.CharField(required=False)
     details = serializers.DictField(required=False)

@@ -34,7 +34,8 @@ from inference.call_log import CallRecord
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Prediction
-from inference.networks.answers import LesionAnswer, SliceAnswer
+from inference.networks.answer_warnings import as_json
+from inference.networks.answers import LesionAnswer, LesionReading, LesionWishes, SliceAnswer
 from lunasite.http.errors import ApiError
 from lunasite.http.lockout import IsNotLockedOut
 from lunasite.http.upload_limits import path_of
@@ -69,8 +70,10 @@ class LesionViewSet(PredictionViewSet):
         sent = LesionRequest.read(request.data)
         call = self.running_call()
         answer = self._predict(sent, [sent])
-        data = lesion_data(sent, sent, answer.probabilities[0], call)
-        return Response({"status": "success", "data": data, **trace(call, answer)})
+        reading = answer.readings[0]
+        data = lesion_data(sent, sent, reading.probability, call)
+        trust = trust_in(reading, is_recentered=sent.get("recenter", False))
+        return Response({"status": "success", "data": data, **trust, **trace(call, answer)})
 
     @extend_schema(
         operation_id="predict_lesion_batch",
@@ -97,6 +100,7 @@ class LesionViewSet(PredictionViewSet):
             path=path_of(sent["file"]),
             raw_path=path_of(raw) if raw is not None else None,
             points_xyz_mm=[(lesion[AXES[0]], lesion[AXES[1]], lesion[AXES[2]]) for lesion in lesions],
+            wishes=LesionWishes(sent.get("recenter", False), sent.get("allowNonHu", False)),
         )
 
 
@@ -110,9 +114,23 @@ def lesion_data(sent: dict[str, Any], lesion: dict[str, Any], probability: float
     }
 
 
+def trust_in(reading: LesionReading, *, is_recentered: bool) -> dict[str, Any]:
+    """Return what says how far an answer can be trusted; it stands beside `data`, in a batch in each row."""
+    has_interval = reading.low is not None and reading.high is not None
+    trust: dict[str, Any] = {
+        "warnings": as_json(reading.warnings),
+        "estimatedDiameterMm": None if reading.diameter_mm is None else round(reading.diameter_mm, 1),
+        "probabilityInterval": [reading.low, reading.high] if has_interval else None,
+    }
+    if is_recentered:
+        place = (round(value, 2) for value in reading.point_xyz_mm)
+        trust["recentered"] = {**dict(zip(AXES, place, strict=True)), "movedMm": round(reading.moved_mm, 2)}
+    return trust
+
+
 def batch_results(sent: dict[str, Any], answer: LesionAnswer, call: CallRecord) -> Iterator[dict[str, Any]]:
-    """Yield each row's probability or its error; `answer` covers only the rows that were valid."""
-    probabilities, position = iter(answer.probabilities), -1
+    """Yield each row's answer or its error; `answer` covers only the rows that were valid."""
+    readings, position = iter(answer.readings), -1
     for row, lesion in enumerate(sent["lesions"]):
         if isinstance(lesion, ApiError):
             yield refused_lesion(lesion.details.get("lesionID"), lesion.message, lesion.details)
@@ -122,7 +140,9 @@ def batch_results(sent: dict[str, Any], answer: LesionAnswer, call: CallRecord) 
             details = {"field": "lesions", "row": row, "reason": PointOutsideScan.code}
             yield refused_lesion(lesion["lesionID"], PointOutsideScan.note, details)
         else:
-            yield lesion_data(sent, lesion, next(probabilities), call)
+            reading = next(readings)
+            trust = trust_in(reading, is_recentered=sent.get("recenter", False))
+            yield {**lesion_data(sent, lesion, reading.probability, call), **trust}
 
 
 def refused_lesion(lesion_id: int | None, message: str, details: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +175,7 @@ class SliceViewSet(TokenIfRequired, PredictionViewSet):
         """Return the class of one CT slice."""
         sent = SliceRequest.read(request.data)
         answer = actions.classify_slice(call=self.running_call(), path=path_of(sent["file"]))
-        return Response(slice_data(answer))
+        return Response({**slice_data(answer), **slice_trust(answer)})
 
     @extend_schema(
         operation_id="predict_ct_batch",
@@ -180,9 +200,13 @@ def slice_data(answer: SliceAnswer) -> dict[str, Any]:
     }
 
 
+def slice_trust(answer: SliceAnswer) -> dict[str, Any]:
+    return {"warnings": as_json(answer.warnings), "modelVersion": answer.model_version}
+
+
 def slice_result(result: SliceAnswer | InvalidImageFile) -> dict[str, Any]:
     if isinstance(result, SliceAnswer):
-        return {"status": "success", "data": slice_data(result)}
+        return {"status": "success", "data": slice_data(result), **slice_trust(result)}
     error = error_mapping.answer_for(result)
     return {
         "status": "error",

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from .reading.errors import InvalidImageFile
 from .volume import Block
 
-# The most voxels that a crop may cover in the scan: 64 mm at an eighth of a millimetre. No scanner is that fine;
-# a header with a finer spacing would only waste computing time.
-MAX_CROP_VOXELS = 2**27
+# The most voxels that the crops of a request may cover in the scan: a hundred points in the finest scans. No scanner is
+# finer; a header with a finer spacing would only waste computing time.
+MAX_CROP_VOXELS = 2**28
 # The range a CT scanner can measure. Padding far below air and metal far above bone would smear when interpolated.
 PHYSICAL_HU = (-1024.0, 3071.0)
 

@@ -30,11 +30,22 @@ def crop_each(points_xyz_mm: Sequence[ArrayLike], scan: Scan, spec: CropSpec) ->
 
 def crop_each_hu(points_xyz_mm: Sequence[ArrayLike], scan: Scan, spec: CropSpec) -> list[NDArray[np.float32]]:
     """Return the cubes (Z, Y, X) in HU before windowing, reading the scan once."""
+    [cubes] = crop_fields_hu(points_xyz_mm, scan, [spec])
+    return cubes
+
+
+def crop_fields_hu(
+    points_xyz_mm: Sequence[ArrayLike], scan: Scan, specs: Sequence[CropSpec]
+) -> list[list[NDArray[np.float32]]]:
+    """Return, for each specification, the cubes of all points in HU, reading an axis-aligned scan once.
+
+    An oblique scan is read once for each specification.
+    """
     centers_zyx = [world_to_index(point, scan.grid) for point in points_xyz_mm]
     order = axis_order(scan.grid.direction)
     if order is None:
-        return crop_oblique(centers_zyx, scan, spec)
-    return _crop_aligned(centers_zyx, scan, spec, order)
+        return [crop_oblique(centers_zyx, scan, spec) for spec in specs]
+    return _crop_aligned(centers_zyx, scan, specs, order)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,17 +90,19 @@ def _gather(taps: NDArray[np.int_], weights: NDArray[np.float64]) -> AxisWeights
 def _crop_aligned(
     centers_zyx: Sequence[NDArray[np.float64]],
     scan: Scan,
-    spec: CropSpec,
+    specs: Sequence[CropSpec],
     order: tuple[int, int, int],
-) -> list[NDArray[np.float32]]:
+) -> list[list[NDArray[np.float32]]]:
     """Crop a scan whose axes run along the patient's, possibly reversed or exchanged."""
-    plans = [_plan(center_zyx, scan.grid, spec, order) for center_zyx in centers_zyx]
-    wanted = [_block(plan) for plan in plans]
+    plans = [(_plan(center_zyx, scan.grid, spec, order), spec) for spec in specs for center_zyx in centers_zyx]
+    wanted = [_block(plan) for plan, _ in plans]
     refuse_too_fine(wanted)
     blocks = scan.read_blocks(wanted)
     # Image axis i is array axis 2 - i; this brings patient z, y, x to the front in that order.
     to_patient = tuple(2 - order[axis] for axis in (2, 1, 0))
-    return [_mix(physical(block), plan, to_patient, spec) for block, plan in zip(blocks, plans, strict=True)]
+    cubes = [_mix(physical(block), plan, to_patient, spec) for block, (plan, spec) in zip(blocks, plans, strict=True)]
+    count = len(centers_zyx)
+    return [cubes[position * count : (position + 1) * count] for position in range(len(specs))]
 
 
 def _plan(

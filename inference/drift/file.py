@@ -10,9 +10,11 @@ from pathlib import Path
 
 COLUMNS = (
     "timestamp", "mean", "std", "min", "max", "p01", "p50", "p99", "height", "width",
-    "pred_index", "pred_class", "pred_conf",
+    "pred_index", "pred_class", "pred_conf", "warnings",
 )  # fmt: skip
-TEXT_COLUMNS = ("timestamp", "pred_class")
+TEXT_COLUMNS = ("timestamp", "pred_class", "warnings")
+# Columns that a file may lack: a reference has no times, and files of earlier versions have no warnings.
+OPTIONAL_COLUMNS = ("timestamp", "warnings")
 
 
 def line_of(values: Sequence[object]) -> bytes:
@@ -68,8 +70,7 @@ def _write_all(fd: int, data: bytes) -> None:
 def _rows(file: Iterable[str]) -> Iterable[list[object] | None]:
     reader = csv.reader(line.replace("\0", "") for line in file)
     header = next(reader, [])
-    # A reference written by the training code has no times.
-    if not set(COLUMNS) - {"timestamp"} <= set(header):
+    if not set(COLUMNS) - set(OPTIONAL_COLUMNS) <= set(header):
         return
     for row in reader:
         yield _row(dict(zip(header, row, strict=False)))

@@ -23,6 +23,7 @@ def record(answer: SliceAnswer) -> None:
         pred_index=answer.pred_index,
         pred_class=answer.pred_class,
         pred_conf=answer.confidence,
+        warnings=" ".join(answer.warnings),
     )
     try:
         drift_file.append(settings.DRIFT_CURRENT_PATH, values_of(row))

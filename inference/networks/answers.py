@@ -11,12 +11,17 @@ inference.ct.geometry.PointOutsideScan     400 VALIDATION_ERROR: no voxel contai
 
 import sys
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 # A number that the model process may return: neither NaN nor infinite.
 Finite = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+# The codes of answer_warnings.py, which a test compares with these.
+LesionWarning = Literal[
+    "NOT_HU", "POINT_NOT_IN_LUNG_LESION", "LARGER_THAN_FIELD", "THICK_SLICES", "NEAR_BORDER", "UNSTABLE"
+]
+SliceWarning = Literal["LOW_RANGE", "NOT_A_CHEST_CT", "UNFAMILIAR_SOURCE"]
 
 
 class ServiceError(Exception):
@@ -57,21 +62,65 @@ class ModelFailed(ServiceError):
 
 
 @dataclass(frozen=True)
-class LesionAnswer:
-    """The malignancy probabilities of the points of one scan.
+class LesionWishes:
+    """What a caller may ask of an answer.
 
-    probabilities: one per point, in the order of the request, each in [0, 1]; the points of `outside` have none.
+    recenter: judge the middle of the lesion at the point. allow_non_hu: answer although voxels are not Hounsfield
+    units.
+    """
+
+    recenter: bool = False
+    allow_non_hu: bool = False
+
+
+NO_WISHES = LesionWishes()
+
+
+@dataclass(frozen=True)
+class LesionReading:
+    """The answer for one point.
+
+    probability: of malignancy, in [0, 1]. low, high: where it lies over the network's members and positions within
+    2 mm, from the 5th to the 95th percentile; None of a model that has no members. diameter_mm: estimated, or None.
+    point_xyz_mm: the place that was judged. moved_mm: how far that is from the point asked for (0 without recenter).
+    warnings: codes of answer_warnings.LESION_WARNINGS.
+    """
+
+    probability: Finite
+    low: Finite | None = None
+    high: Finite | None = None
+    diameter_mm: Finite | None = None
+    point_xyz_mm: list[Finite] = field(default_factory=list)
+    moved_mm: Finite = 0.0
+    warnings: list[LesionWarning] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LesionAnswer:
+    """The answers for the points of one scan.
+
+    readings: one per point, in the order of the request; the points of `outside` have none.
     outside: positions, in the requested list, of points that no voxel of the scan contains.
     statistics: plain numbers for the call log, about the scan and the first point's crop: hu_mean, hu_std,
     hu_min, hu_max, size_x, size_y, size_z, spacing_x_mm, spacing_y_mm, spacing_z_mm. Never pixels.
     processing_ms: time in the model process, whole milliseconds.
     """
 
-    probabilities: list[Finite]
+    readings: list[LesionReading]
     model_version: str
     processing_ms: int
     statistics: dict[str, Finite] = field(default_factory=dict)
     outside: list[int] = field(default_factory=list)
+
+    @property
+    def probabilities(self) -> list[float]:
+        """Return the probability of each reading."""
+        return [reading.probability for reading in self.readings]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return the codes of all readings, each once."""
+        return sorted({code for reading in self.readings for code in reading.warnings})
 
 
 @dataclass(frozen=True)
@@ -105,7 +154,11 @@ class PictureStatistics:
 
 @dataclass(frozen=True)
 class SliceAnswer:
-    """The classes of a slice. probabilities: class name to probability, in class order, summing to 1."""
+    """The classes of a slice.
+
+    probabilities: class name to probability, in class order, summing to 1.
+    warnings: codes of answer_warnings.SLICE_WARNINGS.
+    """
 
     pred_index: int
     pred_class: str
@@ -114,6 +167,7 @@ class SliceAnswer:
     statistics: PictureStatistics
     model_version: str
     processing_ms: int
+    warnings: list[SliceWarning] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -141,11 +195,15 @@ class CleanPicture:
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """The state of one model: "loaded", "starting", "off" (LOAD_MODEL=0), "missing", "damaged" or "failed"."""
+    """The state of one model: "loaded", "starting", "off" (LOAD_MODEL=0), "missing", "damaged" or "failed".
+
+    reason: why it is not loaded, a sentence that names the file but no folder.
+    """
 
     name: str
     state: str
     version: str = ""
+    reason: str = ""
 
     @property
     def is_loaded(self) -> bool:

@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .answers import CleanPicture, LesionAnswer, LesionViews, SliceAnswer, SliceExplanation
+from .answers import NO_WISHES, CleanPicture, LesionAnswer, LesionViews, LesionWishes, SliceAnswer, SliceExplanation
 
 ANSWER_TYPES: dict[str, type] = {
     "lesion_probability": LesionAnswer,
@@ -28,17 +29,28 @@ class ModelCalls(ABC):
         """Return the answer to `call`, of its type in ANSWER_TYPES; files: the file, then its raw file."""
 
     def lesion_probability(
-        self, path: AnyPath, raw_path: AnyPath | None, points_xyz_mm: Sequence[PointXYZ], timeout_s: float
+        self,
+        path: AnyPath,
+        raw_path: AnyPath | None,
+        points_xyz_mm: Sequence[PointXYZ],
+        timeout_s: float,
+        wishes: LesionWishes = NO_WISHES,
     ) -> LesionAnswer:
         points = [[float(value) for value in point] for point in points_xyz_mm]
-        answer: LesionAnswer = self._ask("lesion_probability", _files(path, raw_path), {"points": points}, timeout_s)
+        parameters = {"points": points, **asdict(wishes)}
+        answer: LesionAnswer = self._ask("lesion_probability", _files(path, raw_path), parameters, timeout_s)
         return answer
 
     def lesion_views(
-        self, path: AnyPath, raw_path: AnyPath | None, point_xyz_mm: PointXYZ, timeout_s: float
+        self,
+        path: AnyPath,
+        raw_path: AnyPath | None,
+        point_xyz_mm: PointXYZ,
+        timeout_s: float,
+        wishes: LesionWishes = NO_WISHES,
     ) -> LesionViews:
-        points = [[float(value) for value in point_xyz_mm]]
-        answer: LesionViews = self._ask("lesion_views", _files(path, raw_path), {"points": points}, timeout_s)
+        parameters = {"points": [[float(value) for value in point_xyz_mm]], **asdict(wishes)}
+        answer: LesionViews = self._ask("lesion_views", _files(path, raw_path), parameters, timeout_s)
         return answer
 
     def slice_probabilities(self, path: AnyPath, timeout_s: float) -> SliceAnswer:

@@ -17,7 +17,16 @@ from typing import Protocol
 from inference.networks.server.remote import RemoteService
 from inference.networks.worker.local import LocalService
 
-from .answers import CleanPicture, LesionAnswer, LesionViews, ServiceStatus, SliceAnswer, SliceExplanation
+from .answers import (
+    NO_WISHES,
+    CleanPicture,
+    LesionAnswer,
+    LesionViews,
+    LesionWishes,
+    ServiceStatus,
+    SliceAnswer,
+    SliceExplanation,
+)
 from .config import ServiceConfig
 
 PointXYZ = tuple[float, float, float]
@@ -40,6 +49,7 @@ class ModelService(Protocol):
         raw_path: Path | str | None,
         points_xyz_mm: Sequence[PointXYZ],
         timeout_s: float,
+        wishes: LesionWishes = NO_WISHES,
     ) -> LesionAnswer:
         """Return the malignancy probability at each point (world mm, LPS) of one scan, which is read once.
 
@@ -47,7 +57,12 @@ class ModelService(Protocol):
         """
 
     def lesion_views(
-        self, path: Path | str, raw_path: Path | str | None, point_xyz_mm: PointXYZ, timeout_s: float
+        self,
+        path: Path | str,
+        raw_path: Path | str | None,
+        point_xyz_mm: PointXYZ,
+        timeout_s: float,
+        wishes: LesionWishes = NO_WISHES,
     ) -> LesionViews:
         """Return the probability at one point with three pictures through it."""
 

@@ -9,9 +9,12 @@ from inference.ct.geometry import PointOutsideScan, contains
 from inference.ct.reading.metaimage import open_scan
 from inference.ct.reading.picture import Picture, read_picture
 from inference.networks.answers import (
+    NO_WISHES,
     CleanPicture,
     LesionAnswer,
+    LesionReading,
     LesionViews,
+    LesionWishes,
     ModelStatus,
     PictureStatistics,
     ServiceStatus,
@@ -30,6 +33,9 @@ class FakeEngine:
         self.failing: Exception | None = None
         self.seen: list[str] = []
         self.probability = 0.5
+        self.wishes = NO_WISHES
+        self.lesion_warnings: list[str] = []
+        self.slice_warnings: list[str] = []
 
     def start(self) -> None: ...
 
@@ -38,25 +44,34 @@ class FakeEngine:
     def status(self) -> ServiceStatus:
         return ServiceStatus("cpu", [ModelStatus(name, "loaded", VERSION) for name in ("lesion", "slice")])
 
-    def lesion_probability(self, path, raw_path, points_xyz_mm: Sequence, timeout_s: float) -> LesionAnswer:
+    def lesion_probability(
+        self, path, raw_path, points_xyz_mm: Sequence, timeout_s: float, wishes: LesionWishes = NO_WISHES
+    ) -> LesionAnswer:
         self._begin(path)
         with open_scan(path, raw_path) as scan:
             outside = [n for n, point in enumerate(points_xyz_mm) if not contains(scan.grid, point)]
             if len(outside) == len(points_xyz_mm):
                 raise PointOutsideScan
             scan.read_blocks([((0, 0, 0), (1, 1, 1))])
-        n_inside = len(points_xyz_mm) - len(outside)
-        return LesionAnswer([self.probability] * n_inside, VERSION, 3, {"hu_mean": -512.0}, outside)
+        self.wishes = wishes
+        readings = [self._reading(point) for n, point in enumerate(points_xyz_mm) if n not in outside]
+        return LesionAnswer(readings, VERSION, 3, {"hu_mean": -512.0}, outside)
 
-    def lesion_views(self, path, raw_path, point_xyz_mm, timeout_s: float) -> LesionViews:
-        answer = self.lesion_probability(path, raw_path, [point_xyz_mm], timeout_s)
+    def _reading(self, point_xyz_mm) -> LesionReading:
+        spread = self.probability * 0.9, self.probability
+        return LesionReading(self.probability, *spread, 7.25, list(point_xyz_mm), 0.0, list(self.lesion_warnings))
+
+    def lesion_views(self, path, raw_path, point_xyz_mm, timeout_s: float, wishes=NO_WISHES) -> LesionViews:
+        answer = self.lesion_probability(path, raw_path, [point_xyz_mm], timeout_s, wishes)
         png = Picture(np.full((64, 64), 90, np.uint8)).as_png()
         return LesionViews(answer, png, png, png, 50.0)
 
     def slice_probabilities(self, path, timeout_s: float) -> SliceAnswer:
         self._begin(path)
         probabilities = dict(zip(SLICE_CLASSES, (0.7, 0.1, 0.1, 0.1), strict=True))
-        return SliceAnswer(0, SLICE_CLASSES[0], 0.7, probabilities, statistics_of(path), VERSION, 2)
+        return SliceAnswer(
+            0, SLICE_CLASSES[0], 0.7, probabilities, statistics_of(path), VERSION, 2, list(self.slice_warnings)
+        )
 
     def slice_explanation(self, path, timeout_s: float) -> SliceExplanation:
         answer = self.slice_probabilities(path, timeout_s)

@@ -48,6 +48,21 @@ def with_nodule(volume: CTVolume, nodule: Nodule, rng: np.random.Generator) -> C
     return CTVolume(hu.astype(np.int16), grid)
 
 
+def sphere_in_lung(diameter_mm: float, outer_hu: float, inner_hu: float) -> CTVolume:
+    """Return 90 mm of lung with one ball in its middle, whose inner half, by diameter, has a density of its own."""
+    spacing = (0.7, 0.7, 1.25)
+    nx, nz = round(90 / spacing[0]), round(90 / spacing[2])
+    hu = np.full((nz, nx, nx), -860.0) + np.random.default_rng(0).normal(0, 20, (nz, nx, nx))
+    origin = (-(nx - 1) * spacing[0] / 2, -(nx - 1) * spacing[1] / 2, -(nz - 1) * spacing[2] / 2)
+    volume = CTVolume.at(hu.astype(np.int16), spacing, origin)
+    rng = np.random.default_rng(0)
+    ball = replace(SMOOTH, diameter_mm=diameter_mm, density_hu=outer_hu, margin_mm=1.2)
+    drawn = with_nodule(volume, ball, rng)
+    if inner_hu == outer_hu:
+        return drawn
+    return with_nodule(drawn, replace(ball, diameter_mm=diameter_mm / 2, density_hu=inner_hu), rng)
+
+
 def phantom_nodules(count: int, variants: int = 1, seed: int = 0):
     """Return a NoduleSet of balls: every second small and benign, the others large and malignant."""
     rng = np.random.default_rng(seed)

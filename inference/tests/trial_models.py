@@ -32,5 +32,7 @@ def config_in(folder: Path, **changes: object) -> ServiceConfig:
     paths = {
         "config_path": folder / "slice.json",
         "model_path": folder / "slice.safetensors",
+        "lesion_config_path": folder / "lesion.json",
+        "lesion_model_path": folder / "lesion.safetensors",
     }
     return ServiceConfig(**{**paths, **changes})

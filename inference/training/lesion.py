@@ -15,42 +15,68 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from inference.ct.lesion_shape import Shape
 from inference.networks.model.architectures import LesionNet
+from inference.networks.model.lesion_judge import LesionJudge, network_inputs
 from inference.networks.model.weights import save_network
 
 from .arguments import options_of, parser_for
-from .lesion_card import write_lesion_card
+from .lesion_card import HELD_OUT_NAME, write_lesion_card
 from .lesion_data import NoduleSet, load_nodules
 from .lesion_fit import fit_member
+from .lesion_held_out import HeldOutLesions, held_out_lesions
+from .lesion_measures import (
+    Places,
+    as_trees,
+    fit_guard,
+    fit_hand,
+    gather_places,
+    held_out_doubt,
+    limit_of,
+    nodule_fields,
+)
 from .lesion_validate import QUICK, LesionRecipe, cross_validate
-from .metrics import Platt, fit_platt
+from .metrics import fit_platt
 
 
-def fit_all(nodules: NoduleSet, recipe: LesionRecipe, platt: Platt) -> LesionNet:
-    """Return the model to ship: members fitted on every nodule, calibrated by `platt`, in eval mode."""
+def fit_all(nodules: NoduleSet, recipe: LesionRecipe) -> LesionNet:
+    """Return the network to ship: members fitted on every nodule, in eval mode."""
     network = LesionNet(recipe.members, recipe.spec.shape_zyx[0], recipe.fit.width)
     everything = np.arange(len(nodules.label))
     for member in range(recipe.members):
         fitted = fit_member(nodules, everything, recipe.fit, recipe.seed + member)
         network.members[member].load_state_dict(fitted.state_dict())
-    network.slope.fill_(platt.slope)
-    network.intercept.fill_(platt.intercept)
     return network.eval()
 
 
+def fit_judge(found: HeldOutLesions, shapes: list[Shape], places: Places, limit: float) -> LesionJudge:
+    """Return what is computed beside the network, fitted on every nodule and place.
+
+    found: the held-out answers, which calibrate. limit: the doubt from which to warn, from held-out places.
+    """
+    weight, bias = fit_hand(np.array([shape.values for shape in shapes]), found.label)
+    platt = fit_platt(found.label, found.logit)
+    guard = as_trees(fit_guard(places, np.arange(len(places.label))))
+    return LesionJudge(weight, bias, platt.slope, platt.intercept, guard, limit)
+
+
 def train(data: Path, out: Path, recipe: LesionRecipe) -> None:
-    """Train and validate the model; write lesion.safetensors, lesion.json and lesion.md into `out`."""
+    """Train and validate; write lesion.safetensors, lesion.json, lesion_held_out.csv and lesion.md into `out`."""
     began = time.monotonic()
     nodules = load_nodules(data / "lidc_nodules", recipe.spec, recipe.variants, recipe.seed)
-    held_out = cross_validate(nodules, recipe)
-    network = fit_all(nodules, recipe, fit_platt(nodules.label, held_out.logit))
+    fields, shapes = nodule_fields(nodules.rows)
+    inputs = [network_inputs(field, shape, recipe.spec)[0, 0] for field, shape in zip(fields, shapes, strict=True)]
+    found = held_out_lesions(nodules, shapes, cross_validate(nodules, recipe, np.stack(inputs)))
+    found.write(out / HELD_OUT_NAME)
+    places = gather_places(data, recipe.seed)
+    limit = limit_of(places, held_out_doubt(places))
+    network = fit_all(nodules, recipe)
     architecture = {"members": recipe.members, "slices": recipe.spec.shape_zyx[0], "width": recipe.fit.width}
-    weights = out / "lesion.safetensors"
-    config = save_network(
-        network, weights, kind="lesion", name="lesion", architecture=architecture, input=asdict(recipe.spec)
-    )
-    minutes = (time.monotonic() - began) / 60
-    write_lesion_card(out / "lesion.md", nodules, held_out, recipe, config, data, minutes)
+    save_network(
+        network, out / "lesion.safetensors", kind="lesion", name="lesion", architecture=architecture,
+        input=asdict(recipe.spec), tables=fit_judge(found, shapes, places, limit).tables(),
+    )  # fmt: skip
+    write_lesion_card(out / "lesion.md", recipe, data, (time.monotonic() - began) / 60)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

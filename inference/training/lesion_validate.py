@@ -38,17 +38,21 @@ QUICK = replace(LesionRecipe(), members=1, folds=2, variants=1, fit=FitRecipe(ep
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """Out-of-fold predictions: each nodule's logits by members that had not seen its patient.
+    """Out-of-fold predictions of the networks: each nodule's, by members that had not seen its patient.
 
-    logit: (n,) mean over members. member_logit: (members, n).
-    variant_logit: (variants, n), for the varied crops.
-    fold: (n,) number of the fold in which a nodule was held out.
+    member_logit: (members, n). log_diameter: (n,) mean of ln(diameter / mm) - 2 as seen by the network.
+    variant_logit: (variants, n), for the varied crops. fold: (n,) number of the fold in which a nodule was held out.
     """
 
-    logit: NDArray[np.float64]
     member_logit: NDArray[np.float64]
+    log_diameter: NDArray[np.float64]
     variant_logit: NDArray[np.float64]
     fold: NDArray[np.int64]
+
+    @property
+    def logit(self) -> NDArray[np.float64]:
+        """Return (n,) the members' mean."""
+        return np.asarray(self.member_logit.mean(axis=0))
 
 
 def fold_numbers(nodules: NoduleSet, folds: int, seed: int) -> NDArray[np.int64]:
@@ -64,23 +68,31 @@ def fold_numbers(nodules: NoduleSet, folds: int, seed: int) -> NDArray[np.int64]
     return number
 
 
-def cross_validate(nodules: NoduleSet, recipe: LesionRecipe) -> OutOfFold:
-    """Fit every member of every fold and return their predictions for the held-out nodules."""
+def cross_validate(nodules: NoduleSet, recipe: LesionRecipe, inputs: NDArray[np.float32] | None = None) -> OutOfFold:
+    """Fit every member of every fold and return their predictions for the held-out nodules.
+
+    inputs: (n, Z, Y, X) in 0..1, what the network is shown in serving; without it, the first crop of each nodule.
+    """
     fold = fold_numbers(nodules, recipe.folds, recipe.seed)
     crops = torch.from_numpy(nodules.crops)
-    answers = np.zeros((recipe.members, 1 + recipe.variants, len(fold)))
+    shown = plain(crops) if inputs is None else torch.from_numpy(inputs) * 2 - 1
+    answers = np.zeros((recipe.members, len(fold), 2))
+    varied = np.zeros((recipe.members, recipe.variants, len(fold)))
     for number in range(recipe.folds):
         held_out = np.flatnonzero(fold == number)
         for member in range(recipe.members):
             seed = recipe.seed + 1000 * (number + 1) + member
             network = fit_member(nodules, np.flatnonzero(fold != number), recipe.fit, seed)
-            answers[member, :, held_out] = _logits(network, crops[held_out])
+            answers[member, held_out] = _answers(network, shown[held_out])[:, :2]
+            for variant in range(recipe.variants):
+                crop = plain(crops[held_out, 1 + variant : 2 + variant])
+                varied[member, variant, held_out] = _answers(network, crop)[:, 0]
         log.info("fold %d of %d done", number + 1, recipe.folds)
-    return OutOfFold(answers[:, 0].mean(axis=0), answers[:, 0], answers[:, 1:].mean(axis=0), fold)
+    return OutOfFold(answers[..., 0], answers[..., 1].mean(axis=0), varied.mean(axis=0), fold)
 
 
 @torch.no_grad()
-def _logits(network: LesionMember, crops: torch.Tensor) -> NDArray[np.float64]:
-    """Return (n, 1 + variants) malignancy logits of each nodule's crops."""
-    columns = [network(plain(crops[:, variant : variant + 1]))[:, 0] for variant in range(crops.shape[1])]
-    return torch.stack(columns, dim=1).double().numpy()
+def _answers(network: LesionMember, crops: torch.Tensor) -> NDArray[np.float64]:
+    """Return (n, 3): malignancy logit, log diameter and vote of each crop (n, Z, Y, X) in -1..1."""
+    answers: NDArray[np.float64] = network(crops).double().numpy()
+    return answers

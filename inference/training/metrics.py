@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from scipy.stats import rankdata
+from scipy.stats import beta, norm, rankdata
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
@@ -73,6 +73,72 @@ def auc(label: Labels, score: Floats) -> float:
         raise ValueError("one class only")
     rank_sum = float(rankdata(score)[label == 1].sum())
     return (rank_sum - positive * (positive + 1) / 2) / (positive * negative)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The difference of two AUCs of the same rows, with its 95 % interval and two-sided p-value."""
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+    def __str__(self) -> str:
+        return f"{self.difference:+.3f} ({self.low:+.3f} to {self.high:+.3f}), p = {self.p_value:.3f}"
+
+
+def paired_auc(label: Labels, one: Floats, other: Floats, groups: NDArray[np.str_]) -> Paired:
+    """Return AUC(one) - AUC(other), whose variance treats the rows of one group (patient) as dependent.
+
+    label: (n,) 0 or 1. one, other: (n,) scores. groups: (n,).
+    Sources: DeLong, DeLong & Clarke-Pearson (1988); Obuchowski, Nonparametric analysis of clustered ROC curve data
+    (1997). Raises ValueError with one class only.
+    """
+    difference = auc(label, one) - auc(label, other)
+    placed = _placements(label, one) - _placements(label, other)
+    _, number = np.unique(groups, return_inverse=True)
+    variance = _clustered_variance(label, placed, number, difference)
+    error = float(np.sqrt(variance))
+    p_value = float(2 * norm.sf(abs(difference) / error)) if error > 0 else 1.0
+    return Paired(difference, difference - 1.96 * error, difference + 1.96 * error, p_value)
+
+
+def _placements(label: Labels, score: Floats) -> Floats:
+    """Return (n,): for each row the share of the other class that it is ranked rightly against; ties count half."""
+    everything = rankdata(score)
+    own = np.zeros(len(score))
+    for value in (0, 1):
+        own[label == value] = rankdata(score[label == value])
+    positive = label == 1
+    below = (everything - own) / np.where(positive, (~positive).sum(), positive.sum())
+    return np.asarray(np.where(positive, below, 1 - below))
+
+
+def _clustered_variance(label: Labels, placed: Floats, number: NDArray[np.intp], mean: float) -> float:
+    """Return Obuchowski's variance of a (difference of) AUC whose placements are `placed`."""
+    clusters = int(number.max()) + 1
+    sums = []
+    for value in (1, 0):
+        rows = label == value
+        away = np.bincount(number[rows], placed[rows] - mean, minlength=clusters)
+        sums.append(away / rows.sum())
+    positive, negative = sums
+    with_positive = max(int((np.bincount(number[label == 1], minlength=clusters) > 0).sum()), 2)
+    with_negative = max(int((np.bincount(number[label == 0], minlength=clusters) > 0).sum()), 2)
+    return float(
+        with_positive / (with_positive - 1) * (positive**2).sum()
+        + with_negative / (with_negative - 1) * (negative**2).sum()
+        + 2 * clusters / (clusters - 1) * (positive * negative).sum()
+    )
+
+
+def exact_share(right: NDArray[np.bool_]) -> Estimate:
+    """Return a share with its exact 95 % interval (Clopper & Pearson, 1934). right: (n,), n at least 1."""
+    found, n = int(right.sum()), len(right)
+    low = float(beta.ppf(0.025, found, n - found + 1)) if found else 0.0
+    high = float(beta.ppf(0.975, found + 1, n - found)) if found < n else 1.0
+    return Estimate(found / n, low, high)
 
 
 def brier(label: Labels, probability: Floats) -> float:

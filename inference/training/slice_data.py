@@ -88,6 +88,31 @@ def read_part(folder: Path, split: str) -> Pictures:
     return Pictures(tuple(rows), tuple(read_greys(rows)))
 
 
+OTHER_BLOCKS = 5
+
+
+def read_other(folder: Path) -> Pictures:
+    """Return the pictures of the second source: label "normal", or for malignant ones 0, as their type is not known.
+
+    folder: slices_other/. Benign findings count as normal: no cancer. Neighbouring numbers are slices of one patient,
+    so group and series are blocks of numbers: a fifth of each folder. Raises OSError and InvalidImageFile.
+    """
+    with (folder / "manifest.csv").open(newline="") as file:
+        lines = sorted(csv.DictReader(file), key=lambda line: (line["folder"], _number(line["file"])))
+    rows = []
+    for name in sorted({line["folder"] for line in lines}):
+        part = [line for line in lines if line["folder"] == name]
+        for position, line in enumerate(part):
+            block = f"{name} {position * OTHER_BLOCKS // len(part)}"
+            label = 0 if line["label"] == "malignant" else SLICE_CLASSES.index("normal")
+            rows.append(SliceRow(folder / name / line["file"], "other", label, block, block))
+    return Pictures(tuple(rows), tuple(read_greys(rows)))
+
+
+def _number(name: str) -> int:
+    return int("".join(letter for letter in name if letter.isdigit()) or 0)
+
+
 def vary_picture(grey: Grey, rng: np.random.Generator) -> Grey:
     """Return the picture (height, width) as another site would have published it: window, border, size, sharpness.
 
@@ -109,12 +134,14 @@ def _rewindowed(grey: Grey, rng: np.random.Generator) -> Grey:
 
 
 def _reframed(grey: Grey, rng: np.random.Generator) -> Grey:
-    """Return the picture with each border cropped a little, or padded with black."""
+    """Return the picture with each border cropped a little, or padded with black, grey or white."""
     height, width = grey.shape
     top, bottom = (rng.uniform(-0.08, 0.05, 2) * height).astype(int)
     left, right = (rng.uniform(-0.08, 0.05, 2) * width).astype(int)
     cut = grey[max(top, 0) : height - max(bottom, 0), max(left, 0) : width - max(right, 0)]
-    return np.pad(cut, ((max(-top, 0), max(-bottom, 0)), (max(-left, 0), max(-right, 0))))
+    colour = int(rng.choice((0, 0, 128, 255)))
+    around = ((max(-top, 0), max(-bottom, 0)), (max(-left, 0), max(-right, 0)))
+    return np.pad(cut, around, constant_values=colour)
 
 
 def _recompressed(image: Image.Image, rng: np.random.Generator) -> Image.Image:

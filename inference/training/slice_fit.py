@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 from torch.nn import functional
 
 from inference.networks.model.architectures import SliceNet
 from inference.networks.model.slice_input import prepare_slice
-from inference.slice_classes import SLICE_CLASSES
 
 from .imagenet import load_imagenet
 from .slice_data import Grey, vary_picture
@@ -26,14 +24,21 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SliceRecipe:
-    """Everything that decides the outcome besides the data. penalty: weight of the squared weights."""
+    """Everything that decides the outcome besides the data.
+
+    type_penalty, cancer_penalty, doubt_penalty: weights of the squared weights of the linear layers. foreign_share: how
+    much pictures that are no chest CT weigh, against those that are. doubts: dimensions of the familiar pictures.
+    """
 
     side: int = 224
     architecture: dict[str, object] = field(
-        default_factory=lambda: {"classes": 4, "taps": [4, 7, 10, 14], "grid_taps": [10, 14]}
+        default_factory=lambda: {"classes": 4, "taps": [4, 7, 10, 14], "grid_taps": [10, 14], "doubts": 24}
     )
     variants: int = 4
-    penalty: float = 1e-2
+    type_penalty: float = 1e-2
+    cancer_penalty: float = 0.1
+    doubt_penalty: float = 0.03
+    foreign_share: float = 0.5
     folds: int = 5
     seed: int = 20
 
@@ -56,13 +61,13 @@ def start_network(recipe: SliceRecipe) -> SliceNet:
     return network.eval()
 
 
-def features_of(network: SliceNet, greys: Sequence[Grey], recipe: SliceRecipe) -> Floats:
+def features_of(network: SliceNet, greys: Sequence[Grey], recipe: SliceRecipe, variants: int | None = None) -> Floats:
     """Return features (1 + variants, n, features) of the original pictures and of their variants.
 
-    greys: n pictures, each (height, width) uint8.
+    greys: n pictures, each (height, width) uint8. variants: as many as the recipe says, unless given.
     """
     passes = [_pooled(network, greys, recipe.side)]
-    for variant in range(1, recipe.variants + 1):
+    for variant in range(1, (recipe.variants if variants is None else variants) + 1):
         varied = [
             vary_picture(grey, np.random.default_rng((recipe.seed, variant, number)))
             for number, grey in enumerate(greys)
@@ -81,75 +86,41 @@ def _pooled(network: SliceNet, greys: Sequence[Grey], side: int) -> Floats:
     return np.concatenate(parts)
 
 
-def fit_linear(features: Floats, label: NDArray[np.int64], penalty: float) -> Linear:
-    """Fit a softmax regression on all passes together; it standardises the features and folds in the scaling.
+def fit_linear(
+    features: Floats, label: NDArray[np.int64], penalty: float, weight: NDArray[np.float64] | None = None
+) -> Linear:
+    """Fit a softmax regression; it standardises the features and folds in the scaling.
 
-    features: (passes, n, features). label: (n,) class numbers, the same in each pass.
-    penalty: factor of the squared weights (L2), after standardising. Minimised by L-BFGS (Liu & Nocedal, 1989).
+    features: (rows, features). label: (rows,) class numbers; two classes get one output, the logit of class 1.
+    penalty: factor of the squared weights (L2), after standardising. weight: (rows,) of the rows.
+    Minimised by L-BFGS (Liu & Nocedal, 1989).
     """
-    rows = features.reshape(-1, features.shape[-1])
-    mean, spread = rows.mean(axis=0), rows.std(axis=0) + SMALLEST_SPREAD
-    inputs = torch.from_numpy((rows - mean) / spread)
-    weight, bias = _regress(inputs, torch.from_numpy(np.tile(label, len(features))), penalty)
-    scaled = weight / spread[:, None]
+    mean, spread = features.mean(axis=0), features.std(axis=0) + SMALLEST_SPREAD
+    inputs = torch.from_numpy((features - mean) / spread)
+    shares = np.ones(len(label)) if weight is None else weight / weight.mean()
+    fitted, bias = _regress(inputs, torch.from_numpy(label), penalty, torch.from_numpy(shares.astype(np.float32)))
+    scaled = fitted / spread[:, None]
     return Linear(scaled, bias - mean @ scaled)
 
 
-def _regress(inputs: torch.Tensor, label: torch.Tensor, penalty: float) -> tuple[Floats, Floats]:
-    weight = torch.zeros(inputs.shape[1], len(SLICE_CLASSES), requires_grad=True)
-    bias = torch.zeros(len(SLICE_CLASSES), requires_grad=True)
-    optimiser = torch.optim.LBFGS([weight, bias], max_iter=60, history_size=10, line_search_fn="strong_wolfe")
+def _regress(inputs: torch.Tensor, label: torch.Tensor, penalty: float, shares: torch.Tensor) -> tuple[Floats, Floats]:
+    classes = int(label.max()) + 1
+    outputs = 1 if classes <= 2 else classes
+    weight = torch.zeros(inputs.shape[1], outputs, requires_grad=True)
+    bias = torch.zeros(outputs, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=80, history_size=10, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
-        value = functional.cross_entropy(inputs @ weight + bias, label) + penalty * (weight**2).sum()
+        scores = inputs @ weight + bias
+        each = (
+            functional.binary_cross_entropy_with_logits(scores[:, 0], label.float(), reduction="none")
+            if outputs == 1
+            else functional.cross_entropy(scores, label, reduction="none")
+        )
+        value = (each * shares).mean() + penalty * (weight**2).sum()
         value.backward()
         return value
 
     optimiser.step(loss)  # type: ignore[arg-type]
     return weight.detach().numpy(), bias.detach().numpy()
-
-
-@dataclass(frozen=True, eq=False)
-class HeldOut:
-    """Held-out predictions, for pictures whose group the fit had not seen.
-
-    scores: (n, classes) of the original pictures. varied: (variants, n, classes) of their variants.
-    """
-
-    scores: Floats
-    varied: Floats
-
-
-def cross_validate(
-    features: Floats, label: NDArray[np.int64], groups: NDArray[np.str_], recipe: SliceRecipe, folds: int
-) -> HeldOut:
-    """Fit without each fold in turn and return the predictions for it; pictures of one group share a fold.
-
-    features: (1 + variants, n, features). label: (n,) class numbers. groups: (n,).
-    Raises ValueError if there are fewer groups than folds.
-    """
-    scores = np.zeros((*features.shape[:2], len(SLICE_CLASSES)), dtype=np.float32)
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=recipe.seed)
-    for seen, held_out in splitter.split(label, label, groups):
-        linear = fit_linear(features[:, seen], label[seen], recipe.penalty)
-        scores[:, held_out] = linear.scores(features[:, held_out])
-    return HeldOut(scores[0], scores[1:])
-
-
-def fit_temperature(scores: Floats, label: NDArray[np.int64]) -> float:
-    """Return the temperature, from a fixed list of candidates, with the lowest log loss on held-out scores.
-
-    scores: (n, classes) before softmax. label: (n,) class numbers.
-    Source: Guo et al., On Calibration of Modern Neural Networks (2017).
-    """
-    ladder = np.geomspace(0.25, 4, 161)
-    target, table = torch.from_numpy(label), torch.from_numpy(scores)
-    losses = [float(functional.cross_entropy(table / float(step), target)) for step in ladder]
-    return float(ladder[int(np.argmin(losses))])
-
-
-def softmax(scores: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
-    """Return probabilities of scores (..., classes), each row summing to 1."""
-    shifted = np.exp((scores - scores.max(axis=-1, keepdims=True)).astype(np.float64) / temperature)
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))

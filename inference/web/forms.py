@@ -10,6 +10,7 @@ from django import forms
 from inference.api.feedback import NOTE_LENGTH
 from inference.api.fields import finite_number
 from inference.models import CLASS_CHOICES, Feedback
+from inference.networks.answers import LesionWishes
 
 PICTURE_ACCEPT = "image/png,image/jpeg,.png,.jpg,.jpeg"
 SCAN_ACCEPT = ".mha,.mhd"
@@ -77,10 +78,16 @@ class LesionForm(forms.Form):
     x = MillimetreField(label="x (mm)")
     y = MillimetreField(label="y (mm)")
     z = MillimetreField(label="z (mm)")
+    recenter = forms.BooleanField(required=False, label="Move to the middle of the lesion")
+    allowNonHu = forms.BooleanField(required=False, label="Answer although the voxels are not Hounsfield units")
 
     @property
     def point_xyz_mm(self) -> tuple[float, float, float]:
         return self.cleaned_data["x"], self.cleaned_data["y"], self.cleaned_data["z"]
+
+    @property
+    def wishes(self) -> LesionWishes:
+        return LesionWishes(self.cleaned_data["recenter"], self.cleaned_data["allowNonHu"])
 
 
 class FeedbackForm(forms.Form):

@@ -16,7 +16,15 @@ from inference.call_log import CallRecord
 from inference.ct.geometry import PointOutsideScan
 from inference.ct.reading.errors import InvalidImageFile
 from inference.models import Prediction
-from inference.networks.answers import LesionViews, ServiceError, SliceExplanation
+from inference.networks.answer_warnings import as_json
+from inference.networks.answers import (
+    NO_WISHES,
+    LesionReading,
+    LesionViews,
+    LesionWishes,
+    ServiceError,
+    SliceExplanation,
+)
 from inference.web import examples
 from inference.web.forms import INLINE_PICTURE_BYTES, FeedbackForm, LesionForm, SliceForm
 from inference.web.page_uploads import takes_upload
@@ -70,7 +78,7 @@ def try_lesion(request: HttpRequest) -> HttpResponse:
         return page(request, 400, lesion_form=form)
     raw = form.cleaned_data["rawFile"]
     paths = path_of(form.cleaned_data["file"]), path_of(raw) if raw else None
-    return look(request, *paths, form.point_xyz_mm, lesion_form=form)
+    return look(request, *paths, form.point_xyz_mm, form.wishes, lesion_form=form)
 
 
 def try_example(request: HttpRequest) -> HttpResponse:
@@ -80,15 +88,22 @@ def try_example(request: HttpRequest) -> HttpResponse:
 
 
 def look(
-    request: HttpRequest, path: str, raw_path: str | None, point_xyz_mm: tuple[float, float, float], **context: Any
+    request: HttpRequest,
+    path: str,
+    raw_path: str | None,
+    point_xyz_mm: tuple[float, float, float],
+    wishes: LesionWishes = NO_WISHES,
+    **context: Any,
 ) -> HttpResponse:
     call = CallRecord.of(request, Prediction.Endpoint.TRY_LESION)
     try:
-        views = actions.look_at_lesion(call=call, path=path, raw_path=raw_path, point_xyz_mm=point_xyz_mm)
+        views = actions.look_at_lesion(
+            call=call, path=path, raw_path=raw_path, point_xyz_mm=point_xyz_mm, wishes=wishes
+        )
     except FAULTS as error:
         return fault(request, call, error, **context)
     call.save(200)
-    return page(request, lesion=lesion_context(views, point_xyz_mm), **context)
+    return page(request, lesion=lesion_context(views), **context)
 
 
 def fault(request: HttpRequest, call: CallRecord, error: Exception, **context: Any) -> HttpResponse:
@@ -109,6 +124,17 @@ def spoken(class_name: str) -> str:
     return class_name.replace("_", " ")
 
 
+def trust_context(reading: LesionReading) -> dict[str, Any]:
+    """Return what the page shows of how far a lesion's answer can be trusted."""
+    has_interval = reading.low is not None and reading.high is not None
+    return {
+        "warnings": as_json(reading.warnings),
+        "interval": (percent_of(reading.low or 0.0), percent_of(reading.high or 0.0)) if has_interval else None,
+        "diameter_mm": reading.diameter_mm,
+        "moved_mm": reading.moved_mm,
+    }
+
+
 def slice_context(explanation: SliceExplanation, name: str) -> dict[str, Any]:
     answer = explanation.answer
     initial = {"predicted_class": answer.pred_class, "confidence": round(answer.confidence, 6), "picture_name": name}
@@ -117,6 +143,7 @@ def slice_context(explanation: SliceExplanation, name: str) -> dict[str, Any]:
     return {
         "answer": answer,
         "percent": percent_of(answer.confidence),
+        "warnings": as_json(answer.warnings),
         "name": spoken(answer.pred_class),
         "rows": [
             {"name": spoken(name), "probability": probability}
@@ -129,8 +156,8 @@ def slice_context(explanation: SliceExplanation, name: str) -> dict[str, Any]:
     }
 
 
-def lesion_context(views: LesionViews, point_xyz_mm: tuple[float, float, float]) -> dict[str, Any]:
-    probability = views.answer.probabilities[0]
+def lesion_context(views: LesionViews) -> dict[str, Any]:
+    probability = views.answer.readings[0].probability
     planes = [
         {"name": name, "picture": data_uri(getattr(views, name)), "left": left, "top": top}
         for name, left, top in PLANES
@@ -141,7 +168,8 @@ def lesion_context(views: LesionViews, point_xyz_mm: tuple[float, float, float])
         "planes": planes,
         "field_mm": round(views.field_mm),
         "bar_width": round(1000 / views.field_mm, 2),  # 10 mm, where the picture is 100 wide
-        "point": ", ".join(f"{value:g}" for value in point_xyz_mm),
+        "point": ", ".join(f"{round(value, 2):g}" for value in views.answer.readings[0].point_xyz_mm),
+        **trust_context(views.answer.readings[0]),
         "version": views.answer.model_version,
         "milliseconds": views.answer.processing_ms,
     }

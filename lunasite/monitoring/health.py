@@ -32,9 +32,13 @@ def health(request: HttpRequest) -> JsonResponse:
         "model_loaded": bool(status.models) and status.all_loaded,
         "config_path": shown_path(settings.CONFIG_PATH),
         "model_path": shown_path(settings.MODEL_PATH),
+        "lesion_config_path": shown_path(settings.LESION_CONFIG_PATH),
+        "lesion_model_path": shown_path(settings.LESION_MODEL_PATH),
     }
     for model in status.models:
         answer[model.name] = {"loaded": model.is_loaded, "state": model.state, "version": model.version}
+        if model.reason:
+            answer[model.name]["reason"] = model.reason
     return JsonResponse(answer)
 
 

@@ -135,7 +135,8 @@ def models() -> Part:
 
 
 def described(status: ServiceStatus) -> str:
-    return ", ".join(f"{model.name} {model.state}" for model in status.models) or "none"
+    told = (f"{model.name} {model.state}" + f" ({model.reason})" * bool(model.reason) for model in status.models)
+    return ", ".join(told) or "none"
 
 
 def confirmed_addresses() -> Part:

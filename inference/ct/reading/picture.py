@@ -1,7 +1,7 @@
 """Read PNG and JPEG slices with Pillow; only a short list of formats and modes is allowed.
 
 One rule covers every mode: transparent parts become black, colour becomes luma (ITU-R 601), 16 bits are reduced to
-their upper 8, and EXIF's orientation is applied. The result is 8-bit grey. Data that no pixel depends on never
+8 (sixteen_bits.py), and EXIF's orientation is applied. The result is 8-bit grey. Data that no pixel depends on never
 reaches Pillow.
 """
 
@@ -20,6 +20,7 @@ from .file_formats import foreign_format
 from .jpeg_pieces import first_picture, is_jpeg
 from .png_chunks import DAMAGED, is_png, used_chunks
 from .png_rows import is_complete
+from .sixteen_bits import significant_bits, to_eight_bits
 
 MAX_FILE_BYTES = 20 * 1024**2
 MAX_PIXELS = 4096**2
@@ -43,9 +44,13 @@ TURNS = {
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A slice as it was read: `grey` is (height, width) uint8."""
+    """A slice as it was read: `grey` is (height, width) uint8.
+
+    is_low_range: whether it came in 16 bits of which it uses a small part.
+    """
 
     grey: NDArray[np.uint8]
+    is_low_range: bool = False
 
     def as_png(self) -> bytes:
         """Return the picture re-encoded as PNG: only the pixels of the sender's file, no metadata."""
@@ -62,14 +67,15 @@ def read_picture(path: Path | str) -> Picture:
     """
     if os.path.getsize(path) > MAX_FILE_BYTES:
         raise InvalidImageFile("FILE_TOO_LARGE", "A picture may have at most 20 MB: scale it down, or save it as JPEG.")
-    data = _picture_alone(Path(path).read_bytes())
+    sent = Path(path).read_bytes()
+    data = _picture_alone(sent)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with _opened(data) as image:
             _check_size(*image.size)
             if not is_complete(data):
                 raise InvalidImageFile("IMAGE_CORRUPT", DAMAGED)
-            return Picture(_grey(_decoded(image)))
+            return _picture(_decoded(image), significant_bits(sent))
 
 
 def _picture_alone(data: bytes) -> bytes:
@@ -131,9 +137,14 @@ def _orientation(image: Image.Image) -> int:
         return UPRIGHT
 
 
-def _grey(image: Image.Image) -> NDArray[np.uint8]:
+def _picture(image: Image.Image, bits: int | None) -> Picture:
+    """Return the picture as 8-bit grey. bits: how many of 16 the file says it uses, or None."""
     if image.mode in MODES_16_BIT:
-        return (np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
+        return Picture(*to_eight_bits(np.asarray(image), bits))
+    return Picture(_grey(image))
+
+
+def _grey(image: Image.Image) -> NDArray[np.uint8]:
     if image.has_transparency_data:
         opaque = image.convert("RGBA")
         black = Image.new("RGBA", opaque.size, (0, 0, 0, 255))

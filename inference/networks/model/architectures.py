@@ -137,23 +137,44 @@ def quarter_means(maps: Tensor) -> Tensor:
 
 
 class SliceNet(nn.Module):
-    """Four-class slice model: ImageNet features, a linear layer, a temperature."""
+    """Slice model: ImageNet features, then linear layers for cancer or not, for its type, and for two doubts.
+
+    Cancer or not is learnt on more sources than the types, so it has a layer and a temperature of its own. The last
+    class is "normal". doubts: dimensions in which familiar pictures are centred on 0 with a spread of 1; 0 of a model
+    without doubts.
+    """
 
     temperature: Tensor
 
-    def __init__(self, classes: int, taps: Sequence[int], grid_taps: Sequence[int]) -> None:
+    def __init__(self, classes: int, taps: Sequence[int], grid_taps: Sequence[int], doubts: int = 0) -> None:
         super().__init__()
         self.features = Lite0Features(taps, grid_taps)
         self.classify = nn.Linear(self.features.width, classes)
-        self.register_buffer("temperature", torch.ones(()))
+        self.register_buffer("temperature", torch.ones(2))
+        self.doubts = doubts
+        if doubts:
+            self.foreign = nn.Linear(self.features.width, 1)
+            self.center = nn.Linear(self.features.width, doubts)
 
     def pooled(self, pictures: Tensor) -> Tensor:
         """Return features (n, features). pictures: (n, 1, side, side) in 0..1."""
         return self.features((pictures * 2 - 1).expand(-1, 3, -1, -1))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Return probabilities (n, classes). pictures: (n, 1, side, side) in 0..1."""
-        return torch.softmax(self.classify(self.pooled(pictures)) / self.temperature, dim=1)
+        """Return (n, classes), and with doubts (n, classes + 2). pictures: (n, 1, side, side) in 0..1.
+
+        The classes' probabilities; then the probability that the picture is no chest CT, and how far it lies from
+        familiar ones, d / (d + 1) for the mean squared distance d, which is about 1 for a familiar picture.
+        """
+        pooled = self.pooled(pictures)
+        scores = self.classify(pooled)
+        types = torch.softmax(scores[:, :-1] / self.temperature[0], dim=1)
+        cancer = torch.sigmoid(scores[:, -1:] / self.temperature[1])
+        columns = [types * cancer, 1 - cancer]
+        if self.doubts:
+            distance = (self.center(pooled) ** 2).mean(dim=1, keepdim=True)
+            columns += [torch.sigmoid(self.foreign(pooled)), distance / (distance + 1)]
+        return torch.cat(columns, dim=1)
 
 
 class Residual(nn.Module):
@@ -204,23 +225,23 @@ class LesionMember(nn.Module):
         return self.heads(self.dropout(pooled))
 
 
-class LesionNet(nn.Module):
-    """Ensemble of members that differ by their seed; the mean of their logits is calibrated (Platt)."""
+DIAMETER_SCALE = 0.1
 
-    slope: Tensor
-    intercept: Tensor
+
+class LesionNet(nn.Module):
+    """Ensemble of members that differ by their seed; lesion_judge.py combines and calibrates what they answer."""
 
     def __init__(self, members: int, slices: int, width: int) -> None:
         super().__init__()
         self.members = nn.ModuleList(LesionMember(slices, width) for _ in range(members))
-        self.register_buffer("slope", torch.ones(()))
-        self.register_buffer("intercept", torch.zeros(()))
-
-    def logits(self, crops: Tensor) -> Tensor:
-        """Return the members' mean logit (n,) before calibration."""
-        slices = crops[:, 0] * 2 - 1
-        return torch.stack([member(slices)[:, 0] for member in self.members]).mean(dim=0)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Return probabilities of malignancy (n,). crops: (n, 1, slices, y, x) in 0..1."""
-        return torch.sigmoid(self.slope * self.logits(crops) + self.intercept)
+        """Return (n, members + 1): each member's probability before calibration, and the mean log diameter.
+
+        crops: (n, 1, slices, y, x) in 0..1. The last column is DIAMETER_SCALE * (ln(diameter / mm) - 2): as small as
+        the probabilities, so that one tolerance fits all columns.
+        """
+        slices = crops[:, 0] * 2 - 1
+        answers = torch.stack([member(slices) for member in self.members], dim=1)
+        diameter = DIAMETER_SCALE * answers[:, :, 1].mean(dim=1, keepdim=True)
+        return torch.cat([torch.sigmoid(answers[:, :, 0]), diameter], dim=1)

@@ -5,7 +5,6 @@ import torch
 from numpy.typing import NDArray
 
 from inference.networks.model.predictor import SlicePredictor
-from inference.networks.model.slice_input import prepare_slice
 
 PATCHES = 8
 BATCH = 16
@@ -17,7 +16,7 @@ def confidence_drops(model: SlicePredictor, grey: NDArray[np.uint8], class_index
     grey: (height, width). Each patch is covered with the picture's mean and half overlaps its neighbours,
     so that no important detail falls between two patches.
     """
-    picture = prepare_slice(grey, model.side)
+    picture = model.prepare(grey, model.side)
     covered = np.stack([_covered(picture, row, column) for row in range(PATCHES) for column in range(PATCHES)])
     batches = np.split(covered, range(BATCH, len(covered), BATCH))
     whole = model.forward(torch.from_numpy(picture)[None])[0, class_index]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from inference.networks.model.architectures import ConvNorm, LesionMember, LesionNet, Residual
+from inference.networks.model.architectures import DIAMETER_SCALE, ConvNorm, LesionMember, LesionNet, Residual
 
 
 def serving_form(network: nn.Module) -> nn.Module:
@@ -55,19 +55,24 @@ class SideBySide(nn.Module):
         self.blocks = nn.Sequential(
             *(ResidualsBeside([cast(Residual, member.features[depth]) for member in members]) for depth in depths)
         )
-        # Of a member's three outputs, only the malignancy logit is needed.
-        self.weight = nn.Parameter(torch.stack([member.heads.weight[0] for member in members]) / self.members)
-        self.bias = nn.Parameter(torch.stack([member.heads.bias[0] for member in members]).mean())
-        self.slope, self.intercept = network.slope, network.intercept
+        # Of a member's three outputs, the readers' vote is not needed.
+        heads = [member.heads for member in members]
+        self.weight = nn.Parameter(torch.stack([head.weight[0] for head in heads]))
+        self.bias = nn.Parameter(torch.stack([head.bias[0] for head in heads]))
+        scale = DIAMETER_SCALE / self.members
+        self.diameter_weight = nn.Parameter(torch.stack([head.weight[1] for head in heads]) * scale)
+        self.diameter_bias = nn.Parameter(torch.stack([head.bias[1] for head in heads]).sum() * scale)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Return probabilities of malignancy (n,). crops: (n, 1, slices, y, x) in 0..1."""
+        """Return what LesionNet returns. crops: (n, 1, slices, y, x) in 0..1."""
         maps = self.blocks(torch.relu(self.first(crops[:, 0] * 2 - 1)))
         pools = [
             pool.reshape(maps.shape[0], self.members, -1) for pool in (maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3)))
         ]
-        logits = (torch.cat(pools, dim=2) * self.weight).sum(dim=(1, 2)) + self.bias
-        return torch.sigmoid(self.slope * logits + self.intercept)
+        pooled = torch.cat(pools, dim=2)
+        logits = (pooled * self.weight).sum(dim=2) + self.bias
+        diameter = (pooled * self.diameter_weight).sum(dim=(1, 2)) + self.diameter_bias
+        return torch.cat([torch.sigmoid(logits), diameter[:, None]], dim=1)
 
 
 class ResidualsBeside(nn.Module):

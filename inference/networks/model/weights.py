@@ -12,15 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from inference.ct.crop_spec import CropSpec
 from inference.networks.model.architectures import LesionNet, SliceNet
+from inference.networks.model.foreign_network import NotAProgram, foreign_network
 
 MAX_WEIGHTS_BYTES = 64 * 1024**2
+TABLE = "table."
+# What foreign_network.py does with the input, beside what is common to all models.
+FOREIGN_INPUT = ("channels", "mean", "std", "output", "prepare")
+PACK_IT = "make both with `manage.py package_model`, and set the two paths to what it writes."
 
 
 class WeightsError(Exception):
@@ -42,6 +49,7 @@ class ModelConfig:
     kind: "lesion" or "slice". version: unique name of this model. architecture: arguments of its class.
     input: how its crops or pictures are prepared. sha256: digest of the weights file.
     classes: names in the order of the outputs; empty for a single probability.
+    format: "safetensors", or "exported": a program that `manage.py package_model` wrote (foreign_network.py).
     """
 
     kind: str
@@ -50,12 +58,15 @@ class ModelConfig:
     input: dict[str, Any]
     sha256: str
     classes: tuple[str, ...] = ()
+    format: str = "safetensors"
 
     def crop_spec(self) -> CropSpec:
         """Return the crop specification of the lesion model. Raises WeightsDamaged."""
         try:
             named: dict[str, Any] = {
-                name: tuple(value) if isinstance(value, list) else value for name, value in self.input.items()
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in self.input.items()
+                if name not in FOREIGN_INPUT
             }
             return CropSpec(**named)
         except (TypeError, AttributeError) as error:
@@ -78,7 +89,7 @@ def read_config(path: Path) -> ModelConfig:
         values = json.loads(_bytes_of(path))
         return ModelConfig(**{**values, "classes": tuple(values.get("classes", ()))})
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise WeightsDamaged(f"{path.name} is not a model config") from error
+        raise WeightsDamaged(f"{path.name} is not a packed model's config: {PACK_IT}") from error
 
 
 def load_network(config: ModelConfig, path: Path) -> nn.Module:
@@ -86,15 +97,32 @@ def load_network(config: ModelConfig, path: Path) -> nn.Module:
 
     Raises WeightsMissing, WeightsDamaged.
     """
+    return load_model(config, path)[0]
+
+
+def load_model(config: ModelConfig, path: Path) -> tuple[nn.Module, dict[str, NDArray[np.float64]]]:
+    """Return the network of `config` in eval mode, and the file's tables: what is computed beside the network.
+
+    Raises WeightsMissing, WeightsDamaged.
+    """
     content = _bytes_of(path)
     if hashlib.sha256(content).hexdigest() != config.sha256:
-        raise WeightsDamaged(f"{path.name} is not the file its config was written for")
+        raise WeightsDamaged(f"{path.name} is not the file its config was written for: {PACK_IT}")
+    if config.format == "exported":
+        try:
+            return foreign_network(content, config.input), {}
+        except NotAProgram as error:
+            raise WeightsDamaged(f"{path.name} cannot be used: {error}") from error
     try:
+        tensors = load(content)
+        tables = {
+            key.removeprefix(TABLE): tensors.pop(key).double().numpy() for key in list(tensors) if key.startswith(TABLE)
+        }
         network = NETWORKS[config.kind](**config.architecture)
-        network.load_state_dict(_as_float32(load(content)))
+        network.load_state_dict(_as_float32(tensors))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise WeightsDamaged(f"{path.name} does not fit {config.kind}") from error
-    return network.eval()
+    return network.eval(), tables
 
 
 def save_network(
@@ -107,22 +135,30 @@ def save_network(
     input: dict[str, Any],
     classes: tuple[str, ...] = (),
     half: bool = False,
+    tables: Mapping[str, NDArray[np.floating]] | None = None,
 ) -> ModelConfig:
     """Write the weights and the JSON beside them; return the config that the JSON holds.
 
     half: store float16; the caller must then evaluate the network as loaded from the file.
+    tables: numbers that are computed with beside the network, by name.
     """
     state = {
         key: value.half() if half and value.is_floating_point() else value
         for key, value in network.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
+    state |= {f"{TABLE}{key}": torch.from_numpy(np.ascontiguousarray(value)) for key, value in (tables or {}).items()}
     content = save({key: value.contiguous() for key, value in state.items()})
-    weights_path.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     config = ModelConfig(kind, f"{name}-{digest[:8]}", architecture, input, digest, classes)
-    weights_path.with_suffix(".json").write_text(json.dumps(vars(config), indent=1) + "\n")
+    write_model(weights_path, content, config)
     return config
+
+
+def write_model(weights_path: Path, content: bytes, config: ModelConfig) -> None:
+    """Write the weights and the JSON beside them."""
+    weights_path.write_bytes(content)
+    weights_path.with_suffix(".json").write_text(json.dumps(vars(config), indent=1) + "\n")
 
 
 def _as_float32(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -33,6 +33,7 @@ from inference.networks.worker.wire import error_to_json, to_json
 MAX_BODY_BYTES = 1200 * 1024**2
 CHUNK_BYTES = 1024**2
 MAX_WAIT_S = 600.0
+PARAMETERS = ("points", "recenter", "allow_non_hu")
 
 
 class Pool:
@@ -136,7 +137,7 @@ class Handler(BaseHTTPRequestHandler):
         for number, size in enumerate(sizes):
             files.append(folder / f"file{number}")
             self._save(Path(files[-1]), size)
-        parameters = {"points": header["parameters"]["points"]} if "points" in header["parameters"] else {}
+        parameters = {name: header["parameters"][name] for name in PARAMETERS if name in header["parameters"]}
         return files, parameters, began + min(float(header["timeout_s"]), MAX_WAIT_S)
 
     def _save(self, path: Path, size: int) -> None:
@@ -194,4 +195,6 @@ def _config_from(environment: "os._Environ[str]") -> ServiceConfig:
     return ServiceConfig(
         config_path=Path(environment.get("CONFIG_PATH") or usual.config_path),
         model_path=Path(environment.get("MODEL_PATH") or usual.model_path),
+        lesion_config_path=Path(environment.get("LESION_CONFIG_PATH") or usual.lesion_config_path),
+        lesion_model_path=Path(environment.get("LESION_MODEL_PATH") or usual.lesion_model_path),
     )

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.ct.crop_spec import window
-from inference.ct.cropping import crop_around, crop_each_hu
+from inference.ct.cropping import crop_around
 from inference.ct.geometry import PointOutsideScan, contains
+from inference.ct.lesion_fields import Fields
 from inference.ct.reading.metaimage import ScanFile, open_scan
-from inference.ct.reading.picture import read_picture
+from inference.ct.reading.picture import Picture, read_picture
 from inference.networks.answers import (
     CleanPicture,
     LesionAnswer,
@@ -23,9 +23,12 @@ from inference.networks.answers import (
     PictureStatistics,
     SliceAnswer,
     SliceExplanation,
+    SliceWarning,
 )
 from inference.networks.model.rendering import FIELD_MM, VIEW_SPEC, heat_over, planes
+from inference.networks.model.slice_doubts import refuse_blank
 from inference.networks.model.slice_input import body_box
+from inference.networks.worker.lesion_readings import readings_at
 
 if TYPE_CHECKING:  # a process that only cleans pictures has no torch to import
     from inference.networks.model.predictor import LesionPredictor, SlicePredictor
@@ -52,26 +55,31 @@ class RequestHandlers:
             inside = [point for n, point in enumerate(request["points"]) if n not in outside]
             if not inside:
                 raise PointOutsideScan
-            cubes = crop_each_hu(inside, scan, model.spec)
-            probabilities = model.probabilities([window(cube, model.spec)[None] for cube in cubes])
-            return LesionAnswer(probabilities, model.version, _ms(began), _scan_statistics(scan, cubes), outside)
+            readings, fields = readings_at(
+                inside,
+                scan,
+                model,
+                recenter=request.get("recenter", False),
+                allow_non_hu=request.get("allow_non_hu", False),
+            )
+            return LesionAnswer(readings, model.version, _ms(began), _scan_statistics(scan, fields), outside)
 
     def _lesion_views(self, request: Request, began: float) -> LesionViews:
         answer = self._lesion_probability(request, began)
         with open_scan(*request["files"]) as scan:
-            axial, coronal, sagittal = planes(crop_around(request["points"][0], scan, VIEW_SPEC))
+            axial, coronal, sagittal = planes(crop_around(answer.readings[0].point_xyz_mm, scan, VIEW_SPEC))
         return LesionViews(answer, axial, coronal, sagittal, FIELD_MM)
 
     def _slice_probabilities(self, request: Request, began: float) -> SliceAnswer:
         model = _loaded(self.slices)
-        return self._slice_answer(model, read_picture(request["files"][0]).grey, began)
+        return self._slice_answer(model, read_picture(request["files"][0]), began)
 
     def _slice_explanation(self, request: Request, began: float) -> SliceExplanation:
         from inference.networks.model.occlusion import confidence_drops
 
         model = _loaded(self.slices)
         picture = read_picture(request["files"][0])
-        answer = self._slice_answer(model, picture.grey, began)
+        answer = self._slice_answer(model, picture, began)
         drops = confidence_drops(model, picture.grey, answer.pred_index)
         height, width = picture.grey.shape
         overlay = heat_over(drops, body_box(picture.grey), (height, width))
@@ -81,17 +89,21 @@ class RequestHandlers:
         picture = read_picture(request["files"][0])
         return CleanPicture(picture.as_png(), grey_statistics(picture.grey))
 
-    def _slice_answer(self, model: SlicePredictor, grey: NDArray[np.uint8], began: float) -> SliceAnswer:
-        [row] = model.probabilities([grey])
+    def _slice_answer(self, model: SlicePredictor, picture: Picture, began: float) -> SliceAnswer:
+        refuse_blank(picture.grey)
+        reading = model.reading(picture.grey)
+        row = reading.probabilities
         index = int(np.argmax(row))
+        low_range: list[SliceWarning] = ["LOW_RANGE"] if picture.is_low_range else []
         return SliceAnswer(
             pred_index=index,
             pred_class=model.classes[index],
             confidence=row[index],
             probabilities=dict(zip(model.classes, row, strict=True)),
-            statistics=grey_statistics(grey),
+            statistics=grey_statistics(picture.grey),
             model_version=model.version,
             processing_ms=_ms(began),
+            warnings=[*low_range, *reading.warnings],
         )
 
 
@@ -115,18 +127,16 @@ def grey_statistics(grey: NDArray[np.uint8]) -> PictureStatistics:
     )
 
 
-def _scan_statistics(scan: ScanFile, cubes: Sequence[NDArray[np.float32]]) -> dict[str, float]:
+def _scan_statistics(scan: ScanFile, fields: Sequence[Fields]) -> dict[str, float]:
     size_z, size_y, size_x = scan.grid.shape_zyx
     spacing_x, spacing_y, spacing_z = scan.grid.spacing_xyz_mm.tolist()
-    statistics: dict[str, float] = {
+    first = fields[0].near
+    values = (first.mean(), first.std(), first.min(), first.max())
+    return {
         "size_x": size_x, "size_y": size_y, "size_z": size_z,
         "spacing_x_mm": spacing_x, "spacing_y_mm": spacing_y, "spacing_z_mm": spacing_z,
+        **dict(zip(("hu_mean", "hu_std", "hu_min", "hu_max"), map(float, values), strict=True)),
     }  # fmt: skip
-    if cubes:
-        first = cubes[0]
-        values = (first.mean(), first.std(), first.min(), first.max())
-        statistics |= dict(zip(("hu_mean", "hu_std", "hu_min", "hu_max"), map(float, values), strict=True))
-    return statistics
 
 
 def _loaded(model: Any) -> Any:

@@ -43,8 +43,9 @@ def _loaded(
         model = load(*paths)
     except WeightsError as error:
         log.error("the %s model is not loaded: %s", name, error)
-        return None, ModelStatus(name, "missing" if isinstance(error, WeightsMissing) else "damaged")
-    except Exception:  # a model that cannot start must not affect the other
+        state = "missing" if isinstance(error, WeightsMissing) else "damaged"
+        return None, ModelStatus(name, state, reason=str(error))
+    except Exception as error:  # a model that cannot start must not affect the other
         log.exception("the %s model is not loaded", name)
-        return None, ModelStatus(name, "failed")
+        return None, ModelStatus(name, "failed", reason=f"{paths[1].name} cannot be started: {type(error).__name__}")
     return model, ModelStatus(name, "loaded", model.version)

@@ -36,7 +36,8 @@ def test_answers_with_exactly_the_promised_keys(api, url):
     assert body["data"] == {
         "seriesInstanceUID": "1.2.3", "lesionID": 7, "probability": 0.5, "predictionLabel": 1,
     }  # fmt: skip
-    assert set(body) == {"status", "data", "modelVersion", "requestId"}
+    trust = {"warnings", "estimatedDiameterMm", "probabilityInterval"}
+    assert set(body) == {"status", "data", "modelVersion", "requestId", *trust}
 
 
 @pytest.mark.parametrize(("probability", "label"), [(0.0, 0), (0.4999999, 0), (0.5, 1), (1.0, 1)])

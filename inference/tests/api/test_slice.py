@@ -27,6 +27,8 @@ def test_answers_with_exactly_the_promised_keys(api, url):
         "pred_class": "adenocarcinoma",
         "confidence": 0.7,
         "probabilities": dict(zip(SLICE_CLASSES, (0.7, 0.1, 0.1, 0.1), strict=True)),
+        "warnings": [],
+        "modelVersion": "fake-1",
     }
 
 
@@ -103,13 +105,15 @@ def test_answers_429_over_the_limit(api, settings):
     assert 0 < int(answer["Retry-After"]) <= 60
 
 
-def test_each_answer_leaves_a_drift_row_in_file_and_table(api, settings):
+def test_each_answer_leaves_a_drift_row_in_file_and_table(api, fake, settings):
+    fake.slice_warnings = ["LOW_RANGE"]
     api.post("/predict", {"file": picture_file()})
     row = DriftRow.objects.get()
     assert (row.width, row.height, row.pred_class, row.pred_conf) == (64, 48, "adenocarcinoma", 0.7)
+    assert row.warnings == "LOW_RANGE"
     header, line = settings.DRIFT_CURRENT_PATH.read_text().splitlines()
-    assert header == "timestamp,mean,std,min,max,p01,p50,p99,height,width,pred_index,pred_class,pred_conf"
-    assert line.endswith(",48,64,0,adenocarcinoma,0.7")
+    assert header == "timestamp,mean,std,min,max,p01,p50,p99,height,width,pred_index,pred_class,pred_conf,warnings"
+    assert line.endswith(",48,64,0,adenocarcinoma,0.7,LOW_RANGE")
     assert line.split(",")[0].endswith("+00:00")
 
 
@@ -149,7 +153,10 @@ def test_a_batch_of_lesions_reads_one_volume_once(api, fake):
     assert answer.status_code == 200
     data = answer.json()["data"]
     assert [row["lesionID"] for row in data] == [1, 2]
-    assert set(data[0]) == {"seriesInstanceUID", "lesionID", "probability", "predictionLabel", "processingTimeMs"}
+    trust = {"warnings", "estimatedDiameterMm", "probabilityInterval"}
+    assert set(data[0]) == {
+        "seriesInstanceUID", "lesionID", "probability", "predictionLabel", "processingTimeMs", *trust,
+    }  # fmt: skip
     assert len(fake.seen) == 1
 
 

@@ -228,3 +228,43 @@ def test_the_published_slices_are_all_readable(real_data):
     assert len(paths) > 600
     for path in paths[::40]:
         assert read_picture(path).grey.std() > 1
+
+
+def sixteen_bits(values: np.ndarray, **options: object) -> bytes:
+    return encoded(Image.fromarray(values.astype(np.uint16)), **options)
+
+
+def with_significant_bits(png: bytes, bits: int) -> bytes:
+    """Return the PNG with a chunk sBIT before its pixels."""
+    body = b"sBIT" + bytes([bits])
+    at = png.index(b"IDAT") - 4
+    return png[:at] + struct.pack(">I", 1) + body + struct.pack(">I", zlib.crc32(body)) + png[at:]
+
+
+RAMP = np.linspace(0, 1, 64 * 48).reshape(48, 64)
+
+
+@pytest.mark.parametrize(
+    ("png", "brightest", "is_low"),
+    [
+        pytest.param(sixteen_bits(RAMP * 65535), 255, False, id="the whole range"),
+        pytest.param(sixteen_bits(RAMP * 4095), 255, True, id="12 bits at the bottom"),
+        pytest.param(sixteen_bits(RAMP * 3000), 255, True, id="scaled to the highest value"),
+        pytest.param(with_significant_bits(sixteen_bits(RAMP * 2047), 12), 127, True, id="sBIT says 12 bits"),
+        pytest.param(sixteen_bits(RAMP * 200), 200, True, id="8-bit levels stay what they are"),
+    ],
+)
+def test_sixteen_bits_are_scaled_to_what_they_use(tmp_path, png, brightest, is_low):
+    picture = read_picture(saved(tmp_path, png, "slice.png"))
+    assert picture.grey.max() == brightest
+    assert picture.is_low_range == is_low
+    assert len(np.unique(picture.grey)) > 100
+
+
+@pytest.mark.realdata
+def test_real_slices_saved_as_0_to_255_in_16_bits_stay_the_same(tmp_path, real_data):
+    for number, path in enumerate(sorted((real_data / "slices_other").glob("*/*.jpg"))[::50]):
+        grey = read_picture(path).grey
+        picture = read_picture(saved(tmp_path, sixteen_bits(grey), f"{number}.png"))
+        assert np.array_equal(picture.grey, grey)
+        assert picture.is_low_range

@@ -7,12 +7,12 @@ import pytest
 from inference.drift import file as drift_file
 from inference.slice_classes import SLICE_CLASSES
 
-ROW = ["2026-01-01T00:00:00+00:00", 1.5, 2, 0, 255, 0, 1, 254, 48, 64, 3, "normal", 0.5]
+ROW = ["2026-01-01T00:00:00+00:00", 1.5, 2, 0, 255, 0, 1, 254, 48, 64, 3, "normal", 0.5, "LOW_RANGE UNFAMILIAR_SOURCE"]
 
 
 def write_many(path, name: str, rows: int) -> None:
     for number in range(rows):
-        drift_file.append(path, [*ROW[:11], name, number / rows])
+        drift_file.append(path, [*ROW[:11], name, number / rows, ""])
 
 
 def test_many_processes_write_one_header_and_whole_rows(tmp_path):

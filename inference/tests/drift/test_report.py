@@ -15,7 +15,22 @@ CLASSES = ("normal", "adenocarcinoma")
 
 def values(number: int, shift: float = 0.0) -> list[object]:
     x = (number * 37 % 101) + shift
-    return ["2026-01-01T00:00:00+00:00", x, x / 2, 0, 255, 0, x, 254, 48, 64, 3, CLASSES[number % 2], 0.5 + x / 1000]
+    return [
+        "2026-01-01T00:00:00+00:00",
+        x,
+        x / 2,
+        0,
+        255,
+        0,
+        x,
+        254,
+        48,
+        64,
+        3,
+        CLASSES[number % 2],
+        0.5 + x / 1000,
+        "",
+    ]
 
 
 @pytest.fixture

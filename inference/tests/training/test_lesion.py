@@ -19,6 +19,7 @@ from inference.training.lesion_data import (
     widened,
 )
 from inference.training.lesion_fit import FitRecipe, augmented, fit_member, plain, targets_of
+from inference.training.lesion_held_out import HeldOutLesions
 from inference.training.lesion_validate import SPEC, LesionRecipe, cross_validate, fold_numbers
 from inference.training.metrics import auc
 
@@ -134,6 +135,7 @@ def test_cross_validation_answers_every_nodule_once(nodules):
     assert held_out.logit.shape == (48,)
     assert held_out.member_logit.shape == (2, 48)
     assert held_out.variant_logit.shape == (1, 48)
+    assert held_out.log_diameter.shape == (48,)
     assert np.allclose(held_out.member_logit.mean(axis=0), held_out.logit)
     assert np.isfinite(held_out.logit).all()
 
@@ -162,5 +164,6 @@ def test_the_command_writes_weights_config_and_card(real_data, tmp_path):
     card = (tmp_path / "lesion.md").read_text()
     assert predictor.spec == SPEC
     assert predictor.version in card
-    for part in ("743 nodules of 401 patients", "AUC, strict label", "Calibration slope", "LIDC-IDRI-0001"):
+    for part in ("743 nodules of 401 patients", "AUC, strict label", "calibration slope", "LIDC-IDRI-0001"):
         assert part in card
+    assert len(HeldOutLesions.read(tmp_path / "lesion_held_out.csv").label) == 743
