@@ -29,6 +29,7 @@ def run(tmp_path):
     def import_rows(rows, header=HEADER, **options):
         truth, response, warned = tmp_path / "truth.csv", io.StringIO(), io.StringIO()
         truth.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+        options.setdefault("practice", not {"public_fraction", "split_column"} & set(options))
         call_command(
             "import_dataset", kind="lesion", name="d", truth=str(truth), stdout=response, stderr=warned, **options
         )
