@@ -140,6 +140,12 @@ class Phase(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Open a dataset whose labels are public for practice only."""
+        if self.dataset.is_practice:
+            self.disclosure = self.Disclosure.PRACTICE
+        super().save(*args, **kwargs)
+
     @property
     def kind(self) -> Kind:
         return self.dataset.task

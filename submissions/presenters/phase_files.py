@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
 
 from django.http import HttpResponse
 
@@ -13,6 +12,7 @@ from lunasite.http.errors import ApiError
 from submissions.actions.reveal import truth_of
 from submissions.intake.csv.predictions import CsvProblems, template
 from submissions.models import Phase
+from submissions.presenters.score_table import truth_text
 
 MAX_ID_LENGTH = 200  # the longest id that a phase can have
 
@@ -44,12 +44,6 @@ def samples_file(phase: Phase) -> HttpResponse:
     response = HttpResponse(as_csv(["id", "truth"], rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{phase.slug}-samples.csv"'
     return response
-
-
-def truth_text(phase: Phase, truth: Any) -> str:
-    """Return a truth as a cell: the class's name, or JSON where the kind has no classes."""
-    names = phase.kind.class_names
-    return names[truth] if names else json.dumps(truth)
 
 
 def ids_file(problems: CsvProblems) -> str:

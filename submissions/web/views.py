@@ -28,7 +28,7 @@ from submissions.presenters.charts import charts_of
 from submissions.presenters.phase_files import ids_file, samples_file, template_file, truth_file
 from submissions.presenters.progress import answered_shown, events_shown, progress_of, run_seconds
 from submissions.presenters.report import report_of
-from submissions.presenters.score_table import listed_score, score_rows, step_states
+from submissions.presenters.score_table import listed_score, sample_rows, score_rows, step_states
 from submissions.presenters.waiting import outlook_of
 from submissions.scoring import METRICS, metrics_of
 from submissions.storage.base import StorageError
@@ -193,6 +193,7 @@ def submission_context(request: HttpRequest, submission: Submission) -> dict[str
         "table_rows": score_rows(submission.phase, in_full, view),
         "curves_on_samples": set(report["curves"]) == {Split.SAMPLE},
         "score_note": report["score_note"],
+        "sample_cases": sample_rows(submission.phase, report.get("sample_cases", [])),
         "charts": charts_of(report["curves"]),
         "seconds": run_seconds(evaluation, now, user),
         "seconds_are_exact": view.is_full("run_time"),

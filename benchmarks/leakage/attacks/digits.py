@@ -17,14 +17,18 @@ from benchmarks.leakage.participant import Participant, Seen
 from benchmarks.leakage.phases import PUBLIC, TRIES
 
 SLOPE_BLOCK = 11
-LOSS_BLOCK = 24
+SLOPE_TOLERANCE = 1e-8
+LOSS_BLOCK = 22
 PRIVATE = None
 
 
 def slope(player: Participant, malignant: float, rng: np.random.Generator, *, tries: int = TRIES) -> list[Guess]:
     """At the fit the sum of x (y - fitted) is zero: one combination of the block fulfils that to the last digit."""
-    logits = 6.0 * 2.1 ** -np.arange(SLOPE_BLOCK)
-    outcomes = np.array(list(itertools.product((0.0, 1.0, 2.0), repeat=SLOPE_BLOCK)), dtype=np.int8)
+    # Small, of both signs: the fit then saturates nowhere, and no case leaves the sum untouched.
+    logits = 0.5 * 1.5 ** -np.arange(SLOPE_BLOCK) * np.where(np.arange(SLOPE_BLOCK) % 2, -1, 1)
+    outcomes = np.array(list(itertools.product((0, 1, 2), repeat=SLOPE_BLOCK)), dtype=np.int8)
+    share = PUBLIC / len(player.ids)
+    likely = np.log([1 - share, share * malignant, share * (1 - malignant)])[outcomes].sum(axis=1)
     known: dict[str, int | None] = {}
     order = rng.permutation(len(player.ids))
     for number in range(tries):
@@ -39,9 +43,10 @@ def slope(player: Participant, malignant: float, rng: np.random.Generator, *, tr
         x = np.log(sent) - np.log1p(-sent)
         fitted = 1 / (1 + np.exp(-(line[1] + line[0] * x)))
         terms = np.stack([np.zeros_like(x), x * (1 - fitted), -x * fitted])
-        sums = terms[outcomes, np.arange(SLOPE_BLOCK)].sum(axis=1)
-        # Without a public case in the block there would be no slope.
-        best = outcomes[1 + np.argmin(np.abs(sums[1:]))]
+        sums = np.abs(terms[outcomes, np.arange(SLOPE_BLOCK)].sum(axis=1))
+        sums[0] = np.inf  # without a public case in the block there would be no slope
+        fits = np.flatnonzero(sums < SLOPE_TOLERANCE)
+        best = outcomes[fits[np.argmax(likely[fits])] if len(fits) else np.argmin(sums)]
         known |= {player.ids[i]: (PRIVATE, 1, 0)[which] for i, which in zip(block, best, strict=True)}
     return [_guess(known, malignant)]
 
@@ -53,7 +58,8 @@ def log_loss(player: Participant, malignant: float, rng: np.random.Generator, *,
     for number in range(tries):
         block = order[number * LOSS_BLOCK : (number + 1) * LOSS_BLOCK]
         values = np.full(len(player.ids), 0.5)
-        values[block] = 0.5 + 0.35 * 3.0 ** -np.arange(len(block))
+        # A little more than three, because the logarithm is not straight.
+        values[block] = 0.5 + 0.35 * 3.2 ** -np.arange(len(block))
         found = _digits_of_loss(player.submit(values), values[block])
         known |= {player.ids[i]: which for i, which in zip(block, found, strict=False)}
     return [_guess(known, malignant)]

@@ -24,7 +24,7 @@ NONCES = ("", "0" * 64, "f" * 64)
 def attack(player: Participant, dataset: Dataset, cases: list[Case], unknown: list[Case]) -> list[Guess]:
     """dataset, cases: all that the attacker knows. unknown: those of the cases whose truth is to be found."""
     digests = player.look().digests()
-    for labels in itertools.product((0, 1), repeat=UNKNOWN):
+    for labels in itertools.product((0, 1), repeat=len(unknown)):
         for case, label in zip(unknown, labels, strict=True):
             case.truth = label
         if digests & set(_hashes(dataset, cases)):

@@ -16,6 +16,8 @@ from benchmarks.leakage.phases import PUBLIC, TRIES
 
 Floats = NDArray[np.float64]
 STEP = 0.01
+# By how much a direction that helped moves the chance of a case, about: the area's spread at 300 cases.
+SHIFT = 0.03
 
 
 def boosting(player: Participant, malignant: float, rng: np.random.Generator, *, tries: int = TRIES) -> list[Guess]:
@@ -37,17 +39,15 @@ def climbing(player: Participant, malignant: float, rng: np.random.Generator, *,
 
     This plays the ladder as it wants to be played: each new best is shown, so each direction that helps is learnt.
     """
-    n = len(player.ids)
-    held, best = np.zeros(n), 0.5
-    for number in range(tries):
-        vote = rng.choice([-1.0, 1.0], n)
+    held, best = np.zeros(len(player.ids)), 0.5
+    for _ in range(tries):
+        vote = rng.choice([-1.0, 1.0], len(player.ids))
         shown = player.submit(_as_probabilities(held + vote)).number("auc")
-        gain = shown - best if shown is not None else None
-        if gain is None or gain <= 0:
-            held = held - 0.5 * vote / math.sqrt(number + 1)
+        if shown is not None and shown > best:
+            held, best = held + vote, shown
         else:
-            held, best = held + vote * min(2.0, gain / 0.02), shown or best
-    return [_from_evidence(player, held / max(1.0, float(held.std())) * 2 * math.sqrt(TRIES / PUBLIC), malignant)]
+            held = held - 0.5 * vote
+    return [_from_evidence(player, held * SHIFT * _scale(malignant), malignant)]
 
 
 def blocks(player: Participant, malignant: float, rng: np.random.Generator, *, tries: int = TRIES) -> list[Guess]:
@@ -122,11 +122,10 @@ def _scale(malignant: float) -> float:
 
 
 def _from_evidence(player: Participant, evidence: Floats, malignant: float) -> Guess:
-    """Guess against the commoner class where the evidence outweighs how much commoner it is.
+    """Guess what is likelier of each case: where malignant ones are few, only strong evidence departs from benign.
 
     evidence: the change of each case's chance to be malignant.
     """
-    chance = malignant + evidence
-    commoner = int(malignant >= 0.5)
-    departs = chance < 0.5 if commoner else chance > 0.5
-    return Guess({player.ids[i]: 1 - commoner for i in np.flatnonzero(departs)})
+    if 0.4 < malignant < 0.6:
+        return Guess({player.ids[i]: int(evidence[i] > 0) for i in np.flatnonzero(evidence)})
+    return Guess({player.ids[i]: 1 for i in np.flatnonzero(malignant + evidence > 0.5)})
