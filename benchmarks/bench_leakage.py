@@ -61,6 +61,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _table(options: argparse.Namespace, share: float, title: str, *, is_open_book: bool = False) -> list:
     from benchmarks.leakage import campaign
+    from benchmarks.leakage.attacks import side_channels
+    from benchmarks.leakage.participant import Participant
 
     prefix = f"{'open' if is_open_book else 'shut'}-{share * 100:.0f}"
     played = campaign.arenas(prefix, share, 1 if is_open_book else options.rounds, is_open_book=is_open_book)
@@ -79,6 +81,12 @@ def _table(options: argparse.Namespace, share: float, title: str, *, is_open_boo
         print(f"  {name}: {figures[-1]} ({time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
     print(f"\n### {title}, {figures[0].rounds if figures else 0} rounds\n")
     print("\n".join(campaign.rows(figures)), flush=True)
+    if not options.attack:
+        bits = side_channels.bits_a_try(Participant(played[0].phase), is_held_back=not is_open_book)
+        print(
+            "\nA container's bits a try: " + ", ".join(f"{name} {value:.1f}" for name, value in bits.items()),
+            flush=True,
+        )
     return figures
 
 

@@ -6,6 +6,8 @@
 import pytest
 
 from benchmarks.leakage import campaign
+from benchmarks.leakage.attacks import side_channels
+from benchmarks.leakage.participant import Participant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 TRIES = 2
@@ -71,3 +73,12 @@ def test_two_files_differ_in_nothing_but_the_score(arena):
     found = campaign.differing_values(arena[0])
     assert ("scores", "public", "auc") in found
     assert found <= {("scores", "public", "auc"), ("scores", "public", "auc_ci")}
+
+
+def test_a_container_moves_few_bits_in_a_competition_and_many_in_the_open(arena):
+    bits = side_channels.bits_a_try(Participant(arena[0].phase), readings=16)
+    assert (bits["memory"], round(2 ** bits["point of failure"])) == (2, 10)
+    [opened] = campaign.arenas("open", 0.5, 1, is_open_book=True)
+    control = side_channels.bits_a_try(Participant(opened.phase), readings=16, is_held_back=False)
+    assert list(control.values()) == [4, 4, 4]
+    assert bits["run time"] < control["run time"]
