@@ -1,6 +1,6 @@
 """What 15 tries tell of hidden labels: every attack of benchmarks/leakage on 300 public and 700 private cases.
 
-Run: make bench-leakage (about half an hour), or with --rounds 1 for a look, --attack NAME for one of them.
+Run: make bench-leakage (about an hour), or with --rounds 1 for a look, --attack NAME for one of them.
 """
 
 from __future__ import annotations

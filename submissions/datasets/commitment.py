@@ -15,7 +15,7 @@ from typing import Any
 
 import rfc8785
 
-from submissions.datasets.keyed import keyed_digest
+from submissions.keyed import keyed_digest
 
 FORMAT = "lunasite dataset 1"
 

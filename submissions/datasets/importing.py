@@ -12,11 +12,11 @@ from django.core.files.storage import storages
 from django.db import transaction
 
 from submissions.datasets.commitment import commitment, revealed_data
-from submissions.datasets.keyed import new_secret
 from submissions.datasets.splitting import PUBLIC_FRACTION, draw_splits, with_samples
 from submissions.datasets.suspicions import suspicions
 from submissions.datasets.table import DatasetError, TruthRow, read_table, split_problems
 from submissions.datasets.volumes import checked_volumes
+from submissions.keyed import new_secret
 from submissions.kinds import KINDS
 from submissions.models import Case, Dataset
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from submissions.datasets.keyed import keyed_order
 from submissions.datasets.table import DatasetError, TruthRow, split_problems
+from submissions.keyed import keyed_order
 from submissions.kinds import Kind
 
 PUBLIC_FRACTION = 0.3

@@ -5,7 +5,7 @@ import zlib
 from django.db import migrations
 
 from submissions.datasets.commitment import commitment, revealed_data
-from submissions.datasets.keyed import new_secret
+from submissions.keyed import new_secret
 
 
 def commit(apps, schema_editor):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from submissions.datasets.keyed import keyed_order, new_secret, new_seed
+from submissions.keyed import keyed_order, new_secret, new_seed
 from submissions.kinds import KINDS, Kind
 
 

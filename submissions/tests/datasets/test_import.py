@@ -210,7 +210,13 @@ def test_volumes_can_be_resampled(table, images, own_files):
 def test_pictures_cannot_be_resampled(tmp_path, table):
     (tmp_path / "a.png").write_bytes(b"a picture, whose content nobody reads here")
     rows = [f"s{i},{name},a.png" for i, name in enumerate(["adenocarcinoma", "normal", "2", "1"])]
-    options = {"kind": "slice", "name": "s", "truth": table(rows, "id,label,file"), "images": tmp_path}
+    options = {
+        "kind": "slice",
+        "name": "s",
+        "truth": table(rows, "id,label,file"),
+        "images": tmp_path,
+        "practice": True,
+    }
     with pytest.raises(CommandError, match="no spacing"):
         call_command("import_dataset", resample_mm=1.0, **options)
 

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 from django.core.management import CommandError, call_command
 
-from submissions.datasets.keyed import keyed_order, new_secret
 from submissions.datasets.splitting import draw_splits, n_samples
 from submissions.datasets.table import DatasetError, TruthRow
+from submissions.keyed import keyed_order, new_secret
 from submissions.kinds import KINDS, CaseContent
 from submissions.models import Case, Dataset, Split
 
