@@ -66,7 +66,7 @@ services: .venv/ready-dev ## start engine, PostgreSQL and S3 server for the test
 stop-services: ## end what `make services` started
 	.ci/services stop
 
-bench: bench-statistics bench-coverage bench-leaderboard bench-csv bench-inference bench-containers bench-uploads bench-memory ## all benchmarks
+bench: bench-statistics bench-coverage bench-leaderboard bench-csv bench-inference bench-containers bench-uploads bench-memory bench-leakage ## all benchmarks
 
 bench-%: .venv/ready-dev
 	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/bench_$*.py

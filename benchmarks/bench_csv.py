@@ -113,7 +113,7 @@ def main() -> None:
         table, predictions = make_files(Path(folder))
         env = {**os.environ, "DATA_DIR": folder, "LOG_LEVEL": "ERROR", "DOCKER_HOST": ""}
         manage("migrate", env=env)
-        manage("import_dataset", "--kind", "lesion", "--name", "d", "--truth", str(table), env=env)
+        manage("import_dataset", "--kind", "lesion", "--name", "d", "--truth", str(table), "--practice", env=env)
         manage("open_phase", "--dataset", "d", "--slug", "p", "--title", "P", env=env)
         token = manage("create_token", "bench", "--create", env=env)
         with site(env) as address:

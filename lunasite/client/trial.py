@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, StreamingHttpResponse
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
@@ -19,10 +18,10 @@ from lunasite.client.runner_zip import runner_zip
 from lunasite.http.errors import ApiError
 from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from submissions.failures import FAILURES
-from submissions.models import Case, Phase, Split
+from submissions.models import Case, Phase
 from submissions.phases.http_adapter import checked_adapter, checked_endpoint, checked_folders
 from submissions.runner.contracts import contracts_for
-from submissions.worker.case_files import MAX_SMOKE_CASES, image_pieces
+from submissions.worker.case_files import image_pieces, trial_cases
 
 IMAGE_TYPE = "application/octet-stream"
 IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -62,7 +61,7 @@ class TrialView(PhaseView):
                 "adapter": checked_adapter(requested.get("adapter", "")),
                 "slugs": phase.batch_slugs,
                 "writable_folders": checked_folders(requested.get("writable_folders", "")),
-                **trial_cases(phase),
+                **handed_out(phase),
                 "failures": {code: {"stage": item.stage, "sentence": item.sentence} for code, item in FAILURES.items()},
                 **programs(request._request),
             }
@@ -77,20 +76,15 @@ def asked_contract(phase: Phase, requested: str) -> str:
     return requested or names[0]
 
 
-def samples_of(phase: Phase) -> QuerySet[Case]:
-    """Return the public sample cases that a trial runs on, here as on the platform."""
-    return phase.dataset.cases.filter(split=Split.SAMPLE).exclude(image="").order_by("position")[:MAX_SMOKE_CASES]
-
-
-def trial_cases(phase: Phase) -> dict[str, Any]:
+def handed_out(phase: Phase) -> dict[str, Any]:
     """Return the cases in the runner's format; several cases may share an image, and so a file."""
-    samples = list(samples_of(phase))
+    samples = trial_cases(phase.dataset)
     if not samples:
         return {"is_made_up": True, "cases": [_made_up(phase, case) for case in made_up_cases(phase.kind)]}
     numbers: dict[str, int] = {}
     return {
         "is_made_up": False,
-        "cases": [_sample(phase, case, numbers.setdefault(case.image, case.position)) for case in samples],
+        "cases": [_sample(phase, case, numbers.setdefault(case.image, len(numbers))) for case in samples],
     }
 
 
@@ -133,14 +127,13 @@ class TrialImageView(PhaseView):
     def get(self, request: Request, slug: str, number: int) -> Any:
         """The image of a sample case, or of a made-up one, as a container gets it."""
         phase = self.phase(slug)
-        samples = list(samples_of(phase))
-        if not samples:
+        images = list(dict.fromkeys(case.image for case in trial_cases(phase.dataset)))
+        if not images:
             return self._made_up(phase, number)
-        case = next((case for case in samples if case.position == number), None)
-        if case is None:
+        if number >= len(images):
             raise Http404
-        suffix = _suffix(case.image)
-        return _as_file(StreamingHttpResponse(image_pieces(case.image)), f"{number}{suffix}", suffix)
+        suffix = _suffix(images[number])
+        return _as_file(StreamingHttpResponse(image_pieces(images[number])), f"{number}{suffix}", suffix)
 
     def _made_up(self, phase: Phase, number: int) -> Any:
         case = next((case for case in made_up_cases(phase.kind) if case.number == number), None)

@@ -81,6 +81,8 @@ MATRIX: dict[str, Row] = {
     "guide": everybody(OK),
     "phase": everybody(OK),
     "csv_template": everybody(OK),
+    "samples_file": everybody(OK),
+    "truth_file": everybody(GONE),  # not published
     "submit_csv": signed_in(BAD, "post"),
     "submit_docker": signed_in(BAD, "post"),
     "submissions": shared_page(),
@@ -149,6 +151,8 @@ MATRIX: dict[str, Row] = {
     "api_phase": everybody(OK),
     "api_check": token_api(BAD),
     "api_template": everybody(OK),
+    "api_samples": everybody(OK),
+    "api_truth": everybody(GONE),
     "api_trial": token_api(OK, "get"),
     "api_trial_image": token_api(OK, "get"),
     "api_submissions": token_api(OK, "get"),

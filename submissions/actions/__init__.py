@@ -6,6 +6,7 @@ from submissions.actions.finish import complete, fail, requeue
 from submissions.actions.oversight import cancel_for, file_url
 from submissions.actions.queue import DOCKER_CLUSTER
 from submissions.actions.reuse import model_archive_of
+from submissions.actions.reveal import reveal
 from submissions.actions.submit import check_may_submit, submit, submit_csv
 from submissions.actions.submit_image import submit_again, submit_image, submit_reference, submit_upload
 from submissions.actions.sweep import sweep
@@ -42,6 +43,7 @@ __all__ = [
     "reopen",
     "requeue",
     "retry",
+    "reveal",
     "set_hidden",
     "submit",
     "submit_again",

@@ -142,4 +142,4 @@ def _csv_outcome(evaluation: Evaluation) -> Outcome:
         table = read_csv(evaluation.submission.phase, data)
     except CsvProblems as problems:
         raise ParticipantError(problems.code, problems.note) from problems
-    return Outcome(table.predictions, {"read_s": time.monotonic() - started})
+    return Outcome(table.predictions, {"read_s": time.monotonic() - started}, table.samples)

@@ -40,6 +40,8 @@ def complete(*, evaluation: Evaluation, outcome: Outcome, still_wanted: Callable
     started = time.monotonic()
     evaluation.save_progress(stage="scoring")
     scores, drawn = score_splits(evaluation, outcome.predictions)
+    of_samples = score_samples(evaluation, outcome.samples)
+    scores, drawn = scores | of_samples[0], drawn | of_samples[1]
     timings = outcome.timings | {"score_s": time.monotonic() - started}
     submission = evaluation.submission
     packed = submission.phase.kind.pack(outcome.predictions)
@@ -51,6 +53,7 @@ def complete(*, evaluation: Evaluation, outcome: Outcome, still_wanted: Callable
         evaluation.status = Evaluation.Status.RUNNING  # a rolled-back try may have left "completed" in memory
         evaluation.transition_to(
             Evaluation.Status.COMPLETED, scores=scores, curves=drawn, predictions=packed,
+            sample_answers=outcome.samples,
             metric_version=METRIC_VERSION, timings=timings, is_current=True, stage="scored", partial_answers={},
             lease_until=None, finished_at=timezone.now(), failure_code="", failure_note="", failure_stage="", trial={},
         )  # fmt: skip
@@ -78,6 +81,28 @@ def score_splits(evaluation: Evaluation, predictions: NDArray[Any]) -> tuple[dic
             part = truth[chosen], predictions[chosen], patients[chosen]
             scores[split.value], drawn[split.value] = _score(evaluation, *part)
     return scores, drawn
+
+
+def score_samples(evaluation: Evaluation, answers: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return (scores, curves) of the sample cases that were answered, like those of a counted split.
+
+    Samples are few and may lack a class; then only their number is told, and nothing that counts fails.
+    """
+    dataset = evaluation.submission.phase.dataset
+    rows = [row for row in dataset.sample_cases().values_list("public_id", "truth", "patient") if row[0] in answers]
+    if not rows:
+        return {}, {}
+    counted: tuple[dict[str, Any], dict[str, Any]] = ({Split.SAMPLE.value: {"n": len(rows)}}, {})
+    if dataset.task.split_problem([truth for _, truth, _ in rows]):
+        return counted
+    predictions = dataset.task.gather([answers[public_id] for public_id, _, _ in rows])
+    patients = np.array([patient for _, _, patient in rows])
+    try:
+        scores, drawn = _score(evaluation, dataset.task.truths([truth for _, truth, _ in rows]), predictions, patients)
+    except PlatformError as error:
+        log.warning("samples not scored", evaluation=evaluation.pk, reason=error.staff_detail)
+        return counted
+    return {Split.SAMPLE.value: scores}, {Split.SAMPLE.value: drawn}
 
 
 def _score(

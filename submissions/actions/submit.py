@@ -63,8 +63,9 @@ def _check_quota(phase: Phase, team: Team, user: User, now: datetime) -> None:
 
 
 def read_csv(phase: Phase, data: bytes) -> PredictionTable:
-    """Return the predictions of a CSV, in the order of the phase's cases. Raises CsvProblems."""
-    return read_predictions(data, phase.kind, phase.case_ids(), max_bytes=settings.MAX_CSV_BYTES)
+    """Return the predictions of a CSV, in the order of the phase's counted cases. Raises CsvProblems."""
+    samples = phase.sample_ids()
+    return read_predictions(data, phase.kind, phase.case_ids(), sample_ids=samples, max_bytes=settings.MAX_CSV_BYTES)
 
 
 def submit_csv(

@@ -10,10 +10,11 @@ from django.contrib.admin import ModelAdmin
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 
 from lunasite.http.errors import ApiError
 from submissions import actions
-from submissions.models import Evaluation, StatusConflict, Submission
+from submissions.models import Dataset, Evaluation, StatusConflict, Submission
 from submissions.models.audit import record
 
 MAX_SHOWN = 5
@@ -124,3 +125,7 @@ def hide(submission: Submission) -> None:
 
 def unhide(submission: Submission) -> None:
     actions.set_hidden(submission=submission, is_hidden=False)
+
+
+def reveal(dataset: Dataset) -> None:
+    actions.reveal(dataset=dataset, now=timezone.now())

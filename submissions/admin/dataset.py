@@ -6,12 +6,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from submissions.admin import bulk_actions
 from submissions.admin.base import ReadOnly
+from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.display import NOTHING, change_link
 from submissions.models import Case, Dataset, Split
 from submissions.models.access import ALL_PHASES
@@ -34,12 +36,15 @@ class DatasetAdmin(admin.ModelAdmin):
     list_display = ["__str__", "kind", "public", "private", "sample", "with_image", "short_hash", "created_at"]
     list_filter = ["kind"]
     search_fields = ["name", "content_hash"]
+    actions = ["reveal"]
     fields = [
         "name",
         "version",
         "kind",
         "description",
         "content_hash",
+        "is_practice",
+        "revealed_at",
         "created_at",
         "counts",
         "warned_of",
@@ -47,7 +52,8 @@ class DatasetAdmin(admin.ModelAdmin):
         "used_by",
     ]
     readonly_fields = [
-        "name", "version", "kind", "content_hash", "created_at", "counts", "warned_of", "cases_link", "used_by",
+        "name", "version", "kind", "content_hash", "is_practice", "revealed_at", "created_at", "counts", "warned_of",
+        "cases_link", "used_by",
     ]  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -75,7 +81,11 @@ class DatasetAdmin(admin.ModelAdmin):
     def with_image(self, dataset: Any) -> int:
         return int(dataset.n_with_image)
 
-    @admin.display(description="hash")
+    @admin.action(description="Publish truth and nonce for ever (all phases ended)", permissions=["change"])
+    def reveal(self, request: HttpRequest, rows: QuerySet[Dataset]) -> HttpResponse | None:
+        return run_bulk_action(self, request, rows, bulk_actions.reveal, "published")
+
+    @admin.display(description="commitment")
     def short_hash(self, dataset: Dataset) -> str:
         return dataset.content_hash[:12]
 

@@ -30,7 +30,10 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
     task = serializers.CharField(source="kind.title")
     dataset = serializers.CharField(source="dataset.name")
     dataset_version = serializers.IntegerField(source="dataset.version")
+    commitment = serializers.CharField(source="dataset.content_hash")
+    truth = serializers.SerializerMethodField()
     cases = serializers.SerializerMethodField()
+    sample_cases = serializers.SerializerMethodField()
     is_open = serializers.SerializerMethodField()
     disclosure = serializers.SerializerMethodField()
     metric = serializers.CharField(source="ranking_metric")
@@ -44,14 +47,21 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
     class Meta:
         model = Phase
         fields = [
-            "id", "slug", "title", "description", "kind", "task", "dataset", "dataset_version", "cases", "opens_at",
-            "closes_at", "is_open", "disclosure", "metric", "direction", "metrics", "decimals",
-            "score_digits", "interval_digits", "ladder_step", "quotas", "tries_left",
+            "id", "slug", "title", "description", "kind", "task", "dataset", "dataset_version", "commitment", "truth",
+            "cases", "sample_cases", "opens_at", "closes_at", "is_open", "disclosure", "metric", "direction", "metrics",
+            "decimals", "score_digits", "interval_digits", "ladder_step", "quotas", "tries_left",
             "accepts_csv", "accepts_docker", "csv", "container",
         ]  # fmt: skip
 
     def get_cases(self, phase: Phase) -> int:
         return phase.dataset.scored_cases().count()
+
+    def get_sample_cases(self, phase: Phase) -> int:
+        return phase.dataset.sample_cases().count()
+
+    def get_truth(self, phase: Phase) -> str | None:
+        """Null until the truth is published."""
+        return f"/api/v1/phases/{phase.slug}/truth" if phase.dataset.revealed_at else None
 
     def get_is_open(self, phase: Phase) -> bool:
         return phase.is_open(timezone.now())

@@ -35,7 +35,7 @@ from submissions.api.serializers import (
 from submissions.intake.csv.predictions import CsvProblems, PredictionTable
 from submissions.models import Evaluation, Phase, Submission
 from submissions.models.phase import PhaseQuerySet
-from submissions.presenters.csv_template import template_file
+from submissions.presenters.phase_files import samples_file, template_file, truth_file
 from submissions.presenters.report import report_of
 from submissions.presenters.signed_record import signed_record
 from submissions.text.idempotency import stored_idempotency_key
@@ -97,6 +97,18 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
     def template(self, request: Request, slug: str) -> HttpResponse:
         """Download a CSV with every id, to fill in."""
         return template_file(self.get_object())
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    @action(detail=True)
+    def samples(self, request: Request, slug: str) -> HttpResponse:
+        """Download the sample cases with their truth."""
+        return samples_file(self.get_object())
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True)
+    def truth(self, request: Request, slug: str) -> HttpResponse:
+        """Download truth and nonce of the dataset, once they are published."""
+        return truth_file(self.get_object())
 
 
 def checked_csv(phase: Phase, file: Any, *, all_ids: bool = False) -> PredictionTable:

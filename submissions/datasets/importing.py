@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -12,11 +11,19 @@ from django.core.files import File
 from django.core.files.storage import storages
 from django.db import transaction
 
+from submissions.datasets.commitment import commitment, revealed_data
+from submissions.datasets.splitting import PUBLIC_FRACTION, draw_splits, with_samples
 from submissions.datasets.suspicions import suspicions
 from submissions.datasets.table import DatasetError, TruthRow, read_table, split_problems
 from submissions.datasets.volumes import checked_volumes
+from submissions.keyed import new_secret
 from submissions.kinds import KINDS
 from submissions.models import Case, Dataset
+
+NO_SAMPLES = (
+    "No sample cases: the public patients are too few to set some aside with every class. "
+    "Participants then get nothing but their score while the phase runs."
+)
 
 
 def import_dataset(
@@ -27,11 +34,15 @@ def import_dataset(
     images: Path | None = None,
     public_fraction: float | None = None,
     split_column: str | None = None,
+    samples: int | None = None,
+    is_practice: bool = False,
     resample_mm: float | None = None,
 ) -> Dataset:
     """Return the new dataset; an existing name gets its next version.
 
-    public_fraction: the share of patients whose cases are public, the rest are private; None: all are public.
+    public_fraction: the share of patients whose cases are public, the rest are private; None: 0.3.
+    split_column: the column that says each case's split, instead. samples: how many cases to set aside, whose truth is
+    shown; None: 20, but no more than a quarter of the cases. is_practice: every case is public.
     resample_mm: store the volumes resampled to cubic voxels of this size; None: unchanged.
     Raises DatasetError with row and reason; then nothing was stored.
     """
@@ -40,27 +51,35 @@ def import_dataset(
     except ValidationError as error:
         raise DatasetError([f"the name {name!r} cannot be used: {' '.join(error.messages)}"]) from error
     rows = read_table(truth, KINDS[kind], split_column)
-    splits = [row.split for row in rows] if public_fraction is None else split_by_patient(rows, public_fraction)
-    if problems := split_problems(rows, splits, KINDS[kind]):
+    new = Dataset(kind=kind, name=name, is_practice=is_practice, secret_key=new_secret())
+    if problems := split_problems(rows, [row.split for row in rows], KINDS[kind]):
         raise DatasetError(problems)
+    splits = _splits(new, rows, public_fraction, bool(split_column), samples)
     hashes = _image_hashes(rows, images, KINDS[kind].image_suffixes) if images else {}
-    doubts = suspicions(rows, splits, KINDS[kind], images)
+    new.warnings = suspicions(rows, splits, KINDS[kind], images)
+    if samples != 0 and not is_practice and "sample" not in splits:
+        new.warnings.append(NO_SAMPLES)
     if images is None:
-        return _create(kind, name, rows, splits, hashes, doubts)
+        return _create(new, rows, splits, hashes)
     with checked_volumes(images, hashes, resample_mm) as folder, transaction.atomic():
         if resample_mm:
             hashes = {image: _sha256(folder / image) for image in hashes}
-        dataset = _create(kind, name, rows, splits, hashes, doubts)
+        dataset = _create(new, rows, splits, hashes)
         _store_images(dataset, folder, hashes)
     return dataset
 
 
-def split_by_patient(rows: list[TruthRow], public_fraction: float) -> list[str]:
-    """Return `public` or `private` for each row: one split per patient, and the same result on every machine."""
-    patients = {row.patient or row.public_id for row in rows}
-    ordered = sorted(patients, key=lambda patient: hashlib.sha256(patient.encode()).digest())
-    public = set(ordered[: max(1, round(public_fraction * len(ordered)))])
-    return ["public" if (row.patient or row.public_id) in public else "private" for row in rows]
+def _splits(
+    new: Dataset, rows: list[TruthRow], public_fraction: float | None, has_column: bool, samples: int | None
+) -> list[str]:
+    """Return the split of each row: all public for practice, as the table says, or drawn under the dataset's key."""
+    given = [row.split for row in rows]
+    if new.is_practice:
+        return given
+    if has_column:
+        return with_samples(rows, given, new.task, new.secret_key, samples)
+    fraction = PUBLIC_FRACTION if public_fraction is None else public_fraction
+    return draw_splits(rows, new.task, new.secret_key, public_fraction=fraction, samples=samples)
 
 
 def _image_hashes(rows: list[TruthRow], images: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
@@ -89,28 +108,15 @@ def _sha256(path: Path) -> str:
 
 
 @transaction.atomic
-def _create(
-    kind: str, name: str, rows: list[TruthRow], splits: list[str], hashes: dict[str, str], warnings: list[str]
-) -> Dataset:
-    latest = Dataset.objects.filter(name=name).order_by("-version").first()
-    dataset = Dataset.objects.create(
-        kind=kind,
-        name=name,
-        version=latest.version + 1 if latest else 1,
-        content_hash=content_hash(kind, rows, splits, hashes),
-        warnings=warnings,
-    )
-    Case.objects.bulk_create(_cases(dataset, rows, splits, hashes), batch_size=500)
-    return dataset
-
-
-def content_hash(kind: str, rows: list[TruthRow], splits: list[str], hashes: dict[str, str]) -> str:
-    """Return the sha256 over everything that a score depends on, in order."""
-    digest = hashlib.sha256(kind.encode())
-    for row, split in zip(rows, splits, strict=True):
-        line = [row.public_id, row.truth, row.content.facts, row.patient, split, hashes.get(row.image, "")]
-        digest.update(json.dumps(line, sort_keys=True).encode() + b"\n")
-    return digest.hexdigest()
+def _create(new: Dataset, rows: list[TruthRow], splits: list[str], hashes: dict[str, str]) -> Dataset:
+    latest = Dataset.objects.filter(name=new.name).order_by("-version").first()
+    new.version = latest.version + 1 if latest else 1
+    new.save()
+    Case.objects.bulk_create(_cases(new, rows, splits, hashes), batch_size=500)
+    # Of what the database gives back, so that it can be computed again years later.
+    new.content_hash = commitment(revealed_data(new, new.cases.order_by("position")))
+    new.save(update_fields=["content_hash"])
+    return new
 
 
 def _cases(dataset: Dataset, rows: list[TruthRow], splits: list[str], hashes: dict[str, str]) -> Iterable[Case]:

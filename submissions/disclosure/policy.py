@@ -67,7 +67,7 @@ ITEMS: dict[str, Item] = {
         _item("memory", "the most memory a container used", Show.QUARTERS, "2, of the images"),
         _item("latency", "seconds a case", Show.SAMPLES, "0: no hidden case is in it"),
         _item("failure", "how a run failed on hidden cases", Show.CODE, "at most 7.2, of the images, and no score"),
-        _item("dataset_hash", "the hash of the dataset", Show.NOTHING, "0: only a commitment with a nonce"),
+        _item("dataset_hash", "the commitment to the dataset", Show.FULL, "0: it has a secret nonce"),
         _item("bootstrap_seed", "the seed of the intervals", Show.NOTHING, "0"),
         Item("hidden_log", "the container's log on hidden cases", Show.NOTHING, Show.NOTHING, Show.NOTHING, "0"),
     )

@@ -162,6 +162,10 @@ class Kind(ABC):
     def split_problem(self, truths: Sequence[Any]) -> str | None:
         """Return why no metric can rank cases with these truths, as the end of "the split …", or None."""
 
+    def class_of(self, truth: Any) -> str:
+        """Return the class of a case, of which the sample cases show every one."""
+        return str(truth)
+
     def series_key(self, facts: Facts) -> str:
         """Return a key that the cases of one series share, "" where the series is unknown."""
         return str(facts.get("series", ""))

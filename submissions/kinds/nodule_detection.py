@@ -70,6 +70,9 @@ class NoduleDetectionKind(Kind):
     def split_problem(self, truths: Sequence[Any]) -> str | None:
         return None if any(truth["nodules"] for truth in truths) else "holds no nodule"
 
+    def class_of(self, truth: Any) -> str:
+        return "with nodules" if truth["nodules"] else "without nodules"
+
     def value_columns(self, header: Sequence[str]) -> tuple[list[str], list[str]]:
         names = self.template_header()[1:]
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from submissions.keyed import keyed_order, new_secret, new_seed
 from submissions.kinds import KINDS, Kind
 
 
@@ -13,7 +14,11 @@ def kind_choices() -> list[tuple[str, str]]:
 
 
 class Dataset(models.Model):
-    """A versioned set of cases of one kind; `content_hash` covers ids, truth, splits and image bytes."""
+    """A versioned set of cases of one kind.
+
+    `content_hash` is the commitment to it (submissions.datasets.commitment): public from the start, while `nonce`,
+    `bootstrap_seed` and the truth stay secret until staff publish them. `secret_key` is never published.
+    """
 
     kind = models.CharField(max_length=40, choices=kind_choices)
     name = models.SlugField(max_length=80)
@@ -24,6 +29,15 @@ class Dataset(models.Model):
         default=list, blank=True, editable=False, help_text="What the import found worth a look, one sentence each."
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    is_practice = models.BooleanField(
+        default=False, editable=False, help_text="Its labels are public, and so its phases are for practice."
+    )
+    secret_key = models.CharField(max_length=64, default=new_secret, editable=False)
+    nonce = models.CharField(max_length=64, default=new_secret, editable=False)
+    bootstrap_seed = models.PositiveIntegerField(default=new_seed, editable=False)
+    revealed_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when truth and nonce are public."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["name", "version"], name="one_dataset_per_version")]
@@ -37,14 +51,21 @@ class Dataset(models.Model):
         return KINDS[self.kind]
 
     def scored_cases(self) -> models.QuerySet[Case]:
-        """Return the scored cases in the dataset's order; sample cases are handed out and never scored."""
+        """Return the counted cases in the dataset's order; sample cases are scored apart and never counted."""
         return self.cases.exclude(split=Split.SAMPLE).order_by("position")
+
+    def sample_cases(self) -> models.QuerySet[Case]:
+        return self.cases.filter(split=Split.SAMPLE).order_by("position")
+
+    def handed_out_ids(self) -> list[str]:
+        """Return the ids of all cases, samples among the others, in a secret order that says nothing of a case."""
+        return keyed_order(self.secret_key, "order", self.cases.values_list("public_id", flat=True))
 
 
 class Split(models.TextChoices):
     PUBLIC = "public", "public: its scores show at once"
     PRIVATE = "private", "private: its scores show when the phase ends"
-    SAMPLE = "sample", "sample: handed out, never scored"
+    SAMPLE = "sample", "sample: handed out with its truth, scored apart"
 
 
 class Case(models.Model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 from django.db import models
@@ -23,7 +22,7 @@ class StatusConflict(Exception):
 
 
 # Logs and arrays, which no list needs: some are megabytes.
-HEAVY_FIELDS = ("predictions", "curves", "run_log", "smoke_log", "partial_answers", "staff_detail")
+HEAVY_FIELDS = ("predictions", "sample_answers", "curves", "run_log", "smoke_log", "partial_answers", "staff_detail")
 
 
 class EvaluationQuerySet(models.QuerySet["Evaluation"]):
@@ -105,6 +104,7 @@ class Evaluation(models.Model):
     )
     curves = models.JSONField(default=dict, blank=True)
     predictions = models.BinaryField(null=True, blank=True)
+    sample_answers = models.JSONField(default=dict, blank=True, help_text="Answers to the sample cases, by case id.")
     timings = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -134,9 +134,9 @@ class Evaluation(models.Model):
     def bootstrap_seed(self) -> int:
         """Seed of the intervals over patients: the dataset's own, so that equal predictions get equal intervals.
 
-        `seed` itself orders the cases a container sees, and stays secret.
+        `seed` itself orders the cases a container sees. Both are secret; the dataset's is published with its truth.
         """
-        return zlib.crc32(self.dataset_hash.encode())
+        return self.submission.phase.dataset.bootstrap_seed
 
     @property
     def is_finished(self) -> bool:

@@ -172,6 +172,12 @@ class Phase(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Open a dataset whose labels are public for practice only."""
+        if self.dataset.is_practice:
+            self.disclosure = self.Disclosure.PRACTICE
+        super().save(*args, **kwargs)
+
     @property
     def kind(self) -> Kind:
         return self.dataset.task
@@ -200,8 +206,12 @@ class Phase(models.Model):
         )
 
     def case_ids(self) -> list[str]:
-        """Return the ids to predict, in the dataset's order."""
+        """Return the counted ids in the dataset's order, in which they are scored; never handed out like this."""
         return list(self.dataset.scored_cases().values_list("public_id", flat=True))
+
+    def sample_ids(self) -> list[str]:
+        """Return the ids of the sample cases, which a file of predictions may leave out."""
+        return list(self.dataset.sample_cases().values_list("public_id", flat=True))
 
     def has_private_cases(self) -> bool:
         return self.dataset.cases.filter(split=Split.PRIVATE).exists()

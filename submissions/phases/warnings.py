@@ -39,6 +39,8 @@ def _ranking_advice(phase: Phase, splits: dict[str, int]) -> Iterator[str]:
 
 
 def _disclosure_advice(phase: Phase, splits: dict[str, int]) -> Iterator[str]:
+    if phase.dataset.revealed_at and phase.disclosure != Phase.Disclosure.PRACTICE:
+        yield "The truth of its dataset is published: whoever takes part can download it."
     if phase.disclosure == Phase.Disclosure.PRACTICE:
         if splits.get(Split.PRIVATE):
             yield "It is for practice: the scores of its private cases are shown at once, as all others."

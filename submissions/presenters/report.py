@@ -30,17 +30,27 @@ def report_of(submission: Submission, user: Any) -> dict[str, Any]:
     return report | {
         "curves": view.curves(current.curves),
         "timings": view.timings(current.timings, limit_mib) | {"total_s": run_seconds(current, now, user)},
+        "sample_cases": sample_cases(submission) if view.is_full("sample_results") else [],
         "metric_version": current.metric_version,
         "code_version": current.code_version,
         **dataset_facts(submission, user, now),
     }
 
 
-def dataset_facts(submission: Submission, user: Any, now: datetime) -> dict[str, Any]:
-    """Return the hash of the data and the seed of the intervals, where `user` may know them.
+def sample_cases(submission: Submission) -> list[dict[str, Any]]:
+    """Return truth and answer of each sample case that was answered, the answer as the kind writes it."""
+    current = submission.current_evaluation
+    answers = current.sample_answers if current else {}
+    cases = submission.phase.dataset.sample_cases() if answers else []
+    return [
+        {"id": case.public_id, "truth": case.truth, "answer": answers[case.public_id]}
+        for case in cases
+        if case.public_id in answers
+    ]
 
-    Before the end of a competition labels could be guessed against the hash, and the seed is made of it.
-    """
+
+def dataset_facts(submission: Submission, user: Any, now: datetime) -> dict[str, Any]:
+    """Return the commitment to the data, and the seed of the intervals where `user` may know it."""
     view, current = submission.phase.view_of(user, now), submission.current_evaluation
     assert current is not None
     facts = {"dataset_hash": current.dataset_hash, "seed": current.bootstrap_seed}

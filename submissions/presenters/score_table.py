@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -76,6 +77,24 @@ def listed_score(submission: Submission, user: Any, now: datetime) -> str:
     view = submission.phase.view_of(user, now)
     value = submission.scores_shown_to(user, now).get(PUBLIC, {}).get(view.metric)
     return "" if value is None else view.score_text(value)
+
+
+def sample_rows(phase: Phase, cases: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """Return (id, truth, answer) of the sample cases of a report as text."""
+    return [(case["id"], truth_text(phase, case["truth"]), _answer_text(case["answer"])) for case in cases]
+
+
+def _answer_text(answer: Any) -> str:
+    numbers = answer if isinstance(answer, list | tuple) else [answer]
+    if all(isinstance(number, int | float) for number in numbers):
+        return ", ".join(f"{number:.4g}" for number in numbers)
+    return f"{len(numbers)} findings"
+
+
+def truth_text(phase: Phase, truth: Any) -> str:
+    """Return a truth as a cell: the class's name, or JSON where the kind has no classes."""
+    names = phase.kind.class_names
+    return names[truth] if names else json.dumps(truth)
 
 
 def step_states(evaluation: Evaluation, progress: Progress) -> list[tuple[str, str]]:

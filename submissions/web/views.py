@@ -27,10 +27,10 @@ from submissions.models.team import team_of
 from submissions.participation.page import participation_context
 from submissions.phases import quota
 from submissions.presenters.charts import charts_of
-from submissions.presenters.csv_template import ids_file, template_file
+from submissions.presenters.phase_files import ids_file, samples_file, template_file, truth_file
 from submissions.presenters.progress import answered_shown, events_shown, progress_of, run_seconds
 from submissions.presenters.report import report_of
-from submissions.presenters.score_table import listed_score, score_rows, step_states
+from submissions.presenters.score_table import listed_score, sample_rows, score_rows, step_states
 from submissions.presenters.waiting import outlook_of
 from submissions.scoring import METRICS, metrics_of
 from submissions.storage.base import StorageError
@@ -74,6 +74,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "state": phase.state(now),
         "step": f"{phase.step_of_ladder:g}",
         "n_cases": phase.dataset.scored_cases().count(),
+        "n_samples": phase.dataset.sample_cases().count(),
         "ranking": METRICS[phase.ranking_metric],
         "metrics": metrics_of(phase.kind.name),
         "limits": phase.limits(),
@@ -98,6 +99,15 @@ def csv_template(request: HttpRequest, slug: str) -> HttpResponse:
     """Send a CSV with every id of the phase, to fill in."""
     try:
         return template_file(phase_of(request, slug))
+    except ApiError as refusal:
+        raise Http404(refusal.message) from refusal
+
+
+@require_GET
+def phase_file(request: HttpRequest, slug: str, name: str) -> HttpResponse:
+    """Send the sample cases with their truth, or the truth of all once it is published."""
+    try:
+        return {"samples": samples_file, "truth": truth_file}[name](phase_of(request, slug))
     except ApiError as refusal:
         raise Http404(refusal.message) from refusal
 
@@ -187,6 +197,7 @@ def submission_context(request: HttpRequest, submission: Submission) -> dict[str
         "table_rows": score_rows(submission.phase, in_full, view),
         "curves_on_samples": set(report["curves"]) == {Split.SAMPLE},
         "score_note": report["score_note"],
+        "sample_cases": sample_rows(submission.phase, report.get("sample_cases", [])),
         "charts": charts_of(report["curves"]),
         "sees_staff_detail": may(user, "submissions.view_evaluation", submission.phase),
         "seconds": run_seconds(evaluation, now, user),

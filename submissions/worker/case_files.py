@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import threading
@@ -30,6 +31,15 @@ GEOMETRY_KEYS = frozenset(
     elementspacing elementsize dimsize elementtype elementnumberofchannels elementdatafile headersize
     """.split()  # noqa: SIM905
 )
+
+
+def trial_cases(dataset: Dataset) -> list[Case]:
+    """Return the sample cases that a trial runs on, at most ten: of each class in turn, so that they can be scored."""
+    waiting: dict[str, list[Case]] = {}
+    for case in dataset.sample_cases().exclude(image=""):
+        waiting.setdefault(dataset.task.class_of(case.truth), []).append(case)
+    in_turn = itertools.chain.from_iterable(itertools.zip_longest(*waiting.values()))
+    return [case for case in in_turn if case is not None][:MAX_SMOKE_CASES]
 
 
 def run_cases(dataset: Dataset, cases: list[Case], root: Path) -> list[RunCase]:

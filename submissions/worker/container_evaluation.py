@@ -17,7 +17,7 @@ from django.conf import settings
 from submissions.actions.heartbeat import Heartbeat
 from submissions.failures import FAILURES
 from submissions.faults import PlatformError
-from submissions.models import Case, Evaluation, Split, StatusConflict, Submission
+from submissions.models import Case, Evaluation, StatusConflict, Submission
 from submissions.runner.attempt import Host
 from submissions.runner.base import (
     TRIAL,
@@ -37,7 +37,7 @@ from submissions.runner.base import (
 from submissions.runner.contracts import CONTRACTS, default_contract
 from submissions.scoring import Outcome
 from submissions.worker import engine_host
-from submissions.worker.case_files import MAX_SMOKE_CASES, run_cases
+from submissions.worker.case_files import run_cases, trial_cases
 from submissions.worker.image_loading import image_on
 from submissions.worker.model_folder import model_folder
 from submissions.worker.progress_recorder import AnswerRecorder, ProgressRecorder, TrialRecorder
@@ -73,6 +73,8 @@ class _ContainerEvaluation:
         self.progress = ProgressRecorder(evaluation)
         self.limits = limits_of(self.submission.limits, engine)
         self.model_dir: Path | None = None
+        # Of an earlier attempt, whose trial is not repeated.
+        self.samples: dict[str, Any] = dict(evaluation.sample_answers)
 
     def run(self) -> Outcome:
         host = engine_host.container_host(self.engine)
@@ -94,7 +96,7 @@ class _ContainerEvaluation:
 
     def _smoke(self, host: Host, image_id: str, run_dir: Path) -> None:
         """Run the public sample cases first; their logs are the participant's to read."""
-        samples = list(self._cases(Split.SAMPLE)[:MAX_SMOKE_CASES])
+        samples = trial_cases(self.submission.phase.dataset)
         if not samples or "smoke_s" in self.progress.timings:
             return
         self.progress.stage(TRIAL, total=len(samples), answered=0)
@@ -109,7 +111,9 @@ class _ContainerEvaluation:
             error.note = f"{error.note} This was on the public sample cases; their log is on the page."
             raise
         self.progress.timings |= _sample_timings(result)
-        self.evaluation.save_progress(smoke_log=result.logs, trial={}, timings=self.progress.timings)
+        self.samples = dict(result.answers)
+        kept = {"sample_answers": self.samples, "timings": self.progress.timings}
+        self.evaluation.save_progress(smoke_log=result.logs, trial={}, **kept)
         self.evaluation.add_event("smoke", f"All {len(samples)} public sample cases were answered.")
 
     def _hidden(self, host: Host, image_id: str, run_dir: Path) -> RunResult:
@@ -131,9 +135,6 @@ class _ContainerEvaluation:
         recorder.flush(run_log=result.logs)
         self.evaluation.add_event("run", "All cases were answered.", _run_facts(result))
         return result
-
-    def _cases(self, split: str) -> Any:
-        return Case.objects.filter(dataset=self.submission.phase.dataset, split=split).order_by("position")
 
     def _laid_out(self, cases: list[Case]) -> list[RunCase]:
         if self.submission.phase.dataset.content_hash != self.evaluation.dataset_hash:
@@ -185,7 +186,7 @@ class _ContainerEvaluation:
             "peak_memory_bytes": result.peak_memory_bytes,
             "had_processes_killed_for_memory": result.oom_killed,
         }
-        return Outcome(predictions, timings)
+        return Outcome(predictions, timings, self.samples)
 
 
 def limits_of(frozen: dict[str, Any], engine: Engine) -> Limits:

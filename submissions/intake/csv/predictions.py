@@ -44,9 +44,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class PredictionTable:
-    """The content of a valid file. predictions: as gathered by the kind, in the order of the phase's ids."""
+    """The content of a valid file.
+
+    predictions: as gathered by the kind, in the order of the phase's counted ids. samples: the answers to those sample
+    cases that the file holds, by id.
+    """
 
     predictions: Any
+    samples: dict[str, Any]
     rows: int
     id_column: str
     value_columns: tuple[str, ...]
@@ -57,6 +62,7 @@ class PredictionTable:
         """Return how the file was understood, for pages and the API."""
         return {
             "rows": self.rows,
+            "sample_cases": len(self.samples),
             "id_column": self.id_column,
             "value_columns": list(self.value_columns),
             "ignored_columns": list(self.ignored_columns),
@@ -69,16 +75,19 @@ def max_rows(n_ids: int, kind: Kind) -> int:
     return 2 * n_ids + 1000 if most == 1 else min(most * n_ids + 1000, MAX_ROWS)
 
 
-def read_predictions(data: bytes | BinaryIO, kind: Kind, ids: Sequence[str], *, max_bytes: int) -> PredictionTable:
+def read_predictions(
+    data: bytes | BinaryIO, kind: Kind, ids: Sequence[str], *, sample_ids: Sequence[str] = (), max_bytes: int
+) -> PredictionTable:
     """Return the predictions of a CSV, aligned with `ids`.
 
-    data: the file, as bytes or open for reading in binary. ids: the public ids of the phase's cases.
+    data: the file, as bytes or open for reading in binary. ids: the public ids of the phase's counted cases.
+    sample_ids: those of its sample cases, which the file may leave out.
     Raises CsvProblems.
     """
-    text = as_text(read_bytes(data, max_bytes), max_rows=max_rows(len(ids), kind))
+    text = as_text(read_bytes(data, max_bytes), max_rows=max_rows(len(ids) + len(sample_ids), kind))
     rows = _records(text)
     columns = read_header(_header(rows, text), kind, _first_lines(text)[1])
-    reading = _Reading(columns, kind, ids)
+    reading = _Reading(columns, kind, ids, sample_ids)
     reading.read_all(rows)
     return reading.result()
 
@@ -139,9 +148,9 @@ def _unreadable(line: int, reason: str) -> CsvProblems:
 class _Reading:
     """One pass over the rows: collects the values, and logs problems."""
 
-    def __init__(self, columns: Columns, kind: Kind, ids: Sequence[str]) -> None:
-        self.columns, self.kind, self.ids = columns, kind, ids
-        self.position = {public_id: index for index, public_id in enumerate(ids)}
+    def __init__(self, columns: Columns, kind: Kind, ids: Sequence[str], sample_ids: Sequence[str] = ()) -> None:
+        self.columns, self.kind, self.ids, self.sample_ids = columns, kind, ids, sample_ids
+        self.position = {public_id: index for index, public_id in enumerate([*ids, *sample_ids])}
         self.ranges = [kind.value_range(name.lower()) for name, _ in columns.values]
         # Tuples of numbers, because there may be many and the garbage collector does not track them.
         self.rows: dict[int, tuple[tuple[float, ...], ...]] = {}
@@ -223,16 +232,26 @@ class _Reading:
         return value
 
     def _missing(self) -> Missing:
-        """Return the ids that no line holds; an unreadable line may hold any id."""
+        """Return the ids that no line holds, sorted, because their own order may tell the labels.
+
+        An unreadable line may hold any id.
+        """
         if self.kind.rows_a_case[0] == 0:
             return Missing()
         seen = self.first_line.keys() | self.unread_ids
-        ids = tuple(public_id for public_id in self.ids if public_id not in seen)
+        ids = tuple(sorted(public_id for public_id in self.ids if public_id not in seen))
         return Missing(max(0, len(ids) - self.unreadable), () if self.unreadable else ids)
 
     def _hints(self) -> list[str]:
         hints = id_hints(self.unknown, self.position)
         return [ONE_MORE, *hints] if self.one_more == self.n_rows else hints
+
+    def _samples(self) -> dict[str, Any]:
+        """Return the answers to the sample cases that have rows; where a case may have none, to all or to none."""
+        places = {public_id: self.position[public_id] for public_id in self.sample_ids}
+        if self.kind.rows_a_case[0] > 0 or not any(place in self.rows for place in places.values()):
+            places = {public_id: place for public_id, place in places.items() if place in self.rows}
+        return {public_id: self.kind.answer_of(self.rows.get(place, ())) for public_id, place in places.items()}
 
     def result(self) -> PredictionTable:
         missing = self._missing()
@@ -246,6 +265,7 @@ class _Reading:
             predictions=self.kind.gather(
                 [self.kind.answer_of(self.rows.get(index, ())) for index in range(len(self.ids))]
             ),
+            samples=self._samples(),
             rows=self.n_rows,
             id_column=self.columns.id_name,
             value_columns=tuple(name for name, _ in self.columns.values),

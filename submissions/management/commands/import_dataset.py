@@ -21,6 +21,12 @@ def fraction(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 7):
+        raise argparse.ArgumentTypeError("give a whole number, 0 for none")
+    return int(text)
+
+
 def millimetres(text: str) -> float:
     value = float(text)
     if not 0.1 <= value <= 10:
@@ -38,20 +44,31 @@ class Command(BaseCommand):
         parser.add_argument("--images", type=Path, help="folder of the images; needed to run containers")
         parser.add_argument("--resample-mm", type=millimetres, help="store the volumes on cubes of this size")
         split = parser.add_mutually_exclusive_group()
-        split.add_argument("--public-fraction", type=fraction, help="share of patients whose scores show at once")
+        split.add_argument("--public-fraction", type=fraction, help="share of patients whose score shows (0.3)")
         split.add_argument("--split-column", help="column that says public, private or sample")
+        split.add_argument(
+            "--practice", action="store_true", help="labels are no secret: all cases public, phases for practice"
+        )
+        parser.add_argument(
+            "--samples", type=count, help="cases set aside by patient, with their truth; 20, of few cases a quarter"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        names = ("kind", "name", "public_fraction", "split_column", "resample_mm")
+        names = ("kind", "name", "public_fraction", "split_column", "samples", "resample_mm")
+        if options["practice"] and options["samples"]:
+            raise CommandError("--practice sets no samples aside: leave --samples out.")
         images = Path(options["images"]) if options["images"] else None
         try:
             dataset = import_dataset(
-                truth=Path(options["truth"]), images=images, **{name: options[name] for name in names}
+                truth=Path(options["truth"]),
+                images=images,
+                is_practice=options["practice"],
+                **{name: options[name] for name in names},
             )
         except DatasetError as error:
             raise CommandError(f"Nothing was imported:\n{error}") from error
         counts = {split: dataset.cases.filter(split=split).count() for split in Split.values}
         shown = ", ".join(f"{count} {split}" for split, count in counts.items() if count)
-        self.stdout.write(f"{dataset}: {dataset.cases.count()} cases ({shown}), hash {dataset.content_hash[:12]}")
+        self.stdout.write(f"{dataset}: {dataset.cases.count()} cases ({shown}), commitment {dataset.content_hash}")
         for warning in dataset.warnings:
             self.stderr.write(self.style.WARNING(f"warning: {warning}"))

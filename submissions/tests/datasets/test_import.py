@@ -36,6 +36,8 @@ def table(tmp_path):
 
 
 def run(truth, **options):
+    """Import, for practice unless a test asks for another split."""
+    options.setdefault("practice", not {"public_fraction", "split_column", "samples"} & set(options))
     out = io.StringIO()
     call_command("import_dataset", kind="lesion", name="d", truth=truth, stdout=out, **options)
     return out.getvalue()
@@ -122,7 +124,7 @@ def test_patients_are_never_split(table):
     for case in Case.objects.all():
         splits.setdefault(case.patient, set()).add(case.split)
     assert all(len(found) == 1 for found in splits.values())
-    assert {s for found in splits.values() for s in found} == {"public", "private"}
+    assert {s for found in splits.values() for s in found} == {"public", "private", "sample"}
 
 
 def test_a_split_column_decides(table):
@@ -208,7 +210,13 @@ def test_volumes_can_be_resampled(table, images, own_files):
 def test_pictures_cannot_be_resampled(tmp_path, table):
     (tmp_path / "a.png").write_bytes(b"a picture, whose content nobody reads here")
     rows = [f"s{i},{name},a.png" for i, name in enumerate(["adenocarcinoma", "normal", "2", "1"])]
-    options = {"kind": "slice", "name": "s", "truth": table(rows, "id,label,file"), "images": tmp_path}
+    options = {
+        "kind": "slice",
+        "name": "s",
+        "truth": table(rows, "id,label,file"),
+        "images": tmp_path,
+        "practice": True,
+    }
     with pytest.raises(CommandError, match="no spacing"):
         call_command("import_dataset", resample_mm=1.0, **options)
 
@@ -251,7 +259,9 @@ def test_the_hash_covers_what_a_score_depends_on(table):
 
 def test_a_slice_table_names_classes(table):
     rows = [f"s{i},{name}" for i, name in enumerate(["adenocarcinoma", "large.cell.carcinoma", "normal", "3"])]
-    call_command("import_dataset", kind="slice", name="s", truth=table(rows, "id,label"), stdout=io.StringIO())
+    call_command(
+        "import_dataset", kind="slice", name="s", truth=table(rows, "id,label"), practice=True, stdout=io.StringIO()
+    )
     assert list(Case.objects.values_list("truth", flat=True)) == [0, 1, 3, 3]
 
 

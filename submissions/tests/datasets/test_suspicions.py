@@ -29,6 +29,7 @@ def run(tmp_path):
     def import_rows(rows, header=HEADER, **options):
         truth, response, warned = tmp_path / "truth.csv", io.StringIO(), io.StringIO()
         truth.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+        options.setdefault("practice", not {"public_fraction", "split_column"} & set(options))
         call_command(
             "import_dataset", kind="lesion", name="d", truth=str(truth), stdout=response, stderr=warned, **options
         )
@@ -142,7 +143,6 @@ def test_findings_of_nodule_detection_are_looked_at_too(tmp_path, label):
     truth, warned = tmp_path / "truth.csv", io.StringIO()
     lines = ["seriesuid,coordX,coordY,coordZ,diameter_mm,label", "1,0,0,0,5,nodule", f"1,0,0,0,5,{label}"]
     truth.write_text("\n".join(lines) + "\n")
-    call_command(
-        "import_dataset", kind="nodule-detection", name="n", truth=str(truth), stdout=io.StringIO(), stderr=warned
-    )
+    table = {"kind": "nodule-detection", "name": "n", "truth": str(truth)}
+    call_command("import_dataset", **table, practice=True, stdout=io.StringIO(), stderr=warned)
     assert Dataset.objects.get().warnings == []  # one case of several rows: they cannot be told apart by their line

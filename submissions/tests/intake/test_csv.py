@@ -88,7 +88,7 @@ def test_other_columns_are_ignored_and_named():
     table = read("id,label,prob,fold,score\na_1,1,.1,1,9\nb_2,0,.2,1,9\n007,1,.3,1,9\n")
     assert table.predictions.tolist() == [0.1, 0.2, 0.3]
     assert table.report == {
-        "rows": 3, "id_column": "id", "value_columns": ["prob"], "ignored_columns": ["label", "fold",
+        "rows": 3, "sample_cases": 0, "id_column": "id", "value_columns": ["prob"], "ignored_columns": ["label", "fold",
         "score"],
     }  # fmt: skip
 
@@ -213,7 +213,7 @@ def test_missing_and_unknown_ids_are_named():
 
 def test_missing_ids_alone_are_the_problem_that_is_told():
     assert problems_of("id,prob\na_1,0.1\n").problems[0].reason == (
-        '2 of the phase\'s ids are not in the file: "b_2", "007"'
+        '2 of the phase\'s ids are not in the file: "007", "b_2"'
     )
 
 

@@ -44,6 +44,7 @@ def read(text):
 def imported(tmp_path, text=TABLE, **options):
     path = tmp_path / "truth.csv"
     path.write_text(text)
+    options.setdefault("practice", not {"public_fraction", "split_column"} & set(options))
     call_command("import_dataset", kind=KIND.name, name="scans", truth=str(path), stdout=io.StringIO(), **options)
 
 

@@ -74,7 +74,7 @@ def test_the_published_key_is_enough(signed, key_file, settings):
 
 def test_the_script_of_the_docs_verifies_without_the_site(signed, key_file):
     page = Path(__file__).parents[3] / "docs" / "signed-records.md"
-    [script] = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    script = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)[0]
     for path, code in ((signed, 0), (changed_by(signed, with_record(seed=0)), 1)):
         done = subprocess.run([sys.executable, "-c", script, path, key_file], capture_output=True, text=True)
         assert done.returncode == code, done.stderr

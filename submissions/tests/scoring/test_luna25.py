@@ -23,7 +23,8 @@ KNOWN = {
 
 @pytest.fixture
 def phase(real_data):
-    call_command("import_dataset", kind="lesion", name="luna25", truth=str(real_data / TABLE), stdout=io.StringIO())
+    table = {"kind": "lesion", "name": "luna25", "truth": str(real_data / TABLE)}
+    call_command("import_dataset", **table, practice=True, stdout=io.StringIO())
     call_command("open_phase", dataset="luna25", slug="luna25", title="LUNA25", decimals=None, stdout=io.StringIO())
     return Phase.objects.get()
 
