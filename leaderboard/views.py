@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
+from django.views.decorators.vary import vary_on_headers
 
 from leaderboard.boards import Board, board_of, visible_phase
 from leaderboard.charts import history_chart, round_ticks
@@ -40,6 +41,7 @@ def boards(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+@vary_on_headers("HX-Request")
 def board(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a page of a board."""
     chosen = _asked_board(request, slug)

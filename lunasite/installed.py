@@ -35,6 +35,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "lunasite.middleware.trailing_slash.TrailingSlashMiddleware",
     "lunasite.middleware.cache_control.NoStoreMiddleware",
+    "lunasite.middleware.maintenance.MaintenanceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -25,7 +25,7 @@ from submissions.faults import SharedPart
 from submissions.storage.base import PIECE_BYTES, MissingFile, PartsRef, StorageAway, StorageError, storage_error
 
 DOWNLOAD_SALT = "lunasite.download"
-MODE = 0o640
+MODE = 0o600
 SPARE_BYTES = 512 << 20
 
 
