@@ -12,6 +12,7 @@ from inference.call_log import CallRecord
 from inference.ct.reading.errors import InvalidImageFile
 from inference.drift import log as drift_log
 from inference.feedback import files as feedback_files
+from inference.feedback.room import check_room
 from inference.model_service import engine
 from inference.models import Feedback
 from inference.networks.answers import (
@@ -86,7 +87,8 @@ def record_feedback(
     confidence: float | None = None,
     note: str = "",
 ) -> Feedback:
-    """Store a user's verdict with the re-encoded picture. Raises InvalidImageFile; then nothing is stored."""
+    """Store a user's verdict with the re-encoded picture. Raises InvalidImageFile, ApiError; nothing is stored then."""
+    check_room()
     clean = engine().clean_picture(path, CLEAN_TIMEOUT_S)
     label = predicted_class if is_correct else correct_class
     stored = feedback_files.store(clean.png, label, original_name)

@@ -149,6 +149,14 @@ MAX_CSV_BYTES = env.megabytes("MAX_CSV_SIZE", "10m") * 2**20
 # Registries from which images may be pulled by digest, spelled as in image names: registry.example.org,localhost:5000.
 IMAGE_REGISTRIES = env.hosts("IMAGE_REGISTRIES")
 MAX_IMAGE_BYTES = env.megabytes("MAX_IMAGE_SIZE", "20g") * 2**20
+# Files a team may hold, files all teams may hold together, and what must stay free on the disk of DATA_DIR.
+TEAM_STORAGE_BYTES = env.megabytes("TEAM_STORAGE", "100g") * 2**20
+SITE_STORAGE_BYTES = env.megabytes("SITE_STORAGE", "2000g") * 2**20
+FREE_SPACE_BYTES = env.megabytes("FREE_SPACE", "512m") * 2**20
+# How long files stay that no evaluation needs (cancelled, refused, superseded), and how many of a team at most.
+IDLE_FILES_HOURS = env.number("IDLE_FILES_HOURS", 24)
+IDLE_FILES_KEPT = env.whole("IDLE_FILES_KEPT", 2, most=1000)
+IMAGES_KEPT = env.whole("IMAGES_KEPT", 10, least=1, most=100_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
@@ -325,9 +333,18 @@ PREDICT_NEEDS_TOKEN = env.flag("PREDICT_NEEDS_TOKEN")
 MAX_VOLUME_BYTES = env.megabytes("MAX_VOLUME_SIZE", "600m") * 2**20
 MAX_PICTURE_BYTES = 20 * 2**20
 FEEDBACK_DIR = env.path("FEEDBACK_DIR", DATA_DIR / "feedback")
+FEEDBACK_MAX_PICTURES = env.whole("FEEDBACK_MAX_PICTURES", 50_000, least=1)
+FEEDBACK_MAX_BYTES = env.megabytes("FEEDBACK_MAX_SIZE", "20g") * 2**20
 DRIFT_CURRENT_PATH = env.path("DRIFT_CURRENT_PATH", DATA_DIR / "drift" / "current.csv")
 DRIFT_REFERENCE_PATH = env.path("DRIFT_REFERENCE_PATH", BASE_DIR / "inference" / "weights" / "drift_reference.csv")
 METRICS_TOKEN = env.secret("METRICS_TOKEN", least=16)
+
+# --- Pruning: what `manage.py prune` leaves, in days ------------------------------------------------
+
+KEEP_PREDICTIONS_DAYS = env.whole("KEEP_PREDICTIONS_DAYS", 365, least=1, most=36_500)
+KEEP_DRIFT_DAYS = env.whole("KEEP_DRIFT_DAYS", 365, least=1, most=36_500)
+KEEP_LOGIN_ATTEMPTS_DAYS = env.whole("KEEP_LOGIN_ATTEMPTS_DAYS", 90, least=1, most=36_500)
+KEEP_MAILS_DAYS = env.whole("KEEP_MAILS_DAYS", 30, least=1, most=36_500)
 
 # --- Transport and headers ------------------------------------------------------------------------
 

@@ -192,7 +192,7 @@ def test_a_good_secret_and_none_are_taken():
 
 @pytest.mark.parametrize("text", ["ab", "a" * 64, "My", "a_b", "-ab", "ab-", "a..b", "a/b", "submissions "[::-1] + "!"])
 def test_a_name_that_no_server_takes_for_a_bucket_is_refused(text):
-    with pytest.raises(ImproperlyConfigured, match="^BUCKET must be 3 to 63"):
+    with pytest.raises(ImproperlyConfigured, match=r"^BUCKET must be 3 to 63"):
         Env({"BUCKET": text}).bucket("BUCKET", "submissions")
 
 
@@ -235,6 +235,6 @@ def test_what_the_site_writes_only_the_site_can_read(tmp_path):
     finally:
         os.umask(umask)
     assert data.stat().st_mode & 0o777 == 0o700
-    written = [path for path in data.rglob("*")]
+    written = list(data.rglob("*"))
     assert data / "lunasite.sqlite3" in written
     assert not [path for path in written if path.stat().st_mode & 0o077]

@@ -196,6 +196,8 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     def file(self, request: Request, pk: str) -> HttpResponseRedirect:
         """Go to the submitted file itself: an address that is good for five minutes."""
         submission = self.get_object()
+        if submission.file_deleted_at and not submission.file:
+            raise NotFound("The file was deleted to make room; its sha256 and its results stay.")
         if not submission.file:
             raise NotFound("The image was not pulled from its registry yet.")
         return HttpResponseRedirect(storage.url_for(submission.file, submission.original_name))

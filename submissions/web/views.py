@@ -24,6 +24,7 @@ from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, Phase, Split, Submission
 from submissions.models.team import team_of
 from submissions.phases import quota
+from submissions.phases.storage_budget import budget_of
 from submissions.presenters.charts import charts_of
 from submissions.presenters.csv_template import ids_file, template_file
 from submissions.presenters.progress import answered_shown, events_shown, progress_of, run_seconds
@@ -66,6 +67,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "is_open": phase.is_open(now),
         "has_ended": phase.has_ended(now),
         "allowances": tries,
+        "storage": budget_of(team_of(user)) if user.is_authenticated else None,  # type: ignore[arg-type]
         "used_up": quota.first_used_up(tries),
         "has_private": phase.has_private_cases(),
         "state": phase.state(now),

@@ -109,9 +109,8 @@ class _Unpacking:
     def _place(self, name: str) -> Path:
         """Return where a member belongs; its name may lead nowhere else."""
         parts = [part for part in PurePosixPath(name).parts if part != "."]
-        is_odd = (
-            name.startswith("/") or ".." in parts or "\\" in name or any(unicodedata.category(c) == "Cc" for c in name)
-        )
+        has_control = any(unicodedata.category(letter) == "Cc" for letter in name)
+        is_odd = has_control or name.startswith("/") or ".." in parts or "\\" in name
         if is_odd or len(parts) > self.limits.depth or len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES:
             raise bad_archive(f"holds a forbidden name ({name[:80]!r})")
         return self.folder.joinpath(*parts)
