@@ -1,10 +1,10 @@
 """Free files: delete what was submitted once no evaluation needs it, so that nothing fills up.
 
 Idle files are those of cancelled submissions, of refused ones (failed by the participant's fault), and of superseded
-images: a team keeps its best, its baselines and its IMAGES_KEPT newest of a phase. They are deleted IDLE_FILES_HOURS
-after the end of their evaluation. A team holds at most IDLE_FILES_KEPT of the cancelled and refused ones before that,
-or submitting and cancelling in a loop would fill the disk within the grace time. The row, its scores and its digest
-stay; what remains impossible is to download the file, or to run it again.
+images: a team keeps its best shown, its chosen entry, its baselines and its IMAGES_KEPT newest of a phase. They are
+deleted IDLE_FILES_HOURS after the end of their evaluation. A team holds at most IDLE_FILES_KEPT of the cancelled and
+refused ones before that, or submitting and cancelling in a loop would fill the disk within the grace time. The row,
+its scores and its digest stay; what remains impossible is to download the file, or to run it again.
 """
 
 from __future__ import annotations
@@ -59,10 +59,19 @@ def superseded_images() -> list[Submission]:
 def _beyond_kept(images: list[Submission]) -> list[Submission]:
     """Return what may go of one team's images in one phase, newest first."""
     is_higher_better = METRICS[images[0].phase.ranking_metric].higher_is_better
-    scored = [image for image in images if image.public_score is not None]
-    best = sorted(scored, key=lambda image: image.public_score or 0.0, reverse=is_higher_better)[:1]
-    kept = {image.pk for image in (*images[: settings.IMAGES_KEPT], *best)}
-    return [image for image in images if image.pk not in kept and not image.is_baseline]
+    scores = {image.pk: score for image in images if (score := _known_score(image)) is not None}
+    best = sorted(scores, key=lambda pk: scores[pk], reverse=is_higher_better)[:1]
+    kept = {*(image.pk for image in images[: settings.IMAGES_KEPT]), *best}
+    return [image for image in images if image.pk not in kept and not (image.is_baseline or image.is_chosen)]
+
+
+def _known_score(image: Submission) -> float | None:
+    """Return the score that decides which image is the best: the shown one, or what is kept would tell more than that.
+
+    None where the ladder shows none.
+    """
+    current = image.current_evaluation
+    return current.shown_score if current and image.phase.has_ladder else image.public_score
 
 
 def due(now: datetime) -> list[Submission]:

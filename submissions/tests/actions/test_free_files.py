@@ -91,6 +91,20 @@ def test_a_team_keeps_its_newest_its_best_and_its_baselines(settings):
     assert worse.pk not in kept
 
 
+def test_with_a_ladder_the_best_shown_and_the_chosen_entry_stay(settings):
+    """Not the best by the hidden full numbers: which file stays would tell it."""
+    settings.IMAGES_KEPT = 1
+    user, phase = make_member(), make_phase(accepts_docker=True, disclosure="competition")
+    assert phase.has_ladder
+    shown, hidden_best, chosen, newest = (make_image(user, phase, score) for score in (0.800, 0.804, 0.6, 0.7))
+    shown.evaluations.update(shown_score=0.8)
+    Submission.objects.filter(pk=chosen.pk).update(is_chosen=True)
+    assert free_files.free_due_files(timezone.now() + LATER).files == 1
+    kept = set(Submission.objects.exclude(file="").values_list("pk", flat=True))
+    assert kept == {shown.pk, chosen.pk, newest.pk}
+    assert hidden_best.pk not in kept
+
+
 def test_where_lower_is_better_the_lowest_is_the_best(settings):
     settings.IMAGES_KEPT = 1
     user, phase = make_member(), make_phase(accepts_docker=True, metric="brier")
