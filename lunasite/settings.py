@@ -260,6 +260,7 @@ REST_FRAMEWORK = {
         "submit": env.rate("THROTTLE_SUBMIT", "120/min"),
         "lesion": env.rate("THROTTLE_LESION", "600/min"),
         "slice": env.rate("THROTTLE_SLICE", "600/min"),
+        "dear": env.rate("THROTTLE_DEAR", "30/min"),
         "feedback": env.rate("THROTTLE_FEEDBACK", "60/min"),
     },
     "NUM_PROXIES": env.whole("PROXY_COUNT", 0, most=5),

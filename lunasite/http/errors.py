@@ -179,6 +179,13 @@ def lockout_response(request: HttpRequest, credentials: Any = None, *args: Any, 
     return response
 
 
+def busy_page(request: HttpRequest, error: ApiError) -> HttpResponse:
+    """Return the page for a 429 with its sentence and Retry-After."""
+    answer = render(request, "429.html", {"message": error.message}, status=429)
+    answer["Retry-After"] = str(max(1, math.ceil(error.wait or 1)))
+    return answer
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     if is_api(request):
         message = "There is no such address; /api/docs/ lists them all."

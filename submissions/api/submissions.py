@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 
+from lunasite.http.dear_work import remembered
 from lunasite.http.errors import ApiError
 from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from lunasite.http.upload_limits import refuse_large_body
@@ -32,7 +34,7 @@ from submissions.api.serializers import (
     SubmissionDetailSerializer,
     SubmissionSerializer,
 )
-from submissions.intake.csv.predictions import CsvProblems, PredictionTable
+from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, Phase, Submission
 from submissions.models.phase import PhaseQuerySet
 from submissions.presenters.csv_template import template_file
@@ -90,8 +92,8 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
         form = CsvFileSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         all_ids = request.query_params.get("ids") == "all"
-        table = checked_csv(phase, form.validated_data["file"], all_ids=all_ids)
-        return Response({"status": "ok"} | table.report)
+        file, caller = form.validated_data["file"], f"user:{request.user.pk}"
+        return Response({"status": "ok"} | checked_csv(phase, file, caller, all_ids=all_ids))
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
     @action(detail=True)
@@ -100,10 +102,12 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
         return template_file(self.get_object())
 
 
-def checked_csv(phase: Phase, file: Any, *, all_ids: bool = False) -> PredictionTable:
-    """Return the predictions of a CSV. Raises ApiError with its problems."""
+def checked_csv(phase: Phase, file: Any, caller: str, *, all_ids: bool = False) -> dict[str, Any]:
+    """Return what was understood of a CSV. Raises ApiError with its problems."""
+    data = file.read(settings.MAX_CSV_BYTES + 1)
     try:
-        return read_csv(phase, file.read(settings.MAX_CSV_BYTES + 1))
+        inputs = (phase.pk, phase.dataset.content_hash, sha256(data).hexdigest())
+        return remembered("check", inputs, lambda: read_csv(phase, data).report, caller=caller)
     except CsvProblems as problems:
         raise csv_refusal(problems, all_ids=all_ids) from problems
 

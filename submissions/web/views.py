@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
+from lunasite.http.dear_work import one_at_a_time
 from lunasite.http.errors import ApiError
 from lunasite.http.upload_limits import megabytes, refuse_large_body
 from submissions import actions
@@ -124,7 +125,8 @@ def _take_csv(request: HttpRequest, phase: Phase) -> HttpResponse:
         return _phase_again(request, phase, form)
     try:
         if "check" in request.POST:
-            table = read_csv(phase, form.cleaned_data["file"].read(settings.MAX_CSV_BYTES + 1))
+            with one_at_a_time(f"user:{request.user.pk}"):
+                table = read_csv(phase, form.cleaned_data["file"].read(settings.MAX_CSV_BYTES + 1))
             return _phase_again(request, phase, CsvForm(initial=form.to_submit()), status=200, checked=table)
         submission = actions.submit_csv(user=request.user, phase=phase, received_at=received_at, **form.to_submit())  # type: ignore[arg-type]
     except CsvProblems as problems:

@@ -49,6 +49,10 @@ class Metric:
     # The most that one case can add to a mean loss.
     worst: float | None = None
 
+    def __reduce__(self) -> tuple[Callable[[str], Metric], tuple[str]]:
+        """A metric is pickled as its name: its functions cannot be."""
+        return METRICS.__getitem__, (self.name,)
+
     @property
     def direction(self) -> str:
         return "higher" if self.higher_is_better else "lower"
