@@ -17,9 +17,9 @@ from inference.models import DriftRow, Prediction
 from lunasite.pruning import BATCH, RULES
 from submissions import actions
 from submissions.accounts.tokens import create_token
-from submissions.worker.periodic_jobs import run_due_jobs
 from submissions.models import ApiToken, Submission, Upload
 from submissions.tests.factories import make_submission, make_user
+from submissions.worker.periodic_jobs import run_due_jobs
 
 pytestmark = pytest.mark.django_db
 NEEDED = {AccessAttempt: {"failures_since_start": 1}}

@@ -51,7 +51,7 @@ class Metric:
 
     def __reduce__(self) -> tuple[Callable[[str], Metric], tuple[str]]:
         """A metric is pickled as its name: its functions cannot be."""
-        return METRICS.__getitem__, (self.name,)
+        return registered, (self.name,)
 
     @property
     def direction(self) -> str:
@@ -149,6 +149,10 @@ def canonical_name(name: str) -> str:
     if name in METRICS:
         return name
     return ALIASES.get(name.lower(), name.lower())
+
+
+def registered(name: str) -> Metric:
+    return METRICS[name]
 
 
 def metric_named(name: str, kind: str) -> Metric:
