@@ -13,8 +13,11 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 ARG TORCH_INDEX
 ARG PIP_FIND_LINKS
 ARG PIP_NO_INDEX
-COPY requirements.txt constraints.txt ./
-RUN pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --target /opt/packages -r requirements.txt
+COPY requirements.txt constraints.txt requirements.lock ./
+# By their hashes first; then torch, whose CPU wheel comes from another index, with what the lock has not installed yet.
+RUN pip install --require-hashes --no-deps --target /opt/packages -r requirements.lock \
+    && grep '^torch==' requirements.txt > torch.txt \
+    && pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --target /opt/packages -c constraints.txt -r torch.txt
 
 FROM ${PYTHON_IMAGE} AS code
 ENV PYTHONDONTWRITEBYTECODE=1

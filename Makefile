@@ -13,16 +13,17 @@ ADDRESS = SITE_URL=$${SITE_URL:-http://localhost:$(PORT)}
 WITH_SERVICES := set -a; [ ! -f $(SERVICES) ] || . $(SERVICES); set +a;
 FAST := not engine and not s3 and not browser and not postgres and not slow and not realdata
 
-.PHONY: help demo run test fast lint format docs services stop-services bench chaos chaos-outages fuzz mutants lock
+.PHONY: help demo run test fast lint format docs services stop-services bench chaos chaos-outages fuzz mutants lock sbom
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
-.venv/ready: requirements.txt constraints.txt
+.venv/ready: requirements.txt constraints.txt requirements.lock
 	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "lunasite needs Python 3.11 or newer with venv (Debian: python3-venv); say which: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(PIP_INSTALL) -r requirements.txt
+	$(PIP_INSTALL) --require-hashes --no-deps -r requirements.lock
+	$(PIP_INSTALL) -r requirements.txt  # torch, which the lock leaves out
 	touch $@
 
 .venv/ready-dev: .venv/ready requirements-training.txt requirements-tracing.txt requirements-dev.txt
@@ -85,5 +86,18 @@ fuzz: .venv/ready-dev ## five minutes of broken CT headers
 mutants: .venv/ready-dev ## change the code in 400 places, one at a time; a test must notice nine of ten
 	$(PY) -m benchmarks.mutants
 
-lock: .venv/ready-dev ## pin what the direct dependencies pull in
+# Tools of a release, apart from what the site and its tests import.
+.venv/tools/ready: .venv/ready
+	$(PYTHON) -m venv .venv/tools
+	.venv/tools/bin/python -m pip install --quiet --disable-pip-version-check pip-tools==7.6.2 cyclonedx-bom==7.5.0
+	touch $@
+
+lock: .venv/ready-dev .venv/tools/ready ## pin what the direct dependencies pull in, with hashes
 	$(PY) .ci/lock
+	$(PY) .ci/hashes .venv/tools/bin/pip-compile
+
+sbom: .venv/tools/ready ## the release's list of parts (CycloneDX) in dist/sbom.json
+	mkdir -p dist
+	{ cat requirements.lock; grep '^torch==' requirements.txt; } > dist/parts.txt
+	.venv/tools/bin/cyclonedx-py requirements dist/parts.txt --of JSON --output-reproducible -o dist/sbom.json
+	rm dist/parts.txt

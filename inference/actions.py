@@ -1,5 +1,6 @@
 """The actions of inference: predict, keep feedback, review it."""
 
+import hashlib
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from inference.call_log import CallRecord
 from inference.ct.reading.errors import InvalidImageFile
 from inference.drift import log as drift_log
 from inference.feedback import files as feedback_files
+from inference.feedback.room import check_room
 from inference.model_service import engine
 from inference.models import Feedback
 from inference.networks.answers import (
@@ -23,6 +25,7 @@ from inference.networks.answers import (
     SliceExplanation,
     TimedOut,
 )
+from lunasite.http.dear_work import remembered
 
 PointXYZ = tuple[float, float, float]
 CLEAN_TIMEOUT_S = 10.0
@@ -82,11 +85,26 @@ def classify_slices(*, call: CallRecord, paths: Iterable[str]) -> list[SliceAnsw
 
 
 def explain_slice(*, call: CallRecord, path: str) -> SliceExplanation:
-    """Return the class probabilities with an occlusion map, and log the statistics for drift."""
-    explanation = engine().slice_explanation(path, settings.PREDICT_TIMEOUT_SECONDS)
+    """Return the class probabilities with an occlusion map, and log the statistics for drift.
+
+    A picture that was explained before is answered from the cache. Raises ApiError(429) beside what engine() raises.
+    """
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    explanation = remembered(
+        "explanation",
+        (digest, *weights_in_use()),
+        lambda: engine().slice_explanation(path, settings.PREDICT_TIMEOUT_SECONDS),
+        caller=call.caller,
+    )
     call.answered(explanation.answer)
     drift_log.record(explanation.answer)
     return explanation
+
+
+def weights_in_use() -> tuple[str, ...]:
+    """Return the models' versions; a picture is explained anew after they change."""
+    return tuple(f"{model.name} {model.version}" for model in engine().status().models)
 
 
 def record_feedback(
@@ -100,7 +118,8 @@ def record_feedback(
     confidence: float | None = None,
     note: str = "",
 ) -> Feedback:
-    """Store a user's verdict with the re-encoded picture. Raises InvalidImageFile; then nothing is stored."""
+    """Store a user's verdict with the re-encoded picture. Raises InvalidImageFile, ApiError; nothing is stored then."""
+    check_room()
     clean = engine().clean_picture(path, CLEAN_TIMEOUT_S)
     label = predicted_class if is_correct else correct_class
     stored = feedback_files.store(clean.png, label, original_name)

@@ -11,14 +11,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
+from django.views.decorators.vary import vary_on_headers
 
 from leaderboard.boards import Board, board_of, visible_phase
 from leaderboard.charts import history_chart, round_ticks
 from leaderboard.columns import page_columns
-from leaderboard.comparison import MAX_CHOICES, NotComparable, comparable, compare
+from leaderboard.comparison import MAX_CHOICES, NotComparable, comparable, remembered_comparison
 from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
 from leaderboard.standings import BoardRow, all_rows, own_rank, page_of, team_on_board
+from lunasite.http.errors import ApiError, busy_page
 from submissions.models import Evaluation, Phase, Split, Team
 from submissions.models.access import may
 from submissions.models.team import team_of
@@ -41,6 +43,7 @@ def boards(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+@vary_on_headers("HX-Request")
 def board(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a page of a board."""
     chosen = _asked_board(request, slug)
@@ -114,9 +117,12 @@ def board_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     shown["sees_all"] = may(request.user, "submissions.view_submission", chosen.phase)
     if first and second:
         try:
-            shown["comparison"] = compare(chosen, first, second)
+            caller = f"user:{request.user.pk}"
+            shown["comparison"] = remembered_comparison(chosen, first, second, caller=caller)
         except NotComparable as reason:
             shown["reason"] = str(reason)
+        except ApiError as busy:
+            return busy_page(request, busy)
     return render(request, "leaderboard/comparison.html", shown)
 
 

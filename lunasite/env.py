@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from submissions.storage.address import port_of
+
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 WHOLE = re.compile(r"-?[0-9]{1,18}")
@@ -21,6 +23,8 @@ LABEL = re.compile(r"(?=.{1,40}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 KEY = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 BASE64URL = str.maketrans("+/", "-_")
 HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?")
+BUCKET = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+([.-][a-z0-9]+)*")
+LEAST_DIFFERENT = 8
 RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)")
 
 
@@ -43,6 +47,23 @@ class Env:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not text"
             raise ImproperlyConfigured(f"{name}_FILE: {path} cannot be read ({reason}).") from None
+
+    def secret(self, name: str, *, least: int) -> str:
+        """Return a secret that cannot be guessed, or an empty text. least: characters."""
+        value = self.text(name)
+        if value and (len(value) < least or len(set(value)) < LEAST_DIFFERENT):
+            raise ImproperlyConfigured(
+                f"{name} is too easy to guess: at least {least} characters, {LEAST_DIFFERENT} of them different, such "
+                "as `openssl rand -base64 48` prints."
+            )
+        return value
+
+    def bucket(self, name: str, default: str) -> str:
+        """Return a name that every S3 server accepts for a bucket."""
+        value = self.text(name, default)
+        if not BUCKET.fullmatch(value):
+            raise ImproperlyConfigured(f"{name} must be 3 to 63 of a-z, 0-9, '-' and '.', not {value!r}.")
+        return value
 
     def flag(self, name: str, default: bool = False) -> bool:
         value = self.text(name, "1" if default else "0").lower()
@@ -92,7 +113,7 @@ class Env:
         """Return host names, each with its port if it has one, such as `registry.example.org,localhost:5000`."""
         hosts = [part.lower() for part in self.names(name)]
         for host in hosts:
-            if not HOST.fullmatch(host):
+            if not HOST.fullmatch(host) or port_of(f"//{host}") is None:
                 raise ImproperlyConfigured(f"{name} must list hosts such as registry.example.org:5000, not {host!r}.")
         return hosts
 
@@ -113,7 +134,8 @@ class Env:
         """Return an http or https address without its trailing slash, or an empty text."""
         value = self.text(name, default).rstrip("/")
         parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+        is_address = parts.scheme in ("http", "https") and parts.hostname and port_of(value) is not None
+        if value and not is_address:
             raise ImproperlyConfigured(f"{name} must be an address such as https://example.org, not {value!r}.")
         return value
 

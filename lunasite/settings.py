@@ -4,8 +4,6 @@ Every variable has a default that suits one machine; an invalid value stops the 
 """
 
 import importlib.util
-import os
-import secrets
 import socket
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +16,9 @@ from django.core.exceptions import ImproperlyConfigured
 from lunasite import __version__
 from lunasite.database.timeouts import postgres_timeouts
 from lunasite.env import Env
+from lunasite.files_at_rest import kept_secret, make_private
+from lunasite.installed import INSTALLED_APPS as INSTALLED_APPS
+from lunasite.installed import MIDDLEWARE as MIDDLEWARE
 from lunasite.logging import LEVELS, logging_config
 from submissions.storage.address import parse_address, s3_storage
 
@@ -25,33 +26,16 @@ env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEMO = env.flag("LUNASITE_DEMO")
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "var" / "demo" if DEMO else BASE_DIR / "var")
-DATA_DIR.mkdir(parents=True, exist_ok=True)
-
-
-def private(path: str, flags: int) -> int:
-    """Open a file that only its owner can read."""
-    return os.open(path, flags, 0o600)
-
-
-def kept_secret(name: str, n_bytes: int) -> str:
-    """Return the random text in a file of DATA_DIR, which the first start creates."""
-    path = DATA_DIR / name
-    try:
-        with open(path, "x", opener=private) as new:
-            new.write(secrets.token_urlsafe(n_bytes))
-    except FileExistsError:
-        pass
-    return path.read_text().strip()
-
+make_private(DATA_DIR)
 
 # --- The site -------------------------------------------------------------------------------------
 
 DEBUG = env.flag("DEBUG")
-SECRET_KEY = env.text("SECRET_KEY") or kept_secret("secret_key", 64)
+SECRET_KEY = env.secret("SECRET_KEY", least=40) or kept_secret(DATA_DIR / "secret_key", 64)
 # Dataset import may not import `inference`, so this setting names the function that opens CT volumes.
 CT_READER = "inference.ct.reading.metaimage.open_scan"
 # Ed25519: a seed of 32 bytes, and the public keys of earlier seeds, whose records remain valid.
-RECORD_SIGNING_KEY = env.key("RECORD_SIGNING_KEY") or kept_secret("record_signing_key", 32)
+RECORD_SIGNING_KEY = env.key("RECORD_SIGNING_KEY") or kept_secret(DATA_DIR / "record_signing_key", 32)
 RECORD_RETIRED_KEYS = env.keys("RECORD_RETIRED_KEYS")
 SITE_URL = env.url("SITE_URL", "http://localhost:8000")
 SITE_HOST = urlsplit(SITE_URL).hostname or "localhost"
@@ -62,61 +46,10 @@ CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS") or [SITE_URL]
 INSTANCE = env.label("LUNASITE_INSTANCE", "lunasite")
 WORKER_NAME = env.text("WORKER_NAME", socket.gethostname())
 
-if len(SECRET_KEY) < 40:
-    raise ImproperlyConfigured("SECRET_KEY must have at least 40 characters; leave it empty for a random one.")
 if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts this site answers for; '*' is refused.")
 if DEBUG and SITE_HOST not in ("localhost", "127.0.0.1", "::1"):
     raise ImproperlyConfigured("DEBUG must be 0 when SITE_URL is not on this machine.")
-
-INSTALLED_APPS = [
-    "django.contrib.admin",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
-    "django.contrib.humanize",
-    "allauth",
-    "allauth.account",
-    "allauth.mfa",
-    "rest_framework",
-    "knox",
-    "axes",
-    "django_htmx",
-    "django_q",
-    "drf_spectacular",
-    "drf_spectacular_sidecar",
-    "django_prometheus",
-    "storages",
-    "lunasite.http",
-    "submissions",
-    "inference",
-    "leaderboard",
-    "lunasite",
-]
-
-MIDDLEWARE = [
-    "lunasite.middleware.request_log.RequestLogMiddleware",
-    "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    "lunasite.middleware.post_redirects.NoLostPostMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "lunasite.middleware.trailing_slash.TrailingSlashMiddleware",
-    "lunasite.middleware.cache_control.NoStoreMiddleware",
-    "lunasite.middleware.maintenance.MaintenanceMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "allauth.account.middleware.AccountMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
-    "axes.middleware.AxesMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
-]
 
 ROOT_URLCONF = "lunasite.urls"
 WSGI_APPLICATION = "lunasite.wsgi.application"
@@ -179,8 +112,8 @@ MINIO = parse_address("MINIO_ENDPOINT", env.text("MINIO_ENDPOINT"), MINIO_SECURE
 MINIO_PUBLIC = parse_address("MINIO_PUBLIC_ENDPOINT", env.text("MINIO_PUBLIC_ENDPOINT"), MINIO_SECURE) or MINIO
 MINIO_ACCESS_KEY = env.text("MINIO_ACCESS_KEY")
 MINIO_SECRET_KEY = env.text("MINIO_SECRET_KEY")
-MINIO_SUBMISSIONS_BUCKET = env.text("MINIO_SUBMISSIONS_BUCKET", "submissions")
-MINIO_DATASETS_BUCKET = env.text("MINIO_DATASETS_BUCKET", "datasets")
+MINIO_SUBMISSIONS_BUCKET = env.bucket("MINIO_SUBMISSIONS_BUCKET", "submissions")
+MINIO_DATASETS_BUCKET = env.bucket("MINIO_DATASETS_BUCKET", "datasets")
 if MINIO and not (MINIO_ACCESS_KEY and MINIO_SECRET_KEY):
     raise ImproperlyConfigured("MINIO_ACCESS_KEY and MINIO_SECRET_KEY must be set when MINIO_ENDPOINT is.")
 
@@ -193,7 +126,7 @@ BACKUP_S3_SECRET_KEY = env.text("BACKUP_S3_SECRET_KEY")
 def file_store(bucket: str) -> dict[str, Any]:
     """Return the storage of one bucket: a private folder of DATA_DIR, or the bucket on the S3 server."""
     if MINIO is None:
-        folder = {"location": DATA_DIR / "files" / bucket, "file_permissions_mode": 0o640}
+        folder = {"location": DATA_DIR / "files" / bucket, "file_permissions_mode": 0o600}
         return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": folder}
     return s3_storage(MINIO, bucket, MINIO_ACCESS_KEY, MINIO_SECRET_KEY)
 
@@ -216,10 +149,18 @@ MAX_CSV_BYTES = env.megabytes("MAX_CSV_SIZE", "10m") * 2**20
 # Registries from which images may be pulled by digest, spelled as in image names: registry.example.org,localhost:5000.
 IMAGE_REGISTRIES = env.hosts("IMAGE_REGISTRIES")
 MAX_IMAGE_BYTES = env.megabytes("MAX_IMAGE_SIZE", "20g") * 2**20
+# Files a team may hold, files all teams may hold together, and what must stay free on the disk of DATA_DIR.
+TEAM_STORAGE_BYTES = env.megabytes("TEAM_STORAGE", "100g") * 2**20
+SITE_STORAGE_BYTES = env.megabytes("SITE_STORAGE", "2000g") * 2**20
+FREE_SPACE_BYTES = env.megabytes("FREE_SPACE", "512m") * 2**20
+# How long files stay that no evaluation needs (cancelled, refused, superseded), and how many of a team at most.
+IDLE_FILES_HOURS = env.number("IDLE_FILES_HOURS", 24)
+IDLE_FILES_KEPT = env.whole("IDLE_FILES_KEPT", 2, most=1000)
+IMAGES_KEPT = env.whole("IMAGES_KEPT", 10, least=1, most=100_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
-FILE_UPLOAD_PERMISSIONS = 0o640
+FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_HANDLERS = [
     "lunasite.http.upload_handlers.MaxFormSizeUploadHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
@@ -322,6 +263,7 @@ REST_FRAMEWORK = {
         "submit": env.rate("THROTTLE_SUBMIT", "120/min"),
         "lesion": env.rate("THROTTLE_LESION", "600/min"),
         "slice": env.rate("THROTTLE_SLICE", "600/min"),
+        "dear": env.rate("THROTTLE_DEAR", "30/min"),
         "feedback": env.rate("THROTTLE_FEEDBACK", "60/min"),
     },
     "NUM_PROXIES": env.whole("PROXY_COUNT", 0, most=5),
@@ -397,9 +339,18 @@ PREDICT_NEEDS_TOKEN = env.flag("PREDICT_NEEDS_TOKEN")
 MAX_VOLUME_BYTES = env.megabytes("MAX_VOLUME_SIZE", "600m") * 2**20
 MAX_PICTURE_BYTES = 20 * 2**20
 FEEDBACK_DIR = env.path("FEEDBACK_DIR", DATA_DIR / "feedback")
+FEEDBACK_MAX_PICTURES = env.whole("FEEDBACK_MAX_PICTURES", 50_000, least=1)
+FEEDBACK_MAX_BYTES = env.megabytes("FEEDBACK_MAX_SIZE", "20g") * 2**20
 DRIFT_CURRENT_PATH = env.path("DRIFT_CURRENT_PATH", DATA_DIR / "drift" / "current.csv")
 DRIFT_REFERENCE_PATH = env.path("DRIFT_REFERENCE_PATH", BASE_DIR / "inference" / "weights" / "drift_reference.csv")
-METRICS_TOKEN = env.text("METRICS_TOKEN")
+METRICS_TOKEN = env.secret("METRICS_TOKEN", least=16)
+
+# --- Pruning: what `manage.py prune` leaves, in days ------------------------------------------------
+
+KEEP_PREDICTIONS_DAYS = env.whole("KEEP_PREDICTIONS_DAYS", 365, least=1, most=36_500)
+KEEP_DRIFT_DAYS = env.whole("KEEP_DRIFT_DAYS", 365, least=1, most=36_500)
+KEEP_LOGIN_ATTEMPTS_DAYS = env.whole("KEEP_LOGIN_ATTEMPTS_DAYS", 90, least=1, most=36_500)
+KEEP_MAILS_DAYS = env.whole("KEEP_MAILS_DAYS", 30, least=1, most=36_500)
 
 # --- Transport and headers ------------------------------------------------------------------------
 
@@ -411,7 +362,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REDIRECT_EXEMPT = [r"^health$", r"^live$", r"^ready$", r"^metrics$"]
 X_FRAME_OPTIONS = "DENY"
-if env.flag("BEHIND_PROXY"):
+BEHIND_PROXY = env.flag("BEHIND_PROXY")
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -26,14 +26,23 @@ class Site:
         self.judge = known_sender.judge
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer a request; 400 if Django refuses it while building the request, before its error handling begins."""
+        """Answer a request; 400 if Django refuses it while building the request, before its error handling begins.
+
+        Also 400 for HTTP/1.1 without a Host (RFC 9112, section 3.2): Django would take the server's own name for it.
+        """
+        if environ.get("SERVER_PROTOCOL") == "HTTP/1.1" and not environ.get("HTTP_HOST"):
+            return refuse(start_response, "The request names no host; send a Host header.")
         try:
             return self._application(environ, start_response)
         except SuspiciousOperation:
-            from lunasite.http.errors import body
+            return refuse(start_response, "The request could not be read.")
 
-            start_response("400 Bad Request", [("Content-Type", "application/json")])
-            return [json.dumps(body("MALFORMED_REQUEST", "The request could not be read.")).encode()]
+
+def refuse(start_response: Callable[..., Any], message: str) -> Iterable[bytes]:
+    from lunasite.http.errors import body
+
+    start_response("400 Bad Request", [("Content-Type", "application/json")])
+    return [json.dumps(body("MALFORMED_REQUEST", message)).encode()]
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lunasite.settings")

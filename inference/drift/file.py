@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 COLUMNS = (
     "timestamp", "mean", "std", "min", "max", "p01", "p50", "p99", "height", "width",
@@ -30,7 +31,7 @@ def append(path: Path, values: Sequence[object]) -> None:
     with a line break first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         _write_all(fd, _prefix(fd) + line_of(values))
@@ -91,3 +92,40 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(text)
     return value
+
+
+def rows_before(path: Path, time: str) -> int:
+    """Return how many rows at the beginning of the file are older than an ISO time, 0 without a file."""
+    try:
+        with path.open("rb") as file:
+            return _older(file, time)[0]
+    except FileNotFoundError:
+        return 0
+
+
+def drop_before(path: Path, time: str) -> int:
+    """Remove the rows that are older than an ISO time (UTC), in place and under the lock; return how many."""
+    try:
+        file = path.open("r+b")
+    except FileNotFoundError:
+        return 0
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        count, at = _older(file, time)
+        if count:
+            file.seek(at)
+            newer = file.read()
+            file.seek(0)
+            file.write(line_of(COLUMNS) + newer)
+            file.truncate()
+    return count
+
+
+def _older(file: BinaryIO, time: str) -> tuple[int, int]:
+    """Return the number of older rows after the header, and where the first newer one begins."""
+    at, count = len(file.readline()), 0
+    for line in file:
+        if line.partition(b",")[0].decode("ascii", "replace") >= time:
+            break
+        at, count = at + len(line), count + 1
+    return count, at

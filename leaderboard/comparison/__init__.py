@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .cases import NotComparable
-from .two_entries import MAX_CHOICES, comparable, compare
+from .two_entries import MAX_CHOICES, comparable, compare, remembered_comparison
 
-__all__ = ["MAX_CHOICES", "NotComparable", "comparable", "compare"]
+__all__ = ["MAX_CHOICES", "NotComparable", "comparable", "compare", "remembered_comparison"]

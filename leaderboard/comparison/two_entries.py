@@ -10,6 +10,7 @@ from django.db.models import Q
 from leaderboard.boards import Board
 from leaderboard.comparison.cases import NotComparable, split_cases
 from leaderboard.models import Standing
+from lunasite.http.dear_work import remembered
 from submissions.models import Evaluation, Submission
 from submissions.presenters.charts import Chart, banded_chart
 from submissions.scoring import METRICS, Metric
@@ -95,6 +96,13 @@ def comparable(board: Board, user: Any) -> Any:
     mine = Q(submission__in=own)
     visible = counted.filter(mine | Q(pk__in=on_board, submission__is_hidden=False))
     return visible.select_related("submission__team").without_blobs()
+
+
+def remembered_comparison(board: Board, first: Evaluation, second: Evaluation, *, caller: str) -> Comparison:
+    """Return the comparison, computed once for both evaluations. Raises NotComparable, ApiError(429)."""
+    both = ((one.pk, one.attempt, one.finished_at, one.metric_version, one.dataset_hash) for one in (first, second))
+    inputs = (board.split, board.phase.dataset.content_hash, *both)
+    return remembered("comparison", inputs, lambda: compare(board, first, second), caller=caller)
 
 
 def compare(board: Board, first: Evaluation, second: Evaluation) -> Comparison:

@@ -11,7 +11,9 @@ from django.utils.html import escape
 
 from leaderboard import comparison
 from leaderboard.boards import board_of
+from leaderboard.comparison import two_entries
 from leaderboard.comparison.cases import split_cases
+from lunasite.http.dear_work import one_at_a_time
 from submissions.models import Phase
 from submissions.scoring.delong import delong_difference
 
@@ -263,6 +265,23 @@ def test_no_number_is_minus_zero(client):
     a, b = (make_scored_entry(phase, team, predictions) for predictions in (nearly, scores))
     client.force_login(team.memberships.get().user)
     assert "-0.00" not in text_of(compare(client, a, b))
+
+
+def without_token(answer):
+    return re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"', "", text_of(answer))
+
+
+def test_a_comparison_is_computed_once_and_one_at_a_time(client, versions, monkeypatch):
+    _, good, bad, _ = versions
+    user = User.objects.get(membership__team__name="mine")
+    client.force_login(user)
+    with one_at_a_time(f"user:{user.pk}"):
+        busy = compare(client, good, bad)
+        assert (busy.status_code, busy["Retry-After"]) == (429, "2")
+    first = compare(client, good, bad)
+    assert first.status_code == 200
+    monkeypatch.setattr(two_entries, "compare", None)
+    assert without_token(compare(client, good, bad)) == without_token(first)
 
 
 def test_the_same_ranking_does_not_differ(client, versions):

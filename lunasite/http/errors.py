@@ -106,7 +106,8 @@ def _known(error: Exception) -> Exception:
         return ApiError(400, "VALIDATION_ERROR", "The request holds too many parts; send only the named ones.")
     if isinstance(error, UnreadablePostError):
         return ApiError(400, "UPLOAD_INCOMPLETE", "The connection broke before all of the request arrived; try again.")
-    if isinstance(error, DataError):  # PostgreSQL accepts no NUL in a text, unlike SQLite
+    # PostgreSQL accepts no NUL in a text, SQLite no number beyond 64 bits.
+    if isinstance(error, DataError | OverflowError):
         return ApiError(400, "MALFORMED_REQUEST", "A value in the request cannot be used; send plain text.")
     if isinstance(error, OperationalError):
         log.warning("database busy", error=type(error).__name__)
@@ -178,6 +179,13 @@ def lockout_response(request: HttpRequest, credentials: Any = None, *args: Any, 
     return response
 
 
+def busy_page(request: HttpRequest, error: ApiError) -> HttpResponse:
+    """Return the page for a 429 with its sentence and Retry-After."""
+    answer = render(request, "429.html", {"message": error.message}, status=429)
+    answer["Retry-After"] = str(max(1, math.ceil(error.wait or 1)))
+    return answer
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     if is_api(request):
         message = "There is no such address; /api/docs/ lists them all."
@@ -188,13 +196,13 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 503 when the database is unavailable (F13), else 500; neither page uses a context that needs the database.
 
-    PostgreSQL accepts neither a NUL in a text nor an infinite number: then the request is at fault and is
-    answered with 400. The same holds for a truncated body.
+    PostgreSQL accepts neither a NUL in a text nor an infinite number, and no database a number beyond 64 bits or a
+    year beyond 9999: then the request is at fault and is answered with 400. The same holds for a truncated body.
     """
     import sys
 
     error = sys.exc_info()[1]
-    if isinstance(error, DataError | UnreadablePostError):
+    if isinstance(error, DataError | UnreadablePostError | OverflowError):
         return bad_request(request, error)
     away = isinstance(error, OperationalError)
     code, http = ("TRY_AGAIN", 503) if away else ("INTERNAL_SERVER_ERROR", 500)

@@ -21,6 +21,7 @@ from urllib3 import PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from inference.model_service import engine as model_service
+from lunasite.files_at_rest import wider_rights
 from lunasite.monitoring import parts
 from submissions.storage import buckets
 from submissions.storage.address import StorageAddress
@@ -159,6 +160,13 @@ def disk() -> Iterator[Finding]:
         yield Finding(name, free >= least, detail, remedy, is_fatal=name == "disk of DATA_DIR")
 
 
+def files_at_rest() -> Iterator[Finding]:
+    data_dir = Path(settings.DATA_DIR)
+    found = wider_rights(data_dir)
+    detail = f"other users may read {', '.join(found)}" if found else "only the service can read them"
+    yield Finding("files at rest", not found, detail, f"Run: chmod -R go-rwx {data_dir}", is_fatal=False)
+
+
 def models() -> Iterator[Finding]:
     """Load the models as a web process does, and wait for them."""
     if not settings.LOAD_MODEL:
@@ -188,5 +196,6 @@ EXAMINATIONS: dict[str, Callable[[], Iterator[Finding]]] = {
     "storage": storage,
     "mail": mail,
     "disk": disk,
+    "files at rest": files_at_rest,
     "models": models,
 }

@@ -8,21 +8,21 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from inference.model_service import engine
+from lunasite.http.only_reading import only_reading
 from lunasite.monitoring.parts import ESSENTIAL, can_serve, check_parts
 
 
+@only_reading
 @never_cache
-@require_safe
 def live(request: HttpRequest) -> HttpResponse:
     """Answer 200 as long as the process answers at all; a restart helps only where this does not."""
     return HttpResponse("alive\n", content_type="text/plain")
 
 
+@only_reading
 @never_cache
-@require_safe
 def health(request: HttpRequest) -> JsonResponse:
     """Answer 200 as long as the process lives; checks neither database nor storage."""
     status = engine().status()
@@ -48,8 +48,8 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(settings.BASE_DIR)) if inside else path.name
 
 
+@only_reading
 @never_cache
-@require_safe
 def ready(request: HttpRequest) -> HttpResponse:
     """Answer 503 only when this process cannot serve (database, static files); other parts that fail are warnings."""
     parts = check_parts()

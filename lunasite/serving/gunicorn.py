@@ -20,13 +20,19 @@ logconfig_dict = logging_config(
     os.environ.get("LOG_LEVEL") or "INFO",
     extra={"gunicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False}},
 )
+umask = 0o077  # as lunasite.files_at_rest sets it for every other process
 proc_name = "lunasite"
 forwarded_allow_ips = "127.0.0.1"
 
 
 def post_worker_init(worker: Any) -> None:
     """Start loading the models beside a new web process, so that the first call does not wait for them."""
+    from django.conf import settings
+
     from inference.model_service import engine
+    from lunasite.files_at_rest import tell_wider_rights
+
+    tell_wider_rights(settings.DATA_DIR)
 
     with contextlib.suppress(OSError):  # on failure, the first call tries again
         engine().start()

@@ -120,3 +120,29 @@ def test_each_line_says_what_it_is_for_once():
     for file in LISTS:
         for line in (ROOT / file).read_text().splitlines():
             assert re.fullmatch(r"|#.*|-[rc] \S+|\S+==\S+ +# .+", line), line
+
+
+def pins_of(name: str) -> dict[str, str]:
+    """Return the pinned versions of a requirements file by name."""
+    lines = [line.partition("#")[0].partition(";")[0].strip(" \\") for line in (ROOT / name).read_text().splitlines()]
+    return {
+        re.sub(r"\[.*\]", "", each).lower().replace(".", "-"): version
+        for each, _, version in (x.partition("==") for x in lines)
+        if version
+    }
+
+
+def test_the_lock_has_hashes_for_all_that_a_site_installs_but_torch():
+    lock, direct = pins_of("requirements.lock"), pins_of("requirements.txt")
+    assert {name: lock.get(name) for name in direct if name != "torch"} == {
+        name: version for name, version in direct.items() if name != "torch"
+    }
+    others = pins_of("constraints.txt")
+    assert {name: lock[name] for name in lock.keys() & others.keys()} == {
+        name: others[name] for name in lock.keys() & others.keys()
+    }
+    text = (ROOT / "requirements.lock").read_text()
+    blocks = re.split(r"\n(?=[a-z0-9])", text[text.index("\n", text.rindex("# ")) + 1 :], flags=re.IGNORECASE)
+    assert len(blocks) == len(lock)
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert "index-url" not in text

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from lunasite import files_at_rest
 from lunasite.env import Env
 from submissions.storage.address import parse_address
 
@@ -27,6 +28,9 @@ def start(tmp_path, *command, **variables):
     ("name", "variables"),
     [
         ("SECRET_KEY", {"SECRET_KEY": "short"}),
+        ("SECRET_KEY", {"SECRET_KEY": "a" * 50}),
+        ("METRICS_TOKEN", {"METRICS_TOKEN": "a"}),
+        ("MINIO_DATASETS_BUCKET", {"MINIO_DATASETS_BUCKET": "My_Bucket"}),
         ("ALLOWED_HOSTS", {"ALLOWED_HOSTS": "*"}),
         ("DEBUG", {"DEBUG": "1", "SITE_URL": "https://example.org"}),
         ("DEBUG", {"DEBUG": "perhaps"}),
@@ -173,3 +177,64 @@ def test_a_database_password_of_its_own_may_hold_any_character():
 def test_an_address_with_an_unquoted_password_names_the_remedy():
     with pytest.raises(ImproperlyConfigured, match=r"percent-encode .* or set DATABASE_PASSWORD"):
         Env({"DATABASE_URL": "postgres://site:p@ss:w/o#rd@db:5432/site"}).database("DATABASE_URL", "")
+
+
+@pytest.mark.parametrize("text", ["short", "a" * 50, "abababab" * 10, "1" * 39 + "2"])
+def test_a_secret_that_can_be_guessed_is_refused(text):
+    with pytest.raises(ImproperlyConfigured, match=r"^SECRET_KEY is too easy to guess"):
+        Env({"SECRET_KEY": text}).secret("SECRET_KEY", least=40)
+
+
+def test_a_good_secret_and_none_are_taken():
+    assert Env({"T": "R3k0lOeN0aTf6a-4"}).secret("T", least=16) == "R3k0lOeN0aTf6a-4"
+    assert Env({}).secret("T", least=16) == ""
+
+
+@pytest.mark.parametrize("text", ["ab", "a" * 64, "My", "a_b", "-ab", "ab-", "a..b", "a/b", "submissions "[::-1] + "!"])
+def test_a_name_that_no_server_takes_for_a_bucket_is_refused(text):
+    with pytest.raises(ImproperlyConfigured, match=r"^BUCKET must be 3 to 63"):
+        Env({"BUCKET": text}).bucket("BUCKET", "submissions")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "-1", "x"])
+def test_a_port_that_cannot_be_is_refused_by_name(port):
+    for read in (
+        lambda env: env.url("A"),
+        lambda env: env.hosts("A"),
+        lambda env: parse_address("A", env.text("A"), False),
+    ):
+        for address in (f"http://example.org:{port}", f"example.org:{port}"):
+            with pytest.raises(ImproperlyConfigured, match=r"^A must"):
+                read(Env({"A": address}))
+
+
+def test_what_others_may_read_is_told(tmp_path, caplog):
+    (tmp_path / "mail").mkdir(mode=0o755)
+    tmp_path.chmod(0o755)
+    (tmp_path / "mail").chmod(0o755)
+    assert files_at_rest.wider_rights(tmp_path) == ["DATA_DIR", "mail"]
+    files_at_rest.tell_wider_rights(tmp_path)
+    assert "chmod -R go-rwx" in caplog.text
+    tmp_path.chmod(0o700)
+    assert files_at_rest.wider_rights(tmp_path) == []
+
+
+def test_a_folder_of_the_service_s_own_group_is_no_finding(tmp_path):
+    tmp_path.chmod(0o2770)
+    assert files_at_rest.wider_rights(tmp_path) == []
+    tmp_path.chmod(0o2775)
+    assert files_at_rest.wider_rights(tmp_path) == ["DATA_DIR"]
+
+
+@pytest.mark.slow
+def test_what_the_site_writes_only_the_site_can_read(tmp_path):
+    data = tmp_path / "data"
+    umask = os.umask(0o022)
+    try:
+        assert start(data, "migrate", "--verbosity=0").returncode == 0
+    finally:
+        os.umask(umask)
+    assert data.stat().st_mode & 0o777 == 0o700
+    written = list(data.rglob("*"))
+    assert data / "lunasite.sqlite3" in written
+    assert not [path for path in written if path.stat().st_mode & 0o077]

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 
 from lunasite.http.tracing import current_traceparent
 from submissions.actions.db_retry import retry_on_deadlock
+from submissions.actions.free_files import free_surplus
 from submissions.actions.queue import enqueue
 from submissions.intake.csv.predictions import PredictionTable, read_predictions
 from submissions.models import Evaluation, Phase, Submission, Team
@@ -21,6 +22,7 @@ from submissions.models.database_clock import database_now
 from submissions.participation.checks import check_takes_part, check_team
 from submissions.phases import errors as phase_errors
 from submissions.phases import quota
+from submissions.phases.storage_budget import check_budget
 from submissions.storage import files as storage
 from submissions.storage.base import Stored
 from submissions.teams.membership import team_for
@@ -79,6 +81,7 @@ def submit_csv(
     if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), sha256(data).hexdigest()):
         return earlier
     check_may_submit(user=user, phase=phase, submission_type=Submission.Type.CSV, now=received_at)
+    check_budget(user, team_for(user), len(data))
     table = read_csv(phase, data)
     stored = storage.stream_in(storage.new_key("predictions.csv"), [data])
     return submit_or_drop(
@@ -151,11 +154,13 @@ def submit(
         return submission
 
     try:
-        return retry_on_deadlock(record)
+        submission = retry_on_deadlock(record)
     except IntegrityError:
         if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), stored.sha256):
             return earlier
         raise
+    free_surplus(team)
+    return submission
 
 
 def start_evaluation(submission: Submission) -> Evaluation:

@@ -15,9 +15,11 @@ from submissions.actions.submit import check_may_submit, submit, submit_or_drop,
 from submissions.faults import ParticipantError
 from submissions.models import Phase, Submission
 from submissions.models.upload import Upload
+from submissions.phases.storage_budget import check_budget
 from submissions.registry.reference import parse_reference
 from submissions.runner.contracts import contracts_for
 from submissions.storage.base import Stored
+from submissions.teams.membership import team_for
 from submissions.uploads.checks import check_digest
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def submit_image(
     _check_contract(phase, fields.get("contract", ""))
     check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
     check_digest(sha256, image.sha256)
+    check_budget(user, team_for(user), image.size or 0)
     stored = image.keep()
     return submit_or_drop(**_submitted(user, phase, stored, image.original_name, received_at, fields))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
+from submissions.actions.free_files import free_surplus
 from submissions.actions.queue import enqueue
 from submissions.actions.submit import start_evaluation
 from submissions.models import Evaluation, StatusConflict, Submission, Team
@@ -24,7 +25,9 @@ def cancel(*, submission: Submission) -> Evaluation:
         if evaluation.is_finished:
             raise phase_errors.already_finished(evaluation.status)
         try:
-            return _cancel(evaluation, submission)
+            cancelled = _cancel(evaluation, submission)
+            free_surplus(submission.team)
+            return cancelled
         except StatusConflict:
             continue  # its status changed between the SELECT and the UPDATE: read it again
     raise phase_errors.still_active()
@@ -53,8 +56,10 @@ def _cancel(evaluation: Evaluation, submission: Submission) -> Evaluation:
 def retry(*, evaluation: Evaluation) -> None:
     """Queue a failed evaluation again, with a fresh number of attempts; its try counts again if it succeeds.
 
-    Raises StatusConflict unless it has failed.
+    Raises StatusConflict unless it has failed, ApiError where its file is gone.
     """
+    Team.objects.select_for_update().get(pk=evaluation.submission.team_id)  # against free_files
+    _check_has_file(evaluation.submission)
     evaluation.transition_to(
         Evaluation.Status.PENDING,
         failed_attempts=0,
@@ -80,7 +85,15 @@ def re_evaluate(*, submission: Submission) -> Evaluation:
     Team.objects.select_for_update().get(pk=submission.team_id)
     if not submission.evaluations.order_by("-pk")[0].is_finished:
         raise phase_errors.still_active()
+    _check_has_file(submission)
     return start_evaluation(submission)
+
+
+def _check_has_file(submission: Submission) -> None:
+    """Raise ApiError if the file was deleted; an image that was pulled by reference can be pulled again."""
+    gone = Submission.objects.filter(pk=submission.pk, file="", image_reference="")
+    if gone.exists():
+        raise phase_errors.file_deleted()
 
 
 @transaction.atomic

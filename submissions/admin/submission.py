@@ -130,6 +130,8 @@ class SubmissionAdmin(ActionOnlyAdmin, OwnPhasesAdmin):
 
     @admin.display(description="stored file")
     def download(self, submission: Submission) -> SafeString:
+        if submission.file_deleted_at and not submission.file:
+            return format_html("deleted to make room at {}", f"{submission.file_deleted_at:%Y-%m-%d %H:%M} UTC")
         if not submission.file:
             return format_html("not pulled yet: {}", submission.image_reference)
         url = reverse("admin:submissions_submission_file", args=[submission.pk])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from lunasite.http.dear_work import remembered
 from lunasite.http.errors import ApiError
 from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from lunasite.http.throttling import ExactThrottle
@@ -32,7 +34,7 @@ from submissions.api.serializers import (
     SubmissionDetailSerializer,
     SubmissionSerializer,
 )
-from submissions.intake.csv.predictions import CsvProblems, PredictionTable
+from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, Phase, Submission
 from submissions.models.phase import PhaseQuerySet
 from submissions.presenters.phase_files import samples_file, template_file, truth_file
@@ -89,8 +91,8 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
         form = CsvFileSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         all_ids = request.query_params.get("ids") == "all"
-        table = checked_csv(phase, form.validated_data["file"], all_ids=all_ids)
-        return Response({"status": "ok"} | table.report)
+        file, caller = form.validated_data["file"], f"user:{request.user.pk}"
+        return Response({"status": "ok"} | checked_csv(phase, file, caller, all_ids=all_ids))
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
     @action(detail=True)
@@ -111,10 +113,12 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
         return truth_file(self.get_object())
 
 
-def checked_csv(phase: Phase, file: Any, *, all_ids: bool = False) -> PredictionTable:
-    """Return the predictions of a CSV. Raises ApiError with its problems."""
+def checked_csv(phase: Phase, file: Any, caller: str, *, all_ids: bool = False) -> dict[str, Any]:
+    """Return what was understood of a CSV. Raises ApiError with its problems."""
+    data = file.read(settings.MAX_CSV_BYTES + 1)
     try:
-        return read_csv(phase, file.read(settings.MAX_CSV_BYTES + 1))
+        inputs = (phase.pk, phase.dataset.content_hash, sha256(data).hexdigest())
+        return remembered("check", inputs, lambda: read_csv(phase, data).report, caller=caller)
     except CsvProblems as problems:
         raise csv_refusal(problems, all_ids=all_ids) from problems
 
@@ -207,6 +211,8 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     def file(self, request: Request, pk: str) -> HttpResponseRedirect:
         """Go to the submitted file itself: an address that is good for five minutes."""
         submission = self.get_object()
+        if submission.file_deleted_at and not submission.file:
+            raise NotFound("The file was deleted to make room; its sha256 and its results stay.")
         if not submission.file:
             raise NotFound("The image was not pulled from its registry yet.")
         return HttpResponseRedirect(actions.file_url(submission=submission, user=request.user))

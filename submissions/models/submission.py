@@ -53,6 +53,7 @@ class Submission(models.Model):
     file = models.CharField(
         max_length=300, blank=True, help_text="Key in the submissions storage; empty until an image is pulled."
     )
+    file_deleted_at = models.DateTimeField(null=True, blank=True, help_text="When its file was deleted to make room.")
     original_name = models.CharField(max_length=255)
     sha256 = models.CharField(max_length=64)
     size_bytes = models.BigIntegerField()

@@ -55,6 +55,10 @@ def trials_exceeded(limit: int) -> ApiError:
     return ApiError(429, "TRIALS_EXCEEDED", message, retry_after_s=3600)
 
 
+def file_deleted() -> ApiError:
+    return ApiError(409, "FILE_DELETED", "The file was deleted to make room; it cannot be run again. Send it again.")
+
+
 def already_finished(status: str) -> ApiError:
     return ApiError(409, "ALREADY_FINISHED", f"The evaluation is already {status}; there is nothing to cancel.")
 

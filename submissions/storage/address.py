@@ -25,9 +25,19 @@ def parse_address(name: str, value: str, secure: bool) -> StorageAddress | None:
         return None
     has_scheme = "://" in value
     parts = urlsplit(value if has_scheme else f"//{value}")
-    if parts.scheme not in ("", "http", "https") or not parts.hostname or parts.path.strip("/"):
+    has_good_port = port_of(value if has_scheme else f"//{value}") is not None
+    if parts.scheme not in ("", "http", "https") or not parts.hostname or parts.path.strip("/") or not has_good_port:
         raise ImproperlyConfigured(f"{name} must look like host:port or http(s)://host:port, not {value!r}.")
     return StorageAddress(parts.netloc, parts.scheme == "https" if has_scheme else secure)
+
+
+def port_of(address: str) -> int | None:
+    """Return the port of an address, 0 where it names none, None for a number that cannot be a port."""
+    try:
+        port = urlsplit(address).port
+    except ValueError:
+        return None
+    return None if port == 0 else port or 0
 
 
 def s3_storage(address: StorageAddress, bucket: str, access_key: str, secret_key: str) -> dict[str, Any]:

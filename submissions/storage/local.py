@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core import signing
 from django.urls import reverse
 
@@ -25,8 +26,7 @@ from submissions.faults import SharedPart
 from submissions.storage.base import PIECE_BYTES, MissingFile, PartsRef, StorageAway, StorageError, storage_error
 
 DOWNLOAD_SALT = "lunasite.download"
-MODE = 0o640
-SPARE_BYTES = 512 << 20
+MODE = 0o600
 
 
 # What a file system answers that is not mounted, or whose server is away, whichever file is asked for.
@@ -96,7 +96,7 @@ class LocalStore:
         with _typed():
             self._root.mkdir(parents=True, exist_ok=True)
             disk = os.statvfs(self._root)
-        if disk.f_bavail * disk.f_frsize < size_bytes + SPARE_BYTES:
+        if disk.f_bavail * disk.f_frsize < size_bytes + settings.FREE_SPACE_BYTES:
             raise StorageError("DATA_DIR has too little room for an upload", "SYSTEM_DISK")
 
     def delete(self, key: str) -> None:

@@ -14,9 +14,11 @@ from django.db import transaction
 
 from lunasite.http.errors import ApiError
 from submissions.models.upload import LIFETIME, Upload
+from submissions.phases.storage_budget import check_budget
 from submissions.storage import files as storage
 from submissions.storage.base import PART_URL_SECONDS, MissingFile, StorageError
 from submissions.storage.files import store
+from submissions.teams.membership import team_for
 from submissions.text.sanitize import MAX_FILE_NAME_LENGTH, sanitize_filename
 from submissions.uploads import checks
 from submissions.uploads.body import incomplete
@@ -39,10 +41,11 @@ def begin(
     name = sanitize_filename(filename)
     checks.check_ending(name if len(filename) <= MAX_FILE_NAME_LENGTH else filename, purpose)
     checks.check_size(size_bytes)
-    store().check_room(size_bytes)
+    team = team_for(user)
     with transaction.atomic():
         get_user_model().objects.select_for_update().get(pk=user.pk)
         _check_count(user)
+        check_budget(user, team, size_bytes)
         key = storage.new_key("image.tar")
         return Upload.objects.create(
             user=user, original_name=name, size_bytes=size_bytes, part_bytes=part_bytes(size_bytes), key=key,

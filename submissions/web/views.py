@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
+from lunasite.http.dear_work import one_at_a_time
 from lunasite.http.errors import ApiError
 from lunasite.http.upload_limits import megabytes, refuse_large_body
 from submissions import actions
@@ -26,6 +27,7 @@ from submissions.models.access import holds, may
 from submissions.models.team import team_of
 from submissions.participation.page import participation_context
 from submissions.phases import quota
+from submissions.phases.storage_budget import budget_of
 from submissions.presenters.charts import charts_of
 from submissions.presenters.phase_files import ids_file, samples_file, template_file, truth_file
 from submissions.presenters.progress import answered_shown, events_shown, progress_of, run_seconds
@@ -69,6 +71,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "is_open": phase.is_open(now),
         "has_ended": phase.has_ended(now),
         "allowances": tries,
+        "storage": budget_of(team_of(user)) if user.is_authenticated else None,  # type: ignore[arg-type]
         "used_up": quota.first_used_up(tries),
         "has_private": phase.has_private_cases(),
         "state": phase.state(now),
@@ -135,7 +138,8 @@ def _take_csv(request: HttpRequest, phase: Phase) -> HttpResponse:
         return _phase_again(request, phase, form)
     try:
         if "check" in request.POST:
-            table = read_csv(phase, form.cleaned_data["file"].read(settings.MAX_CSV_BYTES + 1))
+            with one_at_a_time(f"user:{request.user.pk}"):
+                table = read_csv(phase, form.cleaned_data["file"].read(settings.MAX_CSV_BYTES + 1))
             return _phase_again(request, phase, CsvForm(initial=form.to_submit()), status=200, checked=table)
         submission = actions.submit_csv(user=request.user, phase=phase, received_at=received_at, **form.to_submit())  # type: ignore[arg-type]
     except CsvProblems as problems:

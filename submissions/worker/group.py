@@ -16,6 +16,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, connections
 
+from lunasite.files_at_rest import tell_wider_rights
 from submissions import actions
 from submissions.actions.db_retry import answers
 from submissions.actions.queue import CSV_CLUSTER, DOCKER_CLUSTER
@@ -56,6 +57,7 @@ class WorkerGroup:
         from django_q.cluster import Cluster  # reads Q_CLUSTER_NAME at import
 
         os.environ["LUNASITE_WORKER"] = self.name
+        tell_wider_rights(settings.DATA_DIR)
         gate.install()
         gate.set_shut(True)  # until this host was probed
         limit_database_waits(EVALUATING_ANSWER_S)

@@ -22,7 +22,8 @@ def model_folder(submission: Submission, folder: Path, check: Callable[[], None]
     archive = submission.model_archive
     if archive is None:
         return None
-    folder.mkdir(mode=0o755)
+    folder.mkdir()
+    folder.chmod(0o755)  # whatever the umask: the container's user enters it
     limits = ModelLimits(expanded_bytes=FREE_BYTES + RATIO * archive.size_bytes)
     try:
         with stored_archive(archive, check=check) as path:

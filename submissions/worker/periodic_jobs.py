@@ -6,8 +6,10 @@ import threading
 from datetime import timedelta
 
 from django.conf import settings
+from django.core.management import call_command
 
 from submissions import actions
+from submissions.actions.free_files import free_due_files
 from submissions.actions.sweep import SWEEP, grant_grace
 from submissions.models import Host, Incident, PeriodicJob, Worker
 from submissions.models.database_clock import database_now
@@ -18,7 +20,7 @@ SWEEP_EVERY_S = 20.0
 
 def run_due_jobs(stopping: threading.Event) -> None:
     """Run the jobs that are due, stopping between two of them when the worker ends."""
-    for job in (actions.reopen, sweep_if_due, drop_uploads_if_due, forget_if_due):
+    for job in (actions.reopen, sweep_if_due, drop_uploads_if_due, free_files_if_due, prune_if_due, forget_if_due):
         if stopping.is_set():
             return
         job()
@@ -33,6 +35,16 @@ def sweep_if_due() -> None:
 def drop_uploads_if_due() -> None:
     if PeriodicJob.acquire("expired uploads", 600):
         drop_expired()
+
+
+def free_files_if_due() -> None:
+    if PeriodicJob.acquire("idle files", 3600):
+        free_due_files()
+
+
+def prune_if_due() -> None:
+    if PeriodicJob.acquire("prune", 86_400):
+        call_command("prune", verbosity=0)
 
 
 def forget_if_due() -> None:

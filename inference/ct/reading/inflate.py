@@ -37,9 +37,9 @@ class ZlibStream:
 
         self._take(len(target), keep)
 
-    def skip(self, count: int) -> None:
-        """Skip the next bytes. Raises InvalidImageFile when the stream ends too early."""
-        self._take(count, lambda _piece: None)
+    def skip(self, count: int, look: Callable[[memoryview], None] = lambda _piece: None) -> None:
+        """Skip the next bytes, showing them to `look`. Raises InvalidImageFile when the stream ends too early."""
+        self._take(count, look)
 
     def finish(self) -> None:
         """Check that the stream ends here, is complete, has the right checksum and is followed by padding only.

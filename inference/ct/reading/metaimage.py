@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from inference.ct.volume import Block, CTVolume, Grid
 
 from .errors import InvalidImageFile
+from .finite import FiniteWatch, check_finite, check_finite_file
 from .header import MAX_HEADER_BYTES, Header, parse_header
 from .inflate import ZlibStream
 from .padding import MAX_PADDING_BYTES, is_padding
@@ -40,7 +41,8 @@ class ScanFile:
     def read_blocks(self, blocks: list[Block]) -> list[NDArray[np.generic]]:
         """Return the voxels of each half-open block ((z, y, x) low, high), in native byte order.
 
-        Compressed scans are always inflated to their end, so that a damaged file never yields an answer.
+        Compressed scans are always inflated to their end, so that a damaged file never yields an answer. Of a scan of
+        floating-point numbers every voxel is looked at, also outside the blocks: a NaN anywhere refuses it.
         Raises InvalidImageFile with DATA_CORRUPT, DATA_LENGTH or DATA_NOT_FINITE.
         """
         arrays = [np.empty(_shape(block), dtype=self.header.dtype) for block in blocks]
@@ -49,7 +51,9 @@ class ScanFile:
         else:
             for block, array in zip(blocks, arrays, strict=True):
                 self._read_raw_block(block, array)
-        return [_finite(array.astype(array.dtype.newbyteorder("="), copy=False)) for array in arrays]
+            if self.header.dtype.kind == "f":
+                check_finite_file(self.data_fd, self.data_start_bytes, self.header.pixel_bytes, self.header.dtype)
+        return [array.astype(array.dtype.newbyteorder("="), copy=False) for array in arrays]
 
     def read_volume(self) -> CTVolume:
         """Return the whole scan in memory. Raises as read_blocks."""
@@ -74,19 +78,21 @@ class ScanFile:
         y_high = max((high[1] for _, high in blocks), default=0)
         rows = np.empty((y_high - y_low, nx), dtype=self.header.dtype)
         stream = ZlibStream(self.data_fd, self.data_start_bytes, self.data_bytes)
+        look = FiniteWatch(self.header.dtype) if self.header.dtype.kind == "f" else _ignore
         skipped = 0
         for z in range(nz):
             wanted = [i for i, (low, high) in enumerate(blocks) if low[0] <= z < high[0]]
             if not wanted:
                 skipped += ny * row_bytes
                 continue
-            stream.skip(skipped + y_low * row_bytes)
+            stream.skip(skipped + y_low * row_bytes, look)
             stream.read_into(_bytes_of(rows))
+            check_finite(rows)
             skipped = (ny - y_high) * row_bytes
             for i in wanted:
                 (z0, y0, x0), (_, y1, x1) = blocks[i]
                 arrays[i][z - z0] = rows[y0 - y_low : y1 - y_low, x0:x1]
-        stream.skip(skipped)
+        stream.skip(skipped, look)
         stream.finish()
 
     def close(self) -> None:
@@ -198,9 +204,5 @@ def _shape(block: Block) -> tuple[int, int, int]:
     return high[0] - low[0], high[1] - low[1], high[2] - low[2]
 
 
-def _finite(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InvalidImageFile(
-            "DATA_NOT_FINITE", "Some voxels are not finite numbers (NaN or infinite): replace them, such as with -1024."
-        )
-    return array
+def _ignore(piece: memoryview) -> None:
+    """Whole numbers are always finite."""

@@ -170,6 +170,26 @@ def test_voxels_that_are_no_numbers_are_refused(tmp_path, make, value):
     assert refusal.value.code == "DATA_NOT_FINITE"
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("at", [(0, 0, 0), (1, 0, 4), (1, 3, 0), (2, 3, 4)])
+@pytest.mark.parametrize("dtype", ["<f4", ">f8"])
+@pytest.mark.parametrize("make", [mha, zlib_mha], ids=["raw", "zlib"])
+def test_a_voxel_that_is_no_number_refuses_the_scan_wherever_it_lies(tmp_path, make, dtype, at, value):
+    array = voxels(dtype)
+    array[at] = value
+    with open_scan(saved(tmp_path, make(array))) as scan, pytest.raises(InvalidImageFile) as refusal:
+        scan.read_blocks([((1, 1, 1), (2, 2, 2))])
+    assert refusal.value.code == "DATA_NOT_FINITE"
+
+
+@pytest.mark.parametrize("make", [mha, zlib_mha], ids=["raw", "zlib"])
+def test_a_scan_of_floats_longer_than_a_piece_is_read(tmp_path, make):
+    array = voxels("<f8", (9, 150, 151))
+    with open_scan(saved(tmp_path, make(array))) as scan:
+        [block] = scan.read_blocks([((4, 5, 6), (5, 9, 9))])
+    assert np.array_equal(block, array[4:5, 5:9, 6:9])
+
+
 @pytest.fixture(scope="module")
 def gibibyte_of_zeros() -> bytes:
     """The same compressed mebibyte a thousand times; nobody gets as far as the checksum."""

@@ -151,3 +151,19 @@ def test_is_limited(api, monkeypatch):
     assert api.post("/feedback", body()).status_code == 200
     answer = api.post("/feedback", body())
     assert (answer.status_code, answer.json()["error_code"]) == (429, "TOO_MANY_REQUESTS")
+
+
+@pytest.mark.parametrize("bound", ["FEEDBACK_MAX_PICTURES", "FEEDBACK_MAX_BYTES"])
+def test_the_kept_pictures_are_bounded_in_number_and_bytes(api, folders, settings, bound):
+    setattr(settings, bound, 1)
+    assert api.post("/feedback", body()).status_code == 200
+    full = api.post("/feedback", body())
+    assert (full.status_code, full.json()["error_code"]) == (507, "FEEDBACK_FULL")
+    assert "nothing was stored" in full.json()["message"]
+    assert len(kept(folders)) == Feedback.objects.count() == 1
+
+
+def test_a_kept_picture_is_no_larger_than_is_counted(api, folders):
+    api.post("/feedback", body())
+    row = Feedback.objects.get()
+    assert row.picture_path.stat().st_size <= (row.width + 1) * row.height + 1000

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from inference.ct.reading.metaimage import read_volume
+from inference.model_service import engine
 from inference.models import Feedback, Prediction
 from inference.networks.answers import ModelFailed, ModelUnavailable, ServiceBusy, TimedOut
 from inference.tests.conftest import picture_file, scan_file
@@ -50,6 +51,13 @@ def test_the_page_is_there_for_everybody(browser):
     assert answer.status_code == 200
     assert "Classify" in text(answer)
     assert "sign in" in text(answer).lower()
+
+
+def test_an_occlusion_map_is_computed_once_for_a_picture(browser, monkeypatch):
+    first = re.sub(r'value="\w{64}"', "", text(browser.post("/try/slice", slice_body())))
+    monkeypatch.setattr(type(engine()), "slice_explanation", None)
+    assert re.sub(r'value="\w{64}"', "", text(browser.post("/try/slice", slice_body()))) == first
+    assert Prediction.objects.count() == 2
 
 
 def test_a_slice_shows_picture_map_and_meaning(browser):

@@ -12,9 +12,9 @@ import secrets
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
+from lunasite.http.only_reading import only_reading
 from lunasite.monitoring.metrics.database import DatabaseCollector
 from lunasite.monitoring.metrics.parts import PartsCollector
 from lunasite.monitoring.metrics.system import SystemCollector
@@ -22,11 +22,14 @@ from lunasite.monitoring.metrics.system import SystemCollector
 LOOPBACK = ("127.0.0.1", "::1")
 
 
+@only_reading
 @never_cache
-@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     if not may_read(request):
-        message = "Send 'Authorization: Bearer <METRICS_TOKEN>'; without that setting only this machine may read.\n"
+        message = (
+            "Send 'Authorization: Bearer <METRICS_TOKEN>'; without that setting only this machine may read, and "
+            "behind a proxy nobody.\n"
+        )
         return HttpResponse(message, status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"})
     shared = CollectorRegistry(auto_describe=False)
     shared.register(DatabaseCollector())
@@ -47,9 +50,14 @@ def web_process_counters() -> CollectorRegistry:
 
 
 def may_read(request: HttpRequest) -> bool:
-    """Return whether the client sent METRICS_TOKEN; if none is set, whether the request comes from this machine."""
+    """Return whether the client sent METRICS_TOKEN; if none is set, whether the request comes from this machine.
+
+    Behind a proxy every request comes from this machine, so there nobody may read without the token.
+    """
     if settings.METRICS_TOKEN:
         sent = request.headers.get("Authorization", "")
         return secrets.compare_digest(sent.encode(), f"Bearer {settings.METRICS_TOKEN}".encode())
+    if settings.BEHIND_PROXY or settings.REST_FRAMEWORK["NUM_PROXIES"]:
+        return False
     is_forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
     return request.META.get("REMOTE_ADDR") in LOOPBACK and not is_forwarded

@@ -2,10 +2,11 @@
 
 import pytest
 from django.db import DataError
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from lunasite.wsgi import application
 from submissions.accounts.tokens import create_token
-from submissions.tests.factories import make_member, make_user
+from submissions.tests.factories import make_member, make_phase, make_user
 
 
 @pytest.mark.django_db
@@ -55,3 +56,62 @@ def test_answers_to_somebody_stay_out_of_caches(client: Client):
     assert mine["Cache-Control"] == "private, no-store"
     client.force_login(make_user())
     assert client.get("/submissions/")["Cache-Control"] == "private, no-store"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/inference/prediction/?at__year=9223372036854775808",
+        "/admin/inference/prediction/?at__month=99999999999999999999",
+        "/admin/inference/driftrow/?timestamp__year=9223372036854775808",
+        "/admin/inference/driftrow/?timestamp__year=99999",
+        "/admin/inference/feedback/?at__year=-9223372036854775809",
+        "/admin/submissions/submission/?created_at__year=9223372036854775808",
+        "/admin/submissions/evaluation/?attempt=99999999999999999999",
+        "/admin/submissions/evaluation/?id=9223372036854775808",
+        "/admin/auth/user/?date_joined__year=9223372036854775808",
+        "/admin/auth/user/9223372036854775808/change/",
+        "/submissions/?page=9223372036854775808",
+        "/api/v1/submissions?page=9223372036854775808",
+        "/api/v1/phases/9223372036854775808",
+    ],
+)
+def test_a_number_no_database_can_hold_is_the_senders_fault(client: Client, path: str):
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    client.raise_request_exception = False
+    assert client.get(path).status_code < 500
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
+@pytest.mark.parametrize("method", ["patch", "post", "put", "delete"])
+def test_changing_what_is_only_read_is_refused_as_json(path: str, method: str):
+    client = Client(enforce_csrf_checks=True)
+    answer = getattr(client, method)(path, "{}", content_type="application/json")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    assert answer.json()["error_code"] == "METHOD_NOT_ALLOWED"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("host", "protocol", "status"),
+    [(None, "HTTP/1.1", 400), ("", "HTTP/1.1", 400), ("evil.example", "HTTP/1.1", 400), ("localhost", "HTTP/1.1", 200)],
+)
+def test_a_request_without_a_host_is_refused(host: str | None, protocol: str, status: int):
+    environ = RequestFactory().get("/health").environ | {"SERVER_PROTOCOL": protocol, "SERVER_NAME": "127.0.0.1"}
+    environ = {key: value for key, value in environ.items() if key != "HTTP_HOST"}
+    if host is not None:
+        environ["HTTP_HOST"] = host
+    started: list[str] = []
+    b"".join(application(environ, lambda line, headers, *more: started.append(line)))
+    assert int(started[0].split()[0]) == status
+
+
+@pytest.mark.django_db
+def test_a_board_says_that_it_differs_for_htmx(client: Client):
+    make_phase(slug="p1")
+    whole = client.get("/leaderboards/p1/")
+    part = client.get("/leaderboards/p1/", headers={"HX-Request": "true"})
+    assert whole.content != part.content
+    assert "HX-Request" in whole["Vary"]
+    assert "HX-Request" in part["Vary"]

@@ -272,6 +272,14 @@ def test_several_web_processes_each_have_the_standard_process_metrics(client, si
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("proxied", ["BEHIND_PROXY", "PROXY_COUNT"])
+def test_behind_a_proxy_metrics_without_a_token_are_for_nobody(client, site, settings, proxied):
+    settings.BEHIND_PROXY = proxied == "BEHIND_PROXY"
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": int(proxied == "PROXY_COUNT")}
+    assert client.get("/metrics", REMOTE_ADDR="127.0.0.1").status_code == 401
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("token", "headers", "address", "status"),
     [

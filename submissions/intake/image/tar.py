@@ -5,6 +5,7 @@ extension headers of any declared size into memory. This reader accepts ustar, G
 everything that it does not fully understand.
 """
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -74,13 +75,16 @@ def entries(cursor: ByteCursor, limits: ArchiveLimits, end: TarEnd | None = None
 def normalised(name: str, limits: ArchiveLimits) -> str:
     """Return a member's name without `.` and doubled slashes; "" is the root itself.
 
-    Raises ParticipantError (ARCHIVE_BAD_MEMBER) if the name is absolute, contains `..`, or is too long.
+    Raises ParticipantError (ARCHIVE_BAD_MEMBER) if the name is absolute, contains `..` or a control
+    character such as a line break, or is too long.
     """
     if len(name.encode("utf-8", "surrogatepass")) > limits.max_name_bytes:
         raise ParticipantError("ARCHIVE_BAD_MEMBER", f"A member's name is longer than {limits.max_name_bytes} bytes.")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts or "\0" in name or not name:
         raise ParticipantError("ARCHIVE_BAD_MEMBER", f"The member {shown(name)} has a name that leaves the archive.")
+    if any(unicodedata.category(letter) == "Cc" for letter in name):
+        raise ParticipantError("ARCHIVE_BAD_MEMBER", f"The member {shown(name)} has a control character in its name.")
     return "/".join(parts)
 
 

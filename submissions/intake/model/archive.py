@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import tarfile
+import unicodedata
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,14 +109,20 @@ class _Unpacking:
     def _place(self, name: str) -> Path:
         """Return where a member belongs; its name may lead nowhere else."""
         parts = [part for part in PurePosixPath(name).parts if part != "."]
-        is_odd = name.startswith("/") or ".." in parts or "\0" in name or "\\" in name
+        has_control = any(unicodedata.category(letter) == "Cc" for letter in name)
+        is_odd = has_control or name.startswith("/") or ".." in parts or "\\" in name
         if is_odd or len(parts) > self.limits.depth or len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES:
             raise bad_archive(f"holds a forbidden name ({name[:80]!r})")
         return self.folder.joinpath(*parts)
 
     def _make(self, place: Path) -> None:
+        """Make a folder and those above it, each open to the container's user whatever the umask."""
+        missing = [each for each in (place, *place.parents) if each.is_relative_to(self.folder) and not each.exists()]
         try:
-            place.mkdir(parents=True, exist_ok=True, mode=0o755)
+            for each in reversed(missing):
+                each.mkdir()
+                each.chmod(0o755)
+            place.mkdir(exist_ok=True)  # raises where the name is a file's
         except OSError as error:
             raise bad_archive("names a file and a folder alike") from error
 

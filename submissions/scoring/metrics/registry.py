@@ -49,6 +49,10 @@ class Metric:
     # The most that one case can add to a mean loss.
     worst: float | None = None
 
+    def __reduce__(self) -> tuple[Callable[[str], Metric], tuple[str]]:
+        """A metric is pickled as its name: its functions cannot be."""
+        return registered, (self.name,)
+
     @property
     def direction(self) -> str:
         return "higher" if self.higher_is_better else "lower"
@@ -145,6 +149,10 @@ def canonical_name(name: str) -> str:
     if name in METRICS:
         return name
     return ALIASES.get(name.lower(), name.lower())
+
+
+def registered(name: str) -> Metric:
+    return METRICS[name]
 
 
 def metric_named(name: str, kind: str) -> Metric:

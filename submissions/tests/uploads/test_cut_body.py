@@ -59,6 +59,7 @@ def post(client, site):
         environ = RequestFactory().post(path).environ | {
             "CONTENT_TYPE": "multipart/form-data; boundary=b",
             "HTTP_COOKIE": cookies,
+            "HTTP_HOST": "testserver",
             "wsgi.input": arrived,
             **given,
         }

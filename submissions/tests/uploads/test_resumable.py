@@ -271,7 +271,7 @@ def test_a_disk_too_full_for_the_file_says_so_first(client, monkeypatch):
         f_bavail, f_frsize = 1, 4096
 
     monkeypatch.setattr("submissions.storage.local.os.statvfs", lambda _: Full)
-    assert code(begin(client)) == (507, "SYSTEM_DISK")
+    assert code(begin(client)) == (507, "STORAGE_FULL")
 
 
 def test_unfinished_uploads_go_after_two_days(anywhere, client):

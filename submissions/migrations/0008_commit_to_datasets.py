@@ -23,6 +23,6 @@ def commit(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("submissions", "0006_secret_split")]
+    dependencies = [("submissions", "0007_secret_split")]
 
     operations = [migrations.RunPython(commit, migrations.RunPython.noop)]

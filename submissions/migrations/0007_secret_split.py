@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('submissions', '0005_outages'),
+        ('submissions', '0006_participation'),
     ]
 
     operations = [

@@ -1,0 +1,91 @@
+"""The storage budget: how many bytes a team and the whole site hold, and may hold (TEAM_STORAGE, SITE_STORAGE).
+
+A file counts once, also where several submissions use it. An upload counts with its declared size from its beginning,
+so that uploads side by side cannot exceed the budget together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db.models import Max, Sum
+
+from lunasite.http.errors import ApiError
+from submissions.models import ModelArchive, Submission, Team, Upload
+from submissions.storage.base import StorageError
+from submissions.storage.files import store
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a team holds, of what it may hold, in bytes."""
+
+    held_bytes: int
+    most_bytes: int
+
+    @property
+    def left_bytes(self) -> int:
+        return max(0, self.most_bytes - self.held_bytes)
+
+
+def budget_of(team: Team | None) -> Budget:
+    return Budget(held_bytes(team) if team else 0, settings.TEAM_STORAGE_BYTES)
+
+
+def held_bytes(team: Team | None) -> int:
+    """Return the bytes that a team's files take, or those of all teams for None."""
+    of_team = {"team": team} if team else {}
+    of_members = {"user__membership__team": team} if team else {}
+    files = Submission.objects.filter(**of_team).exclude(file="").order_by().values("file")
+    submitted = files.annotate(size=Max("size_bytes")).aggregate(total=Sum("size"))["total"]
+    archives = ModelArchive.objects.filter(**of_team).aggregate(total=Sum("size_bytes"))["total"]
+    uploads = Upload.objects.filter(**of_members).aggregate(total=Sum("size_bytes"))["total"]
+    return sum(part or 0 for part in (submitted, archives, uploads))
+
+
+def check_budget(user: User, team: Team, size_bytes: int) -> None:
+    """Raise ApiError (507, STORAGE_BUDGET or STORAGE_FULL) unless `size_bytes` more fit team, site and disk."""
+    held = held_bytes(team)
+    if held + size_bytes > settings.TEAM_STORAGE_BYTES:
+        raise _team_full(held, size_bytes)
+    if held_bytes(None) + size_bytes > settings.SITE_STORAGE_BYTES:
+        raise site_full()
+    check_free_space(size_bytes)
+
+
+def check_free_space(size_bytes: int) -> None:
+    """Raise ApiError(507, STORAGE_FULL) if less than FREE_SPACE would stay free, StorageError if the disk is away."""
+    try:
+        store().check_room(size_bytes)
+    except StorageError as error:
+        if error.error_code == "SYSTEM_DISK":
+            raise site_full() from error
+        raise
+
+
+def _team_full(held: int, size_bytes: int) -> ApiError:
+    most = settings.TEAM_STORAGE_BYTES
+    message = (
+        f"Your team's files take {in_words(held)} of {in_words(most)}, and this one has {in_words(size_bytes)}: delete "
+        "an upload you no longer need. Files of cancelled, refused and superseded submissions are deleted by "
+        "themselves."
+    )
+    return ApiError(507, "STORAGE_BUDGET", message, held_bytes=held, limit_bytes=most)
+
+
+def site_full() -> ApiError:
+    message = "This site has no room for the file; nothing was submitted. Tell the organisers, and try again later."
+    return ApiError(507, "STORAGE_FULL", message, retry_after_s=3600)
+
+
+def in_words(size_bytes: int) -> str:
+    """Return a size for people, such as 1.2 GB."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.3g} {unit}"
+    return f"{size_bytes} bytes"
