@@ -25,7 +25,7 @@ from inference.networks.answers import (
     SliceExplanation,
     TimedOut,
 )
-from lunasite.http.dear_work import remembered
+from lunasite.http.limits.dear_work import remembered
 
 PointXYZ = tuple[float, float, float]
 CLEAN_TIMEOUT_S = 10.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from lunasite.http.upload_limits import megabytes
+from lunasite.http.limits.upload_limits import megabytes
 
 PARTICIPANT = "participant"
 OURS = "platform"

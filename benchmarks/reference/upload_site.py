@@ -10,7 +10,7 @@ if not settings.configured:
     settings.configure(SECRET_KEY="x" * 50, ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=[])
     django.setup()
 
-from lunasite.http.upload_limits import cap_body
+from lunasite.http.limits.upload_limits import cap_body
 
 
 def upload(request: HttpRequest) -> JsonResponse:

@@ -23,7 +23,7 @@ from inference.models import Prediction
 from inference.networks.answers import ServiceError
 from lunasite.http import multipart
 from lunasite.http.errors import ApiError
-from lunasite.http.upload_limits import cap_body, close_uploads, refuse_large_body
+from lunasite.http.limits.upload_limits import cap_body, close_uploads, refuse_large_body
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 

@@ -15,8 +15,8 @@ from inference.api.requests import FormRequest, UploadPartField
 from inference.api.responses import FEEDBACK_ERRORS, FeedbackResponse
 from inference.slice_classes import SLICE_CLASSES
 from lunasite.http.errors import ApiError
-from lunasite.http.throttling import ExactThrottle
-from lunasite.http.upload_limits import path_of
+from lunasite.http.limits.throttling import ExactThrottle
+from lunasite.http.limits.upload_limits import path_of
 
 NOTE_LENGTH = 5000
 

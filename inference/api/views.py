@@ -37,8 +37,8 @@ from inference.models import Prediction
 from inference.networks.answer_warnings import as_json
 from inference.networks.answers import LesionAnswer, LesionReading, LesionWishes, SliceAnswer
 from lunasite.http.errors import ApiError
+from lunasite.http.limits.upload_limits import path_of
 from lunasite.http.lockout import IsNotLockedOut
-from lunasite.http.upload_limits import path_of
 
 LABEL_THRESHOLD = 0.5
 BATCH_BYTES = 100 * 2**20

@@ -17,8 +17,8 @@ from inference.networks.answers import ServiceError
 from inference.web.forms import FeedbackForm
 from inference.web.page_uploads import takes_upload, too_often
 from lunasite.http.errors import ApiError
-from lunasite.http.throttling import ExactThrottle
-from lunasite.http.upload_limits import path_of
+from lunasite.http.limits.throttling import ExactThrottle
+from lunasite.http.limits.upload_limits import path_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

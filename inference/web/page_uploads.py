@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from inference.api.throttling import wait_s
 from lunasite.http.errors import ApiError
-from lunasite.http.upload_limits import cap_body, close_uploads, refuse_large_body
+from lunasite.http.limits.upload_limits import cap_body, close_uploads, refuse_large_body
 
 View = Callable[..., HttpResponseBase]
 

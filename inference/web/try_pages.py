@@ -29,7 +29,7 @@ from inference.web import examples
 from inference.web.forms import INLINE_PICTURE_BYTES, FeedbackForm, LesionForm, SliceForm
 from inference.web.page_uploads import takes_upload
 from lunasite.http.errors import ApiError
-from lunasite.http.upload_limits import path_of
+from lunasite.http.limits.upload_limits import path_of
 
 FAULTS = (InvalidImageFile, PointOutsideScan, ServiceError, OSError)
 PLANES = (("axial", "R", "A"), ("coronal", "R", "H"), ("sagittal", "A", "H"))

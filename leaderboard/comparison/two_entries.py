@@ -10,7 +10,7 @@ from django.db.models import Q
 from leaderboard.boards import Board
 from leaderboard.comparison.cases import NotComparable, split_cases
 from leaderboard.models import Standing
-from lunasite.http.dear_work import remembered
+from lunasite.http.limits.dear_work import remembered
 from submissions.models import Evaluation, Submission
 from submissions.presenters.charts import Chart, banded_chart
 from submissions.scoring import METRICS, Metric

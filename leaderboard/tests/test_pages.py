@@ -13,7 +13,7 @@ from leaderboard import comparison
 from leaderboard.boards import board_of
 from leaderboard.comparison import two_entries
 from leaderboard.comparison.cases import split_cases
-from lunasite.http.dear_work import one_at_a_time
+from lunasite.http.limits.dear_work import one_at_a_time
 from submissions.models import Phase
 from submissions.scoring.delong import delong_difference
 

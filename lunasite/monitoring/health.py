@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from inference.model_service import engine
-from lunasite.http.only_reading import only_reading
+from lunasite.http.limits.only_reading import only_reading
 from lunasite.monitoring.parts import ESSENTIAL, can_serve, check_parts
 
 

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from lunasite.http import lockout
 from lunasite.http.errors import ApiError
-from lunasite.http.throttling import ExactThrottle
+from lunasite.http.limits.throttling import ExactThrottle
 from submissions.accounts.tokens import create_token
 from submissions.models import ApiToken
 

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.utils import timezone
 from rest_framework import serializers
 
+from lunasite.http.limits.upload_limits import megabytes
 from lunasite.http.multipart import is_file, missing_file
-from lunasite.http.upload_limits import megabytes
 from submissions.models import Phase, Submission
 from submissions.models.team import team_of
 from submissions.phases.quota import allowances

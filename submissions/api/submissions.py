@@ -19,11 +19,11 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lunasite.http.dear_work import remembered
 from lunasite.http.errors import ApiError
+from lunasite.http.limits.dear_work import remembered
+from lunasite.http.limits.throttling import ExactThrottle
+from lunasite.http.limits.upload_limits import refuse_large_body
 from lunasite.http.negotiation import IgnoreAcceptNegotiation
-from lunasite.http.throttling import ExactThrottle
-from lunasite.http.upload_limits import refuse_large_body
 from submissions import actions
 from submissions.actions.submit import read_csv
 from submissions.api.filters import FilterBackend, SubmissionFilter

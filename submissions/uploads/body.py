@@ -12,7 +12,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from lunasite.http.errors import ApiError
-from lunasite.http.upload_limits import read_to_its_end
+from lunasite.http.limits.upload_limits import read_to_its_end
 
 
 class UploadStream:

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from lunasite.http.upload_limits import megabytes
+from lunasite.http.limits.upload_limits import megabytes
 from submissions.text.idempotency import MAX_KEY_LENGTH, new_key
 from submissions.text.sanitize import single_line
 

@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from lunasite.http.dear_work import one_at_a_time
 from lunasite.http.errors import ApiError
-from lunasite.http.upload_limits import megabytes, refuse_large_body
+from lunasite.http.limits.dear_work import one_at_a_time
+from lunasite.http.limits.upload_limits import megabytes, refuse_large_body
 from submissions import actions
 from submissions.actions.submit import read_csv
 from submissions.intake.csv.predictions import CsvProblems

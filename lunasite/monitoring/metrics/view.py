@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
-from lunasite.http.only_reading import only_reading
+from lunasite.http.limits.only_reading import only_reading
 from lunasite.monitoring.metrics.database import DatabaseCollector
 from lunasite.monitoring.metrics.parts import PartsCollector
 from lunasite.monitoring.metrics.system import SystemCollector

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lunasite.http.dear_work import one_at_a_time, remembered
 from lunasite.http.errors import ApiError
+from lunasite.http.limits.dear_work import one_at_a_time, remembered
 
 
 class Work:

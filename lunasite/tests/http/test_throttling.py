@@ -13,8 +13,8 @@ from inference.slice_classes import SLICE_CLASSES
 from inference.tests.conftest import picture_file
 from lunasite.http import client_address as addresses
 from lunasite.http.client_address import client_network
+from lunasite.http.limits.throttling import seconds_to_wait
 from lunasite.http.models import CallCount
-from lunasite.http.throttling import seconds_to_wait
 from lunasite.monitoring.parts import proxy
 
 RIGHT = {"predicted_class": SLICE_CLASSES[0], "is_correct": "true"}

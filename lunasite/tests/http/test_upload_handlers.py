@@ -7,8 +7,8 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from lunasite.http import upload_handlers
-from lunasite.http.upload_handlers import MaxFormSizeUploadHandler
+from lunasite.http.limits import upload_handlers
+from lunasite.http.limits.upload_handlers import MaxFormSizeUploadHandler
 
 pytestmark = pytest.mark.django_db
 

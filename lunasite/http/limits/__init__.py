@@ -1,0 +1,1 @@
+"""Limits of what one caller may send and ask for."""
