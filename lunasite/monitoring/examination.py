@@ -50,7 +50,12 @@ def examine() -> Iterator[Finding]:
         try:
             yield from look()
         except Exception as error:  # noqa: BLE001  a doctor reports whatever it meets
-            yield Finding(name, False, f"{type(error).__name__}: {error}", "The text above is what the part said.")
+            yield Finding(
+                name,
+                False,
+                f"{type(error).__name__}: {error}",
+                "The text above is what the part said. Mend the parts above it first.",
+            )
 
 
 def database() -> Iterator[Finding]:

@@ -121,7 +121,8 @@ def evaluation_engine() -> Part:
     """Check the workers, since only they have an engine; a site without an engine accepts only CSVs."""
     container_workers = Worker.objects.alive(timezone.now()).filter(cluster=DOCKER_CLUSTER)
     if not container_workers.exists():
-        return Part(True, "no container worker, images wait")
+        waiting = Evaluation.objects.waiting().filter(submission__submission_type="docker").count()
+        return Part(waiting == 0, f"no container worker, {waiting} image{'s' * (waiting != 1)} waiting")
     if container_workers.filter(takes_containers=True).exists():
         return Part(True, "takes containers")
     return Part(False, "no worker takes containers; `manage.py doctor` says why")

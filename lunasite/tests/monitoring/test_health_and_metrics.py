@@ -16,7 +16,8 @@ from inference.tests.fake_engine import FakeEngine
 from lunasite.monitoring import parts, status_page
 from lunasite.monitoring.metrics.system import process_metrics
 from submissions import mail
-from submissions.models import Worker
+from submissions.models import Submission, Worker
+from submissions.tests.factories import make_submission
 
 NAMES = [
     "prediction_error_total", "system_cpu_percent", "system_memory_percent", "process_rss_bytes",
@@ -85,6 +86,14 @@ def test_ready_when_every_part_is(client, site):
     assert [line.split(":")[0] for line in lines] == [
         "database", "static files", "storage", "cache", "queue", "engine", "models", "mail", "proxy",
     ]  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_images_that_no_worker_takes_are_a_problem_and_none_waiting_is_not(client, site):
+    worker()
+    assert "engine: ok" in client.get("/ready").content.decode()
+    Submission.objects.filter(pk=make_submission().pk).update(submission_type="docker")
+    assert "engine: WARNING, no container worker, 1 image waiting" in client.get("/ready").content.decode()
 
 
 def broken() -> None:
