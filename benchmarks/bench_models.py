@@ -15,10 +15,10 @@ import torch
 from inference.networks.config import WEIGHTS_DIR
 from inference.networks.model.predictor import load_lesion_predictor, load_slice_predictor
 from inference.training.arguments import DATA_VARIABLE
-from inference.training.lesion_card import HELD_OUT_NAME as LESION_HELD_OUT
-from inference.training.lesion_card import lesion_figures
-from inference.training.lesion_held_out import HeldOutLesions
-from inference.training.lesion_validate import LesionRecipe
+from inference.training.lesions.card import HELD_OUT_NAME as LESION_HELD_OUT
+from inference.training.lesions.card import lesion_figures
+from inference.training.lesions.held_out import HeldOutLesions
+from inference.training.lesions.validate import LesionRecipe
 from inference.training.slice_card import HELD_OUT_NAME as SLICE_HELD_OUT
 from inference.training.slice_figures import slice_figures
 from inference.training.slice_fit import SliceRecipe

@@ -9,8 +9,8 @@ from torch import nn
 from inference.ct.phantom import Nodule
 from inference.ct.volume import CTVolume
 from inference.networks.config import WEIGHTS_DIR
-from inference.training.lesion_data import NoduleRow, nodule_set, vary_crop, widened
-from inference.training.lesion_validate import SPEC
+from inference.training.lesions.data import NoduleRow, nodule_set, vary_crop, widened
+from inference.training.lesions.validate import SPEC
 
 LESION = (WEIGHTS_DIR / "lesion.json", WEIGHTS_DIR / "lesion.safetensors")
 SLICE = (WEIGHTS_DIR / "slice.json", WEIGHTS_DIR / "slice.safetensors")

@@ -21,11 +21,11 @@ from inference.networks.model.lesion_judge import LesionJudge, network_inputs
 from inference.networks.model.weights import save_network
 
 from .arguments import options_of, parser_for
-from .lesion_card import HELD_OUT_NAME, write_lesion_card
-from .lesion_data import NoduleSet, load_nodules
-from .lesion_fit import fit_member
-from .lesion_held_out import HeldOutLesions, held_out_lesions
-from .lesion_measures import (
+from .lesions.card import HELD_OUT_NAME, write_lesion_card
+from .lesions.data import NoduleSet, load_nodules
+from .lesions.fit import fit_member
+from .lesions.held_out import HeldOutLesions, held_out_lesions
+from .lesions.measures import (
     Places,
     as_trees,
     fit_guard,
@@ -35,7 +35,7 @@ from .lesion_measures import (
     limit_of,
     nodule_fields,
 )
-from .lesion_validate import QUICK, LesionRecipe, cross_validate
+from .lesions.validate import QUICK, LesionRecipe, cross_validate
 from .metrics import fit_platt
 
 

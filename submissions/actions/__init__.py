@@ -3,10 +3,10 @@
 from submissions.actions.choice import choose
 from submissions.actions.evaluate import evaluate
 from submissions.actions.finish import complete, fail, requeue
-from submissions.actions.oversight import cancel_for, file_url
 from submissions.actions.queue import DOCKER_CLUSTER
 from submissions.actions.reuse import model_archive_of
-from submissions.actions.reveal import reveal
+from submissions.actions.staff.oversight import cancel_for, file_url
+from submissions.actions.staff.reveal import reveal
 from submissions.actions.submit import check_may_submit, submit, submit_csv
 from submissions.actions.submit_image import submit_again, submit_image, submit_reference, submit_upload
 from submissions.actions.sweep import sweep

@@ -14,15 +14,15 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import F
 
 from submissions.actions.db_retry import retry_when_away
-from submissions.actions.fair_order import mark_served
 from submissions.actions.finish import complete, fail
 from submissions.actions.heartbeat import Heartbeat
+from submissions.actions.order.fair_order import mark_served
 from submissions.actions.platform_faults import settle_database_fault, settle_platform_fault
 from submissions.actions.submit import read_csv
+from submissions.database_clock import database_now
 from submissions.faults import ParticipantError, PlatformError
 from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, StatusConflict
-from submissions.models.database_clock import database_now
 from submissions.outages import gate, hosts
 from submissions.scoring import Outcome
 from submissions.storage import files as storage

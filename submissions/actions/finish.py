@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from submissions.actions.db_retry import retry_on_deadlock, retry_when_away
 from submissions.actions.queue import CSV_CLUSTER
+from submissions.database_clock import database_now
 from submissions.failures import FAILURES
 from submissions.faults import PlatformError
 from submissions.models import Evaluation, PeriodicJob, Split, Team
-from submissions.models.database_clock import database_now
 from submissions.runner.base import TRIAL
 from submissions.scoring import METRIC_VERSION, MetricError, Outcome, curves, score
 from submissions.signals import evaluation_scored

@@ -12,8 +12,8 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
+from submissions.database_clock import database_now
 from submissions.models import Evaluation, StatusConflict
-from submissions.models.database_clock import database_now
 
 log = structlog.get_logger(__name__)
 LOOK_EVERY_S = 0.5

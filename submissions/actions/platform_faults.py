@@ -9,9 +9,9 @@ from django.db import transaction
 
 from submissions.actions.finish import requeue
 from submissions.actions.queue import cluster_of
+from submissions.database_clock import database_now
 from submissions.faults import PlatformError
 from submissions.models import Evaluation, Host, Incident
-from submissions.models.database_clock import database_now
 from submissions.outages import hosts, incidents
 
 log = structlog.get_logger(__name__)

@@ -14,9 +14,9 @@ from django_q.models import OrmQ
 from django_q.signing import BadSignature, SignedPackage
 from django_q.tasks import async_task
 
-from submissions.actions.fair_order import place_in_queue
+from submissions.actions.order.fair_order import place_in_queue
+from submissions.database_clock import database_now
 from submissions.models import Evaluation, Submission
-from submissions.models.database_clock import database_now
 
 __all__ = [
     "CLUSTERS",

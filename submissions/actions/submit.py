@@ -16,9 +16,9 @@ from lunasite.http.tracing import current_traceparent
 from submissions.actions.db_retry import retry_on_deadlock
 from submissions.actions.free_files import free_surplus
 from submissions.actions.queue import enqueue
+from submissions.database_clock import database_now
 from submissions.intake.csv.predictions import PredictionTable, read_predictions
 from submissions.models import Evaluation, Phase, Submission, Team
-from submissions.models.database_clock import database_now
 from submissions.participation.checks import check_takes_part, check_team
 from submissions.phases import errors as phase_errors
 from submissions.phases import quota

@@ -18,8 +18,8 @@ from submissions.actions.queue import (
     send_message,
     type_of,
 )
+from submissions.database_clock import database_now
 from submissions.models import Evaluation, PeriodicJob, StatusConflict
-from submissions.models.database_clock import database_now
 from submissions.outages import incidents, pauses
 
 log = structlog.get_logger(__name__)

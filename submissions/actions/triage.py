@@ -8,8 +8,8 @@ from django.utils import timezone
 from submissions.actions.free_files import free_surplus
 from submissions.actions.queue import enqueue
 from submissions.actions.submit import start_evaluation
+from submissions.database_clock import database_now
 from submissions.models import Evaluation, StatusConflict, Submission, Team
-from submissions.models.database_clock import database_now
 from submissions.phases import errors as phase_errors
 from submissions.runner.base import TRIAL
 from submissions.signals import weight_changed

@@ -9,11 +9,11 @@ import structlog
 
 from lunasite.http.tracing import continued, span
 from submissions.actions.evaluate import RunImage, evaluate
-from submissions.actions.fair_order import next_evaluations
+from submissions.actions.order.fair_order import next_evaluations
 from submissions.actions.queue import CSV_CLUSTER, cluster_of, send_message, take_message, type_of
 from submissions.actions.sweep import send_missing_messages
+from submissions.database_clock import database_now
 from submissions.models import Evaluation
-from submissions.models.database_clock import database_now
 from submissions.outages import gate, hosts, incidents, pauses
 from submissions.outages.hosts import Probe
 

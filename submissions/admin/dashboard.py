@@ -10,7 +10,7 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from submissions.actions.queue import CLUSTERS
-from submissions.admin.display import age
+from submissions.admin.lists.display import age
 from submissions.failures import FAILURES
 from submissions.models import Evaluation, Incident, Pause, Worker
 from submissions.models.worker import seen_lately

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from submissions.admin import bulk_actions
 from submissions.admin.base import ReadOnly
 from submissions.admin.bulk_actions import run_bulk_action
-from submissions.admin.display import NOTHING, change_link
+from submissions.admin.lists.display import NOTHING, change_link
 from submissions.models import Case, Dataset, Split
 from submissions.models.access import ALL_PHASES
 

@@ -14,9 +14,9 @@ from django.utils.safestring import SafeString
 from submissions.admin import bulk_actions
 from submissions.admin.base import ActionOnlyAdmin, OwnPhasesAdmin, ReadOnlyInline, fits
 from submissions.admin.bulk_actions import run_bulk_action
-from submissions.admin.display import NOTHING, age, block, change_link, duration, pretty
-from submissions.admin.export import evaluations_csv
-from submissions.admin.filters import AgeFilter, AttemptFilter, FailureCodeFilter, FaultFilter, WorkerFilter
+from submissions.admin.lists.display import NOTHING, age, block, change_link, duration, pretty
+from submissions.admin.lists.export import evaluations_csv
+from submissions.admin.lists.filters import AgeFilter, AttemptFilter, FailureCodeFilter, FaultFilter, WorkerFilter
 from submissions.models import Evaluation, EvaluationEvent, Submission
 
 

@@ -11,8 +11,8 @@ from django.http import HttpRequest
 
 from submissions.actions.queue import CLUSTERS
 from submissions.admin.base import ReadOnly
+from submissions.database_clock import database_now
 from submissions.models import Host, Incident, Pause, Worker
-from submissions.models.database_clock import database_now
 from submissions.models.outage import MAINTENANCE, host_scope, queue_scope
 from submissions.outages import hosts, pauses
 

@@ -19,7 +19,7 @@ from submissions.admin import bulk_actions
 from submissions.admin.base import OwnPhasesAdmin
 from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.dataset import datasets_visible_to
-from submissions.admin.display import NOTHING
+from submissions.admin.lists.display import NOTHING
 from submissions.admin.phase_form import PhaseForm, QuotaForm
 from submissions.models import Evaluation, Phase, Quota, Submission
 from submissions.models.access import ALL_PHASES

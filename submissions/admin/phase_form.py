@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from submissions.admin.display import window
+from submissions.admin.lists.display import window
 from submissions.kinds import KINDS
 from submissions.models import Phase, Quota
 from submissions.scoring import metrics_of

@@ -18,8 +18,8 @@ from submissions import actions
 from submissions.admin import bulk_actions
 from submissions.admin.base import ActionOnlyAdmin, OwnPhasesAdmin, ReadOnlyInline, fits
 from submissions.admin.bulk_actions import run_bulk_action
-from submissions.admin.display import change_link, pretty
-from submissions.admin.export import submissions_csv
+from submissions.admin.lists.display import change_link, pretty
+from submissions.admin.lists.export import submissions_csv
 from submissions.models import Evaluation, Submission
 
 

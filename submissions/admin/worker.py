@@ -7,7 +7,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from submissions.admin.base import ReadOnly
-from submissions.admin.display import NOTHING, age
+from submissions.admin.lists.display import NOTHING, age
 from submissions.models import Worker
 
 

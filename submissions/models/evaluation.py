@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from submissions.database_clock import database_now
 from submissions.failures import FAILURES, Failure
-from submissions.models.database_clock import database_now
 from submissions.models.submission import Submission
 from submissions.runner.base import TRIAL
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.db.models import Q
 
-from submissions.models.database_clock import database_now
+from submissions.database_clock import database_now
 
 # Six missed heartbeats: a worker that is silent for longer counts as lost.
 SILENT_AFTER = timedelta(seconds=30)

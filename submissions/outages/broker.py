@@ -9,7 +9,7 @@ from typing import Any
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 
-from submissions.models.database_clock import database_now
+from submissions.database_clock import database_now
 from submissions.outages import gate
 
 POLL_SHUT_S = 0.2

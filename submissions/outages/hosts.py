@@ -13,9 +13,9 @@ import structlog
 from django.conf import settings
 from django.db.models import F
 
+from submissions.database_clock import database_now
 from submissions.faults import SharedPart
 from submissions.models import Host, Incident, Worker
-from submissions.models.database_clock import database_now
 from submissions.outages import incidents, pauses, probes
 
 log = structlog.get_logger(__name__)

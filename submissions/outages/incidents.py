@@ -13,9 +13,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django_q.tasks import async_task
 
+from submissions.database_clock import database_now
 from submissions.faults import SharedPart
 from submissions.models import Incident, PeriodicJob
-from submissions.models.database_clock import database_now
 from submissions.outages import probes
 
 log = structlog.get_logger(__name__)

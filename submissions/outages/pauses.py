@@ -6,8 +6,8 @@ import time
 
 from django.db import transaction
 
+from submissions.database_clock import database_now
 from submissions.models import Incident, Pause
-from submissions.models.database_clock import database_now
 from submissions.models.outage import MAINTENANCE, host_scope, queue_scope
 
 Part = Incident.Part

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 from django.conf import settings
 
-from submissions.models.database_clock import database_now
+from submissions.database_clock import database_now
 from submissions.storage.base import StorageError
 from submissions.storage.files import head_of, store
 

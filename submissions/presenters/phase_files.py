@@ -9,7 +9,7 @@ from django.http import HttpResponse
 
 from lunasite.http.csv_export import as_csv
 from lunasite.http.errors import ApiError
-from submissions.actions.reveal import truth_of
+from submissions.actions.staff.reveal import truth_of
 from submissions.intake.csv.predictions import CsvProblems, template
 from submissions.models import Phase
 from submissions.presenters.score_table import truth_text

@@ -12,8 +12,8 @@ from datetime import timedelta
 from django.conf import settings
 
 from submissions.actions.queue import CLUSTERS, DOCKER_CLUSTER
+from submissions.database_clock import database_now
 from submissions.models import Evaluation, Host, Pause, Submission, Worker
-from submissions.models.database_clock import database_now
 from submissions.models.outage import host_scope, queue_scope
 from submissions.outages import pauses
 

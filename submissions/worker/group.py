@@ -20,8 +20,8 @@ from lunasite.files_at_rest import tell_wider_rights
 from submissions import actions
 from submissions.actions.db_retry import answers
 from submissions.actions.queue import CSV_CLUSTER, DOCKER_CLUSTER
+from submissions.database_clock import database_now
 from submissions.models import Worker
-from submissions.models.database_clock import database_now
 from submissions.outages import gate, incidents
 from submissions.worker.periodic_jobs import run_due_jobs
 

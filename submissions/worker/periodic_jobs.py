@@ -11,8 +11,8 @@ from django.core.management import call_command
 from submissions import actions
 from submissions.actions.free_files import free_due_files
 from submissions.actions.sweep import SWEEP, grant_grace
+from submissions.database_clock import database_now
 from submissions.models import Host, Incident, PeriodicJob, Worker
-from submissions.models.database_clock import database_now
 from submissions.uploads.resumable import drop_expired
 
 SWEEP_EVERY_S = 20.0

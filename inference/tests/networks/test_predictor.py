@@ -19,8 +19,8 @@ from inference.networks.model.slice_input import crop_to_body, prepare_slice, st
 from inference.networks.model.weights import load_network, read_config
 from inference.slice_classes import SLICE_CLASSES
 from inference.tests.network_samples import LESION, SLICE, chest_picture, lung_with, parameter_count, sphere_in_lung
-from inference.training.lesion_card import file_and_volume
-from inference.training.lesion_data import cut_around
+from inference.training.lesions.card import file_and_volume
+from inference.training.lesions.data import cut_around
 
 pytestmark = pytest.mark.slow
 

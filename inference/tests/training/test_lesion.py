@@ -9,7 +9,7 @@ from inference.ct.geometry import world_to_index
 from inference.networks.model.predictor import load_lesion_predictor
 from inference.tests.network_samples import lung_with, phantom_nodules
 from inference.training.lesion import main
-from inference.training.lesion_data import (
+from inference.training.lesions.data import (
     MARGIN_VOXELS,
     cut_around,
     load_nodules,
@@ -18,9 +18,9 @@ from inference.training.lesion_data import (
     vary_crop,
     widened,
 )
-from inference.training.lesion_fit import FitRecipe, augmented, fit_member, plain, targets_of
-from inference.training.lesion_held_out import HeldOutLesions
-from inference.training.lesion_validate import SPEC, LesionRecipe, cross_validate, fold_numbers
+from inference.training.lesions.fit import FitRecipe, augmented, fit_member, plain, targets_of
+from inference.training.lesions.held_out import HeldOutLesions
+from inference.training.lesions.validate import SPEC, LesionRecipe, cross_validate, fold_numbers
 from inference.training.metrics import auc
 
 pytestmark = [pytest.mark.slow, pytest.mark.training]

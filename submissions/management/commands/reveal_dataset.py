@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from lunasite.http.errors import ApiError
-from submissions.actions.reveal import reveal, truth_of
+from submissions.actions.staff.reveal import reveal, truth_of
 from submissions.models import Dataset
 
 

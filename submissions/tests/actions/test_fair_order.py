@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from submissions.actions.evaluate import claim
-from submissions.actions.fair_order import next_evaluations, place_in_queue
+from submissions.actions.order.fair_order import next_evaluations, place_in_queue
 from submissions.models import Evaluation, Phase
 from submissions.tests.factories import make_member, make_phase, make_submission
 

@@ -11,7 +11,7 @@ from django_q.models import OrmQ
 
 from leaderboard import tasks
 from leaderboard.models import Standing
-from submissions.admin.display import duration, window
+from submissions.admin.lists.display import duration, window
 from submissions.admin.phase_form import WindowField
 from submissions.models import Evaluation, Membership, Phase, Quota, Team
 from submissions.phases.warnings import phase_warnings

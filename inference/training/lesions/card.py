@@ -9,14 +9,14 @@ from inference.networks.model.lesion_judge import (
     MEASURED_SHARE,
 )
 from inference.networks.model.predictor import LesionPredictor, load_lesion_predictor
+from inference.training.cards import LESION_ITEMS, bullets, items_table, write_card
 
-from .cards import LESION_ITEMS, bullets, items_table, write_card
-from .lesion_data import read_rows
-from .lesion_figures import figures_table, subgroups_table
-from .lesion_held_out import HeldOutLesions
-from .lesion_measures import gather_places
-from .lesion_trust import guard_table, phantom_table, units_table
-from .lesion_validate import LesionRecipe
+from .data import read_rows
+from .figures import figures_table, subgroups_table
+from .held_out import HeldOutLesions
+from .measures import gather_places
+from .trust import guard_table, phantom_table, units_table
+from .validate import LesionRecipe
 
 VOLUME = "LIDC-IDRI-0001"
 UNDECIDED_VOTE = 3

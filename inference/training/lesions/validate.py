@@ -11,8 +11,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from inference.ct.crop_spec import CropSpec
 from inference.networks.model.architectures import LesionMember
 
-from .lesion_data import NoduleSet
-from .lesion_fit import FitRecipe, fit_member, plain
+from .data import NoduleSet
+from .fit import FitRecipe, fit_member, plain
 
 log = logging.getLogger(__name__)
 

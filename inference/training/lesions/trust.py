@@ -13,11 +13,11 @@ from inference.ct.phantom import Nodule, make_phantom
 from inference.ct.reading.metaimage import read_volume
 from inference.ct.volume import CTVolume
 from inference.networks.model.predictor import LesionPredictor
+from inference.training.cards import table
+from inference.training.metrics import exact_share
 
-from .cards import table
-from .lesion_data import read_rows
-from .lesion_measures import Places, held_out_doubt, is_volume, limit_of
-from .metrics import exact_share
+from .data import read_rows
+from .measures import Places, held_out_doubt, is_volume, limit_of
 
 OFFSET_HU = 1024
 STEP_FILES = 8

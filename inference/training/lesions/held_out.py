@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from inference.ct.lesion_shape import Shape
 from inference.networks.model.lesion_judge import combined_logit, diameter_of, effective_size_mm, hand_features
+from inference.training.metrics import cross_fitted
 
-from .lesion_data import NoduleSet
-from .lesion_measures import fit_hand
-from .lesion_validate import OutOfFold
-from .metrics import cross_fitted
+from .data import NoduleSet
+from .measures import fit_hand
+from .validate import OutOfFold
 
 Floats = NDArray[np.float64]
 DIGITS = 5

@@ -20,7 +20,7 @@ from inference.ct.volume import CTVolume
 from inference.networks.model.lesion_judge import hand_features
 from inference.networks.model.trees import Trees
 
-from .lesion_data import NoduleRow, read_rows
+from .data import NoduleRow, read_rows
 
 HAND_PENALTY = 0.1
 GUARD_FOLDS = 5

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from inference.networks.model.architectures import LesionMember
 
-from .lesion_data import MARGIN_VOXELS, NoduleSet
+from .data import MARGIN_VOXELS, NoduleSet
 
 # On a processor without AVX-512, the backward pass of torch 2.13's channels-last 2D convolutions corrupts the heap at
 # a width of 4: the process aborts ("double free or corruption") or hangs. Multiples of 8, the floats of an AVX2

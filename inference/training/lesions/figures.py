@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .cards import table
-from .lesion_held_out import HeldOutLesions
-from .metrics import (
+from inference.training.cards import table
+from inference.training.metrics import (
     Estimate,
     auc,
     brier,
@@ -14,6 +13,8 @@ from .metrics import (
     exact_share,
     paired_auc,
 )
+
+from .held_out import HeldOutLesions
 
 UNDECIDED_VOTE = 3
 THRESHOLD = 0.5

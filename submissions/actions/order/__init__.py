@@ -1,0 +1,1 @@
+"""The order in which teams are served."""

@@ -1,0 +1,1 @@
+"""What staff do with what belongs to others: each is a line of the audit log."""

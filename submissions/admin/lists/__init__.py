@@ -1,0 +1,1 @@
+"""What lists in the admin show, filter and export."""
