@@ -1,6 +1,7 @@
 """Write model cards as plain Markdown; the training code calls this."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 NOT_CLINICAL = (
@@ -76,3 +77,8 @@ def items_table(items: Sequence[Item]) -> str:
     Sources: Collins et al., TRIPOD+AI, BMJ (2024); Tejani et al., CLAIM 2024 update, Radiology: AI (2024).
     """
     return table(("topic", "asked for by", "where"), items)
+
+
+def pseudonym(name: str) -> str:
+    """Return a digest that stands for a case, a patient or a series of the data in a table that is shipped."""
+    return sha256(name.encode()).hexdigest()[:12]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .cards import pseudonym
 from .slice_data import Pictures
 from .slice_heads import Examples, Scores
 
@@ -23,7 +24,8 @@ DIGITS = 5
 class HeldOutSlices:
     """One row per picture, answered by layers that had not seen its series or block.
 
-    name, source, group: (n,). label: (n,) class number; of the second source's cancers 0, as their type is not known.
+    name, group: (n,) pseudonyms: the table is shipped, and tells no picture by its name.
+    source: (n,). label: (n,) class number; of the second source's cancers 0, as their type is not known.
     p0 to p3: (n,) probabilities. foreign: (n,) logit of being no chest CT. distance: (n,), about 1 where familiar.
     """
 
@@ -79,8 +81,9 @@ def held_out_slices(
     rows = [*first.rows, *second.rows]
     probability = scores.probabilities(temperature)
     return HeldOutSlices(
-        np.array([f"{row.path.parent.name}/{row.path.name}" for row in rows]),
-        np.repeat(SOURCES, [len(first.rows), len(second.rows)]), examples.group, examples.label,
+        np.array([pseudonym(f"{row.path.parent.name}/{row.path.name}") for row in rows]),
+        np.repeat(SOURCES, [len(first.rows), len(second.rows)]),
+        np.array([pseudonym(str(group)) for group in examples.group]), examples.label,
         probability[:, 0], probability[:, 1], probability[:, 2], probability[:, 3],
         scores.foreign.astype(float), scores.distance.astype(float),
     )  # fmt: skip

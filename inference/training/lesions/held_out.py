@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from inference.ct.lesion_shape import Shape
 from inference.networks.model.lesion_judge import combined_logit, diameter_of, effective_size_mm, hand_features
+from inference.training.cards import pseudonym
 from inference.training.metrics import cross_fitted
 
 from .data import NoduleSet
@@ -27,7 +28,8 @@ DIGITS = 5
 class HeldOutLesions:
     """One row per nodule, answered by parts that had not seen its patient.
 
-    name, patient: (n,). fold, label, vote: (n,). diameter_mm: by the readers. slice_mm, pixel_mm: of the scan.
+    name, patient: (n,) pseudonyms: the table is shipped, and tells no case of the data by its name.
+    fold, label, vote: (n,). diameter_mm: by the readers. slice_mm, pixel_mm: of the scan.
     network: the members' mean logit. logit: combined, before calibration. probability: calibrated on the other folds.
     estimated_mm: the estimated diameter.
     """
@@ -82,7 +84,8 @@ def held_out_lesions(nodules: NoduleSet, shapes: list[Shape], found: OutOfFold) 
         seen_mm, np.array([shape.diameter_mm for shape in shapes]), np.array([shape.in_lung for shape in shapes])
     )
     return HeldOutLesions(
-        np.array([row.path.stem for row in nodules.rows]), nodules.patient, found.fold, nodules.label, nodules.vote,
+        np.array([pseudonym(row.path.stem) for row in nodules.rows]),
+        np.array([pseudonym(patient) for patient in nodules.patient]), found.fold, nodules.label, nodules.vote,
         nodules.diameter_mm, np.array([row.spacing_zyx_mm[0] for row in nodules.rows]),
         np.array([row.spacing_zyx_mm[2] for row in nodules.rows]), found.logit, logit,
         cross_fitted(nodules.label, logit, found.fold), estimated,
