@@ -32,6 +32,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "submissions.view_evaluation", "submissions.change_evaluation", "submissions.view_evaluationevent",
         "submissions.view_team", "submissions.change_team", "submissions.view_membership",
         "submissions.view_participation", "submissions.view_auditevent", "submissions.view_worker",
+        "submissions.view_host", "submissions.view_incident",
+        "submissions.view_pause", "submissions.add_pause", "submissions.delete_pause",
         "inference.view_prediction", "inference.view_driftrow",
         "axes.view_accessattempt", "axes.delete_accessattempt",
         "mfa.view_authenticator", "mfa.delete_authenticator",
