@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='rankcomparison',
             name='split',
-            field=models.CharField(choices=[('public', 'public: its scores show at once'), ('private', 'private: its scores show when the phase ends'), ('sample', 'sample: handed out with its truth, scored apart')], max_length=10),
+            field=models.CharField(choices=[('public', 'public: its scores show at once'), ('private', 'private: its scores show when the phase ends'), ('sample', 'sample: handed out, scored apart')], max_length=10),
         ),
     ]

@@ -32,8 +32,8 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
     dataset_version = serializers.IntegerField(source="dataset.version")
     commitment = serializers.CharField(source="dataset.content_hash")
     truth = serializers.SerializerMethodField()
-    cases = serializers.SerializerMethodField()
-    sample_cases = serializers.SerializerMethodField()
+    cases = serializers.IntegerField(source="n_counted")  # counted by the view for all phases at once
+    sample_cases = serializers.IntegerField(source="n_samples")
     is_open = serializers.SerializerMethodField()
     disclosure = serializers.SerializerMethodField()
     metric = serializers.CharField(source="ranking_metric")
@@ -52,12 +52,6 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
             "decimals", "score_digits", "interval_digits", "ladder_step", "quotas", "tries_left",
             "accepts_csv", "accepts_docker", "csv", "container",
         ]  # fmt: skip
-
-    def get_cases(self, phase: Phase) -> int:
-        return phase.dataset.scored_cases().count()
-
-    def get_sample_cases(self, phase: Phase) -> int:
-        return phase.dataset.sample_cases().count()
 
     def get_truth(self, phase: Phase) -> str | None:
         """Null until the truth is published."""

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -35,7 +35,7 @@ from submissions.api.serializers import (
     SubmissionSerializer,
 )
 from submissions.intake.csv.predictions import CsvProblems
-from submissions.models import Evaluation, Phase, Submission
+from submissions.models import Evaluation, Phase, Split, Submission
 from submissions.models.phase import PhaseQuerySet
 from submissions.presenters.phase_files import samples_file, template_file, truth_file
 from submissions.presenters.report import report_of
@@ -69,7 +69,11 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
         return super().get_permissions() if self.action == "check" else [AllowAny()]
 
     def get_queryset(self) -> PhaseQuerySet:
-        return Phase.objects.visible_to(self.request.user).select_related("dataset").prefetch_related("quotas")
+        phases = Phase.objects.visible_to(self.request.user).select_related("dataset").prefetch_related("quotas")
+        is_sample = Q(dataset__cases__split=Split.SAMPLE)
+        return phases.annotate(
+            n_samples=Count("dataset__cases", filter=is_sample), n_counted=Count("dataset__cases", filter=~is_sample)
+        )
 
     def get_object(self) -> Phase:
         """Return the phase of a slug or number. Raises NotFound."""

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='dataset',
             name='revealed_at',
-            field=models.DateTimeField(blank=True, editable=False, help_text='Since when truth and nonce are public.', null=True),
+            field=models.DateTimeField(blank=True, editable=False, help_text='Since when all of it is public.', null=True),
         ),
         migrations.AddField(
             model_name='dataset',
@@ -44,6 +44,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='case',
             name='split',
-            field=models.CharField(choices=[('public', 'public: its scores show at once'), ('private', 'private: its scores show when the phase ends'), ('sample', 'sample: handed out with its truth, scored apart')], default='public', max_length=10),
+            field=models.CharField(choices=[('public', 'public: its scores show at once'), ('private', 'private: its scores show when the phase ends'), ('sample', 'sample: handed out, scored apart')], default='public', max_length=10),
         ),
     ]

@@ -36,7 +36,7 @@ class Dataset(models.Model):
     nonce = models.CharField(max_length=64, default=new_secret, editable=False)
     bootstrap_seed = models.PositiveIntegerField(default=new_seed, editable=False)
     revealed_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Since when truth and nonce are public."
+        null=True, blank=True, editable=False, help_text="Since when all of it is public."
     )
 
     class Meta:
@@ -65,7 +65,7 @@ class Dataset(models.Model):
 class Split(models.TextChoices):
     PUBLIC = "public", "public: its scores show at once"
     PRIVATE = "private", "private: its scores show when the phase ends"
-    SAMPLE = "sample", "sample: handed out with its truth, scored apart"
+    SAMPLE = "sample", "sample: handed out, scored apart"
 
 
 class Case(models.Model):

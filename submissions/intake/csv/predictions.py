@@ -232,14 +232,15 @@ class _Reading:
         return value
 
     def _missing(self) -> Missing:
-        """Return the ids that no line holds, sorted, because their own order may tell the labels.
+        """Return the ids that no line holds, by length and name, because their own order may tell the labels.
 
         An unreadable line may hold any id.
         """
         if self.kind.rows_a_case[0] == 0:
             return Missing()
         seen = self.first_line.keys() | self.unread_ids
-        ids = tuple(sorted(public_id for public_id in self.ids if public_id not in seen))
+        missing = [public_id for public_id in self.ids if public_id not in seen]
+        ids = tuple(sorted(missing, key=lambda public_id: (len(public_id), public_id)))
         return Missing(max(0, len(ids) - self.unreadable), () if self.unreadable else ids)
 
     def _hints(self) -> list[str]:
