@@ -84,10 +84,10 @@ def _is_there(key: str) -> bool:
 
 
 def predictions_csv(phase: Phase, skill: float, seed: int) -> bytes:
-    """Return synthetic predictions that match the truth to the degree that `skill` sets."""
+    """Return synthetic predictions, sample cases included, that match the truth to the degree that `skill` sets."""
     rng = np.random.default_rng(seed)
     lines = [",".join(phase.kind.template_header())]
-    for public_id, truth in phase.dataset.scored_cases().values_list("public_id", "truth"):
+    for public_id, truth in phase.dataset.cases.order_by("position").values_list("public_id", "truth"):
         lines.append(f"{public_id},{_values(phase, truth, skill, rng)}")
     return "\n".join([*lines, ""]).encode()
 

@@ -88,7 +88,7 @@ def test_shows_every_state_with_real_scores_and_says_what_to_do(demo, tmp_path):
     assert "http://localhost:8042/phases/phantom-lesions/" in text
     assert demo_password() in text
     assert all(account.username in text for account in ACCOUNTS)
-    assert read_csv(phase, (tmp_path / "samples" / "predictions.csv").read_bytes()).rows == 24
+    assert read_csv(phase, (tmp_path / "samples" / "predictions.csv").read_bytes()).rows == 28  # four of them samples
     with pytest.raises(CsvProblems):
         read_csv(phase, (tmp_path / "samples" / "predictions-broken.csv").read_bytes())
 
