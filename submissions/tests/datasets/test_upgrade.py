@@ -11,7 +11,7 @@ from submissions.datasets.commitment import commitment
 from submissions.models import Dataset
 from submissions.tests.factories import evaluated, make_dataset, make_phase
 
-migration = importlib.import_module("submissions.migrations.0007_commit_to_datasets")
+migration = importlib.import_module("submissions.migrations.0008_commit_to_datasets")
 
 
 @pytest.mark.django_db
