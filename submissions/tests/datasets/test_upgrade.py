@@ -6,7 +6,7 @@ import zlib
 import pytest
 from django.apps import apps
 
-from submissions.actions.reveal import truth_of
+from submissions.actions.staff.reveal import truth_of
 from submissions.datasets.commitment import commitment
 from submissions.models import Dataset
 from submissions.tests.factories import evaluated, make_dataset, make_phase
