@@ -41,7 +41,8 @@ def grown(settings, tmp_path):
     for n, age in enumerate((OLD, YOUNG)):
         at = timezone.now() - age
         Session.objects.create(session_key=str(n), session_data="", expire_date=at + timedelta(hours=1))
-        ApiToken.objects.filter(pk=create_token(user=user, name=str(n))[0].pk).update(expiry=at + timedelta(hours=1))
+        token, _ = create_token(user=make_user(), name=str(n))
+        ApiToken.objects.filter(pk=token.pk).update(expiry=at + timedelta(hours=1))
         Prediction.objects.create(request_id=str(n), at=at, caller="c", endpoint="slice", status=200, milliseconds=1)
         drift_row(at).save()
         drift_file.append(settings.DRIFT_CURRENT_PATH, [at.isoformat(timespec="milliseconds"), *[1] * 10, "normal", 1])
