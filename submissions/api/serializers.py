@@ -163,7 +163,8 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
         }  # fmt: skip
 
     def get_progress(self, submission: Submission) -> dict[str, Any]:
-        return progress_of(submission.latest, timezone.now(), self.context["request"].user).as_dict()
+        line = self.context.setdefault("line", {})
+        return progress_of(submission.latest, timezone.now(), self.context["request"].user, line).as_dict()
 
     def get_seconds(self, submission: Submission) -> int | None:
         return run_seconds(submission.latest, timezone.now(), self.context["request"].user)

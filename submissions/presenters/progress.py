@@ -52,11 +52,13 @@ def view_for(evaluation: Evaluation, now: datetime, user: Any = None) -> View:
     return phase.view_of(user, now) if user is not None else phase.view_in(phase.state(now))
 
 
-def progress_of(evaluation: Evaluation, now: datetime, user: Any = None) -> Progress:
-    """Return the progress of the evaluation at `now`, as `user` may see it."""
+def progress_of(
+    evaluation: Evaluation, now: datetime, user: Any = None, line: dict[str, Any] | None = None
+) -> Progress:
+    """Return the progress of the evaluation at `now`, as `user` may see it. line: of `place_in_queue`, for lists."""
     status = Evaluation.Status
     if evaluation.status == status.PENDING:
-        return _waiting(evaluation, now)
+        return _waiting(evaluation, line)
     if evaluation.status == status.RUNNING:
         return _running(evaluation, now, view_for(evaluation, now, user))
     if evaluation.status == status.COMPLETED:
@@ -66,8 +68,8 @@ def progress_of(evaluation: Evaluation, now: datetime, user: Any = None) -> Prog
     return Progress(_step_reached(evaluation), sentence)
 
 
-def _waiting(evaluation: Evaluation, now: datetime) -> Progress:
-    place = place_in_queue(evaluation)
+def _waiting(evaluation: Evaluation, line: dict[str, Any] | None) -> Progress:
+    place = place_in_queue(evaluation, line)
     outlook = outlook_of(evaluation.submission.submission_type)
     return Progress("queued", outlook.sentence(place), place=place, starts_in_s=outlook.wait_s(place))
 

@@ -78,11 +78,17 @@ def mark_served(evaluation: Evaluation, now: datetime) -> None:
     Team.objects.filter(pk=evaluation.submission.team_id).update(served_at=now)  # type: ignore[misc]
 
 
-def place_in_queue(evaluation: Evaluation) -> int:
-    """Return the evaluation's place in the queue of its type, as teams take turns from now on; 1 is next."""
+def place_in_queue(evaluation: Evaluation, line: dict[str, list[TeamInLine]] | None = None) -> int:
+    """Return the evaluation's place in the queue of its type, as teams take turns from now on; 1 is next.
+
+    line: keeps the teams by queue, so that a list of evaluations counts them once.
+    """
     submission = evaluation.submission
     waiting = waiting_of(submission.submission_type)
-    teams = teams_in_line(waiting, submission.submission_type)
+    line = {} if line is None else line
+    if submission.submission_type not in line:
+        line[submission.submission_type] = teams_in_line(waiting, submission.submission_type)
+    teams = line[submission.submission_type]
     priority, team_id = submission.phase.priority, submission.team_id  # type: ignore[attr-defined]
     beside = [team for team in teams if team.priority == priority]
     position = next((n for n, team in enumerate(beside) if team.team == team_id), None)
