@@ -7,9 +7,11 @@ holds up a team with one by at most one of its own.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db.models import Count, Min, QuerySet
 
@@ -78,23 +80,27 @@ def mark_served(evaluation: Evaluation, now: datetime) -> None:
     Team.objects.filter(pk=evaluation.submission.team_id).update(served_at=now)  # type: ignore[misc]
 
 
-def place_in_queue(evaluation: Evaluation, line: dict[str, list[TeamInLine]] | None = None) -> int:
+def place_in_queue(evaluation: Evaluation, line: dict[Any, Any] | None = None) -> int:
     """Return the evaluation's place in the queue of its type, as teams take turns from now on; 1 is next.
 
-    line: keeps the teams by queue, so that a list of evaluations counts them once.
+    line: keeps what was counted, so that a list of evaluations counts each queue and team once.
     """
     submission = evaluation.submission
     waiting = waiting_of(submission.submission_type)
     line = {} if line is None else line
     if submission.submission_type not in line:
         line[submission.submission_type] = teams_in_line(waiting, submission.submission_type)
-    teams = line[submission.submission_type]
+    teams: list[TeamInLine] = line[submission.submission_type]
     priority, team_id = submission.phase.priority, submission.team_id  # type: ignore[attr-defined]
     beside = [team for team in teams if team.priority == priority]
     position = next((n for n, team in enumerate(beside) if team.team == team_id), None)
     if position is None:  # it was claimed a moment ago
         return 1
-    own = waiting.filter(submission__phase__priority=priority, submission__team=team_id, pk__lte=evaluation.pk).count()
+    key = (submission.submission_type, priority, team_id)
+    if key not in line:
+        of_team = waiting.filter(submission__phase__priority=priority, submission__team=team_id)
+        line[key] = list(of_team.order_by("pk").values_list("pk", flat=True))
+    own = bisect_right(line[key], evaluation.pk)
     turn = own + beside[position].running
     ahead = sum(team.count for team in teams if team.priority > priority) + own - 1
     for n, team in enumerate(beside):
