@@ -164,7 +164,9 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
 
     def get_progress(self, submission: Submission) -> dict[str, Any]:
         line = self.context.setdefault("line", {})
-        return progress_of(submission.latest, timezone.now(), self.context["request"].user, line).as_dict()
+        evaluation = submission.latest
+        evaluation.submission = submission  # with its phase, which the evaluation's own would fetch for each row
+        return progress_of(evaluation, timezone.now(), self.context["request"].user, line).as_dict()
 
     def get_seconds(self, submission: Submission) -> int | None:
         return run_seconds(submission.latest, timezone.now(), self.context["request"].user)
