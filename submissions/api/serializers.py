@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -162,11 +163,15 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
             "try_counted": submission.try_counts,
         }  # fmt: skip
 
+    @cached_property
+    def _line(self) -> dict[Any, Any]:
+        """What `place_in_queue` counted for the rows of this list."""
+        return {}
+
     def get_progress(self, submission: Submission) -> dict[str, Any]:
-        line = self.context.setdefault("line", {})
         evaluation = submission.latest
         evaluation.submission = submission  # with its phase, which the evaluation's own would fetch for each row
-        return progress_of(evaluation, timezone.now(), self.context["request"].user, line).as_dict()
+        return progress_of(evaluation, timezone.now(), self.context["request"].user, self._line).as_dict()
 
     def get_seconds(self, submission: Submission) -> int | None:
         return run_seconds(submission.latest, timezone.now(), self.context["request"].user)
