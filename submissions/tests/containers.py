@@ -21,6 +21,13 @@ PREFIX = "luna"
 TEST_LIMITS = Limits(memory_mib=256, cpus=1.0, timeout_s=60, startup_s=20, predict_timeout_s=10, tmp_mib=64, shm_mib=16)
 
 
+def open_to_all(folder):
+    """Give a build context an ordinary checkout's modes: by the site's umask an image's user could not read it."""
+    for path in [Path(folder), *Path(folder).rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
+
+
 def docker(*arguments, text=None):
     """Run the docker command line and return what it prints."""
     done = subprocess.run(["docker", *arguments], input=text, capture_output=True, text=True, timeout=120)
@@ -52,6 +59,7 @@ class Bench:
         if context is None:
             image_id = docker(*common, "-", text=dockerfile)
         else:
+            open_to_all(context)
             image_id = docker(*common, "-f", "-", str(context), text=dockerfile)
         self.built.append(tag)
         return self.engine.image(tag).image_id if image_id else ""
