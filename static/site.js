@@ -91,7 +91,9 @@
     enhance(document.querySelector("main"));
     const again = document.querySelector("main form[data-upload] input[type=file]");
     if (again && again.name === sent.name) again.files = sent.files;
-    const problem = document.querySelector("main .notice, main .errorlist") || document.querySelector("main");
+    // What went wrong, before any notice that the page always has.
+    const problem = ["main [role=alert], main .errorlist", "main .notice", "main"]
+      .map((selector) => document.querySelector(selector)).find(Boolean);
     problem.tabIndex = -1; // else the keyboard would begin the page anew
     problem.focus({ preventScroll: true });
     problem.scrollIntoView({ block: "center" });

@@ -94,7 +94,8 @@ def _model_dir(archive: str, folder: Path) -> Path | None:
     """Lay a model archive out for the container. Raises ContainerFault(MODEL_ARCHIVE)."""
     if not archive:
         return None
-    folder.mkdir(mode=0o755)
+    folder.mkdir()
+    folder.chmod(0o755)  # whatever the umask: the container's user enters it
     try:
         unpack_model(Path(archive), folder)
     except ParticipantError as error:

@@ -5,27 +5,11 @@ import math
 import numpy as np
 import pytest
 import SimpleITK
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from submissions.tests.factories import make_member
 
-from .conftest import CHROMIUM
-
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-# The software renderer of Chromium: WebGL 2 without a graphics card.
-SOFTWARE = [
-    *[flag for flag in CHROMIUM["args"] if flag != "--disable-gpu"],
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM["executable_path"], args=SOFTWARE)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
