@@ -68,6 +68,8 @@ class Bench:
         lines = f"FROM {self.driver}\nCOPY . /model\nENTRYPOINT []\nEXPOSE 8000\nCMD {command}\n"
         (context / "Dockerfile").write_text(lines)
         tag = f"bench-{secrets.token_hex(4)}"
+        for path in [context, *context.rglob("*")]:
+            path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
         docker("build", "-q", "-t", tag, str(context))
         path = self.folder / f"{tag}.tar"
         docker("save", "-o", str(path), tag)
