@@ -58,6 +58,8 @@ class Bench:
 
     def archive(self, pause, filler_bytes=0, program=PROGRAM):
         """Return (path of a saved archive, image ID) of a program that takes `pause` seconds a call."""
+        from submissions.tests.containers import open_to_all
+
         context = Path(tempfile.mkdtemp(dir=self.folder))
         (context / "program.py").write_text(program.replace("{pause}", str(pause)))
         shutil.copy(ROOT / "submissions/tests/hostile/serving.py", context)
@@ -68,8 +70,7 @@ class Bench:
         lines = f"FROM {self.driver}\nCOPY . /model\nENTRYPOINT []\nEXPOSE 8000\nCMD {command}\n"
         (context / "Dockerfile").write_text(lines)
         tag = f"bench-{secrets.token_hex(4)}"
-        for path in [context, *context.rglob("*")]:
-            path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
+        open_to_all(context)
         docker("build", "-q", "-t", tag, str(context))
         path = self.folder / f"{tag}.tar"
         docker("save", "-o", str(path), tag)

@@ -57,6 +57,8 @@ def prepare(folder):
 
 def archive(folder, driver):
     """Return a small image's archive; the image itself is not left on the engine."""
+    from submissions.tests.containers import open_to_all
+
     context = folder / "context"
     context.mkdir()
     (context / "program.py").write_text(PROGRAM)
@@ -64,8 +66,7 @@ def archive(folder, driver):
     command = '["/usr/bin/python3", "-S", "-u", "/model/program.py"]'
     (context / "Dockerfile").write_text(f"FROM {driver}\nCOPY . /model\nENTRYPOINT []\nCMD {command}\n")
     tag = f"chaos-{secrets.token_hex(4)}"
-    for path in [context, *context.rglob("*")]:
-        path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
+    open_to_all(context)
     subprocess.run(["docker", "build", "-q", "-t", tag, str(context)], check=True, capture_output=True)
     data = subprocess.run(["docker", "save", tag], check=True, capture_output=True).stdout
     subprocess.run(["docker", "rmi", tag], check=True, capture_output=True)

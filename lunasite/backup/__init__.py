@@ -6,3 +6,6 @@ backups/<time>/database.*        the database's dump
 backups/<time>/feedback|drift/…  files that do change
 backups/<time>/keys.json         SECRET_KEY and the key that signs records
 """
+
+# The periodic job under which a complete backup is recorded; the metric backup_age_seconds reads it.
+JOB = "backup"

@@ -10,15 +10,13 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from lunasite.backup import database, sources
+from lunasite.backup import JOB, database, sources
 from lunasite.backup.manifest import Manifest, StoredFile, latest, manifest_name, stamps
 from lunasite.backup.places import Place, file_pieces, scratch_file
 from submissions.database_clock import database_now
 from submissions.models import PeriodicJob
 from submissions.storage.base import MissingFile
 from submissions.storage.files import store
-
-JOB = "backup"  # read by the metric backup_age_seconds
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from inference.drift import log as drift_log
 from inference.models import Feedback
+from lunasite.backup import JOB as BACKUP_JOB
 from lunasite.monitoring.metrics.durations import Durations, run_times, wait_times
 from submissions.actions.queue import CLUSTERS
 from submissions.failures import FAILURES
@@ -28,8 +29,6 @@ from submissions.models import Evaluation, PeriodicJob, Worker
 
 log = structlog.get_logger(__name__)
 
-# The periodic job under which `manage.py backup` records that it is complete.
-BACKUP = "backup"
 NOTHING: dict[str, Any] = {"n": 0, "oldest": None}
 
 
@@ -121,7 +120,7 @@ def mail() -> Iterator[Metric]:
 
 
 def backup() -> Iterator[Metric]:
-    done_at = PeriodicJob.objects.filter(name=BACKUP).values_list("done_at", flat=True).first()
+    done_at = PeriodicJob.objects.filter(name=BACKUP_JOB).values_list("done_at", flat=True).first()
     age = seconds_since(done_at) if done_at else math.inf
     yield GaugeMetricFamily("backup_age_seconds", "Since the last complete backup; infinite without one.", age)
 

@@ -27,6 +27,7 @@ import pytest
 
 from inference.ct.phantom import make_phantom
 from inference.ct.writing import write_mha
+from submissions.tests.containers import open_to_all
 
 from .compose_file import ROOT, example_environment, read_compose, run_arguments
 
@@ -318,7 +319,7 @@ def test_nothing_but_the_volumes_can_be_written(composed):
 def test_a_csv_and_an_image_reach_the_board(composed):
     """The way of a newcomer: an organiser's dataset and phase, a participant's token, two submissions, the board."""
     draw_dataset(composed.incoming)
-    open_to_the_site(composed.incoming)
+    open_to_all(composed.incoming)
     manage = ("python", "manage.py")
     imported = ("import_dataset", "--kind", "lesion", "--name", "phantoms", "--truth", "/incoming/truth.csv",
                 "--images", "/incoming", "--split-column", "split")  # fmt: skip
@@ -331,7 +332,7 @@ def test_a_csv_and_an_image_reach_the_board(composed):
     )
     composed.inside("web", *manage, "shell", "-c", make_team)
     save_example(composed.incoming / "model.tar.gz")
-    open_to_the_site(composed.incoming)
+    open_to_all(composed.incoming)
     csv_id = post(composed, token, "/api/v1/submissions", "/incoming/predictions.csv")
     image_id = post(composed, token, "/api/v1/submissions/docker", "/incoming/model.tar.gz")
     for submission in (csv_id, image_id):
@@ -354,12 +355,6 @@ def draw_dataset(folder: Path) -> None:
                 predictions.append(f"s.{number}_{lesion},{0.9 if nodule.is_malignant else 0.2}")
     (folder / "truth.csv").write_text("\n".join(truth) + "\n")
     (folder / "predictions.csv").write_text("\n".join(predictions) + "\n")
-
-
-def open_to_the_site(folder: Path) -> None:
-    """Let uid 10001 read the files: Django's settings have set a strict umask in this process, too."""
-    for path in folder.iterdir():
-        path.chmod(0o644)
 
 
 def save_example(path: Path) -> None:
