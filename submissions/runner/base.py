@@ -32,6 +32,7 @@ class RunError(Exception):
     text. staff_detail: whatever helps staff. answered: cases answered before it happened. logs: the
     end of what the model printed, to be shown as the stage allows. status, answer: of the HTTP call that failed, the
     first kilobyte of its body; diagnosis: what to change. These three only of a trial on public sample cases.
+    wanted_output, outputs: the answer file that was missing, and the files that were there instead.
     """
 
     code = "CANCELLED"
@@ -42,6 +43,8 @@ class RunError(Exception):
     status = 0
     answer = ""
     diagnosis = ""
+    wanted_output = ""
+    outputs: tuple[str, ...] = ()
     exit_code: int | None = None
 
 

@@ -23,7 +23,7 @@ class Evidence:
     status, answer: of the HTTP call that failed, with the first kilobyte of its body. port, listening: which port was
     called and which listened. command_fault: what is wrong with the start program's file (`crlf`, `loader`, `missing`).
     memory_mib, shm_mib: limits; peak_mib: the most memory that was seen. too_large: folders that stayed read-only since
-    they hold more than kept_mib.
+    they hold more than kept_mib. wanted_output: the answer file that /output lacks; outputs: the files in it.
     """
 
     code: str
@@ -43,6 +43,8 @@ class Evidence:
     peak_mib: int = 0
     too_large: tuple[str, ...] = ()
     kept_mib: int = 0
+    wanted_output: str = ""
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ TABLE: tuple[Pattern, ...] = (
     Pattern("csv_names", "Status {status}: the service wants a field called `{field}`, as in LUNA25's table: choose those names on the form (API: adapter={{\"field_names\": \"csv\"}}).", FIELD.replace(r"[A-Za-z_]\w{0,60}", r"[A-Z]\w{0,60}"), when=_is_status(400, 422), over=_body),
     Pattern("other_field", "Status {status}: the service complains of the field `{field}`: the guide lists what is sent; take other names with `field_names`, leave some out with `omit`.", FIELD, when=_is_status(400, 422), over=_body),
     Pattern("refused_fields", "Status {status}: the service did not take the fields as they are sent; its answer says which. Fit them with `file_field`, `field_names` and `omit`.", when=_is_status(400, 415, 422)),
+    Pattern("other_output", "The answer is read from /output/{wanted_output}, and the program wrote {written}: write the answer to /output/{wanted_output}.", when=lambda seen: bool(seen.wanted_output and seen.outputs)),
+    Pattern("no_output", "The program ended without an error and wrote nothing to /output: write the answer to /output/{wanted_output} before it ends.", when=lambda seen: bool(seen.wanted_output)),
     Pattern("wrong_place", "The answer has no probability at the agreed place: its keys are shown below; name the right one as `probability_path`, such as data.probability.", when=lambda seen: seen.code == "BAD_PREDICTION" and bool(seen.answer)),
 )  # fmt: skip
 
@@ -151,6 +155,7 @@ def _words(seen: Evidence, found: re.Match[str] | None) -> dict[str, object]:
         **{field: getattr(seen, field) for field in Evidence.__dataclass_fields__},
         "ports": ", ".join(map(str, seen.listening[:5])),
         "first_port": seen.listening[0] if seen.listening else 0,
+        "written": ", ".join(f"/output/{name[:SHOWN_NAME]}" for name in seen.outputs[:5]),
         "gpu_words": "one" if seen.gpu else "none",
         "package": package or (f"the package of {name}" if name.startswith("lib") else name.partition(".")[0]),
         **groups,

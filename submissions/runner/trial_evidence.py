@@ -19,6 +19,8 @@ def evidence_of(error: ContainerFault, limits: Limits, reading: ImageReading | N
         status=error.status,
         answer=error.answer,
         exit_code=error.exit_code,
+        wanted_output=error.wanted_output,
+        outputs=error.outputs,
         command=command,
         command_fault=command_fault,
         gpu=limits.gpu,

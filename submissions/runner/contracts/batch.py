@@ -337,12 +337,19 @@ def _write_json(path: Path, value: Any) -> None:
     path.chmod(0o644)
 
 
+def _missing(wanted: str, members: Mapping[str, tarfile.TarInfo]) -> ContainerFault:
+    fault = ContainerFault("OUTPUT_MISSING", f"No {wanted} was in /output.")
+    fault.wanted_output = wanted
+    fault.outputs = tuple(name for name, member in members.items() if name and not member.isdir())
+    return fault
+
+
 def answer_in(archive: tarfile.TarFile | None, names: Sequence[str]) -> bytes:
     """Return the answer file of an output folder: the first there is of `names`. Raises ContainerFault(OUTPUT_…)."""
     members = {member.name.partition("/")[2]: member for member in archive or ()}
     member = next((members[name] for name in names if name in members), None)
     if archive is None or member is None:
-        raise ContainerFault("OUTPUT_MISSING", f"No {names[0]} was in /output.")
+        raise _missing(names[0], members)
     if not member.isreg():
         raise ContainerFault("OUTPUT_NOT_REGULAR", f"{member.name.partition('/')[2]} is no regular file.")
     content = archive.extractfile(member)

@@ -92,7 +92,7 @@ FAILING = {
     ),
     "no_output": Foreign(
         on_the_site(algorithm(output="other")), fields={"contract": "batch"}, weights=WEIGHTS,
-        words=("lung-nodule-malginancy-likelihoods.json",),
+        words=("read from /output/lung-nodule-malginancy-likelihoods.json", "wrote /output/other.json"),
     ),
 }  # fmt: skip
 

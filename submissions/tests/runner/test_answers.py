@@ -8,10 +8,12 @@ import pytest
 
 from submissions.kinds import KINDS
 from submissions.kinds.lesion import clinical_information, points_of_interest
-from submissions.runner.base import Call, ContainerFault, RunCase
+from submissions.runner.base import Call, ContainerFault, Limits, RunCase
 from submissions.runner.contracts.batch import answer_in, read_answers, write_input
 from submissions.runner.contracts.http import read_body
+from submissions.runner.diagnosis import diagnose
 from submissions.runner.pseudonymize import pseudonymize_cases
+from submissions.runner.trial_evidence import evidence_of
 from submissions.tests.run_requests import run_cases, run_request
 
 CALL = Call(0, run_cases(1)[0], "2.25.1", 4711)
@@ -81,6 +83,23 @@ def test_output_folders_that_hold_no_answer(archive, code):
     with pytest.raises(ContainerFault) as caught:
         answer_in(archive, NAMES)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("archive", "words"),
+    [
+        (None, "wrote nothing to /output: write the answer to /output/answer.json"),
+        (archive_with("0", type=tarfile.DIRTYPE, body=b""), "wrote nothing to /output"),
+        (
+            archive_with("0/out/answer.json"),
+            "is read from /output/answer.json, and the program wrote /output/out/answer.json",
+        ),
+    ],
+)
+def test_a_missing_answer_is_explained_by_what_is_there(archive, words):
+    with pytest.raises(ContainerFault) as caught:
+        answer_in(archive, ["answer.json"])
+    assert words in diagnose(evidence_of(caught.value, Limits(), None, 0))
 
 
 @pytest.mark.parametrize(
