@@ -13,6 +13,7 @@ from submissions.actions.queue import CLUSTERS
 from submissions.admin.base import ReadOnly
 from submissions.database_clock import database_now
 from submissions.models import Host, Incident, Pause, Worker
+from submissions.models.audit import record
 from submissions.models.outage import MAINTENANCE, host_scope, queue_scope
 from submissions.outages import hosts, pauses
 
@@ -53,8 +54,15 @@ class PauseAdmin(admin.ModelAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Pause, form: Any, change: bool) -> None:
-        pauses.pause(obj.scope, reason=obj.reason, by=request.user.get_username())
+        pauses.pause(obj.scope, reason=obj.reason, actor=request.user)
         obj.refresh_from_db()
+
+    def delete_model(self, request: HttpRequest, obj: Pause) -> None:
+        pauses.resume(obj.scope, actor=request.user)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Pause]) -> None:
+        for scope in queryset.values_list("scope", flat=True):
+            pauses.resume(scope, actor=request.user)
 
 
 @admin.register(Incident)
@@ -84,5 +92,7 @@ class HostAdmin(ReadOnly):
         if not request.user.has_perm("submissions.change_host"):
             messages.error(request, "You may not change hosts.")
             return
-        ended = sum(hosts.end_quarantine(host.name) for host in rows)
-        messages.success(request, f"{ended} take work again.")
+        ended = [host for host in rows if hosts.end_quarantine(host.name)]
+        for host in ended:
+            record(request.user, "end quarantine", host)
+        messages.success(request, f"{len(ended)} take work again.")

@@ -45,13 +45,19 @@ class AuditEvent(models.Model):
         return f"{self.actor_name}: {self.action} {self.target_type} {self.target_name}"
 
 
-def record(actor: User | Any, action: str, target: models.Model, *, note: str = "") -> AuditEvent:
-    """Write a line; call it inside the transaction of the decision, so that neither is stored without the other."""
+COMMAND_LINE = "command line"
+
+
+def record(actor: User | Any | None, action: str, target: models.Model, *, note: str = "") -> AuditEvent:
+    """Write a line; call it inside the transaction of the decision, so that neither is stored without the other.
+
+    actor: None for a management command, which knows no user.
+    """
     submission = getattr(target, "submission", target)
     phase = target if isinstance(target, Phase) else getattr(submission, "phase", None)
     team = target if target._meta.model_name == "team" else getattr(submission, "team", None)
     return AuditEvent.objects.create(
-        actor=actor, actor_name=actor.get_username(), action=action, phase=phase,
-        team_name=str(team or "")[:80], target_type=str(target._meta.verbose_name), target_id=str(target.pk),
+        actor=actor, actor_name=actor.get_username() if actor else COMMAND_LINE, action=action, phase=phase,
+        team_name=str(team or "")[:80], target_type=str(target._meta.verbose_name), target_id=str(target.pk)[:40],
         target_name=str(target)[:255], note=note[:500],
     )  # fmt: skip

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from django.db import transaction
 
 from submissions.database_clock import database_now
 from submissions.models import Incident, Pause
+from submissions.models.audit import COMMAND_LINE, record
 from submissions.models.outage import MAINTENANCE, host_scope, queue_scope
 
 Part = Incident.Part
@@ -20,18 +22,26 @@ WAITS_FOR: dict[str, tuple[str, ...]] = {
 
 
 @transaction.atomic
-def pause(scope: str, *, reason: str = "", by: str = "") -> None:
-    """Stop a scope until `resume`; a second call changes the reason."""
-    Pause.objects.update_or_create(
+def pause(scope: str, *, reason: str = "", actor: Any = None) -> None:
+    """Stop a scope until `resume`; a second call changes the reason. actor: None for a management command."""
+    by = actor.get_username() if actor else COMMAND_LINE
+    row, _ = Pause.objects.update_or_create(
         scope=scope,
         defaults={"reason": reason[:300], "by": by[:150]},
         create_defaults={"reason": reason[:300], "by": by[:150], "since": database_now()},
     )
+    record(actor, "pause", row, note=reason)
 
 
-def resume(scope: str) -> bool:
+@transaction.atomic
+def resume(scope: str, *, actor: Any = None) -> bool:
     """End a pause; return whether there was one."""
-    return Pause.objects.filter(scope=scope).delete()[0] > 0
+    row = Pause.objects.select_for_update().filter(scope=scope).first()
+    if row is None:
+        return False
+    record(actor, "resume", row)
+    row.delete()
+    return True
 
 
 def paused(scope: str) -> Pause | None:

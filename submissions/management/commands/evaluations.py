@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -14,6 +14,7 @@ from lunasite.http.errors import ApiError
 from submissions import actions
 from submissions.failures import FAILURES
 from submissions.models import Evaluation, StatusConflict
+from submissions.models.audit import record
 
 Status = Evaluation.Status
 
@@ -36,11 +37,11 @@ class Command(BaseCommand):
         filters = {name: value for name, value in options.items() if name in FILTERS and value is not None}
         if not filters and not options["all"]:
             raise CommandError("Give a filter such as --code SYSTEM_STORAGE, or --all.")
-        apply, fits = VERBS[verb]
+        _, fits = VERBS[verb]
         chosen = list(chosen_by(filters, fits).select_related("submission__team", "submission__phase"))
         for evaluation in chosen if options["dry_run"] else []:
             self.stdout.write(f"{evaluation.pk}\t{evaluation.status}\t{evaluation.failure_code}\t{evaluation}")
-        done, refused = (0, []) if options["dry_run"] else run(apply, chosen)
+        done, refused = (0, []) if options["dry_run"] else run(verb, chosen)
         for line in refused[:20]:
             self.stderr.write(line)
         self.stdout.write(f"{len(chosen)} found, {done} changed, {len(refused)} refused")
@@ -63,12 +64,15 @@ FILTERS: dict[str, Any] = {
 }
 
 
-def run(apply: Any, chosen: list[Evaluation]) -> tuple[int, list[str]]:
+def run(verb: str, chosen: list[Evaluation]) -> tuple[int, list[str]]:
     """Apply a verb to each, in a transaction of its own; return how many it changed, and why not the others."""
+    apply, _ = VERBS[verb]
     done, refused = 0, []
     for evaluation in chosen:
         try:
-            apply(evaluation)
+            with transaction.atomic():
+                apply(evaluation)
+                record(None, verb, evaluation)
             done += 1
         except (ApiError, StatusConflict, IntegrityError) as error:
             refused.append(f"{evaluation.pk}: {getattr(error, 'message', '') or type(error).__name__}")

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from submissions.actions.queue import CLUSTERS
 from submissions.models import Host, Incident, Pause
+from submissions.models.audit import record
 from submissions.models.outage import MAINTENANCE, host_scope, queue_scope
 from submissions.outages import hosts, pauses
 
@@ -40,7 +41,7 @@ def _host(name: str) -> str:
 
 
 def _stop(scope: str, reason: str) -> str:
-    pauses.pause(scope, reason=reason, by="command line")
+    pauses.pause(scope, reason=reason)
     return f"{scope}: stopped"
 
 
@@ -50,7 +51,10 @@ def _start(scope: str) -> str:
 
 def _end_quarantine(name: str) -> str:
     _host(name)
-    return f"{name}: {'takes work again' if hosts.end_quarantine(name) else 'was not in quarantine'}"
+    if not hosts.end_quarantine(name):
+        return f"{name}: was not in quarantine"
+    record(None, "end quarantine", Host.objects.get(name=name))
+    return f"{name}: takes work again"
 
 
 def _status() -> str:

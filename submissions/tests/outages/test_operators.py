@@ -10,7 +10,7 @@ from django_q.models import OrmQ
 
 from submissions import actions
 from submissions.actions import work
-from submissions.models import Evaluation, Host, Pause, Worker
+from submissions.models import AuditEvent, Evaluation, Host, Pause, Worker
 from submissions.outages import hosts, incidents, pauses
 from submissions.presenters import waiting
 from submissions.presenters.progress import progress_of
@@ -33,6 +33,10 @@ def evaluations(*arguments):
     return out.getvalue().strip().splitlines()[-1]
 
 
+def audit():
+    return list(AuditEvent.objects.values_list("actor_name", "action"))
+
+
 def alive(cluster="evaluations", host="a"):
     now = timezone.now()
     Worker.objects.create(name=f"{host}/{cluster}", host=host, cluster=cluster, pid=1, started_at=now, seen_at=now)
@@ -47,6 +51,7 @@ def test_a_paused_queue_claims_nothing_and_goes_on_when_resumed():
     assert sentence == "Waiting, place 1. The organisers have paused this queue: A new scanner is installed."
     assert actions.sweep() == (0, 0)
     assert operate("resume", "evaluations") == "queue:evaluations: started again"
+    assert audit() == [("command line", "resume"), ("command line", "pause")]
     assert actions.work_once(**run) is True
 
 
@@ -128,6 +133,7 @@ def test_staff_pause_and_resume_in_the_admin(client):
     assert (pause.scope, pause.by) == ("queue:containers", "boss")
     client.post(f"/admin/submissions/pause/{pause.pk.replace(':', '_3A')}/delete/", {"post": "yes"})
     assert not Pause.objects.exists()
+    assert audit() == [("boss", "resume"), ("boss", "pause")]
 
 
 def test_many_are_retried_by_their_code_alone():
@@ -149,6 +155,7 @@ def test_many_are_cancelled_and_refunded_by_phase():
     assert evaluations("refund", "--code", "OUT_OF_MEMORY") == "1 found, 1 changed, 0 refused"
     failed.refresh_from_db()
     assert failed.try_counts is False
+    assert audit() == [("command line", "refund"), ("command line", "cancel")]
 
 
 def test_a_verb_without_a_filter_asks_for_one():

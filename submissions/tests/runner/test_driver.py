@@ -332,7 +332,9 @@ def test_a_server_between_two_of_its_workers_gets_a_moment(tmp_path, monkeypatch
     thread = threading.Thread(target=serve_with_a_pause, daemon=True)
     thread.start()
     events = []
-    calling.Caller(json.loads(Path(plan(port, tmp_path, count=2, predict_timeout_s=60)).read_text()), events.append).run()
+    calling.Caller(
+        json.loads(Path(plan(port, tmp_path, count=2, predict_timeout_s=60)).read_text()), events.append
+    ).run()
     thread.join(10)
     assert [event["event"] for event in events] == ["answer", "answer"]
 
