@@ -62,6 +62,12 @@ class TestThePhasePage:
         assert f"{timezone.now() + timedelta(days=7):%Y-%m-%d}" in text_of(page)
         assert b"disabled" in page.content
 
+    def test_counts_no_tries_once_the_phase_has_ended(self, client, ann):
+        phase = make_phase(quotas=[(3, None)], closes_at=timezone.now() - timedelta(hours=1))
+        text = text_of(client.get(f"/phases/{phase.slug}/"))
+        assert "nothing more can be sent" in text
+        assert "3 of 3" not in text
+
     def test_shows_no_form_to_anonymous_visitors_but_the_way_in(self, client):
         phase = make_phase()
         page = client.get(f"/phases/{phase.slug}/").content.decode()
