@@ -69,8 +69,9 @@ stop-services: ## end what `make services` started
 
 bench: bench-statistics bench-coverage bench-leaderboard bench-csv bench-inference bench-containers bench-uploads bench-memory bench-leakage ## all benchmarks
 
+# bench_<name>.py lies in benchmarks/ or in the folder of its subject.
 bench-%: .venv/ready-dev
-	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/bench_$*.py
+	@$(WITH_SERVICES) PYTHONPATH=. $(PY) $(firstword $(wildcard benchmarks/bench_$*.py benchmarks/*/bench_$*.py))
 
 chaos: .venv/ready-dev ## kill workers at random moments over CSVs and containers, then the outages below
 	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/chaos_csv.py --kills 200

@@ -1,7 +1,7 @@
 """P15: slow and silent connections against the served site, and how long everybody else waits meanwhile.
 
     make bench-slow-clients                                                 # 200 of each sort, 30 s each
-    PYTHONPATH=. python benchmarks/bench_slow_clients.py --seconds 10 --server gthread waitress granian site
+    PYTHONPATH=. python benchmarks/web/bench_slow_clients.py --seconds 10 --server gthread waitress granian site
 
 Each sort alone, then all at once. Two probes ask for /health and the home page, each time on a new connection. All
 come from loopback, so the slow and the probes share one address. A connection that the server closes is opened anew.
@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks.harness.results import Result, show
 from benchmarks.harness.servers import Server, site
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "inference" / "weights"
+WEIGHTS = Path(__file__).resolve().parents[2] / "inference" / "weights"
 PROBE_TIMEOUT_S = 10.0
 PROBE_PAUSE_S = 0.05
 PROBED = ("/health", "/")

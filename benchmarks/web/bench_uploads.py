@@ -1,7 +1,7 @@
 """P13: a large file through the site, and straight to the store, against the client's own upload to that store.
 
     make services bench-uploads                                # 512 MiB, five rounds
-    PYTHONPATH=. python benchmarks/bench_uploads.py --mib 2048 --rounds 5
+    PYTHONPATH=. python benchmarks/web/bench_uploads.py --mib 2048 --rounds 5
 
 One S3 server, one site with two web processes, three connections a side, parts of 16 MiB everywhere.
 """

@@ -1,7 +1,7 @@
 """Decision 9: the same site under each web server, all up at once, asked in turn.
 
     make bench-web-servers                                                      # about five minutes
-    PYTHONPATH=. python benchmarks/bench_web_servers.py --server site waitress --rounds 3
+    PYTHONPATH=. python benchmarks/web/bench_web_servers.py --server site waitress --rounds 3
 
 Patches and pages at concurrency 8, whole raw scans of 66 MB at 1 and 4, as requests a second and as processor time of
 all processes of the server, models included: on a machine shared with other work the second says more. What slow

@@ -1,6 +1,6 @@
 """P6: the part of a scan that a crop needs, read by us and by SimpleITK.
 
-python benchmarks/bench_reading.py
+PYTHONPATH=. python benchmarks/models/bench_reading.py
 """
 
 import subprocess
@@ -56,7 +56,7 @@ SIDES = {"ours": ours, "extract": itk_extract, "full": itk_full}
 
 def memory_growth_bytes(side: str, path: Path, block: Block) -> int:
     """Return how much a fresh process grows at most while it reads once."""
-    code = f"from benchmarks.bench_reading import grow; grow({side!r}, {str(path)!r}, {block!r})"
+    code = f"from benchmarks.models.bench_reading import grow; grow({side!r}, {str(path)!r}, {block!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return int(done.stdout)
 

@@ -1,7 +1,7 @@
 """P1 to P7: the inference side against the reference and the twin in benchmarks/reference.
 
     make bench-inference            # all of it, about five minutes
-    python benchmarks/bench_inference.py --only P1 P5
+    PYTHONPATH=. python benchmarks/models/bench_inference.py --only P1 P5
 
 Every figure is a ratio of medians over interleaved rounds, in one call.
 """
@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import bench_reading
 from benchmarks.harness.load import lesion_body_of, multipart, post, requests_per_second
 from benchmarks.harness.results import Result, show
 from benchmarks.harness.scans import Scans, prepare
@@ -34,6 +33,7 @@ from benchmarks.harness.servers import (
     twin,
     uvicorn,
 )
+from benchmarks.models import bench_reading
 
 ROUNDS = 5
 WEIGHTS = ROOT / "inference" / "weights"

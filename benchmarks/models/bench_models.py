@@ -1,6 +1,6 @@
 """Figures of the site's own models, on data that they had not seen: the tables of their cards.
 
-    python benchmarks/bench_models.py [--data DATA]
+    PYTHONPATH=. python benchmarks/models/bench_models.py [--data DATA]
 
 The networks' held-out answers lie beside the weights, from the same training run; the guard of places is fitted again
 without each patient in turn. Needs the real data (LUNASITE_REAL_DATA), and no GPU.
@@ -24,7 +24,7 @@ from inference.training.slice_figures import slice_figures
 from inference.training.slice_fit import SliceRecipe
 from inference.training.slice_held_out import HeldOutSlices
 
-USUAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+USUAL_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def sections(data: Path) -> dict[str, dict[str, str]]:

@@ -1,0 +1,1 @@
+"""Evaluations of images on an engine, against the same images driven by hand."""
