@@ -79,7 +79,7 @@ def score_splits(evaluation: Evaluation, predictions: NDArray[Any]) -> tuple[dic
         chosen = splits == split.value
         if chosen.any():
             part = truth[chosen], predictions[chosen], patients[chosen]
-            scores[split.value], drawn[split.value] = _score(evaluation, *part)
+            scores[split.value], drawn[split.value] = _score(evaluation, *part, dataset.is_practice)
     return scores, drawn
 
 
@@ -98,7 +98,8 @@ def score_samples(evaluation: Evaluation, answers: dict[str, Any]) -> tuple[dict
     predictions = dataset.task.gather([answers[public_id] for public_id, _, _ in rows])
     patients = np.array([patient for _, _, patient in rows])
     try:
-        scores, drawn = _score(evaluation, dataset.task.truths([truth for _, truth, _ in rows]), predictions, patients)
+        truths = dataset.task.truths([truth for _, truth, _ in rows])
+        scores, drawn = _score(evaluation, truths, predictions, patients, truth_is_public=True)
     except PlatformError as error:
         log.warning("samples not scored", evaluation=evaluation.pk, reason=error.staff_detail)
         return counted
@@ -110,6 +111,7 @@ def _score(
     truth: NDArray[Any],
     predictions: NDArray[Any],
     patients: NDArray[np.str_],
+    truth_is_public: bool,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     phase = evaluation.submission.phase
     known = patients.tolist() if np.all(patients != "") else None
@@ -117,7 +119,7 @@ def _score(
         scores = score(
             phase.kind.name, truth, predictions, known, seed=evaluation.bootstrap_seed, ranking=phase.ranking_metric
         )
-        return scores, curves(phase.kind.name, truth, predictions)
+        return scores, curves(phase.kind.name, truth, predictions, truth_is_public=truth_is_public)
     except MetricError as error:
         raise PlatformError("SYSTEM_METRIC", str(error)) from error
 

@@ -36,12 +36,15 @@ class CurveAxes:
     is_log: bool = False
 
 
-Draw = Callable[[NDArray[Any], NDArray[Any], Sequence[str]], Any]
+Draw = Callable[[NDArray[Any], NDArray[Any], Sequence[str], int], Any]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A named plot of a split. draw(truth, predictions, class names) returns JSON; chart: None if it has no axes."""
+    """A named plot of a split; chart: None if it has no axes.
+
+    draw(truth, predictions, class names, most points) returns JSON.
+    """
 
     draw: Draw
     chart: CurveAxes | None
@@ -61,14 +64,16 @@ def curve(name: str, chart: CurveAxes | None = None) -> Callable[[Draw], Draw]:
     return register
 
 
-def curves(kind: str, truth: ArrayLike, predictions: ArrayLike) -> dict[str, Any]:
-    """Return the JSON of a kind's curves for one split: at most 101 points per curve and one point per 5 cases.
+def curves(kind: str, truth: ArrayLike, predictions: ArrayLike, *, truth_is_public: bool = False) -> dict[str, Any]:
+    """Return the JSON of a kind's curves for one split: at most 101 points a curve, and one point per 5 hidden cases.
 
-    kind: its name. truth, predictions: as returned by the kind's `truths` and `gather`.
+    kind: its name. truth, predictions: as returned by the kind's `truths` and `gather`. truth_is_public: then the
+    points reveal nothing, and every case has its own.
     """
     sample = Sample(np.asarray(truth), np.asarray(predictions))
     names, class_names = KINDS[kind].curves, KINDS[kind].class_names
-    return {name: CURVES[name].draw(sample.truth, sample.predictions, class_names) for name in names}
+    most = MAX_POINTS if truth_is_public else most_points(sample.n)
+    return {name: CURVES[name].draw(sample.truth, sample.predictions, class_names, most) for name in names}
 
 
 @curve(
@@ -76,11 +81,11 @@ def curves(kind: str, truth: ArrayLike, predictions: ArrayLike) -> dict[str, Any
     CurveAxes("ROC", "false positive rate", "sensitivity", "Up and to the left is better; the dashed line is guessing.",
           has_diagonal=True),
 )  # fmt: skip
-def roc(truth: Ints, p: Floats, class_names: Sequence[str]) -> Any:
+def roc(truth: Ints, p: Floats, class_names: Sequence[str], most: int) -> Any:
     """Return (FPR, TPR) points; by class, one against the rest, where there is one probability per class."""
     if p.ndim == 1:
-        return roc_points(truth == 1, p)
-    return {name: roc_points(truth == k, p[:, k]) for k, name in enumerate(class_names)}
+        return roc_points(truth == 1, p, most)
+    return {name: roc_points(truth == k, p[:, k], most) for k, name in enumerate(class_names)}
 
 
 @curve(
@@ -88,8 +93,8 @@ def roc(truth: Ints, p: Floats, class_names: Sequence[str]) -> Any:
     CurveAxes("Precision and recall", "recall", "precision",
           "How pure the called cases stay as more of the malignant ones are found."),
 )  # fmt: skip
-def precision_recall(truth: Ints, p: Floats, class_names: Sequence[str]) -> Points:
-    return precision_recall_points(truth == 1, p)
+def precision_recall(truth: Ints, p: Floats, class_names: Sequence[str], most: int) -> Points:
+    return precision_recall_points(truth == 1, p, most)
 
 
 @curve(
@@ -97,18 +102,18 @@ def precision_recall(truth: Ints, p: Floats, class_names: Sequence[str]) -> Poin
     CurveAxes("Reliability", "predicted probability", "observed share",
           "On the dashed line, a predicted 30 % comes true in 30 % of cases.", has_diagonal=True),
 )  # fmt: skip
-def reliability(truth: Ints, p: Floats, class_names: Sequence[str]) -> Points:
+def reliability(truth: Ints, p: Floats, class_names: Sequence[str], most: int) -> Points:
     return reliability_points(truth, p)
 
 
 @curve("confusion")
-def confusion(truth: Ints, p: Floats, class_names: Sequence[str]) -> list[list[float]]:
+def confusion(truth: Ints, p: Floats, class_names: Sequence[str], most: int) -> list[list[float]]:
     """Return one row per true class, with the share of each called class."""
     return confusion_shares(truth, p)
 
 
 @curve("classes")
-def classes(truth: Ints, p: Floats, class_names: Sequence[str]) -> list[str]:
+def classes(truth: Ints, p: Floats, class_names: Sequence[str], most: int) -> list[str]:
     """Return the names of the rows and columns of the confusion matrix."""
     return list(class_names)
 
@@ -118,20 +123,20 @@ def most_points(n_cases: int) -> int:
     return min(MAX_POINTS, max(2, n_cases // CASES_A_POINT))
 
 
-def roc_points(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats) -> Points:
+def roc_points(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats, most: int) -> Points:
     """Return (FPR, TPR) points from (0, 0) to (1, 1); none if there is only one class."""
     fps, tps = _called_from_the_top(is_positive, p)
     if fps[-1] == 0 or tps[-1] == 0:
         return []
-    return _drawn(fps / fps[-1], tps / tps[-1], most_points(len(p)))
+    return _drawn(fps / fps[-1], tps / tps[-1], most)
 
 
-def precision_recall_points(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats) -> Points:
+def precision_recall_points(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats, most: int) -> Points:
     """Return (recall, precision) points, recall rising; none without positives."""
     fps, tps = _called_from_the_top(is_positive, p)
     if tps[-1] == 0:
         return []
-    return _drawn(tps[1:] / tps[-1], tps[1:] / (tps + fps)[1:], most_points(len(p)))
+    return _drawn(tps[1:] / tps[-1], tps[1:] / (tps + fps)[1:], most)
 
 
 def _called_from_the_top(is_positive: np.ndarray[Any, np.dtype[np.bool_]], p: Floats) -> tuple[Ints, Ints]:

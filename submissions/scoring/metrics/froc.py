@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from submissions.scoring import ranks
-from submissions.scoring.curves import DECIMALS, CurveAxes, Points, curve, most_points
+from submissions.scoring.curves import DECIMALS, CurveAxes, Points, curve
 from submissions.scoring.metrics import support
 from submissions.scoring.metrics.registry import resample_metric
 from submissions.scoring.resamples import Floats, Ints, Resamples, Sample
@@ -126,10 +126,10 @@ for _column, _name in enumerate(("1/8", "1/4", "1/2", "1", "2", "4", "8")):
     CurveAxes("FROC", "false positives a scan", "sensitivity", "The further up and to the left, the better.",
           x_ticks=RATES, is_log=True),
 )  # fmt: skip
-def froc(truth: NDArray[Any], predictions: NDArray[Any], class_names: Sequence[str]) -> Points:
+def froc(truth: NDArray[Any], predictions: NDArray[Any], class_names: Sequence[str], most: int) -> Points:
     """Return (false positives per scan, sensitivity) points, evenly spaced on a logarithmic axis from 1/8 to 8."""
     sample = Sample(truth, predictions)
-    rates = np.geomspace(RATES[0], RATES[-1], most_points(sample.n))
+    rates = np.geomspace(RATES[0], RATES[-1], most)
     shares = sensitivities(sample.once, rates.tolist())[0]
     points: Points = np.round(np.stack([rates, shares], axis=1), DECIMALS).tolist()
     return points

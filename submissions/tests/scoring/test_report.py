@@ -198,6 +198,12 @@ def test_a_curve_over_few_cases_has_far_fewer_points_than_cases(n):
     assert drawn["roc"][-1] == [1.0, 1.0]
 
 
+def test_where_the_truth_is_public_a_curve_over_few_cases_encloses_the_auc():
+    truth, p = np.arange(20) % 3 == 0, np.linspace(0.99, 0.01, 20) ** np.where(np.arange(20) % 2, 1, 3)
+    x, y = np.array(curves("lesion", truth, p, truth_is_public=True)["roc"]).T
+    assert np.trapezoid(y, x) == pytest.approx(score("lesion", truth, p, metrics=["auc"])["auc"], abs=2e-3)
+
+
 def test_curves_of_equal_scores_are_a_straight_line():
     drawn = curves("lesion", [0, 1, 0, 1], [0.5] * 4)
     assert drawn["roc"] == [[0.0, 0.0], [1.0, 1.0]]
