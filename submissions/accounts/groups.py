@@ -16,8 +16,9 @@ ADMITTED_APPS = (*OUR_APPS, "axes", "mfa", "django_q")
 
 # No group sees labels (view_case) or edits accounts: whoever edits accounts can make himself a superuser.
 GROUPS: dict[str, tuple[str, ...]] = {
-    # Without all_phases, each of these holds only for the phases of which the person is an organiser.
+    # Without all_phases, each of these holds only for the challenges of which the person is an organiser.
     ORGANISER: (
+        "submissions.view_challenge", "submissions.add_challenge", "submissions.change_challenge",
         "submissions.view_phase", "submissions.add_phase", "submissions.change_phase",
         "submissions.view_quota", "submissions.add_quota", "submissions.change_quota", "submissions.delete_quota",
         "submissions.view_submission", "submissions.change_submission",
@@ -27,7 +28,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     REVIEWER: ("inference.view_feedback", "inference.change_feedback"),
     OPERATOR: (
-        "submissions.all_phases", "submissions.view_phase", "submissions.view_quota", "submissions.view_dataset",
+        "submissions.all_phases", "submissions.view_challenge", "submissions.view_phase",
+        "submissions.view_quota", "submissions.view_dataset",
         "submissions.view_submission", "submissions.change_submission",
         "submissions.view_evaluation", "submissions.change_evaluation", "submissions.view_evaluationevent",
         "submissions.view_team", "submissions.change_team", "submissions.view_membership",

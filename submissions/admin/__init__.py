@@ -2,6 +2,7 @@
 
 from submissions.admin.audit import AuditEventAdmin
 from submissions.admin.authenticator import AuthenticatorAdmin
+from submissions.admin.challenge import ChallengeAdmin
 from submissions.admin.dataset import CaseAdmin, DatasetAdmin
 from submissions.admin.evaluation import EvaluationAdmin
 from submissions.admin.outage import HostAdmin, IncidentAdmin, PauseAdmin
@@ -15,6 +16,7 @@ __all__ = [
     "AuditEventAdmin",
     "AuthenticatorAdmin",
     "CaseAdmin",
+    "ChallengeAdmin",
     "DatasetAdmin",
     "EvaluationAdmin",
     "HostAdmin",

@@ -8,24 +8,24 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from submissions.models import Evaluation, Phase, Submission
+from submissions.models import Challenge, Evaluation, Submission
 from submissions.models.access import holds_everywhere, may
 
 
-class OwnPhasesAdmin(admin.ModelAdmin):
-    """Rows of phases: an organiser sees and decides about those of the own phases only.
+class OwnChallengesAdmin(admin.ModelAdmin):
+    """Rows of challenges: an organiser sees and decides about those of the own challenges only.
 
-    phase_path: the lookup from a row to its phase, "" where the row is the phase.
+    challenge_path: the lookup from a row to its challenge, "" where the row is the challenge.
     """
 
-    phase_path = "phase"
+    challenge_path = "phase__challenge"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
         if self._holds_everywhere(request):
             return rows
-        organised = Phase.objects.filter(organisers=request.user)  # type: ignore[misc]
-        return rows.filter(**{f"{self.phase_path or 'pk'}__in": organised})
+        organised = Challenge.objects.filter(organisers=request.user)  # type: ignore[misc]
+        return rows.filter(**{f"{self.challenge_path or 'pk'}__in": organised})
 
     def _holds_everywhere(self, request: HttpRequest) -> bool:
         names = (f"{self.opts.app_label}.{verb}_{self.opts.model_name}" for verb in ("view", "change"))
@@ -43,11 +43,11 @@ class OwnPhasesAdmin(admin.ModelAdmin):
     def _is_own(self, request: HttpRequest, row: Any, *verbs: str) -> bool:
         if row is None or row.pk is None:
             return True
-        phase = row
-        for step in filter(None, self.phase_path.split("__")):
-            phase = getattr(phase, step)
+        challenge = row
+        for step in filter(None, self.challenge_path.split("__")):
+            challenge = getattr(challenge, step)
         names = (f"{self.opts.app_label}.{verb}_{self.opts.model_name}" for verb in verbs)
-        return phase is not None and any(may(request.user, name, phase) for name in names)
+        return challenge is not None and any(may(request.user, name, challenge) for name in names)
 
 
 class NoDeleteAdmin(admin.ModelAdmin):

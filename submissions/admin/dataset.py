@@ -23,7 +23,7 @@ def datasets_visible_to(user: Any) -> QuerySet[Dataset]:
     """Return the datasets of the user's own phases, and those that no phase uses yet; all for who holds all phases."""
     if user.has_perm(ALL_PHASES):
         return Dataset.objects.all()
-    return Dataset.objects.filter(Q(phases__isnull=True) | Q(phases__organisers=user)).distinct()
+    return Dataset.objects.filter(Q(phases__isnull=True) | Q(phases__challenge__organisers=user)).distinct()
 
 
 SPLITS = ("public", "private", "sample")

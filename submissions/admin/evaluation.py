@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from submissions.admin import bulk_actions
-from submissions.admin.base import ActionOnlyAdmin, OwnPhasesAdmin, ReadOnlyInline, fits
+from submissions.admin.base import ActionOnlyAdmin, OwnChallengesAdmin, ReadOnlyInline, fits
 from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.lists.display import NOTHING, age, block, change_link, duration, pretty
 from submissions.admin.lists.export import evaluations_csv
@@ -47,14 +47,14 @@ class TimelineInline(ReadOnlyInline):
 
 
 @admin.register(Evaluation)
-class EvaluationAdmin(ActionOnlyAdmin, OwnPhasesAdmin):
-    phase_path = "submission__phase"
+class EvaluationAdmin(ActionOnlyAdmin, OwnChallengesAdmin):
+    challenge_path = "submission__phase__challenge"
     list_display = ["id", "state", "failure_shown", "sent", "progress", "attempt", "waited", "worker"]
     list_filter = [
         "status", FaultFilter, AgeFilter, AttemptFilter, "submission__submission_type",
-        ("submission__phase", admin.RelatedOnlyFieldListFilter), WorkerFilter, FailureCodeFilter,
+        ("submission__phase__challenge", admin.RelatedOnlyFieldListFilter), WorkerFilter, FailureCodeFilter,
     ]  # fmt: skip
-    list_select_related = ["submission__team", "submission__phase"]
+    list_select_related = ["submission__team", "submission__phase__challenge"]
     list_per_page = 50
     search_fields = ["id", "submission__id", "submission__team__name", "submission__title", "worker", "failure_code"]
     actions = ["retry", "cancel", "re_evaluate", "refund", "mark_baseline", "hide", "unhide", "export_csv"]

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from submissions.admin.base import ActionOnlyAdmin, OwnPhasesAdmin
+from submissions.admin.base import ActionOnlyAdmin, OwnChallengesAdmin
 from submissions.admin.bulk_actions import run_bulk_action
 from submissions.models import Participation
 from submissions.participation.requests import decide
@@ -17,14 +17,15 @@ Status = Participation.Status
 
 
 @admin.register(Participation)
-class ParticipationAdmin(ActionOnlyAdmin, OwnPhasesAdmin):
-    list_display = ["user", "phase", "status", "request", "requested_at", "decided_by"]
-    list_filter = ["status", ("phase", admin.RelatedOnlyFieldListFilter)]
-    list_select_related = ["user", "phase", "decided_by"]
+class ParticipationAdmin(ActionOnlyAdmin, OwnChallengesAdmin):
+    challenge_path = "challenge"
+    list_display = ["user", "challenge", "status", "request", "requested_at", "decided_by"]
+    list_filter = ["status", ("challenge", admin.RelatedOnlyFieldListFilter)]
+    list_select_related = ["user", "challenge", "decided_by"]
     search_fields = ["user__username", "user__email", "request"]
     actions = ["accept", "decline"]
     fieldsets = [
-        (None, {"fields": ["user", "phase", "status", "request", "requested_at"]}),
+        (None, {"fields": ["user", "challenge", "status", "request", "requested_at"]}),
         ("Decision", {"fields": ["decided_by", "decided_at"]}),
         ("Rules", {"fields": ["rules_accepted_at", "rules_digest"]}),
     ]

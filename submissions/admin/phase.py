@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,12 +15,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from submissions.admin import bulk_actions
-from submissions.admin.base import OwnPhasesAdmin
+from submissions.admin.base import OwnChallengesAdmin
 from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.dataset import datasets_visible_to
 from submissions.admin.lists.display import NOTHING
 from submissions.admin.phase_form import PhaseForm, QuotaForm
-from submissions.models import Evaluation, Phase, Quota, Submission
+from submissions.models import Challenge, Evaluation, Phase, Quota, Submission
 from submissions.models.access import ALL_PHASES
 from submissions.models.audit import record
 from submissions.phases.warnings import phase_warnings
@@ -39,8 +38,8 @@ class QuotaInline(admin.TabularInline):
 
 
 @admin.register(Phase)
-class PhaseAdmin(OwnPhasesAdmin):
-    phase_path = ""
+class PhaseAdmin(OwnChallengesAdmin):
+    challenge_path = "challenge"
     form = PhaseForm
     list_display = ["title", "slug", "dataset", "state", "tries", "sent", "opens_at", "closes_at"]
     list_filter = ["is_hidden", "accepts_csv", "accepts_docker", "dataset__kind"]
@@ -48,14 +47,13 @@ class PhaseAdmin(OwnPhasesAdmin):
     search_fields = ["title", "slug"]
     prepopulated_fields = {"slug": ["title"]}
     autocomplete_fields = ["dataset"]
-    filter_horizontal = ["organisers"]
     inlines = [QuotaInline]
     actions = ["re_evaluate_all"]
     save_on_top = True
     fieldsets = [
-        (None, {"fields": ["title", "slug", "dataset", "description", "advice"]}),
+        (None, {"fields": ["title", "slug", "challenge", "dataset", "description", "advice"]}),
         ("When and for whom", {"fields": [("opens_at", "closes_at"), ("is_hidden", "board_is_public"), "priority"]}),
-        ("Who takes part", {"fields": ["needs_approval", "rules", "team_size_limit", "organisers"]}),
+        ("Who takes part", {"fields": ["team_size_limit"]}),
         ("What it takes", {"fields": [("accepts_csv", "accepts_docker")]}),
         ("Ranking", {"fields": ["metric", "tie_breaks", "decimals"]}),
         ("What participants see", {
@@ -72,21 +70,20 @@ class PhaseAdmin(OwnPhasesAdmin):
     ]  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Phase | None = None) -> list[str]:
-        """Make the dataset read-only once there are submissions: scores of two datasets cannot be compared."""
+        """Fix the challenge, whose rules people accepted, and the dataset, by which scores are compared.
+
+        The challenge is fixed with the first save, the dataset with the first submission.
+        """
         fixed = ["dataset"] if obj and obj.submissions.exists() else []
-        return ["advice", *fixed, *([] if request.user.has_perm(ALL_PHASES) else ["organisers"])]
+        return ["advice", *fixed, *(["challenge"] if obj else [])]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        """Offer and take only the datasets that the user may see."""
+        """Offer and take only the datasets that the user may see, and challenges that the user may change."""
         if db_field.name == "dataset":
             options["queryset"] = datasets_visible_to(request.user)
+        if db_field.name == "challenge":
+            options["queryset"] = Challenge.objects.managed_by(request.user, "submissions.change_challenge")
         return super().formfield_for_foreignkey(db_field, request, **options)
-
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        """Offer staff accounts as organisers: nobody else gets into the admin."""
-        if db_field.name == "organisers":
-            options["queryset"] = get_user_model().objects.filter(is_staff=True, is_active=True)
-        return super().formfield_for_manytomany(db_field, request, **options)
 
     def save_model(self, request: HttpRequest, obj: Phase, form: Any, change: bool) -> None:
         """Write what was published or hidden, and that it was changed, into the audit log."""
@@ -128,7 +125,7 @@ class PhaseAdmin(OwnPhasesAdmin):
         """Recompute the board when the ranking rules were changed."""
         super().save_related(request, form, formsets, change)
         if not change and not request.user.has_perm(ALL_PHASES):
-            form.instance.organisers.add(request.user.pk)
+            form.instance.challenge.organisers.add(request.user.pk)
         if not (change and RANKING & set(form.changed_data)):
             return
         for _, sentence in ranking_rules_changed.send(Phase, phase=form.instance):

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from submissions import actions
 from submissions.admin import bulk_actions
-from submissions.admin.base import ActionOnlyAdmin, OwnPhasesAdmin, ReadOnlyInline, fits
+from submissions.admin.base import ActionOnlyAdmin, OwnChallengesAdmin, ReadOnlyInline, fits
 from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.lists.display import change_link, pretty
 from submissions.admin.lists.export import submissions_csv
@@ -47,7 +47,7 @@ class EvaluationInline(ReadOnlyInline):
 
 
 @admin.register(Submission)
-class SubmissionAdmin(ActionOnlyAdmin, OwnPhasesAdmin):
+class SubmissionAdmin(ActionOnlyAdmin, OwnChallengesAdmin):
     list_display = ["name", "sent_by", "status", "standing", "created_at"]
     list_display_links = ["name"]
     list_filter = [

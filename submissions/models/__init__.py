@@ -1,6 +1,7 @@
 """The models of the challenge: dataset, phase, team, submission, evaluation, upload, worker (docs/glossary.md)."""
 
 from submissions.models.audit import AuditEvent
+from submissions.models.challenges.challenge import Challenge
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
 from submissions.models.model_archive import ModelArchive
@@ -19,6 +20,7 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "Case",
+    "Challenge",
     "Dataset",
     "Evaluation",
     "EvaluationEvent",

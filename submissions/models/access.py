@@ -1,10 +1,11 @@
-"""Who may do what: the same Django permissions for pages, API and admin, for an organiser those of own phases only."""
+"""Who may do what: the same Django permissions for pages, API and admin; an organiser's hold for own challenges."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from submissions.models.challenges.challenge import Challenge
     from submissions.models.phase import Phase
 
 ALL_PHASES = "submissions.all_phases"
@@ -23,8 +24,8 @@ def holds_everywhere(user: Any, permission: str) -> bool:
     return holds(user, permission) and bool(user.has_perm(ALL_PHASES))
 
 
-def may(user: Any, permission: str, phase: Phase) -> bool:
-    """Return whether `user` holds the permission for this phase: for all phases, or as one of its organisers."""
+def may(user: Any, permission: str, place: Phase | Challenge) -> bool:
+    """Return whether `user` holds the permission for this phase or challenge: everywhere, or as an organiser of it."""
     if not holds(user, permission):
         return False
-    return bool(user.has_perm(ALL_PHASES)) or phase.organisers.filter(pk=user.pk).exists()
+    return bool(user.has_perm(ALL_PHASES)) or place.organisers.filter(pk=user.pk).exists()

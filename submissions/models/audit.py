@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 
 from submissions.models.access import holds_everywhere
+from submissions.models.challenges.challenge import Challenge
 from submissions.models.phase import Phase
 
 if TYPE_CHECKING:
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 class AuditQuerySet(models.QuerySet["AuditEvent"]):
     def visible_to(self, user: Any) -> AuditQuerySet:
-        """Return the lines of the phases that `user` organises; with the permission for all phases, every line."""
+        """Return the lines of the challenges that `user` organises; with the permission for all phases, every line."""
         if holds_everywhere(user, "submissions.view_auditevent"):
             return self
-        return self.filter(phase__organisers=user)
+        return self.filter(challenge__organisers=user)
 
 
 class AuditEvent(models.Model):
@@ -29,6 +30,7 @@ class AuditEvent(models.Model):
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     actor_name = models.CharField(max_length=150)
     action = models.CharField(max_length=30, db_index=True, help_text="Such as download, refund, hide or publish.")
+    challenge = models.ForeignKey(Challenge, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     phase = models.ForeignKey(Phase, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     team_name = models.CharField(max_length=80, blank=True)
     target_type = models.CharField(max_length=30)
@@ -55,9 +57,10 @@ def record(actor: User | Any | None, action: str, target: models.Model, *, note:
     """
     submission = getattr(target, "submission", target)
     phase = target if isinstance(target, Phase) else getattr(submission, "phase", None)
+    challenge = target if isinstance(target, Challenge) else getattr(phase or target, "challenge", None)
     team = target if target._meta.model_name == "team" else getattr(submission, "team", None)
     return AuditEvent.objects.create(
-        actor=actor, actor_name=actor.get_username() if actor else COMMAND_LINE, action=action, phase=phase,
-        team_name=str(team or "")[:80], target_type=str(target._meta.verbose_name), target_id=str(target.pk)[:40],
-        target_name=str(target)[:255], note=note[:500],
+        actor=actor, actor_name=actor.get_username() if actor else COMMAND_LINE, action=action, challenge=challenge,
+        phase=phase, team_name=str(team or "")[:80], target_type=str(target._meta.verbose_name),
+        target_id=str(target.pk)[:40], target_name=str(target)[:255], note=note[:500],
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What one person agreed with the organisers of a phase: the request to take part, and the accepted rules."""
+"""What one person agreed with the organisers of a challenge: the request to take part, and the accepted rules."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from hashlib import sha256
 from django.conf import settings
 from django.db import models
 
-from submissions.models.phase import Phase
+from submissions.models.challenges.challenge import Challenge
 
 
 class Participation(models.Model):
-    """One person in one phase. `request` is the person's own sentence to the organisers."""
+    """One person in one challenge. `request` is the person's own sentence to the organisers."""
 
     class Status(models.TextChoices):
         NONE = "none", "did not ask"
@@ -19,7 +19,7 @@ class Participation(models.Model):
         ACCEPTED = "accepted", "accepted"
         DECLINED = "declined", "declined"
 
-    phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="participations")
+    challenge = models.ForeignKey(Challenge, on_delete=models.CASCADE, related_name="participations")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="participations")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.NONE)
     request = models.TextField(max_length=1000, blank=True, help_text="Who they are and what they want to try.")
@@ -35,10 +35,10 @@ class Participation(models.Model):
 
     class Meta:
         ordering = ["-requested_at", "pk"]
-        constraints = [models.UniqueConstraint(fields=["phase", "user"], name="one_participation_per_person")]
+        constraints = [models.UniqueConstraint(fields=["challenge", "user"], name="one_participation_per_person")]
 
     def __str__(self) -> str:
-        return f"{self.user} in {self.phase}"
+        return f"{self.user} in {self.challenge}"
 
 
 def digest_of(rules: str) -> str:

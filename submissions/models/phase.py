@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import models
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from submissions.disclosure import View
@@ -18,6 +19,7 @@ from submissions.disclosure.policy import COMPETITION, ENDED, PRACTICE, STAFF
 from submissions.disclosure.rounding import rounded
 from submissions.kinds import Kind
 from submissions.models.access import ALL_PHASES, holds, may
+from submissions.models.challenges.challenge import Challenge
 from submissions.models.dataset import Dataset, Split
 from submissions.runner.contracts import contracts_for
 from submissions.scoring import metrics_of
@@ -60,25 +62,25 @@ class PhaseQuerySet(models.QuerySet["Phase"]):
 
     def visible_to(self, user: Any) -> PhaseQuerySet:
         """Return the phases that `user` may see: hidden ones only their organisers and the site's."""
-        return self._open_to(user, Q(is_hidden=False))
+        return self._open_to(user, Q(is_hidden=False, challenge__is_hidden=False))
 
     def boards_visible_to(self, user: Any) -> PhaseQuerySet:
         """Return the phases whose leaderboard `user` may see."""
-        return self._open_to(user, Q(is_hidden=False, board_is_public=True))
+        return self._open_to(user, Q(is_hidden=False, challenge__is_hidden=False, board_is_public=True))
 
     def _open_to(self, user: Any, to_everybody: Q) -> PhaseQuerySet:
         if not holds(user, "submissions.view_phase"):
             return self.filter(to_everybody)
         if user.has_perm(ALL_PHASES):
             return self
-        own = Phase.organisers.through.objects.filter(user=user).values("phase")
-        return self.filter(to_everybody | Q(pk__in=own))
+        own = Challenge.organisers.through.objects.filter(user=user).values("challenge")
+        return self.filter(to_everybody | Q(challenge__in=own))
 
     def managed_by(self, user: Any, permission: str) -> PhaseQuerySet:
         """Return the phases for which `user` holds a permission."""
         if not holds(user, permission):
             return self.none()
-        return self if user.has_perm(ALL_PHASES) else self.filter(organisers=user)
+        return self if user.has_perm(ALL_PHASES) else self.filter(challenge__organisers=user)
 
 
 class Phase(models.Model):
@@ -88,6 +90,10 @@ class Phase(models.Model):
 
     slug = models.SlugField(max_length=60, unique=True)
     title = models.CharField(max_length=120)
+    challenge = models.ForeignKey(
+        Challenge, on_delete=models.PROTECT, related_name="phases", blank=True,
+        help_text="Its organisers, rules and approval hold here. Empty: a new one of the same slug.",
+    )  # fmt: skip
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="phases")
     description = models.TextField(
         blank=True, help_text="What participants read first; plain text, blank lines part paragraphs."
@@ -147,18 +153,6 @@ class Phase(models.Model):
         null=True, blank=True, help_text="What its writable folders hold. Empty: the site's own limit."
     )
 
-    organisers = models.ManyToManyField(
-        settings.AUTH_USER_MODEL, blank=True, related_name="organised_phases",
-        help_text="They decide about this phase; the group `organiser` gives them the permissions.",
-    )  # fmt: skip
-    needs_approval = models.BooleanField(
-        "participants need approval",
-        default=False,
-        help_text="Each person asks with a sentence; you accept or decline.",
-    )
-    rules = models.TextField(
-        blank=True, help_text="Plain text that each participant must accept before the first submission. Empty: none."
-    )
     team_size_limit = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="People in a team, those counted who sent and left. Empty: no limit."
     )
@@ -173,10 +167,26 @@ class Phase(models.Model):
         return self.title
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Open a dataset whose labels are public for practice only."""
+        """Open a dataset whose labels are public for practice only; make a challenge where none was chosen."""
         if self.dataset.is_practice:
             self.disclosure = self.Disclosure.PRACTICE
-        super().save(*args, **kwargs)
+        with transaction.atomic():
+            if self.challenge_id is None:
+                self.challenge = Challenge.objects.create(slug=self.slug, title=self.title)
+            super().save(*args, **kwargs)
+
+    @property
+    def organisers(self) -> QuerySet[Any]:
+        """The people who decide about the phase: those of its challenge."""
+        return get_user_model().objects.filter(organised_challenges__in=[self.challenge_id])
+
+    @property
+    def needs_approval(self) -> bool:
+        return self.challenge.needs_approval
+
+    @property
+    def rules(self) -> str:
+        return self.challenge.rules
 
     @property
     def kind(self) -> Kind:
@@ -267,9 +277,15 @@ class Phase(models.Model):
         problems |= self._disclosure_problems()
         if self.team_size_limit == 0:
             problems["team_size_limit"] = "Give 1 or more, or nothing for no limit."
-        problems |= self._limit_problems()
+        problems |= self._limit_problems() | self._challenge_problems()
         if problems:
             raise ValidationError(problems)
+
+    def _challenge_problems(self) -> dict[str, str]:
+        """Refuse to join, by the mere likeness of the slug, a challenge that nobody chose."""
+        if self.challenge_id is None and Challenge.objects.filter(slug=self.slug).exists():
+            return {"slug": f"There is a challenge '{self.slug}' already: choose it, or take another slug."}
+        return {}
 
     def _disclosure_problems(self) -> dict[str, str]:
         digits = {name: getattr(self, name) for name in ("score_digits", "interval_digits")}

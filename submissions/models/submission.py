@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 
 from submissions.models.access import holds, holds_everywhere
+from submissions.models.challenges.challenge import Challenge
 from submissions.models.model_archive import ModelArchive
 from submissions.models.phase import Phase
 from submissions.models.team import Team, team_of
@@ -28,7 +29,7 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
         team = team_of(user)
         own = Q(team=team) if team else Q(pk__in=[])
         if holds(user, "submissions.view_submission"):
-            own |= Q(phase__in=Phase.organisers.through.objects.filter(user=user).values("phase"))
+            own |= Q(phase__challenge__in=Challenge.organisers.through.objects.filter(user=user).values("challenge"))
         return self.filter(own)
 
     def managed_by(self, user: Any, permission: str) -> SubmissionQuerySet:

@@ -1,4 +1,4 @@
 """Who takes part in a phase: binding to a team, approval by its organisers, accepted rules, size of teams.
 
-All of it asks the phase through `terms.py`. When phases are grouped in challenges, only that module changes.
+Approval and rules are the challenge's (`terms.py`), the team and its size the phase's.
 """

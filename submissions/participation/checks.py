@@ -26,7 +26,7 @@ def check_takes_part(phase: Phase, user: User) -> None:
     if terms.lacks_approval:
         raise ApiError(403, "APPROVAL_NEEDED", f"{APPROVAL[terms.status]} See {page}", status=str(terms.status))
     if terms.lacks_rules:
-        raise ApiError(403, "RULES_NOT_ACCEPTED", f"Read and accept the rules of the phase first: {page}")
+        raise ApiError(403, "RULES_NOT_ACCEPTED", f"Read and accept the rules first: {page}")
 
 
 APPROVAL: dict[str, str] = {

@@ -26,7 +26,7 @@ Status = Participation.Status
 def ask_to_take_part(*, phase: Phase, user: User, sentence: str) -> Participation:
     """Store the request and mail the organisers. A second request changes the sentence; a decision is final."""
     with transaction.atomic():
-        row, _ = Participation.objects.select_for_update().get_or_create(phase=phase, user=user)
+        row, _ = Participation.objects.select_for_update().get_or_create(challenge=phase.challenge, user=user)
         if row.status in (Status.ACCEPTED, Status.DECLINED):
             raise ApiError(409, "ALREADY_DECIDED", "The organisers have decided about your request already.")
         is_new = row.status == Status.NONE
@@ -53,25 +53,25 @@ def decide(*, participation: Participation, organiser: Any, is_accepted: bool) -
 
 def accept_rules(*, phase: Phase, user: User, digest: str) -> None:
     """Note that the person accepted the text with this digest. Raises ApiError when the rules read otherwise by now."""
-    if digest != digest_of(phase.rules):
+    if digest != digest_of(phase.challenge.rules):
         raise ApiError(409, "RULES_CHANGED", "The rules were changed meanwhile; read them again.")
     Participation.objects.update_or_create(
-        phase=phase, user=user, defaults={"rules_digest": digest, "rules_accepted_at": timezone.now()}
+        challenge=phase.challenge, user=user, defaults={"rules_digest": digest, "rules_accepted_at": timezone.now()}
     )
 
 
 def _mail_organisers(row: Participation) -> None:
     link = f"{settings.SITE_URL}/admin/submissions/participation/?status__exact={Status.REQUESTED}"
-    body = f"{row.user.get_username()} asks to take part in {row.phase}:\n\n{row.request}\n\nDecide here: {link}\n"
-    recipients = sorted(set(organisers_of(row.phase).exclude(email="").values_list("email", flat=True)))
-    _send(f"{row.user.get_username()} asks to take part in {row.phase}", body, recipients)
+    body = f"{row.user.get_username()} asks to take part in {row.challenge}:\n\n{row.request}\n\nDecide here: {link}\n"
+    recipients = sorted(set(organisers_of(row.challenge).exclude(email="").values_list("email", flat=True)))
+    _send(f"{row.user.get_username()} asks to take part in {row.challenge}", body, recipients)
 
 
 def _mail_person(row: Participation) -> None:
     word = "accepted" if row.status == Status.ACCEPTED else "declined"
-    link = f"{settings.SITE_URL}/phases/{row.phase.slug}/"
-    body = f"The organisers {word} your request to take part in {row.phase}.\n{link}\n"
-    _send(f"Your request for {row.phase} was {word}", body, [row.user.email] if row.user.email else [])
+    link = f"{settings.SITE_URL}/challenges/{row.challenge.slug}/"
+    body = f"The organisers {word} your request to take part in {row.challenge}.\n{link}\n"
+    _send(f"Your request for {row.challenge} was {word}", body, [row.user.email] if row.user.email else [])
 
 
 def _send(subject: str, body: str, recipients: list[str]) -> None:

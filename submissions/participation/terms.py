@@ -1,4 +1,4 @@
-"""On which terms people take part: the one place that knows that the terms are kept with the phase."""
+"""On which terms people take part: the one place that knows that the terms are kept with the challenge."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 
-from submissions.models import Participation, Phase
+from submissions.models import Challenge, Participation, Phase
 from submissions.models.participation import digest_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of a phase and how far one person has met them. participation: None before the first step."""
+    """The terms of a challenge and how far one person has met them. participation: None before the first step."""
 
     needs_approval: bool
     rules: str
@@ -45,16 +45,16 @@ class Terms:
 
 
 def terms_for(phase: Phase, user: Any) -> Terms:
-    """Return the terms of the phase as they stand for `user`, who may be anonymous."""
+    """Return the terms of the phase's challenge as they stand for `user`, who may be anonymous."""
     participation = None
     if user.is_authenticated:
-        participation = Participation.objects.filter(phase=phase, user=user).first()
-    return Terms(phase.needs_approval, phase.rules, participation)
+        participation = Participation.objects.filter(challenge=phase.challenge_id, user=user).first()
+    return Terms(phase.challenge.needs_approval, phase.challenge.rules, participation)
 
 
-def organisers_of(phase: Phase) -> QuerySet[Any]:
-    """Return the people who decide about the phase: its organisers, else whoever may decide about every phase."""
-    own = phase.organisers.filter(is_active=True)
+def organisers_of(place: Phase | Challenge) -> QuerySet[Any]:
+    """Return the people who decide about the place: its organisers, else whoever may decide about every phase."""
+    own = place.organisers.filter(is_active=True)
     if own.exists():
         return own
     everyone = get_user_model().objects.with_perm(  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from submissions import actions
-from submissions.models import Case, Dataset, Phase, Quota, Worker
+from submissions.models import Case, Challenge, Dataset, Phase, Quota, Worker
 from submissions.teams.membership import create_team
 
 numbers = itertools.count(1)
@@ -32,7 +32,7 @@ def make_staff(group, *phases, name=None, **fields):
     user = make_user(name, is_staff=True, **fields)
     user.groups.add(Group.objects.get(name=group))
     for phase in phases:
-        phase.organisers.add(user)
+        phase.challenge.organisers.add(user)
     return user
 
 
@@ -53,6 +53,11 @@ def make_dataset(truth=TRUTH, splits=None, kind="lesion", patients=True):
     return dataset
 
 
+def make_challenge(**fields):
+    fields.setdefault("slug", f"challenge{next(numbers)}")
+    return Challenge.objects.create(**{"title": "A challenge", **fields})
+
+
 def make_phase(dataset=None, quotas=(), **fields):
     fields.setdefault("slug", f"phase{next(numbers)}")
     fields.setdefault("title", "A phase")
@@ -61,6 +66,9 @@ def make_phase(dataset=None, quotas=(), **fields):
     # A phase whose cases are all public is one to practise in, unless a test says otherwise.
     has_private = dataset.cases.filter(split="private").exists()
     fields.setdefault("disclosure", "competition" if has_private else "practice")
+    terms = {name: fields.pop(name) for name in ("needs_approval", "rules") if name in fields}
+    if terms:
+        fields["challenge"] = make_challenge(slug=fields["slug"], title=fields["title"], **terms)
     phase = Phase.objects.create(dataset=dataset, **fields)
     for tries, window in quotas:
         Quota.objects.create(phase=phase, tries=tries, window=window)

@@ -57,7 +57,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def phase_of(request: HttpRequest, slug: str) -> Phase:
-    return get_object_or_404(Phase.objects.visible_to(request.user).select_related("dataset"), slug=slug)
+    return get_object_or_404(Phase.objects.visible_to(request.user).select_related("dataset", "challenge"), slug=slug)
 
 
 def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, Any]:

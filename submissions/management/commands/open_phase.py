@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from submissions.models import Dataset, Phase, Quota
+from submissions.models import Challenge, Dataset, Phase, Quota
 from submissions.phases.warnings import phase_warnings
 from submissions.runner.contracts import contracts_for
 
@@ -54,12 +54,22 @@ def why_no_containers(dataset: Dataset) -> str:
     return "a container needs an image of every case (import_dataset --images)"
 
 
+def challenge_of(options: dict[str, Any]) -> Challenge | None:
+    """Return the challenge that was named, or the one of the phase's slug; None: the phase makes it."""
+    named = options["challenge"]
+    challenge = Challenge.objects.filter(slug=named or options["slug"]).first()
+    if named and challenge is None:
+        raise CommandError(f"There is no challenge '{named}'; leave --challenge out, and the phase makes its own.")
+    return challenge
+
+
 class Command(BaseCommand):
     help = "Open the newest version of a dataset as a phase."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dataset", required=True)
         parser.add_argument("--slug", required=True)
+        parser.add_argument("--challenge", help="slug of an existing one; default: one of the phase's slug")
         parser.add_argument("--title", required=True)
         parser.add_argument("--description", default="")
         parser.add_argument("--opens", type=moment, help="default: now")
@@ -81,6 +91,7 @@ class Command(BaseCommand):
         if dataset is None:
             raise CommandError(f"There is no dataset '{options['dataset']}'; import_dataset makes one.")
         phase = Phase(
+            challenge=challenge_of(options),
             dataset=dataset, slug=options["slug"], title=options["title"], description=options["description"],
             closes_at=options["closes"], decimals=options["decimals"], metric=options["metric"],
             disclosure=options["disclosure"], ladder_step=options["ladder_step"] or None,

@@ -6,9 +6,10 @@ from django.test import Client
 from django.urls import reverse
 
 from submissions.accounts.groups import GROUPS, keep_rights_of_earlier_staff
-from submissions.models import AuditEvent, Phase, Submission
+from submissions.models import AuditEvent, Challenge, Phase, Submission
 from submissions.tests.factories import (
     evaluated,
+    make_challenge,
     make_dataset,
     make_phase,
     make_staff,
@@ -70,7 +71,7 @@ def test_an_organiser_sees_and_decides_about_the_own_phases_only(client, two):
 
 
 def test_an_organiser_takes_no_dataset_of_another(client, two):
-    olga, own, foreign = two
+    olga, _, foreign = two
     client.force_login(olga)
     free = make_dataset()
     form = {"title": "Mine", "slug": "mine", "opens_at_0": "2030-01-01", "opens_at_1": "12:00", "decimals": "4",
@@ -81,9 +82,44 @@ def test_an_organiser_takes_no_dataset_of_another(client, two):
     assert b"not one of the available choices" in client.post(url, form | {"dataset": foreign.phase.dataset_id}).content
     answer = client.post(url, form | {"dataset": free.pk})
     assert answer.status_code == 302, errors_in(answer)
-    assert list(Phase.objects.get(slug="mine").organisers.all()) == [olga]
-    client.post(reverse("admin:submissions_phase_change", args=[own.phase_id]), form | {"organisers": [own.user_id]})
-    assert list(own.phase.organisers.all()) == [olga]
+    mine = Phase.objects.get(slug="mine")
+    assert list(mine.organisers.all()) == [olga]
+    assert mine.challenge.slug == "mine"
+
+
+def test_an_organiser_joins_no_challenge_of_another(client, two):
+    olga, own, foreign = two
+    client.force_login(olga)
+    make_challenge(slug="taken")
+    form = {"title": "Mine", "slug": "mine", "opens_at_0": "2030-01-01", "opens_at_1": "12:00", "decimals": "4",
+            "predict_timeout_s": "10", "parallel": "1", "accepts_csv": "on", "batch_slugs": "{}",
+            "quotas-TOTAL_FORMS": "0", "quotas-INITIAL_FORMS": "0", "dataset": make_dataset().pk} | SHOWN  # fmt: skip
+    url = reverse("admin:submissions_phase_add")
+    answer = client.post(url, form | {"challenge": foreign.phase.challenge_id})
+    assert b"not one of the available choices" in answer.content
+    assert b"choose it, or take another slug" in client.post(url, form | {"slug": "taken"}).content
+    assert not Phase.objects.filter(slug__in=["mine", "taken"]).exists()
+    assert client.post(url, form | {"challenge": own.phase.challenge_id}).status_code == 302
+    assert Phase.objects.get(slug="mine").challenge == own.phase.challenge
+
+
+def test_an_organiser_makes_a_challenge_and_owns_it_alone(client, two):
+    olga, own, foreign = two
+    client.force_login(olga)
+    answer = client.post(reverse("admin:submissions_challenge_add"), {"title": "New", "slug": "new"})
+    assert answer.status_code == 302, errors_in(answer)
+    new = Challenge.objects.get(slug="new")
+    assert list(new.organisers.all()) == [olga]
+    assert AuditEvent.objects.get(action="open").challenge == new
+    theirs = reverse("admin:submissions_challenge_change", args=[foreign.phase.challenge_id])
+    client.post(theirs, {"title": "Mine now", "slug": "foreign", "organisers": [olga.pk]})
+    foreign.phase.challenge.refresh_from_db()
+    assert foreign.phase.challenge.title != "Mine now"
+    assert not foreign.phase.organisers.exists()
+    helper = make_user(is_staff=True)
+    page = reverse("admin:submissions_challenge_change", args=[own.phase.challenge_id])
+    client.post(page, {"title": "Ours", "slug": "own", "organisers": [olga.pk, helper.pk]})
+    assert set(own.phase.organisers.all()) == {olga, helper}
 
 
 def test_a_reviewer_has_feedback_and_nothing_else(client):

@@ -219,9 +219,9 @@ def test_addresses_that_nobody_confirms_are_named_unless_participants_need_appro
     assert sentence in " ".join(phase_warnings(phase))
     assert sentence in staff.get(page).content.decode()
     assert sentence in staff.get(reverse("admin:index")).content.decode()
-    phase.needs_approval = True
+    phase.challenge.needs_approval = True
     assert sentence not in " ".join(phase_warnings(phase))
-    phase.needs_approval, settings.ACCOUNT_EMAIL_VERIFICATION = False, "mandatory"
+    phase.challenge.needs_approval, settings.ACCOUNT_EMAIL_VERIFICATION = False, "mandatory"
     assert sentence not in " ".join(phase_warnings(phase))
     assert sentence not in staff.get(reverse("admin:index")).content.decode()
 

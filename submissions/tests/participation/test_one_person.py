@@ -94,15 +94,15 @@ def test_changed_rules_are_asked_again():
     assert refusal(user=user, phase=phase) == "RULES_NOT_ACCEPTED"
     accept_rules(phase=phase, user=user, digest=terms_for(phase, user).rules_digest)
     make_submission(user=user, phase=phase)
-    phase.rules = "Be fair, and publish your code."
-    phase.save()
+    phase.challenge.rules = "Be fair, and publish your code."
+    phase.challenge.save()
     assert refusal(user=user, phase=phase) == "RULES_NOT_ACCEPTED"
 
 
 def test_rules_that_changed_while_they_were_read_are_not_accepted():
     phase, user = make_phase(rules="Be fair."), make_user()
     seen = terms_for(phase, user).rules_digest
-    phase.rules = "Give us your house."
+    phase.challenge.rules = "Give us your house."
     with pytest.raises(ApiError, match="changed"):
         accept_rules(phase=phase, user=user, digest=seen)
     assert not Participation.objects.exists()
