@@ -46,9 +46,14 @@ def main() -> int:
         objects.stop()
         postgres.stop()
         if bad:
-            shutil.copy(folder / "site.log", "/tmp/h_site.log")
+            print(f"The site's log: {keep(folder)}", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
     return 1 if bad else 0
+
+
+def keep(folder: Path) -> str:
+    """Save the site's log from the folder that is deleted; return where it lies."""
+    return shutil.copy(folder / "site.log", Path(tempfile.mkdtemp(prefix="lunasite-outages-log-")) / "site.log")
 
 
 def run(name: str, stage: Stage) -> bool:
