@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Site:
-    """Call `prepare` before anything of Django is imported in this process."""
+    """Call `prepare` before anything of Django is imported in this process. code: the checkout that is started."""
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port, self.code = folder, free_port(), ROOT
         self.env = {
             "DJANGO_SETTINGS_MODULE": "lunasite.settings", "DATA_DIR": str(folder / "data"), "LOG_LEVEL": "WARNING",
             "STATIC_ROOT": str(folder / "static"), "LOAD_MODEL": "0", "EVALUATION_LEASE_SECONDS": "10",
@@ -54,11 +54,11 @@ class Site:
         self.token = get_token_model().objects.create(user=user)[1]
         self.phase = factories.make_phase().slug
 
-    def start_web(self) -> None:
+    def start_web(self, probe: str = "/live") -> None:
         command = [sys.executable, "-m", "gunicorn", "lunasite.wsgi:application", "--config",
                    "lunasite/serving/gunicorn.py", "--bind", f"127.0.0.1:{self.port}", "--workers", "2"]  # fmt: skip
         self.web = self._popen(command, {})
-        wait_until(lambda: self.get("/live")[0] == 200, 60, "the web server does not start")
+        wait_until(lambda: self.get(probe)[0] == 200, 60, "the web server does not start")
 
     def start_worker(self, host: str = "host-a", env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         worker = self._popen([sys.executable, "manage.py", "work", "evaluations"], {"WORKER_NAME": host, **(env or {})})
@@ -68,7 +68,7 @@ class Site:
     def _popen(self, command: list[str], env: dict[str, str]) -> "subprocess.Popen[bytes]":
         environment = {**os.environ, **self.env, **env}
         return subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=self.log, stderr=self.log, start_new_session=True
+            command, cwd=self.code, env=environment, stdout=self.log, stderr=self.log, start_new_session=True
         )
 
     def stop_workers(self) -> None:
