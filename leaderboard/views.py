@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
@@ -57,6 +58,7 @@ def board(request: HttpRequest, slug: str) -> HttpResponse:
         "columns": page_columns(page.rows),
         "own_rank": own_rank(chosen, own),
         "most_rows": MAX_ROWS,
+        "history_url": reverse("leaderboard_history", args=[chosen.phase.slug]),
         "query": _query(request, "page"),
         "is_open": chosen.phase.is_open(chosen.now),
     }

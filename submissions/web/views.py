@@ -41,6 +41,8 @@ from submissions.web.guide import contract_texts
 from submissions.web.image_forms import ImageForm
 
 PER_PAGE = 20
+# What no page of a submission shows of its evaluations.
+NOT_ON_A_PAGE = ("predictions", "partial_answers", "run_log")
 
 
 @require_safe
@@ -171,9 +173,14 @@ def submission_list(request: HttpRequest) -> HttpResponse:
     return render(request, "submissions/list.html", context)
 
 
-def submission_of(request: HttpRequest, pk: Any) -> Submission:
-    """Return a submission that the user may see; for anybody else it does not exist (404)."""
+def submission_of(request: HttpRequest, pk: Any, *, with_evaluations: bool = False) -> Submission:
+    """Return a submission that the user may see; for anybody else it does not exist (404).
+
+    with_evaluations: read them at once, for a page that asks for the current and the latest one again and again.
+    """
     rows = Submission.objects.visible_to(request.user).select_related("phase__dataset", "team", "user")
+    if with_evaluations:
+        rows = rows.prefetch_related(Prefetch("evaluations", Evaluation.objects.defer(*NOT_ON_A_PAGE)))
     return get_object_or_404(rows, pk=pk)
 
 
@@ -220,7 +227,7 @@ def _can_choose(submission: Submission, now: datetime) -> bool:
 @login_required
 @require_GET
 def submission_page(request: HttpRequest, pk: Any) -> HttpResponse:
-    submission = submission_of(request, pk)
+    submission = submission_of(request, pk, with_evaluations=True)
     return render(request, "submissions/submission.html", submission_context(request, submission))
 
 
@@ -228,7 +235,7 @@ def submission_page(request: HttpRequest, pk: Any) -> HttpResponse:
 @require_GET
 def submission_progress(request: HttpRequest, pk: Any) -> HttpResponse:
     """Render the fragment that htmx polls while an evaluation is running; status 286 stops the polling."""
-    submission = submission_of(request, pk)
+    submission = submission_of(request, pk, with_evaluations=True)
     context = submission_context(request, submission)
     status = 286 if context["evaluation"].is_finished else 200
     return render(request, "submissions/_evaluation.html", context, status=status)
