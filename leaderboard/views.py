@@ -22,9 +22,11 @@ from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
 from leaderboard.standings import BoardRow, all_rows, own_rank, page_of, team_on_board
 from lunasite.http.errors import ApiError, busy_page
+from lunasite.http.page_cache.views import kept_for_visitors
 from submissions.models import Evaluation, Phase, Split, Team
 from submissions.models.access import may
 from submissions.models.team import team_of
+from submissions.phases.next_change import next_change
 
 NOT_YET = (
     "Entries are compared on every metric, so this opens when the phase has ended. Until then the board compares them."
@@ -32,6 +34,7 @@ NOT_YET = (
 
 
 @require_GET
+@kept_for_visitors(next_change)
 def boards(request: HttpRequest) -> HttpResponse:
     """Show every board that the visitor may see."""
     ranked = Q(standings__split=Split.PUBLIC, standings__is_baseline=False)
@@ -44,6 +47,7 @@ def boards(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+@kept_for_visitors(next_change)
 @vary_on_headers("HX-Request")
 def board(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a page of a board."""
@@ -86,6 +90,7 @@ def board_export(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
+@kept_for_visitors(next_change)
 def board_history(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a team's entries over time; without `team`, the entries that led."""
     chosen = _asked_board(request, slug)

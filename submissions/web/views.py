@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from lunasite.http.errors import ApiError
 from lunasite.http.limits.dear_work import one_at_a_time
 from lunasite.http.limits.upload_limits import megabytes, refuse_large_body
+from lunasite.http.page_cache.views import kept_for_visitors
 from submissions import actions
 from submissions.actions.submit import read_csv
 from submissions.intake.csv.predictions import CsvProblems
@@ -27,6 +28,7 @@ from submissions.models.access import holds, may
 from submissions.models.team import team_of
 from submissions.participation.page import participation_context
 from submissions.phases import quota
+from submissions.phases.next_change import next_change
 from submissions.phases.storage_budget import budget_of
 from submissions.presenters.charts import charts_of
 from submissions.presenters.phase_files import ids_file, samples_file, template_file, truth_file
@@ -46,6 +48,7 @@ NOT_ON_A_PAGE = ("predictions", "partial_answers", "run_log")
 
 
 @require_safe
+@kept_for_visitors(next_change)
 def home(request: HttpRequest) -> HttpResponse:
     """Show what the site is and its phases."""
     now = timezone.now()
@@ -94,6 +97,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
 
 
 @require_GET
+@kept_for_visitors(next_change)
 def phase_page(request: HttpRequest, slug: str) -> HttpResponse:
     phase = phase_of(request, slug)
     return render(request, "submissions/phase.html", phase_context(request, phase))
