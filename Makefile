@@ -67,7 +67,7 @@ services: .venv/ready-dev ## start engine, PostgreSQL and S3 server for the test
 stop-services: ## end what `make services` started
 	.ci/services stop
 
-bench: bench-statistics bench-coverage bench-leaderboard bench-csv bench-inference bench-containers bench-uploads bench-memory bench-leakage ## all benchmarks
+bench: bench-statistics bench-coverage bench-leaderboard bench-csv bench-inference bench-containers bench-uploads bench-memory bench-load bench-leakage ## all benchmarks
 
 # bench_<name>.py lies in benchmarks/ or in the folder of its subject.
 bench-%: .venv/ready-dev

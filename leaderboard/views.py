@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
@@ -21,9 +22,11 @@ from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
 from leaderboard.standings import BoardRow, all_rows, own_rank, page_of, team_on_board
 from lunasite.http.errors import ApiError, busy_page
+from lunasite.http.page_cache.views import kept_for_visitors
 from submissions.models import Evaluation, Phase, Split, Team
 from submissions.models.access import may
 from submissions.models.team import team_of
+from submissions.phases.next_change import next_change
 
 NOT_YET = (
     "Entries are compared on every metric, so this opens when the phase has ended. Until then the board compares them."
@@ -31,6 +34,7 @@ NOT_YET = (
 
 
 @require_GET
+@kept_for_visitors(next_change)
 def boards(request: HttpRequest) -> HttpResponse:
     """Show every board that the visitor may see."""
     ranked = Q(standings__split=Split.PUBLIC, standings__is_baseline=False)
@@ -43,6 +47,7 @@ def boards(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+@kept_for_visitors(next_change)
 @vary_on_headers("HX-Request")
 def board(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a page of a board."""
@@ -57,6 +62,7 @@ def board(request: HttpRequest, slug: str) -> HttpResponse:
         "columns": page_columns(page.rows),
         "own_rank": own_rank(chosen, own),
         "most_rows": MAX_ROWS,
+        "history_url": reverse("leaderboard_history", args=[chosen.phase.slug]),
         "query": _query(request, "page"),
         "is_open": chosen.phase.is_open(chosen.now),
     }
@@ -84,6 +90,7 @@ def board_export(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
+@kept_for_visitors(next_change)
 def board_history(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a team's entries over time; without `team`, the entries that led."""
     chosen = _asked_board(request, slug)

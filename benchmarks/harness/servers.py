@@ -36,14 +36,16 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    name: str, command: list[str], path: str, env: dict[str, str], headers: dict[str, str] | None = None
+    name: str, command: list[str], path: str, env: dict[str, str], headers: dict[str, str] | None = None, output=None
 ) -> Iterator[Server]:
-    """Start `command` ({port} stands for a free one) and wait for /health."""
+    """Start `command` ({port} stands for a free one) and wait for /health. output: a file for what it says."""
     port = free_port()
     process = subprocess.Popen(
         [word.replace("{port}", str(port)) for word in command],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **env},
+        stdout=output,
+        stderr=output,
         start_new_session=True,
     )
     try:
@@ -51,7 +53,7 @@ def running(
         yield Server(name, port, path, process.pid, headers or {})
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
+        process.wait(30)
 
 
 def uvicorn(module: str, workers: int) -> list[str]:

@@ -1,13 +1,17 @@
 """The history's picture and the bars of the board: values where they belong, labels at the ends."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from django.template import Context, Template
 
 from leaderboard.charts import history_chart, round_ticks
+from leaderboard.columns import Column
 from leaderboard.history import HistoryPoint
 from leaderboard.standings import BoardRow
-from leaderboard.templatetags.scores import interval_axis, interval_bar, p_value, points, shown
+from leaderboard.templatetags.scores import bar_marks, interval_axis, interval_bar, p_value, points, shown
 from leaderboard.views import scale_of
 from submissions.disclosure import View
 from submissions.disclosure.rounding import rounded
@@ -62,25 +66,50 @@ def row(score, low=None, high=None):
 
 def test_a_bar_runs_over_the_interval_and_marks_the_score():
     # The bar is 120 wide with 4 free at both ends: the scale from 0 to 1 has 112.
-    assert interval_bar(row(0.5, 0.25, 1.0), (0.0, 1.0), VIEW) == {
-        "left": "32.0", "right": "116.0", "width": "84.0", "at": "60.0", "label": "0.25 to 1.00", "bar_width": 120,
-        "ticks": ["4.0", "60.0", "116.0"],
+    assert bar_marks(row(0.5, 0.25, 1.0), (0.0, 1.0), VIEW) == {
+        "left": "32.0", "right": "116.0", "band": "84.0", "at": "60.0", "label": "0.25 to 1.00",
+        "grid": "M4.0 0v16M60.0 0v16M116.0 0v16",
     }  # fmt: skip
+    drawn = interval_bar(row(0.5, 0.25, 1.0), (0.0, 1.0), VIEW)
+    assert drawn.startswith('<svg width="120" height="16" viewBox="0 0 120 16" role="img" aria-label="0.25 to 1.00">')
+    assert '<rect class="band" x="32.0" y="4" width="84.0" height="8" />' in drawn
+    assert 'd="M32.0 3v10M116.0 3v10"' in drawn
+    assert '<circle class="dot" cx="60.0"' in drawn
 
 
 def test_a_score_without_interval_is_a_mark_alone():
-    drawn = interval_bar(row(0.25), (0.0, 1.0), VIEW)
-    assert (drawn["left"], drawn["at"], drawn["right"], drawn["width"]) == ("32.0", "32.0", "32.0", "0.5")
+    drawn = bar_marks(row(0.25), (0.0, 1.0), VIEW)
+    assert (drawn["left"], drawn["at"], drawn["right"], drawn["band"]) == ("32.0", "32.0", "32.0", "0.5")
     assert drawn["label"] == "no interval"
 
 
 def test_no_score_has_no_bar():
-    assert interval_bar(row(None), (0.0, 1.0), VIEW) == {"is_empty": True}
+    assert interval_bar(row(None), (0.0, 1.0), VIEW) == '<span class="muted">–</span>'
 
 
 @pytest.mark.parametrize(("scale", "at"), [((0.5, 0.5), "60.0"), ((0.0, 0.5), "116.0"), ((0.9, 1.0), "4.0")])
 def test_a_score_outside_the_scale_stays_in_the_picture(scale, at):
-    assert interval_bar(row(0.7), scale, VIEW)["at"] == at
+    assert bar_marks(row(0.7), scale, VIEW)["at"] == at
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        (Column("x", lambda row: "<b>x", is_number=True), '<td class="num">&lt;b&gt;x</td>'),
+        (Column("x", lambda row: None), "<td>–</td>"),
+        (
+            Column("x", lambda row: None, cell=lambda row, view: f"{row.team} & {view.metric}"),
+            "<td>&lt;i&gt; &amp; auc</td>",
+        ),
+        (
+            Column("team", lambda row: None, cell="leaderboard/cells/team.html"),
+            '<th scope="row" class="break">&lt;i&gt;',
+        ),
+    ],
+)
+def test_what_people_wrote_is_escaped_in_every_sort_of_cell(column, cell):
+    page = Context({"board": SimpleNamespace(view=VIEW), "row": replace(row(0.5), team="<i>"), "columns": [column]})
+    assert Template("{% load scores %}{% row_cells row columns %}").render(page).startswith(cell)
 
 
 def test_the_scale_of_a_page_holds_every_interval():

@@ -1,4 +1,4 @@
-"""The one table of the HTTP boundary: calls of each caller, counted exactly."""
+"""The tables of the HTTP boundary: calls of each caller, counted exactly, and the version of the public content."""
 
 from __future__ import annotations
 
@@ -17,3 +17,12 @@ class CallCount(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class ContentVersion(models.Model):
+    """The one row that names the state of the public content: a new random token after each change."""
+
+    token = models.CharField(max_length=16)
+
+    def __str__(self) -> str:
+        return self.token

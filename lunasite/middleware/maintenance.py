@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from lunasite.http.errors import body, is_api
+from lunasite.http.page_cache.views import depends_on
 from submissions.models import Pause
 from submissions.outages.pauses import recent_maintenance
 
@@ -16,6 +17,15 @@ STAYS_OPEN = (
     "/accounts/2fa", "/accounts/reauthenticate",
 )  # fmt: skip
 RETRY_AFTER_S = "300"
+
+
+def notice() -> str | None:
+    """Return what every page says of a maintenance: its reason, which may be empty; None without one."""
+    pause = recent_maintenance()
+    return None if pause is None else pause.reason
+
+
+depends_on(notice)
 
 
 class MaintenanceMiddleware:

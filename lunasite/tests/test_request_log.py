@@ -35,6 +35,7 @@ def test_each_request_is_one_line_with_the_id_that_is_answered(client, lines):
     assert line["request_id"] == answer["X-Request-ID"]
     assert (line["method"], line["path"], line["status"]) == ("GET", "/health", 200)
     assert "secret" not in str(line)
+    assert 0 < line["cpu_ms"] <= line["ms"] + 50
 
 
 @pytest.mark.django_db

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from lunasite.http.page_cache.views import kept_for_visitors
 from submissions.failures import FAILURES
 from submissions.models import Phase
 from submissions.runner.base import limits_with
@@ -14,6 +15,7 @@ from submissions.runner.docker_run_command import docker_run_command
 
 
 @require_safe
+@kept_for_visitors(lambda now: None)
 def guide(request: HttpRequest) -> HttpResponse:
     return render(request, "submissions/guide.html", {"failures": FAILURES.values()})
 

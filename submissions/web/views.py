@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from lunasite.http.errors import ApiError
 from lunasite.http.limits.dear_work import one_at_a_time
 from lunasite.http.limits.upload_limits import megabytes, refuse_large_body
+from lunasite.http.page_cache.views import kept_for_visitors
 from submissions import actions
 from submissions.actions.submit import read_csv
 from submissions.intake.csv.predictions import CsvProblems
@@ -27,6 +28,7 @@ from submissions.models.access import holds, may
 from submissions.models.team import team_of
 from submissions.participation.page import participation_context
 from submissions.phases import quota
+from submissions.phases.next_change import next_change
 from submissions.phases.storage_budget import budget_of
 from submissions.presenters.charts import charts_of
 from submissions.presenters.phase_files import ids_file, samples_file, template_file, truth_file
@@ -41,9 +43,12 @@ from submissions.web.guide import contract_texts
 from submissions.web.image_forms import ImageForm
 
 PER_PAGE = 20
+# What no page of a submission shows of its evaluations.
+NOT_ON_A_PAGE = ("predictions", "partial_answers", "run_log")
 
 
 @require_safe
+@kept_for_visitors(next_change)
 def home(request: HttpRequest) -> HttpResponse:
     """Show what the site is and its phases."""
     now = timezone.now()
@@ -92,6 +97,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
 
 
 @require_GET
+@kept_for_visitors(next_change)
 def phase_page(request: HttpRequest, slug: str) -> HttpResponse:
     phase = phase_of(request, slug)
     return render(request, "submissions/phase.html", phase_context(request, phase))
@@ -171,9 +177,14 @@ def submission_list(request: HttpRequest) -> HttpResponse:
     return render(request, "submissions/list.html", context)
 
 
-def submission_of(request: HttpRequest, pk: Any) -> Submission:
-    """Return a submission that the user may see; for anybody else it does not exist (404)."""
+def submission_of(request: HttpRequest, pk: Any, *, with_evaluations: bool = False) -> Submission:
+    """Return a submission that the user may see; for anybody else it does not exist (404).
+
+    with_evaluations: read them at once, for a page that asks for the current and the latest one again and again.
+    """
     rows = Submission.objects.visible_to(request.user).select_related("phase__dataset", "team", "user")
+    if with_evaluations:
+        rows = rows.prefetch_related(Prefetch("evaluations", Evaluation.objects.defer(*NOT_ON_A_PAGE)))
     return get_object_or_404(rows, pk=pk)
 
 
@@ -220,7 +231,7 @@ def _can_choose(submission: Submission, now: datetime) -> bool:
 @login_required
 @require_GET
 def submission_page(request: HttpRequest, pk: Any) -> HttpResponse:
-    submission = submission_of(request, pk)
+    submission = submission_of(request, pk, with_evaluations=True)
     return render(request, "submissions/submission.html", submission_context(request, submission))
 
 
@@ -228,7 +239,7 @@ def submission_page(request: HttpRequest, pk: Any) -> HttpResponse:
 @require_GET
 def submission_progress(request: HttpRequest, pk: Any) -> HttpResponse:
     """Render the fragment that htmx polls while an evaluation is running; status 286 stops the polling."""
-    submission = submission_of(request, pk)
+    submission = submission_of(request, pk, with_evaluations=True)
     context = submission_context(request, submission)
     status = 286 if context["evaluation"].is_finished else 200
     return render(request, "submissions/_evaluation.html", context, status=status)
