@@ -31,8 +31,8 @@ PREFIX = "luna"
 SELF_TEST_EVERY_S = 1800.0
 UNKNOWN = "EVALUATION_ENGINE must be docker or podman, not "
 REFUSED = {
-    "swarm": "EVALUATION_ENGINE=swarm: Swarm has no `network none`, so a model's container would reach others; give each "
-    "host its own engine and `manage.py work containers` instead",
+    "swarm": "EVALUATION_ENGINE=swarm: Swarm has no `network none`, so a model's container would reach others; "
+    "give each host its own engine and `manage.py work containers` instead",
 }
 _tested_at: dict[str, float] = {}
 _means: dict[str, Means] = {}

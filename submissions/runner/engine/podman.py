@@ -79,8 +79,8 @@ class PodmanEngine(DockerEngine):
     def _create(self, spec: ContainerSpec) -> str:
         volumes = tmpfs_volumes(spec)
         try:
-            for volume, options in volumes.items():
-                self._make_volume(volume.name, spec.labels, options)
+            for volume, bounds in volumes.items():
+                self._make_volume(volume.name, spec.labels, bounds)
             options = container_options(spec, list(volumes), self._log_driver())
             options["seccomp_profile_path"] = self._file("seccomp.json", seccomp_profile())
             options["mounts"].append(_bind(self._file("resolv.conf", RESOLV_CONF), "/etc/resolv.conf"))
@@ -91,7 +91,7 @@ class PodmanEngine(DockerEngine):
             raise
 
     def remove(self, container_id: str) -> None:
-        """Remove it with the volumes of its own; one that is gone already is fine, and the reaper knows what it left."""
+        """Remove it with the volumes of its own; one that is gone already is fine: the reaper finds what it left."""
         try:
             mounts = self.inspect(container_id)["Mounts"]
         except EngineFault:
@@ -105,7 +105,7 @@ class PodmanEngine(DockerEngine):
         return [found for found in super().own_containers(labels) if labels.items() <= found.labels.items()]
 
     def own_volumes(self, labels: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
-        """Return the labels of the volumes that carry all of `labels`; podman's own filter takes one of them for enough."""
+        """Return the labels of the volumes that carry all of `labels`; for podman's own filter, one is enough."""
         found = super().own_volumes(labels)
         return {name: carried for name, carried in found.items() if labels.items() <= carried.items()}
 
