@@ -32,9 +32,12 @@ def anywhere(request):
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    """A real engine for one test module; what the module makes on it is gone afterwards."""
-    with bench_at(tmp_path_factory.mktemp("containers")) as bench:
+def bench(request, tmp_path_factory):
+    """A real engine for one test module; what the module makes on it is gone afterwards.
+
+    It is Docker, or what `on_each_engine` says.
+    """
+    with bench_at(tmp_path_factory.mktemp("containers"), getattr(request, "param", "docker")) as bench:
         yield bench
 
 

@@ -9,11 +9,14 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
+
 from submissions.kinds import KINDS
 from submissions.runner.attempt import Host
 from submissions.runner.base import Limits, RunCallbacks, RunCase, RunError, RunRequest, RunResult
 from submissions.runner.contracts import CONTRACTS
 from submissions.runner.engine.docker import DockerEngine
+from submissions.runner.engine.podman import PodmanEngine
 from submissions.runner.host.driver_image import driver_image
 
 HOSTILE = Path(__file__).parent / "hostile"
@@ -28,9 +31,10 @@ def open_to_all(folder):
             path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
 
 
-def docker(*arguments, text=None):
-    """Run the docker command line and return what it prints."""
-    done = subprocess.run(["docker", *arguments], input=text, capture_output=True, text=True, timeout=120)
+def docker(*arguments, text=None, host=None):
+    """Run the docker command line and return what it prints. host: of an engine, else that of DOCKER_HOST."""
+    command = ["docker", *(["--host", host] if host else []), *arguments]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -41,6 +45,7 @@ class Bench:
 
     host: Host
     folder: Path
+    address: str = ""
     built: list[str] = field(default_factory=list)
     runs: int = 0
 
@@ -52,15 +57,23 @@ class Bench:
     def instance(self):
         return self.host.instance
 
+    @property
+    def is_podman(self):
+        return isinstance(self.engine, PodmanEngine)
+
+    def docker(self, *arguments, text=None):
+        """Run the docker command line on this engine and return what it prints."""
+        return docker(*arguments, text=text, host=self.address)
+
     def build(self, dockerfile, context=None):
         """Build an image and return its ID."""
         tag = f"{self.instance}-built:{len(self.built)}"
         common = ["build", "-q", "--network", "none", "-t", tag]
         if context is None:
-            image_id = docker(*common, "-", text=dockerfile)
+            image_id = self.docker(*common, "-", text=dockerfile)
         else:
             open_to_all(context)
-            image_id = docker(*common, "-f", "-", str(context), text=dockerfile)
+            image_id = self.docker(*common, "-f", "-", str(context), text=dockerfile)
         self.built.append(tag)
         return self.engine.image(tag).image_id if image_id else ""
 
@@ -117,26 +130,39 @@ class Bench:
         return [container.name for container in self.engine.own_containers(ours)] + list(self.engine.own_volumes(ours))
 
 
+# Tests of what every engine must keep run once on each.
+ENGINES = [pytest.param("docker"), pytest.param("podman", marks=pytest.mark.podman)]
+on_each_engine = pytest.mark.parametrize("bench", ENGINES, indirect=True, scope="module")
+
+
+def engine_for_tests(name, folder):
+    """Return (an engine of that name, its address)."""
+    if name == "podman":
+        address = os.environ["LUNASITE_TEST_PODMAN"]
+        return PodmanEngine(address, folder), address
+    return DockerEngine(os.environ["DOCKER_HOST"]), os.environ["DOCKER_HOST"]
+
+
 @contextlib.contextmanager
-def bench_at(folder):
-    """Give a bench on the engine of DOCKER_HOST; afterwards nothing of it is left there."""
-    engine = DockerEngine(os.environ["DOCKER_HOST"])
+def bench_at(folder, name="docker"):
+    """Give a bench on an engine; afterwards nothing of it is left there."""
+    engine, address = engine_for_tests(name, folder)
     image = driver_image()
     driver = engine.image(image.image_id)
     was_there = driver is not None
     driver_id = driver.image_id if was_there else engine.load([image.archive]) or image.image_id
     for path in (folder, *folder.parents[:2]):
         path.chmod(0o755)
-    bench = Bench(Host(engine, driver_id, PREFIX, f"test{secrets.token_hex(4)}"), folder)
+    bench = Bench(Host(engine, driver_id, PREFIX, f"test{secrets.token_hex(4)}"), folder, address)
     # Without a tag it would leave together with the first image built on it.
     engine.tag(driver_id, f"{bench.instance}-kept", "driver")
     yield bench
     left = bench.left_behind()
     engine.remove_image(f"{bench.instance}-kept:driver")
     bench.drop(len(bench.built))
-    if not was_there:
+    if not was_there and not bench.is_podman:  # which would take the tags of others with it
         engine.remove_image(driver_id)
-    images = [tag for tag in docker("images", "--format", "{{.Repository}}").split() if bench.instance in tag]
+    images = [tag for tag in bench.docker("images", "--format", "{{.Repository}}").split() if bench.instance in tag]
     engine.close()
     assert (left, images) == ([], [])
 

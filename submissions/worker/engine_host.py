@@ -19,6 +19,7 @@ from submissions.models import Evaluation
 from submissions.runner.attempt import Host, Means
 from submissions.runner.base import Engine, EngineFault
 from submissions.runner.engine.docker import DockerEngine
+from submissions.runner.engine.podman import PodmanEngine
 from submissions.runner.host.disk import engine_free_bytes
 from submissions.runner.host.driver_image import DRIVER_DIR, driver_image
 from submissions.runner.host.image_cache import ImageCache
@@ -28,6 +29,11 @@ from submissions.runner.host.selftest import Check, findings, self_test, version
 log = structlog.get_logger(__name__)
 PREFIX = "luna"
 SELF_TEST_EVERY_S = 1800.0
+UNKNOWN = "EVALUATION_ENGINE must be docker or podman, not "
+REFUSED = {
+    "swarm": "EVALUATION_ENGINE=swarm: Swarm has no `network none`, so a model's container would reach others; "
+    "give each host its own engine and `manage.py work containers` instead",
+}
 _tested_at: dict[str, float] = {}
 _means: dict[str, Means] = {}
 
@@ -40,8 +46,13 @@ def state_dir() -> Path:
 
 
 def connect() -> Engine:
-    """Return a connection to the engine of DOCKER_HOST. Raises EngineFault."""
-    return DockerEngine(settings.DOCKER_HOST or None)
+    """Return a connection to the engine that EVALUATION_ENGINE and DOCKER_HOST name. Raises EngineFault."""
+    name, address = settings.EVALUATION_ENGINE, settings.DOCKER_HOST or None
+    if name == "docker":
+        return DockerEngine(address)
+    if name == "podman":
+        return PodmanEngine(address, state_dir())
+    raise EngineFault("The engine is not one that evaluations run on.", staff_detail=REFUSED.get(name, UNKNOWN + name))
 
 
 def engine_problem() -> str:

@@ -40,22 +40,28 @@ CALL_TIMEOUT_S = 60
 LOAD_TIMEOUT_S = 3600
 LOAD_WORDS = 10_000
 LOG_TAIL_BYTES = 64 * 1024
+HAS_ENDED = "can only kill running containers"  # podman's words, under a status of its own
 Result = TypeVar("Result")
 
 
-def _guarded(call: Callable[..., Result]) -> Callable[..., Result]:
+def guarded(call: Callable[..., Result]) -> Callable[..., Result]:
+    """Make what goes wrong between a gateway and its engine an EngineFault."""
+
     @functools.wraps(call)
-    def guarded(*args: Any, **kwargs: Any) -> Result:
+    def faultless(*args: Any, **kwargs: Any) -> Result:
         try:
             return call(*args, **kwargs)
         except (DockerException, requests.exceptions.RequestException, OSError, struct.error) as error:
             raise engine_fault(error) from error
 
-    return guarded
+    return faultless
 
 
 class DockerEngine:
     """A Docker engine, spoken to with time-outs. Not shared between threads."""
+
+    forces_volumes = True
+    log_lines: int | str = 2000
 
     def __init__(self, base_url: str | None = None, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
         self._base_url = base_url
@@ -84,7 +90,7 @@ class DockerEngine:
 
     # Facts
 
-    @_guarded
+    @guarded
     def facts(self) -> dict[str, Any]:
         """Return versions, runtimes, storage driver and root of the engine."""
         return engine_facts(self._client.info(), self._client.version())
@@ -96,7 +102,7 @@ class DockerEngine:
 
     # Images
 
-    @_guarded
+    @guarded
     def image(self, reference: str) -> EngineImage | None:
         """Return what is known of an image, or None if the engine has none by that name."""
         try:
@@ -104,7 +110,7 @@ class DockerEngine:
         except ImageNotFound:
             return None
 
-    @_guarded
+    @guarded
     def load(self, archive: Iterable[bytes]) -> str:
         """Load an archive that intake wrote; return the ID the engine gave the image, "" if it does not say.
 
@@ -124,7 +130,7 @@ class DockerEngine:
             client.close()
         return loaded_id(response)
 
-    @_guarded
+    @guarded
     def tags(self, repository: str) -> dict[str, list[str]]:
         """Return the tags below a repository name, by image ID."""
         found: dict[str, list[str]] = {}
@@ -133,11 +139,11 @@ class DockerEngine:
             found.setdefault(image["Id"], []).extend(own)
         return found
 
-    @_guarded
+    @guarded
     def tag(self, image_id: str, repository: str, version: str) -> None:
         self._client.api.tag(image_id, repository, version, force=True)
 
-    @_guarded
+    @guarded
     def remove_image(self, reference: str) -> bool:
         """Remove a tag or an image; False where it is in use, or gone already."""
         try:
@@ -150,22 +156,32 @@ class DockerEngine:
 
     # Containers
 
-    @_guarded
+    @guarded
     def create(self, spec: ContainerSpec, *, is_untrusted: bool = False) -> str:
         """Create a container and return its id.
 
         Raises AttemptTaken if its name is in use, ContainerFault(CONTAINER_START) when their image does not allow it.
         """
         try:
-            return str(self._client.containers.create(spec.image_id, spec.command, **container_options(spec)).id)
+            return self._create(spec)
         except APIError as error:
-            if error.status_code == 409:
+            if error.status_code == 409 or "is already in use" in str(error):
                 raise AttemptTaken("Another worker runs this attempt.", staff_detail=str(error)) from error
             if is_untrusted and names_the_image(str(error), at_create=True):
                 raise start_fault(error) from error
             raise
 
-    @_guarded
+    def _create(self, spec: ContainerSpec) -> str:
+        return str(self._client.containers.create(spec.image_id, spec.command, **container_options(spec)).id)
+
+    def _posted(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the engine answers to a JSON body at a path that docker-py has no method for."""
+        api = self._client.api
+        answer = api.post(f"{api.base_url}/{path}", json=body, timeout=self._timeout_s)
+        api._raise_for_status(answer)
+        return cast(dict[str, Any], answer.json())
+
+    @guarded
     def stat(self, container_id: str, path: str) -> tuple[int, str]:
         """Return (mode as Go has it, where a link leads in the end); (0, "") where nothing is. Opens no file."""
         api = self._client.api
@@ -176,7 +192,7 @@ class DockerEngine:
         stat = json.loads(b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
         return int(stat["mode"]), str(stat.get("linkTarget", ""))
 
-    @_guarded
+    @guarded
     def start(self, container_id: str, *, is_untrusted: bool = False) -> None:
         """Start it. Raises ContainerFault(CONTAINER_START) when their image's command cannot be run."""
         try:
@@ -186,30 +202,30 @@ class DockerEngine:
                 raise start_fault(error) from error
             raise
 
-    @_guarded
+    @guarded
     def state(self, container_id: str) -> ContainerState:
         """Return how it is; a container that was taken away reads as an engine fault."""
         return container_state(self._client.api.inspect_container(container_id)["State"])
 
-    @_guarded
+    @guarded
     def inspect(self, container_id: str) -> dict[str, Any]:
         return cast(dict[str, Any], self._client.api.inspect_container(container_id))
 
-    @_guarded
+    @guarded
     def memory(self, container_id: str) -> int:
         """Return the highest memory use known in bytes: the peak on cgroup v1, the present on v2."""
         return memory_bytes(self._client.api.stats(container_id, stream=False, one_shot=True))
 
-    @_guarded
+    @guarded
     def kill(self, container_id: str) -> None:
         """End it at once; one that has ended already is fine."""
         try:
             self._client.api.kill(container_id)
         except APIError as error:
-            if error.status_code not in (404, 409):
+            if error.status_code not in (404, 409) and HAS_ENDED not in str(error):
                 raise
 
-    @_guarded
+    @guarded
     def remove(self, container_id: str) -> None:
         """Remove it with its anonymous volumes; one that is gone already is fine."""
         for last_try in (False, False, True):
@@ -223,13 +239,13 @@ class DockerEngine:
                     raise
                 time.sleep(0.2)
 
-    @_guarded
+    @guarded
     def logs(self, container_id: str, limit: int = LOG_TAIL_BYTES) -> str:
         """Return the end of what it printed, as text without control characters."""
-        raw = self._client.api.logs(container_id, stdout=True, stderr=True, tail=2000)
+        raw = self._client.api.logs(container_id, stdout=True, stderr=True, tail=self.log_lines)
         return readable(raw[-limit:])
 
-    @_guarded
+    @guarded
     def run_in(self, container_id: str, command: list[str]) -> tuple[int, str]:
         """Run a command in one of our own containers; return its exit code and output."""
         exit_code, output = self._client.containers.get(container_id).exec_run(command)
@@ -248,7 +264,7 @@ class DockerEngine:
         finally:
             socket.close()
 
-    @_guarded
+    @guarded
     def read_archive(self, container_id: str, path: str, limit_bytes: int) -> tarfile.TarFile | None:
         """Return a folder or file of a container as a tar in memory; None if there is none.
 
@@ -282,48 +298,47 @@ class DockerEngine:
         finally:
             answer.close()  # also where it broke off: the engine would go on holding the container
 
-    @_guarded
+    @guarded
     def write_archive(self, container_id: str, path: str, archive: Iterable[bytes]) -> None:
         """Unpack a tar into a folder of one of our own containers, with the owners its headers name."""
         self._client.api.put_archive(container_id, path, archive)
 
     # Volumes and what is ours
 
-    @_guarded
+    @guarded
     def volume_folder(self, name: str) -> str:
         """Return where a volume lies on the engine's machine."""
         return str(self._client.api.inspect_volume(name)["Mountpoint"])
 
-    @_guarded
+    @guarded
     def create_root_volume(self, name: str, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:
         """Make the volume in memory that a model's writable folders lie in: programs in it may be run."""
-        self._client.api.create_volume(
-            name, driver="local", labels=dict(labels), driver_opts=root_volume_options(size_mib, inodes)
-        )
+        self._make_volume(name, labels, root_volume_options(size_mib, inodes))
 
-    @_guarded
+    @guarded
     def create_volume(self, volume: OutputVolume, labels: Mapping[str, str], size_mib: int, inodes: int) -> None:
         """Make a tmpfs volume bounded in bytes and in files."""
-        self._client.api.create_volume(
-            volume.name, driver="local", labels=dict(labels), driver_opts=volume_options(size_mib, inodes)
-        )
+        self._make_volume(volume.name, labels, volume_options(size_mib, inodes))
 
-    @_guarded
+    def _make_volume(self, name: str, labels: Mapping[str, str], options: Mapping[str, str]) -> None:
+        self._client.api.create_volume(name, driver="local", labels=dict(labels), driver_opts=dict(options))
+
+    @guarded
     def remove_volume(self, name: str) -> None:
         try:
-            self._client.api.remove_volume(name, force=True)
+            self._client.api.remove_volume(name, force=self.forces_volumes)
         except APIError as error:
             if error.status_code not in (404, 409):
                 raise
 
-    @_guarded
+    @guarded
     def own_containers(self, labels: Mapping[str, str]) -> list[OwnContainer]:
         """Return the containers that carry all of `labels`."""
         wanted = [f"{key}={value}" for key, value in labels.items()]
         rows = self._client.api.containers(all=True, filters={"label": wanted})
         return [own_container(row) for row in rows]
 
-    @_guarded
+    @guarded
     def own_volumes(self, labels: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
         """Return the labels of the volumes that carry all of `labels`, by volume name."""
         wanted = [f"{key}={value}" for key, value in labels.items()]

@@ -7,6 +7,9 @@ from typing import Any
 
 from submissions.runner.values import ContainerState, EngineImage, OwnContainer
 
+# What an engine says it can limit, by the keys of its `info`.
+LIMITS = {"memory": "MemoryLimit", "swap": "SwapLimit", "CPU": "CpuCfsQuota", "processes": "PidsLimit"}
+
 
 def engine_image(inspected: Mapping[str, Any]) -> EngineImage:
     config = inspected.get("Config") or {}
@@ -41,12 +44,13 @@ def own_container(listed: Mapping[str, Any]) -> OwnContainer:
 
 
 def engine_facts(info: Mapping[str, Any], version: Mapping[str, Any]) -> dict[str, Any]:
-    """Return versions, runtimes, storage driver and root of an engine."""
+    """Return versions, runtimes, storage driver and root of an engine; `refusal`: why no container may run on it."""
     components = {part["Name"]: part["Version"] for part in version.get("Components", [])}
+    is_podman = "Podman Engine" in components
     return {
         "engine": version.get("Version", ""),
         "api": version.get("ApiVersion", ""),
-        "runc": components.get("runc", ""),
+        "runc": components.get("runc") or _runc_of(components),
         "runtimes": sorted(info.get("Runtimes", {})),
         "storage_driver": info.get("Driver", ""),
         "root": info.get("DockerRootDir", ""),
@@ -56,7 +60,15 @@ def engine_facts(info: Mapping[str, Any], version: Mapping[str, Any]) -> dict[st
         "security": info.get("SecurityOptions", []),
         "cpus": info.get("NCPU", 0),
         "memory_bytes": info.get("MemTotal", 0),
+        "is_podman": is_podman,
+        "refusal": "this engine is podman: set EVALUATION_ENGINE=podman" if is_podman else "",
+        "limits": {name: bool(info.get(key)) for name, key in LIMITS.items()},
     }
+
+
+def _runc_of(components: Mapping[str, str]) -> str:
+    """Return the runtime's version as podman says it: `runc version 1.1.5` and further lines."""
+    return components.get("OCI Runtime (runc)", "").partition("\n")[0].removeprefix("runc version ")
 
 
 def memory_bytes(stats: Mapping[str, Any]) -> int:

@@ -174,8 +174,11 @@ def version_checks(facts: dict[str, Any], runtime: str | None) -> list[Check]:
     """Return what the engine's own versions say; an old one is an alert, not a stop."""
     runc = str(facts.get("runc", ""))
     engine = version_of(str(facts.get("engine", "")))
+    oldest = (4, 3, 0) if facts.get("is_podman") else (20, 10, 0)
+    refusal = str(facts.get("refusal", ""))
     checks = [
-        Check("engine version", engine >= (20, 10, 0), str(facts.get("engine", "")), is_fatal=False),
+        Check("engine", not refusal, refusal or ("podman" if facts.get("is_podman") else "Docker")),
+        Check("engine version", engine >= oldest, str(facts.get("engine", "")), is_fatal=False),
         Check("runc version", is_safe_runc(runc), f"{runc}; wanted 1.2.8, 1.3.3, 1.4.0 or later", is_fatal=False),
     ]
     if runtime:

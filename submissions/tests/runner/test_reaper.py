@@ -9,7 +9,7 @@ from submissions.runner.host.image_cache import ImageCache
 from submissions.runner.host.reaper import reap
 from submissions.runner.sandbox import Labels, holder_spec
 from submissions.runner.values import OutputVolume
-from submissions.tests.containers import docker
+from submissions.tests.containers import on_each_engine
 
 pytestmark = pytest.mark.engine
 NOW = 1_000_000.0
@@ -29,6 +29,7 @@ def reaped(bench, is_live):
     return set(reap(bench.engine, "luna", bench.instance, is_live=is_live, now=NOW))
 
 
+@on_each_engine
 def test_a_lost_attempt_is_removed_and_a_live_one_stays(bench):
     lost, live = leave_behind(bench, "17"), leave_behind(bench, "18")
     assert reaped(bench, lambda evaluation, attempt: (evaluation, attempt) == ("18", 1)) == set(lost)
@@ -49,16 +50,17 @@ def test_a_self_test_lives_until_its_deadline(bench):
     bench.engine.remove_volume(names[1])
 
 
+@on_each_engine
 def test_other_sites_and_other_labels_are_left_alone(bench):
     other_site = leave_behind(bench, instance=f"{bench.instance}x")
     similar = f"luna-{bench.instance}-17-1-model"
-    docker("run", "-d", "--name", similar, "--network", "none", bench.host.driver_image, "hold")
+    bench.docker("run", "-d", "--name", similar, "--network", "none", bench.host.driver_image, "hold")
     try:
         assert reaped(bench, lambda *_: False) == set()
-        assert docker("inspect", "-f", "{{.State.Running}}", similar, other_site[0]).split() == ["true", "true"]
+        assert bench.docker("inspect", "-f", "{{.State.Running}}", similar, other_site[0]).split() == ["true", "true"]
     finally:
-        docker("rm", "-f", similar, other_site[0])
-        docker("volume", "rm", other_site[1])
+        bench.docker("rm", "-f", similar, other_site[0])
+        bench.docker("volume", "rm", other_site[1])
 
 
 @pytest.fixture
@@ -74,6 +76,7 @@ def images(bench, count):
     return [bench.build(f"FROM {bench.host.driver_image}\nLABEL n={secrets.token_hex(4)}\n") for _ in range(count)]
 
 
+@on_each_engine
 def test_the_least_recently_used_image_leaves_first(bench, image_cache):
     first, second, third = images(bench, 3)
     for moment, image_id in enumerate((first, second, third)):
