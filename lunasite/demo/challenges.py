@@ -46,7 +46,7 @@ This is a *practice* challenge: the labels are public, and every score is shown 
 NEWS = (
     ("The open phase has begun", "The phase **Phantom lesions** takes CSVs and images. The template holds every id."),
     ("Baseline added",
-     "An entry of ours stands on the board *without a rank*: beat it.\n\n- one threshold on size\n- no training at all"),
+     "An entry of ours stands on the board *without a rank*: beat it.\n\n- one threshold\n- no training at all"),
 )  # fmt: skip
 PAGES = {
     "terms": "This is a demo. Do not upload data of patients. Accounts and files may be deleted at any time.",
