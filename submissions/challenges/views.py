@@ -13,12 +13,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from lunasite.http.errors import ApiError
+from lunasite.http.page_cache.views import kept_for_visitors
 from submissions.challenges.images import read_image
 from submissions.challenges.tabs import phases_of
 from submissions.models import Challenge, ChallengeImage
 from submissions.models.access import may
 from submissions.participation.requests import accept_rules
 from submissions.participation.terms import terms_of
+from submissions.phases.next_change import next_change
 
 POSTS_PER_PAGE = 20
 LATEST_NEWS = 3
@@ -37,6 +39,7 @@ def context_of(request: HttpRequest, challenge: Challenge, **more: Any) -> dict[
 
 
 @require_safe
+@kept_for_visitors(next_change)
 def overview(request: HttpRequest, slug: str) -> HttpResponse:
     challenge = challenge_of(request, slug)
     shown = {
