@@ -66,7 +66,7 @@ class Board:
 
 def visible_phase(user: Any, name: str) -> Phase:
     """Return a phase, named by slug or number, whose board `user` may see. Raises Http404 otherwise (A21)."""
-    phase = Phase.objects.boards_visible_to(user).select_related("dataset").named(name)
+    phase = Phase.objects.boards_visible_to(user).select_related("dataset", "challenge").named(name)
     if phase is None:
         raise Http404("There is no such leaderboard.")
     return phase

@@ -87,7 +87,7 @@ def own_rank(board: Board, own: Team | None) -> int | None:
     if mine is None:
         return None
     tied = _entries(board).filter(sort_key=mine).order_by().values_list(*LIGHT)
-    found = _ranked(tied, _above(board, mine)[1])
+    found = ranked(tied, _above(board, mine)[1])
     return next((place.rank for place in found if _team_of(place) == own.pk), None)
 
 
@@ -141,7 +141,7 @@ def _ranked_slice(board: Board, start: int, count: int) -> list[RankedEntry]:
         tied = entries.filter(sort_key__in=cut).order_by().values_list(*LIGHT)
         rows |= {row[0]: row for row in tied}
     above, better = _above(board, highest) if start else (0, 0)
-    return _ranked(rows.values(), better)[start - above : start - above + count]
+    return ranked(rows.values(), better)[start - above : start - above + count]
 
 
 LIGHT = ("evaluation_id", "team_id", "sort_key", "tie_keys", "submitted_at", "is_baseline")
@@ -154,7 +154,7 @@ def _above(board: Board, key: float) -> tuple[int, int]:
     return found["all"], found["ranked"]
 
 
-def _ranked(rows: Iterable[tuple[Any, ...]], better: int) -> list[RankedEntry]:
+def ranked(rows: Iterable[tuple[Any, ...]], better: int) -> list[RankedEntry]:
     contenders = [
         RankInput((evaluation, team), (key, *_ties(ties)), since.timestamp(), is_baseline)
         for evaluation, team, key, ties, since, is_baseline in rows
@@ -174,6 +174,15 @@ def rows_of(
 ) -> list[BoardRow]:
     """Return the rows to show for ranked entries, read in one query."""
     wanted = [place.contender.identity[0] for place in found if isinstance(place.contender.identity, tuple)]
+    rows = load_rows(wanted)
+    # An entry removed since it was ranked is left out.
+    kept = [(place.rank, rows[key]) for place, key in zip(found, wanted, strict=True) if key in rows]
+    by_evaluation = ranges.by_evaluation if ranges else {}
+    return [row_of(board, rank, row, own, by_evaluation.get(row["id"])) for rank, row in kept]
+
+
+def load_rows(evaluations: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Return what rows show of these evaluations, by their number."""
     fields = (
         "id",
         "scores",
@@ -184,14 +193,13 @@ def rows_of(
         "submission__is_baseline",
     )
     named = (*fields, "submission__team_id", "submission__team__name")
-    rows = {row["id"]: row for row in Evaluation.objects.filter(pk__in=wanted).values(*named)}
-    # An entry removed since it was ranked is left out.
-    kept = [(place.rank, rows[key]) for place, key in zip(found, wanted, strict=True) if key in rows]
-    by_evaluation = ranges.by_evaluation if ranges else {}
-    return [_row(board, rank, row, own, by_evaluation.get(row["id"])) for rank, row in kept]
+    return {row["id"]: row for row in Evaluation.objects.filter(pk__in=evaluations).values(*named)}
 
 
-def _row(board: Board, rank: int | None, row: dict[str, Any], own: Team | None, ranks: RankInterval | None) -> BoardRow:
+def row_of(
+    board: Board, rank: int | None, row: dict[str, Any], own: Team | None = None, ranks: RankInterval | None = None
+) -> BoardRow:
+    """Return one row to show. row: of `load_rows`."""
     scores = shown_scores(board, row)
     low, high = preferred_interval(scores, board.metric.name) or (None, None)
     return BoardRow(

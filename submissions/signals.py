@@ -3,6 +3,7 @@
 evaluation_scored       submission: its current evaluation was scored; the team's row is locked
 weight_changed          submission: hidden, shown again, chosen, or (no longer) a baseline; the team's row is locked
 ranking_rules_changed   phase: its metric, tie-breaks, decimals or disclosure; a receiver returns a sentence for staff
+news_published          post: a NewsPost that participants can read now; an edit sends nothing
 """
 
 from __future__ import annotations
@@ -12,3 +13,4 @@ from django.dispatch import Signal
 evaluation_scored = Signal()
 weight_changed = Signal()
 ranking_rules_changed = Signal()
+news_published = Signal()

@@ -6,6 +6,8 @@ from submissions.web.downloads import download
 
 urlpatterns = [
     path("", include("submissions.web.urls")),
+    path("", include("submissions.challenges.urls")),
+    path("", include("submissions.editing.urls")),
     path("", include("submissions.accounts.urls")),
     path("", include("submissions.teams.urls")),
     path("", include("submissions.participation.urls")),

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from lunasite.demo.challenges import LESIONS, SLICES, open_challenges
 from lunasite.demo.phantoms import lesion_dataset, rehearsal_dataset, slice_dataset
 from submissions.models import Dataset, Phase, Quota
 
@@ -22,22 +23,25 @@ SLICE_TASK = f"""Sort made-up CT slices into four classes. Give one probability 
 {NOT_MEDICINE}"""
 
 
-def open_phases(now: datetime) -> dict[str, Phase]:
+def open_phases(now: datetime, organiser: Any) -> dict[str, Phase]:
     """Return the demo's phases by slug; the first call creates them."""
     lesions, rehearsal, slices = lesion_dataset(), rehearsal_dataset(), slice_dataset()
     week = timedelta(days=7)
+    challenges = open_challenges(organiser)
     return {
         OPEN: _phase(
             OPEN, lesions, "Phantom lesions", LESION_TASK, [(5, timedelta(days=1)), (30, None)],
             opens_at=now - 2 * week, closes_at=now + 8 * week, tie_breaks=["average_precision"],
+            challenge=challenges[LESIONS],
         ),
         ENDED: _phase(
             ENDED, rehearsal, "Phantom rehearsal", LESION_TASK, [(3, None)],
-            opens_at=now - 6 * week, closes_at=now - 2 * week,
+            opens_at=now - 6 * week, closes_at=now - 2 * week, challenge=challenges[LESIONS],
         ),
         PICTURES: _phase(
             PICTURES, slices, "Phantom slices", SLICE_TASK, [(10, week)],
             opens_at=now - week, tie_breaks=["accuracy"], disclosure=Phase.Disclosure.PRACTICE,
+            challenge=challenges[SLICES],
         ),
     }  # fmt: skip
 

@@ -75,6 +75,10 @@ REVIEW_PAGE = Row("get", LOGIN, GONE, GONE, GONE, GONE, GONE, OK, GONE, OK)
 DRIFT_PAGE = Row("get", LOGIN, GONE, GONE, GONE, GONE, GONE, GONE, OK, OK)
 REVIEW_ROW = Row("get", LOGIN, *[GONE] * 8)  # there is no row 1; who may not look cannot tell
 
+# Of the challenge's organisers; operators decide about no challenge's texts, but about the site's own pages.
+ORGANISERS_PAGE = Row("get", LOGIN, GONE, GONE, GONE, OK, GONE, GONE, GONE, OK)
+OPERATORS_PAGE = Row("get", LOGIN, GONE, GONE, GONE, GONE, GONE, GONE, OK, OK)
+
 MATRIX: dict[str, Row] = {
     # Pages
     "home": everybody(OK),
@@ -90,6 +94,28 @@ MATRIX: dict[str, Row] = {
     "submission_progress": own_page(status=286),
     "submission_cancel": own_page("post", LOGIN),
     "submission_choice": own_page("post", LOGIN),
+    # The challenge; here it has one phase, no rules, no news and no pictures
+    "search": everybody(OK, query="?q=phase"),
+    "news_feed": everybody(OK),
+    "challenge": everybody(OK),
+    "challenge_rules": everybody(GONE),
+    "challenge_news": everybody(OK),
+    "challenge_feed": everybody(OK),
+    "challenge_news_write": ORGANISERS_PAGE,
+    "challenge_news_post": everybody(GONE),
+    "challenge_news_edit": signed_in(GONE),
+    "challenge_submit": everybody(LOGIN),
+    "challenge_boards": everybody(LOGIN),
+    "challenge_pictures": ORGANISERS_PAGE,
+    "challenge_image": everybody(GONE),
+    "challenge_edit": ORGANISERS_PAGE,
+    "challenge_versions": ORGANISERS_PAGE,
+    "challenge_version": signed_in(GONE),
+    # The site's own pages
+    "site_page": everybody(OK),
+    "site_page_edit": OPERATORS_PAGE,
+    "site_page_versions": signed_in(GONE),  # nobody has written it
+    "site_page_version": signed_in(GONE),
     "account": signed_in(OK),
     "token_create": signed_in(LOGIN, "post"),  # no fresh sign-in: asked for the password first
     "token_revoke": mine_alone("post", LOGIN, LOGIN),
@@ -226,7 +252,8 @@ def address(name: str, world: dict[str, Any]) -> str:
     patterns = get_resolver().reverse_dict.getlist(name)
     wanted = patterns[0][0][0][1] if patterns else []
     pk = world["upload"] if name.startswith("api_upload") else world["pk"]
-    values = {"secret": "x", **world, "pk": 1 if name.startswith("review") else pk}
+    text = "terms" if name.startswith("site_page") else "overview"
+    values = {"secret": "x", "name": text, **world, "pk": 1 if name.startswith("review") else pk}
     return reverse(name, kwargs={key: values[key] for key in wanted})
 
 

@@ -7,8 +7,12 @@ from django import forms
 from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
 
 from submissions.accounts.usernames import TAKEN, owns_its_name
+from submissions.editing.site_pages import accept_terms, site_page_of
+from submissions.models import SitePage
 
 
 def relabel(form: forms.Form, labels: dict[str, str]) -> None:
@@ -16,6 +20,13 @@ def relabel(form: forms.Form, labels: dict[str, str]) -> None:
     for name, field in form.fields.items():
         field.label = labels.get(name, field.label)
         field.widget.attrs.pop("placeholder", None)
+
+
+def terms_field() -> forms.BooleanField:
+    """Return the consent to the terms as they read now; which version that was is stored with the account."""
+    terms, privacy = (reverse("site_page", kwargs={"name": name}) for name in ("terms", "privacy"))
+    text = 'Read the <a href="{}" target="_blank">terms of use</a> and about <a href="{}" target="_blank">privacy</a>.'
+    return forms.BooleanField(label="I accept the terms of use", help_text=format_html(text, terms, privacy))
 
 
 class SignInForm(LoginForm):  # type: ignore[misc]
@@ -33,6 +44,8 @@ class SignUpForm(SignupForm):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         words = {"username": "User name", "email": "E-mail address", "password2": "Password again"}
         relabel(self, words)
+        if site_page_of(SitePage.Name.TERMS).body.strip():
+            self.fields["terms"] = terms_field()
         self.fields["password1"].help_text = "At least 10 characters; not a common one, not your name, not only digits."
 
     def try_save(self, request: HttpRequest) -> tuple[Any, HttpResponse | None]:
@@ -45,6 +58,8 @@ class SignUpForm(SignupForm):  # type: ignore[misc]
         except IntegrityError:
             messages.error(request, TAKEN)
             return None, HttpResponseRedirect(request.get_full_path())
+        if user is not None and "terms" in self.fields:
+            accept_terms(user)
         return user, response
 
 

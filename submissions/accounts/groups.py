@@ -28,7 +28,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     REVIEWER: ("inference.view_feedback", "inference.change_feedback"),
     OPERATOR: (
-        "submissions.all_phases", "submissions.view_challenge", "submissions.view_phase",
+        "submissions.all_phases", "submissions.view_challenge", "submissions.change_sitepage",
+        "submissions.view_phase",
         "submissions.view_quota", "submissions.view_dataset",
         "submissions.view_submission", "submissions.change_submission",
         "submissions.view_evaluation", "submissions.change_evaluation", "submissions.view_evaluationevent",

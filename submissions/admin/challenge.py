@@ -28,9 +28,11 @@ class ChallengeAdmin(OwnChallengesAdmin):
     filter_horizontal = ["organisers"]
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     fieldsets = [
-        (None, {"fields": ["title", "slug", "tagline", "overview", "forum_url", "is_hidden"]}),
-        ("Who takes part", {"fields": ["needs_approval", "rules", "organisers"]}),
+        (None, {"fields": ["title", "slug", "tagline", "forum_url", "is_hidden", "texts"]}),
+        ("Who takes part", {"fields": ["needs_approval", "organisers"]}),
     ]
+
+    readonly_fields = ["texts"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Challenge]:
         return super().get_queryset(request).annotate(n_phases=Count("phases", distinct=True))
@@ -54,6 +56,13 @@ class ChallengeAdmin(OwnChallengesAdmin):
         super().save_related(request, form, formsets, change)
         if not change:
             form.instance.organisers.add(request.user.pk)
+
+    @admin.display(description="overview, rules, news, pictures")
+    def texts(self, challenge: Challenge) -> str | SafeString:
+        """Lead to the pages that keep versions."""
+        if challenge.pk is None:
+            return "Edited on the challenge's page, once it is saved."
+        return format_html('<a href="{}">Edit them on the challenge\'s page</a>', challenge.get_absolute_url())
 
     @admin.display(description="phases", ordering="n_phases")
     def of_phases(self, challenge: Any) -> SafeString:

@@ -2,6 +2,9 @@
 
 from submissions.models.audit import AuditEvent
 from submissions.models.challenges.challenge import Challenge
+from submissions.models.challenges.images import ChallengeImage
+from submissions.models.challenges.news import NewsPost
+from submissions.models.challenges.texts import Acceptance, SitePage, TextVersion
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
 from submissions.models.model_archive import ModelArchive
@@ -17,10 +20,12 @@ from submissions.models.username import UsernameSkeleton
 from submissions.models.worker import PeriodicJob, Worker
 
 __all__ = [
+    "Acceptance",
     "ApiToken",
     "AuditEvent",
     "Case",
     "Challenge",
+    "ChallengeImage",
     "Dataset",
     "Evaluation",
     "EvaluationEvent",
@@ -28,17 +33,20 @@ __all__ = [
     "Incident",
     "Membership",
     "ModelArchive",
+    "NewsPost",
     "Participation",
     "Pause",
     "PeriodicJob",
     "Phase",
     "Quota",
     "RegistryCredential",
+    "SitePage",
     "Split",
     "StatusConflict",
     "Submission",
     "Team",
     "TeamInvitation",
+    "TextVersion",
     "Upload",
     "UsernameSkeleton",
     "Worker",

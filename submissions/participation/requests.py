@@ -10,8 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from lunasite.http.errors import ApiError
+from submissions.editing.versions import accept, current_version
 from submissions.mail import send_or_retry
-from submissions.models import Participation, Phase
+from submissions.models import Challenge, Participation, Phase
 from submissions.models.audit import record
 from submissions.models.participation import digest_of
 from submissions.participation.terms import organisers_of
@@ -51,13 +52,19 @@ def decide(*, participation: Participation, organiser: Any, is_accepted: bool) -
         transaction.on_commit(lambda: _mail_person(row))
 
 
-def accept_rules(*, phase: Phase, user: User, digest: str) -> None:
-    """Note that the person accepted the text with this digest. Raises ApiError when the rules read otherwise by now."""
-    if digest != digest_of(phase.challenge.rules):
-        raise ApiError(409, "RULES_CHANGED", "The rules were changed meanwhile; read them again.")
-    Participation.objects.update_or_create(
-        challenge=phase.challenge, user=user, defaults={"rules_digest": digest, "rules_accepted_at": timezone.now()}
-    )
+def accept_rules(*, challenge: Challenge, user: User, digest: str) -> None:
+    """Note that the person accepted the text with this digest, with the time and the number of its version.
+
+    Raises ApiError (409 RULES_CHANGED) when the rules read otherwise by now.
+    """
+    with transaction.atomic():
+        version = current_version(challenge, "rules")
+        if digest != digest_of(version.body):
+            raise ApiError(409, "RULES_CHANGED", "The rules were changed meanwhile; read them again.")
+        accept(version=version, user=user)
+        Participation.objects.update_or_create(
+            challenge=challenge, user=user, defaults={"rules_digest": digest, "rules_accepted_at": timezone.now()}
+        )
 
 
 def _mail_organisers(row: Participation) -> None:

@@ -43,7 +43,7 @@ def rules(request: HttpRequest, slug: str) -> HttpResponse:
     if not phase.rules.strip():
         raise Http404
     try:
-        accept_rules(phase=phase, user=request.user, digest=request.POST.get("digest", ""))  # type: ignore[arg-type]
+        accept_rules(challenge=phase.challenge, user=request.user, digest=request.POST.get("digest", ""))  # type: ignore[arg-type]
         messages.success(request, "You accepted the rules.")
     except ApiError as refusal:
         messages.error(request, refusal.message)

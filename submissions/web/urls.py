@@ -2,11 +2,12 @@
 
 from django.urls import path
 
+from submissions.challenges.home import home
 from submissions.web import guide as guide_views
 from submissions.web import image_views, views
 
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", home, name="home"),
     path("guide/", guide_views.guide, name="guide"),
     path("phases/<slug:slug>/", views.phase_page, name="phase"),
     path("phases/<slug:slug>/template.csv", views.csv_template, name="csv_template"),

@@ -47,20 +47,6 @@ PER_PAGE = 20
 NOT_ON_A_PAGE = ("predictions", "partial_answers", "run_log")
 
 
-@require_safe
-@kept_for_visitors(next_change)
-def home(request: HttpRequest) -> HttpResponse:
-    """Show what the site is and its phases."""
-    now = timezone.now()
-    phases = list(Phase.objects.visible_to(request.user).select_related("dataset"))
-    context = {
-        "open_phases": [phase for phase in phases if phase.is_open(now)],
-        "coming_phases": [phase for phase in phases if phase.opens_at > now],
-        "ended_phases": [phase for phase in phases if phase.has_ended(now)],
-    }
-    return render(request, "submissions/home.html", context)
-
-
 def phase_of(request: HttpRequest, slug: str) -> Phase:
     return get_object_or_404(Phase.objects.visible_to(request.user).select_related("dataset", "challenge"), slug=slug)
 

@@ -16,6 +16,7 @@ from lunasite.demo.accounts import (
     demo_password,
     open_accounts,
 )
+from lunasite.demo.challenges import write_site_pages
 from lunasite.demo.entries import make_entries, predictions_csv
 from lunasite.demo.inference import make_answers
 from lunasite.demo.phases import OPEN, open_phases
@@ -37,7 +38,8 @@ class Command(BaseCommand):
             raise CommandError(str(refused)) from refused
         now = timezone.now()
         users = open_accounts()
-        phases = open_phases(now)
+        write_site_pages(users["organiser"])
+        phases = open_phases(now, users["organiser"])
         make_entries(users, phases, now)
         make_answers(users, now)
         good, broken = write_samples(phases[OPEN])

@@ -8,6 +8,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.urls import reverse
 
 from submissions.models.access import ALL_PHASES, holds
 
@@ -65,3 +66,6 @@ class Challenge(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("challenge", kwargs={"slug": self.slug})

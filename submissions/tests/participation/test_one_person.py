@@ -92,7 +92,7 @@ def test_who_was_declined_does_not_ask_again():
 def test_changed_rules_are_asked_again():
     phase, user = make_phase(rules="Be fair."), make_user()
     assert refusal(user=user, phase=phase) == "RULES_NOT_ACCEPTED"
-    accept_rules(phase=phase, user=user, digest=terms_for(phase, user).rules_digest)
+    accept_rules(challenge=phase.challenge, user=user, digest=terms_for(phase, user).rules_digest)
     make_submission(user=user, phase=phase)
     phase.challenge.rules = "Be fair, and publish your code."
     phase.challenge.save()
@@ -103,8 +103,9 @@ def test_rules_that_changed_while_they_were_read_are_not_accepted():
     phase, user = make_phase(rules="Be fair."), make_user()
     seen = terms_for(phase, user).rules_digest
     phase.challenge.rules = "Give us your house."
+    phase.challenge.save()
     with pytest.raises(ApiError, match="changed"):
-        accept_rules(phase=phase, user=user, digest=seen)
+        accept_rules(challenge=phase.challenge, user=user, digest=seen)
     assert not Participation.objects.exists()
 
 
