@@ -20,6 +20,7 @@ from lunasite.files_at_rest import kept_secret, make_private
 from lunasite.installed import INSTALLED_APPS as INSTALLED_APPS
 from lunasite.installed import MIDDLEWARE as MIDDLEWARE
 from lunasite.logging import LEVELS, logging_config
+from lunasite.message_settings import WEBHOOK_PRIVATE_HOSTS as WEBHOOK_PRIVATE_HOSTS
 from submissions.storage.address import parse_address, s3_storage
 
 env = Env()

@@ -4,9 +4,11 @@ from submissions.models.audit import AuditEvent
 from submissions.models.challenges.challenge import Challenge
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
+from submissions.models.messages import Delivery, MailChoice, Message, Webhook
 from submissions.models.model_archive import ModelArchive
 from submissions.models.outage import Host, Incident, Pause
 from submissions.models.participation import Participation
+from submissions.models.people import Profile
 from submissions.models.phase import Phase, Quota
 from submissions.models.registry_credential import RegistryCredential
 from submissions.models.submission import Submission
@@ -22,16 +24,20 @@ __all__ = [
     "Case",
     "Challenge",
     "Dataset",
+    "Delivery",
     "Evaluation",
     "EvaluationEvent",
     "Host",
     "Incident",
+    "MailChoice",
     "Membership",
+    "Message",
     "ModelArchive",
     "Participation",
     "Pause",
     "PeriodicJob",
     "Phase",
+    "Profile",
     "Quota",
     "RegistryCredential",
     "Split",
@@ -41,5 +47,6 @@ __all__ = [
     "TeamInvitation",
     "Upload",
     "UsernameSkeleton",
+    "Webhook",
     "Worker",
 ]
