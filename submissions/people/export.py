@@ -95,7 +95,7 @@ def _tables(user: User) -> dict[str, Any]:
         "team": {"name": team.name, "created_at": team.created_at} if team else None,
         "participations": _values(
             Participation.objects.filter(user=user),
-            "phase__slug", "status", "request", "requested_at", "decided_at", "rules_digest", "rules_accepted_at",
+            "challenge__slug", "status", "request", "requested_at", "decided_at", "rules_digest", "rules_accepted_at",
         ),
         "messages": _values(
             Message.objects.filter(user=user), "kind", "subject", "text", "path", "created_at", "read_at"
