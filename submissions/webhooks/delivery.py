@@ -23,7 +23,6 @@ log = structlog.get_logger(__name__)
 PAUSES_MINUTES = (1, 5, 30, 120, 720)
 # So many deliveries in a row were given up: nobody listens any more.
 MOST_FAILURES = 20
-KEPT = timedelta(days=30)
 Status = Delivery.Status
 
 
