@@ -20,7 +20,6 @@ from lunasite.files_at_rest import kept_secret, make_private
 from lunasite.installed import INSTALLED_APPS as INSTALLED_APPS
 from lunasite.installed import MIDDLEWARE as MIDDLEWARE
 from lunasite.logging import LEVELS, logging_config
-from lunasite.message_settings import WEBHOOK_PRIVATE_HOSTS as WEBHOOK_PRIVATE_HOSTS
 from submissions.storage.address import parse_address, s3_storage
 
 env = Env()
@@ -149,6 +148,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 MAX_CSV_BYTES = env.megabytes("MAX_CSV_SIZE", "10m") * 2**20
 # Registries from which images may be pulled by digest, spelled as in image names: registry.example.org,localhost:5000.
 IMAGE_REGISTRIES = env.hosts("IMAGE_REGISTRIES")
+WEBHOOK_PRIVATE_HOSTS = env.hosts("WEBHOOK_PRIVATE_HOSTS")
 MAX_IMAGE_BYTES = env.megabytes("MAX_IMAGE_SIZE", "20g") * 2**20
 # Files a team may hold, files all teams may hold together, and what must stay free on the disk of DATA_DIR.
 TEAM_STORAGE_BYTES = env.megabytes("TEAM_STORAGE", "100g") * 2**20

@@ -19,9 +19,20 @@ from django.utils import timezone
 from lunasite.http.errors import ApiError
 from submissions import actions
 from submissions.actions.free_files import free
-from submissions.models import AuditEvent, Evaluation, ModelArchive, Participation, Submission, Team, Upload
+from submissions.models import (
+    AuditEvent,
+    Evaluation,
+    MailChoice,
+    Message,
+    ModelArchive,
+    Participation,
+    Profile,
+    Submission,
+    Team,
+    Upload,
+    Webhook,
+)
 from submissions.models.audit import record
-from submissions.models.people import Profile
 from submissions.models.team import TeamInvitation, team_of
 from submissions.participation.binding import abandoned_teams
 from submissions.teams.membership import TeamError, leave_team
@@ -117,11 +128,8 @@ def _addresses(user: User) -> list[str]:
 
 def _pseudonymise(user: User, pseudonym: str) -> None:
     """Delete what belongs to the person alone, and leave of the account a row with a made-up name."""
-    for model in (EmailAddress, Authenticator, Profile):
-        model.objects.filter(user=user).delete()
-    for rows in (user.inbox, user.webhooks):  # type: ignore[attr-defined]
-        rows.all().delete()
-    user.mail_choice.delete() if hasattr(user, "mail_choice") else None
+    for model in (EmailAddress, Authenticator, Profile, MailChoice, Message, Webhook):
+        model._default_manager.filter(user=user).delete()  # type: ignore[attr-defined]
     Participation.objects.filter(user=user).update(request="")
     _cut_links(user)
     user.username, user.email, user.first_name, user.last_name = pseudonym, "", "", ""
@@ -134,7 +142,7 @@ def _pseudonymise(user: User, pseudonym: str) -> None:
 
 def _cut_links(user: User) -> None:
     """Set to nothing every reference that may be empty, such as that of a model call in the log of calls."""
-    for relation in get_user_model()._meta.related_objects:
+    for relation in get_user_model()._meta.get_fields(include_hidden=True):
         if getattr(relation, "on_delete", None) is models.SET_NULL:
             rows: Any = relation.related_model._default_manager  # type: ignore[union-attr]
             rows.filter(**{relation.field.name: user}).update(**{relation.field.name: None})

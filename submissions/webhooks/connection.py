@@ -92,10 +92,14 @@ def post(url: str, body: bytes, headers: Mapping[str, str], private_hosts: Colle
     parts = checked_url(url, private_hosts)
     connection = _connection(parts, resolved(parts, private_hosts))
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    deadline = _Deadline(connection, TOTAL_TIMEOUT_S)
     try:
-        with _Deadline(connection, TOTAL_TIMEOUT_S):
+        with deadline:
             connection.request("POST", path, body=body, headers={**headers, "Connection": "close"})
-            return connection.getresponse().status
+            status = connection.getresponse().status
+        if deadline.has_passed:  # what was shut reads like an answer that ends
+            raise TimeoutError
+        return status
     except TimeoutError:
         raise NoAnswer("it did not answer in time") from None
     except ssl.SSLError:
@@ -153,6 +157,7 @@ class _Deadline:
 
     def __init__(self, connection: http.client.HTTPConnection, seconds: float) -> None:
         self._connection = connection
+        self.has_passed = False
         self._timer = threading.Timer(seconds, self._shut)
         self._timer.daemon = True
 
@@ -163,6 +168,7 @@ class _Deadline:
         self._timer.cancel()
 
     def _shut(self) -> None:
+        self.has_passed = True
         handle = getattr(self._connection, "handle", None)
         try:
             if handle is not None:
