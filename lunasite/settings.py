@@ -212,7 +212,6 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "lunasite"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
-MFA_ADAPTER = "allauth.mfa.adapter.DefaultMFAAdapter"
 
 AXES_FAILURE_LIMIT = env.whole("LOGIN_FAILURE_LIMIT", 10, least=1)
 AXES_COOLOFF_TIME = timedelta(minutes=env.number("LOGIN_COOLOFF_MINUTES", 15))
