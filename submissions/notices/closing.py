@@ -41,7 +41,7 @@ def closing_notice(phase: Phase, kind: Kind, days: int) -> Notice:
     at, left = f"{phase.closes_at:%Y-%m-%d %H:%M} UTC", f"{days} days" if days > 1 else "one day"
     return Notice(
         # With the moment: a phase that is extended is reminded of again.
-        kind, f"{kind} {phase.pk} {phase.closes_at:%Y%m%d%H%M}", f"{phase} closes on {at}",
+        kind, f"{kind.value} {phase.pk} {phase.closes_at:%Y%m%d%H%M}", f"{phase} closes on {at}",
         f"{phase} closes within {left}, on {at}. Submissions that arrive later are not taken; one that waits for its "
         "evaluation at that moment is still scored.",
         f"/phases/{phase.slug}/",
