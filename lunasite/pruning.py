@@ -17,7 +17,7 @@ from django_q.models import Failure
 from inference.drift import file as drift_file
 from inference.models import DriftRow, Prediction
 from submissions.actions.free_files import due, free_due_files
-from submissions.models import ApiToken, Upload
+from submissions.models import ApiToken, Delivery, Message, Upload
 from submissions.uploads.resumable import drop_expired
 
 BATCH = 2000
@@ -84,6 +84,8 @@ RULES: tuple[Rule, ...] = (
     rows("login attempts", attempts(AccessAttempt)),
     rows("logins", attempts(AccessLog)),
     rows("failed logins", attempts(AccessFailureLog)),
+    rows("messages", lambda now: Message.objects.filter(created_at__lt=now - days(365))),
+    rows("deliveries", lambda now: Delivery.objects.filter(created_at__lt=now - days(30))),
     rows("failed tasks", lambda now: Failure.objects.filter(stopped__lt=now - days(settings.KEEP_MAILS_DAYS))),
     Rule("mails", lambda now: len(old_mails(now)), delete_mails),
     Rule(

@@ -148,6 +148,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 MAX_CSV_BYTES = env.megabytes("MAX_CSV_SIZE", "10m") * 2**20
 # Registries from which images may be pulled by digest, spelled as in image names: registry.example.org,localhost:5000.
 IMAGE_REGISTRIES = env.hosts("IMAGE_REGISTRIES")
+WEBHOOK_PRIVATE_HOSTS = env.hosts("WEBHOOK_PRIVATE_HOSTS")
 MAX_IMAGE_BYTES = env.megabytes("MAX_IMAGE_SIZE", "20g") * 2**20
 # Files a team may hold, files all teams may hold together, and what must stay free on the disk of DATA_DIR.
 TEAM_STORAGE_BYTES = env.megabytes("TEAM_STORAGE", "100g") * 2**20
@@ -211,7 +212,6 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "lunasite"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
-MFA_ADAPTER = "allauth.mfa.adapter.DefaultMFAAdapter"
 
 AXES_FAILURE_LIMIT = env.whole("LOGIN_FAILURE_LIMIT", 10, least=1)
 AXES_COOLOFF_TIME = timedelta(minutes=env.number("LOGIN_COOLOFF_MINUTES", 15))

@@ -49,8 +49,25 @@
     if (answer.status === 400) throw new Unsuitable(data.message);
   }
 
+  // Of size, beginning and end: two saved images of one size differ at their end, where the manifest is.
+  async function fingerprintOf(file) {
+    if (!window.crypto || !window.crypto.subtle) return "";
+    const edges = new Blob([`${file.size}\n`, file.slice(0, HEAD_BYTES), file.slice(-HEAD_BYTES)]);
+    const digest = await crypto.subtle.digest("SHA-256", await edges.arrayBuffer());
+    return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  // What another browser began is found in the page's list, by the fingerprint.
+  function listedId(fingerprint, purpose) {
+    const items = [...document.querySelectorAll("[data-upload-id]")];
+    const same = ({ dataset }) => dataset.uploadFingerprint === fingerprint && dataset.uploadPurpose === purpose;
+    const found = fingerprint && items.find(same);
+    return found ? found.dataset.uploadId : null;
+  }
+
   async function begin(file, purpose) {
-    const known = memory.get(file);
+    const fingerprint = await fingerprintOf(file);
+    const known = memory.get(file) || listedId(fingerprint, purpose);
     if (known) {
       try {
         const upload = await ask(`${form.dataset.parts}/${known}`);
@@ -61,7 +78,9 @@
       }
     }
     await judge(file, purpose);
-    const upload = await ask(form.dataset.parts, "POST", { filename: file.name, size: file.size, purpose });
+    const upload = await ask(form.dataset.parts, "POST", {
+      filename: file.name, size: file.size, purpose, fingerprint,
+    });
     memory.set(file, upload.id);
     return upload;
   }
@@ -187,6 +206,12 @@
     }
   };
   inputs.forEach((input) => input.addEventListener("change", judgeChosen(input)));
+  document.querySelectorAll("[data-upload-resume]").forEach((button) => {
+    const { uploadPurpose } = button.closest("[data-upload-id]").dataset;
+    const input = inputs.find(({ dataset }) => dataset.purpose === uploadPurpose);
+    button.hidden = !input;
+    button.addEventListener("click", () => input.click());
+  });
   stop.addEventListener("click", () => stopping.abort());
   form.addEventListener("submit", (event) => {
     const chosen = inputs.filter((input) => input.files.length && !input.disabled);

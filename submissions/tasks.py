@@ -14,6 +14,7 @@ from submissions import actions
 from submissions.actions.heartbeat import Heartbeat
 from submissions.mail import send_or_retry
 from submissions.models import Evaluation, Incident
+from submissions.notices import evaluations as evaluation_notices
 from submissions.scoring import Outcome
 
 
@@ -44,6 +45,11 @@ def engine_probes(cluster: str) -> list[actions.Probe]:
     from submissions.worker.engine_host import engine_problem
 
     return [engine_problem]
+
+
+def tell_of_evaluation(evaluation_id: int) -> None:
+    """Tell the team how an evaluation ended: message, mail, webhooks."""
+    evaluation_notices.tell_of_evaluation(evaluation_id)
 
 
 def to_alert() -> QuerySet[Any]:

@@ -11,5 +11,8 @@ urlpatterns = [
     path("", include("submissions.accounts.urls")),
     path("", include("submissions.teams.urls")),
     path("", include("submissions.participation.urls")),
+    path("", include("submissions.notices.urls")),
+    path("", include("submissions.webhooks.urls")),
+    path("", include("submissions.people.urls")),
     path("files/<str:token>", download, name="download"),
 ]

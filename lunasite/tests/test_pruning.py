@@ -17,7 +17,7 @@ from inference.models import DriftRow, Prediction
 from lunasite.pruning import BATCH, RULES
 from submissions import actions
 from submissions.accounts.tokens import create_token
-from submissions.models import ApiToken, Submission, Upload
+from submissions.models import ApiToken, Message, Submission, Upload, Webhook
 from submissions.tests.factories import make_submission, make_user
 from submissions.worker.periodic_jobs import run_due_jobs
 
@@ -57,6 +57,9 @@ def grown(settings, tmp_path):
             user=user, original_name="m", size_bytes=1, part_bytes=1, key=f"k{n}", handle=f"h{n}"
         )
         Upload.objects.filter(pk=upload.pk).update(expires_at=at + timedelta(hours=1))
+        Message.objects.create(user=user, kind="team", key=str(n), subject="s", text="t", created_at=at)
+        hook = Webhook.objects.create(user=user, url="https://example.org/", kinds=[])
+        hook.deliveries.create(kind="team", key=str(n), body="{}", created_at=at)
         submission = make_submission()
         actions.cancel(submission=submission)
         submission.evaluations.update(finished_at=at)

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from submissions.accounts.tokens import create_token
+from submissions.models import Message, Webhook
 from submissions.models.team import team_of
 from submissions.tests.factories import evaluated, make_member, make_phase, make_staff, make_user
 
@@ -136,6 +137,26 @@ MATRIX: dict[str, Row] = {
     "team_registry": signed_in(GONE, "post"),  # this site allows no registry
     "team_registry_forget": signed_in(GONE, "post"),
     "download": everybody(GONE),
+    # What a person is told, and the person's own data
+    "inbox": signed_in(OK),
+    "message": mine_alone("get", LOGIN, OK),
+    "messages_read": signed_in(LOGIN, "post"),
+    "message_unread": mine_alone("post", LOGIN, LOGIN),
+    "mails": signed_in(OK),
+    "unsubscribe": everybody(GONE),  # no link of this site
+    "webhooks": signed_in(OK),
+    "webhook_deliveries": mine_alone("get", LOGIN, OK),
+    "webhook_switch": mine_alone("post", LOGIN, LOGIN),
+    "webhook_delete": mine_alone("post", LOGIN, LOGIN),
+    "webhook_test": mine_alone("post", LOGIN, LOGIN),
+    "webhook_resend": mine_alone("post", LOGIN, LOGIN),
+    "uploads": signed_in(OK),
+    "upload_delete": signed_in(GONE, "post"),  # there is none of this number
+    "profile": signed_in(OK),
+    "own_data": signed_in(OK),
+    "account_export": signed_in(OK, "post"),
+    "account_close": signed_in(BAD, "post"),  # without the password
+    "person": everybody(GONE),  # who shows no profile
     "leaderboards": everybody(OK),
     "leaderboard": everybody(OK),
     "leaderboard_history": everybody(OK),
@@ -236,7 +257,11 @@ def world(db):
         content_type="application/json",
         headers={"Authorization": f"Bearer {text}"},
     )
+    Message.objects.create(pk=1, user=own, kind="team", key="k", subject="s", text="t")
+    hook = Webhook.objects.create(pk=1, user=own, url="https://example.org/", kinds=["team"])
+    delivery = hook.deliveries.create(kind="team", key="k", body="{}", status="failed")
     return {
+        "name": "own", "delivery": delivery.pk, "begun": delivery.pk,
         "slug": "p", "pk": submission.pk, "number": 1, "token": "x", "secret": "x", "token_key": token.token_key,
         "upload": upload.json()["id"], "team": team_of(own).name,
         "users": {

@@ -4,7 +4,7 @@ from submissions.actions.choice import choose
 from submissions.actions.evaluate import evaluate
 from submissions.actions.finish import complete, fail, requeue
 from submissions.actions.queue import DOCKER_CLUSTER
-from submissions.actions.reuse import model_archive_of
+from submissions.actions.reuse import model_archive_of, same_file_before
 from submissions.actions.staff.oversight import cancel_for, file_url
 from submissions.actions.staff.reveal import reveal
 from submissions.actions.submit import check_may_submit, submit, submit_csv
@@ -44,6 +44,7 @@ __all__ = [
     "requeue",
     "retry",
     "reveal",
+    "same_file_before",
     "set_hidden",
     "submit",
     "submit_again",

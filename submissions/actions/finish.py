@@ -23,7 +23,7 @@ from submissions.faults import PlatformError
 from submissions.models import Evaluation, PeriodicJob, Split, Team
 from submissions.runner.base import TRIAL
 from submissions.scoring import METRIC_VERSION, MetricError, Outcome, curves, score
-from submissions.signals import evaluation_scored
+from submissions.signals import evaluation_failed, evaluation_scored
 
 log = structlog.get_logger(__name__)
 FIRST_BACK_OFF_S = 5
@@ -141,6 +141,7 @@ def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_detail: str
         evaluation.add_event("failed", failure.sentence, staff_detail[:20_000])
         if not failure.counts or stage == TRIAL:
             evaluation.submission.give_try_back()
+        evaluation_failed.send(Evaluation, evaluation=evaluation)
         if failure.is_ours and PeriodicJob.acquire(f"mail {code}", MAIL_EVERY_S):
             async_task("submissions.tasks.alert_staff", evaluation.pk, cluster=CSV_CLUSTER)
     log.info("evaluation failed", evaluation=evaluation.pk, code=code)

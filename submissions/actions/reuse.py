@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from lunasite.http.errors import ApiError
-from submissions.models import ModelArchive, Submission, Upload
+from submissions.models import ModelArchive, Phase, Submission, Upload
+from submissions.models.team import team_of
 from submissions.storage import files as storage
 from submissions.teams.membership import team_for
 
@@ -29,6 +30,17 @@ def earlier_image(user: User, submission_id: uuid.UUID) -> Submission:
         message = "Your team has sent no image with this id; give the id of one of its submissions."
         raise ApiError(400, "IMAGE_NOT_FOUND", message, field="image")
     return submission
+
+
+def same_file_before(user: User, phase: Phase, sha256: str) -> Submission | None:
+    """Return the newest submission of the user's team to the phase with exactly this file, None where there is none.
+
+    sha256: "" where it is not known yet, as of an image on an object store: then nothing is found.
+    """
+    team = team_of(user)
+    if team is None or not sha256:
+        return None
+    return Submission.objects.filter(phase=phase, team=team, sha256=sha256).first()
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from submissions import actions
 from submissions.actions.submit_image import no_such_upload
 from submissions.api.serializers import SingleLineCharField, SubmissionFieldsSerializer, SubmissionSerializer
 from submissions.api.submissions import SubmitThrottle
+from submissions.api.warnings import WARNINGS, warnings_about
 from submissions.models import Submission, Upload
 from submissions.phases.http_adapter import checked_adapter, checked_endpoint, checked_folders
 from submissions.registry.reference import MAX_REFERENCE
@@ -74,9 +75,10 @@ class ImageSubmissionAnswer(SubmissionSerializer):
     """A submission, and a sentence about it."""
 
     message = serializers.CharField(read_only=True, default="")
+    warnings = WARNINGS
 
     class Meta(SubmissionSerializer.Meta):
-        fields = [*SubmissionSerializer.Meta.fields, "message"]
+        fields = [*SubmissionSerializer.Meta.fields, "message", "warnings"]
 
 
 class ReceivesImages(APIView):
@@ -113,7 +115,8 @@ class DockerSubmissionView(ReceivesImages):
         }
         submission = self._submit(request, fields)
         answer = dict(SubmissionSerializer(submission, context={"request": request}).data)
-        return Response(answer | {"message": "Received. The image is checked, then run; watch its status."}, 201)
+        answer |= {"message": "Received. The image is checked, then run; watch its status."}
+        return Response(answer | {"warnings": warnings_about(submission)}, 201)
 
     def _submit(self, request: Request, fields: dict[str, Any]) -> Submission:
         common: dict[str, Any] = {"user": request.user, "received_at": self.received_at}

@@ -34,6 +34,7 @@ from submissions.api.serializers import (
     SubmissionDetailSerializer,
     SubmissionSerializer,
 )
+from submissions.api.warnings import CsvSubmissionAnswer, warnings_about
 from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, Phase, Split, Submission
 from submissions.models.phase import PhaseQuerySet
@@ -155,7 +156,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         """My team's submissions, newest first."""
         return super().list(request, *args, **kwargs)
 
-    @extend_schema(request={"multipart/form-data": CsvSubmissionSerializer}, responses={201: SubmissionSerializer})
+    @extend_schema(request={"multipart/form-data": CsvSubmissionSerializer}, responses={201: CsvSubmissionAnswer})
     def create(self, request: Request) -> Response:
         """Submit a CSV of predictions. A refused file costs no try."""
         received_at = timezone.now()
@@ -172,7 +173,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
             )
         except CsvProblems as problems:
             raise csv_refusal(problems) from problems
-        return Response(self.get_serializer(submission).data, status=201)
+        return Response(self.get_serializer(submission).data | {"warnings": warnings_about(submission)}, status=201)
 
     @extend_schema(request=None, responses=SubmissionSerializer)
     @action(detail=True, methods=["post"])

@@ -26,6 +26,8 @@ from submissions.uploads.body import guard_body
 from submissions.uploads.checks import HEAD_BYTES, check_beginning, declared_digest
 
 MAX_NUMBERS = 1000
+# Predictions arrive in one request; the site alone keeps some while it asks.
+PURPOSES = [(purpose.value, purpose.label) for purpose in (Upload.Purpose.IMAGE, Upload.Purpose.MODEL)]
 
 
 class NewUploadSerializer(serializers.Serializer[Any]):
@@ -34,14 +36,18 @@ class NewUploadSerializer(serializers.Serializer[Any]):
     filename = serializers.CharField(max_length=4096)
     size = serializers.IntegerField(min_value=0, help_text="Bytes.")
     sha256 = serializers.CharField(required=False, allow_blank=True, help_text="Checked when the upload completes.")
-    purpose = serializers.ChoiceField(Upload.Purpose.choices, default=Upload.Purpose.IMAGE)
+    purpose = serializers.ChoiceField(PURPOSES, default=Upload.Purpose.IMAGE)
+    fingerprint = serializers.RegexField(
+        "^[0-9a-f]{64}$", required=False, allow_blank=True,
+        help_text="Whatever tells the file from others, as hex: another browser goes on with the upload by it.",
+    )  # fmt: skip
 
 
 class HeadQuerySerializer(serializers.Serializer[Any]):
     """What is known of a file whose beginning is judged."""
 
     filename = serializers.CharField(max_length=4096)
-    purpose = serializers.ChoiceField(Upload.Purpose.choices, default=Upload.Purpose.IMAGE)
+    purpose = serializers.ChoiceField(PURPOSES, default=Upload.Purpose.IMAGE)
 
 
 class NumbersSerializer(serializers.Serializer[Any]):
@@ -69,6 +75,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
             "received",
             "is_complete",
             "sha256",
+            "fingerprint",
             "expires_at",
         ]
 
@@ -107,7 +114,7 @@ class ResumableUploadViewSet(viewsets.GenericViewSet[Upload]):
     @extend_schema(responses=UploadSerializer(many=True))
     def list(self, request: Request) -> Response:
         """My uploads, newest first: what a fresh browser can go on with."""
-        uploads = Upload.objects.visible_to(request.user)
+        uploads = Upload.objects.visible_to(request.user).exclude(purpose=Upload.Purpose.PREDICTIONS)
         return Response(self.get_serializer(uploads, many=True).data)
 
     @extend_schema(request=NewUploadSerializer, responses={201: UploadSerializer})
@@ -122,6 +129,7 @@ class ResumableUploadViewSet(viewsets.GenericViewSet[Upload]):
             size_bytes=requested["size"],
             sha256=declared_digest(requested.get("sha256")),
             purpose=requested["purpose"],
+            fingerprint=requested.get("fingerprint", ""),
         )
         return Response(self.get_serializer(upload).data, status=201)
 

@@ -7,9 +7,11 @@ from submissions.models.challenges.news import NewsPost
 from submissions.models.challenges.texts import Acceptance, SitePage, TextVersion
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
+from submissions.models.messages import Delivery, MailChoice, Message, Webhook
 from submissions.models.model_archive import ModelArchive
 from submissions.models.outage import Host, Incident, Pause
 from submissions.models.participation import Participation
+from submissions.models.people import Profile
 from submissions.models.phase import Phase, Quota
 from submissions.models.registry_credential import RegistryCredential
 from submissions.models.submission import Submission
@@ -27,17 +29,21 @@ __all__ = [
     "Challenge",
     "ChallengeImage",
     "Dataset",
+    "Delivery",
     "Evaluation",
     "EvaluationEvent",
     "Host",
     "Incident",
+    "MailChoice",
     "Membership",
+    "Message",
     "ModelArchive",
     "NewsPost",
     "Participation",
     "Pause",
     "PeriodicJob",
     "Phase",
+    "Profile",
     "Quota",
     "RegistryCredential",
     "SitePage",
@@ -49,5 +55,6 @@ __all__ = [
     "TextVersion",
     "Upload",
     "UsernameSkeleton",
+    "Webhook",
     "Worker",
 ]

@@ -38,6 +38,7 @@ class Upload(models.Model):
     class Purpose(models.TextChoices):
         IMAGE = "image", "image of a submission"
         MODEL = "model", "model archive"
+        PREDICTIONS = "csv", "predictions, kept until their sender confirms that the same file is sent again"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
@@ -49,6 +50,9 @@ class Upload(models.Model):
     handle = models.CharField(max_length=400)
     declared_sha256 = models.CharField(max_length=64, blank=True)
     sha256 = models.CharField(max_length=64, blank=True, help_text="Of the whole file, once it was read.")
+    fingerprint = models.CharField(
+        max_length=64, blank=True, help_text="Of its size, beginning and end: by it a browser goes on with a file."
+    )
     is_complete = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(default=end_of_life)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from submissions.models import Membership, Phase, Team
 from submissions.models.team import new_code, team_of
+from submissions.notices.team import tell_team
 from submissions.participation.binding import abandoned_teams, people_in
 from submissions.text.reserved_names import is_reserved
 from submissions.text.sanitize import normalize_display_name
@@ -92,6 +93,7 @@ def add_member(team: Team, user: User) -> None:
             Membership.objects.create(user=user, team=team, is_owner=not team.memberships.exists())
     except IntegrityError:
         raise TeamError(IN_A_TEAM) from None
+    tell_team(team, f"{user.get_username()} joined", but=user)
 
 
 def full_phase(team: Team, user: User) -> Phase | None:
@@ -130,13 +132,18 @@ def leave_team(*, user: User) -> None:
         # A submission in progress holds this lock: either it is stored before, or it finds that its sender has left.
         team = Team.objects.select_for_update().get(pk=membership.team_id)
         take_out(team, membership)
+        tell_team(team, f"{user.get_username()} left")
         if not team.memberships.exists() and not team.submissions.exists():
             team.delete()
 
 
 def take_out(team: Team, membership: Membership) -> None:
-    """End a membership, renew the code and end the person's invitations; call under the team's lock."""
+    """End a membership, renew the code and end the person's invitations; call under the team's lock.
+
+    The team's webhooks that the person made are switched off: they would go on telling the person of its scores.
+    """
     membership.delete()
+    team.webhooks.filter(made_by=membership.user).update(is_active=False)
     heir = team.memberships.order_by("joined_at").first()
     if heir and membership.is_owner:
         team.memberships.filter(pk=heir.pk).update(is_owner=True)

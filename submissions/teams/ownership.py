@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from submissions.models import Membership, Team
 from submissions.models.team import new_code
+from submissions.notices.team import tell_team
 from submissions.teams.membership import TAKEN, TeamError, checked_name, take_out
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def remove_member(*, user: User, member_id: int) -> Membership:
     team = owned_team(user)
     membership = _other_member(team, user, member_id)
     take_out(team, membership)
+    tell_team(team, f"{membership.user.get_username()} was removed", but=user, also=[membership.user])
     return membership
 
 
@@ -49,6 +51,7 @@ def hand_over(*, user: User, member_id: int) -> Membership:
     membership = _other_member(team, user, member_id)
     team.memberships.update(is_owner=False)
     team.memberships.filter(pk=membership.pk).update(is_owner=True)
+    tell_team(team, f"{membership.user.get_username()} is its owner now", but=user)
     return membership
 
 
@@ -65,8 +68,10 @@ def rename(*, user: User, name: str) -> Team:
     try:
         with transaction.atomic():
             team = owned_team(user)
-            team.name = name
+            earlier, team.name = team.name, name
             team.save(update_fields=["name", "skeleton"])
+            if earlier != name:
+                tell_team(team, f"it was called {earlier} before", but=user)
     except IntegrityError:
         raise TeamError(TAKEN) from None
     return team

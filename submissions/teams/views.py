@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from submissions.models import Membership, RegistryCredential, Team, TeamInvitation
 from submissions.models.team import team_of
 from submissions.participation.binding import abandoned_teams
+from submissions.teams.entries import entries_context
 from submissions.teams.forms import InviteForm, JoinForm, TeamForm
 from submissions.teams.invitations import accept_invitation, invitation_of
 from submissions.teams.membership import TeamError, create_team, join_team, leave_team, return_to_team
@@ -27,7 +28,7 @@ from submissions.teams.registries import RegistryForm, registries_context, save_
 def team_page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResponse:
     user: Any = request.user
     team = team_of(user)
-    memberships = Membership.objects.filter(team=team).select_related("user").order_by("joined_at")
+    memberships = Membership.objects.filter(team=team).select_related("user__profile").order_by("joined_at")
     context = {
         "team": team,
         "memberships": memberships,
@@ -39,6 +40,7 @@ def team_page(request: HttpRequest, status: int = 200, **forms: Any) -> HttpResp
         "create_form": TeamForm(),
         "join_form": JoinForm(),
         **registries_context(team),
+        **entries_context(team, user),
         **forms,
     }
     return render(request, "submissions/team.html", context, status=status)

@@ -35,7 +35,13 @@ MISSING_SHOWN = 20
 
 
 def begin(
-    *, user: User, filename: str, size_bytes: int, sha256: str = "", purpose: str = Upload.Purpose.IMAGE
+    *,
+    user: User,
+    filename: str,
+    size_bytes: int,
+    sha256: str = "",
+    purpose: str = Upload.Purpose.IMAGE,
+    fingerprint: str = "",
 ) -> Upload:
     """Open an upload. Raises ApiError: bad name or size, or too many uploads open already."""
     name = sanitize_filename(filename)
@@ -50,11 +56,12 @@ def begin(
         return Upload.objects.create(
             user=user, original_name=name, size_bytes=size_bytes, part_bytes=part_bytes(size_bytes), key=key,
             handle=store().begin_parts(key), declared_sha256=sha256, purpose=purpose,
+            fingerprint=fingerprint,
         )  # fmt: skip
 
 
 def _check_count(user: User) -> None:
-    mine = Upload.objects.visible_to(user)
+    mine = Upload.objects.visible_to(user).exclude(purpose=Upload.Purpose.PREDICTIONS)
     if mine.unfinished().count() >= MAX_UNFINISHED or mine.count() >= MAX_KEPT:
         raise ApiError(
             429, "TOO_MANY_UPLOADS", f"At most {MAX_UNFINISHED} uploads go at once; finish, submit or delete one.",

@@ -26,6 +26,13 @@ class CsvForm(forms.Form):
     idempotency_key = forms.CharField(
         max_length=MAX_KEY_LENGTH, required=False, widget=forms.HiddenInput, initial=new_key
     )
+    kept = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Once the site has kept the file while it asked something, the form needs none."""
+        super().__init__(*args, **kwargs)
+        if self.data.get("kept"):
+            self.fields["file"].required = False
 
     def clean_title(self) -> str:
         return single_line(self.cleaned_data["title"])
@@ -34,4 +41,4 @@ class CsvForm(forms.Form):
         return single_line(self.cleaned_data["model_version"])
 
     def to_submit(self) -> dict[str, Any]:
-        return dict(self.cleaned_data)
+        return {name: value for name, value in self.cleaned_data.items() if name != "kept"}

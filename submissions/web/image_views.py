@@ -19,6 +19,7 @@ from submissions.storage.base import StorageError
 from submissions.uploads.body import guard_body
 from submissions.uploads.handler import FILE_FIELD, FORM_BYTES, MODEL_FIELD, ImageUploadHandler, ReceivedFile
 from submissions.web.image_forms import ImageForm
+from submissions.web.same_file import SameFile, ask_about_image, ask_about_upload
 from submissions.web.views import phase_context, phase_of
 
 
@@ -35,6 +36,9 @@ def submit_docker(request: HttpRequest, slug: str) -> HttpResponse:
     guard_body(request, settings.MAX_IMAGE_BYTES + FORM_BYTES)
     try:
         return _take(request, phase)
+    except SameFile as same:
+        asked = ImageForm(same.form_data(request, "upload"), phase=phase)
+        return _phase_again(request, phase, asked, status=409, same_file=same.earlier)
     except (ApiError, StorageError) as refusal:
         return _phase_again(request, phase, ImageForm(phase=phase), status=refusal.status_code, refusal=refusal)
     finally:
@@ -51,9 +55,24 @@ def _take(request: HttpRequest, phase: Phase) -> HttpResponse:
 
 def _submit(request: HttpRequest, phase: Phase, form: ImageForm) -> Submission:
     common: dict[str, Any] = {"user": request.user, "phase": phase, "received_at": request.received_at}  # type: ignore[attr-defined]
+    _ask_about(request, phase, form)
     sent = {"archive_id": form.cleaned_data["model_archive"], "received": request.FILES.get(MODEL_FIELD)}
     with actions.model_archive_of(common["user"], now=common["received_at"], **sent) as archive:
         return _submit_image(request, form, common, form.to_submit() | {"model_archive": archive})
+
+
+def _ask_about(request: HttpRequest, phase: Phase, form: ImageForm) -> None:
+    """Raise SameFile for an image that was sent before. With weights apart from it, it may be another model."""
+    if form.cleaned_data["model_archive"] or request.FILES.get(MODEL_FIELD):
+        return
+    key, image = form.cleaned_data["idempotency_key"], request.FILES.get(FILE_FIELD)
+    mine = Upload.objects.visible_to(request.user).filter(purpose=Upload.Purpose.IMAGE)
+    if form.cleaned_data["image"]:  # sent again on purpose
+        return
+    if (wanted := form.cleaned_data["upload"]) and (upload := mine.filter(pk=wanted).first()):
+        ask_about_upload(request, phase, upload, key)
+    elif isinstance(image, ReceivedFile):
+        ask_about_image(request, phase, image, key)
 
 
 def _submit_image(request: HttpRequest, form: ImageForm, common: dict[str, Any], fields: dict[str, Any]) -> Submission:

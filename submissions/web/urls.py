@@ -4,7 +4,7 @@ from django.urls import path
 
 from submissions.challenges.home import home
 from submissions.web import guide as guide_views
-from submissions.web import image_views, views
+from submissions.web import image_views, upload_views, views
 
 urlpatterns = [
     path("", home, name="home"),
@@ -20,4 +20,6 @@ urlpatterns = [
     path("submissions/<uuid:pk>/progress/", views.submission_progress, name="submission_progress"),
     path("submissions/<uuid:pk>/choice/", views.choose, name="submission_choice"),
     path("submissions/<uuid:pk>/cancel/", views.cancel, name="submission_cancel"),
+    path("account/uploads/", upload_views.uploads, name="uploads"),
+    path("account/uploads/<uuid:begun>/delete/", upload_views.delete, name="upload_delete"),
 ]

@@ -38,9 +38,11 @@ from submissions.presenters.score_table import listed_score, sample_rows, score_
 from submissions.presenters.waiting import outlook_of
 from submissions.scoring import METRICS, metrics_of
 from submissions.storage.base import StorageError
+from submissions.uploads.listing import uploads_of
 from submissions.web.forms import CsvForm
 from submissions.web.guide import contract_texts
 from submissions.web.image_forms import ImageForm
+from submissions.web.same_file import SameFile, ask_about_csv, forget_kept, sent_csv
 
 PER_PAGE = 20
 # What no page of a submission shows of its evaluations.
@@ -76,8 +78,9 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "contracts": contract_texts(phase) if phase.accepts_docker else [],
         "csv_sentences": phase.kind.csv_sentences(),
         "form": CsvForm(),
-        "image_form": ImageForm(phase=phase),
+        "image_form": ImageForm(phase=phase, initial={"image": request.GET.get("image", "")}),
         "send_docker": request.GET.get("send") == Submission.Type.DOCKER,
+        "uploads": uploads_of(user) if user.is_authenticated and phase.accepts_docker else [],
         "outlooks": {kind: outlook_of(kind) for kind in Submission.Type.values},
     } | more
 
@@ -129,11 +132,18 @@ def _take_csv(request: HttpRequest, phase: Phase) -> HttpResponse:
     if not form.is_valid():
         return _phase_again(request, phase, form)
     try:
+        file = sent_csv(request.user, form)
         if "check" in request.POST:
             with one_at_a_time(f"user:{request.user.pk}"):
-                table = read_csv(phase, form.cleaned_data["file"].read(settings.MAX_CSV_BYTES + 1))
+                table = read_csv(phase, file.read(settings.MAX_CSV_BYTES + 1))
             return _phase_again(request, phase, CsvForm(initial=form.to_submit()), status=200, checked=table)
-        submission = actions.submit_csv(user=request.user, phase=phase, received_at=received_at, **form.to_submit())  # type: ignore[arg-type]
+        ask_about_csv(request, phase, form, file)
+        fields = form.to_submit() | {"file": file}
+        submission = actions.submit_csv(user=request.user, phase=phase, received_at=received_at, **fields)  # type: ignore[arg-type]
+        forget_kept(request.user, form)
+    except SameFile as same:
+        asked = CsvForm(same.form_data(request, "kept"))
+        return _phase_again(request, phase, asked, status=409, same_file=same.earlier)
     except CsvProblems as problems:
         return _phase_again(request, phase, form, problems=problems, ids_file=ids_file(problems))
     except (ApiError, StorageError) as refusal:

@@ -13,6 +13,7 @@ from submissions.actions.free_files import free_due_files
 from submissions.actions.sweep import SWEEP, grant_grace
 from submissions.database_clock import database_now
 from submissions.models import Host, Incident, PeriodicJob, Worker
+from submissions.notices.closing import remind_of_closing
 from submissions.uploads.resumable import drop_expired
 
 SWEEP_EVERY_S = 20.0
@@ -20,7 +21,7 @@ SWEEP_EVERY_S = 20.0
 
 def run_due_jobs(stopping: threading.Event) -> None:
     """Run the jobs that are due, stopping between two of them when the worker ends."""
-    for job in (actions.reopen, sweep_if_due, drop_uploads_if_due, free_files_if_due, prune_if_due, forget_if_due):
+    for job in JOBS:
         if stopping.is_set():
             return
         job()
@@ -42,6 +43,11 @@ def free_files_if_due() -> None:
         free_due_files()
 
 
+def remind_if_due() -> None:
+    if PeriodicJob.acquire("closing reminders", 300):
+        remind_of_closing()
+
+
 def prune_if_due() -> None:
     if PeriodicJob.acquire("prune", 86_400):
         call_command("prune", verbosity=0)
@@ -56,3 +62,8 @@ def forget_if_due() -> None:
     Host.objects.filter(seen_at__lt=now - timedelta(days=1), quarantined_at=None).delete()
     Incident.objects.filter(closed_at__lt=now - timedelta(days=180)).delete()
     PeriodicJob.objects.filter(name__startswith="probe incident", done_at__lt=now - timedelta(days=1)).delete()
+
+
+JOBS = (
+    actions.reopen, sweep_if_due, drop_uploads_if_due, free_files_if_due, remind_if_due, prune_if_due, forget_if_due,
+)  # fmt: skip

@@ -22,14 +22,18 @@ UNSHOWN = frozenset(
         "django_session",
         "submissions_apitoken",
         "submissions_auditevent",
+        "submissions_delivery",
         "submissions_evaluation",
         "submissions_evaluationevent",
         "submissions_host",
         "submissions_incident",
+        "submissions_mailchoice",
+        "submissions_message",
         "submissions_modelarchive",
         "submissions_periodicjob",
         "submissions_upload",
         "submissions_usernameskeleton",
+        "submissions_webhook",
         "submissions_worker",
     }
 )

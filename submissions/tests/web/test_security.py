@@ -258,12 +258,13 @@ def test_no_template_marks_user_data_safe():
 
 
 def test_no_template_holds_a_script_or_a_style():
-    """The policy would block them: everything lies in static files."""
+    """The policy would block them: everything lies in static files. Mails are no pages and know no style sheet."""
     folder = settings.BASE_DIR / "templates"
     pattern = re.compile(r"<script(?![^>]*(\bsrc=|application/json))|<style|\sstyle=|\son[a-z]+=\"|javascript:", re.I)
     found = [
         f"{path.relative_to(folder)}: {line.strip()}"
         for path in folder.rglob("*.*")
+        if folder / "mail" not in path.parents
         for line in path.read_text().splitlines()
         if pattern.search(line)
     ]

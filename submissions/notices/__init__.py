@@ -1,0 +1,1 @@
+"""Notifications: inbox messages, mails that can be refused by kind, and the events that webhooks hear of."""

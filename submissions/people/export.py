@@ -1,0 +1,126 @@
+"""Everything the site has about a person, to take along (GDPR article 20): a zip of JSON and the person's own files."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from typing import IO, TYPE_CHECKING, Any
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
+
+from submissions.models import ApiToken, AuditEvent, Evaluation, Message, Participation, Submission, Upload, Webhook
+from submissions.models.team import team_of
+from submissions.notices.unsubscribe import refused_kinds
+from submissions.storage.base import StorageError
+from submissions.storage.files import store
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+# What one export holds of files; the others are named with where to download them.
+MOST_FILE_BYTES = 256 << 20
+README = """Everything lunasite has stored about your account, as JSON (UTF-8), and the files you sent.
+
+Scores are those that you may see at this moment. Files that are not here are named in submissions.json with the
+address to download them from. Passwords, tokens and signing keys are stored as digests or secrets and are not here.
+"""
+
+
+def export_of(user: User) -> IO[bytes]:
+    """Return an open zip of the person's data; the caller sends and closes it."""
+    target = tempfile.TemporaryFile()  # noqa: SIM115  the caller closes it
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", README)
+        submissions = _own_submissions(user)
+        files = _add_files(archive, submissions)
+        tables = {**_tables(user), "submissions": [_submission(item, user, files) for item in submissions]}
+        for name, rows in tables.items():
+            archive.writestr(f"{name}.json", json.dumps(rows, cls=DjangoJSONEncoder, ensure_ascii=False, indent=1))
+    target.seek(0)
+    return target
+
+
+def _own_submissions(user: User) -> list[Submission]:
+    rows = Submission.objects.filter(user=user).select_related("phase__dataset", "team")
+    return list(rows.prefetch_related("evaluations"))
+
+
+def _add_files(archive: zipfile.ZipFile, submissions: Iterable[Submission]) -> dict[Any, str]:
+    """Write the files that fit, the newest first; return their names by submission."""
+    names: dict[Any, str] = {}
+    left = MOST_FILE_BYTES
+    for submission in submissions:
+        if not submission.file or submission.size_bytes > left:
+            continue
+        name = f"files/{submission.pk}{'.tar' if submission.is_docker else '.csv'}"
+        try:
+            with store().pieces(submission.file) as pieces, archive.open(name, "w") as member:
+                for piece in pieces:
+                    member.write(piece)
+        except StorageError:
+            continue
+        names[submission.pk], left = name, left - submission.size_bytes
+    return names
+
+
+def _submission(submission: Submission, user: User, files: dict[Any, str]) -> dict[str, Any]:
+    address = f"{settings.SITE_URL}/api/v1/submissions/{submission.pk}/file"
+    fields = ("id", "submission_type", "original_name", "sha256", "size_bytes", "title", "comment", "model_version",
+              "docker_image_name", "image_reference", "contract", "model_endpoint", "adapter", "created_at",
+              "try_counts", "is_hidden", "is_chosen")  # fmt: skip
+    evaluations = submission.evaluations.all()
+    return {
+        **{name: getattr(submission, name) for name in fields},
+        "phase": submission.phase.slug, "team": submission.team.name,
+        "file": files.get(submission.pk) or (address if submission.file else None),
+        "scores": submission.scores_shown_to(user, timezone.now()),
+        "evaluations": [_evaluation(evaluation) for evaluation in evaluations],
+    }  # fmt: skip
+
+
+def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    return {"status": evaluation.status, "failure_code": evaluation.failure_code, "finished_at": evaluation.finished_at}
+
+
+def _tables(user: User) -> dict[str, Any]:
+    """Return all but the submissions, by the name of the JSON file."""
+    team = team_of(user)
+    return {
+        "account": _account(user),
+        "team": {"name": team.name, "created_at": team.created_at} if team else None,
+        "participations": _values(
+            Participation.objects.filter(user=user),
+            "challenge__slug", "status", "request", "requested_at", "decided_at", "rules_digest", "rules_accepted_at",
+        ),
+        "messages": _values(
+            Message.objects.filter(user=user), "kind", "subject", "text", "path", "created_at", "read_at"
+        ),
+        "webhooks": _values(Webhook.objects.filter(user=user), "url", "kinds", "is_active", "created_at"),
+        "uploads": _values(
+            Upload.objects.filter(user=user), "original_name", "size_bytes", "sha256", "is_complete", "created_at"
+        ),
+        "tokens": _values(ApiToken.objects.filter(user=user), "name", "created", "expiry"),
+        "audit_log": _values(
+            AuditEvent.objects.filter(actor=user), "at", "action", "target_type", "target_name", "note"
+        ),
+    }  # fmt: skip
+
+
+def _account(user: User) -> dict[str, Any]:
+    profile = getattr(user, "profile", None)
+    shown = ("is_public", "display_name", "affiliation", "homepage")
+    return {
+        "username": user.get_username(), "email": user.email, "joined": user.date_joined, "last_login": user.last_login,
+        "addresses": _values(EmailAddress.objects.filter(user=user), "email", "verified", "primary"),
+        "profile": {name: getattr(profile, name) for name in shown} if profile else None,
+        "mails_refused": refused_kinds(user),
+    }  # fmt: skip
+
+
+def _values(rows: Any, *names: str) -> list[dict[str, Any]]:
+    return list(rows.values(*names))

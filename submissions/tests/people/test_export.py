@@ -1,0 +1,100 @@
+"""Taking one's data along (GDPR 20), and the profile."""
+
+import io
+import json
+import zipfile
+
+import pytest
+
+from submissions.accounts.tokens import create_token
+from submissions.models import AuditEvent, Message, Profile, Webhook
+from submissions.people import export
+from submissions.tests.factories import csv_bytes, evaluated, make_dataset, make_member, make_phase
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ann(client):
+    user = make_member("ann", "Lung Rangers")
+    client.force_login(user)
+    return user
+
+
+def exported(client):
+    answer = client.post("/account/data/export/")
+    assert answer.status_code == 200
+    return zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
+
+
+def test_everything_about_me_and_nothing_about_others(client, ann):
+    evaluated(user=ann, phase=make_phase(slug="p"), title="Mine")
+    evaluated(user=make_member("ben", "Ben's"), title="Not mine")
+    _, token = create_token(user=ann, name="laptop")
+    hook = Webhook.objects.create(user=ann, url="https://ann.example/", kinds=["scored"])
+    Message.objects.create(user=ann, kind="team", key="k", subject="Hello", text="Text")
+    Profile.objects.create(user=ann, display_name="Ann Example")
+    archive = exported(client)
+    tables = {name[:-5]: json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json")}
+    assert tables["account"]["username"] == "ann"
+    assert tables["account"]["profile"]["display_name"] == "Ann Example"
+    assert tables["team"]["name"] == "Lung Rangers"
+    assert [row["title"] for row in tables["submissions"]] == ["Mine"]
+    assert tables["submissions"][0]["scores"]["public"]["auc"] == pytest.approx(23 / 24, abs=1e-4)
+    assert archive.read(tables["submissions"][0]["file"]) == csv_bytes()
+    assert tables["messages"][0]["subject"] == "Hello"
+    everything = b"".join(archive.read(name) for name in archive.namelist())
+    for secret in (token, hook.key, ann.password, "Ben's", "Not mine"):
+        assert secret.encode() not in everything
+    assert AuditEvent.objects.get().action == "export account"
+
+
+def test_scores_that_a_competition_hides_are_not_in_it(client, ann):
+    dataset = make_dataset(truth=[0, 1, 0, 1, 1, 0, 1, 0, 1, 0], splits=["public"] * 5 + ["private"] * 5)
+    submission = evaluated(user=ann, phase=make_phase(dataset=dataset))
+    archive = exported(client)
+    (row,) = json.loads(archive.read("submissions.json"))
+    assert "private" in submission.latest.scores
+    assert "private" not in row["scores"]
+
+
+def test_large_files_are_named_with_their_address(client, ann, monkeypatch):
+    monkeypatch.setattr(export, "MOST_FILE_BYTES", 10)
+    submission = evaluated(user=ann)
+    archive = exported(client)
+    (row,) = json.loads(archive.read("submissions.json"))
+    assert row["file"].endswith(f"/api/v1/submissions/{submission.pk}/file")
+    assert not [name for name in archive.namelist() if name.startswith("files/")]
+
+
+class TestTheProfile:
+    FORM = {"display_name": "Ann Example", "affiliation": "A hospital", "homepage": "https://ann.example/"}
+
+    def test_nobody_sees_it_before_its_person_says_so(self, client, ann):
+        client.post("/account/profile/", self.FORM)
+        assert client.get("/people/ann/").status_code == 404
+        client.post("/account/profile/", self.FORM | {"is_public": "on"})
+        client.logout()
+        page = client.get("/people/ann/").content.decode()
+        assert "Ann Example" in page
+        assert "A hospital" in page
+        assert 'rel="nofollow noopener ugc"' in page
+
+    def test_it_lists_public_boards_only(self, client, ann):
+        for slug, fields in (("open", {}), ("hidden", {"is_hidden": True}), ("closed", {"board_is_public": False})):
+            evaluated(user=ann, phase=make_phase(slug=f"p-{slug}", title=f"Phase {slug}"))
+            type(make_phase()).objects.filter(slug=f"p-{slug}").update(**fields)
+        client.post("/account/profile/", self.FORM | {"is_public": "on"})
+        page = client.get("/people/ann/").content.decode()
+        assert "Phase open" in page
+        assert "Phase hidden" not in page
+        assert "Phase closed" not in page
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"homepage": "javascript:alert(1)"}, {"display_name": "Organisers"}, {"display_name": "x" * 81}],
+        ids=["script", "reserved", "long"],
+    )
+    def test_what_is_refused(self, client, ann, change):
+        assert client.post("/account/profile/", self.FORM | change).status_code == 400
+        assert not Profile.objects.exists()
