@@ -40,7 +40,7 @@ test: .venv/ready-dev ## everything that can run here; what is skipped is listed
 	@$(WITH_SERVICES) $(PY) .ci/test_suite
 
 fast: .venv/ready-dev ## the part that needs no service, under a minute
-	$(PY) -m pytest -q -n 2 --nomigrations -m "$(FAST)"
+	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -q -n 2 --nomigrations -m "$(FAST)"
 
 lint: .venv/ready-dev ## ruff, mypy, import-linter, djlint, actionlint
 	.venv/bin/ruff check .

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ DEPLOY_TOOLS = {
 }  # fmt: skip
 
 
+@lru_cache
 def missing_service(marker: str) -> str | None:
-    """Return why a marked test cannot run here, or None."""
+    """Return why a marked test cannot run here, or None; looked up once a marker and not for each of 5,000 tests."""
     needs = {
         "engine": (bool(os.environ.get("DOCKER_HOST")), "no Docker engine: run `make services`"),
         "podman": (bool(os.environ.get("LUNASITE_TEST_PODMAN")), "no podman: run `make services`"),

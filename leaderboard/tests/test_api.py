@@ -6,13 +6,20 @@ import json
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from leaderboard.api import views
+from leaderboard.boards import board_of
+from leaderboard.columns import COLUMNS, RowSerializer
+from leaderboard.comparison.two_entries import MetricComparison
+from leaderboard.history import history
 from submissions import actions
 from submissions.models import Evaluation
+from submissions.scoring import METRICS
+from submissions.scoring.uncertainty import Difference
 
 from .boards import make_dataset, make_entry, make_phase, make_scored_entry, make_team
 
@@ -352,3 +359,42 @@ def test_pages_put_together_are_the_board(client, tie_breaks):
     for size in (1, 3, 5):
         pages = range(1, -(-13 // size) + 1)
         assert [row for page in pages for row in ranks(get(client, page=page, page_size=size))] == whole
+
+
+def test_a_page_has_fifty_rows_unless_another_size_is_asked_for(client, monkeypatch):
+    make_phase()
+    sizes = []
+    page_of = views.page_of
+    monkeypatch.setattr(views, "page_of", lambda *args, size: sizes.append(size) or page_of(*args, size=size))
+    get(client, page=1)
+    get(client, page=1, page_size=7)
+    assert sizes == [50, 7]
+
+
+def test_what_a_page_draws_is_no_column_of_the_file():
+    assert not {column.name for column in COLUMNS if column.in_csv} & {"ranks", "bar", "ends"}
+
+
+def test_a_row_without_a_score_is_described_as_possible():
+    assert RowSerializer().fields["score"].allow_null
+    assert RowSerializer().fields["rank"].allow_null
+
+
+def test_a_team_s_history_is_its_latest_entries_and_not_those_watched_for_leaders(monkeypatch):
+    phase, team = make_phase(), make_team("Alveoli")
+    for days_ago, score in ((3, 0.6), (2, 0.7), (1, 0.8)):
+        make_entry(phase, team, public=score, days_ago=days_ago)
+    board = board_of(phase, AnonymousUser())
+    monkeypatch.setattr("leaderboard.history.MAX_WATCHED", 1)
+    assert [moment.score for moment in history(board, team, most=2)] == [0.7, 0.8]
+    assert [moment.score for moment in history(board, None, most=3)] == [0.8]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_clear"),
+    [(-0.1, 0.3, False), (0.0, 0.3, False), (-0.3, 0.0, False), (0.1, 0.3, True), (-0.3, -0.1, True)],
+)
+def test_two_entries_differ_where_the_interval_leaves_zero_out(low, high, is_clear):
+    difference = Difference((low + high) / 2, low, high, None, "patient")
+    assert MetricComparison(METRICS["auc"], 0.8, 0.7, difference).is_clear is is_clear
+    assert not MetricComparison(METRICS["auc"], 0.8, None, None).is_clear

@@ -271,3 +271,10 @@ def test_a_real_crop_equals_itks_resampling_and_that_of_the_nodule_file(real_dat
     assert np.abs(crop - np.clip(resampled_by_itk(point, volume, spec), -1024, 3071)).max() < 0.05
     with open_scan(real_data / "lidc_nodules/mha/LIDC-IDRI-0001_1.mha") as nodule:
         assert np.allclose(crop_each_hu([point], nodule, spec)[0], crop, atol=0.05)
+
+
+def test_a_volume_begins_at_the_origin_with_voxels_of_a_millimetre_unless_told():
+    grid = CTVolume.at(np.zeros((2, 3, 4), np.int16)).grid
+    assert grid.origin_xyz_mm.tolist() == [0.0, 0.0, 0.0]
+    assert grid.spacing_xyz_mm.tolist() == [1.0, 1.0, 1.0]
+    assert grid.direction.tolist() == np.eye(3).tolist()

@@ -12,7 +12,7 @@ from django_q.models import OrmQ
 from leaderboard.models import Standing
 from lunasite.http.errors import ApiError
 from submissions import actions
-from submissions.actions import finish, queue
+from submissions.actions import finish, queue, triage
 from submissions.actions.evaluate import claim
 from submissions.failures import FAILURES
 from submissions.faults import PlatformError
@@ -367,3 +367,18 @@ def test_only_participants_counted_faults_use_up_a_try():
 
 def test_a_platform_error_never_shows_its_text_to_the_participant():
     assert "secret" not in FAILURES[PlatformError("SYSTEM_DISK", "secret path").code].sentence
+
+
+def test_a_retry_that_cannot_be_queued_changes_nothing(settings, monkeypatch):
+    settings.EVALUATION_MAX_ATTEMPTS = 1
+    submission = make_submission()
+    finish.requeue(evaluation=claim(submission.latest.pk, "w"), code="SYSTEM_STORAGE", staff_detail="bucket away")
+
+    def away(evaluation):
+        raise PlatformError("no queue")
+
+    monkeypatch.setattr(triage, "enqueue", away)
+    with pytest.raises(PlatformError):
+        actions.retry(evaluation=submission.latest)
+    submission.refresh_from_db()
+    assert (submission.latest.status, submission.try_counts) == (Status.FAILED, False)

@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from submissions.scoring import METRICS, metrics_of
 from submissions.scoring.resamples import Resamples, Sample
 from submissions.scoring.uncertainty import (
+    _chunk_sizes,
     bootstrap,
     bootstrap_differences,
     case_resamples,
@@ -122,3 +123,8 @@ def test_sensitivity_in_a_resample_is_read_off_its_own_curve():
         drawn = np.repeat(np.arange(90), row)
         fpr, tpr, _ = roc_curve(truth[drawn], p[drawn], drop_intermediate=False)
         assert found == pytest.approx(tpr[fpr <= 1 - 0.95][-1])
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(10, [20, 20, 10]), (300_000, [13, 13, 13, 11]), (10**8, [1] * 50)])
+def test_few_resamples_of_many_cases_are_held_at_once(n, sizes):
+    assert list(_chunk_sizes(n, 50)) == sizes
