@@ -12,7 +12,7 @@ from submissions.scoring.share_interval import interval_of_share
 from submissions.scoring.uncertainty import patient_resamples
 
 
-def precision_band(sample: Sample, groups: Ints, seed: int) -> Points:
+def precision_band(sample: Sample, groups: Ints, seed: int, *, truth_is_public: bool = False) -> Points:
     """Return (recall, low, high) rows: 95 % for the precision at each recall by itself, from resamples of patients.
 
     Wilson's interval with the effective number of called cases, as `roc_band`. Empty with one class only.
@@ -20,7 +20,8 @@ def precision_band(sample: Sample, groups: Ints, seed: int) -> Points:
     n_positive = int((sample.truth == 1).sum())
     if not 0 < n_positive < sample.n:
         return []
-    recalls = np.linspace(0, 1, min(MOST_RATES, most_points(sample.n)))[1:]
+    n_recalls = MOST_RATES if truth_is_public else min(MOST_RATES, most_points(sample.n))
+    recalls = np.linspace(0, 1, n_recalls)[1:]
     drawn = np.concatenate(
         [
             precisions_at(sample, sample.usable(counts), recalls)

@@ -15,20 +15,23 @@ TENTHS = tuple(number / 10 for number in range(1, 10))
 QUARTERS = (0.25, 0.5, 0.75)
 
 
-def thresholds_of(n: int) -> tuple[float, ...]:
-    """Return the thresholds to count at: never more than one for five cases, so that a table reveals no labels."""
+def thresholds_of(n: int, *, truth_is_public: bool = False) -> tuple[float, ...]:
+    """Return the thresholds to count at: never more than one for five hidden cases, so that a table tells no labels."""
+    if truth_is_public:
+        return TENTHS
     return next(
         (each for each in (TENTHS, QUARTERS) if n >= CASES_A_POINT * len(each)),
         (0.5,),
     )
 
 
-def threshold_rows(sample: Sample, groups: Ints) -> list[dict[str, Any]]:
+def threshold_rows(sample: Sample, groups: Ints, *, truth_is_public: bool) -> list[dict[str, Any]]:
     """Return one row per threshold: the four counts, sensitivity and specificity with intervals, PPV and NPV.
 
     A case is called where p ≥ threshold. Shares without cases are None.
     """
-    return [_threshold_row(sample, groups, threshold) for threshold in thresholds_of(sample.n)]
+    thresholds = thresholds_of(sample.n, truth_is_public=truth_is_public)
+    return [_threshold_row(sample, groups, threshold) for threshold in thresholds]
 
 
 def _threshold_row(sample: Sample, groups: Ints, threshold: float) -> dict[str, Any]:

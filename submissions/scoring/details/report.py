@@ -28,11 +28,14 @@ def details(
     patients: Sequence[str] | None,
     groups: Sequence[Mapping[str, str]],
     seed: int,
+    *,
+    truth_is_public: bool = False,
 ) -> dict[str, Any]:
     """Return what a report tells of one split, as JSON values: `n` and, of classes, `confusion` and `subgroups`.
 
     One probability per case also has `thresholds`, `reliability`, `roc_band` and `pr_band`. kind, truth, predictions,
-    patients, seed: as for `score`. groups: of each case, the groups it belongs to by what groups it.
+    patients, seed: as for `score`. groups: of each case, the groups it belongs to by what groups it. truth_is_public:
+    then few cases have as many thresholds and points as many.
     """
     sample = Sample(np.asarray(truth), np.asarray(predictions))
     by_patient = patient_groups(patients) if patients is not None and any(patients) else np.arange(sample.n)
@@ -44,9 +47,9 @@ def details(
     found["confusion"] = {"classes": list(KINDS[kind].class_names), "counts": confusion_counts(sample)}
     if sample.predictions.ndim == 1:
         found |= {
-            "thresholds": threshold_rows(sample, by_patient),
+            "thresholds": threshold_rows(sample, by_patient, truth_is_public=truth_is_public),
             "reliability": reliability_rows(sample, by_patient),
-            "roc_band": roc_band(sample, by_patient, seed),
-            "pr_band": precision_band(sample, by_patient, seed),
+            "roc_band": roc_band(sample, by_patient, seed, truth_is_public=truth_is_public),
+            "pr_band": precision_band(sample, by_patient, seed, truth_is_public=truth_is_public),
         }
     return found | {"subgroups": subgroup_rows(kind, sample, patients, groups, seed)}

@@ -124,6 +124,7 @@ def test_classes_have_a_confusion_matrix_and_subgroups():
 def test_there_is_never_more_than_one_threshold_for_five_cases(n, count):
     assert len(thresholds_of(n)) == count
     assert 0.5 in thresholds_of(n)
+    assert len(thresholds_of(n, truth_is_public=True)) == 9
 
 
 def test_one_class_alone_has_counts_and_no_bands():
