@@ -2,8 +2,8 @@
 
 from django.urls import path
 
+from submissions.web import case_views, image_views, views
 from submissions.web import guide as guide_views
-from submissions.web import image_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -19,4 +19,7 @@ urlpatterns = [
     path("submissions/<uuid:pk>/progress/", views.submission_progress, name="submission_progress"),
     path("submissions/<uuid:pk>/choice/", views.choose, name="submission_choice"),
     path("submissions/<uuid:pk>/cancel/", views.cancel, name="submission_cancel"),
+    path("submissions/<uuid:pk>/cases/", case_views.case_list, name="submission_cases"),
+    path("submissions/<uuid:pk>/case/", case_views.one_case, name="submission_case"),
+    path("submissions/<uuid:pk>/differences/", case_views.case_differences, name="submission_differences"),
 ]
