@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from leaderboard.report.views import report_page
 from leaderboard.views import board, board_comparison, board_export, board_history, boards
 
 urlpatterns = [
@@ -10,4 +11,5 @@ urlpatterns = [
     path("leaderboards/<slug:slug>/history/", board_history, name="leaderboard_history"),
     path("leaderboards/<slug:slug>/compare/", board_comparison, name="leaderboard_compare"),
     path("leaderboards/<slug:slug>/leaderboard.csv", board_export, name="leaderboard_export"),
+    path("submissions/<uuid:pk>/report/", report_page, name="submission_report"),
 ]

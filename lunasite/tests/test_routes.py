@@ -90,6 +90,10 @@ MATRIX: dict[str, Row] = {
     "submission_progress": own_page(status=286),
     "submission_cancel": own_page("post", LOGIN),
     "submission_choice": own_page("post", LOGIN),
+    "submission_cases": own_page(),
+    "submission_case": own_page()._replace(query="?id=case3"),
+    "submission_differences": own_page(),
+    "submission_report": own_page(),
     "account": signed_in(OK),
     "token_create": signed_in(LOGIN, "post"),  # no fresh sign-in: asked for the password first
     "token_revoke": mine_alone("post", LOGIN, LOGIN),
@@ -162,6 +166,7 @@ MATRIX: dict[str, Row] = {
         "put", 401, GONE, 409, GONE, NO, GONE, GONE, NO, NO
     ),  # only its team chooses; here there is nothing to choose
     "api_report": own_api(),
+    "api_full_report": own_api(),
     "api_record": own_api(),
     "api_record_key": everybody(OK),
     "api_file": own_api(status=302),
