@@ -126,6 +126,7 @@ MATRIX: dict[str, Row] = {
     "review": REVIEW_PAGE,
     "review_one": REVIEW_ROW,
     "review_picture": REVIEW_ROW,
+    "review_undo": REVIEW_PAGE._replace(method="post", reviewer=LOGIN, superuser=LOGIN),  # there is nothing to undo
     "review_statistics": REVIEW_PAGE,
     "review_csv": REVIEW_PAGE,
     "review_zip": REVIEW_PAGE,
