@@ -28,7 +28,9 @@ class FullReportView(APIView):
     def get(self, request: Request, pk: str) -> Response | HttpResponse:
         """The report with its details: thresholds, reliability, bands, confusion, subgroups, rank and changes."""
         as_csv = one_of(request, "format", ("json", "csv")) == "csv"
-        rows = Submission.objects.visible_to(request.user).select_related("phase__dataset", "team", "user")
+        rows = Submission.objects.visible_to(request.user).select_related(
+            "phase__dataset", "phase__challenge", "team", "user"
+        )
         submission = get_object_or_404(rows.prefetch_related("evaluations"), pk=pk)
         report = full_report(submission, request.user)
         if not as_csv:

@@ -69,8 +69,8 @@ def standing_of(submission: Submission, user: Any) -> EntryStanding:
 
 
 def _shows_board(phase: Phase, user: Any) -> bool:
-    if phase.board_is_public and not phase.is_hidden:
-        return True
+    if phase.board_is_public and not phase.is_hidden and not phase.challenge.is_hidden:
+        return True  # everybody's, and no query
     return Phase.objects.boards_visible_to(user).filter(pk=phase.pk).exists()
 
 

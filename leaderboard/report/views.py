@@ -20,7 +20,9 @@ from submissions.models import Submission
 @require_GET
 def report_page(request: HttpRequest, pk: Any) -> HttpResponse:
     """Show everything that may be known of a submission, on a page that prints on one A4."""
-    rows = Submission.objects.visible_to(request.user).select_related("phase__dataset", "team", "user")
+    rows = Submission.objects.visible_to(request.user).select_related(
+        "phase__dataset", "phase__challenge", "team", "user"
+    )
     submission = get_object_or_404(rows.prefetch_related("evaluations"), pk=pk)
     now, phase = timezone.now(), submission.phase
     try:

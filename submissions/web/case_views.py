@@ -31,7 +31,9 @@ MOST_CHOICES = 200
 
 def _submission(request: HttpRequest, pk: Any) -> Submission:
     """Return a submission that the user may see, with its evaluations. Raises Http404."""
-    rows = Submission.objects.visible_to(request.user).select_related("phase__dataset", "team", "user")
+    rows = Submission.objects.visible_to(request.user).select_related(
+        "phase__dataset", "phase__challenge", "team", "user"
+    )
     return get_object_or_404(rows.prefetch_related("evaluations"), pk=pk)
 
 

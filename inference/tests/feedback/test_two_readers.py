@@ -1,5 +1,7 @@
 """A second reader, how far the two agree, the undo of a decision, and the windows of a picture."""
 
+# ruff: noqa: F811 — the fixtures of test_review are named as arguments
+
 import io
 
 import pytest
@@ -44,7 +46,7 @@ def second(db, django_user_model):
 
 
 @pytest.mark.django_db
-def test_a_second_reader_decides_unseen_and_the_first_decision_stays(client, staff, second, feedback):  # noqa: F811
+def test_a_second_reader_decides_unseen_and_the_first_decision_stays(client, staff, second, feedback):
     read, waiting, own = (feedback() for _ in range(3))
     actions.review(feedback=read, reviewer=staff, state="accepted", note="a clear case")
     actions.review(feedback=own, reviewer=second, state="accepted")
@@ -63,7 +65,7 @@ def test_a_second_reader_decides_unseen_and_the_first_decision_stays(client, sta
 
 
 @pytest.mark.django_db
-def test_what_readers_dispute_is_not_exported(staff, second, feedback):  # noqa: F811
+def test_what_readers_dispute_is_not_exported(staff, second, feedback):
     agreed, disputed, alone = (feedback() for _ in range(3))
     for row in (agreed, disputed, alone):
         actions.review(feedback=row, reviewer=staff, state="accepted")
@@ -74,7 +76,7 @@ def test_what_readers_dispute_is_not_exported(staff, second, feedback):  # noqa:
 
 
 @pytest.mark.django_db
-def test_one_person_is_not_both_readers(client, staff, second, feedback):  # noqa: F811
+def test_one_person_is_not_both_readers(client, staff, second, feedback):
     row = feedback()
     with pytest.raises(ApiError, match="Nobody has decided"):
         actions.read_second(feedback=row, reader=second, state="accepted")
@@ -90,7 +92,7 @@ def test_one_person_is_not_both_readers(client, staff, second, feedback):  # noq
 
 
 @pytest.mark.django_db
-def test_to_leave_it_waiting_is_no_second_reading(client, staff, second, feedback):  # noqa: F811
+def test_to_leave_it_waiting_is_no_second_reading(client, staff, second, feedback):
     row = feedback()
     actions.review(feedback=row, reviewer=staff, state="accepted")
     client.force_login(second)
@@ -101,7 +103,7 @@ def test_to_leave_it_waiting_is_no_second_reading(client, staff, second, feedbac
 
 
 @pytest.mark.django_db
-def test_the_statistics_tell_how_far_two_readers_agree(reviewer, staff, second, feedback):  # noqa: F811
+def test_the_statistics_tell_how_far_two_readers_agree(reviewer, staff, second, feedback):
     for first, other in TABLES[2]:
         row = feedback()
         actions.review(feedback=row, reviewer=staff, state=first)
@@ -112,7 +114,7 @@ def test_the_statistics_tell_how_far_two_readers_agree(reviewer, staff, second, 
 
 
 @pytest.mark.django_db
-def test_the_last_decision_is_undone_once(reviewer, staff, feedback):  # noqa: F811
+def test_the_last_decision_is_undone_once(reviewer, staff, feedback):
     first, last = feedback(), feedback()
     reviewer.post(f"/review/{first.pk}", {"state": "accepted", "note": "one"})
     page = reviewer.post(f"/review/{last.pk}", {"state": "rejected", "note": "two"}, follow=True)
@@ -130,7 +132,7 @@ def test_an_undo_restores_the_decision_before_and_not_what_others_decided_since(
     reviewer,
     staff,
     second,
-    feedback,  # noqa: F811
+    feedback,
 ):
     row = feedback()
     actions.review(feedback=row, reviewer=second, state="unsure", note="look again")
@@ -159,7 +161,7 @@ def test_a_window_spreads_its_grey_levels(window, levels):
 
 
 @pytest.mark.django_db
-def test_a_picture_comes_in_each_window_and_the_page_zooms(reviewer, feedback):  # noqa: F811
+def test_a_picture_comes_in_each_window_and_the_page_zooms(reviewer, feedback):
     row = feedback()
     plain = b"".join(reviewer.get(f"/review/{row.pk}/picture").streaming_content)
     for window in WINDOWS:
