@@ -52,9 +52,10 @@ def standing_of(submission: Submission, user: Any) -> EntryStanding:
     """Return where a submission stands, as `user` may know it: of shown scores only."""
     board = board_of(submission.phase, user)
     rows = _scored_entries(submission, board)
-    scores = {row["submission_id"]: _score(board, row) for row in rows}
+    found = {row["submission_id"]: _score(board, row) for row in rows}
+    scores = {entry: score for entry, score in found.items() if score is not None}
     own = scores.get(submission.pk)
-    others = [row for row in rows if row["submission_id"] != submission.pk and scores[row["submission_id"]] is not None]
+    others = [row for row in rows if row["submission_id"] in scores and row["submission_id"] != submission.pk]
     earlier = [row for row in others if row["submission__created_at"] < submission.created_at]
     sign = 1 if board.metric.higher_is_better else -1
     last = max(earlier, key=lambda row: row["submission__created_at"], default=None)
