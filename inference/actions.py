@@ -25,6 +25,7 @@ from inference.networks.answers import (
     SliceExplanation,
     TimedOut,
 )
+from lunasite.http.errors import ApiError
 from lunasite.http.limits.dear_work import remembered
 
 PointXYZ = tuple[float, float, float]
@@ -149,10 +150,33 @@ def forget(*, feedback: Feedback) -> None:
 
 
 def review(*, feedback: Feedback, reviewer: Any, state: str, note: str = "") -> Feedback:
-    """Record a reviewer's decision on a feedback entry; a later review replaces the earlier one."""
+    """Record a reviewer's decision on a feedback entry; a later review replaces the earlier one.
+
+    Raises ApiError(409) where the reviewer is its second reader: one person cannot agree with oneself.
+    """
+    if feedback.second_reader_id == reviewer.pk and feedback.second_state:
+        message = "You are the second reader of this feedback; somebody else decides first."
+        raise ApiError(409, "ONE_READER_TWICE", message)
     feedback.state = Feedback.State(state)
     feedback.review_note = note
     feedback.reviewer = reviewer
     feedback.reviewed_at = timezone.now()
     feedback.save(update_fields=["state", "review_note", "reviewer", "reviewed_at"])
+    return feedback
+
+
+def read_second(*, feedback: Feedback, reader: Any, state: str, note: str = "") -> Feedback:
+    """Record what a second reader decided without seeing the first decision.
+
+    Raises ApiError(409) before the first decision, and where the reader made it.
+    """
+    if feedback.state == Feedback.State.WAITING:
+        raise ApiError(409, "NOT_READ_ONCE", "Nobody has decided about this feedback yet; it has no second reader.")
+    if feedback.reviewer_id == reader.pk:
+        raise ApiError(409, "ONE_READER_TWICE", "You made the first decision; the second reader is somebody else.")
+    feedback.second_state = Feedback.State(state)
+    feedback.second_note = note
+    feedback.second_reader = reader
+    feedback.second_at = timezone.now()
+    feedback.save(update_fields=["second_state", "second_note", "second_reader", "second_at"])
     return feedback

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F
 from django.utils import timezone
 
 from inference.slice_classes import SLICE_CLASSES
@@ -94,7 +96,18 @@ class FeedbackQuerySet(models.QuerySet["Feedback"]):
         return self.filter(state=Feedback.State.WAITING)
 
     def accepted(self) -> FeedbackQuerySet:
-        return self.filter(state=Feedback.State.ACCEPTED)
+        """Return what was accepted, and by the second reader too where there was one."""
+        return self.filter(state=Feedback.State.ACCEPTED, second_state__in=("", Feedback.State.ACCEPTED))
+
+    def read_twice(self) -> FeedbackQuerySet:
+        return self.exclude(second_state="").exclude(state=Feedback.State.WAITING)
+
+    def disputed(self) -> FeedbackQuerySet:
+        return self.read_twice().exclude(second_state=F("state"))
+
+    def for_second_reader(self, user: Any) -> FeedbackQuerySet:
+        """Return what somebody else has decided and nobody has read a second time."""
+        return self.exclude(state=Feedback.State.WAITING).filter(second_state="").exclude(reviewer=user)
 
 
 class Feedback(models.Model):
@@ -125,6 +138,14 @@ class Feedback(models.Model):
     )
     reviewed_at = models.DateTimeField(null=True, blank=True)
     review_note = models.TextField(max_length=5000, blank=True)
+    second_state = models.CharField(
+        max_length=10, choices=State.choices, blank=True, default="", help_text="What a second reader decided, unseen."
+    )
+    second_reader = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    second_at = models.DateTimeField(null=True, blank=True)
+    second_note = models.TextField(max_length=5000, blank=True, default="")
 
     objects = FeedbackQuerySet.as_manager()
 
@@ -135,6 +156,10 @@ class Feedback(models.Model):
 
     def __str__(self) -> str:
         return f"feedback {self.pk}"
+
+    @property
+    def is_disputed(self) -> bool:
+        return self.second_state not in ("", self.state)
 
     @property
     def picture_path(self) -> Path:

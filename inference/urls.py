@@ -22,6 +22,7 @@ urlpatterns = [
     path("review", review_pages.review, name="review"),
     path("review/<int:pk>", review_pages.review_one, name="review_one"),
     path("review/<int:pk>/picture", review_pages.review_picture, name="review_picture"),
+    path("review/undo", review_pages.review_undo, name="review_undo"),
     path("review/statistics", review_pages.review_statistics, name="review_statistics"),
     path("review/export.csv", review_pages.review_csv, name="review_csv"),
     path("review/export.zip", review_pages.review_zip, name="review_zip"),

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from leaderboard.people import person
+from leaderboard.report.views import report_page
 from leaderboard.views import board, board_comparison, board_export, board_history, boards
 
 urlpatterns = [
@@ -12,4 +13,5 @@ urlpatterns = [
     path("leaderboards/<slug:slug>/compare/", board_comparison, name="leaderboard_compare"),
     path("leaderboards/<slug:slug>/leaderboard.csv", board_export, name="leaderboard_export"),
     path("people/<str:name>/", person, name="person"),
+    path("submissions/<uuid:pk>/report/", report_page, name="submission_report"),
 ]

@@ -1,4 +1,4 @@
-// Keys for reviewing: J next, K previous, A accept, R reject, U unsure. The page works without.
+// Keys for reviewing: J next, K previous, A accept, R reject, U unsure, Z undo. The page works without.
 "use strict";
 
 document.addEventListener("keydown", (event) => {

@@ -18,6 +18,12 @@
     }
   }
 
+  // <button data-print hidden> shows where a script can print.
+  function printButton(button) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
+
   // <label class="drop"> around a file input takes dropped files.
   function dropZone(zone) {
     const input = zone.querySelector("input[type=file]");
@@ -135,6 +141,7 @@
   function enhance(root) {
     localTimes(root);
     all(".drop", root).forEach(dropZone);
+    all("[data-print]", root).forEach(printButton);
     all("form[data-upload]", root).forEach(uploadForm);
     all("button[data-copy]", root).forEach(copyButton);
     all("select[data-submit]", root).forEach(submitOnChange);

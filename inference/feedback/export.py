@@ -10,13 +10,14 @@ from lunasite.http.csv_export import csv_line, csv_lines
 
 COLUMNS = (
     "id", "at", "picture", "sha256", "predicted_class", "is_correct", "label", "confidence", "note",
-    "state", "reviewed_at", "review_note",
+    "state", "reviewed_at", "review_note", "second_state", "second_at", "second_note",
 )  # fmt: skip
 
 
 def row_of(feedback: Feedback) -> list[Any]:
     reviewed_at = feedback.reviewed_at.isoformat() if feedback.reviewed_at else ""
-    values = {"at": feedback.at.isoformat(), "reviewed_at": reviewed_at}
+    second_at = feedback.second_at.isoformat() if feedback.second_at else ""
+    values = {"at": feedback.at.isoformat(), "reviewed_at": reviewed_at, "second_at": second_at}
     return [values.get(name, getattr(feedback, name)) for name in COLUMNS]
 
 

@@ -150,6 +150,14 @@ class ReviewForm(forms.Form):
     note = NoteField(label="Review note")
 
 
+class SecondReadingForm(ReviewForm):
+    """A second reader decides; to leave it waiting is no decision."""
+
+    DECISIONS = [(state, state) for state in Feedback.State.values if state != Feedback.State.WAITING]
+
+    state = ChoiceFormField(choices=DECISIONS, missing="Choose a decision.")
+
+
 class QueueForm(forms.Form):
     """The filter of the review queue; an invalid value is ignored."""
 
@@ -160,4 +168,9 @@ class QueueForm(forms.Form):
     predicted = forms.ChoiceField(choices=[ANY, *CLASS_CHOICES], required=False, label="Model said")
     verdict = forms.ChoiceField(
         choices=[ANY, ("wrong", "model wrong"), ("right", "model right")], required=False, label="Verdict"
+    )
+    reading = forms.ChoiceField(
+        choices=[("", "first"), ("second", "second reading"), ("disputed", "readers differ")],
+        required=False,
+        label="Reading",
     )

@@ -13,12 +13,18 @@ from inference.web.forms import QueueForm
 class Queue:
     """The feedback that matches a filter; by default the feedback that waits for review."""
 
-    def __init__(self, query: Mapping[str, Any]) -> None:
+    def __init__(self, query: Mapping[str, Any], user: Any = None) -> None:
+        """user: who reads; a second reading leaves out what that person decided first."""
+        self.user = user
         self.form = QueueForm(query or {"state": Feedback.State.WAITING})
         self.form.is_valid()
         values = self.form.cleaned_data
         self.state = values.get("state") or Feedback.State.WAITING
-        self.others = {name: values[name] for name in ("label", "predicted", "verdict") if values.get(name)}
+        self.others = {name: values[name] for name in ("label", "predicted", "verdict", "reading") if values.get(name)}
+
+    @property
+    def is_second(self) -> bool:
+        return self.others.get("reading") == "second"
 
     @property
     def query(self) -> str:
@@ -37,6 +43,10 @@ class Queue:
 
     def rows(self) -> FeedbackQuerySet:
         rows = self.in_any_state()
+        if self.is_second:
+            return rows.for_second_reader(self.user)
+        if "reading" in self.others:
+            return rows.disputed()
         return rows if self.state == "all" else rows.filter(state=self.state)
 
     def after(self, feedback: Feedback) -> Feedback | None:

@@ -81,7 +81,7 @@ def asked_board(request: Request) -> Board:
     if not named:
         raise ApiError(400, "VALIDATION_ERROR", "Say which phase: add ?phase= and its slug.", field="phase")
     phase = visible_phase(request.user, named)
-    every_entry = _one_of(request, "show", ("best", "all")) == "all"
+    every_entry = one_of(request, "show", ("best", "all")) == "all"
     metric, split = requested.get("metric", ""), requested.get("split", "")
     try:
         return board_of(phase, request.user, metric=metric, split=split, every_entry=every_entry)
@@ -98,7 +98,7 @@ def _unknown(field: str, names: list[str]) -> ApiError:
     return ApiError(400, "VALIDATION_ERROR", sentences[field], field=field)
 
 
-def _one_of(request: Request, name: str, choices: tuple[str, ...]) -> str:
+def one_of(request: Request, name: str, choices: tuple[str, ...]) -> str:
     """Return a parameter that must be one of `choices`; the first is the default."""
     value = request.query_params.get(name, choices[0])
     if value not in choices:
@@ -128,7 +128,7 @@ class BoardView(PublicView):
     )
     def get(self, request: Request) -> Response | HttpResponse:
         """The ranks of a phase. Scores are those of the public cases until the phase ends."""
-        as_csv = _one_of(request, "format", ("json", "csv")) == "csv"
+        as_csv = one_of(request, "format", ("json", "csv")) == "csv"
         board = asked_board(request)
         rows, count = _asked_rows(request, board)
         if as_csv:

@@ -125,9 +125,9 @@ def bar_marks(row: BoardRow, scale: tuple[float, float], view: View) -> dict[str
     if row.score is None:
         return {}
     ends = (row.score if row.low is None else row.low, row.score if row.high is None else row.high)
-    left, at, right = (_position(end, *scale) for end in (ends[0], row.score, ends[1]))
+    left, at, right = (position(end, *scale) for end in (ends[0], row.score, ends[1]))
     return {
-        "grid": _gridlines(*scale),
+        "grid": gridlines(*scale),
         "left": f"{left:.1f}",
         "right": f"{right:.1f}",
         "band": f"{max(right - left, 0.5):.1f}",
@@ -137,9 +137,9 @@ def bar_marks(row: BoardRow, scale: tuple[float, float], view: View) -> dict[str
 
 
 @lru_cache(maxsize=100)
-def _gridlines(least: float, most: float) -> str:
+def gridlines(least: float, most: float) -> str:
     """Return the path of a bar's gridlines, the same in every row of a page."""
-    return "".join(f"M{_position(tick, least, most):.1f} 0v16" for tick in round_ticks(least, most))
+    return "".join(f"M{position(tick, least, most):.1f} 0v16" for tick in round_ticks(least, most))
 
 
 @register.inclusion_tag("leaderboard/_interval_axis.html")
@@ -151,7 +151,7 @@ def interval_axis(scale: tuple[float, float]) -> dict[str, object]:
     anchors = {0: "start", len(ticks) - 1: "end"}
     return {
         "ticks": [
-            {"x": f"{_position(tick, *scale):.1f}", "text": f"{tick:g}" if i in labelled else "",
+            {"x": f"{position(tick, *scale):.1f}", "text": f"{tick:g}" if i in labelled else "",
              "anchor": anchors.get(i, "middle")}
             for i, tick in enumerate(ticks)
         ],
@@ -159,7 +159,8 @@ def interval_axis(scale: tuple[float, float]) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _position(value: float, least: float, most: float) -> float:
+def position(value: float, least: float, most: float) -> float:
+    """Return where a value lies on a bar, in SVG units."""
     share = (value - least) / (most - least) if most > least else 0.5
     return BAR_MARGIN + min(max(share, 0), 1) * (BAR_WIDTH - 2 * BAR_MARGIN)
 

@@ -170,6 +170,11 @@ QUERIES = {
     "earlier_leaderboard": ["?dataset_id=p", "?dataset_id=p&format=csv"],
     "api_submissions": ["", "?phase=p", "?status=completed", "?ordering=scores", "?status=nope"],
     "submissions": ["", "?phase=p"],
+    "submission_report": ["", "?split=public", "?split=private", "?split=sample"],
+    "api_full_report": ["", "?format=csv", "?format=json"],
+    "submission_cases": ["", "?split=public", "?split=private&sort=id", "?outcome=false%20negative", "?sort=certain"],
+    "submission_case": ["", "?id=case0", "?id=case4&split=private", "?id=case8"],
+    "submission_differences": ["", "?with={best}", "?with={lesser}", "?with={theirs}"],
 }  # fmt: skip
 # Addresses that send something away or change an entry: they are not asked, or would end the world.
 UNASKED = {"submission_cancel", "api_cancel", "team_leave"}
@@ -181,6 +186,11 @@ OF_AN_ENTRY = {
     "api_record",
     "api_file",
     "api_choice",
+    "submission_report",
+    "api_full_report",
+    "submission_cases",
+    "submission_case",
+    "submission_differences",
 }
 HTMX = {"submission", "submission_progress", "leaderboard", "leaderboard_history"}
 

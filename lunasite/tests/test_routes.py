@@ -117,6 +117,10 @@ MATRIX: dict[str, Row] = {
     "site_page_edit": OPERATORS_PAGE,
     "site_page_versions": signed_in(GONE),  # nobody has written it
     "site_page_version": signed_in(GONE),
+    "submission_cases": own_page(),
+    "submission_case": own_page()._replace(query="?id=case3"),
+    "submission_differences": own_page(),
+    "submission_report": own_page(),
     "account": signed_in(OK),
     "token_create": signed_in(LOGIN, "post"),  # no fresh sign-in: asked for the password first
     "token_revoke": mine_alone("post", LOGIN, LOGIN),
@@ -169,6 +173,7 @@ MATRIX: dict[str, Row] = {
     "review": REVIEW_PAGE,
     "review_one": REVIEW_ROW,
     "review_picture": REVIEW_ROW,
+    "review_undo": REVIEW_PAGE._replace(method="post", reviewer=LOGIN, superuser=LOGIN),  # there is nothing to undo
     "review_statistics": REVIEW_PAGE,
     "review_csv": REVIEW_PAGE,
     "review_zip": REVIEW_PAGE,
@@ -209,6 +214,7 @@ MATRIX: dict[str, Row] = {
         "put", 401, GONE, 409, GONE, NO, GONE, GONE, NO, NO
     ),  # only its team chooses; here there is nothing to choose
     "api_report": own_api(),
+    "api_full_report": own_api(),
     "api_record": own_api(),
     "api_record_key": everybody(OK),
     "api_file": own_api(status=302),

@@ -24,6 +24,7 @@ class Show(StrEnum):
     QUARTERS = "in quarters of the limit"
     SAMPLES = "on the sample cases, in 1 significant digit"
     CODE = "the code and the tenth"
+    PUBLISHED = "once staff have published the truth"
     NOTHING = "nothing"
 
 
@@ -60,6 +61,8 @@ ITEMS: dict[str, Item] = {
               Show.NOTHING, "0"),
         _item("private_results", "every number and curve of the private cases, and how many there are",
               Show.NOTHING, "0"),
+        Item("counted_cases", "truth, own answer and error of each case that counts", Show.FULL, Show.NOTHING,
+             Show.PUBLISHED, "0"),
         _item("comparison", "the paired comparison of two entries", Show.NOTHING, "0"),
         _item("rank_ranges", "the ranks an entry could have, from comparisons of every two", Show.NOTHING, "0"),
         _item("run_time", "how long a run took", Show.STEPS, "at most 5.6 of an hour, of the images: no label is near"),

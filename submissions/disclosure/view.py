@@ -40,6 +40,10 @@ class View:
         return self.shows(item) is Show.FULL
 
     @property
+    def is_staff(self) -> bool:
+        return self.state == STAFF
+
+    @property
     def full_splits(self) -> tuple[str, ...]:
         """The splits of which everything is shown, the counted ones first."""
         items = {PUBLIC: "public_results", PRIVATE: "private_results", SAMPLE: "sample_results"}
@@ -49,6 +53,13 @@ class View:
     def counted_splits(self) -> tuple[str, ...]:
         """The splits, samples apart, of which some score is shown."""
         return tuple(split for split in (PUBLIC, PRIVATE) if split in self.full_splits or split == PUBLIC)
+
+    def case_splits(self, *, is_published: bool) -> tuple[str, ...]:
+        """Return the splits whose cases are shown one by one, the counted ones first. is_published: their truth is."""
+        show = self.shows("counted_cases")
+        counted = show is Show.FULL or (show is Show.PUBLISHED and is_published)
+        samples = (SAMPLE,) if self.is_full("sample_results") else ()
+        return ((PUBLIC, PRIVATE) if counted else ()) + samples
 
     @property
     def has_ladder(self) -> bool:

@@ -46,6 +46,14 @@ class CaseContent:
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """How wrong one answer is. error: 0 is right, larger is worse; outcome: in words, the same for like cases."""
+
+    error: float
+    outcome: str
+
+
+@dataclass(frozen=True)
 class SentCase:
     """A case as sent to a container: its facts under neutral names, which reveal nothing about the truth."""
 
@@ -172,7 +180,18 @@ class Kind(ABC):
 
     def shown(self, facts: Facts) -> dict[str, str]:
         """Return the values of a case that staff may see, by label."""
-        return {name.replace("_", " "): str(value) for name, value in facts.items()}
+        known = {name: value for name, value in facts.items() if not isinstance(value, Mapping)}
+        for group in ("clinical", "groups"):
+            known |= facts.get(group, {})
+        return {name.replace("_", " "): str(value) for name, value in known.items()}
+
+    def subgroups(self, facts: Facts) -> dict[str, str]:
+        """Return the groups that a case belongs to, by what groups it: results are told apart by them."""
+        return {}
+
+    def judged(self, truth: Any, answer: Any) -> Judgement:
+        """Return how wrong the answer to one case is; without more knowledge, whether it is the truth."""
+        return Judgement(0.0, "right") if truth == answer else Judgement(1.0, "wrong")
 
     # The CSV
 

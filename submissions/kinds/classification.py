@@ -9,9 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import packing
-from .base import BadAnswer, Floats, Kind, clipped
+from .base import BadAnswer, Facts, Floats, Judgement, Kind, clipped
+from .subgroups import subgroups_of
 
 SUM_TOLERANCE = 0.01
+# By whether the case is positive, and whether it is called so (p ≥ 0.5).
+OUTCOMES = {
+    (True, True): "true positive",
+    (True, False): "false negative",
+    (False, True): "false positive",
+    (False, False): "true negative",
+}
 
 
 class ClassificationKind(Kind):
@@ -44,6 +52,19 @@ class ClassificationKind(Kind):
     def truths(self, truths: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return (n,) class numbers."""
         return np.array(truths, dtype=np.int64)
+
+    def subgroups(self, facts: Facts) -> dict[str, str]:
+        return subgroups_of(facts)
+
+    def judged(self, truth: Any, answer: Any) -> Judgement:
+        """Return 1 − the probability of the true class. Two classes have four outcomes, more have `right` and `wrong`.
+
+        truth: the class number. answer: the probability of class 1, or of each class.
+        """
+        values = [float(value) for value in np.atleast_1d(answer)]
+        if self.n_values == 1:
+            return Judgement(abs(truth - values[0]), OUTCOMES[truth == 1, values[0] >= 0.5])
+        return Judgement(1 - values[truth], "right" if int(np.argmax(values)) == truth else "wrong")
 
     def pack(self, predictions: Floats) -> bytes:
         return packing.pack(predictions)

@@ -9,6 +9,7 @@ from typing import Any
 from .base import BadAnswer, BatchFiles, CaseContent, Facts, Record, SentCase, UnexpectedAnswer, point_xyz_mm, series_of
 from .classification import ClassificationKind, probability, value_at
 from .clinical import READERS
+from .subgroups import clinical_facts, group_facts
 
 # The field names of the HTTP contract, and LUNA25's own column names for containers that expect those.
 FIELD_NAMES = {
@@ -23,7 +24,6 @@ FIELD_NAMES = {
     "gender": "Gender",
 }
 OPTIONAL_FIELDS = ("patientID", "studyDate", "ageAtStudyDate", "gender")
-CLINICAL_COLUMNS = {"studydate": "StudyDate", "age_at_studydate": "Age_at_StudyDate", "gender": "Gender"}
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "benign": 0, "malignant": 1}
 SCORE_COLUMNS = ("probability", "prob", "score", "prediction", "label_score", "label_pred")
 VERSION = {"major": 1, "minor": 0}
@@ -94,7 +94,8 @@ class LesionBatch(BatchFiles):
 class LesionKind(ClassificationKind):
     """LUNA25's task. Truth 0 or 1, predictions (n,) float64 in [0, 1].
 
-    Facts: `series`, `lesion`, `point_xyz_mm` (patient space, mm, LPS), `clinical` (LUNA25's column names).
+    Facts: `series`, `lesion`, `point_xyz_mm` (patient space, mm, LPS), `clinical` (LUNA25's column names), `groups`
+    (`site`, `diameter_mm`).
     """
 
     name = "lesion"
@@ -119,8 +120,7 @@ class LesionKind(ClassificationKind):
     def read_row(self, record: Record) -> CaseContent:
         facts: dict[str, Any] = {"point_xyz_mm": point_xyz_mm(record)}
         facts |= {"series": series_of(record)[:LONGEST_FACT], "lesion": record.get("lesionid", "")[:LONGEST_FACT]}
-        given = {name: record[key] for key, name in CLINICAL_COLUMNS.items() if record.get(key)}
-        facts["clinical"] = {name: READERS[name](text) for name, text in given.items()}
+        facts |= {"clinical": clinical_facts(record), "groups": group_facts(record)}
         return CaseContent(self.read_label(record["label"]), {name: value for name, value in facts.items() if value})
 
     def points_xyz_mm(self, content: CaseContent) -> list[list[float]]:
@@ -135,7 +135,8 @@ class LesionKind(ClassificationKind):
     def shown(self, facts: Facts) -> dict[str, str]:
         shown = {"series": facts.get("series", ""), "lesion": facts.get("lesion", "")}
         shown["point (x, y, z mm, LPS)"] = ", ".join(f"{at:g}" for at in facts.get("point_xyz_mm", ()))
-        return {name: text for name, text in (shown | facts.get("clinical", {})).items() if text}
+        shown |= facts.get("clinical", {}) | {name: str(value) for name, value in facts.get("groups", {}).items()}
+        return {name: text for name, text in shown.items() if text}
 
     def value_columns(self, header: Sequence[str]) -> tuple[list[str], list[str]]:
         found = [name for name in SCORE_COLUMNS if name in header]

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import packing
-from .base import CaseContent, Floats, Kind, Record, finite, point_xyz_mm
+from .base import CaseContent, Floats, Judgement, Kind, Record, finite, point_xyz_mm
 
 COORDINATES = ("coordx", "coordy", "coordz")
 REACH_MM = 100_000.0
 # The diameter that LUNA16's evaluation assumes for a finding without a measured size.
 UNMEASURED_DIAMETER_MM = 10.0
+# A candidate this probable counts as called where a single scan is judged.
+CALLED = 0.5
 NODULE, IRRELEVANT, NO_FINDING = "nodule", "irrelevant", "none"
 
 
@@ -112,6 +114,16 @@ class NoduleDetectionKind(Kind):
         array[:] = truths
         return array
 
+    def judged(self, truth: Any, answer: Any) -> Judgement:
+        """Return how many nodules are missed, and candidates wrong, of the candidates with a probability from 0.5."""
+        called = np.array(answer, dtype=np.float64).reshape(-1, 4)
+        points = called[called[:, 3] >= CALLED, :3]
+        on_nodule, on_other = (_is_inside(points, truth[name]) for name in ("nodules", "irrelevant"))
+        missed = int((~on_nodule.any(axis=1)).sum())
+        false = int((~on_nodule.any(axis=0) & ~on_other.any(axis=0)).sum())
+        outcome = "missed and false candidates" if missed and false else "missed" if missed else ""
+        return Judgement(float(missed + false), outcome or ("false candidates" if false else "right"))
+
     def pack(self, predictions: NDArray[Any]) -> bytes:
         """Pack all candidates into one table. The first column is the scan; the first row is the number of scans."""
         scans = np.repeat(np.arange(len(predictions)), [len(each) for each in predictions])
@@ -128,6 +140,14 @@ class NoduleDetectionKind(Kind):
 
 def _findings(nodules: Sequence[Any] = (), irrelevant: Sequence[Any] = ()) -> dict[str, list[Any]]:
     return {"nodules": list(nodules), "irrelevant": list(irrelevant)}
+
+
+def _is_inside(points: Floats, findings: Sequence[Sequence[float]]) -> NDArray[np.bool_]:
+    """Return (findings, points) whether each point (x, y, z mm) is closer to a finding's centre than its radius."""
+    spheres = np.array(findings, dtype=np.float64).reshape(-1, 4)
+    away = points[None, :, :] - spheres[:, None, :3]
+    inside: NDArray[np.bool_] = (away**2).sum(axis=2) < (spheres[:, None, 3] / 2) ** 2
+    return inside
 
 
 def _diameter_mm(record: Record, *, is_nodule: bool) -> float:

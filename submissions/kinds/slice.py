@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from .base import BadAnswer, CaseContent, Record, series_of
 from .classification import ClassificationKind, probability, sum_problem, value_at
+from .subgroups import clinical_facts, group_facts
 
 CLASS_NAMES = ("adenocarcinoma", "large_cell_carcinoma", "squamous_cell_carcinoma", "normal")
 
@@ -32,7 +33,8 @@ class SliceKind(ClassificationKind):
 
     def read_row(self, record: Record) -> CaseContent:
         series = series_of(record)[:64]
-        return CaseContent(self.read_label(record["label"]), {"series": series} if series else {})
+        facts = {"series": series, "clinical": clinical_facts(record), "groups": group_facts(record)}
+        return CaseContent(self.read_label(record["label"]), {name: value for name, value in facts.items() if value})
 
     def read_label(self, text: str) -> int:
         """Return the class that a cell names: by any published spelling of its name, or by its number.

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from submissions.scoring import CURVES, CurveAxes
 
 LEFT, TOP, SIDE = 40, 10, 200  # the plot is a square of SIDE units; x and y both run from 0 to 1
-TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+# The rows of a line in the table below a chart; the report as JSON has every point.
+MOST_ROWS = 21
 LINE_CLASSES = ("curve", "second", "curve third", "second fourth")
 
 Points = Sequence[Sequence[float]]
@@ -20,7 +24,7 @@ Points = Sequence[Sequence[float]]
 class CurveLine:
     """One curve: `path` is the `points` attribute of a polyline; dots are drawn only if they are few.
 
-    band: the `points` attribute of a polygon around the curve, empty without one.
+    band: the `points` attribute of a polygon around the curve, empty without one. rows: numbers for the table.
     """
 
     name: str
@@ -28,11 +32,12 @@ class CurveLine:
     path: str
     dots: list[tuple[float, float]]
     band: str = ""
+    rows: list[tuple[str, ...]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A curve's axes and lines in the plot. y runs from 0 to 1."""
+    """A curve's axes and lines in the plot. y runs from 0 to 1. more_columns: of the table, after x and y."""
 
     title: str
     x_label: str
@@ -41,6 +46,11 @@ class Chart:
     lines: list[CurveLine]
     diagonal: bool
     x_ticks: list[dict[str, Any]]
+    more_columns: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.x_label, self.y_label, *self.more_columns)
 
     @property
     def y_ticks(self) -> list[dict[str, Any]]:
@@ -59,7 +69,14 @@ def line(name: str, points: Points, css: str = "curve", axes: CurveAxes | None =
     """Return (x, y) points in plot coordinates; without axes, x is in [0, 1] like y."""
     placed = [(to_x(share_of_axis(x, axes) if axes else x), to_y(y)) for x, y in points]
     path = " ".join(f"{x},{y}" for x, y in placed)
-    return CurveLine(name, css, path, placed if len(placed) <= 12 else [])
+    return CurveLine(name, css, path, placed if len(placed) <= 12 else [], rows=_table_rows(points))
+
+
+def _table_rows(rows: Points) -> list[tuple[str, ...]]:
+    """Return at most MOST_ROWS of the rows as text, evenly spread and with both ends."""
+    step = max(1, math.ceil((len(rows) - 1) / (MOST_ROWS - 1)))
+    kept = [row for number, row in enumerate(rows) if number % step == 0 or number == len(rows) - 1]
+    return [tuple(f"{value:.3g}" for value in row) for row in kept]
 
 
 def share_of_axis(x: float, axes: CurveAxes) -> float:
@@ -97,9 +114,17 @@ def banded_chart(curve: str, lines: Mapping[str, Points], bands: Mapping[str, Po
     axes = CURVES[curve].chart
     assert axes is not None, f"the curve {curve} has no axes"
     chart = _chart(axes, lines)
-    return replace(
-        chart, lines=[replace(each, band=_around(bands.get(each.name, [])), dots=[]) for each in chart.lines]
-    )
+    banded = [_with_band(each, lines[each.name], bands.get(each.name, [])) for each in chart.lines]
+    return replace(chart, lines=banded, more_columns=("from", "to"))
+
+
+def _with_band(drawn: CurveLine, points: Points, band: Points) -> CurveLine:
+    """Return a line with its band; the table then has the band's rows, with y read off the line."""
+    if not band:
+        return replace(drawn, dots=[])
+    xs, ys = zip(*points, strict=True)
+    rows = [(x, float(np.interp(x, xs, ys)), low, high) for x, low, high in band]
+    return replace(drawn, band=_around(band), dots=[], rows=_table_rows(rows))
 
 
 def _around(band: Points) -> str:

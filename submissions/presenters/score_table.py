@@ -81,12 +81,13 @@ def listed_score(submission: Submission, user: Any, now: datetime) -> str:
 
 def sample_rows(phase: Phase, cases: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
     """Return (id, truth, answer) of the sample cases of a report as text."""
-    return [(case["id"], truth_text(phase, case["truth"]), _answer_text(case["answer"])) for case in cases]
+    return [(case["id"], truth_text(phase, case["truth"]), answer_text(case["answer"])) for case in cases]
 
 
-def _answer_text(answer: Any) -> str:
+def answer_text(answer: Any) -> str:
+    """Return an answer as a cell: its numbers, or how many findings it holds."""
     numbers = answer if isinstance(answer, list | tuple) else [answer]
-    if all(isinstance(number, int | float) for number in numbers):
+    if numbers and all(isinstance(number, int | float) for number in numbers):
         return ", ".join(f"{number:.4g}" for number in numbers)
     return f"{len(numbers)} findings"
 

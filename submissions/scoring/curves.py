@@ -32,7 +32,7 @@ class CurveAxes:
     y_label: str
     caption: str
     has_diagonal: bool = False
-    x_ticks: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
+    x_ticks: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     is_log: bool = False
 
 

@@ -17,15 +17,16 @@ N_RESAMPLES = 400
 MOST_RATES = 41
 
 
-def roc_band(sample: Sample, groups: Ints, seed: int) -> Points:
+def roc_band(sample: Sample, groups: Ints, seed: int, *, truth_is_public: bool = False) -> Points:
     """Return (false positive rate, low, high) rows: 95 % for each rate by itself, from resamples of patients.
 
-    Empty with one class only. Few points relative to the number of cases, and rounded, as every curve drawn.
+    Empty with one class only. Few points relative to the number of cases, and rounded, as every curve drawn; of cases
+    whose truth is public, as many as are drawn at most.
     """
     positives = (sample.truth == 1).astype(np.float64)
     if not 0 < positives.sum() < sample.n:
         return []
-    rates = np.linspace(0, 1, min(MOST_RATES, most_points(sample.n)))
+    rates = np.linspace(0, 1, MOST_RATES if truth_is_public else min(MOST_RATES, most_points(sample.n)))
     parts = [
         _sensitivities(Resamples(sample, sample.usable(counts)), rates)
         for counts in patient_resamples(groups, seed, N_RESAMPLES)

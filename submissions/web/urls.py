@@ -3,8 +3,8 @@
 from django.urls import path
 
 from submissions.challenges.home import home
+from submissions.web import case_views, image_views, upload_views, views
 from submissions.web import guide as guide_views
-from submissions.web import image_views, upload_views, views
 
 urlpatterns = [
     path("", home, name="home"),
@@ -22,4 +22,7 @@ urlpatterns = [
     path("submissions/<uuid:pk>/cancel/", views.cancel, name="submission_cancel"),
     path("account/uploads/", upload_views.uploads, name="uploads"),
     path("account/uploads/<uuid:begun>/delete/", upload_views.delete, name="upload_delete"),
+    path("submissions/<uuid:pk>/cases/", case_views.case_list, name="submission_cases"),
+    path("submissions/<uuid:pk>/case/", case_views.one_case, name="submission_case"),
+    path("submissions/<uuid:pk>/differences/", case_views.case_differences, name="submission_differences"),
 ]

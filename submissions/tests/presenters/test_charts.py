@@ -2,7 +2,7 @@
 
 import pytest
 
-from submissions.presenters.charts import LINE_CLASSES, charts_of, line, to_x, to_y
+from submissions.presenters.charts import LINE_CLASSES, banded_chart, charts_of, line, to_x, to_y
 
 
 @pytest.mark.parametrize(("value", "x", "y"), [(0, 40, 210), (1, 240, 10), (0.25, 90, 160), (0.12345, 64.7, 185.3)])
@@ -21,12 +21,12 @@ def test_few_points_are_dots_too(n, dots):
     assert len(line("public", [(i / n, 0) for i in range(n)]).dots) == dots
 
 
-def test_the_ticks_stand_at_every_quarter():
+def test_the_ticks_stand_at_every_fifth():
     (chart,) = charts_of({"public": {"roc": [(0, 0), (1, 1)]}})
     across = [(tick["text"], tick["x"]) for tick in chart.x_ticks]
     upwards = [(tick["text"], tick["y"]) for tick in chart.y_ticks]
-    assert across == [("0", 40), ("0.25", 90), ("0.5", 140), ("0.75", 190), ("1", 240)]
-    assert upwards == [("0", 210), ("0.25", 160), ("0.5", 110), ("0.75", 60), ("1", 10)]
+    assert across == [("0", 40), ("0.2", 80), ("0.4", 120), ("0.6", 160), ("0.8", 200), ("1", 240)]
+    assert upwards == [("0", 210), ("0.2", 170), ("0.4", 130), ("0.6", 90), ("0.8", 50), ("1", 10)]
 
 
 POINTS = [(0, 0), (1, 1)]
@@ -72,3 +72,15 @@ def test_any_number_of_classes_is_drawn(n):
 def test_a_class_without_a_curve_is_left_out():
     (chart,) = charts_of({"public": {"roc": {"a": [], "b": POINTS}}})
     assert [line.name for line in chart.lines] == ["b"]
+
+
+@pytest.mark.parametrize(("n", "rows"), [(2, 2), (21, 21), (22, 12), (101, 21)])
+def test_the_table_of_a_chart_has_both_ends_and_few_rows(n, rows):
+    found = line("public", [(i / (n - 1), 0.5) for i in range(n)]).rows
+    assert (len(found), found[0], found[-1]) == (rows, ("0", "0.5"), ("1", "0.5"))
+
+
+def test_the_table_of_a_band_reads_the_line_at_the_bands_places():
+    chart = banded_chart("roc", {"A": [(0, 0), (1, 1)], "B": POINTS}, {"A": [(0.25, 0.1, 0.4)]})
+    assert chart.columns == ("false positive rate", "sensitivity", "from", "to")
+    assert [line.rows for line in chart.lines] == [[("0.25", "0.25", "0.1", "0.4")], [("0", "0"), ("1", "1")]]
