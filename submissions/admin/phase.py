@@ -17,9 +17,9 @@ from django.utils.safestring import SafeString
 from submissions.admin import bulk_actions
 from submissions.admin.base import OwnChallengesAdmin
 from submissions.admin.bulk_actions import run_bulk_action
-from submissions.admin.dataset import datasets_visible_to
 from submissions.admin.lists.display import NOTHING
 from submissions.admin.phase_form import PhaseForm, QuotaForm
+from submissions.datasets.access import datasets_visible_to
 from submissions.models import Challenge, Evaluation, Phase, Quota, Submission
 from submissions.models.access import ALL_PHASES
 from submissions.models.audit import record

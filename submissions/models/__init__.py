@@ -4,6 +4,7 @@ from submissions.models.audit import AuditEvent
 from submissions.models.challenges.challenge import Challenge
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
+from submissions.models.imports.dataset_import import DatasetImport
 from submissions.models.model_archive import ModelArchive
 from submissions.models.outage import Host, Incident, Pause
 from submissions.models.participation import Participation
@@ -22,6 +23,7 @@ __all__ = [
     "Case",
     "Challenge",
     "Dataset",
+    "DatasetImport",
     "Evaluation",
     "EvaluationEvent",
     "Host",

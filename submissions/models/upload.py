@@ -38,6 +38,7 @@ class Upload(models.Model):
     class Purpose(models.TextChoices):
         IMAGE = "image", "image of a submission"
         MODEL = "model", "model archive"
+        DATASET = "dataset", "images of a dataset"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
