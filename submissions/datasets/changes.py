@@ -10,6 +10,14 @@ from submissions.datasets.table import TruthRow
 from submissions.models import Case, Dataset
 
 SHOWN = 50
+WORDS = {
+    "added": "added",
+    "removed": "removed",
+    "truth": "with another truth",
+    "facts": "with other facts",
+    "patient": "with another patient",
+    "image": "with another image",
+}
 
 
 def changes_of(latest: Dataset | None, rows: Sequence[TruthRow], hashes: dict[str, str]) -> dict[str, Any] | None:
@@ -35,6 +43,22 @@ def changes_of(latest: Dataset | None, rows: Sequence[TruthRow], hashes: dict[st
     changed = {key for name, keys in found.items() if name not in ("added", "removed") for key in keys}
     shown = {name: {"n": len(keys), "ids": keys[:SHOWN]} for name, keys in found.items() if keys}
     return {"since": latest.version, "unchanged": len(both) - len(changed), **shown}
+
+
+def sentences_of(changes: dict[str, Any] | None) -> list[str]:
+    """Return what `changes_of` found for people, such as "2 cases added: a, b"; nothing for a first version."""
+    if changes is None:
+        return []
+    found = [f"Since version {changes['since']}: {_cases(changes['unchanged'])} unchanged."]
+    for name, words in WORDS.items():
+        if part := changes.get(name):
+            more = ", …" if part["n"] > len(part["ids"]) else ""
+            found.append(f"{_cases(part['n'])} {words}: {', '.join(part['ids'])}{more}")
+    return found
+
+
+def _cases(count: int) -> str:
+    return f"{count:,} case{'' if count == 1 else 's'}"
 
 
 def _image_of(case: Case) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -102,11 +102,13 @@ def judged(
         yield Judged(new, rows, splits, hashes, folder, changes_of(_latest(name), rows, hashes))
 
 
-def keep(found: Judged, progress: Progress = SILENT) -> Dataset:
+def keep(
+    found: Judged, progress: Progress = SILENT, stored_with: Callable[[Dataset], None] = lambda dataset: None
+) -> Dataset:
     """Store a judged dataset: its images first, then its rows in one transaction, so that none names a missing image.
 
-    Raises DatasetError where another import of the same name was faster, StorageError of the store; then the images
-    that were stored are removed again.
+    stored_with: called inside that transaction; may raise to undo everything. Raises DatasetError where another import
+    of the same name was faster, StorageError of the store; then the images that were stored are removed again.
     """
     latest = _latest(found.new.name)
     found.new.version = latest.version + 1 if latest else 1
@@ -114,7 +116,10 @@ def keep(found: Judged, progress: Progress = SILENT) -> Dataset:
     try:
         if found.folder is not None:
             _store_images(found.new, found.folder, found.hashes, stored, progress)
-        return _create(found)
+        with transaction.atomic():
+            dataset = _create(found)
+            stored_with(dataset)
+        return dataset
     except IntegrityError as error:
         # Its images have the same keys as ours, so none is removed.
         raise DatasetError([f"another import of {found.new.name!r} ended first; import it again"]) from error
@@ -175,7 +180,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@transaction.atomic
 def _create(found: Judged) -> Dataset:
     new = found.new
     new.save()

@@ -13,6 +13,7 @@ from submissions.actions.free_files import free_due_files
 from submissions.actions.sweep import SWEEP, grant_grace
 from submissions.database_clock import database_now
 from submissions.models import Host, Incident, PeriodicJob, Worker
+from submissions.organise.imports.run import sweep_imports
 from submissions.uploads.resumable import drop_expired
 
 SWEEP_EVERY_S = 20.0
@@ -20,7 +21,10 @@ SWEEP_EVERY_S = 20.0
 
 def run_due_jobs(stopping: threading.Event) -> None:
     """Run the jobs that are due, stopping between two of them when the worker ends."""
-    for job in (actions.reopen, sweep_if_due, drop_uploads_if_due, free_files_if_due, prune_if_due, forget_if_due):
+    for job in (
+        actions.reopen, sweep_if_due, drop_uploads_if_due, sweep_imports_if_due, free_files_if_due, prune_if_due,
+        forget_if_due,
+    ):  # fmt: skip
         if stopping.is_set():
             return
         job()
@@ -35,6 +39,11 @@ def sweep_if_due() -> None:
 def drop_uploads_if_due() -> None:
     if PeriodicJob.acquire("expired uploads", 600):
         drop_expired()
+
+
+def sweep_imports_if_due() -> None:
+    if PeriodicJob.acquire("imports", 60):
+        sweep_imports()
 
 
 def free_files_if_due() -> None:

@@ -1,0 +1,52 @@
+"""The forms of a challenge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from submissions.models import Challenge
+
+# Words that addresses of the site use where a challenge's slug may stand.
+RESERVED = ("new",)
+
+
+class NewChallengeForm(forms.ModelForm):
+    """The first step: a name and an address."""
+
+    class Meta:
+        model = Challenge
+        fields = ["title", "slug", "tagline"]
+        help_texts = {
+            "title": "As it stands on the home page.",
+            "slug": "Its address on this site: letters, digits and -. It cannot be changed later.",
+        }
+
+    def clean_slug(self) -> str:
+        slug = str(self.cleaned_data["slug"]).lower()
+        if slug in RESERVED or Challenge.objects.filter(slug=slug).exists():
+            raise forms.ValidationError(f"The address '{slug}' is taken; choose another.")
+        return slug
+
+
+class ChallengeForm(forms.ModelForm):
+    """What an organiser changes of a challenge."""
+
+    class Meta:
+        model = Challenge
+        fields = ["title", "tagline", "overview", "rules", "forum_url", "needs_approval"]
+        widgets = {
+            "overview": forms.Textarea(attrs={"rows": 12}),
+            "rules": forms.Textarea(attrs={"rows": 8}),
+        }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["forum_url"].assume_scheme = "https"  # type: ignore[attr-defined]
+
+
+class OrganiserForm(forms.Form):
+    name = forms.CharField(
+        max_length=150, label="User name", widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+    )
