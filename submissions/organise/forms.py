@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 
 from submissions.models import Challenge
@@ -33,6 +31,10 @@ class NewChallengeForm(forms.ModelForm):
 class ChallengeForm(forms.ModelForm):
     """What an organiser changes of a challenge."""
 
+    forum_url = forms.URLField(
+        label="Forum", required=False, assume_scheme="https", help_text="Where participants talk, such as https://…."
+    )
+
     class Meta:
         model = Challenge
         fields = ["title", "tagline", "overview", "rules", "forum_url", "needs_approval"]
@@ -40,10 +42,6 @@ class ChallengeForm(forms.ModelForm):
             "overview": forms.Textarea(attrs={"rows": 12}),
             "rules": forms.Textarea(attrs={"rows": 8}),
         }
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fields["forum_url"].assume_scheme = "https"  # type: ignore[attr-defined]
 
 
 class OrganiserForm(forms.Form):
