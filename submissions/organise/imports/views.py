@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lunasite.http.errors import ApiError
 from submissions.datasets.access import datasets_visible_to
 from submissions.datasets.changes import sentences_of
-from submissions.models import Dataset, DatasetImport, StatusConflict, Upload
+from submissions.models import Dataset, DatasetImport, Phase, StatusConflict, Upload
 from submissions.models.imports.dataset_import import IMPORT_PERMISSION
 from submissions.organise.access import needs
 from submissions.organise.imports.forms import ImportForm, form_values
@@ -170,24 +171,20 @@ def import_stop(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 @needs("submissions.view_dataset")
-def dataset_page(request: HttpRequest, pk: int) -> HttpResponse:
+def dataset_page(request: HttpRequest, dataset: int) -> HttpResponse:
     """Show a dataset to its owner: counts, warnings, commitment, versions, phases. Never a truth."""
-    dataset = datasets_visible_to(request.user).filter(pk=pk).first()
-    if dataset is None:
-        raise Http404
-    versions = datasets_visible_to(request.user).filter(name=dataset.name)
+    visible = datasets_visible_to(request.user)
+    found = get_object_or_404(visible, pk=dataset)
     context = {
-        "dataset": dataset,
-        "counts": counts_of(dataset),
-        "n_images": dataset.cases.exclude(image="").count(),
-        "versions": versions.order_by("-version"),
-        "phases": dataset.phases.visible_to(request.user),  # type: ignore[attr-defined]
+        "dataset": found,
+        "counts": counts_of(found),
+        "n_images": found.cases.exclude(image="").count(),
+        "versions": visible.filter(name=found.name).order_by("-version"),
+        "phases": Phase.objects.visible_to(request.user).filter(dataset=found),
     }
     return render(request, "organise/dataset.html", context)
 
 
 def counts_of(dataset: Dataset) -> list[tuple[str, int]]:
-    from django.db.models import Count
-
     rows = dataset.cases.order_by("split").values_list("split").annotate(Count("pk"))
     return [(str(split), int(count)) for split, count in rows]
