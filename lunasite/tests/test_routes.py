@@ -241,7 +241,8 @@ def world(db):
         headers={"Authorization": f"Bearer {text}"},
     )
     return {
-        "slug": "p", "dataset": phase.dataset_id, "pk": submission.pk, "number": 1, "token": "x", "secret": "x", "token_key": token.token_key,
+        "slug": "p", "dataset": phase.dataset_id, "pk": submission.pk, "number": 1, "token": "x", "secret": "x",
+        "token_key": token.token_key,
         "upload": upload.json()["id"], "team": team_of(own).name,
         "users": {
             "anonymous": None, "other": other, "own": own, "staff": make_user("staff", is_staff=True),
