@@ -120,5 +120,5 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
     request.user = get_user_model()(pk=0, username="participant")
     if phase.is_hidden or phase.challenge.is_hidden:
         messages.info(request, "It is hidden: participants do not see it yet.")
-    messages.info(request, "This is a preview: nothing can be sent from here.")
+    messages.info(request, "This is a preview. What you send from here is sent under your own name.")
     return render(request, "submissions/phase.html", phase_context(request, phase) | {"is_preview": True})
