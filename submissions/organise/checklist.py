@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ class Item:
     link: str = ""
 
 
-def checklist(challenge: Challenge, phases: list[Phase]) -> list[Item]:
+def checklist(challenge: Challenge, phases: Sequence[Phase]) -> list[Item]:
     """Return the list of a challenge; `phases` are all of its phases, with their datasets."""
     return [*_of_the_place(challenge, phases), *_of_the_site(phases), *_of_phases(phases)]
 
@@ -37,7 +37,7 @@ def may_open(items: list[Item]) -> bool:
     return all(item.is_done for item in items if item.is_needed)
 
 
-def _of_the_place(challenge: Challenge, phases: list[Phase]) -> Iterator[Item]:
+def _of_the_place(challenge: Challenge, phases: Sequence[Phase]) -> Iterator[Item]:
     settings_page = reverse("organise_challenge_edit", args=[challenge.slug])
     new_phase = reverse("organise_phase_new", args=[challenge.slug])
     yield Item("A phase with a dataset", bool(phases), "Add the first phase.", is_needed=True, link=new_phase)
@@ -49,7 +49,7 @@ def _of_the_place(challenge: Challenge, phases: list[Phase]) -> Iterator[Item]:
     yield Item("A second organiser", second, "Add one below: somebody decides while you are away.")
 
 
-def _of_the_site(phases: list[Phase]) -> Iterator[Item]:
+def _of_the_site(phases: Sequence[Phase]) -> Iterator[Item]:
     alive = Worker.objects.filter(seen_at__gt=timezone.now() - ALIVE_FOR).values_list("cluster", flat=True)
     clusters = set(alive)
     ask = "None is there: ask the operator to start one."
@@ -60,7 +60,7 @@ def _of_the_site(phases: list[Phase]) -> Iterator[Item]:
     yield Item("Mail", has_mail, "The site sends no mail: participants must look here for news (EMAIL_HOST).")
 
 
-def _of_phases(phases: list[Phase]) -> Iterator[Item]:
+def _of_phases(phases: Sequence[Phase]) -> Iterator[Item]:
     for phase in phases:
         link = reverse("organise_phase", args=[phase.slug])
         splits = set(phase.dataset.cases.values_list("split", flat=True).distinct())

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from submissions.faults import ParticipantError
@@ -126,7 +127,7 @@ class _Unpacking:
                 self._judge_member(member)
                 if not member.is_dir():
                     with archive.open(member) as stream:
-                        self._take(member.filename, iter(lambda stream=stream: stream.read(PIECE_BYTES), b""))
+                        self._take(member.filename, iter(partial(stream.read, PIECE_BYTES), b""))
         return self.found
 
     def _judge_directory(self) -> None:

@@ -57,15 +57,14 @@ class OrganiserPhaseForm(PhaseForm):
         exclude = ["challenge", "priority", "batch_slugs"]
 
     def __init__(self, *args: Any, user: Any, zone: str = "", **options: Any) -> None:
-        phase = options.get("instance")
-        is_stored = phase is not None and phase.pk is not None
+        phase: Phase | None = options.get("instance")
         options["initial"] = self._first_values(phase, zone) | (options.get("initial") or {})
         super().__init__(*args, **options)
         dataset: Any = self.fields["dataset"]
         dataset.queryset = datasets_visible_to(user)
         dataset.help_text = "The version is kept: a later one takes another phase."
         self.fields["slug"].help_text = "The phase's address; letters, digits and -."
-        if is_stored:
+        if phase is not None and phase.pk is not None:
             # Its address is in mails and bookmarks; scores of two datasets cannot be compared.
             self.fields["slug"].disabled = True
             dataset.disabled = phase.submissions.exists()
