@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from lunasite.http.errors import ApiError
-from submissions.models import Dataset, Phase, Quota
+from submissions.models import Dataset, Evaluation, Phase, Quota
 from submissions.models.audit import record
 from submissions.runner.contracts import contracts_for
 from submissions.signals import ranking_rules_changed
@@ -18,6 +18,7 @@ from submissions.signals import ranking_rules_changed
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 # The fields by which a board is ranked and shown.
 RANKING = frozenset({"metric", "tie_breaks", "decimals", "disclosure", "score_digits", "ladder_step"})
+UNFINISHED = (Evaluation.Status.PENDING, Evaluation.Status.RUNNING)
 Window = tuple[int, timedelta | None]
 
 
@@ -86,3 +87,22 @@ def end_phase(*, phase: Phase, user: Any, now: datetime) -> None:
     row.closes_at = now
     row.save(update_fields=["closes_at"])
     record(user, "close", row)
+
+
+@transaction.atomic
+def freeze_board(*, phase: Phase, user: Any, now: datetime) -> None:
+    """Freeze the final board for ever: its rules, dates and entries change no more, so that it can be cited.
+
+    Raises ApiError before the end, and while an evaluation waits or runs.
+    """
+    row = Phase.objects.select_for_update().get(pk=phase.pk)
+    if not row.has_ended(now):
+        raise ApiError(409, "PHASE_NOT_ENDED", "The phase has not ended; close it first.")
+    if unfinished := Evaluation.objects.filter(submission__phase=row, status__in=UNFINISHED).count():
+        raise ApiError(
+            409, "EVALUATIONS_UNFINISHED", f"{unfinished} of its evaluations wait or run; freeze it afterwards."
+        )
+    if row.frozen_at is None:
+        row.frozen_at = now
+        row.save(update_fields=["frozen_at"])
+        record(user, "freeze", row)

@@ -22,6 +22,7 @@ UNSHOWN = frozenset(
         "django_session",
         "submissions_apitoken",
         "submissions_auditevent",
+        "submissions_datasetimport",
         "submissions_evaluation",
         "submissions_evaluationevent",
         "submissions_host",

@@ -16,7 +16,7 @@ from lunasite.http.errors import ApiError
 from submissions.models import Challenge, Phase
 from submissions.organise.access import needs
 from submissions.organise.phases.forms import OrganiserPhaseForm
-from submissions.phases.opening import end_phase, quota_text, save_phase
+from submissions.phases.opening import end_phase, freeze_board, quota_text, save_phase
 from submissions.phases.warnings import phase_warnings
 from submissions.web.views import phase_context
 
@@ -101,9 +101,13 @@ def _page(request: HttpRequest, form: OrganiserPhaseForm, challenge: Challenge, 
 @require_POST
 @needs("submissions.change_phase")
 def end(request: HttpRequest, slug: str) -> HttpResponse:
-    """Close the phase now."""
+    """Close the phase now, or (button `freeze`) freeze the board of one that has ended."""
     phase = own_phase(request, slug)
     try:
+        if "freeze" in request.POST:
+            freeze_board(phase=phase, user=request.user, now=timezone.now())
+            messages.success(request, f"The final board of {phase.title} is frozen: it changes no more.")
+            return redirect("organise_challenge", slug=phase.challenge.slug)
         end_phase(phase=phase, user=request.user, now=timezone.now())
         messages.success(request, f"{phase.title} is closed. Its board ranks by the private cases, if it has any.")
     except ApiError as refusal:

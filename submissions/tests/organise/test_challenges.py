@@ -225,3 +225,34 @@ def test_others_cannot_touch_a_challenge(client, challenge, dataset):
         client.force_login(user)
         assert {client.get(f"/organise/{page}/").status_code for page in pages} == {404}
         assert {client.post(f"/organise/{page}/").status_code for page in verbs} == {404}
+
+
+def test_a_frozen_board_changes_no_more(browser, challenge, dataset, organiser):
+    from lunasite.http.errors import ApiError
+    from submissions import actions
+    from submissions.tests.factories import evaluated, make_submission
+
+    phase = make_phase(dataset=dataset, challenge=challenge, slug="one", accepts_docker=False)
+    freeze = {"freeze": "1"}
+    assert "has not ended" in browser.post("/organise/phases/one/end/", freeze, follow=True).content.decode()
+    done, waiting = evaluated(phase=phase), make_submission(phase=phase)
+    browser.post("/organise/phases/one/end/")
+    answer = browser.post("/organise/phases/one/end/", freeze, follow=True).content.decode()
+    assert "1 of its evaluations" in answer
+    actions.evaluate(evaluation_id=waiting.latest.pk, worker="tests")
+    browser.post("/organise/phases/one/end/", freeze)
+    phase.refresh_from_db()
+    assert phase.frozen_at is not None
+    assert AuditEvent.objects.filter(action="freeze", actor=organiser, phase=phase).exists()
+    for verb in (
+        lambda: actions.set_hidden(submission=done, is_hidden=True),
+        lambda: actions.mark_baseline(submission=done, is_baseline=True),
+        lambda: actions.re_evaluate(submission=done),
+    ):
+        with pytest.raises(ApiError, match="is frozen"):
+            verb()
+    at = f"{phase.opens_at:%Y-%m-%dT%H:%M}"
+    form = phase_form(dataset, time_zone="UTC", opens_at=at, closes_at="2031-01-01T00:00", metric="average_precision")
+    answer = browser.post("/organise/phases/one/", form)
+    assert answer.status_code == 400
+    assert answer.content.decode().count("The final board is frozen: this changes no more.") >= 2
