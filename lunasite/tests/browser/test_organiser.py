@@ -101,6 +101,8 @@ def test_from_a_new_challenge_to_its_final_board(open_page, files):
 
     page.goto("/organise/challenges/lungs/")
     page.get_by_role("button", name="Close Final now").click()
+    page.get_by_role("button", name="Freeze the board of Final").click()
+    page.get_by_text("is frozen: it changes no more").wait_for()
     page.get_by_role("link", name="Final board of Final").click()
     board = page.get_by_role("main").inner_text()
     assert "Lung Ranger" in board
