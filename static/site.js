@@ -138,7 +138,13 @@
     select.addEventListener("change", () => select.form.requestSubmit());
   }
 
+  // input[data-time-zone] begins with the zone of this browser where the page has none.
+  function timeZone(input) {
+    if (!input.value) input.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+  }
+
   function enhance(root) {
+    all("input[data-time-zone]", root).forEach(timeZone);
     localTimes(root);
     all(".drop", root).forEach(dropZone);
     all("[data-print]", root).forEach(printButton);

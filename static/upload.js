@@ -5,10 +5,9 @@
 (() => {
   const form = document.querySelector("form[data-parts]");
   if (!form) return;
-  const inputs = [...form.querySelectorAll("input[type=file]")];
+  const inputs = [...form.querySelectorAll("input[type=file][data-purpose]")];
   const bar = form.querySelector("[data-upload-bar]");
   const text = form.querySelector("[data-upload-text]");
-  const submit = form.querySelector("button.primary");
   const stop = form.querySelector("[data-upload-stop]");
   const csrf = form.querySelector("[name=csrfmiddlewaretoken]").value;
   const AT_ONCE = 3;
@@ -19,6 +18,13 @@
   class Refused extends Error {}
   class Unsuitable extends Refused {}
   const pause = (seconds) => new Promise((done) => { setTimeout(done, seconds * 1000); });
+  // Several files, or one that is no archive, travel as one tar (static/tar.js) where the field asks for it.
+  function fileOf(input) {
+    const endings = (input.dataset.pack || "").split(",").filter(Boolean);
+    const isPlain = (file) => endings.some((ending) => file.name.toLowerCase().endsWith(ending));
+    if (!endings.length || !(input.files.length > 1 || isPlain(input.files[0]))) return input.files[0];
+    return window.packTar(input.files, "images.tar");
+  }
   const nameOf = (file) => `upload ${file.name} ${file.size} ${file.lastModified}`;
 
   // Where the upload of this file got to is remembered by the browser; a browser that forbids it starts anew.
@@ -156,14 +162,14 @@
   }
 
   function working(on) {
-    submit.disabled = on;
+    for (const button of form.querySelectorAll("button[type=submit]")) button.disabled = on;
     stop.hidden = !on;
     form.setAttribute("aria-busy", on);
   }
 
   // Once the file is there, the field that names its upload stands for it.
   async function sendFile(input) {
-    const file = input.files[0];
+    const file = fileOf(input);
     const upload = await begin(file, input.dataset.purpose);
     if (!upload.is_complete) {
       await sendParts(upload, file);
@@ -175,7 +181,7 @@
     input.disabled = true;
   }
 
-  async function send(chosen) {
+  async function send(chosen, button) {
     stopping = new AbortController();
     working(true);
     bar.hidden = false;
@@ -184,10 +190,15 @@
     try {
       for (sending of chosen) await sendFile(sending);
       text.textContent = "Submitting.";
+      if (button?.name) { // form.submit() leaves out which button was pressed
+        const pressed = document.createElement("input");
+        Object.assign(pressed, { type: "hidden", name: button.name, value: button.value });
+        form.append(pressed);
+      }
       form.submit();
     } catch (problem) {
       working(false);
-      if (problem instanceof Refused) memory.drop(sending.files[0]);
+      if (problem instanceof Refused) memory.drop(fileOf(sending));
       if (problem instanceof Unsuitable) text.textContent = problem.message;
       else text.textContent = problem.name === "AbortError"
         ? "Stopped. Choose the same file and submit again to go on from here."
@@ -199,7 +210,7 @@
     if (!input.files.length) return;
     stopping = new AbortController();
     try {
-      await judge(input.files[0], input.dataset.purpose);
+      await judge(fileOf(input), input.dataset.purpose);
       text.textContent = "";
     } catch (problem) {
       text.textContent = problem instanceof Unsuitable ? problem.message : "";
@@ -217,6 +228,6 @@
     const chosen = inputs.filter((input) => input.files.length && !input.disabled);
     if (!chosen.length) return;
     event.preventDefault();
-    send(chosen);
+    send(chosen, event.submitter);
   });
 })();

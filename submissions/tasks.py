@@ -30,6 +30,13 @@ def evaluate(evaluation_id: int) -> None:
     )
 
 
+def import_dataset(import_id: str) -> None:
+    """Import the dataset whose turn it is; the message only says that one waits."""
+    from submissions.organise.imports.run import run_next_import  # SimpleITK's readers are needed only here
+
+    run_next_import()
+
+
 def run_image(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
     """Run a submitted image on this host's engine."""
     # Imported here: only a worker that runs containers needs the engine's client.

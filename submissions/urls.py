@@ -14,5 +14,6 @@ urlpatterns = [
     path("", include("submissions.notices.urls")),
     path("", include("submissions.webhooks.urls")),
     path("", include("submissions.people.urls")),
+    path("", include("submissions.organise.urls")),
     path("files/<str:token>", download, name="download"),
 ]

@@ -74,6 +74,19 @@ def mine_alone(method: str, anonymous: int, own: int) -> Row:
 # view_feedback is the reviewer's, view_driftrow the operator's.
 REVIEW_PAGE = Row("get", LOGIN, GONE, GONE, GONE, GONE, GONE, OK, GONE, OK)
 DRIFT_PAGE = Row("get", LOGIN, GONE, GONE, GONE, GONE, GONE, GONE, OK, OK)
+# Organisers and superusers hold change_challenge; the phase's own organiser alone reaches what is of its challenge.
+
+
+def organise(method: str, status: int) -> Row:
+    """A page that every organiser may open."""
+    return Row(method, LOGIN, GONE, GONE, GONE, status, status, GONE, GONE, status)
+
+
+def own_challenge(method: str, status: int) -> Row:
+    """A page of one challenge: its organisers and superusers."""
+    return Row(method, LOGIN, GONE, GONE, GONE, status, GONE, GONE, GONE, status)
+
+
 REVIEW_ROW = Row("get", LOGIN, *[GONE] * 8)  # there is no row 1; who may not look cannot tell
 
 # Of the challenge's organisers; operators decide about no challenge's texts, but about the site's own pages.
@@ -140,6 +153,23 @@ MATRIX: dict[str, Row] = {
     "participation_rules": signed_in(GONE, "post"),
     "team_registry": signed_in(GONE, "post"),  # this site allows no registry
     "team_registry_forget": signed_in(GONE, "post"),
+    "organise": organise("get", OK),
+    "organise_columns": organise("get", OK),
+    "organise_challenge_new": organise("post", BAD),
+    "organise_challenge": own_challenge("get", OK),
+    "organise_challenge_edit": own_challenge("post", BAD),
+    "organise_challenge_publish": own_challenge("post", LOGIN),
+    "organise_challenge_people": own_challenge("post", LOGIN),
+    "organise_phase_new": own_challenge("post", BAD),
+    "organise_phase": own_challenge("post", BAD),
+    "organise_phase_end": own_challenge("post", LOGIN),
+    "organise_phase_preview": own_challenge("get", OK),
+    "dataset_import_new": organise("post", BAD),
+    "organise_dataset": Row("get", LOGIN, GONE, GONE, GONE, OK, GONE, GONE, OK, OK),  # view_dataset, and of this phase
+    "dataset_import": organise("get", GONE),
+    "dataset_import_progress": organise("get", GONE),
+    "dataset_import_again": organise("post", GONE),
+    "dataset_import_stop": organise("post", GONE),
     "download": everybody(GONE),
     # What a person is told, and the person's own data
     "inbox": signed_in(OK),
@@ -267,7 +297,7 @@ def world(db):
     hook = Webhook.objects.create(pk=1, user=own, url="https://example.org/", kinds=["team"])
     delivery = hook.deliveries.create(kind="team", key="k", body="{}", status="failed")
     return {
-        "name": "own", "delivery": delivery.pk, "begun": delivery.pk,
+        "name": "own", "delivery": delivery.pk, "begun": delivery.pk, "dataset": phase.dataset_id,
         "slug": "p", "pk": submission.pk, "number": 1, "token": "x", "secret": "x", "token_key": token.token_key,
         "upload": upload.json()["id"], "team": team_of(own).name,
         "users": {

@@ -24,7 +24,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "submissions.view_submission", "submissions.change_submission",
         "submissions.view_evaluation", "submissions.change_evaluation", "submissions.view_evaluationevent",
         "submissions.view_participation", "submissions.change_participation",
-        "submissions.view_auditevent", "submissions.view_dataset",
+        "submissions.view_auditevent", "submissions.view_dataset", "submissions.add_dataset",
     ),
     REVIEWER: ("inference.view_feedback", "inference.change_feedback"),
     OPERATOR: (

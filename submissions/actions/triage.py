@@ -9,7 +9,7 @@ from submissions.actions.free_files import free_surplus
 from submissions.actions.queue import enqueue
 from submissions.actions.submit import start_evaluation
 from submissions.database_clock import database_now
-from submissions.models import Evaluation, StatusConflict, Submission, Team
+from submissions.models import Evaluation, Phase, StatusConflict, Submission, Team
 from submissions.phases import errors as phase_errors
 from submissions.runner.base import TRIAL
 from submissions.signals import weight_changed
@@ -58,6 +58,7 @@ def retry(*, evaluation: Evaluation) -> None:
 
     Raises StatusConflict unless it has failed, ApiError where its file is gone.
     """
+    _check_not_frozen(evaluation.submission)
     Team.objects.select_for_update().get(pk=evaluation.submission.team_id)  # against free_files
     _check_has_file(evaluation.submission)
     evaluation.transition_to(
@@ -83,10 +84,17 @@ def re_evaluate(*, submission: Submission) -> Evaluation:
     Raises ApiError while an evaluation is still running or waiting.
     """
     Team.objects.select_for_update().get(pk=submission.team_id)
+    _check_not_frozen(submission)
     if not submission.evaluations.order_by("-pk")[0].is_finished:
         raise phase_errors.still_active()
     _check_has_file(submission)
     return start_evaluation(submission)
+
+
+def _check_not_frozen(submission: Submission) -> None:
+    """Raise ApiError where the phase's final board is frozen."""
+    if Phase.objects.filter(pk=submission.phase_id, frozen_at__isnull=False).exists():
+        raise phase_errors.board_frozen()
 
 
 def _check_has_file(submission: Submission) -> None:
@@ -125,12 +133,14 @@ def release(*, worker: str) -> int:
 
 @transaction.atomic
 def mark_baseline(*, submission: Submission, is_baseline: bool) -> None:
+    _check_not_frozen(submission)
     Submission.objects.filter(pk=submission.pk).update(is_baseline=is_baseline)
     _refresh(submission)
 
 
 @transaction.atomic
 def set_hidden(*, submission: Submission, is_hidden: bool) -> None:
+    _check_not_frozen(submission)
     Submission.objects.filter(pk=submission.pk).update(is_hidden=is_hidden)
     _refresh(submission)
 

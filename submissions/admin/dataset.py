@@ -1,4 +1,4 @@
-"""Datasets and their cases: viewed here, made by `manage.py import_dataset`. No truth is shown."""
+"""Datasets and their cases: viewed here, made by an upload or by `manage.py import_dataset`. No truth is shown."""
 
 from __future__ import annotations
 
@@ -15,16 +15,8 @@ from submissions.admin import bulk_actions
 from submissions.admin.base import ReadOnly
 from submissions.admin.bulk_actions import run_bulk_action
 from submissions.admin.lists.display import NOTHING, change_link
+from submissions.datasets.access import datasets_visible_to
 from submissions.models import Case, Dataset, Split
-from submissions.models.access import ALL_PHASES
-
-
-def datasets_visible_to(user: Any) -> QuerySet[Dataset]:
-    """Return the datasets of the user's own phases, and those that no phase uses yet; all for who holds all phases."""
-    if user.has_perm(ALL_PHASES):
-        return Dataset.objects.all()
-    return Dataset.objects.filter(Q(phases__isnull=True) | Q(phases__challenge__organisers=user)).distinct()
-
 
 SPLITS = ("public", "private", "sample")
 
@@ -41,6 +33,7 @@ class DatasetAdmin(admin.ModelAdmin):
         "name",
         "version",
         "kind",
+        "owner",
         "description",
         "content_hash",
         "is_practice",
@@ -52,8 +45,8 @@ class DatasetAdmin(admin.ModelAdmin):
         "used_by",
     ]
     readonly_fields = [
-        "name", "version", "kind", "content_hash", "is_practice", "revealed_at", "created_at", "counts", "warned_of",
-        "cases_link", "used_by",
+        "name", "version", "kind", "owner", "content_hash", "is_practice", "revealed_at", "created_at", "counts",
+        "warned_of", "cases_link", "used_by",
     ]  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:

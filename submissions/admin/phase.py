@@ -17,17 +17,16 @@ from django.utils.safestring import SafeString
 from submissions.admin import bulk_actions
 from submissions.admin.base import OwnChallengesAdmin
 from submissions.admin.bulk_actions import run_bulk_action
-from submissions.admin.dataset import datasets_visible_to
 from submissions.admin.lists.display import NOTHING
 from submissions.admin.phase_form import PhaseForm, QuotaForm
+from submissions.datasets.access import datasets_visible_to
 from submissions.models import Challenge, Evaluation, Phase, Quota, Submission
 from submissions.models.access import ALL_PHASES
 from submissions.models.audit import record
+from submissions.phases.opening import announce_ranking
 from submissions.phases.warnings import phase_warnings
-from submissions.signals import ranking_rules_changed
 
 PUBLISHED = {"is_hidden": "the phase", "board_is_public": "its leaderboard"}
-RANKING = {"metric", "tie_breaks", "decimals", "disclosure", "score_digits", "ladder_step"}
 
 
 class QuotaInline(admin.TabularInline):
@@ -126,10 +125,8 @@ class PhaseAdmin(OwnChallengesAdmin):
         super().save_related(request, form, formsets, change)
         if not change and not request.user.has_perm(ALL_PHASES):
             form.instance.challenge.organisers.add(request.user.pk)
-        if not (change and RANKING & set(form.changed_data)):
-            return
-        for _, sentence in ranking_rules_changed.send(Phase, phase=form.instance):
-            self.message_user(request, str(sentence), messages.SUCCESS)
+        for sentence in announce_ranking(form.instance, form.changed_data) if change else ():
+            self.message_user(request, sentence, messages.SUCCESS)
 
     @admin.action(description="Evaluate every scored submission once more…", permissions=["change"])
     def re_evaluate_all(self, request: HttpRequest, rows: QuerySet[Phase]) -> HttpResponse | None:

@@ -12,9 +12,8 @@ from django.conf import settings
 from submissions.admin.lists.display import window
 from submissions.kinds import KINDS
 from submissions.models import Phase, Quota
+from submissions.phases.opening import UNITS
 from submissions.scoring import metrics_of
-
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class WindowField(forms.CharField):

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.core.files.storage import storages
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
+from submissions.datasets.changes import changes_of
 from submissions.datasets.commitment import commitment, revealed_data
+from submissions.datasets.progress import SILENT, Progress
 from submissions.datasets.splitting import PUBLIC_FRACTION, draw_splits, with_samples
 from submissions.datasets.suspicions import suspicions
 from submissions.datasets.table import DatasetError, TruthRow, read_table, split_problems
@@ -26,7 +32,36 @@ NO_SAMPLES = (
 )
 
 
-def import_dataset(
+@dataclass(frozen=True)
+class Judged:
+    """A dataset that was judged whole and is not stored yet. folder: of its images, as they will be stored.
+
+    hashes: sha256 by image name. changes: against the version before; None for a first version.
+    """
+
+    new: Dataset
+    rows: list[TruthRow]
+    splits: list[str]
+    hashes: dict[str, str]
+    folder: Path | None
+    changes: dict[str, Any] | None
+
+    def counts(self) -> dict[str, int]:
+        """Return how many cases each split has."""
+        return dict(Counter(self.splits))
+
+
+def import_dataset(**given: Any) -> Dataset:
+    """Return the new dataset; an existing name gets its next version.
+
+    Takes the keywords of `judged`. Raises DatasetError with row and reason; then nothing was stored.
+    """
+    with judged(**given) as found:
+        return keep(found, given.get("progress", SILENT))
+
+
+@contextmanager
+def judged(
     *,
     kind: str,
     name: str,
@@ -37,36 +72,72 @@ def import_dataset(
     samples: int | None = None,
     is_practice: bool = False,
     resample_mm: float | None = None,
-) -> Dataset:
-    """Return the new dataset; an existing name gets its next version.
+    owner: Any = None,
+    progress: Progress = SILENT,
+) -> Iterator[Judged]:
+    """Judge everything of a new dataset and store nothing: what a dry run does, and what `keep` needs.
 
     public_fraction: the share of patients whose cases are public, the rest are private; None: 0.3.
     split_column: the column that says each case's split, instead. samples: how many cases to set aside, whose truth is
     shown; None: 20, but no more than a quarter of the cases. is_practice: every case is public.
-    resample_mm: store the volumes resampled to cubic voxels of this size; None: unchanged.
-    Raises DatasetError with row and reason; then nothing was stored.
+    resample_mm: store the volumes resampled to cubic voxels of this size; None: unchanged. owner: the user whose
+    dataset it is; None: the site's. Raises DatasetError with row and reason.
     """
-    try:
-        Dataset._meta.get_field("name").clean(name, None)
-    except ValidationError as error:
-        raise DatasetError([f"the name {name!r} cannot be used: {' '.join(error.messages)}"]) from error
+    _check_name(name)
     rows = read_table(truth, KINDS[kind], split_column)
-    new = Dataset(kind=kind, name=name, is_practice=is_practice, secret_key=new_secret())
+    new = Dataset(kind=kind, name=name, is_practice=is_practice, secret_key=new_secret(), owner=owner)
     if problems := split_problems(rows, [row.split for row in rows], KINDS[kind]):
         raise DatasetError(problems)
     splits = _splits(new, rows, public_fraction, bool(split_column), samples)
-    hashes = _image_hashes(rows, images, KINDS[kind].image_suffixes) if images else {}
+    hashes = _image_hashes(rows, images, KINDS[kind].image_suffixes, progress) if images else {}
     new.warnings = suspicions(rows, splits, KINDS[kind], images)
     if samples != 0 and not is_practice and "sample" not in splits:
         new.warnings.append(NO_SAMPLES)
     if images is None:
-        return _create(new, rows, splits, hashes)
-    with checked_volumes(images, hashes, resample_mm) as folder, transaction.atomic():
+        yield Judged(new, rows, splits, hashes, None, changes_of(_latest(name), rows, hashes))
+        return
+    with checked_volumes(images, hashes, resample_mm, progress) as folder:
         if resample_mm:
             hashes = {image: _sha256(folder / image) for image in hashes}
-        dataset = _create(new, rows, splits, hashes)
-        _store_images(dataset, folder, hashes)
-    return dataset
+        yield Judged(new, rows, splits, hashes, folder, changes_of(_latest(name), rows, hashes))
+
+
+def keep(
+    found: Judged, progress: Progress = SILENT, stored_with: Callable[[Dataset], None] = lambda dataset: None
+) -> Dataset:
+    """Store a judged dataset: its images first, then its rows in one transaction, so that none names a missing image.
+
+    stored_with: called inside that transaction; may raise to undo everything. Raises DatasetError where another import
+    of the same name was faster, StorageError of the store; then the images that were stored are removed again.
+    """
+    latest = _latest(found.new.name)
+    found.new.version = latest.version + 1 if latest else 1
+    stored: list[str] = []
+    try:
+        if found.folder is not None:
+            _store_images(found.new, found.folder, found.hashes, stored, progress)
+        with transaction.atomic():
+            dataset = _create(found)
+            stored_with(dataset)
+        return dataset
+    except IntegrityError as error:
+        # Its images have the same keys as ours, so none is removed.
+        raise DatasetError([f"another import of {found.new.name!r} ended first; import it again"]) from error
+    except BaseException:
+        for key in stored:
+            storages["datasets"].delete(key)
+        raise
+
+
+def _check_name(name: str) -> None:
+    try:
+        Dataset._meta.get_field("name").clean(name, None)
+    except ValidationError as error:
+        raise DatasetError([f"the name {name!r} cannot be used: {' '.join(error.messages)}"]) from error
+
+
+def _latest(name: str) -> Dataset | None:
+    return Dataset.objects.filter(name=name).order_by("-version").first()
 
 
 def _splits(
@@ -82,9 +153,10 @@ def _splits(
     return draw_splits(rows, new.task, new.secret_key, public_fraction=fraction, samples=samples)
 
 
-def _image_hashes(rows: list[TruthRow], images: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
+def _image_hashes(rows: list[TruthRow], images: Path, suffixes: tuple[str, ...], progress: Progress) -> dict[str, str]:
     """Return sha256 by image name. Raises DatasetError for images missing, empty, misplaced or of another format."""
     problems, hashes = [], {}
+    progress.step("reading the images", len({row.image for row in rows}))
     for row in rows:
         if row.image in hashes:
             continue
@@ -97,6 +169,7 @@ def _image_hashes(rows: list[TruthRow], images: Path, suffixes: tuple[str, ...])
             problems.append(f"row {row.line}: the image {row.image!r} is missing or empty")
         else:
             hashes[row.image] = _sha256(path)
+            progress.advance()
     if problems:
         raise DatasetError(problems)
     return hashes
@@ -107,12 +180,10 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@transaction.atomic
-def _create(new: Dataset, rows: list[TruthRow], splits: list[str], hashes: dict[str, str]) -> Dataset:
-    latest = Dataset.objects.filter(name=new.name).order_by("-version").first()
-    new.version = latest.version + 1 if latest else 1
+def _create(found: Judged) -> Dataset:
+    new = found.new
     new.save()
-    Case.objects.bulk_create(_cases(new, rows, splits, hashes), batch_size=500)
+    Case.objects.bulk_create(_cases(new, found.rows, found.splits, found.hashes), batch_size=500)
     # Of what the database gives back, so that it can be computed again years later.
     new.content_hash = commitment(revealed_data(new, new.cases.order_by("position")))
     new.save(update_fields=["content_hash"])
@@ -133,10 +204,15 @@ def image_key(dataset: Dataset, name: str, sha256: str) -> str:
     return f"{dataset.name}/v{dataset.version}/{sha256}{PurePosixPath(name).suffix.lower()}"
 
 
-def _store_images(dataset: Dataset, images: Path, hashes: dict[str, str]) -> None:
+def _store_images(
+    dataset: Dataset, images: Path, hashes: dict[str, str], stored: list[str], progress: Progress
+) -> None:
+    """Store the images; `stored` gets the keys of those that were not there before."""
     storage = storages["datasets"]
+    progress.step("storing the images", len(hashes))
     for name, sha256 in hashes.items():
         key = image_key(dataset, name, sha256)
         if not storage.exists(key):
             with (images / name).open("rb") as file:
-                storage.save(key, File(file))
+                stored.append(storage.save(key, File(file)))
+        progress.advance()

@@ -7,6 +7,7 @@ from submissions.models.challenges.news import NewsPost
 from submissions.models.challenges.texts import Acceptance, SitePage, TextVersion
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
+from submissions.models.imports.dataset_import import DatasetImport
 from submissions.models.messages import Delivery, MailChoice, Message, Webhook
 from submissions.models.model_archive import ModelArchive
 from submissions.models.outage import Host, Incident, Pause
@@ -29,6 +30,7 @@ __all__ = [
     "Challenge",
     "ChallengeImage",
     "Dataset",
+    "DatasetImport",
     "Delivery",
     "Evaluation",
     "EvaluationEvent",

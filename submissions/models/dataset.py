@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 
 from submissions.keyed import keyed_order, new_secret, new_seed
@@ -29,6 +30,10 @@ class Dataset(models.Model):
         default=list, blank=True, editable=False, help_text="What the import found worth a look, one sentence each."
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, editable=False,
+        related_name="datasets", help_text="Who imported it in the browser; empty: the site's.",
+    )  # fmt: skip
     is_practice = models.BooleanField(
         default=False, editable=False, help_text="Its labels are public, and so its phases are for practice."
     )

@@ -25,6 +25,8 @@ from submissions.runner.contracts import contracts_for
 from submissions.scoring import metrics_of
 
 NUMBER = re.compile(r"[0-9]{1,18}")
+# What a final board rests on.
+FROZEN = ("opens_at", "closes_at", "dataset_id", "metric", "tie_breaks", "decimals", "disclosure", "ladder_step")
 SHORTEST_WINDOW = timedelta(seconds=1)
 SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+){0,20}")
 MAX_WINDOW = timedelta(days=3653)  # a longer one would reach back before the first year of the calendar
@@ -157,6 +159,10 @@ class Phase(models.Model):
         null=True, blank=True, help_text="People in a team, those counted who sent and left. Empty: no limit."
     )
 
+    frozen_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when its final board changes no more."
+    )
+
     objects = PhaseQuerySet.as_manager()
 
     class Meta:
@@ -277,9 +283,17 @@ class Phase(models.Model):
         problems |= self._disclosure_problems()
         if self.team_size_limit == 0:
             problems["team_size_limit"] = "Give 1 or more, or nothing for no limit."
-        problems |= self._limit_problems() | self._challenge_problems()
+        problems |= self._limit_problems() | self._challenge_problems() | self._frozen_problems()
         if problems:
             raise ValidationError(problems)
+
+    def _frozen_problems(self) -> dict[str, str]:
+        """Name the fields by which a frozen board would change."""
+        if self.frozen_at is None:
+            return {}
+        stored = Phase.objects.filter(pk=self.pk).values(*FROZEN).first() or {}
+        changed = [name.removesuffix("_id") for name in stored if stored[name] != getattr(self, name)]
+        return dict.fromkeys(changed, "The final board is frozen: this changes no more.")
 
     def _challenge_problems(self) -> dict[str, str]:
         """Refuse to join, by the mere likeness of the slug, a challenge that nobody chose."""

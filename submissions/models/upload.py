@@ -39,6 +39,7 @@ class Upload(models.Model):
         IMAGE = "image", "image of a submission"
         MODEL = "model", "model archive"
         PREDICTIONS = "csv", "predictions, kept until their sender confirms that the same file is sent again"
+        DATASET = "dataset", "images of a dataset"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")

@@ -15,6 +15,10 @@ def phase_closed(opens_at: datetime, now: datetime) -> ApiError:
     return ApiError(403, "PHASE_CLOSED", "The phase has ended; its leaderboard stays.")
 
 
+def board_frozen() -> ApiError:
+    return ApiError(409, "BOARD_FROZEN", "The final board of this phase is frozen: its entries change no more.")
+
+
 def type_not_accepted(submission_type: str) -> ApiError:
     other = "a Docker image" if submission_type == Submission.Type.CSV else "predictions as CSV"
     return ApiError(400, "TYPE_NOT_ACCEPTED", f"This phase does not take that; send {other}.", field="phase")

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Max, Sum
 
 from lunasite.http.errors import ApiError
-from submissions.models import ModelArchive, Submission, Team, Upload
+from submissions.models import DatasetImport, ModelArchive, Submission, Team, Upload
 from submissions.storage.base import StorageError
 from submissions.storage.files import store
 
@@ -44,14 +44,21 @@ def held_bytes(team: Team | None) -> int:
     files = Submission.objects.filter(**of_team).exclude(file="").order_by().values("file")
     submitted = files.annotate(size=Max("size_bytes")).aggregate(total=Sum("size"))["total"]
     archives = ModelArchive.objects.filter(**of_team).aggregate(total=Sum("size_bytes"))["total"]
-    uploads = Upload.objects.filter(**of_members).aggregate(total=Sum("size_bytes"))["total"]
-    return sum(part or 0 for part in (submitted, archives, uploads))
+    uploads = Upload.objects.filter(**of_members)
+    if team:  # the images of a dataset are no team's
+        uploads = uploads.exclude(purpose=Upload.Purpose.DATASET)
+    uploading = uploads.aggregate(total=Sum("size_bytes"))["total"]
+    imports = None if team else DatasetImport.objects.with_files().aggregate(total=Sum("images_bytes"))["total"]
+    return sum(part or 0 for part in (submitted, archives, uploading, imports))
 
 
-def check_budget(user: User, team: Team, size_bytes: int) -> None:
-    """Raise ApiError (507, STORAGE_BUDGET or STORAGE_FULL) unless `size_bytes` more fit team, site and disk."""
-    held = held_bytes(team)
-    if held + size_bytes > settings.TEAM_STORAGE_BYTES:
+def check_budget(user: User, team: Team | None, size_bytes: int) -> None:
+    """Raise ApiError (507, STORAGE_BUDGET or STORAGE_FULL) unless `size_bytes` more fit team, site and disk.
+
+    team: None for the images of a dataset, which are no team's.
+    """
+    held = held_bytes(team) if team else 0
+    if team and held + size_bytes > settings.TEAM_STORAGE_BYTES:
         raise _team_full(held, size_bytes)
     if held_bytes(None) + size_bytes > settings.SITE_STORAGE_BYTES:
         raise site_full()

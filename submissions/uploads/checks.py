@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -10,10 +11,14 @@ from django.conf import settings
 from lunasite.http.errors import ApiError
 from lunasite.http.multipart import misnamed
 from submissions.faults import ParticipantError
+from submissions.intake.dataset.unpack import judge_archive_head, judge_archive_name
 from submissions.intake.image.recognise.head import ENDINGS, HEAD_BYTES, judge_head, judge_name
 from submissions.intake.model.archive import judge_model_head, judge_model_name
 
 SHA256 = re.compile("[0-9a-fA-F]{64}")
+# A thousand CTs have some 200 GB; the site's storage budget may allow less.
+MAX_DATASET_BYTES = 1 << 40
+MAX_TRUTH_BYTES = 50 << 20
 
 __all__ = [
     "HEAD_BYTES",
@@ -26,10 +31,30 @@ __all__ = [
 ]
 
 
+def judge_table_name(name: str) -> None:
+    """Raise ParticipantError unless a file is called as a ground-truth table is."""
+    if not name.lower().endswith(".csv"):
+        raise ParticipantError("EXTENSION_NOT_ALLOWED", "Send the table of truth as a .csv.")
+
+
+# What a file is for: an image of a submission, its weights, the images of a dataset, or a dataset's table of truth.
+NAME_JUDGES: dict[str, Callable[[str], None]] = {
+    "image": judge_name,
+    "model": judge_model_name,
+    "dataset": judge_archive_name,
+    "truth": judge_table_name,
+}
+HEAD_JUDGES: dict[str, Callable[[bytes], None]] = {
+    "model": judge_model_head,
+    "dataset": judge_archive_head,
+    "truth": lambda head: None,
+}
+
+
 def check_ending(name: str, purpose: str = "image") -> None:
-    """Raise ApiError unless the name ends as an image archive's does; what it is, its content decides."""
+    """Raise ApiError unless the name ends as a file of its purpose does; what it is, its content decides."""
     try:
-        (judge_model_name if purpose == "model" else judge_name)(name)
+        NAME_JUDGES[purpose](name)
     except ParticipantError as error:
         raise _api_error(error) from error
 
@@ -40,17 +65,23 @@ def check_part_name(part: str, name: str) -> None:
         raise ApiError(400, "FILE_REQUIRED", misnamed(part, "file"), field="file")
 
 
-def check_size(size_bytes: int) -> None:
+def max_bytes(purpose: str) -> int:
+    """Return the size that a file of this purpose may have."""
+    return {"dataset": MAX_DATASET_BYTES, "truth": MAX_TRUTH_BYTES}.get(purpose, settings.MAX_IMAGE_BYTES)
+
+
+def check_size(size_bytes: int, purpose: str = "image") -> None:
     """Raise ApiError for an empty file (400) or one over the site's limit (413)."""
     if size_bytes <= 0:
         raise ApiError(400, "UPLOAD_EMPTY", "Empty file: choose the file again and send it.", field="file")
-    if size_bytes > settings.MAX_IMAGE_BYTES:
-        raise too_large()
+    if size_bytes > max_bytes(purpose):
+        raise too_large(purpose)
 
 
-def too_large() -> ApiError:
-    most = settings.MAX_IMAGE_BYTES
-    message = f"The file is larger than {most / 1e9:.3g} GB, the most this site takes; make the image smaller."
+def too_large(purpose: str = "image") -> ApiError:
+    most = max_bytes(purpose)
+    remedy = "make the image smaller" if purpose in ("image", "model") else "send fewer cases"
+    message = f"The file is larger than {most / 1e9:.3g} GB, the most this site takes; {remedy}."
     return ApiError(413, "UPLOAD_TOO_LARGE", message, field="file", limit_bytes=most)
 
 
@@ -60,8 +91,8 @@ def check_beginning(head: bytes, name: str = "", *, purpose: str = "image") -> N
     head: the first HEAD_BYTES, or all of a shorter file. name: "" where it is not known.
     """
     try:
-        if purpose == "model":
-            judge_model_head(head)
+        if judge := HEAD_JUDGES.get(purpose):
+            judge(head)
         else:
             judge_head(head, name)
     except ParticipantError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -45,18 +45,18 @@ class ReceivedFile(UploadedFile):
 class _ArrivingFile:
     """One file of the request on its way to storage; refused as soon as its bytes show that it is something else."""
 
-    def __init__(self, field: str, name: str) -> None:
-        self.purpose = PURPOSES[field]
-        self.name = name or STORED_AS[field]
+    def __init__(self, purpose: str, name: str, stored_as: str) -> None:
+        self.purpose = purpose
+        self.name = name or stored_as
         checks.check_ending(name, self.purpose)
-        self.key = storage.new_key(STORED_AS[field])
+        self.key = storage.new_key(stored_as)
         self.writer = storage.store().writer(self.key)
         self._digest, self._size, self._head = hashlib.sha256(), 0, b""
 
     def take(self, piece: bytes) -> None:
         self._size += len(piece)
-        if self._size > settings.MAX_IMAGE_BYTES:
-            raise checks.too_large()
+        if self._size > checks.max_bytes(self.purpose):
+            raise checks.too_large(self.purpose)
         if len(self._head) < checks.HEAD_BYTES:
             self._look_at(piece)
         self._digest.update(piece)
@@ -68,7 +68,7 @@ class _ArrivingFile:
             checks.check_beginning(self._head, purpose=self.purpose)
 
     def received(self) -> ReceivedFile:
-        checks.check_size(self._size)
+        checks.check_size(self._size, self.purpose)
         if self._size < checks.HEAD_BYTES:
             checks.check_beginning(self._head, purpose=self.purpose)
         return ReceivedFile(self.name, self._size, self._digest.hexdigest(), self.key, self.writer)
@@ -78,9 +78,12 @@ class ImageUploadHandler(FileUploadHandler):
     """Write the parts called `file` and `model_archive` to storage.
 
     The view always calls `close` at the end; a file that was not kept by then is deleted.
+    purposes, stored_as: by the name of the form's field.
     """
 
     chunk_size = PIECE_BYTES
+    purposes: ClassVar[dict[str, str]] = dict(PURPOSES)
+    stored_as: ClassVar[dict[str, str]] = STORED_AS
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request)
@@ -95,12 +98,13 @@ class ImageUploadHandler(FileUploadHandler):
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         super().new_file(field_name, file_name, *args, **kwargs)
-        if field_name not in PURPOSES:
+        if field_name not in self.purposes:
             checks.check_part_name(field_name, file_name)
-        self._is_skipped = field_name not in PURPOSES or field_name in self._files
+        self._is_skipped = field_name not in self.purposes or field_name in self._files
         if self._is_skipped:
             raise SkipFile
-        self._files[field_name] = _ArrivingFile(field_name, file_name)
+        purpose, stored_as = self.purposes[field_name], self.stored_as[field_name]
+        self._files[field_name] = _ArrivingFile(purpose, file_name, stored_as)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self._files[str(self.field_name)].take(raw_data)
@@ -112,3 +116,10 @@ class ImageUploadHandler(FileUploadHandler):
         """Drop what was not kept."""
         for file in self._files.values():
             file.writer.abort()
+
+
+class DatasetUploadHandler(ImageUploadHandler):
+    """Write the parts called `truth` and `images` to storage: hidden data, which never lie in a temporary folder."""
+
+    purposes: ClassVar[dict[str, str]] = {"truth": "truth", "images": "dataset"}
+    stored_as: ClassVar[dict[str, str]] = {"truth": "truth.csv", "images": "images.archive"}

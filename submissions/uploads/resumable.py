@@ -13,6 +13,8 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from lunasite.http.errors import ApiError
+from submissions.models.access import holds
+from submissions.models.imports.dataset_import import IMPORT_PERMISSION
 from submissions.models.upload import LIFETIME, Upload
 from submissions.phases.storage_budget import check_budget
 from submissions.storage import files as storage
@@ -46,13 +48,16 @@ def begin(
     """Open an upload. Raises ApiError: bad name or size, or too many uploads open already."""
     name = sanitize_filename(filename)
     checks.check_ending(name if len(filename) <= MAX_FILE_NAME_LENGTH else filename, purpose)
-    checks.check_size(size_bytes)
-    team = team_for(user)
+    checks.check_size(size_bytes, purpose)
+    is_dataset = purpose == Upload.Purpose.DATASET
+    if is_dataset and not holds(user, IMPORT_PERMISSION):
+        raise ApiError(403, "FORBIDDEN", "Only organisers send the images of a dataset.", field="purpose")
+    team = None if is_dataset else team_for(user)
     with transaction.atomic():
         get_user_model().objects.select_for_update().get(pk=user.pk)
         _check_count(user)
         check_budget(user, team, size_bytes)
-        key = storage.new_key("image.tar")
+        key = storage.new_key("images.archive" if is_dataset else "image.tar")
         return Upload.objects.create(
             user=user, original_name=name, size_bytes=size_bytes, part_bytes=part_bytes(size_bytes), key=key,
             handle=store().begin_parts(key), declared_sha256=sha256, purpose=purpose,

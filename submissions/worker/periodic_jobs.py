@@ -14,6 +14,7 @@ from submissions.actions.sweep import SWEEP, grant_grace
 from submissions.database_clock import database_now
 from submissions.models import Host, Incident, PeriodicJob, Worker
 from submissions.notices.closing import remind_of_closing
+from submissions.organise.imports.run import sweep_imports
 from submissions.uploads.resumable import drop_expired
 
 SWEEP_EVERY_S = 20.0
@@ -36,6 +37,11 @@ def sweep_if_due() -> None:
 def drop_uploads_if_due() -> None:
     if PeriodicJob.acquire("expired uploads", 600):
         drop_expired()
+
+
+def sweep_imports_if_due() -> None:
+    if PeriodicJob.acquire("imports", 60):
+        sweep_imports()
 
 
 def free_files_if_due() -> None:
@@ -65,5 +71,6 @@ def forget_if_due() -> None:
 
 
 JOBS = (
-    actions.reopen, sweep_if_due, drop_uploads_if_due, free_files_if_due, remind_if_due, prune_if_due, forget_if_due,
+    actions.reopen, sweep_if_due, drop_uploads_if_due, sweep_imports_if_due, free_files_if_due, remind_if_due,
+    prune_if_due, forget_if_due,
 )  # fmt: skip

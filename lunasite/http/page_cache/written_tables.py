@@ -23,6 +23,7 @@ UNSHOWN = frozenset(
         "submissions_apitoken",
         "submissions_auditevent",
         "submissions_delivery",
+        "submissions_datasetimport",
         "submissions_evaluation",
         "submissions_evaluationevent",
         "submissions_host",

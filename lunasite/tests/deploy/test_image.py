@@ -294,13 +294,14 @@ def test_web_and_workers_may_write_rows_but_change_no_table(composed):
     assert "must be owner of table" in refused
 
 
-def test_workers_may_not_write_the_hidden_data(composed):
+def test_only_a_worker_that_runs_no_image_may_write_the_hidden_data(composed):
     write = (
         "from django.core.files.storage import storages as s; from django.core.files.base import ContentFile as C; "
         "s['datasets'].save('x', C(b'x'))"
     )
     shell = ("python", "manage.py", "shell", "-c", write)
-    assert "AccessDenied" in composed.inside("worker-evaluations", *shell, check=False)
+    assert "AccessDenied" in composed.inside("worker-containers", *shell, check=False)
+    assert "AccessDenied" not in composed.inside("worker-evaluations", *shell)
 
 
 def test_a_worker_s_health_check_holds(composed):

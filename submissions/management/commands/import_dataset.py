@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from submissions.datasets.importing import import_dataset
+from submissions.datasets.changes import sentences_of
+from submissions.datasets.importing import Judged, judged, keep
 from submissions.datasets.table import DatasetError
 from submissions.kinds import KINDS
-from submissions.models import Split
+from submissions.models import Dataset, Split
 
 
 def fraction(text: str) -> float:
@@ -53,22 +55,41 @@ class Command(BaseCommand):
             "--samples", type=count, help="cases set aside by patient, with their truth; 20, of few cases a quarter"
         )
 
+        parser.add_argument("--owner", help="user name of the organiser whose dataset it is; without it, the site's")
+        parser.add_argument("--dry-run", action="store_true", help="judge everything and store nothing")
+
     def handle(self, *args: Any, **options: Any) -> None:
         names = ("kind", "name", "public_fraction", "split_column", "samples", "resample_mm")
         if options["practice"] and options["samples"]:
             raise CommandError("--practice sets no samples aside: leave --samples out.")
         images = Path(options["images"]) if options["images"] else None
+        given = {name: options[name] for name in names} | {
+            "truth": Path(options["truth"]), "images": images, "is_practice": options["practice"],
+            "owner": self._owner(options["owner"]),
+        }  # fmt: skip
         try:
-            dataset = import_dataset(
-                truth=Path(options["truth"]),
-                images=images,
-                is_practice=options["practice"],
-                **{name: options[name] for name in names},
-            )
+            with judged(**given) as found:
+                dataset = None if options["dry_run"] else keep(found)
         except DatasetError as error:
             raise CommandError(f"Nothing was imported:\n{error}") from error
-        counts = {split: dataset.cases.filter(split=split).count() for split in Split.values}
-        shown = ", ".join(f"{count} {split}" for split, count in counts.items() if count)
-        self.stdout.write(f"{dataset}: {dataset.cases.count()} cases ({shown}), commitment {dataset.content_hash}")
-        for warning in dataset.warnings:
+        self._tell(found, dataset)
+
+    def _owner(self, name: str | None) -> Any:
+        if name is None:
+            return None
+        owner = get_user_model().objects.filter(username=name).first()
+        if owner is None:
+            raise CommandError(f"There is no user '{name}'.")
+        return owner
+
+    def _tell(self, found: Judged, dataset: Dataset | None) -> None:
+        counts = found.counts()
+        shown = ", ".join(f"{counts[split]} {split}" for split in Split.values if split in counts)
+        if dataset is None:
+            self.stdout.write(f"Nothing is stored. It would be {len(found.rows)} cases ({shown}).")
+        else:
+            self.stdout.write(f"{dataset}: {len(found.rows)} cases ({shown}), commitment {dataset.content_hash}")
+        for line in sentences_of(found.changes):
+            self.stdout.write(line)
+        for warning in found.new.warnings:
             self.stderr.write(self.style.WARNING(f"warning: {warning}"))

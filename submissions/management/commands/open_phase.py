@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import argparse
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 
-from submissions.models import Challenge, Dataset, Phase, Quota
+from submissions.models import Challenge, Dataset, Phase
+from submissions.phases.opening import Window, quota_of, save_phase, takes_containers, why_no_containers
 from submissions.phases.warnings import phase_warnings
-from submissions.runner.contracts import contracts_for
-
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def quota(text: str) -> tuple[int, timedelta | None]:
-    """Parse `15/all` or `2/7d` (units s, m, h, d, w)."""
-    match = re.fullmatch(r"([1-9][0-9]{0,6})/(?:(all)|([1-9][0-9]{0,5})([smhdw]))", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a quota; give TRIES/all or TRIES/WINDOW, such as 2/7d")
-    tries, everything, count, unit = match.groups()
-    return int(tries), None if everything else timedelta(**{UNITS[unit]: int(count)})
+def quota(text: str) -> Window:
+    try:
+        return quota_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def moment(text: str) -> datetime:
@@ -42,16 +37,6 @@ def decimals(text: str) -> int | None:
     if not re.fullmatch(r"[0-9]|1[0-5]", text):
         raise argparse.ArgumentTypeError("give 0 to 15, or 'full'")
     return int(text)
-
-
-def takes_containers(dataset: Dataset) -> bool:
-    return not dataset.cases.filter(image="").exists() and bool(contracts_for(dataset.task))
-
-
-def why_no_containers(dataset: Dataset) -> str:
-    if not contracts_for(dataset.task):
-        return f"no container contract serves {dataset.task.title}"
-    return "a container needs an image of every case (import_dataset --images)"
 
 
 def challenge_of(options: dict[str, Any]) -> Challenge | None:
@@ -106,15 +91,9 @@ class Command(BaseCommand):
         for line in phase_warnings(phase):
             self.stdout.write(f"Worth knowing: {line}")
 
-    @transaction.atomic
-    def _save(self, phase: Phase, windows: list[tuple[int, timedelta | None]]) -> None:
-        quotas = [Quota(phase=phase, tries=tries, window=window) for tries, window in windows]
+    def _save(self, phase: Phase, windows: list[Window]) -> None:
         try:
-            phase.full_clean()
-            for quota in quotas:
-                quota.full_clean(exclude=["phase"])
+            save_phase(phase=phase, windows=windows)
         except ValidationError as error:
             problems = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
             raise CommandError(f"The phase was not opened: {problems}") from error
-        phase.save()
-        Quota.objects.bulk_create(quotas)

@@ -1,0 +1,123 @@
+"""An organiser with nothing but a browser: from a new challenge to its final board."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from submissions import actions
+from submissions.models import Challenge, Dataset, Submission
+from submissions.organise.imports.run import run_next_import
+from submissions.tests.datasets.test_import import HEADER, write_volume
+from submissions.tests.factories import make_member, make_staff, make_worker
+from submissions.tests.organise.conftest import ROWS
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Return the table, and twenty scans as separate files, one with a name too long for a plain tar header."""
+    write_volume(tmp_path / "one.mha", spacing=(5.0, 5.0, 5.0))
+    scan = (tmp_path / "one.mha").read_bytes()
+    long_name = "1.2.0." + "9" * 110
+    table = "\n".join([HEADER, *ROWS]).replace(",1.2.0,", f",{long_name},").encode()
+    names = [f"{long_name}.mha", *(f"1.2.{number}.mha" for number in range(1, 20))]
+    scans = [{"name": name, "mimeType": "application/octet-stream", "buffer": scan} for name in names]
+    return {"name": "truth.csv", "mimeType": "text/csv", "buffer": table}, scans
+
+
+def predictions(page, slug):
+    """Return the template of a phase, filled in so that every answer is right."""
+    truth = {row.split(",")[6]: row.split(",")[7] for row in ROWS}
+    ids = page.request.get(f"/phases/{slug}/template.csv").text().split("\n")[1:]
+    lines = [
+        f"{case},{'0.9' if truth[case] == '1' else '0.1'}"
+        for case in (row.split(",")[0].strip() for row in ids)
+        if case
+    ]
+    return {"name": "p.csv", "mimeType": "text/csv", "buffer": "\n".join(["AnnotationID,probability", *lines]).encode()}
+
+
+def test_from_a_new_challenge_to_its_final_board(open_page, files):
+    truth, scans = files
+    make_worker()
+    page = open_page(make_staff("organiser", name="olga"), timezone_id="Europe/Amsterdam")
+    page.on("dialog", lambda dialog: dialog.accept())
+
+    page.goto("/")
+    page.get_by_role("link", name="Organise", exact=True).click()
+    page.get_by_role("link", name="New challenge").first.click()
+    page.get_by_label("Title").fill("Lungs 2031")
+    page.get_by_label("Slug").fill("lungs")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_role("button", name="Open it")).to_be_disabled()  # there is no phase
+
+    page.get_by_role("link", name="Import a dataset").click()
+    page.get_by_label("Name of the dataset").fill("lungs")
+    page.get_by_label("Drop the table of truth here").set_input_files(truth)
+    page.get_by_label("Drop the images here").set_input_files(scans)
+    page.get_by_role("button", name="Check it").click()
+    page.wait_for_url(re.compile("/organise/imports/"))
+    run_next_import()
+    page.get_by_text("Nothing is stored yet").wait_for()
+    assert not Dataset.objects.exists()
+    page.get_by_role("button", name="Import it as it is").click()
+    run_next_import()
+    page.get_by_role("link", name="lungs v1").click()
+    assert "private" in page.get_by_role("main").inner_text()
+    assert Dataset.objects.get().cases.exclude(image="").count() == 40
+
+    page.goto("/organise/challenges/lungs/")
+    page.get_by_role("link", name="Add a phase").click()
+    page.get_by_label("Title").fill("Warm-up")
+    page.get_by_label("Slug").fill("lungs-warm-up")
+    page.get_by_label("Dataset").select_option(label="lungs v1")
+    page.get_by_label("Closes").fill("2031-06-30T12:00")
+    expect(page.get_by_label("Time zone of these dates")).to_have_value("Europe/Amsterdam")
+    page.get_by_role("button", name="Save the phase").click()
+    page.get_by_role("link", name="Copy Warm-up").click()
+    page.get_by_label("Title").fill("Final")
+    page.get_by_label("Slug").fill("lungs-final")
+    page.get_by_label("Closes").fill("2031-12-31T12:00")
+    page.get_by_role("button", name="Save the phase").click()
+    assert page.get_by_role("link", name="Preview Final").is_visible()
+
+    page.get_by_role("link", name="Texts and rules").click()
+    page.get_by_label("Overview").fill("Which nodules are malignant?")
+    page.get_by_label("Rules").fill("One account a person.")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Open it").click()
+    page.get_by_text("is open to everybody").wait_for()
+    assert not Challenge.objects.get().is_hidden
+
+    ann = open_page(make_member("ann", "Lung Ranger"))
+    ann.goto("/phases/lungs-final/")
+    ann.get_by_role("button", name=re.compile("accept", re.IGNORECASE)).click()
+    ann.get_by_label("Drop the CSV here").set_input_files(predictions(ann, "lungs-final"))
+    ann.get_by_role("button", name="Submit", exact=True).click()
+    ann.wait_for_url(re.compile("/submissions/[0-9a-f-]{36}/"))
+    actions.evaluate(evaluation_id=Submission.objects.get().latest.pk, worker="browser test")
+
+    page.goto("/organise/challenges/lungs/")
+    page.get_by_role("button", name="Close Final now").click()
+    page.get_by_role("button", name="Freeze the board of Final").click()
+    page.get_by_text("is frozen: it changes no more").wait_for()
+    page.get_by_role("link", name="Final board of Final").click()
+    board = page.get_by_role("main").inner_text()
+    assert "Lung Ranger" in board
+    assert "private" in board
+
+
+def test_a_refused_table_is_told_row_by_row(open_page, files):
+    truth, _ = files
+    wrong = truth | {"buffer": truth["buffer"].replace(b"A3,1", b"A3,7")}
+    page = open_page(make_staff("organiser"), viewport={"width": 390, "height": 800})
+    page.goto("/organise/datasets/new/")
+    page.get_by_label("Name of the dataset").fill("lungs")
+    page.get_by_label("Drop the table of truth here").set_input_files(wrong)
+    page.get_by_role("button", name="Import it at once").click()
+    page.wait_for_url(re.compile("/organise/imports/"))
+    run_next_import()
+    page.get_by_role("alert").get_by_text(re.compile("^row 5: the label is not 0 or 1")).wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,0 +1,1 @@
+"""Archives of a dataset's images, sent by an organiser: unpacked as data, bounded, never trusted."""

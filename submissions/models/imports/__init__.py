@@ -1,0 +1,1 @@
+"""Imports of datasets that were sent by a browser."""

@@ -1,0 +1,1 @@
+"""Import a dataset that a browser sent: judged as `manage.py import_dataset` does, by a worker, with progress."""

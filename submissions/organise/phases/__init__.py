@@ -1,0 +1,1 @@
+"""Phases in the browser: make, copy, change, look at as a participant does, end."""
