@@ -142,6 +142,10 @@ MATRIX: dict[str, Row] = {
     "client": everybody(OK),
     "client_runner": everybody(OK),
     "client_driver": everybody(OK),
+    # Cases to look at: this phase has no images; lunasite/tests/cases walks who may see which
+    "case_page": everybody(GONE),
+    "case_slice": everybody(GONE),
+    "case_volume": everybody(GONE),
     # API
     "api_root": everybody(OK),
     "schema": everybody(OK),
@@ -211,7 +215,7 @@ def world(db):
         headers={"Authorization": f"Bearer {text}"},
     )
     return {
-        "slug": "p", "pk": submission.pk, "number": 1, "token": "x", "secret": "x", "token_key": token.token_key,
+        "slug": "p", "pk": submission.pk, "number": 1, "token": "x", "secret": "x", "token_key": token.token_key, "public_id": "case0",
         "upload": upload.json()["id"], "team": team_of(own).name,
         "users": {
             "anonymous": None, "other": other, "own": own, "staff": make_user("staff", is_staff=True),
