@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from math import prod
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -91,7 +92,8 @@ def volume_context(case: Case, query: Mapping[str, str]) -> dict[str, Any]:
         "planes": [(name, Look.of({"plane": name, "window": look.window}).query) for name in EDGES],
         "windows": [*WINDOWS],
         "has_own_window": look.window == OWN,
-        "volume_bytes": store("datasets").size(case.image),
+        "bytes": store("datasets").size(case.image),
+        "voxels": prod(planes.grid.shape_zyx),
     }
 
 
