@@ -146,6 +146,7 @@ MATRIX: dict[str, Row] = {
     "case_page": everybody(GONE),
     "case_slice": everybody(GONE),
     "case_volume": everybody(GONE),
+    "starter_kit": everybody(OK),
     # API
     "api_root": everybody(OK),
     "schema": everybody(OK),
@@ -215,7 +216,8 @@ def world(db):
         headers={"Authorization": f"Bearer {text}"},
     )
     return {
-        "slug": "p", "pk": submission.pk, "number": 1, "token": "x", "secret": "x", "token_key": token.token_key, "public_id": "case0",
+        "slug": "p", "pk": submission.pk, "number": 1, "token": "x", "secret": "x", "token_key": token.token_key,
+        "public_id": "case0",
         "upload": upload.json()["id"], "team": team_of(own).name,
         "users": {
             "anonymous": None, "other": other, "own": own, "staff": make_user("staff", is_staff=True),
