@@ -9,5 +9,6 @@ urlpatterns = [
     path("", include("submissions.accounts.urls")),
     path("", include("submissions.teams.urls")),
     path("", include("submissions.participation.urls")),
+    path("", include("submissions.data_files.urls")),
     path("files/<str:token>", download, name="download"),
 ]

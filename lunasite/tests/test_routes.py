@@ -142,6 +142,11 @@ MATRIX: dict[str, Row] = {
     "client": everybody(OK),
     "client_runner": everybody(OK),
     "client_driver": everybody(OK),
+    # The Data page of a challenge; there is no file 1
+    "challenge_data": everybody(OK),
+    "data_file": everybody(GONE),
+    "data_file_add": Row("post", LOGIN, GONE, GONE, GONE, BAD, GONE, GONE, GONE, BAD),
+    "data_file_withdraw": signed_in(GONE, "post"),
     # Cases to look at: this phase has no images; lunasite/tests/cases walks who may see which
     "case_page": everybody(GONE),
     "case_slice": everybody(GONE),
@@ -217,7 +222,7 @@ def world(db):
     )
     return {
         "slug": "p", "pk": submission.pk, "number": 1, "token": "x", "secret": "x", "token_key": token.token_key,
-        "public_id": "case0",
+        "public_id": "case0", "name": "a.zip",
         "upload": upload.json()["id"], "team": team_of(own).name,
         "users": {
             "anonymous": None, "other": other, "own": own, "staff": make_user("staff", is_staff=True),
@@ -232,7 +237,7 @@ def address(name: str, world: dict[str, Any]) -> str:
     patterns = get_resolver().reverse_dict.getlist(name)
     wanted = patterns[0][0][0][1] if patterns else []
     pk = world["upload"] if name.startswith("api_upload") else world["pk"]
-    values = {"secret": "x", **world, "pk": 1 if name.startswith("review") else pk}
+    values = {"secret": "x", **world, "pk": 1 if name.startswith(("review", "data_file")) else pk}
     return reverse(name, kwargs={key: values[key] for key in wanted})
 
 

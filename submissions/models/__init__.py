@@ -2,6 +2,7 @@
 
 from submissions.models.audit import AuditEvent
 from submissions.models.challenges.challenge import Challenge
+from submissions.models.data.file import DataFile
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
 from submissions.models.model_archive import ModelArchive
@@ -21,6 +22,7 @@ __all__ = [
     "AuditEvent",
     "Case",
     "Challenge",
+    "DataFile",
     "Dataset",
     "Evaluation",
     "EvaluationEvent",

@@ -46,10 +46,15 @@ class Terms:
 
 def terms_for(phase: Phase, user: Any) -> Terms:
     """Return the terms of the phase's challenge as they stand for `user`, who may be anonymous."""
+    return terms_of(phase.challenge, user)
+
+
+def terms_of(challenge: Challenge, user: Any) -> Terms:
+    """Return the terms of the challenge as they stand for `user`, who may be anonymous."""
     participation = None
     if user.is_authenticated:
-        participation = Participation.objects.filter(challenge=phase.challenge_id, user=user).first()
-    return Terms(phase.challenge.needs_approval, phase.challenge.rules, participation)
+        participation = Participation.objects.filter(challenge=challenge, user=user).first()
+    return Terms(challenge.needs_approval, challenge.rules, participation)
 
 
 def organisers_of(place: Phase | Challenge) -> QuerySet[Any]:
