@@ -30,6 +30,7 @@ class Look:
         level, width = _number(query.get("level", "")), _number(query.get("width", ""))
         if window == OWN and level is not None and width is not None:
             level, width = min(max(level, -WIDEST_HU), WIDEST_HU), min(max(width, 1.0), WIDEST_HU)
+            window = next((name for name, usual in WINDOWS.items() if usual == (level, width)), OWN)
         else:
             window = window if window in WINDOWS else "lung"
             level, width = WINDOWS[window]
@@ -54,6 +55,11 @@ class Look:
 
     def at(self, index: int) -> Look:
         return replace(self, index=index)
+
+    def through(self, window: str) -> Look:
+        """Return the same through one of the named windows."""
+        level, width = WINDOWS[window]
+        return replace(self, window=window, level=level, width=width)
 
     def within(self, planes: Planes, points: list[list[float]]) -> Look:
         """Return the same with a slice that is there: as asked for, else through the first point, else the middle."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from math import prod
 from typing import Any
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_safe
 from inference.ct.planes import WINDOWS, Planes, as_png, grey
 from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.picture import read_picture
-from lunasite.cases.looking import OWN, Look
+from lunasite.cases.looking import Look
 from lunasite.cases.volume_cache import mapped_volume
 from submissions.datasets.case_access import cases_visible_to, points_shown
 from submissions.models import Case, Phase, Split
@@ -51,7 +52,7 @@ def case_page(request: HttpRequest, slug: str, public_id: str) -> HttpResponse:
         "truth": truth_text(phase, case.truth) if case.split == Split.SAMPLE else "",
         "facts": phase.kind.shown(case.facts),
         **_neighbours(request, phase, case),
-        "neighbour_query": f"window={Look.of(request.GET).window}",
+        "neighbour_query": replace(Look.of(request.GET), index=None).query,
     }
     try:
         context |= volume_context(case, request.GET) if _is_volume(case) else {"is_picture": True}
@@ -89,9 +90,8 @@ def volume_context(case: Case, query: Mapping[str, str]) -> dict[str, Any]:
         ],
         "point": ",".join(f"{value:g}" for value in points[0]) if points else "",
         "steps": _steps(look, count),
-        "planes": [(name, Look.of({"plane": name, "window": look.window}).query) for name in EDGES],
-        "windows": [*WINDOWS],
-        "has_own_window": look.window == OWN,
+        "planes": [(name, replace(look, plane=name, index=None).query) for name in EDGES],
+        "windows": [(name, look.through(name).query) for name in WINDOWS],
         "bytes": store("datasets").size(case.image),
         "voxels": prod(planes.grid.shape_zyx),
     }

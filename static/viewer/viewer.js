@@ -253,7 +253,7 @@
 
     goTo(point) {
       const niivue = this.niivue;
-      niivue.scene.crosshairPos = niivue.mm2frac(flip(point));
+      niivue.scene.crosshairPos = niivue.mm2frac(flip(point), 0, true); // in the world, also of a tilted scan
       niivue.createOnLocationChange();
       niivue.drawScene();
     }
