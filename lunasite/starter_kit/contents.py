@@ -111,7 +111,9 @@ def _examples(phase: Phase) -> dict[str, bytes]:
 def _filled_in(text: str, phase: Phase) -> str:
     text = text.replace("phase=SLUG", f"phase={phase.slug}").replace("SITE/api", f"{settings.SITE_URL}/api")
     batch = phase.kind.batch
-    for name in phase.batch_slugs if batch else ():
+    if batch is None:
+        return text
+    for name in phase.batch_slugs:
         usual = batch.output_names[0].removesuffix(".json") if name == "output" else batch.sockets[name][0]
         text = text.replace(usual, batch.slug(name, phase.batch_slugs))
     return text
