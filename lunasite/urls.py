@@ -23,6 +23,8 @@ urlpatterns = [
     path("", include("leaderboard.urls")),
     path("", include("inference.urls")),
     path("", include("lunasite.client.views")),
+    path("", include("lunasite.cases.views")),
+    path("", include("lunasite.starter_kit.views")),
     re_path(r"^live/?$", live, name="live"),
     re_path(r"^health/?$", health, name="health"),
     re_path(r"^ready/?$", ready, name="ready"),

@@ -15,5 +15,6 @@ urlpatterns = [
     path("", include("submissions.webhooks.urls")),
     path("", include("submissions.people.urls")),
     path("", include("submissions.organise.urls")),
+    path("", include("submissions.data_files.urls")),
     path("files/<str:token>", download, name="download"),
 ]

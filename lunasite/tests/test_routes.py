@@ -224,6 +224,16 @@ MATRIX: dict[str, Row] = {
     "client": everybody(OK),
     "client_runner": everybody(OK),
     "client_driver": everybody(OK),
+    # The Data page of a challenge; there is no file 1
+    "challenge_data": everybody(OK),
+    "data_file": everybody(GONE),
+    "data_file_add": Row("post", LOGIN, GONE, GONE, GONE, BAD, GONE, GONE, GONE, BAD),
+    "data_file_withdraw": signed_in(GONE, "post"),
+    # Cases to look at: this phase has no images; lunasite/tests/cases walks who may see which
+    "case_page": everybody(GONE),
+    "case_slice": everybody(GONE),
+    "case_volume": everybody(GONE),
+    "starter_kit": everybody(OK),
     # API
     "api_root": everybody(OK),
     "schema": everybody(OK),
@@ -297,8 +307,9 @@ def world(db):
     hook = Webhook.objects.create(pk=1, user=own, url="https://example.org/", kinds=["team"])
     delivery = hook.deliveries.create(kind="team", key="k", body="{}", status="failed")
     return {
-        "name": "own", "delivery": delivery.pk, "begun": delivery.pk, "dataset": phase.dataset_id,
+        "delivery": delivery.pk, "begun": delivery.pk, "dataset": phase.dataset_id,
         "slug": "p", "pk": submission.pk, "number": 1, "token": "x", "secret": "x", "token_key": token.token_key,
+        "public_id": "case0",
         "upload": upload.json()["id"], "team": team_of(own).name,
         "users": {
             "anonymous": None, "other": other, "own": own, "staff": make_user("staff", is_staff=True),
@@ -309,12 +320,17 @@ def world(db):
     }  # fmt: skip
 
 
+def named(address: str) -> str:
+    """Return what an address of this name calls `name`: a text, a person or a file."""
+    names = {"site_page": "terms", "challenge": "overview", "person": "own", "data_file": "a.zip"}
+    return next((value for start, value in names.items() if address.startswith(start)), "x")
+
+
 def address(name: str, world: dict[str, Any]) -> str:
     patterns = get_resolver().reverse_dict.getlist(name)
     wanted = patterns[0][0][0][1] if patterns else []
     pk = world["upload"] if name.startswith("api_upload") else world["pk"]
-    text = "terms" if name.startswith("site_page") else "overview"
-    values = {"secret": "x", "name": text, **world, "pk": 1 if name.startswith("review") else pk}
+    values = {"secret": "x", "name": named(name), **world, "pk": 1 if name.startswith(("review", "data_file")) else pk}
     return reverse(name, kwargs={key: values[key] for key in wanted})
 
 

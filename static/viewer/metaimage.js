@@ -34,5 +34,5 @@
     return new File([header(volume, packed.size), packed], name, { type: "application/octet-stream" });
   };
 
-  window.lunasiteMetaImage = { asMha, isKnownType: (values) => values.constructor.name in TYPES };
+  window.lunasiteMetaImage = { asMha };
 })();

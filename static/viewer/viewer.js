@@ -1,7 +1,7 @@
 // The CT viewer: scroll, three planes, windows, zoom, distances, and a click that says where.
 //
 //   <div data-viewer data-niivue="…/niivue.umd.js" data-metaimage="…" data-dicom="…" data-daikon="…"
-//        [data-volume="URL of a volume" data-point="x,y,z"] [data-file="#id of a file field" data-fields="#x,#y,#z"]>
+//        [data-volume="URL of a volume" data-point="x,y,z" data-voxels="how many" data-bytes="how long"] [data-file="#id of a file field" data-fields="#x,#y,#z"]>
 //
 // Coordinates on the page are LPS millimetres, as in ITK; NiiVue's are RAS. Libraries come when a scan is first opened.
 "use strict";
@@ -12,6 +12,22 @@
   const OPENED_AS_IS = /\.mha$/i;
   const CONVERTED = /\.(nii|nii\.gz|nrrd)$/i;
   const flip = ([x, y, z]) => [-x, -y, z];
+  // Without a graphics card each voxel costs microseconds, again at every change of the window: a whole chest takes
+  // minutes, in which the page answers nothing.
+  const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+  const SOFTWARE_VOXELS = 1e6;
+  const KNOWN_TYPES = new Set("Int8 Uint8 Int16 Uint16 Int32 Uint32 Float32 Float64".split(" ").map((name) => `${name}Array`));
+
+  // Return what the browser draws with: the most voxels that are shown at once, and along one axis; null without WebGL 2.
+  const renderer = () => {
+    const gl = document.createElement("canvas").getContext("webgl2");
+    if (!gl) return null;
+    const named = gl.getExtension("WEBGL_debug_renderer_info");
+    const isSoftware = SOFTWARE.test(gl.getParameter(named ? named.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+    const limits = { voxels: isSoftware ? SOFTWARE_VOXELS : Infinity, axis: gl.getParameter(gl.MAX_3D_TEXTURE_SIZE) };
+    gl.getExtension("WEBGL_lose_context")?.loseContext();
+    return limits;
+  };
 
   const loaded = new Map();
   const script = (url) => {
@@ -81,8 +97,16 @@
       });
     }
 
+    // A scan of this site: its slices stand on the page already, so what cannot be drawn in good time is not begun.
     offerVolume() {
-      const open = button("Look at the scan", false, () => {
+      const limits = renderer();
+      if (!limits || Number(this.root.dataset.voxels) > limits.voxels) {
+        this.say.textContent = `${limits ? "This browser draws without a graphics card" : "This browser has no WebGL 2"}: `
+          + "the viewer is left out. The slices of this page show the same scan, voxel for voxel.";
+        return;
+      }
+      const megabytes = Math.max(1, Math.round(Number(this.root.dataset.bytes) / 1e6));
+      const open = button(`Open the viewer (${megabytes} MB)`, false, () => {
         open.disabled = true;
         this.guard(() => this.openUrl(this.root.dataset.volume));
       });
@@ -115,7 +139,7 @@
       this.say.textContent = `Reading ${file.name}…`;
       const niivue = await this.started();
       const image = await window.niivue.NVImage.loadFromFile({ file, name: file.name });
-      await this.shown(niivue, image);
+      await this.shown(niivue, await this.drawable(image));
       if (CONVERTED.test(file.name)) await this.convert(image, file.name);
     }
 
@@ -123,9 +147,20 @@
       this.say.textContent = "Fetching the scan…";
       const niivue = await this.started();
       const image = await window.niivue.NVImage.loadFromUrl({ url, name: "scan.mha" });
-      await this.shown(niivue, image);
+      await this.shown(niivue, await this.drawable(image));
       const point = (this.root.dataset.point || "").split(",").map(Number);
       if (point.length === 3 && point.every(Number.isFinite)) this.goTo(point);
+    }
+
+    // Return the image, or a coarse copy of it where the browser could not draw all of it in good time.
+    async drawable(image) {
+      const volume = volumeOf(image);
+      const step = stepOf(volume.size, renderer());
+      this.coarse = step > 1 ? `Shown coarsely, every ${step}th voxel: this browser draws without a graphics card. The file is sent whole. ` : "";
+      if (step === 1) return image;
+      await script(this.root.dataset.metaimage);
+      const file = await window.lunasiteMetaImage.asMha(coarse(volume, step), "coarse.mha");
+      return window.niivue.NVImage.loadFromFile({ file, name: file.name });
     }
 
     // NIfTI and NRRD are sent as MetaImage: the form's file field gets the converted file.
@@ -142,7 +177,7 @@
     }
 
     async started() {
-      if (!document.createElement("canvas").getContext("webgl2")) throw new Error("this browser has no WebGL 2.");
+      if (!renderer()) throw new Error("this browser has no WebGL 2.");
       await script(this.root.dataset.niivue);
       if (this.niivue) return this.niivue;
       this.canvas = element("canvas", {
@@ -168,7 +203,7 @@
       niivue.volumes.slice().forEach((old) => niivue.removeVolume(old));
       niivue.addVolume(image);
       this.window(...WINDOWS.Lung);
-      this.say.textContent = this.fields.length ? "Click the middle of the lesion." : "Click to move the cross-hair.";
+      this.say.textContent = this.coarse + (this.fields.length ? "Click the middle of the lesion." : "Click to move the cross-hair.");
       this.touched = false;
     }
 
@@ -218,7 +253,7 @@
 
     goTo(point) {
       const niivue = this.niivue;
-      niivue.scene.crosshairPos = niivue.mm2frac(flip(point));
+      niivue.scene.crosshairPos = niivue.mm2frac(flip(point), 0, true); // in the world, also of a tilted scan
       niivue.createOnLocationChange();
       niivue.drawScene();
     }
@@ -243,6 +278,28 @@
     }
   }
 
+  // Return by how much a volume must be thinned along each axis to be drawn.
+  const stepOf = (size, limits) => {
+    let step = 1;
+    const thinned = () => size.map((count) => Math.ceil(count / step));
+    while (thinned().reduce((product, count) => product * count) > limits.voxels || Math.max(...thinned()) > limits.axis) step += 1;
+    return step;
+  };
+
+  // Every `step`th voxel; the first stays where it is, and so does the origin.
+  const coarse = (volume, step) => {
+    const [nx, ny] = volume.size;
+    const size = volume.size.map((count) => Math.ceil(count / step));
+    const values = new volume.values.constructor(size[0] * size[1] * size[2]);
+    let to = 0;
+    for (let z = 0; z < volume.size[2]; z += step) {
+      for (let y = 0; y < ny; y += step) {
+        for (let x = 0; x < nx; x += step) values[to++] = volume.values[(z * ny + y) * nx + x];
+      }
+    }
+    return { ...volume, size, spacing: volume.spacing.map((mm) => mm * step), values };
+  };
+
   // NiiVue keeps the voxels in the file's order; its affine is RAS, ours LPS.
   const volumeOf = (image) => {
     const { affine, dims, scl_slope: slope, scl_inter: offset } = image.hdr;
@@ -250,7 +307,7 @@
     const columns = [0, 1, 2].map((axis) => flip([affine[0][axis], affine[1][axis], affine[2][axis]]));
     const spacing = columns.map((column) => Math.hypot(...column));
     const isPlain = (slope === 1 || slope === 0 || !Number.isFinite(slope)) && !offset;
-    const values = isPlain && window.lunasiteMetaImage.isKnownType(image.img)
+    const values = isPlain && KNOWN_TYPES.has(image.img.constructor.name)
       ? image.img : Float32Array.from(image.img, (value) => value * (slope || 1) + (offset || 0));
     return {
       size,

@@ -5,6 +5,7 @@ from submissions.models.challenges.challenge import Challenge
 from submissions.models.challenges.images import ChallengeImage
 from submissions.models.challenges.news import NewsPost
 from submissions.models.challenges.texts import Acceptance, SitePage, TextVersion
+from submissions.models.data.file import DataFile
 from submissions.models.dataset import Case, Dataset, Split
 from submissions.models.evaluation import Evaluation, EvaluationEvent, StatusConflict
 from submissions.models.imports.dataset_import import DatasetImport
@@ -29,6 +30,7 @@ __all__ = [
     "Case",
     "Challenge",
     "ChallengeImage",
+    "DataFile",
     "Dataset",
     "DatasetImport",
     "Delivery",

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from submissions.keyed import keyed_order, new_secret, new_seed
-from submissions.kinds import KINDS, Kind
+from submissions.kinds import KINDS, CaseContent, Kind
 
 
 def kind_choices() -> list[tuple[str, str]]:
@@ -94,3 +94,7 @@ class Case(models.Model):
 
     def __str__(self) -> str:
         return self.public_id
+
+    def points_xyz_mm(self) -> list[list[float]]:
+        """Return the points that truth and facts name in the image: (x, y, z), mm, LPS. They may be the truth."""
+        return self.dataset.task.points_xyz_mm(CaseContent(self.truth, self.facts))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,23 @@ def fetch_to(path: Path, key: str, *, sha256: str = "", check: Callable[[], None
     if sha256 and digest.hexdigest() != sha256:
         raise StorageError(f"{key} is not what was uploaded")
     return Stored(key, digest.hexdigest(), size)
+
+
+@contextmanager
+def on_this_machine(key: str, name: str = "default", folder: Path | None = None) -> Iterator[Path]:
+    """Provide a stored file as one of this machine: where it lies, or as a copy that is gone afterwards.
+
+    folder: where a copy goes. Raises StorageError.
+    """
+    if local := store(name).local_path(key):
+        yield local
+        return
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=Path(key).suffix) as copy:
+        with store(name).pieces(key) as pieces:
+            for piece in pieces:
+                copy.write(piece)
+        copy.flush()
+        yield Path(copy.name)
 
 
 def digest_of(key: str) -> Stored:

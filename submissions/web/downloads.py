@@ -1,4 +1,4 @@
-"""Serve local files by expiring URLs, as attachments that a browser never renders.
+"""Serve local files by expiring URLs, as attachments that a browser never renders, whole or in ranges.
 
 With an object store the browser is sent to the store itself (presigned URLs).
 """
@@ -8,14 +8,13 @@ from __future__ import annotations
 import time
 
 from django.core import signing
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 
+from lunasite.http.ranges import ranged_file
 from submissions.storage.base import MissingFile
 from submissions.storage.files import store
 from submissions.storage.local import DOWNLOAD_SALT
-
-SANDBOX = "default-src 'none'; sandbox"
 
 
 @require_safe
@@ -28,9 +27,4 @@ def download(request: HttpRequest, token: str) -> HttpResponseBase:
         raise Http404 from None
     if path is None or named["until"] < time.time() or not path.is_file():
         raise Http404
-    response = FileResponse(
-        path.open("rb"), as_attachment=True, filename=named["name"], content_type="application/octet-stream"
-    )
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = SANDBOX  # replaces the site's own policy
-    return response
+    return ranged_file(request, path, named["name"])

@@ -55,6 +55,19 @@ class ScanFile:
                 check_finite_file(self.data_fd, self.data_start_bytes, self.header.pixel_bytes, self.header.dtype)
         return [array.astype(array.dtype.newbyteorder("="), copy=False) for array in arrays]
 
+    def read_into(self, voxels: NDArray[np.generic]) -> None:
+        """Fill an array of the scan's shape and stored number type, such as one mapped from a file.
+
+        No more than one slice is in memory beside it. Raises as read_blocks.
+        """
+        whole = ((0, 0, 0), self.grid.shape_zyx)
+        if self.header.is_compressed:
+            self._inflate_blocks([whole], [voxels])
+            return
+        self._read_raw_block(whole, voxels)
+        if self.header.dtype.kind == "f":
+            check_finite_file(self.data_fd, self.data_start_bytes, self.header.pixel_bytes, self.header.dtype)
+
     def read_volume(self) -> CTVolume:
         """Return the whole scan in memory. Raises as read_blocks."""
         [hu] = self.read_blocks([((0, 0, 0), self.grid.shape_zyx)])

@@ -5,9 +5,12 @@ import math
 import numpy as np
 import pytest
 import SimpleITK
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 from playwright.sync_api import expect
 
-from submissions.tests.factories import make_member
+from submissions.models import Case
+from submissions.tests.factories import make_dataset, make_member, make_phase
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -143,3 +146,31 @@ def test_no_part_of_the_viewer_is_loaded_before_a_scan_is_opened(open_page):
     page.on("request", lambda request: asked.append(request.url))
     page.goto("/try")
     assert not [url for url in asked if "niivue" in url or "daikon" in url]
+
+
+def sample_page(open_page, image, tmp_path, point):
+    """Open the page of a sample case whose image this is."""
+    SimpleITK.WriteImage(image, str(tmp_path / "scan.mha"), useCompression=True)
+    dataset = make_dataset(truth=[0, 1, 0], splits=["public", "private", "sample"])
+    key = storages["datasets"].save(f"{dataset.name}/v1/a.mha", ContentFile((tmp_path / "scan.mha").read_bytes()))
+    Case.objects.filter(dataset=dataset).update(image=key, facts={"point_xyz_mm": point})
+    phase = make_phase(dataset)
+    page = open_page()
+    page.goto(f"/phases/{phase.slug}/cases/case2/look/")
+    return page
+
+
+def test_the_viewer_of_a_sample_case_opens_at_the_lesion(open_page, scan, tmp_path):
+    point = list(scan.TransformIndexToPhysicalPoint((30, 25, 12)))
+    page = sample_page(open_page, scan, tmp_path, point)
+    page.get_by_role("button", name="Open the viewer").click()
+    expect(page.locator(".viewer [role=status]")).to_contain_text("Click to move")
+    expect(page.locator(".viewer-where")).to_contain_text("60 HU")
+
+
+def test_without_a_graphics_card_a_large_scan_keeps_its_slices_and_the_page_says_so(open_page, tmp_path):
+    page = sample_page(open_page, SimpleITK.Image(128, 128, 70, SimpleITK.sitkInt16), tmp_path, [60.0, 60.0, 30.0])
+    expect(page.locator(".viewer [role=status]")).to_contain_text("without a graphics card")
+    assert page.get_by_role("button", name="Open the viewer").count() == 0
+    page.get_by_role("link", name="Next", exact=True).click()
+    expect(page.get_by_role("heading", name="Axial slice 32 of 70")).to_be_visible()

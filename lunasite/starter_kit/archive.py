@@ -1,0 +1,69 @@
+"""Write a starter kit once for its inputs; whoever asks later gets the same file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+from django.conf import settings
+
+from lunasite.starter_kit.contents import Contents
+from submissions.models import Phase
+
+FIXED_DATE = (2000, 1, 1, 0, 0, 0)
+MODE = 0o644 << 16
+
+
+def digest_of(contents: Contents) -> str:
+    """Return a digest of everything that the zip's bytes depend on."""
+    digest = sha256()
+    for name, data in sorted(contents.texts.items()):
+        digest.update(f"{name}\0{len(data)}\0".encode() + data)
+    for image in contents.images:
+        digest.update(f"{image.name}\0{image.identity}\0".encode())
+    return digest.hexdigest()
+
+
+def kit_file(phase: Phase, contents: Contents, digest: str) -> Path:
+    """Return the zip on this machine's disk; the first to ask for it writes it. Raises StorageError."""
+    path = folder() / f"{phase.pk}-{digest[:32]}.zip"
+    if path.is_file():
+        return path
+    with (folder() / f"{phase.pk}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            for earlier in folder().glob(f"{phase.pk}-*.zip"):
+                earlier.unlink(missing_ok=True)
+            _write(path, contents, phase.slug)
+    return path
+
+
+def folder() -> Path:
+    path = Path(settings.DATA_DIR) / "cache" / "starter-kits"
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def _write(path: Path, contents: Contents, root: str) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with zipfile.ZipFile(part, "w") as archive:
+            for name, data in sorted(contents.texts.items()):
+                archive.writestr(_entry(f"{root}/{name}", zipfile.ZIP_DEFLATED), data)
+            for image in contents.images:
+                # Stored: volumes and pictures are compressed already.
+                with archive.open(_entry(f"{root}/{image.name}", zipfile.ZIP_STORED), "w", force_zip64=True) as file:
+                    for piece in image.pieces():
+                        file.write(piece)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _entry(name: str, method: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, FIXED_DATE)
+    info.compress_type, info.external_attr = method, MODE
+    return info

@@ -1,0 +1,1 @@
+"""Files that a challenge hands out."""
