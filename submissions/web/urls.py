@@ -4,6 +4,7 @@ from django.urls import path
 
 from submissions.web import guide as guide_views
 from submissions.web import image_views, views
+from submissions.web.method_view import change_method
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -18,5 +19,6 @@ urlpatterns = [
     path("submissions/<uuid:pk>/", views.submission_page, name="submission"),
     path("submissions/<uuid:pk>/progress/", views.submission_progress, name="submission_progress"),
     path("submissions/<uuid:pk>/choice/", views.choose, name="submission_choice"),
+    path("submissions/<uuid:pk>/method/", change_method, name="submission_method"),
     path("submissions/<uuid:pk>/cancel/", views.cancel, name="submission_cancel"),
 ]
