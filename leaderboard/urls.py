@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from leaderboard.sharing.views import badge, citation, embed
 from leaderboard.views import board, board_comparison, board_export, board_history, boards
 
 urlpatterns = [
@@ -9,5 +10,8 @@ urlpatterns = [
     path("leaderboards/<slug:slug>/", board, name="leaderboard"),
     path("leaderboards/<slug:slug>/history/", board_history, name="leaderboard_history"),
     path("leaderboards/<slug:slug>/compare/", board_comparison, name="leaderboard_compare"),
+    path("leaderboards/<slug:slug>/CITATION.cff", citation, name="leaderboard_citation"),
+    path("embed/<slug:slug>/", embed, name="embed"),
+    path("badge/<slug:slug>/<str:team>.svg", badge, name="badge"),
     path("leaderboards/<slug:slug>/leaderboard.csv", board_export, name="leaderboard_export"),
 ]
