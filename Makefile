@@ -13,7 +13,7 @@ ADDRESS = SITE_URL=$${SITE_URL:-http://localhost:$(PORT)}
 WITH_SERVICES := set -a; [ ! -f $(SERVICES) ] || . $(SERVICES); set +a;
 FAST := not engine and not s3 and not browser and not postgres and not slow and not realdata
 
-.PHONY: help demo run test fast lint format docs services stop-services bench chaos chaos-outages fuzz mutants lock sbom
+.PHONY: help demo run test fast lint format docs screenshots services stop-services bench chaos chaos-outages fuzz mutants lock sbom
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -26,8 +26,9 @@ help:
 	$(PIP_INSTALL) -r requirements.txt  # torch, which the lock leaves out
 	touch $@
 
-.venv/ready-dev: .venv/ready requirements-training.txt requirements-tracing.txt requirements-dev.txt
+.venv/ready-dev: .venv/ready requirements-training.txt requirements-tracing.txt requirements-dev.txt requirements-apart.txt
 	$(PIP_INSTALL) -r requirements-dev.txt
+	$(PIP_INSTALL) --no-deps -r requirements-apart.txt
 	touch $@
 
 demo: .venv/ready ## a site with made-up data: web and worker, no Docker needed
@@ -60,6 +61,9 @@ format: .venv/ready-dev ## let ruff and djlint lay the code out
 docs: .venv/ready-dev ## the documentation as a site in site/; links checked, nothing from outside
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict
 	$(PY) docs/site/check.py site
+
+screenshots: .venv/ready-dev ## renew the pictures in docs/images: a demo of its own, light, dark and phone
+	.ci/screenshots
 
 services: .venv/ready-dev ## start engine, PostgreSQL and S3 server for the tests (needs root on a bare machine)
 	.ci/services

@@ -453,7 +453,8 @@ def submit(site: Site, options: Options) -> int:
         raise ClientError(
             "Name a file to submit, an image of your engine with --image, or one sent before with --again.", USAGE
         )
-    fields = {name: getattr(options, name) for name in ("title", "comment", "model_version") if getattr(options, name)}
+    names = ("title", "comment", "model_name", "model_version", "code_url", "paper_url")
+    fields = {name: getattr(options, name) for name in names if getattr(options, name)}
     fields["phase"] = options.phase
     if options.file and Path(options.file).suffix.lower() == ".csv":
         answer = submit_csv(site, existing(options.file), fields)
@@ -977,7 +978,10 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--model-archive", help=".tar.gz with the weights, apart from the image, or the id of one sent")
     sub.add_argument("--title")
     sub.add_argument("--comment")
+    sub.add_argument("--model-name", help="shown on the leaderboard, as are the version and the links")
     sub.add_argument("--model-version")
+    sub.add_argument("--code-url", help="where the code is, https://…")
+    sub.add_argument("--paper-url")
     sub.add_argument("--wait", action="store_true", help="watch until the evaluation has ended")
     for name, run, about in (
         ("watch", watch, "follow an evaluation until it ends"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,23 @@ def rank_entries(contenders: Sequence[RankInput], *, better: int = 0) -> list[Ra
         last = RankedEntry(last.rank if is_tie else n_ranked, contender)
         found.append(last)
     return found
+
+
+# The columns of a board's rows that `ranked` reads.
+LIGHT = ("evaluation_id", "team_id", "sort_key", "tie_keys", "submitted_at", "is_baseline")
+
+
+def ranked(rows: Iterable[tuple[Any, ...]], better: int = 0) -> list[RankedEntry]:
+    """Return rows of LIGHT ranked; the identity of each is (evaluation, team)."""
+    contenders = [
+        RankInput((evaluation, team), (key, *_ties(ties)), since.timestamp(), is_baseline)
+        for evaluation, team, key, ties, since, is_baseline in rows
+    ]
+    return rank_entries(contenders, better=better)
+
+
+def _ties(keys: Sequence[float | None]) -> tuple[float, ...]:
+    return tuple(MISSING if key is None else key for key in keys)
 
 
 def _order(contender: RankInput) -> tuple[bool, Keys, float, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,13 +12,18 @@ from django.db.models import Count, Q, QuerySet
 
 from leaderboard.boards import Board
 from leaderboard.comparison.rank_ranges import RankRanges, rank_ranges_of
+from leaderboard.listing.row_facts import TeamFacts, earlier_ranks, facts_of_teams, medal_of
+from leaderboard.listing.search import MAX_ARRANGED, Arrangement, arranged
 from leaderboard.models import SHOWN, BoardEntry, Standing
-from leaderboard.ranking import ENTRY_ORDER, RankedEntry, RankInput, rank_entries
+from leaderboard.ranking import ENTRY_ORDER, LIGHT, RankedEntry, ranked
 from submissions.models import Evaluation, Split, Team
-from submissions.scoring import MISSING, preferred_interval
+from submissions.scoring import preferred_interval
 from submissions.scoring.pairs import RankInterval
 
 PAGE_ROWS = 50
+# What a team says of the method of an entry.
+METHOD_FIELDS = ("model_name", "model_version", "code_url", "paper_url")
+RANKED_ORDER = Arrangement()
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class BoardRow:
     """One row of the board. Every number is rounded as the phase shows it.
 
     ranks: the ranks it could have, where they are shown. is_small: the split has under ten cases of some class.
+    n_entries, last_at: of its team in the phase. medal, earlier_rank: on a final board; the rank by the public cases.
     """
 
     rank: int | None
@@ -42,6 +48,28 @@ class BoardRow:
     seconds_per_case: float | None = None
     ranks: RankInterval | None = None
     is_small: bool = False
+    model_name: str = ""
+    model_version: str = ""
+    code_url: str = ""
+    paper_url: str = ""
+    n_entries: int = 1
+    last_at: datetime | None = None
+    medal: str = ""
+    earlier_rank: int | None = None
+
+    @property
+    def model(self) -> str:
+        return f"{self.model_name} {self.model_version}".strip()
+
+    @property
+    def climbed(self) -> int | None:
+        """How many ranks the team gained at the end; negative where it lost some."""
+        return None if self.rank is None or self.earlier_rank is None else self.earlier_rank - self.rank
+
+    @property
+    def fell(self) -> int:
+        """How many ranks the team lost at the end."""
+        return max(0, -(self.climbed or 0))
 
 
 @dataclass(frozen=True)
@@ -59,12 +87,19 @@ class Page:
         return any(row.is_small for row in self.rows)
 
 
-def page_of(board: Board, number: int, own: Team | None, *, size: int = PAGE_ROWS) -> Page:
+def page_of(
+    board: Board, number: int, own: Team | None, *, size: int = PAGE_ROWS, wanted: Arrangement = RANKED_ORDER
+) -> Page:
     """Return a page of a board; a number after the last page gives the last page."""
     n_entries = count_of(board)
+    listed = None
+    if not wanted.is_plain and n_entries <= MAX_ARRANGED:
+        listed = arranged(board, ranked(_entries(board).order_by().values_list(*LIGHT)), wanted)
+        n_entries = len(listed)
     n_pages = max(1, math.ceil(n_entries / size))
     number = min(max(number, 1), n_pages)
-    found = _ranked_slice(board, (number - 1) * size, size)
+    start = (number - 1) * size
+    found = _ranked_slice(board, start, size) if listed is None else listed[start : start + size]
     ranges = rank_ranges_of(board)
     return Page(rows_of(board, found, own, ranges), number, n_pages, n_entries, ranges)
 
@@ -144,26 +179,11 @@ def _ranked_slice(board: Board, start: int, count: int) -> list[RankedEntry]:
     return ranked(rows.values(), better)[start - above : start - above + count]
 
 
-LIGHT = ("evaluation_id", "team_id", "sort_key", "tie_keys", "submitted_at", "is_baseline")
-
-
 def _above(board: Board, key: float) -> tuple[int, int]:
     """Return how many entries, and how many ranked entries, have a higher score."""
     higher = _entries(board).filter(sort_key__gt=key)
     found = higher.aggregate(all=Count("pk"), ranked=Count("pk", filter=Q(is_baseline=False)))
     return found["all"], found["ranked"]
-
-
-def ranked(rows: Iterable[tuple[Any, ...]], better: int) -> list[RankedEntry]:
-    contenders = [
-        RankInput((evaluation, team), (key, *_ties(ties)), since.timestamp(), is_baseline)
-        for evaluation, team, key, ties, since, is_baseline in rows
-    ]
-    return rank_entries(contenders, better=better)
-
-
-def _ties(keys: Sequence[float | None]) -> tuple[float, ...]:
-    return tuple(MISSING if key is None else key for key in keys)
 
 
 # Loading the rows to show: large, but few.
@@ -172,13 +192,15 @@ def _ties(keys: Sequence[float | None]) -> tuple[float, ...]:
 def rows_of(
     board: Board, found: Sequence[RankedEntry], own: Team | None, ranges: RankRanges | None = None
 ) -> list[BoardRow]:
-    """Return the rows to show for ranked entries, read in one query."""
+    """Return the rows to show for ranked entries; the number of queries does not depend on theirs."""
     wanted = [place.contender.identity[0] for place in found if isinstance(place.contender.identity, tuple)]
     rows = load_rows(wanted)
     # An entry removed since it was ranked is left out.
     kept = [(place.rank, rows[key]) for place, key in zip(found, wanted, strict=True) if key in rows]
     by_evaluation = ranges.by_evaluation if ranges else {}
-    return [row_of(board, rank, row, own, by_evaluation.get(row["id"])) for rank, row in kept]
+    facts = facts_of_teams(board, {row["submission__team_id"] for _, row in kept})
+    earlier = earlier_ranks(board) if kept else {}
+    return [row_of(board, rank, row, own, by_evaluation.get(row["id"]), facts, earlier) for rank, row in kept]
 
 
 def load_rows(evaluations: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -191,32 +213,46 @@ def load_rows(evaluations: Sequence[int]) -> dict[int, dict[str, Any]]:
         "submission_id",
         "submission__created_at",
         "submission__is_baseline",
+        *(f"submission__{name}" for name in METHOD_FIELDS),
     )
     named = (*fields, "submission__team_id", "submission__team__name")
     return {row["id"]: row for row in Evaluation.objects.filter(pk__in=evaluations).values(*named)}
 
 
 def row_of(
-    board: Board, rank: int | None, row: dict[str, Any], own: Team | None = None, ranks: RankInterval | None = None
+    board: Board,
+    rank: int | None,
+    row: dict[str, Any],
+    own: Team | None = None,
+    ranks: RankInterval | None = None,
+    facts: Mapping[tuple[int, bool], TeamFacts] | None = None,
+    earlier: Mapping[int, int] | None = None,
 ) -> BoardRow:
     """Return one row to show. row: of `load_rows`."""
+    team, is_baseline = row["submission__team_id"], row["submission__is_baseline"]
+    of_team = (facts or {}).get((team, is_baseline)) or TeamFacts(1, row["submission__created_at"])
     scores = shown_scores(board, row)
     low, high = preferred_interval(scores, board.metric.name) or (None, None)
     return BoardRow(
         rank=rank,
         team=row["submission__team__name"],
-        team_id=row["submission__team_id"],
+        team_id=team,
         submission=str(row["submission_id"]),
         score=scores.get(board.metric.name),
         low=low,
         high=high,
         metrics={name: scores[name] for name in board.phase.kind.metrics if name in scores},
         submitted_at=row["submission__created_at"],
-        is_baseline=row["submission__is_baseline"],
-        is_own=own is not None and own.pk == row["submission__team_id"],
+        is_baseline=is_baseline,
+        is_own=own is not None and own.pk == team,
         seconds_per_case=board.view.latency_s(row["timings"]),
         ranks=ranks,
         is_small=bool(scores.get("is_small")),
+        **{name: row[f"submission__{name}"] for name in METHOD_FIELDS},
+        n_entries=of_team.n_entries,
+        last_at=of_team.last_at,
+        medal=medal_of(board, rank),
+        earlier_rank=None if is_baseline else (earlier or {}).get(team),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,10 +17,13 @@ from django.views.decorators.vary import vary_on_headers
 
 from leaderboard.boards import Board, board_of, visible_phase
 from leaderboard.charts import history_chart, round_ticks
-from leaderboard.columns import page_columns
+from leaderboard.columns import chosen_columns, column_choices, page_columns
 from leaderboard.comparison import MAX_CHOICES, NotComparable, comparable, remembered_comparison
 from leaderboard.export import MAX_ROWS, csv_response
 from leaderboard.history import history
+from leaderboard.listing.row_facts import is_final, last_change
+from leaderboard.listing.search import MAX_ARRANGED, Arrangement, arrangement_of
+from leaderboard.sharing.citation import citation_of
 from leaderboard.standings import BoardRow, all_rows, own_rank, page_of, team_on_board
 from lunasite.http.errors import ApiError, busy_page
 from lunasite.http.page_cache.views import kept_for_visitors
@@ -46,21 +50,33 @@ def boards(request: HttpRequest) -> HttpResponse:
     return render(request, "leaderboard/boards.html", {"phases": phases, "now": timezone.now()})
 
 
+# Both headers decide between the table alone and the whole page.
 @require_GET
 @kept_for_visitors(next_change)
-@vary_on_headers("HX-Request")
+@vary_on_headers("HX-Request", "HX-History-Restore-Request")
 def board(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a page of a board."""
     chosen = _asked_board(request, slug)
     own = team_of(request.user)
-    page = page_of(chosen, _page_number(request), own)
+    wanted = _asked_arrangement(request)
+    page = page_of(chosen, _page_number(request), own, wanted=wanted)
+    own_place = own_rank(chosen, own)
+    columns = chosen_columns(chosen, request.GET.getlist("columns") if "columns" in request.GET else None)
     shown = {
         "board": chosen,
         "phase": chosen.phase,
         "page": page,
         "scale": scale_of(page.rows),
-        "columns": page_columns(page.rows),
-        "own_rank": own_rank(chosen, own),
+        "columns": page_columns(chosen, page.rows, columns),
+        "choices": column_choices(chosen, columns),
+        "wanted": wanted,
+        "is_too_long": not wanted.is_plain and page.n_entries > MAX_ARRANGED,
+        "updated_at": last_change(chosen),
+        "is_final": is_final(chosen),
+        "citation": citation_of(chosen, settings.SITE_URL + reverse("leaderboard", args=[chosen.phase.slug])),
+        "own": own if own and own_place else None,
+        "sort_query": _query(request, "page", "sort", "metric"),
+        "own_rank": own_place,
         "most_rows": MAX_ROWS,
         "history_url": reverse("leaderboard_history", args=[chosen.phase.slug]),
         "query": _query(request, "page"),
@@ -159,6 +175,13 @@ def _asked_board(request: HttpRequest, slug: str) -> Board:
         )
     except ValueError as error:
         raise Http404("There is no such leaderboard.") from error
+
+
+def _asked_arrangement(request: HttpRequest) -> Arrangement:
+    try:
+        return arrangement_of(request.GET.get("q", ""), request.GET.get("sort", ""))
+    except ValueError as error:
+        raise Http404("There is no such order.") from error
 
 
 def _page_number(request: HttpRequest) -> int:

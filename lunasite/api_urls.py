@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from lunasite.client.trial import TrialImageView, TrialView
 from lunasite.http import errors, openapi  # noqa: F401  registers how the schema describes the authentication
+from lunasite.http.authentication import ApiSessionAuthentication
 from lunasite.http.negotiation import names_html
 
 # The addresses that /api/v1/ lists: those without parameters, by name of their content.
@@ -61,7 +62,9 @@ class SchemaView(SpectacularAPIView):
 
 # Swagger UI writes style attributes; the content security policy allows them only on its page.
 docs = csp_update({"style-src": "'unsafe-inline'"})(
-    SpectacularSwaggerSplitView.as_view(url_name="schema", permission_classes=[AllowAny], authentication_classes=[])
+    SpectacularSwaggerSplitView.as_view(
+        url_name="schema", permission_classes=[AllowAny], authentication_classes=[ApiSessionAuthentication]
+    )
 )
 schema = SchemaView.as_view(permission_classes=[AllowAny], authentication_classes=[])
 

@@ -301,8 +301,7 @@ EVALUATION_CASES_DIR = env.path("EVALUATION_CASES_DIR", DATA_DIR / "cases")
 CODE_VERSION = env.text("CODE_VERSION", __version__)
 WORKER_ALIVE_PATH = env.text("WORKER_ALIVE_PATH")
 
-# django-q2 redelivers every task that runs longer than `retry`. This is harmless, because the evaluation row
-# decides (rule R9), but the numbers keep it rare.
+# django-q2 redelivers every task that runs longer than `retry`: harmless, as the row decides (R9), and kept rare.
 TASK_TIMEOUT_SECONDS = int(EVALUATION_TIMEOUT_SECONDS) + 1800
 QUEUE = {
     "orm": "default",
@@ -357,6 +356,7 @@ KEEP_MAILS_DAYS = env.whole("KEEP_MAILS_DAYS", 30, least=1, most=36_500)
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "lunasite.http.kept_post.csrf_failure"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"

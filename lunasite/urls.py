@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from lunasite.api_urls import api_urls
+from lunasite.crawlers import crawler_urls
 from lunasite.earlier_urls import earlier_urls
 from lunasite.http import errors
 from lunasite.monitoring.health import health, live, ready
@@ -30,6 +31,7 @@ urlpatterns = [
     re_path(r"^ready/?$", ready, name="ready"),
     re_path(r"^status/?$", status_page, name="status"),
     re_path(r"^metrics/?$", metrics, name="metrics"),
+    *crawler_urls,
     *api_urls,
 ]
 

@@ -9,12 +9,17 @@
   const clock = new Intl.DateTimeFormat(undefined, {
     year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
   });
+  const day = new Intl.DateTimeFormat("sv-SE", { year: "numeric", month: "2-digit", day: "2-digit" });
   function localTimes(root) {
     for (const node of all("time[data-local]", root)) {
       const moment = new Date(node.dateTime);
       if (Number.isNaN(moment.getTime())) continue;
-      node.title = node.title || node.textContent.trim();
-      node.textContent = clock.format(moment);
+      if (!moment.getTimezoneOffset() || node.dataset.local) continue;
+      const utc = node.textContent.trim();
+      const sameDay = utc.startsWith(day.format(moment));
+      node.dataset.local = "done";
+      node.title = utc;
+      node.textContent = `${clock.format(moment)} (${sameDay ? utc.slice(-9) : utc})`;
     }
   }
 
@@ -22,6 +27,39 @@
   function printButton(button) {
     button.hidden = false;
     button.addEventListener("click", () => window.print());
+  }
+
+  // Signing in elsewhere renews the CSRF token; the cookie has the one that holds now.
+  document.addEventListener("submit", (event) => {
+    const field = event.target.querySelector("input[name=csrfmiddlewaretoken]");
+    const cookie = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+    if (field && cookie && event.target.method === "post") field.value = cookie[1];
+  }, true);
+
+  // On a phone a table becomes cards (site.css): each cell brings its column's heading.
+  function cards(table) {
+    const heads = [...all("thead th", table)].map((head) => head.textContent.trim());
+    if (!heads.length || table.querySelector(".extra") || table.classList.contains("cards")) return;
+    for (const row of all("tbody tr", table)) {
+      row.setAttribute("role", "row"); // display: block would take a row's meaning from it
+      if (row.cells.length !== heads.length) continue;
+      [...row.cells].forEach((cell, i) => {
+        cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "cell");
+        cell.dataset.label = heads[i];
+      });
+    }
+    table.setAttribute("role", "table");
+    for (const body of all("tbody", table)) body.setAttribute("role", "rowgroup");
+    table.classList.add("cards");
+  }
+
+  // What scrolls sideways can be scrolled by keyboard.
+  function scrollable(box) {
+    if (box.scrollWidth <= box.clientWidth || box.tabIndex === 0) return;
+    box.tabIndex = 0;
+    box.setAttribute("role", "region");
+    const name = box.querySelector("caption")?.textContent.trim().split(".")[0];
+    box.setAttribute("aria-label", name || box.closest("section, details, main")?.querySelector("h1, h2, h3, summary")?.textContent.trim() || "Table");
   }
 
   // <label class="drop"> around a file input takes dropped files.
@@ -148,13 +186,15 @@
     localTimes(root);
     all(".drop", root).forEach(dropZone);
     all("[data-print]", root).forEach(printButton);
+    all(".table-wrap > table", root).forEach(cards);
+    all(".table-wrap, pre", root).forEach(scrollable);
     all("form[data-upload]", root).forEach(uploadForm);
     all("button[data-copy]", root).forEach(copyButton);
     all("select[data-submit]", root).forEach(submitOnChange);
     if (window.htmx && root !== document) window.htmx.process(root);
   }
 
-  // A fragment that htmx replaces every second keeps what its reader has unfolded, and says aloud only what is new.
+  // A fragment that htmx replaces every few seconds keeps what its reader has unfolded, and says aloud only what is new.
   let unfolded = [];
   let announced = "";
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -163,11 +203,19 @@
   document.addEventListener("htmx:afterSwap", () => {
     for (const id of unfolded) document.getElementById(id)?.parentElement.setAttribute("open", "");
     const announcer = document.getElementById("announcer");
-    const news = document.querySelector("[data-announce]")?.dataset.announce.replace(/, (about )?[0-9]+ s( left)?/g, "") || "";
+    const news = document.querySelector("[data-announce]")?.dataset.announce.replace(/, (about )?[0-9]+ (s|min|h)( left)?/g, "") || "";
     if (announcer && news !== announced) announcer.textContent = news;
     announced = news;
   });
 
   document.addEventListener("DOMContentLoaded", () => enhance(document));
-  document.addEventListener("htmx:afterSwap", (event) => localTimes(event.target.parentNode || document));
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const root = event.target.parentNode || document;
+    localTimes(root);
+    all(".table-wrap > table", root).forEach(cards);
+    all(".table-wrap, pre", root).forEach(scrollable);
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches(".phone-switch")) all(".table-wrap").forEach(scrollable);
+  });
 })();

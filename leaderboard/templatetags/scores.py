@@ -13,6 +13,7 @@ from leaderboard.boards import Board
 from leaderboard.charts import round_ticks
 from leaderboard.columns import Column
 from leaderboard.comparison.two_entries import MetricComparison
+from leaderboard.listing.search import Arrangement
 from leaderboard.standings import BoardRow
 from submissions.disclosure import View
 
@@ -75,7 +76,8 @@ def _cell(context: Context, column: Column, row: BoardRow) -> str:
     inside = conditional_escape(_inside(context, column, row))
     if column.name == "team":
         return f'<th scope="row" class="break">{inside}</th>'
-    return f'<td class="num">{inside}</td>' if column.is_number else f"<td>{inside}</td>"
+    names = " ".join([*(["num"] if column.is_number else []), *([] if column.is_narrow else ["extra"])])
+    return f'<td class="{names}">{inside}</td>' if names else f"<td>{inside}</td>"
 
 
 def _inside(context: Context, column: Column, row: BoardRow) -> object:
@@ -87,6 +89,25 @@ def _inside(context: Context, column: Column, row: BoardRow) -> object:
             return _cell_template(context, column.cell).render(context)
     found = value(column, row)
     return "–" if found is None else found
+
+
+@register.simple_tag
+def sorted_by(column: Column, board: Board, wanted: Arrangement) -> str:
+    """Return the aria-sort attribute of a heading, if the rows are in its order."""
+    if column.name == "score" and wanted.order == "rank":
+        is_falling = board.metric.higher_is_better != wanted.is_reversed
+    elif column.order and column.order == wanted.order and column.order != "rank":
+        is_falling = wanted.is_reversed != (column.order == "entries")
+    else:
+        return ""
+    return format_html('aria-sort="{}"', "descending" if is_falling else "ascending")
+
+
+@register.filter
+def next_order(column: Column, wanted: Arrangement) -> str:
+    """Return the order that a heading's link asks for: its own, or the other way where it is there already."""
+    is_there = column.order == wanted.order and not wanted.is_reversed
+    return f"-{column.order}" if is_there else column.order
 
 
 @register.filter

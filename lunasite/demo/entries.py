@@ -45,14 +45,30 @@ class Entry:
     skill: float
     days_ago: float
     model_version: str = ""
+    model_name: str = ""
+    code_url: str = ""
+    paper_url: str = ""
     is_baseline: bool = False
 
 
 SCORED = (
     Entry("baseline", "organiser", OPEN, "A simple rule", 0.6, 13, "baseline", is_baseline=True),
-    Entry("alveoli-1", "ada", OPEN, "First try", 0.7, 9, "0.1"),
-    Entry("alveoli-2", "ben", OPEN, "Deeper network", 1.1, 4, "0.2"),
-    Entry("bronchi-1", "carla", OPEN, "Radiomics and trees", 0.9, 6, "1.0"),
+    Entry("alveoli-1", "ada", OPEN, "First try", 0.7, 9, "0.1", "AlveoNet"),
+    Entry(
+        "alveoli-2",
+        "ben",
+        OPEN,
+        "Deeper network",
+        1.1,
+        4,
+        "0.2",
+        "AlveoNet",
+        "https://example.org/alveonet/code",
+        "https://example.org/alveonet/paper",
+    ),
+    Entry(
+        "bronchi-1", "carla", OPEN, "Radiomics and trees", 0.9, 6, "1.0", "RadForest", "https://example.org/radforest"
+    ),
     Entry("carina-1", "dan", OPEN, "Logistic regression", 0.4, 5, "a"),
     Entry("rehearsal-1", "ada", ENDED, "Rehearsal", 0.8, 30, "0.0"),
     Entry("rehearsal-2", "carla", ENDED, "Rehearsal", 0.85, 25, "0.9"),
@@ -105,7 +121,8 @@ def _send(entry: Entry, users: dict[str, User], phase: Phase, now: datetime) -> 
     file = SimpleUploadedFile(f"{entry.key}.csv", predictions_csv(phase, entry.skill, seed))
     return actions.submit_csv(
         user=users[entry.username], phase=phase, file=file, received_at=now - timedelta(days=entry.days_ago),
-        title=entry.title, model_version=entry.model_version, idempotency_key=f"demo-{entry.key}",
+        title=entry.title, model_name=entry.model_name, model_version=entry.model_version, code_url=entry.code_url,
+        paper_url=entry.paper_url, idempotency_key=f"demo-{entry.key}",
     )  # fmt: skip
 
 

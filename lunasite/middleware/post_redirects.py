@@ -8,6 +8,7 @@ from django.shortcuts import resolve_url
 
 from lunasite.http.authentication import REMEDY
 from lunasite.http.errors import body, is_api
+from lunasite.http.kept_post import is_sent_to_login, signed_out_page
 from lunasite.http.negotiation import wants_page
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -17,7 +18,8 @@ class NoLostPostMiddleware:
     """Answer 401 or 403 where the site would send a program's POST to the login page or to https.
 
     A client follows a redirect with a GET, whose 200 looks like success although nothing was stored. A browser shows
-    the page after the redirect, so it is still redirected.
+    the page after the redirect, so it is still redirected; but to the login page it would lose what was typed, so there
+    it gets a page that keeps it.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -27,9 +29,10 @@ class NoLostPostMiddleware:
         response = self.get_response(request)
         if request.method in SAFE or response.status_code not in (301, 302):
             return response
-        if wants_page(request) and not is_api(request):
-            return response
         where = response.headers.get("Location", "")
+        if wants_page(request) and not is_api(request):
+            is_lost = is_sent_to_login(request, where) and "HX-Request" not in request.headers
+            return signed_out_page(request) if is_lost else response
         if where == f"https://{request.get_host()}{request.get_full_path()}":
             message = f"Nothing was stored; send it to https://{request.get_host()} instead."
             return refusal(403, "HTTPS_REQUIRED", message)

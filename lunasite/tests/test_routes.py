@@ -134,6 +134,7 @@ MATRIX: dict[str, Row] = {
     "submission_case": own_page()._replace(query="?id=case3"),
     "submission_differences": own_page(),
     "submission_report": own_page(),
+    "submission_method": own_page("post", LOGIN),
     "account": signed_in(OK),
     "token_create": signed_in(LOGIN, "post"),  # no fresh sign-in: asked for the password first
     "token_revoke": mine_alone("post", LOGIN, LOGIN),
@@ -196,6 +197,9 @@ MATRIX: dict[str, Row] = {
     "leaderboard_history": everybody(OK),
     "leaderboard_compare": signed_in(OK),
     "leaderboard_export": everybody(OK),
+    "leaderboard_citation": everybody(GONE),  # the phase has not ended
+    "embed": everybody(OK),
+    "badge": everybody(OK),
     "try_it": everybody(OK),
     "try_slice": everybody(BAD, "post"),
     "try_lesion": signed_in(BAD, "post"),
@@ -214,6 +218,10 @@ MATRIX: dict[str, Row] = {
     "ready": everybody(503),
     "status": everybody(503),
     "metrics": everybody(OK),
+    # Crawlers
+    "robots": everybody(OK),
+    "sitemap": everybody(OK),
+    "favicon": everybody(LOGIN),  # a redirect to the static file
     # Addresses of earlier systems
     "earlier_submissions": token_api(OK, "get"),
     "earlier_submit_docker": token_api(BAD),

@@ -64,7 +64,8 @@ class SubmissionAdmin(ActionOnlyAdmin, OwnChallengesAdmin):
     actions = ["re_evaluate", "cancel", "refund", "mark_baseline", "unmark_baseline", "hide", "unhide", "export_csv"]
     inlines = [EvaluationInline]
     fieldsets = [
-        (None, {"fields": [("team", "user"), "phase", "title", "comment", "model_version", "created_at", "page"]}),
+        (None, {"fields": [("team", "user"), "phase", "title", "comment", "created_at", "page"]}),
+        ("Method", {"fields": [("model_name", "model_version"), "code_url", "paper_url"]}),
         ("File", {"fields": ["submission_type", "original_name", "size", "sha256", "download", "ignored_columns"]}),
         ("Container", {"fields": [
             "docker_image_name", "image_id", "contract", "model_endpoint", "adapter_shown", "writable_folders",

@@ -21,6 +21,7 @@ from submissions.runner.base import limits_with
 from submissions.runner.contracts import contracts_for
 from submissions.runner.docker_run_command import docker_run_command
 from submissions.scoring import METRICS, metrics_of
+from submissions.text.links import MAX_LINK_LENGTH, validate_link
 from submissions.text.sanitize import single_line
 
 
@@ -134,7 +135,8 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
     class Meta:
         model = Submission
         fields = [
-            "id", "phase", "team", "user", "submission_type", "title", "comment", "model_version", "file_name",
+            "id", "phase", "team", "user", "submission_type", "title", "comment", "model_name",
+            "model_version", "code_url", "paper_url", "file_name",
             "sha256", "size_bytes", "ignored_columns", "contract", "model_endpoint", "adapter", "docker_image_name",
             "writable_folders", "model_archive", "docker_image_path",
             "created_at", "evaluation_status", "evaluation_error", "failure",
@@ -192,6 +194,14 @@ class SingleLineCharField(serializers.CharField):
         return single_line(str(super().to_internal_value(data)))
 
 
+class LinkField(serializers.URLField):
+    """The http(s) address of a page of the entry's method."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_blank=True, max_length=MAX_LINK_LENGTH, **kwargs)
+        self.validators.append(validate_link)
+
+
 class SubmissionDetailSerializer(SubmissionSerializer):
     """One submission; with what its container printed on the public sample cases, which its team may read."""
 
@@ -211,7 +221,10 @@ class SubmissionFieldsSerializer(serializers.Serializer[Any]):
     dataset_id = serializers.SlugField(required=False, max_length=60, help_text="Older name of `phase`.")
     title = SingleLineCharField(required=False, max_length=120, allow_blank=True)
     comment = serializers.CharField(required=False, max_length=2000, allow_blank=True)
+    model_name = SingleLineCharField(required=False, max_length=80, allow_blank=True, help_text="Shown on the board.")
     model_version = SingleLineCharField(required=False, max_length=60, allow_blank=True)
+    code_url = LinkField(help_text="Shown on the board.")
+    paper_url = LinkField(help_text="Shown on the board.")
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         """Put the phase itself in place of its slug or number."""

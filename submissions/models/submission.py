@@ -16,6 +16,7 @@ from submissions.models.model_archive import ModelArchive
 from submissions.models.phase import Phase
 from submissions.models.team import Team, team_of
 from submissions.runner.contracts import contract_choices, default_contract
+from submissions.text.links import MAX_LINK_LENGTH, validate_link
 
 if TYPE_CHECKING:
     from submissions.models.evaluation import Evaluation
@@ -60,7 +61,10 @@ class Submission(models.Model):
     size_bytes = models.BigIntegerField()
     title = models.CharField(max_length=120, blank=True)
     comment = models.TextField(max_length=2000, blank=True)
+    model_name = models.CharField(max_length=80, blank=True)
     model_version = models.CharField(max_length=60, blank=True)
+    code_url = models.URLField(max_length=MAX_LINK_LENGTH, blank=True, validators=[validate_link])
+    paper_url = models.URLField(max_length=MAX_LINK_LENGTH, blank=True, validators=[validate_link])
     contract = models.CharField(max_length=40, choices=contract_choices, default=default_contract, blank=True)
     model_endpoint = models.CharField(max_length=201, blank=True)
     adapter = models.JSONField(default=dict, blank=True)
@@ -128,6 +132,13 @@ class Submission(models.Model):
         if (current := self.current_evaluation) is None:
             return {}
         return self.phase.view_of(user, now).scores(current.scores, current.shown_score)
+
+    def describe_method(self, *, by: Any, **fields: str) -> bool:
+        """Set what the board shows of the method; only for a member of the team. Return whether it was done."""
+        if not self.team.memberships.filter(user=by).exists():
+            return False
+        Submission.objects.filter(pk=self.pk).update(**fields)
+        return True
 
     def give_try_back(self) -> None:
         """Let the try count no longer, unless scores of an earlier run stand: then it was used."""

@@ -17,7 +17,7 @@ from submissions.disclosure import View
 from submissions.disclosure.side_channels import cases_of, step_at_or_after, tenth, tenths_shown
 from submissions.models import Evaluation, EvaluationEvent, Split, Submission
 from submissions.models.evaluation import BEFORE_HIDDEN_CASES
-from submissions.presenters.waiting import outlook_of
+from submissions.presenters.waiting import in_words, outlook_of
 
 Type = Submission.Type
 TRIAL = "trial run"
@@ -103,7 +103,7 @@ STAGES = {
 
 
 def _running(evaluation: Evaluation, now: datetime, view: View) -> Progress:
-    """Return `37 / 120 cases, 41 s, about 90 s left` once there are cases to count."""
+    """Return `37 / 120 cases, 41 s, about 2 min left` once there are cases to count."""
     elapsed = _seconds(evaluation.started_at, now)
     if is_hidden_run(evaluation) and not view.is_full("progress"):
         return _coarsely_running(evaluation, elapsed)
@@ -113,8 +113,8 @@ def _running(evaluation: Evaluation, now: datetime, view: View) -> Progress:
     left = round(predicting / answered * (total - answered)) if answered and evaluation.stage != "smoke" else None
     sentence = STAGES.get(evaluation.stage, "Running.")
     if total:
-        sentence = f"{answered} / {total} cases, {elapsed} s"
-        sentence += f", about {left} s left." if left is not None else "."
+        sentence = f"{answered} / {total} cases, {in_words(elapsed)}"
+        sentence += f", about {in_words(left)} left." if left is not None else "."
     step = _step_reached(evaluation)
     return Progress(step, sentence, answered=answered, total=total, elapsed_s=elapsed, left_s=left)
 
@@ -126,7 +126,7 @@ def _coarsely_running(evaluation: Evaluation, elapsed_s: int) -> Progress:
     """
     total = evaluation.total
     tenths = tenths_shown(evaluation.timings.get("tenths_at_s", ()), elapsed_s)
-    sentence = f"about {10 * tenths} % of {total} cases, {elapsed_s} s."
+    sentence = f"about {10 * tenths} % of {total} cases, {in_words(elapsed_s)}."
     return Progress("running", sentence, answered=cases_of(tenths, total), total=total, elapsed_s=elapsed_s)
 
 

@@ -10,9 +10,10 @@ from django.conf import settings
 from lunasite.http.limits.upload_limits import megabytes
 from submissions.text.idempotency import MAX_KEY_LENGTH, new_key
 from submissions.text.sanitize import single_line
+from submissions.web.method_form import MethodForm
 
 
-class CsvForm(forms.Form):
+class CsvForm(MethodForm):
     """A CSV of predictions; `idempotency_key` makes a double click send once."""
 
     file = forms.FileField(
@@ -21,7 +22,6 @@ class CsvForm(forms.Form):
         help_text=f"UTF-8, comma-separated, with a header; at most {megabytes(settings.MAX_CSV_BYTES)}.",
     )  # fmt: skip
     title = forms.CharField(max_length=120, required=False, help_text="To tell it from your others.")
-    model_version = forms.CharField(max_length=60, required=False, help_text="To compare versions later.")
     comment = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
     idempotency_key = forms.CharField(
         max_length=MAX_KEY_LENGTH, required=False, widget=forms.HiddenInput, initial=new_key
@@ -36,9 +36,6 @@ class CsvForm(forms.Form):
 
     def clean_title(self) -> str:
         return single_line(self.cleaned_data["title"])
-
-    def clean_model_version(self) -> str:
-        return single_line(self.cleaned_data["model_version"])
 
     def to_submit(self) -> dict[str, Any]:
         return {name: value for name, value in self.cleaned_data.items() if name != "kept"}

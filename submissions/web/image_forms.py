@@ -20,15 +20,15 @@ from submissions.registry.reference import MAX_REFERENCE
 from submissions.runner.contracts import contract_choices, contracts_for, default_contract
 from submissions.text.idempotency import new_key
 from submissions.text.sanitize import single_line
+from submissions.web.method_form import METHOD_FIELDS, MethodForm
 
 ADAPTER_FIELDS = ("port", "bearer_token", "file_field", "field_names", "omit", "probability_path")
 
 
-class ImageForm(forms.Form):
+class ImageForm(MethodForm):
     """All fields except the image itself, which the view streams to storage or finds as a finished `upload`."""
 
     title = forms.CharField(max_length=120, required=False, help_text="To tell it from your others.")
-    model_version = forms.CharField(max_length=60, required=False, help_text="To compare versions later.")
     comment = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
     contract = forms.ChoiceField(choices=contract_choices, initial=default_contract, widget=forms.RadioSelect)
     model_endpoint = forms.CharField(
@@ -93,9 +93,6 @@ class ImageForm(forms.Form):
     def clean_title(self) -> str:
         return single_line(self.cleaned_data["title"])
 
-    def clean_model_version(self) -> str:
-        return single_line(self.cleaned_data["model_version"])
-
     def clean_model_endpoint(self) -> str:
         try:
             return checked_endpoint(self.cleaned_data["model_endpoint"])
@@ -119,7 +116,7 @@ class ImageForm(forms.Form):
         return cleaned
 
     def to_submit(self) -> dict[str, Any]:
-        names = ["title", "model_version", "comment", "contract", "model_endpoint", "adapter", "idempotency_key"]
+        names = ["title", *METHOD_FIELDS, "comment", "contract", "model_endpoint", "adapter", "idempotency_key"]
         names += ["writable_folders"]
         return {name: self.cleaned_data[name] for name in names}
 

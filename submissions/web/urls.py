@@ -5,6 +5,7 @@ from django.urls import path
 from submissions.challenges.home import home
 from submissions.web import case_views, image_views, upload_views, views
 from submissions.web import guide as guide_views
+from submissions.web.method_view import change_method
 
 urlpatterns = [
     path("", home, name="home"),
@@ -19,6 +20,7 @@ urlpatterns = [
     path("submissions/<uuid:pk>/", views.submission_page, name="submission"),
     path("submissions/<uuid:pk>/progress/", views.submission_progress, name="submission_progress"),
     path("submissions/<uuid:pk>/choice/", views.choose, name="submission_choice"),
+    path("submissions/<uuid:pk>/method/", change_method, name="submission_method"),
     path("submissions/<uuid:pk>/cancel/", views.cancel, name="submission_cancel"),
     path("account/uploads/", upload_views.uploads, name="uploads"),
     path("account/uploads/<uuid:begun>/delete/", upload_views.delete, name="upload_delete"),

@@ -42,6 +42,8 @@ from submissions.uploads.listing import uploads_of
 from submissions.web.forms import CsvForm
 from submissions.web.guide import contract_texts
 from submissions.web.image_forms import ImageForm
+from submissions.web.method_form import METHOD_FIELDS, MethodForm
+from submissions.web.polling import digest_of, poll_seconds
 from submissions.web.same_file import SameFile, ask_about_csv, forget_kept, sent_csv
 
 PER_PAGE = 20
@@ -193,7 +195,7 @@ def submission_context(request: HttpRequest, submission: Submission) -> dict[str
     # What is one number is no column of a table.
     limited = {Split.PUBLIC} if view.has_ladder else set()
     in_full = {split: scores for split, scores in report["scores"].items() if split not in limited}
-    return {
+    context = {
         "submission": submission,
         "evaluation": evaluation,
         "can_choose": _can_choose(submission, now),
@@ -214,7 +216,9 @@ def submission_context(request: HttpRequest, submission: Submission) -> dict[str
         "seconds": run_seconds(evaluation, now, user),
         "seconds_are_exact": view.is_full("run_time"),
         "memory_quarters": report["timings"].get("peak_memory_quarters"),
+        "poll_s": poll_seconds(evaluation.created_at, now),
     }
+    return context | {"seen": digest_of(context)}
 
 
 def _can_choose(submission: Submission, now: datetime) -> bool:
@@ -228,17 +232,26 @@ def _can_choose(submission: Submission, now: datetime) -> bool:
 @require_GET
 def submission_page(request: HttpRequest, pk: Any) -> HttpResponse:
     submission = submission_of(request, pk, with_evaluations=True)
-    return render(request, "submissions/submission.html", submission_context(request, submission))
+    context = submission_context(request, submission)
+    if submission.team == team_of(request.user):  # type: ignore[arg-type]
+        context["method_form"] = MethodForm(initial={name: getattr(submission, name) for name in METHOD_FIELDS})
+    return render(request, "submissions/submission.html", context)
 
 
 @login_required
 @require_GET
 def submission_progress(request: HttpRequest, pk: Any) -> HttpResponse:
-    """Render the fragment that htmx polls while an evaluation is running; status 286 stops the polling."""
+    """Render the fragment that htmx polls while an evaluation is running; status 286 stops the polling.
+
+    `seen` names what the reader's card shows; 204 if it shows the same as now, so that it stays as it is.
+    """
     submission = submission_of(request, pk, with_evaluations=True)
     context = submission_context(request, submission)
-    status = 286 if context["evaluation"].is_finished else 200
-    return render(request, "submissions/_evaluation.html", context, status=status)
+    is_finished = context["evaluation"].is_finished
+    if not is_finished and request.GET.get("seen") == context["seen"]:
+        return HttpResponse(status=204)
+    context["is_fragment"] = True
+    return render(request, "submissions/_evaluation.html", context, status=286 if is_finished else 200)
 
 
 @login_required

@@ -44,7 +44,7 @@ def test_the_queue_counts_what_waits_ahead_in_the_same_queue():
     [
         (0, 0, None, "A worker has started."),
         (0, 8, None, "0 / 8 cases, 40 s."),
-        (2, 8, 120, "2 / 8 cases, 40 s, about 120 s left."),
+        (2, 8, 120, "2 / 8 cases, 40 s, about 2 min left."),
         (8, 8, 0, "8 / 8 cases, 40 s, about 0 s left."),
     ],
 )
