@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional
 
 from inference.networks.model.architectures import (
+    DIAMETER_SCALE,
     ConvNorm,
     LesionMember,
     LesionNet,
@@ -19,19 +20,18 @@ pytestmark = pytest.mark.slow
 MAX_PARAMETERS = 5_000_000
 
 
-def test_lesion_network_answers_one_probability_a_crop():
+def test_lesion_network_answers_each_members_probability_and_a_diameter():
     answer = LesionNet(members=2, slices=3, width=8).eval()(torch.rand(5, 1, 3, 32, 32))
-    assert answer.shape == (5,)
-    assert ((answer > 0) & (answer < 1)).all()
+    assert answer.shape == (5, 3)
+    assert ((answer[:, :2] > 0) & (answer[:, :2] < 1)).all()
 
 
-def test_lesion_network_is_the_mean_of_its_members_on_the_logit_scale():
+def test_lesion_network_lets_each_member_answer_and_takes_the_mean_diameter():
     network = LesionNet(members=2, slices=3, width=8).eval()
-    network.slope.fill_(2.0)
-    network.intercept.fill_(-1.0)
     crop = torch.rand(1, 1, 3, 32, 32)
-    one, two = (member(crop[:, 0] * 2 - 1)[0, 0] for member in network.members)
-    assert torch.allclose(network(crop)[0], torch.sigmoid(2 * (one + two) / 2 - 1))
+    one, two = (member(crop[:, 0] * 2 - 1)[0] for member in network.members)
+    expected = [torch.sigmoid(one[0]), torch.sigmoid(two[0]), DIAMETER_SCALE * (one[1] + two[1]) / 2]
+    assert torch.allclose(network(crop)[0], torch.stack(expected))
 
 
 def test_member_answers_logit_diameter_and_vote():
@@ -51,14 +51,16 @@ def test_slice_network_answers_four_probabilities_that_sum_to_one():
     assert torch.allclose(answer.sum(dim=1), torch.ones(2))
 
 
-def test_temperature_changes_confidence_and_not_the_class():
+def test_temperatures_change_confidence_and_not_the_order():
     network = SliceNet(4, taps=[], grid_taps=[]).eval()
     picture = torch.rand(1, 1, 64, 64)
-    sharp = network(picture)
+    sharp = network(picture)[0]
     network.temperature.fill_(4.0)
-    soft = network(picture)
-    assert soft.argmax() == sharp.argmax()
-    assert soft.max() < sharp.max()
+    soft = network(picture)[0]
+    assert abs(soft[-1] - 0.5) < abs(sharp[-1] - 0.5)  # "normal"
+    types, soft_types = (answer[:-1] / answer[:-1].sum() for answer in (sharp, soft))
+    assert (soft_types.argsort() == types.argsort()).all()
+    assert soft_types.max() < types.max()
 
 
 @pytest.mark.parametrize(
