@@ -8,7 +8,10 @@ from submissions.tests.factories import make_member, make_phase, make_submission
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-OPEN = ["/", "/leaderboards/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/api/docs/"]
+OPEN = [
+    "/", "/leaderboards/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/terms/",
+    "/api/docs/",
+]  # fmt: skip
 OWN = [
     "/submissions/", "/team/", "/account/", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/",
     "/accounts/logout/", "/no/such/page",
@@ -27,7 +30,8 @@ def scored(db):
 
 def phase_pages():
     boards = [reverse(f"leaderboard{name}", args=["warm-up"]) for name in ("", "_history", "_compare")]
-    return ["/phases/warm-up/", "/phases/warm-up/?send=docker", *boards]
+    place = ["/challenges/warm-up/", "/challenges/warm-up/news/", "/search?q=warm"]
+    return ["/phases/warm-up/", "/phases/warm-up/?send=docker", *place, *boards]
 
 
 def addresses(names):

@@ -18,7 +18,7 @@ from lunasite.http.page_cache import views
 from lunasite.http.page_cache.pages import KeptPage, Pages
 from lunasite.http.page_cache.views import PAGES, kept_for_visitors
 from lunasite.http.page_cache.written_tables import is_shown, written_table
-from submissions.models import Phase, Team
+from submissions.models import Challenge, Phase, Team
 from submissions.outages import pauses
 from submissions.phases.next_change import next_change
 from submissions.tests import factories
@@ -310,6 +310,7 @@ def test_the_pages_of_the_site_are_kept_until_what_they_show_changes(client):
     boards.make_entry(phase, team, public=0.8)
     assert b"0.8000" in client.get(KEPT["board"]).content
     Phase.objects.update(title="Renamed")
+    Challenge.objects.update(title="Renamed")
     assert all(b"Renamed" in client.get(KEPT[name]).content for name in ("home", "boards", "board", "history", "phase"))
 
 

@@ -266,4 +266,4 @@ def test_the_guide_tells_every_failure(client):
 
 
 def test_the_start_page_says_what_to_do_before_there_is_a_phase(client):
-    assert "There is no phase yet" in text_of(client.get("/"))
+    assert "There is no challenge yet" in text_of(client.get("/"))
