@@ -317,7 +317,6 @@ def world(db):
     return {
         "delivery": delivery.pk, "begun": delivery.pk, "dataset": phase.dataset_id,
         "slug": "p", "pk": submission.pk, "number": 1, "token": "x", "secret": "x", "token_key": token.token_key,
-        "public_id": "case0",
         "upload": upload.json()["id"], "team": team_of(own).name,
         "users": {
             "anonymous": None, "other": other, "own": own, "staff": make_user("staff", is_staff=True),
@@ -338,7 +337,13 @@ def address(name: str, world: dict[str, Any]) -> str:
     patterns = get_resolver().reverse_dict.getlist(name)
     wanted = patterns[0][0][0][1] if patterns else []
     pk = world["upload"] if name.startswith("api_upload") else world["pk"]
-    values = {"secret": "x", "name": named(name), **world, "pk": 1 if name.startswith(("review", "data_file")) else pk}
+    values = {
+        "secret": "x",
+        "name": named(name),
+        "public_id": "case0",
+        **world,
+        "pk": 1 if name.startswith(("review", "data_file")) else pk,
+    }
     return reverse(name, kwargs={key: values[key] for key in wanted})
 
 

@@ -79,7 +79,8 @@ def test_the_kit_holds_the_samples_the_client_and_both_examples(client, phase, s
     predict = kit.read("p/containers/batch-baseline/predict.py").decode()
     assert '"images" / "my-ct"' in predict
     assert '"my-answers.json"' in predict
-    assert "phase=p " in kit.read("p/containers/http-baseline/README.md").decode()
+    readme = "README.md"
+    assert "phase=p " in kit.read(f"p/containers/http-baseline/{readme}").decode()
     cases = json.loads(kit.read("p/cases/cases.json"))
     assert {case["id"] for case in cases} == set(phase.sample_ids())
 
