@@ -50,15 +50,29 @@ class Visitor:
         named = {"X-Request-ID": f"{label}.{secrets.token_hex(8)}", **self._headers, **headers}
         started = time.perf_counter()
         try:
-            self._connection.request(method, path, body=body, headers=named)
-            response = self._connection.getresponse()
-            content = response.read()
+            response, content = self._answered(method, path, body, named)
         except (OSError, http.client.HTTPException):
             self._connection.close()
             return Answer(label, 0, time.perf_counter() - started)
         if etag := response.headers.get("ETag"):
             self._etags[path] = etag
         return Answer(label, response.status, time.perf_counter() - started, content)
+
+    def _answered(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """Ask on the open connection; where the server has closed it for its age meanwhile, on a new one."""
+        is_reused = self._connection.sock is not None
+        try:
+            self._connection.request(method, path, body=body, headers=headers)
+            response = self._connection.getresponse()
+        except (ConnectionError, http.client.BadStatusLine):
+            self._connection.close()
+            if not is_reused:
+                raise
+            self._connection.request(method, path, body=body, headers=headers)
+            response = self._connection.getresponse()
+        return response, response.read()
 
 
 class Load:

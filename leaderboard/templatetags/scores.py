@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import cast
 
 from django import template
 from django.template import Context, Template
@@ -73,7 +74,7 @@ def row_cells(context: Context, row: BoardRow, columns: list[Column]) -> str:
 
 
 def _cell(context: Context, column: Column, row: BoardRow) -> str:
-    inside = conditional_escape(_inside(context, column, row))
+    inside = conditional_escape(cast(str, _inside(context, column, row)))
     if column.name == "team":
         return f'<th scope="row" class="break">{inside}</th>'
     names = " ".join([*(["num"] if column.is_number else []), *([] if column.is_narrow else ["extra"])])
@@ -117,12 +118,9 @@ def value(column: Column, row: BoardRow) -> object:
 
 
 def _cell_template(context: Context, name: str) -> Template:
-    """Return the template of a cell, found once a page."""
-    found: dict[str, Template] = context.render_context.setdefault("cells", {})
-    if name not in found:
-        assert context.template is not None
-        found[name] = context.template.engine.get_template(name)
-    return found[name]
+    """Return the template of a cell; the cached loader has compiled it once."""
+    assert context.template is not None
+    return context.template.engine.get_template(name)
 
 
 # One string a row: as a template, the bars took half of a page's processor time.

@@ -341,6 +341,9 @@ def address(name: str, world: dict[str, Any]) -> str:
         "secret": "x",
         "name": named(name),
         "public_id": "case0",
+        "dataset": 1,
+        "delivery": 1,
+        "begun": pk,
         **world,
         "pk": 1 if name.startswith(("review", "data_file")) else pk,
     }

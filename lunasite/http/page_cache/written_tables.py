@@ -38,6 +38,8 @@ UNSHOWN = frozenset(
         "submissions_worker",
     }
 )
+# Statements on shown tables that change nothing shown: a submission without a score, and whose turn it is in the queue.
+UNSHOWN_STATEMENTS = re.compile(r'INSERT INTO "submissions_submission" |UPDATE "submissions_team" SET "served_at" = ')
 UNSHOWN_APPS = ("account_", "axes_", "django_q_", "http_", "inference_", "knox_", "mfa_")
 
 
@@ -52,12 +54,17 @@ def is_shown(table: str) -> bool:
     return bool(table) and table not in UNSHOWN and not table.startswith(UNSHOWN_APPS)
 
 
+def changes_content(sql: str) -> bool:
+    """Return whether a statement may change what a public page shows."""
+    return is_shown(written_table(sql)) and not UNSHOWN_STATEMENTS.match(sql)
+
+
 def watch(changed: Callable[[], None]) -> Callable[..., Any]:
     """Return a wrapper of a connection's `execute` that calls `changed` after each write of public content."""
 
     def watched(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         result = execute(sql, params, many, context)
-        if isinstance(sql, str) and is_shown(written_table(sql)):
+        if isinstance(sql, str) and changes_content(sql):
             changed()
         return result
 

@@ -17,7 +17,7 @@ from lunasite.http.page_cache import content_version as versions
 from lunasite.http.page_cache import views
 from lunasite.http.page_cache.pages import KeptPage, Pages
 from lunasite.http.page_cache.views import PAGES, kept_for_visitors
-from lunasite.http.page_cache.written_tables import is_shown, written_table
+from lunasite.http.page_cache.written_tables import changes_content, is_shown, written_table
 from submissions.models import Challenge, Phase, Team
 from submissions.outages import pauses
 from submissions.phases.next_change import next_change
@@ -52,6 +52,18 @@ def test_the_table_that_a_statement_writes_is_known(sql, table):
 )  # fmt: skip
 def test_a_table_is_public_content_unless_it_is_listed(table, shown):
     assert is_shown(table) is shown
+
+
+def test_a_submission_without_a_score_changes_no_page(db):
+    with CaptureQueriesContext(connection) as queries:
+        submission = factories.make_submission()
+    sent = [query["sql"] for query in queries if written_table(query["sql"]) == "submissions_submission"]
+    assert [changes_content(sql) for sql in sent if sql.startswith("INSERT")] == [False]
+    with CaptureQueriesContext(connection) as queries:
+        type(submission).objects.update(is_hidden=True)
+        Team.objects.update(served_at=timezone.now())
+        Team.objects.update(name="new")
+    assert [changes_content(query["sql"]) for query in queries] == [True, False, True]
 
 
 def page(body=b"x", version="v", until=10.0):
