@@ -179,7 +179,7 @@ class DockerEngine:
         api = self._client.api
         answer = api.post(f"{api.base_url}/{path}", json=body, timeout=self._timeout_s)
         api._raise_for_status(answer)
-        return cast(dict[str, Any], answer.json())
+        return cast(dict[str, Any], answer.json() if answer.content else {})
 
     @guarded
     def stat(self, container_id: str, path: str) -> tuple[int, str]:
@@ -196,11 +196,14 @@ class DockerEngine:
     def start(self, container_id: str, *, is_untrusted: bool = False) -> None:
         """Start it. Raises ContainerFault(CONTAINER_START) when their image's command cannot be run."""
         try:
-            self._client.api.start(container_id)
+            self._start(container_id)
         except APIError as error:
             if is_untrusted and names_the_image(str(error)):
                 raise start_fault(error) from error
             raise
+
+    def _start(self, container_id: str) -> None:
+        self._client.api.start(container_id)
 
     @guarded
     def state(self, container_id: str) -> ContainerState:

@@ -12,13 +12,15 @@ import os
 import resource
 import threading
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from submissions.runner.base import EngineFault
 from submissions.runner.engine.docker import CALL_TIMEOUT_S, DockerEngine, guarded
+from submissions.runner.engine.oom_watch import OomWatch, watch_of
 from submissions.runner.engine.seccomp import seccomp_profile
-from submissions.runner.values import MIB, ContainerSpec, OutputVolume, OwnContainer
+from submissions.runner.values import MIB, ContainerSpec, ContainerState, OutputVolume, OwnContainer
 
 API = "v4.0.0/libpod"
 CPU_PERIOD_US = 100_000
@@ -32,6 +34,7 @@ OPEN_FILES = 4096
 PROCESSES_OF_A_USER = int(Path("/proc/sys/kernel/pid_max").read_text())
 # Podman writes none where there is no network, and would leave the image's own.
 RESOLV_CONF = "nameserver 127.0.0.1\nsearch .\n"
+INITS = ("/usr/bin/docker-init", "/usr/bin/tini-static")
 REGISTRY = "docker.io/library/"
 TMPFS_MARK = "-tmpfs-"
 NO_GPU = "podman gives no GPU here: run phases with a GPU on a Docker engine."
@@ -53,6 +56,8 @@ class PodmanEngine(DockerEngine):
 
     def __init__(self, base_url: str | None, state_dir: Path, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
         self._state_dir = state_dir
+        self._oom: dict[str, OomWatch] = {}
+        self._killed: set[str] = set()
         super().__init__(base_url, timeout_s=timeout_s)
 
     def twin(self) -> PodmanEngine:
@@ -90,6 +95,30 @@ class PodmanEngine(DockerEngine):
                 self.remove_volume(volume.name)
             raise
 
+    def _start(self, container_id: str) -> None:
+        self._posted(f"{API}/containers/{container_id}/init", {})
+        if watch := watch_of(self._client.api.inspect_container(container_id)["State"]["Pid"]):
+            self._oom[container_id] = watch
+        super()._start(container_id)
+
+    def state(self, container_id: str) -> ContainerState:
+        state = super().state(container_id)
+        if container_id not in self._oom:
+            return state
+        exit_code = None if state.running else 0 if container_id in self._killed else state.exit_code
+        return replace(state, oom_killed=self._oom[container_id].has_killed(exit_code))
+
+    def kill(self, container_id: str) -> None:
+        if container_id in self._oom:
+            self._oom[container_id].look()
+        self._killed.add(container_id)
+        super().kill(container_id)
+
+    def close(self) -> None:
+        for watch in self._oom.values():
+            watch.close()
+        super().close()
+
     def remove(self, container_id: str) -> None:
         """Remove it with the volumes of its own; one that is gone already is fine: the reaper finds what it left."""
         try:
@@ -97,6 +126,8 @@ class PodmanEngine(DockerEngine):
         except EngineFault:
             mounts = []
         super().remove(container_id)
+        if watch := self._oom.pop(container_id, None):
+            watch.close()
         for name in (mount.get("Name") or "" for mount in mounts):
             if TMPFS_MARK in name:
                 self.remove_volume(name)
@@ -184,6 +215,7 @@ def container_options(spec: ContainerSpec, own_volumes: list[OutputVolume], log_
         "env": dict(spec.environment),
         "httpproxy": False,
         "init": True,
+        **_init(),
         "restart_policy": "no",
         "stop_timeout": 0,
         "systemd": "false",
@@ -212,6 +244,11 @@ def container_options(spec: ContainerSpec, own_volumes: list[OutputVolume], log_
     if spec.runtime:
         options["oci_runtime"] = spec.runtime
     return options
+
+
+def _init() -> dict[str, str]:
+    """Return the init that tells by its exit code that a command could not be run; podman's own does not."""
+    return next(({"init_path": path} for path in INITS if Path(path).is_file()), {})
 
 
 def _network(spec: ContainerSpec) -> dict[str, Any]:

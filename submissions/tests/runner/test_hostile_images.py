@@ -20,6 +20,7 @@ BASE = "FROM python:3.11-slim\nENV PYTHONPATH=/hostile PYTHONUNBUFFERED=1\nCOPY 
 FILLERS = ("fills_disk", "fills_inodes", "floods_the_log")
 DISK_ALLOWANCE_BYTES = 100 << 20
 DISK_LOOKS = 3
+PODMAN_TAKES = 3
 # What another engine could do worse than Docker: its limits, its namespaces, what it says of an end. The rest is ours.
 # One variant of each: an engine call of podman takes its time.
 ON_EVERY_ENGINE = (
@@ -32,6 +33,8 @@ def pytest_generate_tests(metafunc):
     variants = hostile_variants()
     firsts = list({variant.name: variant for variant in reversed(variants)}.values())
     some = [variant for variant in firsts if variant.name in ON_EVERY_ENGINE]
+    # A child that is killed for memory, which its parent keeps to itself, is another thing to notice.
+    some += [variant for variant in variants if str(variant) == "eats_memory-silent_child"]
     pairs = [
         pytest.param(engine.values[0], hostile, marks=engine.marks, id=f"{hostile}-{engine.values[0]}")
         for engine in ENGINES
@@ -86,7 +89,7 @@ def test_hostile_model_ends_in_its_verdict(hostile, base, bench):
     bench.drop()
     assert code in (expected["code"], *expected.get("or", ())), outcome
     assert bench.left_behind() == []
-    assert seconds < expected.get("within_s", 20)
+    assert seconds < expected.get("within_s", 20) * (PODMAN_TAKES if bench.is_podman else 1)
     if code is None:
         assert len(outcome.answers) == len(request.cases)
         if "answer" in expected:
