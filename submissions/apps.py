@@ -6,4 +6,4 @@ class SubmissionsConfig(AppConfig):
 
     def ready(self) -> None:
         from submissions.accounts import groups, lockout_mail, tokens, usernames  # noqa: F401  connect their signals
-        from submissions.notices import evaluations  # noqa: F401  so do these
+        from submissions.notices import evaluations, news  # noqa: F401  so do these

@@ -15,6 +15,7 @@ from submissions.actions.heartbeat import Heartbeat
 from submissions.mail import send_or_retry
 from submissions.models import Evaluation, Incident
 from submissions.notices import evaluations as evaluation_notices
+from submissions.notices import news as news_notices
 from submissions.scoring import Outcome
 
 
@@ -57,6 +58,11 @@ def engine_probes(cluster: str) -> list[actions.Probe]:
 def tell_of_evaluation(evaluation_id: int) -> None:
     """Tell the team how an evaluation ended: message, mail, webhooks."""
     evaluation_notices.tell_of_evaluation(evaluation_id)
+
+
+def tell_of_news(post_id: int) -> None:
+    """Tell those who take part in a challenge of its news: message, mail, webhooks."""
+    news_notices.tell_of_news(post_id)
 
 
 def to_alert() -> QuerySet[Any]:
