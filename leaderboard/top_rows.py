@@ -9,8 +9,8 @@ from django.db.models import Exists, FloatField, OuterRef, Q, Subquery
 
 from leaderboard.boards import Board
 from leaderboard.models import Standing
-from leaderboard.ranking import ENTRY_ORDER, RankedEntry
-from leaderboard.standings import LIGHT, BoardRow, load_rows, ranked, row_of
+from leaderboard.ranking import ENTRY_ORDER, LIGHT, RankedEntry, ranked
+from leaderboard.standings import BoardRow, load_rows, row_of
 from submissions.models import Case, Phase, Split
 from submissions.scoring import METRICS
 

@@ -65,8 +65,8 @@ def standing_of(submission: Submission, user: Any) -> EntryStanding:
         return None if row is None or own is None else _change(row, scores[row["submission_id"]], own, sign)
 
     is_shown = _shows_board(submission.phase, user)
-    rank = _rank(board, submission, rows) if is_shown else (None, None, False)
-    return EntryStanding(board.split, own, *rank, change(last), change(best))
+    rank, n_entries, is_ranked = _rank(board, submission, rows) if is_shown else (None, None, False)
+    return EntryStanding(board.split, own, rank, n_entries, is_ranked, change(last), change(best))
 
 
 def _shows_board(phase: Phase, user: Any) -> bool:

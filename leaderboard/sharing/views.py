@@ -20,7 +20,7 @@ EMBEDDED_ROWS = 10
 
 @require_safe
 @xframe_options_exempt
-@csp_replace({"frame-ancestors": ["*"], "form-action": ["'none'"], "connect-src": ["'none'"]})
+@csp_replace({"frame-ancestors": ["*"], "form-action": ["'none'"], "connect-src": ["'none'"]})  # type: ignore[arg-type]
 def embed(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the top of a board for a frame in any other site; its links open outside the frame."""
     board = open_board(slug)
@@ -30,7 +30,7 @@ def embed(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
-@csp_replace({"default-src": ["'none'"], "script-src": ["'none'"], "style-src": ["'none'"], "img-src": ["'none'"]})
+@csp_replace({"default-src": ["'none'"], "script-src": ["'none'"], "style-src": ["'none'"], "img-src": ["'none'"]})  # type: ignore[arg-type]
 def badge(request: HttpRequest, slug: str, team: str) -> HttpResponse:
     """Draw a team's rank as an SVG. team: number or name of a team on the board."""
     board = open_board(slug)

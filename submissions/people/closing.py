@@ -129,7 +129,8 @@ def _addresses(user: User) -> list[str]:
 def _pseudonymise(user: User, pseudonym: str) -> None:
     """Delete what belongs to the person alone, and leave of the account a row with a made-up name."""
     for model in (EmailAddress, Authenticator, Profile, MailChoice, Message, Webhook):
-        model._default_manager.filter(user=user).delete()  # type: ignore[attr-defined]
+        manager: Any = model._default_manager  # type: ignore[attr-defined]
+        manager.filter(user=user).delete()
     Participation.objects.filter(user=user).update(request="")
     _cut_links(user)
     user.username, user.email, user.first_name, user.last_name = pseudonym, "", "", ""
@@ -142,7 +143,8 @@ def _pseudonymise(user: User, pseudonym: str) -> None:
 
 def _cut_links(user: User) -> None:
     """Set to nothing every reference that may be empty, such as that of a model call in the log of calls."""
-    for relation in get_user_model()._meta.get_fields(include_hidden=True):
+    relations: Any = get_user_model()._meta.get_fields(include_hidden=True)
+    for relation in relations:
         if getattr(relation, "on_delete", None) is models.SET_NULL:
-            rows: Any = relation.related_model._default_manager  # type: ignore[union-attr]
+            rows: Any = relation.related_model._default_manager
             rows.filter(**{relation.field.name: user}).update(**{relation.field.name: None})

@@ -22,7 +22,8 @@ def entries_of(team: Team, user: Any) -> list[dict[str, Any]]:
     """Return (phase, number of submissions, date of the last), the newest first, of phases that the reader may see."""
     sent = Submission.objects.filter(team=team, phase__in=Phase.objects.visible_to(user)).order_by()
     counted = sent.values("phase__slug", "phase__title").annotate(count=Count("pk"), last=Max("created_at"))
-    return list(counted.order_by("-last")[:MOST_ROWS])
+    rows: Any = counted.order_by("-last")[:MOST_ROWS]
+    return list(rows)
 
 
 def images_of(team: Team) -> list[Submission]:

@@ -55,7 +55,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
         is_teams = form.cleaned_data["owner"] == "team"
         owner: dict[str, Any] = {"team" if is_teams else "user": team if is_teams else request.user}
         given = {name: form.cleaned_data[name] for name in ("url", "kinds")}
-        hook = Webhook.objects.create(made_by=request.user, **given, **owner)
+        hook = Webhook.objects.create(made_by_id=request.user.pk, **given, **owner)
     return _page(request, WebhookForm(team_name=name), 201, hook)
 
 
