@@ -66,6 +66,6 @@ SITEMAPS = {"pages": Pages(), "phases": PhaseSitemap("phase"), "boards": PhaseSi
 
 crawler_urls = [
     path("robots.txt", robots, name="robots"),
-    path("sitemap.xml", sitemap, {"sitemaps": SITEMAPS}, name="sitemap"),
+    path("sitemap.xml", require_safe(sitemap), {"sitemaps": SITEMAPS}, name="sitemap"),
     path("favicon.ico", favicon, name="favicon"),
 ]

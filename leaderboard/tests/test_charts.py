@@ -95,11 +95,11 @@ def test_a_score_outside_the_scale_stays_in_the_picture(scale, at):
 @pytest.mark.parametrize(
     ("column", "cell"),
     [
-        (Column("x", lambda row: "<b>x", is_number=True), '<td class="num">&lt;b&gt;x</td>'),
-        (Column("x", lambda row: None), "<td>–</td>"),
+        (Column("x", lambda row: "<b>x", is_number=True), '<td class="num extra">&lt;b&gt;x</td>'),
+        (Column("x", lambda row: None), '<td class="extra">–</td>'),
         (
             Column("x", lambda row: None, cell=lambda row, view: f"{row.team} & {view.metric}"),
-            "<td>&lt;i&gt; &amp; auc</td>",
+            '<td class="extra">&lt;i&gt; &amp; auc</td>',
         ),
         (
             Column("team", lambda row: None, cell="leaderboard/cells/team.html"),

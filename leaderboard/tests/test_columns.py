@@ -53,7 +53,7 @@ def test_the_model_and_its_links_are_shown_and_not_followed(client):
     phase = make_phase()
     method = {"model_name": "LungNet", "model_version": "2", "code_url": "https://x.org/code", "paper_url": ""}
     make_entry(phase, make_team("a"), public=0.8, **method)
-    text = client.get(URL).content.decode()
+    text = " ".join(client.get(URL).content.decode().split())
     assert "LungNet 2" in text
     assert '<a href="https://x.org/code" rel="nofollow noopener noreferrer">code' in text
     (row,) = client.get("/api/v1/leaderboard?phase=lesions").json()["rows"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, NamedTuple
 
 import pytest
@@ -342,7 +343,7 @@ def address(name: str, world: dict[str, Any]) -> str:
         "name": named(name),
         "public_id": "case0",
         "dataset": 1,
-        "delivery": 1,
+        "delivery": uuid.UUID(int=1),
         "begun": pk,
         **world,
         "pk": 1 if name.startswith(("review", "data_file")) else pk,

@@ -27,7 +27,7 @@ from submissions.uploads.checks import HEAD_BYTES, check_beginning, declared_dig
 
 MAX_NUMBERS = 1000
 # Predictions arrive in one request; the site alone keeps some while it asks.
-PURPOSES = [(purpose.value, purpose.label) for purpose in (Upload.Purpose.IMAGE, Upload.Purpose.MODEL)]
+PURPOSES = [(purpose.value, purpose.label) for purpose in Upload.Purpose if purpose != Upload.Purpose.PREDICTIONS]
 
 
 class NewUploadSerializer(serializers.Serializer[Any]):

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, Value, When
+from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, Subquery, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from lunasite.http.page_cache.views import kept_for_visitors
-from submissions.models import Challenge, Phase, Submission
+from submissions.models import Challenge, ChallengeImage, Phase, Submission
 from submissions.phases.next_change import next_change
 
 PER_PAGE = 12
@@ -63,16 +63,16 @@ def _in_order(user: Any, now: datetime) -> Any:
     is_open = Exists(phases.filter(Q(closes_at__isnull=True) | Q(closes_at__gt=now), opens_at__lte=now))
     is_coming = ~Exists(phases.filter(opens_at__lte=now))
     order = Case(When(is_open, then=Value(0)), When(is_coming, then=Value(1)), default=2, output_field=IntegerField())
-    return Challenge.objects.visible_to(user).annotate(order=order).order_by("order", "-created_at", "slug")
+    logo = ChallengeImage.objects.filter(challenge=OuterRef("pk"), is_logo=True).values("name")[:1]
+    rows = Challenge.objects.visible_to(user).annotate(order=order, logo_name=Subquery(logo))
+    return rows.order_by("order", "-created_at", "slug")
 
 
-def cards_of(challenges: Iterable[Challenge], user: Any) -> list[ChallengeCard]:
+def cards_of(challenges: Iterable[Any], user: Any) -> list[ChallengeCard]:
     """Return a card for each challenge, with its visible phases, its entries and its logo."""
-    cards = {challenge.pk: ChallengeCard(challenge) for challenge in challenges}
+    cards = {challenge.pk: ChallengeCard(challenge, logo=challenge.logo_name or "") for challenge in challenges}
     for phase in Phase.objects.visible_to(user).filter(challenge__in=cards).select_related("dataset"):
         cards[phase.challenge_id].phases.append(phase)
-    for pk, name in Challenge.objects.filter(pk__in=cards, images__is_logo=True).values_list("pk", "images__name"):
-        cards[pk].logo = name
     of_phase = {phase.pk: card for card in cards.values() for phase in card.phases}
     sent = Submission.objects.filter(phase__in=of_phase, is_baseline=False, is_hidden=False)
     for phase_id, count in sent.order_by().values_list("phase").annotate(count=Count("pk")):

@@ -18,9 +18,7 @@ MEANINGS = {
     "coordz": ("mm", "Patient space, LPS as in ITK: grows to the patient's head."),
     "truth": ("text", "The reference standard of a sample case."),
     "file": ("text", "The image's name beside cases.json; several cases may share one."),
-    "point_xyz_mm": ("mm", "Where the lesion is: x, y, z in patient space, LPS as in ITK."),
     "series": ("text", "The scan's id: cases of one scan share it."),
-    "lesion": ("number", "The number of the lesion in its scan."),
     "Gender": ("Male or Female", "As in the scan's header."),
     "Age_at_StudyDate": ("years", "Age on the day of the scan."),
     "StudyDate": ("YYYYMMDD", "The day of the scan."),
@@ -59,8 +57,9 @@ def _samples(phase: Phase) -> Iterator[Column]:
 def _facts(phase: Phase) -> Iterator[Column]:
     """Yield the fields that the sample cases really have."""
     names: dict[str, None] = {}
+    meanings = MEANINGS | phase.kind.fact_meanings
     for facts in phase.dataset.cases.filter(split=Split.SAMPLE).values_list("facts", flat=True):
         for name, value in facts.items():
             names |= dict.fromkeys(value if isinstance(value, dict) else [name])
     for name in names:
-        yield Column(CASES, name, *MEANINGS.get(name, ("", "A value of the dataset, as its organisers gave it.")))
+        yield Column(CASES, name, *meanings.get(name, ("", "A value of the dataset, as its organisers gave it.")))

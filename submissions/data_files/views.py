@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -20,7 +21,7 @@ from submissions.data_files.counts import counts_of
 from submissions.data_files.dictionary import dictionary_of
 from submissions.data_files.forms import DataFileForm
 from submissions.data_files.receiving import FIELD, FORM_BYTES, DataFileUploadHandler
-from submissions.models import Challenge, Phase
+from submissions.models import Challenge, Phase, Split
 from submissions.models.access import may
 from submissions.participation.terms import terms_of
 from submissions.storage.base import StorageError
@@ -67,14 +68,18 @@ def _terms_are_met(user: Any, challenge: Challenge) -> bool:
     return may(user, CHANGE, challenge) or terms_of(challenge, user).are_met
 
 
+IS_SAMPLE = Q(split=Split.SAMPLE)
+
+
 def _handed_out(phase: Phase, user: Any) -> dict[str, Any]:
     """Return what a phase hands out of its dataset."""
     view = phase.view_of(user, timezone.now())
-    samples = list(phase.dataset.sample_cases().only("public_id", "image")[: SHOWN_SAMPLES + 1])
+    samples = list(phase.dataset.sample_cases().only("public_id", "image", "dataset_id")[: SHOWN_SAMPLES + 1])
     return {
         "phase": phase,
-        "n_cases": phase.dataset.scored_cases().count(),
-        "n_samples": phase.dataset.sample_cases().count(),
+        **phase.dataset.cases.aggregate(
+            n_cases=Count("pk", filter=~IS_SAMPLE), n_samples=Count("pk", filter=IS_SAMPLE)
+        ),
         "samples": samples[:SHOWN_SAMPLES],
         "has_more": len(samples) > SHOWN_SAMPLES,
         "counts": counts_of(phase, view),

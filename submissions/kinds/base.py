@@ -142,6 +142,8 @@ class Kind(ABC):
     # Request fields that a participant may choose to leave out.
     optional_fields: ClassVar[tuple[str, ...]] = ()
     batch: ClassVar[BatchFiles | None] = None
+    # For the data dictionary: (unit, meaning) of each of a case's facts that has a name of the kind's own.
+    fact_meanings: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     # The ground-truth table
 

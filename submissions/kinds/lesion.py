@@ -103,6 +103,10 @@ class LesionKind(ClassificationKind):
     class_names = ("benign", "malignant")
     n_values = 1
     id_columns = ("annotationid", "id")
+    fact_meanings = {
+        "lesion": ("number", "The number of the lesion in its scan."),
+        "point_xyz_mm": ("mm", "Where the lesion is: x, y, z in patient space, LPS as in ITK."),
+    }
     metrics = (
         "auc", "sensitivity_at_95_specificity", "specificity_at_95_sensitivity", "average_precision", "brier", "ece",
         "calibration_slope", "calibration_intercept", "log_loss", "accuracy", "precision", "recall", "specificity",

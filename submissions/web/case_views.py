@@ -61,17 +61,15 @@ def case_list(request: HttpRequest, pk: Any) -> HttpResponse:
         "outcomes": outcome_counts(of_split),
         "n": len(of_split),
         "sees_counted": set(splits_shown(submission.phase, request.user, now)) > {"sample"},
-        "others": _other_entries(request, submission),
+        "others": _other_entries(submission),
         "has_pictures": any(each.has_picture for each in results),
     }
     return render(request, "submissions/cases.html", context)
 
 
-def _other_entries(request: HttpRequest, submission: Submission) -> list[Submission]:
-    """Return the scored entries of the same team and phase, the newest first."""
-    rows = Submission.objects.visible_to(request.user).filter(
-        phase=submission.phase, team=submission.team, evaluations__is_current=True
-    )
+def _other_entries(submission: Submission) -> list[Submission]:
+    """Return the scored entries of the same team and phase, the newest first: who sees one of them sees all."""
+    rows = Submission.objects.filter(phase=submission.phase_id, team=submission.team_id, evaluations__is_current=True)
     return list(rows.exclude(pk=submission.pk).order_by("-created_at")[:MOST_CHOICES])
 
 
@@ -108,7 +106,7 @@ def one_case(request: HttpRequest, pk: Any) -> HttpResponse:
 def case_differences(request: HttpRequest, pk: Any) -> HttpResponse:
     """List the cases on which two entries of a team differ most."""
     submission, now = _submission(request, pk), timezone.now()
-    others = _other_entries(request, submission)
+    others = _other_entries(submission)
     other = _other_entry(request, submission)
     results = case_results(submission, request.user, now)
     pairs = differences(results, case_results(other, request.user, now)) if other else []

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 
 from submissions.tests.factories import GOOD, csv_file, evaluated, make_member, make_phase
@@ -40,7 +41,7 @@ def test_a_lapsed_session_asks_for_the_file_again(client):
 
 def test_an_old_token_keeps_what_was_typed_and_it_can_be_sent_again(address):
     browser = Client(enforce_csrf_checks=True)
-    browser.login(username="ann", password="a-long-password")
+    browser.force_login(get_user_model().objects.get(username="ann"))
     answer = browser.post(address, TYPED | {"csrfmiddlewaretoken": "x" * 64}, headers=HERE)
     text = text_of(answer, 403)
     assert "open for too long" in text
@@ -54,7 +55,7 @@ def test_an_old_token_keeps_what_was_typed_and_it_can_be_sent_again(address):
 def test_a_strangers_form_does_not_come_back_with_a_token(address, headers):
     """Else one click on the answer would do what the CSRF check is there to stop."""
     browser = Client(enforce_csrf_checks=True)
-    browser.login(username="ann", password="a-long-password")
+    browser.force_login(get_user_model().objects.get(username="ann"))
     text = text_of(browser.post(address, TYPED, headers={"Accept": "text/html"} | headers), 403)
     assert "Lung" not in text
     assert "Send it again" not in text

@@ -277,4 +277,4 @@ def test_a_resample_without_positives_has_no_specificity_at_a_sensitivity():
 def test_only_curves_with_a_line_of_chance_have_a_diagonal():
     axes = {name: curve.chart for name, curve in CURVES.items() if curve.chart}
     assert {name for name, chart in axes.items() if chart.has_diagonal} == {"roc", "reliability"}
-    assert axes["roc"].x_ticks == (0.0, 0.25, 0.5, 0.75, 1.0)
+    assert axes["roc"].x_ticks == (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

@@ -225,6 +225,7 @@ def test_a_local_address_serves_an_attachment_nobody_renders(client: Client):
     assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
 
 
+@pytest.mark.django_db  # the page of an error has the site's navigation
 def test_a_local_address_runs_out_and_cannot_be_changed(client: Client):
     key = storage.new_key("image.tar")
     storage.stream_in(key, [b"x"])
