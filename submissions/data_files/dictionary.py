@@ -57,7 +57,7 @@ def _samples(phase: Phase) -> Iterator[Column]:
 def _facts(phase: Phase) -> Iterator[Column]:
     """Yield the fields that the sample cases really have."""
     names: dict[str, None] = {}
-    meanings = MEANINGS | phase.kind.fact_meanings
+    meanings = {**MEANINGS, **phase.kind.fact_meanings}
     for facts in phase.dataset.cases.filter(split=Split.SAMPLE).values_list("facts", flat=True):
         for name, value in facts.items():
             names |= dict.fromkeys(value if isinstance(value, dict) else [name])
