@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from leaderboard.boards import Board, shown_metrics
 from leaderboard.columns import COLUMNS
 from leaderboard.standings import BoardRow
-from lunasite.http.csv_export import as_csv
+from lunasite.http.files.csv_export import as_csv
 
 # The most rows of a CSV; more rows are available page by page.
 MAX_ROWS = 5000

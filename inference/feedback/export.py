@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from inference.models import Feedback
-from lunasite.http.csv_export import csv_line, csv_lines
+from lunasite.http.files.csv_export import csv_line, csv_lines
 
 COLUMNS = (
     "id", "at", "picture", "sha256", "predicted_class", "is_correct", "label", "confidence", "note",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lunasite.http.csv_export import as_csv
+from lunasite.http.files.csv_export import as_csv
 from submissions.scoring import preferred_interval
 
 HEADER = ("section", "split", "name", "metric", "value", "low", "high", "n")

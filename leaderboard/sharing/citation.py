@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from leaderboard.boards import Board
 from leaderboard.export import MAX_ROWS
 from leaderboard.standings import all_rows
-from lunasite.http.csv_export import as_csv
+from lunasite.http.files.csv_export import as_csv
 
 FORMAT = "1.2.0"
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from leaderboard.sharing.boards import open_board
 from leaderboard.sharing.citation import board_digest
-from lunasite.http.csv_export import as_csv
+from lunasite.http.files.csv_export import as_csv
 
 from .boards import make_entry, make_phase, make_team
 

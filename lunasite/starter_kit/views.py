@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.views.decorators.http import require_safe
 
-from lunasite.http.ranges import ranged_file
+from lunasite.http.files.ranges import ranged_file
 from lunasite.starter_kit.archive import digest_of, kit_file
 from lunasite.starter_kit.contents import contents_of
 from submissions.models import Phase

@@ -15,7 +15,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from lunasite.http.errors import ApiError
-from lunasite.http.ranges import ranged_file
+from lunasite.http.files.ranges import ranged_file
 from submissions.data_files.actions import add_data_file, withdraw_data_file
 from submissions.data_files.counts import counts_of
 from submissions.data_files.dictionary import dictionary_of

@@ -7,8 +7,8 @@ import json
 
 from django.http import HttpResponse
 
-from lunasite.http.csv_export import as_csv
 from lunasite.http.errors import ApiError
+from lunasite.http.files.csv_export import as_csv
 from submissions.actions.staff.reveal import truth_of
 from submissions.intake.csv.predictions import CsvProblems, template
 from submissions.models import Phase

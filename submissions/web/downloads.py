@@ -11,7 +11,7 @@ from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from lunasite.http.ranges import ranged_file
+from lunasite.http.files.ranges import ranged_file
 from submissions.storage.base import MissingFile
 from submissions.storage.files import store
 from submissions.storage.local import DOWNLOAD_SALT

@@ -8,7 +8,7 @@ from defusedcsv import csv as defusedcsv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunasite.http.csv_export import as_csv, csv_line, escape_formula
+from lunasite.http.files.csv_export import as_csv, csv_line, escape_formula
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠", "｜", "％")
 UNSEEN = ("", "\ufeff", " ", "\u00a0", "\u200b", " \u200b")

@@ -5,7 +5,7 @@ import os
 import pytest
 from django.test import RequestFactory
 
-from lunasite.http.ranges import ranged_file
+from lunasite.http.files.ranges import ranged_file
 
 BODY = bytes(range(256)) * 4096  # 1 MiB: several pieces
 SHA256 = "ab" * 32

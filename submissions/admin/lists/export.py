@@ -9,7 +9,7 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 
-from lunasite.http.csv_export import as_csv
+from lunasite.http.files.csv_export import as_csv
 from submissions.models import Evaluation, Submission
 
 EVALUATION_COLUMNS = (

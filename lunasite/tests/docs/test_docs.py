@@ -18,7 +18,7 @@ from submissions.management.generated_docs.state_diagram import (
 )
 from submissions.models import Evaluation
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")]
 READERS = {name for name in vars(Env) if not name.startswith("_")}
 
