@@ -81,6 +81,7 @@ chaos: .venv/ready-dev ## kill workers at random moments over CSVs and container
 	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/chaos_csv.py --kills 200
 	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/chaos_containers.py --kills 50
 	@PYTHONPATH=. $(PY) benchmarks/chaos_outages.py
+	@PYTHONPATH=. $(PY) benchmarks/chaos_upgrade.py
 
 chaos-outages: .venv/ready-dev ## take storage, database, hosts away under load; prints fault, lost, doubled, by hand, seconds
 	@PYTHONPATH=. $(PY) benchmarks/chaos_outages.py
