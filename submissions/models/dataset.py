@@ -59,6 +59,11 @@ class Dataset(models.Model):
         """Return the counted cases in the dataset's order; sample cases are scored apart and never counted."""
         return self.cases.exclude(split=Split.SAMPLE).order_by("position")
 
+    def case_counts(self) -> dict[str, int]:
+        """Return the number of cases of each split, in one query."""
+        rows = self.cases.order_by().values_list("split").annotate(count=models.Count("pk"))
+        return {split.value: 0 for split in Split} | dict(rows)
+
     def sample_cases(self) -> models.QuerySet[Case]:
         return self.cases.filter(split=Split.SAMPLE).order_by("position")
 

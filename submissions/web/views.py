@@ -58,21 +58,23 @@ def phase_of(request: HttpRequest, slug: str) -> Phase:
 def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, Any]:
     """Return what the phase page shows: the task, the tries left, the forms."""
     now, user = timezone.now(), request.user
-    tries = quota.allowances(phase, team_of(user), user, now) if user.is_authenticated else []  # type: ignore[arg-type]
+    team = team_of(user)  # type: ignore[arg-type]
+    tries = quota.allowances(phase, team, user, now) if user.is_authenticated else []  # type: ignore[arg-type]
+    counts = phase.dataset.case_counts()
     return {
-        **participation_context(phase, user),
+        **participation_context(phase, user, team),
         "phase": phase,
         "now": now,
         "is_open": phase.is_open(now),
         "has_ended": phase.has_ended(now),
         "allowances": tries,
-        "storage": budget_of(team_of(user)) if user.is_authenticated else None,  # type: ignore[arg-type]
+        "storage": budget_of(team) if user.is_authenticated else None,
         "used_up": quota.first_used_up(tries),
-        "has_private": phase.has_private_cases(),
+        "has_private": counts[Split.PRIVATE] > 0,
         "state": phase.state(now),
         "step": f"{phase.step_of_ladder:g}",
-        "n_cases": phase.dataset.scored_cases().count(),
-        "n_samples": phase.dataset.sample_cases().count(),
+        "n_cases": sum(counts.values()) - counts[Split.SAMPLE],
+        "n_samples": counts[Split.SAMPLE],
         "ranking": METRICS[phase.ranking_metric],
         "metrics": metrics_of(phase.kind.name),
         "limits": phase.limits(),
