@@ -63,12 +63,15 @@ def test_each_part_has_its_own_identity_and_only_its_rights(compose_folder):
     identities = {
         entry["name"]: entry for entry in json.loads((compose_folder / "secrets/s3.json").read_text())["identities"]
     }
-    assert set(identities) == {"setup", "web", "worker"}
+    assert set(identities) == {"setup", "web", "worker", "importer"}
     assert not {"Admin", "Write:datasets"} & set(identities["worker"]["actions"])
+    assert "Admin" not in identities["importer"]["actions"]
     assert "Admin" not in identities["web"]["actions"]
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     owners = [name for name, service in services.items() if "postgres_owner_password" in service.get("secrets", [])]
     assert owners == ["postgres", "setup", "backup"]
+    importers = [name for name, service in services.items() if "s3_importer" in service.get("secrets", [])]
+    assert importers == ["worker-evaluations"]  # and no worker that runs participants' images
     published = {name: service["networks"] for name, service in services.items()}
     assert published["postgres"] == ["database"]
     assert "front" not in published["worker-containers"]
