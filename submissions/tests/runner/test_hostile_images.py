@@ -20,7 +20,8 @@ BASE = "FROM python:3.11-slim\nENV PYTHONPATH=/hostile PYTHONUNBUFFERED=1\nCOPY 
 FILLERS = ("fills_disk", "fills_inodes", "floods_the_log")
 DISK_ALLOWANCE_BYTES = 100 << 20
 DISK_LOOKS = 3
-PODMAN_TAKES = 3
+# Those of expected.json are for Docker on an idle machine; podman, or two busy cores, may take up to thrice as long.
+PATIENCE = 3
 # What another engine could do worse than Docker: its limits, its namespaces, what it says of an end. The rest is ours.
 # One variant of each: an engine call of podman takes its time.
 ON_EVERY_ENGINE = (
@@ -89,7 +90,7 @@ def test_hostile_model_ends_in_its_verdict(hostile, base, bench):
     bench.drop()
     assert code in (expected["code"], *expected.get("or", ())), outcome
     assert bench.left_behind() == []
-    assert seconds < expected.get("within_s", 20) * (PODMAN_TAKES if bench.is_podman else 1)
+    assert seconds < expected.get("within_s", 20) * PATIENCE
     if code is None:
         assert len(outcome.answers) == len(request.cases)
         if "answer" in expected:
