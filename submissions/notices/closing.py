@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from submissions.database_clock import database_now
 from submissions.models import Phase
 from submissions.models.messages import Kind
-from submissions.notices.people import taking_part
+from submissions.notices.people import taking_part, teams_taking_part
 from submissions.notices.sending import Notice, tell
 
 # A run of the periodic job tells so many; the next goes on with those who have not heard.
@@ -46,4 +46,5 @@ def closing_notice(phase: Phase, kind: Kind, days: int) -> Notice:
         "evaluation at that moment is still scored.",
         f"/phases/{phase.slug}/",
         {"phase": phase.slug, "closes_at": phase.closes_at.isoformat(timespec="seconds")},
+        teams_taking_part([phase]),
     )  # fmt: skip

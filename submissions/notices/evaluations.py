@@ -51,6 +51,7 @@ def scored_notice(evaluation: Evaluation) -> Notice:
         f"The submission {submission} of team {submission.team} in {phase} was scored. {text}",
         f"/submissions/{submission.pk}/",
         {**_facts(submission), "metric": phase.ranking_metric, "public_score": value},
+        frozenset({submission.team_id}),
     )  # fmt: skip
 
 
@@ -66,6 +67,7 @@ def failed_notice(evaluation: Evaluation) -> Notice:
         f"{evaluation.failure_code}. {sentence}{'' if is_said else f' {counted}'}",
         f"/submissions/{submission.pk}/",
         {**_facts(submission), "failure_code": evaluation.failure_code, "try_counts": submission.try_counts},
+        frozenset({submission.team_id}),
     )  # fmt: skip
 
 

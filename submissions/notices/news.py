@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.dispatch import receiver
 from django_q.tasks import async_task
 
 from submissions.models import NewsPost
 from submissions.models.messages import Kind
-from submissions.notices.people import taking_part
+from submissions.notices.people import taking_part, teams_taking_part
 from submissions.notices.sending import CLUSTER, Notice, tell
 from submissions.signals import news_published
 
@@ -23,13 +24,18 @@ def queue_news(sender: Any, post: NewsPost, **options: Any) -> None:
 
 
 def tell_of_news(post_id: int) -> int:
-    """Tell the people who take part; return how many were told. A post that was removed meanwhile tells nobody."""
-    post = NewsPost.objects.select_related("challenge").filter(pk=post_id).first()
+    """Tell the people who take part; return how many were told.
+
+    Nobody is told of a post that was removed meanwhile, or that a visitor may not read: what the organisers of a hidden
+    challenge prepare stays with them.
+    """
+    post = NewsPost.objects.visible_to(AnonymousUser()).select_related("challenge").filter(pk=post_id).first()
     if post is None:
         return 0
     challenge = post.challenge
+    phases = challenge.phases.all()
     notice = Notice(
         Kind.NEWS, f"news {post.pk}", f"{challenge}: {post.title}", post.body, post.get_absolute_url(),
-        {"challenge": challenge.slug, "title": post.title},
+        {"challenge": challenge.slug, "title": post.title}, teams_taking_part(phases),
     )  # fmt: skip
-    return tell(notice, taking_part(challenge, challenge.phases.all()))
+    return tell(notice, taking_part(challenge, phases))

@@ -1,4 +1,4 @@
-"""Who takes part in a challenge, and so is told of it."""
+"""Who takes part in a challenge, and so is told of it: people, and the teams that sent something."""
 
 from __future__ import annotations
 
@@ -29,3 +29,8 @@ def taking_part(
     people: QuerySet[Any] = get_user_model().objects.filter(is_active=True)
     members = Q(membership__team__in=sent.values("team"))
     return people.filter(members | Q(pk__in=agreeing.values("user"))).order_by("pk")
+
+
+def teams_taking_part(phases: Iterable[Phase] | QuerySet[Phase]) -> frozenset[int]:
+    """Return the numbers of the teams that sent something to one of the phases."""
+    return frozenset(Submission.objects.filter(phase__in=phases).order_by().values_list("team", flat=True).distinct())

@@ -30,7 +30,11 @@ DELIVER = "submissions.webhooks.delivery.deliver"
 
 @dataclass(frozen=True)
 class Notice:
-    """key: names the occasion. path: the page it is about. facts: what webhooks get beside that, as JSON values."""
+    """key: names the occasion. path: the page it is about. facts: what webhooks get beside that, as JSON values.
+
+    teams: the numbers of those that it is about, whose webhooks hear of it. It may be about a member alone: in which
+    other challenges somebody takes part is no matter of the team's owner.
+    """
 
     kind: str
     key: str
@@ -38,6 +42,7 @@ class Notice:
     text: str
     path: str
     facts: dict[str, Any] = field(default_factory=dict)
+    teams: frozenset[int] = frozenset()
 
 
 def tell(notice: Notice, people: Iterable[User]) -> int:
@@ -57,7 +62,7 @@ def _tell_one(notice: Notice, user: User) -> bool:
             message.save()
             if user.email and notice.kind not in refused_kinds(user):
                 _queue_mail(message)
-            for hook in Webhook.objects.told_of(user, notice.kind):
+            for hook in Webhook.objects.told_of(user, notice.kind, notice.teams):
                 queue_delivery(hook, notice)
     except IntegrityError:  # another worker told the person at this moment
         return False

@@ -19,6 +19,6 @@ def tell_team(team: Team, sentence: str, *, but: Any = None, also: Iterable[Any]
     others = [user for user in (*members, *also) if but is None or user.pk != but.pk]
     notice = Notice(
         Kind.TEAM, f"team {uuid4()}", f"Team {team}: {sentence}", f"News of the team {team}: {sentence}.", "/team/",
-        {"team": team.name},
+        {"team": team.name}, frozenset({team.pk}),
     )  # fmt: skip
     return tell(notice, others)

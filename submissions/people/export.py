@@ -16,6 +16,7 @@ from django.utils import timezone
 from submissions.models import ApiToken, AuditEvent, Evaluation, Message, Participation, Submission, Upload, Webhook
 from submissions.models.team import team_of
 from submissions.notices.unsubscribe import refused_kinds
+from submissions.presenters.progress import ended_at
 from submissions.storage.base import StorageError
 from submissions.storage.files import store
 
@@ -79,12 +80,16 @@ def _submission(submission: Submission, user: User, files: dict[Any, str]) -> di
         "phase": submission.phase.slug, "team": submission.team.name,
         "file": files.get(submission.pk) or (address if submission.file else None),
         "scores": submission.scores_shown_to(user, timezone.now()),
-        "evaluations": [_evaluation(evaluation) for evaluation in evaluations],
+        "evaluations": [_evaluation(evaluation, user) for evaluation in evaluations],
     }  # fmt: skip
 
 
-def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    return {"status": evaluation.status, "failure_code": evaluation.failure_code, "finished_at": evaluation.finished_at}
+def _evaluation(evaluation: Evaluation, user: User) -> dict[str, Any]:
+    """Return how a run ended, and when as exactly as its page tells the person."""
+    return {
+        "status": evaluation.status, "failure_code": evaluation.failure_code,
+        "finished_at": ended_at(evaluation, timezone.now(), user),
+    }  # fmt: skip
 
 
 def _tables(user: User) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -24,9 +25,12 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
         """Return the person's own, and those of the team that the person owns."""
         return self.filter(Q(user=user) | Q(team__memberships__user=user, team__memberships__is_owner=True))
 
-    def told_of(self, user: Any, kind: str) -> list[Webhook]:
-        """Return the working webhooks that hear of what this person is told: own ones, and those of the team."""
-        found = self.filter(Q(user=user) | Q(team__memberships__user=user), is_active=True)
+    def told_of(self, user: Any, kind: str, teams: Collection[int]) -> list[Webhook]:
+        """Return the working webhooks that hear of what this person is told: own ones, and those of the team.
+
+        teams: the numbers of those that it is about; the webhooks of another team hear nothing.
+        """
+        found = self.filter(Q(user=user) | Q(team__memberships__user=user, team__in=teams), is_active=True)
         return [hook for hook in found if kind in hook.kinds]
 
 

@@ -3,15 +3,20 @@
 import ast
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.utils import timezone
 from django_q.models import OrmQ
 
 from submissions import actions, tasks
+from submissions.challenges.news import publish
 from submissions.mail import deliver
-from submissions.models import Delivery, Evaluation, Message, Webhook
+from submissions.models import Delivery, Evaluation, Message, Participation, Webhook
 from submissions.models.team import team_of
+from submissions.notices.closing import remind_of_closing
+from submissions.notices.news import tell_of_news
 from submissions.notices.sending import Notice, tell
 from submissions.notices.team import tell_team
 from submissions.notices.unsubscribe import refuse
@@ -221,3 +226,31 @@ class TestWebhooksHear:
         leave_team(user=ann)
         hook.refresh_from_db()
         assert not hook.is_active
+
+    def test_a_team_s_hook_hears_nothing_of_what_a_member_does_alone(self, ann):
+        """The owner of a team must not learn from it in which other challenges a member takes part."""
+        Webhook.objects.create(team=team_of(ann), url="https://b.example/", kinds=["news", "closing_1", "team"])
+        phase = make_phase(slug="elsewhere", closes_at=timezone.now() + timedelta(hours=5))
+        long_ago = timezone.now() - timedelta(days=20)
+        Participation.objects.create(user=ann, challenge=phase.challenge, rules_digest="d", rules_accepted_at=long_ago)
+        post = publish(challenge=phase.challenge, title="New labels", body="b", author=make_member("org"))
+        assert (tell_of_news(post.pk), remind_of_closing()) == (1, 1)
+        assert Message.objects.filter(user=ann).count() == 2
+        assert not Delivery.objects.exists()
+
+    def test_a_team_s_hook_hears_of_the_challenges_in_which_the_team_takes_part(self, ann):
+        hook = Webhook.objects.create(team=team_of(ann), url="https://b.example/", kinds=["news", "closing_1"])
+        now = timezone.now()
+        phase = make_phase(slug="ours", opens_at=now - timedelta(days=9), closes_at=now + timedelta(hours=5))
+        make_submission(user=ann, phase=phase, received_at=now - timedelta(days=2))
+        post = publish(challenge=phase.challenge, title="New labels", body="b", author=make_member("org"))
+        tell_of_news(post.pk)
+        remind_of_closing()
+        assert sorted(hook.deliveries.values_list("kind", flat=True)) == ["closing_1", "news"]
+
+    def test_a_new_team_s_hook_hears_nothing_of_the_team_before(self, ann):
+        ben, before = make_member("ben", "Ben's"), team_of(ann)
+        Webhook.objects.create(team=team_of(ben), url="https://b.example/", kinds=["team"])
+        tell_team(before, "ben was removed", also=[ben])
+        assert Message.objects.filter(user=ben, kind="team").count() == 1
+        assert not Delivery.objects.exists()

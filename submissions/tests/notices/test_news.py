@@ -34,3 +34,10 @@ def test_an_edit_tells_nobody_and_a_removed_post_neither(post):
     remove(post=post, editor=post.author)
     assert tell_of_news(number) == 0
     assert Message.objects.count() == 1
+
+
+@pytest.mark.parametrize("part", ["challenge", "phase"])
+def test_a_hidden_challenge_tells_nobody_what_its_organisers_prepare(post, part):
+    place = post.challenge if part == "challenge" else post.challenge.phases.get()
+    type(place).objects.filter(pk=place.pk).update(is_hidden=True)
+    assert tell_of_news(post.pk) == 0

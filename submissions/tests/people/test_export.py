@@ -3,11 +3,13 @@
 import io
 import json
 import zipfile
+from datetime import datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from submissions.accounts.tokens import create_token
-from submissions.models import AuditEvent, Message, Profile, Webhook
+from submissions.models import AuditEvent, Message, Profile, Submission, Webhook
 from submissions.people import export
 from submissions.tests.factories import csv_bytes, evaluated, make_dataset, make_member, make_phase
 
@@ -56,6 +58,18 @@ def test_scores_that_a_competition_hides_are_not_in_it(client, ann):
     (row,) = json.loads(archive.read("submissions.json"))
     assert "private" in submission.latest.scores
     assert "private" not in row["scores"]
+
+
+def test_the_end_of_a_run_is_as_coarse_as_on_its_page(client, ann):
+    """A container that has seen hidden images could speak through the moment at which it ends."""
+    started = timezone.now() - timedelta(hours=2)
+    submission = evaluated(user=ann, phase=make_phase(disclosure="competition"))
+    Submission.objects.filter(pk=submission.pk).update(submission_type="docker")
+    submission.evaluations.update(started_at=started, finished_at=started + timedelta(seconds=33.271828))
+    (row,) = json.loads(exported(client).read("submissions.json"))
+    (run,) = row["evaluations"]
+    told = datetime.fromisoformat(run["finished_at"]) - started
+    assert told.total_seconds() == pytest.approx(40, abs=0.01)
 
 
 def test_large_files_are_named_with_their_address(client, ann, monkeypatch):
