@@ -98,16 +98,29 @@ def _one_at_a_time(voxels_path: Path) -> Iterator[None]:
 
 def _make_room(size_bytes: int) -> None:
     """Drop the volumes that were used longest ago until this one fits. Raises StorageError on a full disk."""
-    kept = sorted(folder().glob("*.npz"), key=lambda path: path.stat().st_mtime)
-    total = sum(path.with_suffix(".npy").stat().st_size for path in kept)
-    while kept and total + size_bytes > MOST_BYTES:
+    kept = sorted(folder().glob("*.npz"), key=_used_at)
+    total = sum(_size(path.with_suffix(".npy")) for path in kept)
+    while kept and (total + size_bytes > MOST_BYTES or _is_short_of(size_bytes)):
         grid_path = kept.pop(0)
         voxels_path = grid_path.with_suffix(".npy")
-        total -= voxels_path.stat().st_size
+        total -= _size(voxels_path)
         for path in (grid_path, voxels_path, voxels_path.with_suffix(".lock")):
             path.unlink(missing_ok=True)
-    if shutil.disk_usage(folder()).free < size_bytes + settings.FREE_SPACE_BYTES:
+    if _is_short_of(size_bytes):
         raise StorageError("DATA_DIR has too little room for a decoded volume", "SYSTEM_DISK")
+
+
+def _is_short_of(size_bytes: int) -> bool:
+    return shutil.disk_usage(folder()).free < size_bytes + settings.FREE_SPACE_BYTES
+
+
+def _used_at(path: Path) -> float:
+    """Return when a volume was used last; 0 where another process has dropped it meanwhile."""
+    return path.stat().st_mtime if path.is_file() else 0.0
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _note_use(path: Path) -> None:

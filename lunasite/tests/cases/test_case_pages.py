@@ -140,3 +140,12 @@ def test_decoded_volumes_stay_within_their_room(phase, monkeypatch, tmp_path):
     for key in keys[1:]:
         volume_cache.mapped_volume(key)
     assert len(list(folder.glob("*.npy"))) == 2
+
+
+def test_a_full_disk_drops_volumes_before_it_shows_none(phase, monkeypatch):
+    monkeypatch.setattr(volume_cache, "_is_short_of", lambda size: len(list(folder.glob("*.npy"))) >= 1)
+    folder = volume_cache.folder()
+    (folder / "old.npz").write_bytes(b"x")
+    (folder / "old.npy").write_bytes(b"x")
+    volume_cache._make_room(100)
+    assert not list(folder.glob("old.*"))
