@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 STEP_TIMEOUT_S = 5.0  # to connect, and between two bytes
 TOTAL_TIMEOUT_S = 15.0  # from the connection on: a server that drips bytes holds no worker
+NOT_IN_TIME = "it did not answer in time"
 # IPv6 addresses that lead to an IPv4 address: NAT64 (RFC 6052, 8215), 6to4 and Teredo.
 TRANSLATED = [ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
 # Not of the Internet either, which older Pythons do not know: protocol assignments (RFC 6890), 6to4 relays (RFC 7526),
@@ -106,7 +107,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], private_hosts: Colle
             raise TimeoutError
         return status
     except TimeoutError:
-        raise NoAnswer("it did not answer in time") from None
+        raise NoAnswer(NOT_IN_TIME) from None
     except ssl.SSLError:
         raise NoAnswer("its TLS certificate or handshake was refused") from None
     except (OSError, http.client.HTTPException):
