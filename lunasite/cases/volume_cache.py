@@ -26,6 +26,7 @@ from submissions.storage.base import StorageError
 from submissions.storage.files import on_this_machine, store
 
 MOST_BYTES = 8 * 2**30
+MOST_AT_ONCE = 2
 USED_AGAIN_S = 60  # how often a use is noted
 
 
@@ -59,7 +60,8 @@ def _decoded(key: str) -> MappedVolume:
     if not grid_path.is_file():
         with _one_at_a_time(voxels_path):
             if not grid_path.is_file():
-                _decode(key, voxels_path, grid_path)
+                with _slot():
+                    _decode(key, voxels_path, grid_path)
     _note_use(grid_path)
     try:
         return MappedVolume(np.load(voxels_path, mmap_mode="r"), _read_grid(grid_path))
@@ -94,6 +96,23 @@ def _one_at_a_time(voxels_path: Path) -> Iterator[None]:
     with voxels_path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _slot() -> Iterator[None]:
+    """Let few volumes be decoded at once on this machine. Raises StorageError where all slots are taken.
+
+    Sample cases are shown to anybody, and those of a large dataset are more than the cache holds.
+    """
+    for number in range(MOST_AT_ONCE):
+        with (folder() / f"slot{number}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield
+            return
+    raise StorageError("other volumes are being decoded")
 
 
 def _make_room(size_bytes: int) -> None:

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 PAUSES_MINUTES = (1, 5, 30, 120, 720)
 # So many deliveries in a row were given up: nobody listens any more.
 MOST_FAILURES = 20
-# How long a webhook that did not answer in time is left alone. Less than the third pause: no delivery is given up for it.
+# How long a webhook that did not answer in time is left alone; the third pause is longer, so nothing is lost by it.
 REST = timedelta(minutes=5)
 Status = Delivery.Status
 
