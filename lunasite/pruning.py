@@ -16,6 +16,7 @@ from django_q.models import Failure
 
 from inference.drift import file as drift_file
 from inference.models import DriftRow, Prediction
+from lunasite import leftovers
 from submissions.actions.free_files import due, free_due_files
 from submissions.models import ApiToken, Delivery, Message, Upload
 from submissions.uploads.resumable import drop_expired
@@ -91,5 +92,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "unfinished uploads", lambda now: Upload.objects.filter(expires_at__lte=now).count(), lambda now: drop_expired()
     ),
+    Rule("files of killed processes", lambda now: len(leftovers.unfinished(now)), leftovers.delete_unfinished),
+    Rule("unused copies", lambda now: len(leftovers.unused(now)), leftovers.delete_unused),
     Rule("idle files", lambda now: len(due(now)), lambda now: free_due_files(now).files),
 )

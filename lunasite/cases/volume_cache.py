@@ -26,6 +26,7 @@ from submissions.storage.base import StorageError
 from submissions.storage.files import on_this_machine, store
 
 MOST_BYTES = 8 * 2**30
+MOST_AT_ONCE = 2
 USED_AGAIN_S = 60  # how often a use is noted
 
 
@@ -59,7 +60,8 @@ def _decoded(key: str) -> MappedVolume:
     if not grid_path.is_file():
         with _one_at_a_time(voxels_path):
             if not grid_path.is_file():
-                _decode(key, voxels_path, grid_path)
+                with _slot():
+                    _decode(key, voxels_path, grid_path)
     _note_use(grid_path)
     try:
         return MappedVolume(np.load(voxels_path, mmap_mode="r"), _read_grid(grid_path))
@@ -96,18 +98,48 @@ def _one_at_a_time(voxels_path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _slot() -> Iterator[None]:
+    """Let few volumes be decoded at once on this machine. Raises StorageError where all slots are taken.
+
+    Sample cases are shown to anybody, and those of a large dataset are more than the cache holds.
+    """
+    for number in range(MOST_AT_ONCE):
+        with (folder() / f"slot{number}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield
+            return
+    raise StorageError("other volumes are being decoded")
+
+
 def _make_room(size_bytes: int) -> None:
     """Drop the volumes that were used longest ago until this one fits. Raises StorageError on a full disk."""
-    kept = sorted(folder().glob("*.npz"), key=lambda path: path.stat().st_mtime)
-    total = sum(path.with_suffix(".npy").stat().st_size for path in kept)
-    while kept and total + size_bytes > MOST_BYTES:
+    kept = sorted(folder().glob("*.npz"), key=_used_at)
+    total = sum(_size(path.with_suffix(".npy")) for path in kept)
+    while kept and (total + size_bytes > MOST_BYTES or _is_short_of(size_bytes)):
         grid_path = kept.pop(0)
         voxels_path = grid_path.with_suffix(".npy")
-        total -= voxels_path.stat().st_size
+        total -= _size(voxels_path)
         for path in (grid_path, voxels_path, voxels_path.with_suffix(".lock")):
             path.unlink(missing_ok=True)
-    if shutil.disk_usage(folder()).free < size_bytes + settings.FREE_SPACE_BYTES:
+    if _is_short_of(size_bytes):
         raise StorageError("DATA_DIR has too little room for a decoded volume", "SYSTEM_DISK")
+
+
+def _is_short_of(size_bytes: int) -> bool:
+    return shutil.disk_usage(folder()).free < size_bytes + settings.FREE_SPACE_BYTES
+
+
+def _used_at(path: Path) -> float:
+    """Return when a volume was used last; 0 where another process has dropped it meanwhile."""
+    return path.stat().st_mtime if path.is_file() else 0.0
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _note_use(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +13,7 @@ from django.conf import settings
 
 from lunasite.starter_kit.contents import Contents
 from submissions.models import Phase
+from submissions.storage.base import StorageError
 
 FIXED_DATE = (2000, 1, 1, 0, 0, 0)
 MODE = 0o644 << 16
@@ -56,11 +58,18 @@ def _write(path: Path, contents: Contents, root: str) -> None:
             for image in contents.images:
                 # Stored: volumes and pictures are compressed already.
                 with archive.open(_entry(f"{root}/{image.name}", zipfile.ZIP_STORED), "w", force_zip64=True) as file:
+                    _check_room()
                     for piece in image.pieces():
                         file.write(piece)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _check_room() -> None:
+    """Raise StorageError before the disk is full: a kit can wait, and what is submitted cannot."""
+    if shutil.disk_usage(folder()).free < settings.FREE_SPACE_BYTES + settings.MAX_VOLUME_BYTES:
+        raise StorageError("DATA_DIR has too little room for a starter kit", "SYSTEM_DISK")
 
 
 def _entry(name: str, method: int) -> zipfile.ZipInfo:

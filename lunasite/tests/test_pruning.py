@@ -31,12 +31,25 @@ def drift_row(at):
     return DriftRow(timestamp=at, **numbers, height=1, width=1, pred_index=0, pred_class="normal")
 
 
+def grow_leftovers(data, n, age):
+    """A decoded volume, and an archive that a killed import had begun to unpack."""
+    scratch, volumes = data / "scratch" / f"import-{n}", data / "cache" / "volumes"
+    (scratch / "images").mkdir(parents=True)
+    volumes.mkdir(parents=True, exist_ok=True)
+    kept = [volumes / f"{n}{suffix}" for suffix in (".npz", ".npy", ".lock")]
+    for path in (*kept, scratch / "images" / "1.mha"):
+        path.write_bytes(b"x")
+    for path in (*kept, scratch):
+        os.utime(path, (time.time() - age.total_seconds(),) * 2)
+
+
 @pytest.fixture
 def grown(settings, tmp_path):
     """Of every sort an old piece and a young one."""
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
     settings.DRIFT_CURRENT_PATH = tmp_path / "drift.csv"
     settings.EMAIL_FILE_PATH.mkdir()
+    settings.DATA_DIR = tmp_path
     user = make_user()
     for n, age in enumerate((OLD, YOUNG)):
         at = timezone.now() - age
@@ -50,6 +63,7 @@ def grown(settings, tmp_path):
             made = model.objects.create(username=f"u{n}", ip_address="192.0.2.1", **NEEDED.get(model, {}))
             model.objects.filter(pk=made.pk).update(attempt_time=at)
         Failure.objects.create(id=str(n), name="t", func="f", started=at, stopped=at, success=False)
+        grow_leftovers(tmp_path, n, age)
         mail = settings.EMAIL_FILE_PATH / f"{n}.log"
         mail.write_text("a reset link")
         os.utime(mail, (time.time() - age.total_seconds(),) * 2)
@@ -77,6 +91,8 @@ def test_old_pieces_go_and_young_ones_stay(grown):
     for model in (Session, ApiToken, Prediction, DriftRow, AccessAttempt, AccessLog, AccessFailureLog, Failure, Upload):
         assert model.objects.count() == 1, model
     assert [path.name for path in grown.EMAIL_FILE_PATH.iterdir()] == ["1.log"]
+    assert [path.name for path in (grown.DATA_DIR / "scratch").iterdir()] == ["import-1"]
+    assert {path.stem for path in (grown.DATA_DIR / "cache" / "volumes").iterdir()} == {"1"}
     assert len(drift_file.read(grown.DRIFT_CURRENT_PATH)["mean"]) == 1
     assert Submission.objects.count() == 2
     assert Submission.objects.exclude(file="").count() == 1
@@ -106,7 +122,7 @@ def test_the_worker_prunes_once_a_day(grown):
 
 
 def test_without_any_data_nothing_fails(settings, tmp_path):
-    settings.EMAIL_FILE_PATH = tmp_path / "none"
+    settings.EMAIL_FILE_PATH = settings.DATA_DIR = tmp_path / "none"
     settings.DRIFT_CURRENT_PATH = tmp_path / "none.csv"
     call_command("prune", verbosity=0)
 

@@ -114,19 +114,30 @@ def keep(
     found.new.version = latest.version + 1 if latest else 1
     stored: list[str] = []
     try:
-        if found.folder is not None:
-            _store_images(found.new, found.folder, found.hashes, stored, progress)
+        _store_images(found, stored, progress)
         with transaction.atomic():
             dataset = _create(found)
             stored_with(dataset)
-        return dataset
     except IntegrityError as error:
         # Its images have the same keys as ours, so none is removed.
         raise DatasetError([f"another import of {found.new.name!r} ended first; import it again"]) from error
     except BaseException:
-        for key in stored:
-            storages["datasets"].delete(key)
+        _remove_images(stored)
         raise
+    if len(stored) < len(found.hashes):
+        # Some were there before: those of an attempt that was stopped, which may have removed them meanwhile.
+        _store_images(found, stored, SILENT)
+    return dataset
+
+
+def _remove_images(keys: list[str]) -> None:
+    """Remove images that were stored in vain.
+
+    Another attempt at the same dataset names its images alike: it may have found these there, and have ended.
+    """
+    for key in keys:
+        if not Case.objects.filter(image=key).exists():
+            storages["datasets"].delete(key)
 
 
 def _check_name(name: str) -> None:
@@ -204,15 +215,15 @@ def image_key(dataset: Dataset, name: str, sha256: str) -> str:
     return f"{dataset.name}/v{dataset.version}/{sha256}{PurePosixPath(name).suffix.lower()}"
 
 
-def _store_images(
-    dataset: Dataset, images: Path, hashes: dict[str, str], stored: list[str], progress: Progress
-) -> None:
+def _store_images(found: Judged, stored: list[str], progress: Progress) -> None:
     """Store the images; `stored` gets the keys of those that were not there before."""
+    if found.folder is None:
+        return
     storage = storages["datasets"]
-    progress.step("storing the images", len(hashes))
-    for name, sha256 in hashes.items():
-        key = image_key(dataset, name, sha256)
+    progress.step("storing the images", len(found.hashes))
+    for name, sha256 in found.hashes.items():
+        key = image_key(found.new, name, sha256)
         if not storage.exists(key):
-            with (images / name).open("rb") as file:
+            with (found.folder / name).open("rb") as file:
                 stored.append(storage.save(key, File(file)))
         progress.advance()

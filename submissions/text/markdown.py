@@ -23,24 +23,36 @@ TAGS = {
 ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title"}, "ol": {"start"}}
 SCHEMES = {"http", "https", "mailto"}
 OWN_IMAGE = re.compile(r"/challenges/[a-z0-9A-Z_-]{1,60}/images/[0-9a-f]{16,40}\.(?:png|jpg)")
+# For each [ the parser looks for its ] up to the end: 50,000 of them took six seconds, and a search shows 40 texts.
+MOST_BRACKETS = 2000
+KEPT_TEXTS = 64
 # A page has its title; the headings of a text stand below it.
 DEEPER = {f"h{level}": f"h{min(level + 1, 6)}" for level in range(1, 7)}
 
 
+@lru_cache(maxsize=KEPT_TEXTS)
 def render(text: str) -> SafeString:
     """Return the text as safe HTML. Pictures that this site does not serve become links to them."""
-    return mark_safe(_clean(_parser().render(text)))  # noqa: S308 — cleaned against a list of tags just before
+    return mark_safe(_clean(_html(text)))  # noqa: S308 — cleaned against a list of tags just before
 
 
+@lru_cache(maxsize=KEPT_TEXTS)
 def plain(text: str) -> str:
     """Return the words of the text without any markup, for search and one-line summaries."""
-    words = nh3.clean(_parser().render(text), tags=set(), clean_content_tags=set())
+    words = nh3.clean(_html(text), tags=set(), clean_content_tags=set())
     return " ".join(unescape(words).split())
 
 
-@lru_cache(maxsize=1)
-def _parser() -> MarkdownIt:
+def _html(text: str) -> str:
+    html: str = _parser(has_links=text.count("[") <= MOST_BRACKETS).render(text)
+    return html
+
+
+@lru_cache(maxsize=2)
+def _parser(*, has_links: bool) -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}).enable(["table", "strikethrough"])
+    if not has_links:
+        parser.disable(["link", "image", "reference"])
     parser.core.ruler.push("of this site", _adapt)
     return parser
 

@@ -191,10 +191,15 @@ def _digest(upload: Upload) -> str:
 
 
 def drop(upload: Upload) -> None:
-    """Remove an upload and all its stored data."""
-    store().drop_parts(upload.parts)
-    storage.delete(upload.key)
-    upload.delete()
+    """Remove an upload and all its stored data, unless it was submitted meanwhile: then the file is the submission's.
+
+    The row goes first, in one transaction with the files: who deletes the row has the file, here as in submitting.
+    """
+    with transaction.atomic():
+        if Upload.objects.filter(pk=upload.pk).delete()[0] == 0:
+            return
+        store().drop_parts(upload.parts)
+        storage.delete(upload.key)
 
 
 def drop_expired() -> int:

@@ -17,8 +17,12 @@ from urllib.parse import SplitResult, urlsplit
 
 STEP_TIMEOUT_S = 5.0  # to connect, and between two bytes
 TOTAL_TIMEOUT_S = 15.0  # from the connection on: a server that drips bytes holds no worker
+NOT_IN_TIME = "it did not answer in time"
 # IPv6 addresses that lead to an IPv4 address: NAT64 (RFC 6052, 8215), 6to4 and Teredo.
 TRANSLATED = [ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
+# Not of the Internet either, which older Pythons do not know: protocol assignments (RFC 6890), 6to4 relays (RFC 7526),
+# site-local addresses (RFC 3879), documentation (RFC 9637), segment routing (RFC 9602).
+SPECIAL = [ip_network(net) for net in ("192.0.0.0/24", "192.88.99.0/24", "fec0::/10", "3fff::/20", "5f00::/16")]
 
 
 class NotAllowed(Exception):
@@ -68,6 +72,8 @@ def is_public(address: str) -> bool:
             ip = ip.ipv4_mapped
         elif any(ip in net for net in TRANSLATED):
             return False
+    if any(ip in net for net in SPECIAL):
+        return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback)
 
 
@@ -101,7 +107,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], private_hosts: Colle
             raise TimeoutError
         return status
     except TimeoutError:
-        raise NoAnswer("it did not answer in time") from None
+        raise NoAnswer(NOT_IN_TIME) from None
     except ssl.SSLError:
         raise NoAnswer("its TLS certificate or handshake was refused") from None
     except (OSError, http.client.HTTPException):

@@ -17,12 +17,14 @@ from django_q.tasks import async_task
 
 from submissions.models.messages import Delivery, Webhook
 from submissions.notices.sending import CLUSTER, DELIVER
-from submissions.webhooks.connection import NoAnswer, NotAllowed, post
+from submissions.webhooks.connection import NOT_IN_TIME, NoAnswer, NotAllowed, post
 
 log = structlog.get_logger(__name__)
 PAUSES_MINUTES = (1, 5, 30, 120, 720)
 # So many deliveries in a row were given up: nobody listens any more.
 MOST_FAILURES = 20
+# How long a webhook that did not answer in time is left alone; the third pause is longer, so nothing is lost by it.
+REST = timedelta(minutes=5)
 Status = Delivery.Status
 
 
@@ -37,13 +39,28 @@ def deliver(delivery_id: str, tries: int) -> None:
             return
         next_try = _schedule(delivery_id, tries + 1)
     delivery = Delivery.objects.select_related("webhook").get(pk=delivery_id)
-    is_there, answer = _send(delivery) if delivery.webhook.is_active else (False, "the webhook is switched off")
+    is_there, answer = _try(delivery)
     if is_there:
         _finish(delivery, Status.DELIVERED, answer, next_try)
     elif tries >= len(PAUSES_MINUTES) or not delivery.webhook.is_active:
         _finish(delivery, Status.FAILED, answer, next_try)
     else:
         Delivery.objects.filter(pk=delivery_id).update(answer=answer[:120])
+
+
+def _try(delivery: Delivery) -> tuple[bool, str]:
+    """Return whether it arrived, and the answer or why nothing was sent."""
+    if not delivery.webhook.is_active:
+        return False, "the webhook is switched off"
+    if _is_resting(delivery):
+        return False, "not sent: another delivery got no answer just now"
+    return _send(delivery)
+
+
+def _is_resting(delivery: Delivery) -> bool:
+    """Return whether the webhook let another delivery wait in vain: a queue of them would hold the workers for long."""
+    waited = {"answer": NOT_IN_TIME, "tried_at__gt": timezone.now() - REST}
+    return Delivery.objects.filter(webhook=delivery.webhook_id, **waited).exclude(pk=delivery.pk).exists()
 
 
 def _schedule(delivery_id: str, tries: int) -> Schedule:

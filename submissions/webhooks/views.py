@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -49,6 +50,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, 400)
     with transaction.atomic():
+        get_user_model().objects.select_for_update().get(pk=request.user.pk)  # counting and adding are one step
         if Webhook.objects.managed_by(request.user).count() >= MOST_HOOKS:
             form.add_error("url", f"You have {MOST_HOOKS} webhooks; delete one first.")
             return _page(request, form, 400)

@@ -105,7 +105,7 @@ def _is_the_same(if_range: str, etag: str, changed: str) -> bool:
         return True
     try:
         return parsedate_to_datetime(if_range) == parsedate_to_datetime(changed)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second: a year or an offset of twenty digits
         return False
 
 

@@ -1,5 +1,6 @@
 """Cases to look at: who may see which, and slices as SimpleITK reads them."""
 
+import fcntl
 import io
 
 import numpy as np
@@ -140,3 +141,26 @@ def test_decoded_volumes_stay_within_their_room(phase, monkeypatch, tmp_path):
     for key in keys[1:]:
         volume_cache.mapped_volume(key)
     assert len(list(folder.glob("*.npy"))) == 2
+
+
+def test_a_full_disk_drops_volumes_before_it_shows_none(phase, monkeypatch):
+    monkeypatch.setattr(volume_cache, "_is_short_of", lambda size: len(list(folder.glob("*.npy"))) >= 1)
+    folder = volume_cache.folder()
+    (folder / "old.npz").write_bytes(b"x")
+    (folder / "old.npy").write_bytes(b"x")
+    volume_cache._make_room(100)
+    assert not list(folder.glob("old.*"))
+
+
+def test_few_volumes_are_decoded_at_once(client, phase, monkeypatch):
+    """Whoever asks for one more is answered at once, and a volume that is decoded already is shown."""
+    monkeypatch.setattr(volume_cache, "MOST_AT_ONCE", 1)
+    if volume_cache.mapped_volume(Case.objects.first().image).voxels.filename.suffix == ".mha":
+        return  # mapped where it lies: nothing is decoded
+    other = storages["datasets"].save("other/v1/x.mha", storages["datasets"].open(Case.objects.first().image))
+    Case.objects.filter(public_id="case3").update(image=other)
+    with (volume_cache.folder() / "slot0.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert client.get(at("case_slice", "case3")).status_code == 503
+        assert client.get(at("case_slice", "case2")).status_code == 200
+    assert client.get(at("case_slice", "case3")).status_code == 200

@@ -82,3 +82,18 @@ def test_who_has_the_file_is_told_so_and_nothing_is_ever_rendered(file):
     assert first["Content-Disposition"] == "attachment; filename*=utf-8''scans%20%C3%BC.zip"
     again, body = fetch(file, **{"If-None-Match": first["ETag"], "Range": "bytes=0-5"})
     assert (again.status_code, body) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999999999999",
+        "Mon, 999999999999 Jan 2026 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +9999999999",
+        "9" * 5000,
+    ],
+)
+def test_a_date_that_no_calendar_has_gets_the_whole_file(file, date):
+    response, body = fetch(file, range="bytes=0-0", if_range=date)
+    assert (response.status_code, len(body)) == (200, END)

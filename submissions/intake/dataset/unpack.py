@@ -29,6 +29,10 @@ MAX_DEPTH = 16
 # What other programs leave behind in an archive.
 LEFT_BEHIND = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 NOT_AN_ARCHIVE = "The file is not a zip or tar archive: send a .zip, .tar or .tar.gz of the images."
+# What zipfile raises for hostile bytes; ValueError and OverflowError for names and places that cannot be.
+CORRUPT = (
+    zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, ValueError, OverflowError,
+)  # fmt: skip
 DAMAGED = "The archive is cut short or damaged: make it again, and send it again."
 
 
@@ -95,7 +99,7 @@ def unpack_images(
     unpacking = _Unpacking(path, folder, suffixes, limits, advance)
     try:
         return unpacking.zip() if head.startswith(ZIP_HEADS) else unpacking.tar(gzipped=is_gzip(head))
-    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError) as error:
+    except CORRUPT as error:
         raise ParticipantError("ARCHIVE_CORRUPT", DAMAGED) from error
 
 
@@ -235,7 +239,7 @@ def _bad_member(name: str, what: str) -> ParticipantError:
 
 
 END_MARK, END_BYTES, LONGEST_COMMENT = b"PK\x05\x06", 22, 1 << 16
-LOCATOR_MARK, END64_MARK = b"PK\x06\x07", b"PK\x06\x06"
+LOCATOR_MARK, END64_MARK, END64_BYTES = b"PK\x06\x07", b"PK\x06\x06", 56
 
 
 def directory_of(path: Path) -> tuple[int, int]:
@@ -253,8 +257,9 @@ def directory_of(path: Path) -> tuple[int, int]:
         count, size = struct.unpack("<HI", tail[at + 10 : at + 16])
         locator = tail[max(0, at - 20) : at]
         if locator.startswith(LOCATOR_MARK):
-            file.seek(struct.unpack("<Q", locator[8:16])[0])
-            record = file.read(56)
+            # Where zipfile reads it, wherever the locator points: an honest record elsewhere would hide this one.
+            file.seek(max(0, length - len(tail) + at - 20 - END64_BYTES))
+            record = file.read(END64_BYTES)
             if not record.startswith(END64_MARK):
                 raise zipfile.BadZipFile("no zip64 end record")
             count, size = struct.unpack("<QQ", record[32:48])

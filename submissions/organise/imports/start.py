@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 from django_q.tasks import async_task
@@ -50,7 +51,6 @@ def start_import(
     options: keywords of `submissions.datasets.importing.judged` beside kind, name and files.
     """
     check_may_import(user, name)
-    _check_count(user)
     if isinstance(images, Upload) and not images.is_complete:
         raise ApiError(400, "UPLOAD_INCOMPLETE", "The upload of the images is not complete; send the rest first.")
     if isinstance(images, ReceivedFile):
@@ -60,6 +60,7 @@ def start_import(
         truth_key=truth.key,
     )  # fmt: skip
     with _kept(truth, images), transaction.atomic():
+        _check_count(user)
         _take_images(row, images)
         row.save()
         record(user, "import", row)
@@ -87,7 +88,10 @@ def _take_images(row: DatasetImport, images: ReceivedFile | Upload | None) -> No
     size = images.size_bytes if isinstance(images, Upload) else images.size
     row.images_name, row.images_key, row.images_bytes = images.original_name, images.key, size or 0
     if isinstance(images, Upload):
-        images.delete()  # the row; its file is the import's from now on
+        # The row; its file is the import's from now on, and of one import: the first to end deletes it.
+        deleted, _ = Upload.objects.filter(pk=images.pk).delete()
+        if not deleted:
+            raise ApiError(409, "UPLOAD_TAKEN", "Another import took the upload of the images already.", field="upload")
 
 
 def check_may_import(user: Any, name: str) -> None:
@@ -100,6 +104,8 @@ def check_may_import(user: Any, name: str) -> None:
 
 
 def _check_count(user: User) -> None:
+    """Raise ApiError beyond MAX_OPEN. The locked row of the person makes counting and adding one step."""
+    get_user_model().objects.select_for_update().get(pk=user.pk)
     mine = DatasetImport.objects.filter(user=user, state__in=(State.WAITING, State.RUNNING))
     if mine.count() >= MAX_OPEN:
         raise ApiError(429, "TOO_MANY_IMPORTS", f"At most {MAX_OPEN} imports of yours go at once; wait, or stop one.")
@@ -118,6 +124,7 @@ def repeat_import(*, row: DatasetImport, is_dry_run: bool, truth: ReceivedFile |
     if truth is not None:
         changed |= {"truth_name": truth.original_name, "truth_key": truth.key}
     with _kept(truth), transaction.atomic():
+        _check_count(row.user)
         row.transition_to(State.WAITING, is_dry_run=is_dry_run, created_at=timezone.now(), **NO_PROGRESS, **changed)
         record(row.user, "import", row)
         send(row)

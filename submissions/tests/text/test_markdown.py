@@ -1,6 +1,7 @@
 """Markdown of organisers: tables and links, and nothing that runs or calls another site."""
 
 import re
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -88,3 +89,15 @@ def test_plain_is_text_without_markup():
 def test_deep_nesting_and_length_stay_cheap():
     assert len(render(">" * 2000 + " deep")) < 10_000
     assert len(render("*" * 20_000)) < 100_000
+
+
+def test_brackets_without_end_stay_cheap():
+    """Six seconds a text, in a search forty times, where each of them was followed to the end."""
+    before = time.process_time()
+    assert "[[[" in render("[" * 50_000)
+    assert "[[[" in plain("![" * 24_000 + "[[[")
+    assert time.process_time() - before < 2
+
+
+def test_many_links_still_are_links():
+    assert render("[a](https://example.org/) " * 1000).count("<a ") == 1000

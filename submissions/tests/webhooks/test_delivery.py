@@ -178,6 +178,28 @@ def test_a_server_that_drips_bytes_holds_no_worker(monkeypatch, settings):
     assert time.monotonic() - started < 4
 
 
+def test_a_webhook_that_lets_us_wait_rests(hook, listener, monkeypatch):
+    """Twenty deliveries to a server that never answers would hold a worker for five minutes."""
+    calls = []
+
+    def never_answer(*args):
+        calls.append(args)
+        raise connection.NoAnswer(connection.NOT_IN_TIME)
+
+    monkeypatch.setattr(delivery, "post", never_answer)
+    first, second = queued(hook, "1"), queued(hook, "2")
+    run_next()
+    run_next()
+    assert len(calls) == 1
+    second.refresh_from_db()
+    assert (second.status, second.tries) == ("pending", 1)  # it is tried again like any other
+    monkeypatch.undo()
+    delivery.deliver(str(first.pk), 1)  # its own next try does not rest
+    assert len(listener.got) == 1
+    delivery.deliver(str(second.pk), 1)
+    assert len(listener.got) == 2
+
+
 class TestThePages:
     FORM = {"url": "https://example.org/hook", "owner": "me", "kinds": ["scored"]}
 

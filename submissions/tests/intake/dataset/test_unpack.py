@@ -3,6 +3,7 @@
 import gzip
 import io
 import stat
+import struct
 import tarfile
 import zipfile
 
@@ -167,3 +168,45 @@ def test_reading_can_be_stopped(unpacked, tmp_path):
 def test_a_name_says_what_is_sent(name):
     with pytest.raises(ParticipantError, match=r"\.zip"):
         judge_archive_name(name)
+
+
+def zip64_that_points_elsewhere():
+    """Return a zip whose locator points to an honest record, while zipfile reads the one just before the locator."""
+    honest, real = (
+        struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 0, 0, size, 0) for size in (0, 1 << 40)
+    )
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, 4, 1)
+    end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 0, 0, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return b"PK\x03\x04" + honest + real + locator + end
+
+
+def test_the_directory_is_judged_by_the_record_that_is_read(tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(zip64_that_points_elsewhere())
+    assert unpack.directory_of(path)[0] == 1 << 40
+    with pytest.raises(ParticipantError) as refused:
+        unpack_images(path, tmp_path / "out", SUFFIXES)
+    assert refused.value.code == "ARCHIVE_TOO_MANY_MEMBERS"
+
+
+def with_name_that_is_not_utf8(data):
+    """Mark the names as UTF-8, which they are not."""
+    data = data.replace(b"a.mha", b"\xff.mha")
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = data.index(mark) + at
+        data = data[:place] + b"\x00\x08" + data[place + 2 :]
+    return data
+
+
+def with_directory_before_the_file(data):
+    place = data.index(b"PK\x05\x06") + 12
+    return data[:place] + struct.pack("<II", 0x100000, 0) + data[place + 8 :]
+
+
+@pytest.mark.parametrize("spoil", [with_name_that_is_not_utf8, with_directory_before_the_file])
+def test_a_zip_with_impossible_names_or_places_is_damaged(tmp_path, spoil):
+    path = tmp_path / "a.zip"
+    path.write_bytes(spoil(zip_of(("a.mha", b"x" * 100))))
+    with pytest.raises(ParticipantError) as refused:
+        unpack_images(path, tmp_path / "out", SUFFIXES)
+    assert refused.value.code == "ARCHIVE_CORRUPT"
