@@ -13,6 +13,7 @@ from submissions.disclosure import PUBLIC
 from submissions.models import Evaluation, Submission
 from submissions.models.messages import Kind
 from submissions.notices.sending import CLUSTER, Notice, tell
+from submissions.scoring.metrics import METRICS
 from submissions.signals import evaluation_failed, evaluation_scored
 
 TELL = "submissions.tasks.tell_of_evaluation"
@@ -94,7 +95,7 @@ def _shown_score(evaluation: Evaluation) -> str:
     phase, value = evaluation.submission.phase, shown_score(evaluation)
     if value is not None:
         text = phase.view_in(phase.state(timezone.now())).score_text(value)
-        return f"Its score ({phase.ranking_metric}, public cases) is {text}."
+        return f"Its score ({METRICS[phase.ranking_metric].title}, public cases) is {text}."
     if phase.has_ladder and phase.step_of_ladder:
         return f"It is not better than your team's best by {phase.step_of_ladder:g}, so no new score is shown."
     return "There is no public score to show."

@@ -25,8 +25,9 @@ class MailForm(forms.Form):
     """Which kinds are mailed; the inbox has them all."""
 
     kinds = forms.MultipleChoiceField(
-        label="Mail me when", choices=Kind.choices, required=False, widget=forms.CheckboxSelectMultiple
-    )
+        label="Mail me when", choices=Kind.choices, required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "lines"}),
+    )  # fmt: skip
 
     def refused(self) -> list[str]:
         return [kind for kind in Kind.values if kind not in self.cleaned_data["kinds"]]

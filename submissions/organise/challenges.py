@@ -31,8 +31,9 @@ def make_challenge(*, challenge: Challenge, user: User) -> Challenge:
 
 @transaction.atomic
 def change_challenge(*, challenge: Challenge, user: User, changed: list[str]) -> None:
-    challenge.save()
+    """Store the named fields alone: a text that somebody saved meanwhile stays."""
     if changed:
+        challenge.save(update_fields=changed)
         record(user, "change", challenge, note=", ".join(changed))
 
 

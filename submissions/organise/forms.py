@@ -29,7 +29,7 @@ class NewChallengeForm(forms.ModelForm):
 
 
 class ChallengeForm(forms.ModelForm):
-    """What an organiser changes of a challenge."""
+    """What an organiser changes of a challenge; its texts are edited one by one, in versions."""
 
     forum_url = forms.URLField(
         label="Forum", required=False, assume_scheme="https", help_text="Where participants talk, such as https://…."
@@ -37,11 +37,7 @@ class ChallengeForm(forms.ModelForm):
 
     class Meta:
         model = Challenge
-        fields = ["title", "tagline", "overview", "rules", "forum_url", "needs_approval"]
-        widgets = {
-            "overview": forms.Textarea(attrs={"rows": 12}),
-            "rules": forms.Textarea(attrs={"rows": 8}),
-        }
+        fields = ["title", "tagline", "forum_url", "needs_approval"]
 
 
 class OrganiserForm(forms.Form):

@@ -90,7 +90,7 @@ def _state(phase: Phase, now: Any) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(CHANGE)
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
-    """Change title, texts, rules and approval."""
+    """Change title, tagline, forum and approval."""
     challenge = own_challenge(request, slug)
     form = ChallengeForm(request.POST if request.method == "POST" else None, instance=challenge)
     if form.is_bound and form.is_valid():

@@ -20,8 +20,9 @@ class WebhookForm(forms.Form):
     )  # fmt: skip
     owner = forms.ChoiceField(label="Whose", choices=[("me", "mine")])
     kinds = forms.MultipleChoiceField(
-        label="Tell it when", choices=Kind.choices, initial=Kind.values, widget=forms.CheckboxSelectMultiple
-    )
+        label="Tell it when", choices=Kind.choices, initial=Kind.values,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "lines"}),
+    )  # fmt: skip
 
     def __init__(self, *args: Any, team_name: str = "", **kwargs: Any) -> None:
         """team_name: of the team that the person owns, "" without one."""

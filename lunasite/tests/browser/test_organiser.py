@@ -83,10 +83,11 @@ def test_from_a_new_challenge_to_its_final_board(open_page, files):
     page.get_by_role("button", name="Save the phase").click()
     assert page.get_by_role("link", name="Preview Final").is_visible()
 
-    page.get_by_role("link", name="Texts and rules").click()
-    page.get_by_label("Overview").fill("Which nodules are malignant?")
-    page.get_by_label("Rules").fill("One account a person.")
-    page.get_by_role("button", name="Save").click()
+    for line, text in (("A text that says", "Which nodules are malignant?"), ("Rules that", "One account a person.")):
+        page.get_by_role("link", name=line).click()
+        page.get_by_label("Text").fill(text)
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("link", name="Phases, organisers").click()
     page.get_by_role("button", name="Open it").click()
     page.get_by_text("is open to everybody").wait_for()
     assert not Challenge.objects.get().is_hidden

@@ -27,7 +27,9 @@ class ImportForm(forms.Form):
         help_text="Letters, digits, - and _. The same name again: version 2.",
     )
     kind = forms.ChoiceField(choices=kind_choices, label="What is predicted")
-    split = forms.ChoiceField(choices=SPLITS, initial=DRAWN, widget=forms.RadioSelect, label="How it is split")
+    split = forms.ChoiceField(
+        choices=SPLITS, initial=DRAWN, widget=forms.RadioSelect(attrs={"class": "lines"}), label="How it is split"
+    )
     public_percent = forms.IntegerField(
         min_value=1, max_value=99, required=False, initial=30, label="Public part (% of the patients)",
         help_text="Whose score shows while a phase runs; the rest ranks at its end.",

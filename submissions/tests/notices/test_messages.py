@@ -62,7 +62,7 @@ def test_a_scored_submission_word_by_word(ann):
     assert told(ann) == [
         (
             "Scored: First in Warm-up",
-            "The submission First of team Lung Rangers in Warm-up was scored. Its score (auc, public cases) is 0.9583.",
+            "The submission First of team Lung Rangers in Warm-up was scored. Its score (AUC, public cases) is 0.9583.",
         )
     ]
     run_queue()
@@ -70,7 +70,7 @@ def test_a_scored_submission_word_by_word(ann):
     assert (found.to, found.subject) == (["ann@example.org"], "[lunasite] Scored: First in Warm-up")
     assert re.sub(r"unsubscribe/\S+", "unsubscribe/SECRET/", found.body) == (
         "Hello ann,\n\n"
-        "The submission First of team Lung Rangers in Warm-up was scored. Its score (auc, public cases) is 0.9583.\n\n"
+        "The submission First of team Lung Rangers in Warm-up was scored. Its score (AUC, public cases) is 0.9583.\n\n"
         f"http://localhost:8000/submissions/{submission.pk}/\n\n"
         "You get this mail because of a setting of your account: A submission of my team was scored. "
         "No more of these: http://localhost:8000/unsubscribe/SECRET/\n"

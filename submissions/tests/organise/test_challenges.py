@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from submissions.models import AuditEvent, Challenge, Phase
+from submissions.organise.forms import ChallengeForm
 from submissions.tests.factories import make_challenge, make_dataset, make_member, make_phase, make_staff, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -76,13 +77,29 @@ def test_the_list_names_what_is_missing_and_what_is_needed_opens_it(browser, cha
     assert challenge.is_hidden
 
 
-def test_texts_rules_and_approval_are_saved_and_logged(browser, challenge):
-    form = {"title": "Lungs 2", "tagline": "", "overview": "Why", "rules": "Be fair.", "needs_approval": "on"}
-    browser.post("/organise/challenges/lungs/edit/", form)
+def test_title_and_approval_are_saved_and_logged_and_a_text_saved_meanwhile_stays(browser, challenge, monkeypatch):
+    bind = ChallengeForm.is_valid
+
+    def somebody_saves_rules(form):
+        Challenge.objects.update(rules="Be fair.")
+        return bind(form)
+
+    monkeypatch.setattr(ChallengeForm, "is_valid", somebody_saves_rules)
+    browser.post("/organise/challenges/lungs/edit/", {"title": "Lungs 2", "tagline": "", "needs_approval": "on"})
     challenge.refresh_from_db()
     assert (challenge.title, challenge.rules, challenge.needs_approval) == ("Lungs 2", "Be fair.", True)
-    assert "rules" in AuditEvent.objects.get(action="change").note
+    assert AuditEvent.objects.get(action="change").note == "title, needs_approval"
     assert browser.post("/organise/challenges/lungs/edit/", {"title": ""}).status_code == 400
+
+
+def test_each_text_of_the_list_is_written_where_it_becomes_a_version_with_its_author(browser, challenge):
+    page = browser.get("/organise/challenges/lungs/").content.decode()
+    for name in ("overview", "rules"):
+        address = f"/challenges/lungs/edit/{name}/"
+        assert f'href="{address}"' in page
+        browser.post(address, {"body": f"About the {name}.", "save": "1"})
+        version = challenge.text_versions.filter(name=name).latest("number")
+        assert (version.body, version.saved_by_name) == (f"About the {name}.", "olga")
 
 
 def test_organisers_are_added_by_name_and_one_stays(browser, client, challenge, organiser):
