@@ -36,6 +36,7 @@ _known: dict[tuple[object, ...], Facts] = {}
 class ImageReading:
     """An image's facts beside a container of it, which never starts and gives its folders' contents."""
 
+    image: EngineImage
     contents: ImageContents
     facts: Facts
     body: ModelBody
@@ -74,7 +75,7 @@ def read_image(
         has_whole_root=host.means.has_whole_root,
         is_bounded_by_engine=host.means.is_bounded_by_engine,
     )
-    return ImageReading(contents, facts, body)
+    return ImageReading(image, contents, facts, body)
 
 
 def with_volume(reading: ImageReading, attempt: Attempt, labels: Labels, limits: Limits, number: int) -> ImageReading:

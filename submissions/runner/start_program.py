@@ -4,27 +4,52 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
+from posixpath import join, normpath
 
 from submissions.runner.engine.image_contents import ImageContents
+from submissions.runner.values import EngineImage
 
 HEAD_BYTES = 64 << 10
 STARTED = re.compile(r"exec (\S+) failed: No such file or directory")
 PT_INTERP = 3
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def start_fault_of(contents: ImageContents, logs: str) -> tuple[str, str]:
-    """Return (program, `crlf`, `loader` or `missing`) for a program that the init could not start, ("", "") else."""
+def start_fault_of(contents: ImageContents, image: EngineImage, logs: str) -> tuple[str, str]:
+    """Return (program, fault) for a program that the init could not start, ("", "") else.
+
+    fault: `crlf`, `interpreter` (its first line names one that is not there), `loader`, or `missing`. program: where it
+    lies in the image, as it stands in the command if it is missing.
+    """
     found = STARTED.search(logs)
     if not found:
         return "", ""
-    program = found.group(1)
-    head = contents.head(program, HEAD_BYTES) if program.startswith("/") else b""
-    if head.startswith(b"#!") and head.split(b"\n", 1)[0].endswith(b"\r"):
-        return program, "crlf"
+    for path in _places(image, found.group(1)):
+        if head := contents.head(path, HEAD_BYTES):
+            return path, _fault_of(contents, head)
+    return found.group(1), "missing"
+
+
+def _places(image: EngineImage, program: str) -> Iterator[str]:
+    """Yield where the init looks for a program: below WORKDIR if its name has a slash, else along PATH."""
+    folder = image.working_dir or "/"
+    if "/" in program:
+        yield normpath(join(folder, program))
+        return
+    for place in image.environment.get("PATH", DEFAULT_PATH).split(":"):
+        yield normpath(join(folder, place, program))
+
+
+def _fault_of(contents: ImageContents, head: bytes) -> str:
+    if head.startswith(b"#!"):
+        first_line = head[2:].split(b"\n", 1)[0]
+        if first_line.endswith(b"\r"):
+            return "crlf"
+        interpreter = first_line.split()[0].decode("latin-1") if first_line.split() else ""
+        return "missing" if interpreter and contents.real_path(interpreter) else "interpreter"
     loader = _loader(head)
-    if loader and not contents.real_path(loader):
-        return program, "loader"
-    return program, "missing"
+    return "loader" if loader and not contents.real_path(loader) else "missing"
 
 
 def _loader(head: bytes) -> str:

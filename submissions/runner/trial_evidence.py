@@ -12,7 +12,7 @@ from submissions.runner.writable.folders import kept_mib
 
 def evidence_of(error: ContainerFault, limits: Limits, reading: ImageReading | None, peak_bytes: int) -> Evidence:
     """Return the evidence of an error that has its logs already. reading: of the image, where it came to that."""
-    command, command_fault = start_fault_of(reading.contents, error.logs) if reading else ("", "")
+    command, command_fault = start_fault_of(reading.contents, reading.image, error.logs) if reading else ("", "")
     return Evidence(
         error.code,
         logs=error.logs,

@@ -20,6 +20,7 @@ from submissions.runner.base import (
     EngineFault,
     Lines,
     RunCallbacks,
+    RunCase,
     RunError,
     RunRequest,
     RunResult,
@@ -260,8 +261,9 @@ class _HttpRun:
         adapter = self.request.adapter
         path = self.request.endpoint or adapter.get("path") or self.request.kind.endpoint_path
         file_field = adapter.get("file_field") or "file"
+        fields = tuple(_fields(self.request, self.request.cases[0]))
         error.diagnosis = diagnose(
-            replace(evidence, port=self.port, listening=self.listening, path=path, file_field=file_field)
+            replace(evidence, port=self.port, listening=self.listening, path=path, file_field=file_field, fields=fields)
         )
 
     def _state(self) -> ContainerState:
@@ -347,17 +349,22 @@ def _groups(request: RunRequest, calls: Sequence[Call]) -> list[dict[str, Any]]:
 
 
 def _planned(request: RunRequest, call: Call) -> dict[str, Any]:
-    fields = request.kind.request_fields(
-        call.case.facts,
-        series=call.series_uid,
-        lesion=call.lesion_id,
-        naming=request.adapter.get("field_names") or "camelCase",
-        omit=request.adapter.get("omit") or (),
-    )
+    fields = _fields(request, call.case, call.series_uid, call.lesion_id)
     suffix = call.case.image_path.suffix.lower()
     content_type = CONTENT_TYPES.get(suffix, "application/octet-stream")
     name = f"{call.series_uid}{suffix}"
     return {"number": call.number, "file_name": name, "content_type": content_type, "fields": fields}
+
+
+def _fields(request: RunRequest, case: RunCase, series: str = "", lesion: int = 0) -> dict[str, str]:
+    adapter = request.adapter
+    return request.kind.request_fields(
+        case.facts,
+        series=series,
+        lesion=lesion,
+        naming=adapter.get("field_names") or "camelCase",
+        omit=adapter.get("omit") or (),
+    )
 
 
 CONTRACT = Contract(

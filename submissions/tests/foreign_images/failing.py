@@ -44,7 +44,7 @@ ANSWERING = "from serving import serve\nserve(lambda body, number: ({status}, {a
 ANSWERS = [
     (401, b'{"detail":"Not authenticated"}', "bearer_token"),
     (404, b'{"detail":"Not Found"}', "nothing for POST at /api/v1/predict/lesion"),
-    (422, b'{"detail":[{"loc":["body","image"],"msg":"field required"}]}', "`file_field` = `image`"),
+    (422, b'{"detail":[{"loc":["body","image"],"msg":"field required"}]}', '{"file_field": "image"}'),
     (422, b'{"detail":[{"loc":["body","CoordX"],"msg":"field required"}]}', '{"field_names": "csv"}'),
     (422, b'{"detail":[{"type":"extra_forbidden","loc":["body","gender"]}]}', '{"omit": ["gender"]}'),
     (200, b'{"p": 0.5}', "probability_path"),

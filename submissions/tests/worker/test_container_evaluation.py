@@ -111,7 +111,7 @@ def test_a_failed_trial_costs_no_try_and_hides_nothing(bench):
     assert not submission.try_counts
     assert evaluation.trial["status"] == 422
     assert evaluation.trial["answer"] == answer.decode()
-    assert "`file_field` = `image`" in evaluation.trial["diagnosis"]
+    assert '{"file_field": "image"}' in evaluation.trial["diagnosis"]
     assert "loading" in evaluation.smoke_log
     shown = SubmissionDetailSerializer(submission, context={"request": a_request(submission.user)}).data
     assert shown["failure"]["stage"] == "smoke"
