@@ -153,7 +153,10 @@ def found_in(text: str, secrets: dict[str, float]) -> list[str]:
 
 
 QUERIES = {
-    "leaderboard": ["", "?metric=auc", "?metric=brier", "?split=private", "?split=sample", "?split=shown", "?show=all"],
+    "leaderboard": [
+        "", "?metric=auc", "?metric=brier", "?split=private", "?split=sample", "?split=shown", "?show=all",
+        "?q=o&sort=-submitted", "?sort=-rank&show=all", "?sort=brier", "?columns=brier&columns=average_precision",
+    ],
     "leaderboard_history": ["", "?team=own-team", "?metric=brier", "?split=private"],
     "leaderboard_export": ["", "?show=all", "?metric=brier", "?split=private"],
     "leaderboard_compare": ["", "?a={best}&b={lesser}", "?a={best}&b={theirs}&split=private", "?split=sample"],
@@ -169,6 +172,7 @@ QUERIES = {
     ],
     "earlier_leaderboard": ["?dataset_id=p", "?dataset_id=p&format=csv"],
     "api_submissions": ["", "?phase=p", "?status=completed", "?ordering=scores", "?status=nope"],
+    "embed": ["", "?split=private&metric=brier"],
     "submissions": ["", "?phase=p"],
     "submission_report": ["", "?split=public", "?split=private", "?split=sample"],
     "api_full_report": ["", "?format=csv", "?format=json"],
