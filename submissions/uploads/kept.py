@@ -8,9 +8,11 @@ from uuid import UUID
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from submissions.models import Upload
+from submissions.phases.storage_budget import check_budget
 from submissions.storage import files as storage
 from submissions.storage.base import Stored
 from submissions.storage.files import store
+from submissions.teams.membership import team_for
 from submissions.uploads.resumable import drop
 
 if TYPE_CHECKING:
@@ -22,15 +24,19 @@ Purpose = Upload.Purpose
 
 
 def keep_predictions(user: User, name: str, data: bytes) -> Upload:
-    """Keep a CSV, in place of the one that was kept before. Raises StorageError."""
-    for earlier in Upload.objects.filter(user=user, purpose=Purpose.PREDICTIONS):
-        drop(earlier)
+    """Keep a CSV, in place of the one that was kept before. Raises StorageError, ApiError where there is no room."""
+    check_budget(user, team_for(user), len(data))
     stored = storage.stream_in(storage.new_key("predictions.csv"), [data])
-    return _finished(user, name, stored, Purpose.PREDICTIONS)
+    upload = _finished(user, name, stored, Purpose.PREDICTIONS)
+    # Afterwards, so that of two requests at once the newer file stays, and it alone.
+    for earlier in Upload.objects.filter(user=user, purpose=Purpose.PREDICTIONS, created_at__lt=upload.created_at):
+        drop(earlier)
+    return upload
 
 
 def keep_image(user: User, image: ReceivedFile) -> Upload:
-    """Keep an image that arrived in one request. Raises StorageError."""
+    """Keep an image that arrived in one request. Raises StorageError, ApiError where there is no room."""
+    check_budget(user, team_for(user), image.size or 0)
     return _finished(user, image.original_name, image.keep(), Purpose.IMAGE)
 
 

@@ -50,9 +50,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, 400)
     with transaction.atomic():
-        get_user_model().objects.select_for_update().get(
-            username=request.user.get_username()
-        )  # counting and adding are one step
+        get_user_model().objects.select_for_update().get(pk=request.user.pk)  # type: ignore[misc]  # count and add at once
         if Webhook.objects.managed_by(request.user).count() >= MOST_HOOKS:
             form.add_error("url", f"You have {MOST_HOOKS} webhooks; delete one first.")
             return _page(request, form, 400)

@@ -124,3 +124,10 @@ class TestTheUploads:
         assert client.get("/api/v1/uploads").json() == []
         refused = client.post("/api/v1/uploads", {"filename": "a.csv", "size": 1, "purpose": "csv"}, "application/json")
         assert refused.status_code == 400
+
+
+def test_no_file_is_kept_beyond_the_budget(client, phase, settings):
+    settings.TEAM_STORAGE_BYTES = 1
+    answer = client.post("/phases/p/submit/", {"file": csv_file()})
+    assert answer.status_code == 507
+    assert not Upload.objects.exists()
