@@ -76,7 +76,7 @@ def test_a_state_diagram_becomes_a_table():
     ("link", "wanted"),
     [
         ("[m](docs/metrics.md#lesions)", "[m](metrics.md#lesions)"),
-        ("![p](docs/images/leaderboard.png)", "![p](images/leaderboard.png)"),
+        ("![p](docs/images/home-light.png)", "![p](images/home-light.png)"),
         ("[c](CONTRIBUTING.md)", "[c](project/contributing.md)"),
         ("[d](docs/decisions)", "[d](decisions/README.md)"),
         ("[w](inference/weights)", "w"),  # a folder of the repository: the site holds no such page
