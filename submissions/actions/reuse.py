@@ -26,6 +26,9 @@ def earlier_image(user: User, submission_id: uuid.UUID) -> Submission:
     """Return the team's submission whose image is to be run again. Raises ApiError(IMAGE_NOT_FOUND)."""
     found = Submission.objects.filter(pk=submission_id, submission_type=Submission.Type.DOCKER)
     submission = found.filter(team__memberships__user=user).first()
+    if submission is not None and submission.file_deleted_at and not submission.file:
+        message = "This image's file was deleted to make room; send the file again."
+        raise ApiError(400, "IMAGE_NOT_FOUND", message, field="image")
     if submission is None or not (submission.file or submission.image_reference):
         message = "Your team has sent no image with this id; give the id of one of its submissions."
         raise ApiError(400, "IMAGE_NOT_FOUND", message, field="image")

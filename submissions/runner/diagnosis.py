@@ -76,7 +76,7 @@ PATH = r"['\"‘]?(?P<file>/[^\s':\"’]+)['\"’]?"
 FIELD = r'"loc"\s*:\s*\[\s*"body"\s*,\s*"(?P<field>[A-Za-z_]\w{0,60})"'
 READ_ONLY = rf"(?:Read-only file system|Errno 30\][^:\n]*)(?:: {PATH})|{PATH.replace('file', 'before')}'?: Read-only file system"
 DIFFERS = "My service differs from the contract"
-WRITABLE = 'name its folder {folder} as a writable folder (form: Writable folders, API: writable_folders=["{folder}"])'
+WRITABLE = 'name its folder {folder} as a writable folder (form: Writable folders, API: writable_folders=["{folder}"]); an image with a USER must own it too: `RUN chown -R USER {folder}` before the USER line'
 
 # How the shells, env and Python name what a line ended by a carriage return made of their arguments.
 CR = r"(?:\r|\\r|\N{REPLACEMENT CHARACTER})"

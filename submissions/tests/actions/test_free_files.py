@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.storage import storages
+from django.test import Client
 from django.utils import timezone
 
 from lunasite.http.errors import ApiError
@@ -138,7 +139,11 @@ def test_a_deleted_file_cannot_be_run_downloaded_or_named_again():
     assert refusal.value.error_code == "FILE_DELETED"
     answer = client_of(user).get(f"/api/v1/submissions/{submission.pk}/file")
     assert (answer.status_code, "deleted to make room" in answer.json()["message"]) == (404, True)
-    with pytest.raises(ApiError, match="no image with this id"):
+    browser = Client()
+    browser.force_login(user)
+    page = browser.get(f"/submissions/{submission.pk}/").content.decode()
+    assert ("Id, to send the image again" in page, "to make room; to run it again" in page) == (False, True)
+    with pytest.raises(ApiError, match="file was deleted to make room; send the file again"):
         actions.submit_again(user=user, phase=phase, earlier_id=submission.pk, received_at=timezone.now())
 
 

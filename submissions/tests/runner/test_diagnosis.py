@@ -116,3 +116,10 @@ def test_what_the_form_fits_is_called_as_the_form_calls_it(seen, label):
     sentence = diagnose(seen)
     assert label in sentence
     assert "My service differs from the contract, API: " in sentence
+
+
+@pytest.mark.parametrize("words", ["OSError: [Errno 30] Read-only file system", "[Errno 13] Permission denied"])
+def test_a_folder_to_write_to_must_belong_to_the_user(words):
+    sentence = diagnose(Evidence("CONTAINER_EXITED", logs=f"{words}: '/data/cache/patches.bin'"))
+    assert 'writable_folders=["/data/cache"])' in sentence
+    assert "`RUN chown -R USER /data/cache` before the USER line" in sentence
