@@ -41,6 +41,7 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         if settings.DEMO:
+            _tell_address(options["port"])
             call_command("seed_demo", port=options["port"])
         elif closed := close_accounts():
             self.stdout.write(f"Closed {closed} demo accounts: they exist in demo mode only.")
@@ -61,6 +62,12 @@ class Command(BaseCommand):
             self.stdout.write("No Docker engine here: images wait until a worker host with one joins.")
         self.stdout.write(f"lunasite at http://{options['bind']}:{options['port']}/ — Ctrl-C ends it.")
         return programs
+
+
+def _tell_address(port: int) -> None:
+    """Let the demo's pages name the port it has, unless its SITE_URL was set: their commands are to be copied."""
+    if settings.SITE_URL == "http://localhost:8000":
+        os.environ["SITE_URL"] = f"http://localhost:{port}"
 
 
 def engine_is_configured() -> bool:
