@@ -36,14 +36,15 @@ def earlier_image(user: User, submission_id: uuid.UUID) -> Submission:
 
 
 def same_file_before(user: User, phase: Phase, sha256: str) -> Submission | None:
-    """Return the newest submission of the user's team to the phase with exactly this file, None where there is none.
+    """Return the newest submission of the user's team to the phase with exactly this file that cost a try, else None.
 
     sha256: "" where it is not known yet, as of an image on an object store: then nothing is found.
     """
     team = team_of(user)
     if team is None or not sha256:
         return None
-    return Submission.objects.filter(phase=phase, team=team, sha256=sha256).first()
+    # Whoever cures a failed trial may send the same file with other fields; its try was given back.
+    return Submission.objects.filter(phase=phase, team=team, sha256=sha256, try_counts=True).first()
 
 
 @contextlib.contextmanager

@@ -53,6 +53,11 @@ def test_another_file_another_phase_and_another_team_are_not_asked_about(client,
     assert client.post("/phases/p/submit/", {"file": csv_file()}).status_code == 302
 
 
+def test_a_file_whose_try_was_given_back_is_not_asked_about(client, phase):
+    Submission.objects.update(try_counts=False)
+    assert client.post("/phases/p/submit/", {"file": csv_file()}).status_code == 302
+
+
 def test_a_double_click_is_not_asked_about(client, ann):
     make_phase(slug="p")
     sent = [client.post("/phases/p/submit/", {"file": csv_file(), "idempotency_key": "k" * 20}) for _ in range(2)]
