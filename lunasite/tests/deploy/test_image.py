@@ -92,17 +92,26 @@ def strict_checkout(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def images():
-    """Build the three targets; gives {target: tag}."""
-    tags = {target: f"lunasite-{target}-test:{secrets.token_hex(4)}" for target in ("web", "worker", "model-server")}
-    with wheels_served() as wheels, tempfile.TemporaryDirectory() as checkout:
-        strict_checkout(Path(checkout))
-        arguments = ["--build-arg", f"PIP_FIND_LINKS={wheels}", "--build-arg", "PIP_NO_INDEX=1", "--network", "host"]
-        for target, tag in tags.items():
-            docker("build", *arguments, "--force-rm", "--target", target, "--tag", tag, checkout)
-    yield tags
-    for tag in tags.values():
-        docker("image", "rm", "--force", tag)
-    docker("image", "prune", "--force", "--filter", "label=org.opencontainers.image.title=lunasite")
+    """Build every stage and target; gives {name: tag}. By their tags all of them are removed again."""
+    run_id = secrets.token_hex(4)
+    stages = ["packages", "code", "web", "worker", "model-server"]
+    tags = {stage: f"lunasite-{stage}-test:{run_id}" for stage in stages}
+    try:
+        with tempfile.TemporaryDirectory() as checkout:
+            strict_checkout(Path(checkout))
+            with wheels_served() as wheels:
+                arguments = ["--build-arg", f"PIP_FIND_LINKS={wheels}", "--build-arg", "PIP_NO_INDEX=1"]
+                build("packages", tags, checkout, "--network", "host", *arguments)
+            for stage in stages[1:]:
+                build(stage, tags, checkout, "--network", "none", *arguments)
+        yield tags
+    finally:
+        for tag in tags.values():
+            docker("image", "rm", "--force", tag, check=False)
+
+
+def build(stage: str, tags: dict[str, str], checkout: str, *arguments: str) -> None:
+    docker("build", *arguments, "--force-rm", "--target", stage, "--tag", tags[stage], checkout)
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +216,10 @@ class Composed:
             docker("rm", "--force", "--volumes", f"{self.prefix}{name}", check=False)
         for volume in ("data", "scratch", "objects"):
             docker("volume", "rm", "--force", f"{self.prefix}{volume}", check=False)
+        # What the container worker has loaded and built, under this site's name.
+        for tag in docker("images", "--format", "{{.Repository}}:{{.Tag}}").split():
+            if tag.startswith(self.prefix):
+                docker("image", "rm", "--force", tag, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -423,6 +436,17 @@ def test_each_image_holds_what_runs_and_nothing_else(images, target):
     assert told("find", "/app", "-name", "tests", "-o", "-name", "docs", "-o", "-name", "benchmarks") == ""
     labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", images[target]))
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+@pytest.mark.parametrize("target", ["code", "web", "worker", "model-server"])
+def test_the_packages_lie_on_the_disk_once(images, target):
+    """A gigabyte: where an engine without copy-on-write builds, each copy of it counts several times."""
+    packages, layers = (
+        json.loads(docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", images[name]))
+        for name in ("packages", target)
+    )
+    assert layers[: len(packages)] == packages
+    assert len(layers) <= len(packages) + 4
 
 
 def test_torch_in_the_image_is_the_cpu_build(images):
