@@ -97,9 +97,10 @@ def test_an_abort_and_a_hang_are_two_failures_and_the_others_still_run(tmp_path)
 @pytest.mark.slow
 def test_what_a_passed_test_wrote_is_gone_before_the_next(tmp_path):
     (tmp_path / "test_writes.py").write_text(WRITES)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:django", "-p", "no:xdist"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-p", "no:xdist"]
     config = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path)]
-    done = subprocess.run([*command, *config, str(tmp_path)], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    own = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DEBUG_TEMPROOT": str(tmp_path)}
+    done = subprocess.run([*command, *config, str(tmp_path)], capture_output=True, text=True, timeout=280, env=own)
     assert "2 passed" in done.stdout, done.stdout[-2000:]
 
 
