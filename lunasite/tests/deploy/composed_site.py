@@ -21,6 +21,7 @@ import pytest
 from .built_images import docker
 from .compose_file import ROOT, example_environment, read_compose, run_arguments
 
+UID = 10001
 SOCKET_FOLDER = "/run/postgresql"
 FETCH = """
 import sys, urllib.request
@@ -58,9 +59,9 @@ class Composed:
         self.secrets = self.folder / "secrets"
         self.cases = self.folder / "cases"
         self.incoming = self.folder / "incoming"
-        for folder in (self.cases, self.incoming):
-            folder.mkdir()
-            folder.chmod(0o777)
+        self.cases.mkdir()
+        os.chown(self.cases, UID, UID)  # as docs/deployment.md says
+        self.incoming.mkdir(mode=0o755)
         socket = Path(os.environ["DOCKER_HOST"].removeprefix("unix://"))
         self.environment = example_environment(
             DOCKER_GID=str(socket.stat().st_gid), EVALUATION_CASES_DIR=str(self.cases)

@@ -16,11 +16,9 @@ from submissions.tests.containers import open_to_all
 
 from .built_images import docker, images_built
 from .compose_file import ROOT
-from .composed_site import Composed, database_made, page, site_composed
+from .composed_site import UID, Composed, database_made, page, site_composed
 
 pytestmark = [pytest.mark.image, pytest.mark.engine, pytest.mark.postgres, pytest.mark.timeout(1200)]
-
-UID = "10001"
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +42,7 @@ def composed(images, database, tmp_path_factory):
 def test_web_serves_a_page_and_its_style_as_another_user_than_root(composed):
     home = page(composed, "/")
     assert "</html>" in home
-    assert composed.inside("web", "id", "-u").strip() == UID
+    assert composed.inside("web", "id", "-u").strip() == str(UID)
     style = re.search(r'href="(/static/[^"]+\.[0-9a-f]{12}\.css)"', home)
     assert style is not None, home
     assert "{" in page(composed, style[1])
@@ -75,6 +73,14 @@ def test_everything_stays_up_and_reports(composed):
     ):
         assert time.monotonic() < deadline, f"{ready}{composed.response('web')}{composed.response('worker-containers')}"
         time.sleep(2)
+
+
+def test_the_doctor_finds_nothing_broken(composed):
+    """The two commands of docs/deployment.md that look at a new site."""
+    for name, which in (("web", "--no-engine"), ("worker-containers", "--engine")):
+        told = composed.inside(name, "python", "manage.py", "doctor", which, check=False)
+        assert "FAIL" not in told, told
+        assert "ok " in told, told
 
 
 def test_web_and_workers_may_write_rows_but_change_no_table(composed):
@@ -229,7 +235,7 @@ def test_each_image_holds_what_runs_and_nothing_else(images, target):
         return docker("run", "--rm", "--network", "none", images[target], *command).strip()
 
     hidden = ["find", "/app", "/opt/packages", "(", "!", "-readable", "-o", "-type", "d", "!", "-executable", ")"]
-    assert (told("id", "-u"), told("id", "-g")) == (UID, UID)
+    assert (told("id", "-u"), told("id", "-g")) == (str(UID), str(UID))
     assert told(*hidden) == ""
     assert told("find", "/app", "-name", "tests", "-o", "-name", "docs", "-o", "-name", "benchmarks") == ""
     labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", images[target]))
