@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field, replace
@@ -164,6 +165,7 @@ def bench_at(folder, name="docker"):
         engine.remove_image(driver_id)
     images = [tag for tag in bench.docker("images", "--format", "{{.Repository}}").split() if bench.instance in tag]
     engine.close()
+    shutil.rmtree(folder, ignore_errors=True)
     assert (left, images) == ([], [])
 
 

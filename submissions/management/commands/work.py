@@ -46,10 +46,11 @@ class Command(BaseCommand):
         worker = f"{group}:{os.getpid()}"
         signal.signal(signal.SIGTERM, lambda number, frame: threading.Thread(target=give_back, args=(group,)).start())
         done = actions.work_without_messages(
-            cluster=cluster, worker=worker, run_image=tasks.run_image, probes=tasks.engine_probes
-        )
+            cluster=cluster, worker=worker, run_image=tasks.run_image, probes=tasks.engine_probes,
+            room=tasks.host_room,
+        )  # fmt: skip
         if not done:
-            self.stdout.write("Nothing to take: the queue is empty or paused, or this host must not work now.")
+            self.stdout.write("Nothing to take: the queue is empty or paused, or this host is full or must not work.")
             raise SystemExit(NOTHING_TO_DO)
 
 

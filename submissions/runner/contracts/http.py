@@ -130,7 +130,7 @@ class _HttpRun:
         reading = read_image(attempt, self.host, labels, image, limits, request.writable_folders)
         tell_read_only(reading, request, self.watcher)
         self.reading = reading = with_volume(reading, attempt, labels, limits, 0)
-        holder = attempt.create(holder_spec(labels, self.host.driver_image, reading.volumes))
+        holder = attempt.create_holder(holder_spec(labels, self.host.driver_image, reading.volumes))
         engine.start(holder)
         body = reading.filled(attempt, holder)
         self.model = attempt.create_participant_container(

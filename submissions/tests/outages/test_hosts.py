@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from submissions import actions
 from submissions.actions import work
-from submissions.faults import PlatformError
+from submissions.faults import PlatformError, SharedPart
 from submissions.models import Host, Incident, Worker
 from submissions.outages import hosts, probes
 from submissions.tests.actions.test_queue import make_image
@@ -71,6 +71,21 @@ def test_a_host_comes_back_when_its_probes_pass(monkeypatch):
 
 def fails_here(evaluation, heartbeat):
     raise PlatformError("SYSTEM_ENGINE", "no space left in the layer store")
+
+
+def test_an_engine_that_is_away_costs_no_attempt_and_takes_its_host_out_until_it_answers():
+    def engine_away(evaluation, heartbeat):
+        raise PlatformError("SYSTEM_ENGINE", "no socket", shared=SharedPart(Incident.Part.HOST, hosts.this_host()))
+
+    image = make_image()
+    actions.evaluate(evaluation_id=image.latest.pk, worker="w", run_image=engine_away)
+    assert (image.latest.status, image.latest.failed_attempts) == ("pending", 0)
+    assert mine().quarantine_reason.startswith("SYSTEM_ENGINE")
+    problem = ["its engine does not answer", ""]
+    assert not work.may_claim("containers", lambda cluster: [lambda: problem[0]])
+    assert work.may_claim("containers", lambda cluster: [lambda: problem[1]])
+    assert work.candidates("containers") == [image.latest.pk]
+    assert not Incident.objects.open().exists()
 
 
 def test_failures_that_others_do_not_have_send_a_host_to_quarantine(other_host):
