@@ -18,6 +18,7 @@ from submissions.mail import send_or_retry
 from submissions.models import Evaluation, Incident
 from submissions.notices import evaluations as evaluation_notices
 from submissions.notices import news as news_notices
+from submissions.outages.probes import cases_problem
 from submissions.scoring import Outcome
 
 
@@ -55,7 +56,7 @@ def engine_probes(cluster: str) -> list[actions.Probe]:
         return []
     from submissions.worker.engine_host import engine_problem
 
-    return [engine_problem]
+    return [cases_problem, engine_problem]
 
 
 def host_room(evaluation_ids: list[int]) -> AbstractContextManager[Iterable[int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -62,8 +63,8 @@ def engine_problem() -> str:
     try:
         engine = connect()
         try:
-            root = Path(str(engine.facts()["root"]))
-            is_here = engine.is_local and root.is_dir()
+            root = str(engine.facts().get("root") or "")
+            is_here = engine.is_local and os.path.isdir(root)
         finally:
             engine.close()
     except EngineFault as fault:

@@ -110,6 +110,8 @@ class Composed:
         image = self.images[service["image"].removeprefix("lunasite-")]
         arguments = run_arguments(service, image, self.prefix, changes, self.secrets)
         own = ["--name", f"{self.prefix}{name}", "--network", f"container:{self.prefix}seaweedfs"]
+        # Under compose each container has a host name of its own; here they share the first one's.
+        own += ["--env", f"WORKER_NAME={name}"]
         mounts = ["--volume", f"{socket_folder}:{SOCKET_FOLDER}", "--volume", f"{self.incoming}:/incoming:ro"]
         docker("run", "--detach", *own, "--env-file", str(self.folder / ".env"), *mounts, *arguments)
 

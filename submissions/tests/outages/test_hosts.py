@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from submissions import actions
+from submissions import actions, tasks
 from submissions.actions import work
 from submissions.faults import PlatformError, SharedPart
 from submissions.models import Host, Incident, Worker
@@ -130,6 +130,15 @@ def test_storage_that_nobody_reaches_is_an_incident(monkeypatch):
     hosts.check_this_host()
     assert list(Incident.objects.open().values_list("part", flat=True)) == ["storage"]
     assert mine().quarantined_at is None
+
+
+def test_a_host_that_runs_no_images_needs_no_folder_for_their_cases(settings, monkeypatch):
+    """As under Compose: all services read one .env, and only one of them has the folder that it names."""
+    settings.EVALUATION_CASES_DIR = "/proc/no/folder/can/be/made/here"
+    monkeypatch.setattr("submissions.worker.engine_host.engine_problem", lambda: "")
+    assert hosts.check_this_host(tasks.engine_probes("evaluations"))
+    assert not hosts.check_this_host(tasks.engine_probes("containers"))
+    assert "EVALUATION_CASES_DIR cannot be used" in mine().quarantine_reason
 
 
 def test_a_full_disk_is_this_hosts_trouble(monkeypatch):
