@@ -16,6 +16,7 @@ from lunasite.client.driver_archive import driver_archive
 from lunasite.client.made_up import MadeUpCase, made_up_cases
 from lunasite.client.runner_zip import runner_zip
 from lunasite.http.errors import ApiError
+from lunasite.http.limits.throttling import ExactThrottle
 from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from submissions.failures import FAILURES
 from submissions.models import Case, Phase
@@ -36,6 +37,8 @@ PARAMETERS = [
 class PhaseView(APIView):
     """A view below a phase that takes images; signed in."""
 
+    throttle_classes = [ExactThrottle]
+    throttle_scope = "pages"
     content_negotiation_class = IgnoreAcceptNegotiation
 
     def phase(self, slug: str) -> Phase:
