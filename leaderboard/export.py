@@ -12,27 +12,26 @@ from leaderboard.columns import COLUMNS
 from leaderboard.standings import BoardRow, all_rows
 from lunasite.http.files.csv_export import as_csv
 from lunasite.http.limits.dear_work import remembered_of_content
-from submissions.models import Team
 
 Made = TypeVar("Made")
 # The most rows of a CSV; more rows are available page by page.
 MAX_ROWS = 5000
 
 
-def whole_board_csv(board: Board, own: Team | None, *, caller: str) -> HttpResponse:
+def whole_board_csv(board: Board, *, caller: str) -> HttpResponse:
     """Return the whole board as a CSV file, made once for what it shows. Raises ApiError(429)."""
-    return csv_response(board, remembered_board("csv", board, own, lambda rows: board_csv(board, rows), caller=caller))
+    return csv_response(board, remembered_board("csv", board, lambda rows: board_csv(board, rows), caller=caller))
 
 
-def remembered_board(
-    form: str, board: Board, own: Team | None, make: Callable[[list[BoardRow]], Made], *, caller: str
-) -> Made:
-    """Return what is made of all rows of a board, once for what it shows. Raises ApiError(429)."""
+def remembered_board(form: str, board: Board, make: Callable[[list[BoardRow]], Made], *, caller: str) -> Made:
+    """Return what is made of all rows of a board, once for what it shows. Raises ApiError(429).
+
+    The same for every team: neither CSV nor JSON says whose row is the reader's own.
+    """
     inputs = (
-        board.phase.pk, board.metric.name, board.split, board.every_entry, board.has_ended, repr(board.view),
-        own.pk if own else None,
+        board.phase.pk, board.metric.name, board.split, board.every_entry, board.has_ended, repr(board.view)
     )  # fmt: skip
-    return remembered_of_content(f"board-{form}", inputs, lambda: make(all_rows(board, own, MAX_ROWS)), caller=caller)
+    return remembered_of_content(f"board-{form}", inputs, lambda: make(all_rows(board, None, MAX_ROWS)), caller=caller)
 
 
 def csv_response(board: Board, text: str) -> HttpResponse:

@@ -104,7 +104,7 @@ def _template(request: HttpRequest) -> str:
 def board_export(request: HttpRequest, slug: str) -> HttpResponse:
     """Download the whole board as CSV."""
     chosen = _asked_board(request, slug)
-    return whole_board_csv(chosen, team_of(request.user), caller=caller_of(request))
+    return whole_board_csv(chosen, caller=caller_of(request))
 
 
 @require_GET

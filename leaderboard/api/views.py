@@ -134,14 +134,14 @@ class BoardView(PublicView):
         """The ranks of a phase. Scores are those of the public cases until the phase ends."""
         as_csv = one_of(request, "format", ("json", "csv")) == "csv"
         board = asked_board(request)
-        own, caller = team_of(request.user), caller_of(request)
+        caller = caller_of(request)
         if "page" not in request.query_params and "page_size" not in request.query_params:
             if as_csv:
-                return whole_board_csv(board, own, caller=caller)
-            found = remembered_board("json", board, own, lambda rows: _found(rows, count_of(board)), caller=caller)
+                return whole_board_csv(board, caller=caller)
+            found = remembered_board("json", board, lambda rows: _found(rows, count_of(board)), caller=caller)
             return Response(_described(board) | found)
         size = _number(request, "page_size", 50, MAX_PAGE_ROWS)
-        page = page_of(board, _number(request, "page", 1, 10**9), own, size=size)
+        page = page_of(board, _number(request, "page", 1, 10**9), team_of(request.user), size=size)
         if as_csv:
             return csv_response(board, board_csv(board, page.rows))
         return Response(_described(board) | _found(page.rows, page.n_entries))

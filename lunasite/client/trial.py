@@ -136,7 +136,9 @@ class TrialImageView(PhaseView):
         if number >= len(images):
             raise Http404
         suffix = _suffix(images[number])
-        return _as_file(StreamingHttpResponse(image_pieces(images[number])), f"{number}{suffix}", suffix)
+        response = StreamingHttpResponse(image_pieces(images[number]))
+        response.may_change_threads = True  # type: ignore[attr-defined]  no thread waits for a slow client
+        return _as_file(response, f"{number}{suffix}", suffix)
 
     def _made_up(self, phase: Phase, number: int) -> Any:
         case = next((case for case in made_up_cases(phase.kind) if case.number == number), None)
