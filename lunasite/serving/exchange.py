@@ -59,8 +59,12 @@ class Parts:
         return True
 
     def close(self) -> None:
-        if hasattr(self._parts, "close"):
-            self._parts.close()
+        """Let go of what the answer reads from; a failure of that must not end the event loop."""
+        try:
+            if hasattr(self._parts, "close"):
+                self._parts.close()
+        except Exception:
+            log.exception("an answer could not be closed")
 
 
 def answer(connection: ClientConnection, application: Application, server: tuple[str, int], *, closes: bool) -> bool:
