@@ -19,13 +19,14 @@ from leaderboard.boards import Board, board_of, visible_phase
 from leaderboard.charts import history_chart, round_ticks
 from leaderboard.columns import chosen_columns, column_choices, page_columns
 from leaderboard.comparison import MAX_CHOICES, NotComparable, comparable, remembered_comparison
-from leaderboard.export import MAX_ROWS, csv_response
+from leaderboard.export import MAX_ROWS, whole_board_csv
 from leaderboard.history import history
 from leaderboard.listing.row_facts import is_final, last_change
 from leaderboard.listing.search import MAX_ARRANGED, Arrangement, arrangement_of
 from leaderboard.sharing.citation import citation_of
-from leaderboard.standings import BoardRow, all_rows, own_rank, page_of, team_on_board
+from leaderboard.standings import BoardRow, own_rank, page_of, team_on_board
 from lunasite.http.errors import ApiError, busy_page
+from lunasite.http.limits.dear_work import caller_of, dear_page
 from lunasite.http.page_cache.views import kept_for_visitors
 from submissions.models import Evaluation, Phase, Split, Team
 from submissions.models.access import may
@@ -99,10 +100,11 @@ def _template(request: HttpRequest) -> str:
 
 
 @require_GET
+@dear_page
 def board_export(request: HttpRequest, slug: str) -> HttpResponse:
     """Download the whole board as CSV."""
     chosen = _asked_board(request, slug)
-    return csv_response(chosen, all_rows(chosen, team_of(request.user), MAX_ROWS))
+    return whole_board_csv(chosen, caller=caller_of(request))
 
 
 @require_GET

@@ -264,6 +264,7 @@ REST_FRAMEWORK = {
         "lesion": env.rate("THROTTLE_LESION", "600/min"),
         "slice": env.rate("THROTTLE_SLICE", "600/min"),
         "dear": env.rate("THROTTLE_DEAR", "30/min"),
+        "pages": env.rate("THROTTLE_PAGES", "600/min"),
         "feedback": env.rate("THROTTLE_FEEDBACK", "60/min"),
     },
     "NUM_PROXIES": env.whole("PROXY_COUNT", 0, most=5),
@@ -287,6 +288,7 @@ EVALUATION_LEASE_SECONDS = env.number("EVALUATION_LEASE_SECONDS", 60, least=1, m
 EVALUATION_MAX_ATTEMPTS = env.whole("EVALUATION_MAX_ATTEMPTS", 3, least=1, most=1000)
 EVALUATION_WORKERS = env.whole("EVALUATION_WORKERS", 2, least=1, most=64)
 CONTAINER_WORKERS = env.whole("CONTAINER_WORKERS", 1, least=1, most=64)
+ERRAND_WORKERS = env.whole("ERRAND_WORKERS", 2, least=2, most=64)  # an import holds one for hours
 EVALUATION_ENGINE = env.text("EVALUATION_ENGINE", "docker")
 DOCKER_HOST = env.text("DOCKER_HOST")
 DOCKER_STARTUP_WAIT_SECONDS = env.number("DOCKER_STARTUP_WAIT_SECONDS", 60, least=1, most=3600)
@@ -318,12 +320,9 @@ QUEUE = {
     "label": "Queue",
     "guard_cycle": 0.2,
 }
-Q_CLUSTER = {
-    **QUEUE,
-    "name": "evaluations",
-    "workers": EVALUATION_WORKERS,
-    "ALT_CLUSTERS": {"containers": {**QUEUE, "workers": CONTAINER_WORKERS}},
-}
+OTHER_QUEUES = {"containers": CONTAINER_WORKERS, "errands": ERRAND_WORKERS}
+ALT_CLUSTERS = {name: {**QUEUE, "workers": workers} for name, workers in OTHER_QUEUES.items()}
+Q_CLUSTER = {**QUEUE, "name": "evaluations", "workers": EVALUATION_WORKERS, "ALT_CLUSTERS": ALT_CLUSTERS}
 
 # --- Inference ------------------------------------------------------------------------------------
 

@@ -20,7 +20,8 @@ from inference.web.access import for_holders
 from inference.web.forms import ReviewForm, SecondReadingForm
 from inference.web.review_queue import Queue, progress
 from inference.web.review_undo import kept_decision, remember_decision, undo_decision, undoable
-from lunasite.http.errors import ApiError
+from lunasite.http.errors import ApiError, come_back_later
+from lunasite.http.limits.dear_work import caller_of, one_at_a_time
 
 PAGE_SIZE = 48
 VIEW = "inference.view_feedback"
@@ -163,5 +164,10 @@ def review_csv(request: HttpRequest) -> HttpResponseBase:
 @for_holders(VIEW)
 @require_safe
 def review_zip(request: HttpRequest) -> HttpResponseBase:
-    folder = export.training_folder(Feedback.objects.accepted())
+    try:
+        with one_at_a_time(caller_of(request)):
+            folder = export.training_folder(Feedback.objects.accepted())
+    except ApiError as refusal:
+        text = HttpResponse(refusal.message, status=refusal.status_code, content_type="text/plain; charset=utf-8")
+        return come_back_later(text, refusal)
     return FileResponse(folder, as_attachment=True, filename="feedback.zip", content_type="application/zip")

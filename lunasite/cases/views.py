@@ -17,7 +17,8 @@ from inference.ct.planes import WINDOWS, Planes, as_png, grey
 from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.picture import read_picture
 from lunasite.cases.looking import Look
-from lunasite.cases.volume_cache import mapped_volume
+from lunasite.cases.volume_cache import is_at_hand, mapped_volume
+from lunasite.http.limits.dear_work import caller_of, count_call, dear_page, one_at_a_time, paced
 from submissions.datasets.case_access import cases_visible_to, points_shown
 from submissions.models import Case, Phase, Split
 from submissions.presenters.score_table import truth_text
@@ -43,6 +44,8 @@ def _phase_and_case(request: HttpRequest, slug: str, public_id: str) -> tuple[Ph
 
 
 @require_safe
+@paced
+@dear_page
 def case_page(request: HttpRequest, slug: str, public_id: str) -> HttpResponse:
     """Show a case: its picture or a slice of its volume, with links to the next; and the viewer, where there is one."""
     phase, case = _phase_and_case(request, slug, public_id)
@@ -55,6 +58,7 @@ def case_page(request: HttpRequest, slug: str, public_id: str) -> HttpResponse:
         "neighbour_query": replace(Look.of(request.GET), index=None).query,
     }
     try:
+        bring_to_hand(request, case)
         context |= volume_context(case, request.GET) if _is_volume(case) else {"is_picture": True}
     except FAULTS:
         return render(request, "cases/case.html", context | {"is_away": True}, status=503)
@@ -105,6 +109,8 @@ def _steps(look: Look, count: int) -> list[tuple[str, str]]:
 
 
 @require_safe
+@paced
+@dear_page
 def case_slice(request: HttpRequest, slug: str, public_id: str) -> HttpResponse:
     """Send one slice as PNG, in its own voxels; of a case that is a picture, the picture."""
     _, case = _phase_and_case(request, slug, public_id)
@@ -113,10 +119,18 @@ def case_slice(request: HttpRequest, slug: str, public_id: str) -> HttpResponse:
     if request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304, headers={**PICTURE_HEADERS, "ETag": etag})
     try:
+        bring_to_hand(request, case)
         png = slice_png(case, look) if _is_volume(case) else _picture_png(case)
     except FAULTS:
         return HttpResponse("The image cannot be read at the moment; try again later.", status=503)
     return HttpResponse(png, content_type="image/png", headers={**PICTURE_HEADERS, "ETag": etag})
+
+
+def bring_to_hand(request: HttpRequest, case: Case) -> None:
+    """Decode a case's volume unless it lies decoded; a caller decodes one at a time. Raises ApiError(429), FAULTS."""
+    if _is_volume(case) and not is_at_hand(case.image):
+        with one_at_a_time(caller_of(request)):
+            mapped_volume(case.image)
 
 
 def slice_png(case: Case, look: Look) -> bytes:
@@ -135,12 +149,16 @@ def _picture_png(case: Case) -> bytes:
 
 
 @require_safe
+@paced
+@dear_page
 def case_volume(request: HttpRequest, slug: str, public_id: str) -> HttpResponseBase:
     """Send the volume for the viewer, as containers get it: its header names the geometry alone."""
     _, case = _phase_and_case(request, slug, public_id)
     if not _is_volume(case):
         raise Http404
+    count_call("dear", caller_of(request))
     response = StreamingHttpResponse(image_pieces(case.image), content_type="application/octet-stream")
+    response.may_change_threads = True  # type: ignore[attr-defined]  no thread waits for a slow client
     response["Content-Disposition"] = 'attachment; filename="scan.mha"'
     for name, value in PICTURE_HEADERS.items():
         response[name] = value

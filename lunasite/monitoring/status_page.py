@@ -18,12 +18,13 @@ from django.views.decorators.http import require_safe
 
 from inference.model_service import engine
 from lunasite.monitoring.parts import ESSENTIAL, Part, can_serve, check_parts
-from submissions.actions.queue import CLUSTERS
+from submissions.actions.queue import CLUSTERS, messages_taken, messages_waiting
 from submissions.models import Evaluation, Worker
+from submissions.queues import ERRANDS_CLUSTER
 
 # The checks ask the database, the object store and the model process: one round serves all readers of so long.
 KEEP_S = 5.0
-TITLES = {"csv": "Predictions (CSV)", "docker": "Docker images"}
+TITLES = {"csv": "Predictions (CSV)", "docker": "Docker images", ERRANDS_CLUSTER: "Mails, webhooks, imports"}
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,8 @@ def queues() -> Iterator[QueueState]:
         row = rows.get(kind) or {"waiting": 0, "running": 0, "oldest": None}
         wait = max(0, int((now - row["oldest"]).total_seconds())) if row["oldest"] else None
         yield QueueState(cluster, TITLES[kind], alive.get(cluster, 0), row["waiting"], row["running"], wait)
+    errands = messages_waiting(ERRANDS_CLUSTER), messages_taken(ERRANDS_CLUSTER)
+    yield QueueState(ERRANDS_CLUSTER, TITLES[ERRANDS_CLUSTER], alive.get(ERRANDS_CLUSTER, 0), *errands, None)
 
 
 def models() -> list[dict[str, str]]:

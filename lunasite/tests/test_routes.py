@@ -168,6 +168,8 @@ MATRIX: dict[str, Row] = {
     "organise_phase_preview": own_challenge("get", OK),
     "dataset_import_new": organise("post", BAD),
     "organise_dataset": Row("get", LOGIN, GONE, GONE, GONE, OK, GONE, GONE, OK, OK),  # view_dataset, and of this phase
+    # Nobody's, and the phase's own organiser organises every phase over it; an operator publishes nothing.
+    "organise_dataset_publish": Row("post", LOGIN, GONE, GONE, GONE, LOGIN, GONE, GONE, GONE, LOGIN),
     "dataset_import": organise("get", GONE),
     "dataset_import_progress": organise("get", GONE),
     "dataset_import_again": organise("post", GONE),

@@ -65,6 +65,8 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
     browsable_forms = {"check": CsvFileSerializer}
     content_negotiation_class = IgnoreAcceptNegotiation
     queryset = Phase.objects.none()
+    throttle_classes = [ExactThrottle]
+    throttle_scope = "pages"
 
     def get_permissions(self) -> Sequence[Any]:
         return super().get_permissions() if self.action == "check" else [AllowAny()]

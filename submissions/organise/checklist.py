@@ -10,9 +10,9 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from submissions.actions.queue import CSV_CLUSTER, DOCKER_CLUSTER
 from submissions.models import Challenge, Phase, Split, Worker
 from submissions.phases.warnings import phase_warnings
+from submissions.queues import CSV_CLUSTER, DOCKER_CLUSTER, ERRANDS_CLUSTER
 
 ALIVE_FOR = timedelta(minutes=2)
 
@@ -54,6 +54,7 @@ def _of_the_site(phases: Sequence[Phase]) -> Iterator[Item]:
     clusters = set(alive)
     ask = "None is there: ask the operator to start one."
     yield Item("A worker that scores CSVs", CSV_CLUSTER in clusters, ask)
+    yield Item("A worker that imports datasets and sends mails", ERRANDS_CLUSTER in clusters, ask)
     if any(phase.accepts_docker for phase in phases):
         yield Item("A worker that runs images", DOCKER_CLUSTER in clusters, ask)
     has_mail = bool(settings.EMAIL_HOST)

@@ -20,6 +20,7 @@ urlpatterns = [
     path("organise/columns/", views.columns, name="organise_columns"),
     path("organise/datasets/new/", imports.new_import, name="dataset_import_new"),
     path("organise/datasets/<int:dataset>/", imports.dataset_page, name="organise_dataset"),
+    path("organise/datasets/<int:dataset>/publish/", imports.publish_dataset, name="organise_dataset_publish"),
     path("organise/imports/<uuid:pk>/", imports.import_page, name="dataset_import"),
     path("organise/imports/<uuid:pk>/progress/", imports.import_progress, name="dataset_import_progress"),
     path("organise/imports/<uuid:pk>/again/", imports.import_again, name="dataset_import_again"),

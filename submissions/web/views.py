@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from lunasite.http.errors import ApiError
-from lunasite.http.limits.dear_work import one_at_a_time
+from lunasite.http.limits.dear_work import one_at_a_time, paced
 from lunasite.http.limits.upload_limits import megabytes, refuse_large_body
 from lunasite.http.page_cache.views import kept_for_visitors
 from submissions import actions
@@ -97,6 +97,7 @@ def phase_page(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
+@paced
 def csv_template(request: HttpRequest, slug: str) -> HttpResponse:
     """Send a CSV with every id of the phase, to fill in."""
     try:
@@ -106,6 +107,7 @@ def csv_template(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
+@paced
 def phase_file(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     """Send the sample cases with their truth, or the truth of all once it is published."""
     try:

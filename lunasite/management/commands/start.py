@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from lunasite.demo.accounts import close_accounts
 from lunasite.serving.start_lock import one_at_a_time
 from lunasite.serving.supervisor import Program, Supervisor
-from submissions.actions.queue import CSV_CLUSTER, DOCKER_CLUSTER
+from submissions.queues import CSV_CLUSTER, DOCKER_CLUSTER, ERRANDS_CLUSTER
 
 MANAGE = str(settings.BASE_DIR / "manage.py")
 
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             raise SystemExit(status)
 
     def _programs(self, options: dict[str, Any]) -> list[Program]:
-        programs = [_web(options), _work(CSV_CLUSTER)]
+        programs = [_web(options), _work(CSV_CLUSTER), _work(ERRANDS_CLUSTER)]
         if engine_is_configured():
             programs.append(_work(DOCKER_CLUSTER))
         else:

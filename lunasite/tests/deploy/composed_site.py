@@ -22,6 +22,7 @@ from .built_images import docker
 from .compose_file import ROOT, example_environment, read_compose, run_arguments
 
 UID = 10001
+WORKERS = ("worker-evaluations", "worker-errands", "worker-containers")
 SOCKET_FOLDER = "/run/postgresql"
 FETCH = """
 import sys, urllib.request
@@ -128,7 +129,7 @@ class Composed:
         return docker("exec", f"{self.prefix}{name}", *command, check=check)
 
     def close(self) -> None:
-        names = ("backup", "worker-containers", "model-server", "web", "worker-evaluations", "setup", "seaweedfs")
+        names = ("backup", *WORKERS, "model-server", "web", "setup", "seaweedfs")
         for name in names:
             docker("stop", "--time", "20", f"{self.prefix}{name}", check=False)
             docker("rm", "--force", "--volumes", f"{self.prefix}{name}", check=False)
@@ -147,7 +148,7 @@ def site_composed(images: dict[str, str], database: tuple[str, str, str], folder
         services.make_roles()
         services.start_storage()
         set_up(services)
-        for name in ("web", "worker-evaluations", "worker-containers"):
+        for name in ("web", *WORKERS):
             services.start(name)
         yield services
     finally:

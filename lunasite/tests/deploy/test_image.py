@@ -16,7 +16,7 @@ from submissions.tests.containers import open_to_all
 
 from .built_images import docker, images_built
 from .compose_file import ROOT
-from .composed_site import UID, Composed, database_made, page, site_composed
+from .composed_site import UID, WORKERS, Composed, database_made, page, site_composed
 
 pytestmark = [pytest.mark.image, pytest.mark.engine, pytest.mark.postgres, pytest.mark.timeout(1200)]
 
@@ -62,10 +62,10 @@ def test_the_image_s_own_health_check_holds(composed, images):
 def test_everything_stays_up_and_reports(composed):
     deadline = time.monotonic() + 180
     with psycopg.connect(composed.database[1], autocommit=True) as database:
-        while database.execute("SELECT count(DISTINCT cluster) FROM submissions_worker").fetchone()[0] < 2:
+        while database.execute("SELECT count(DISTINCT cluster) FROM submissions_worker").fetchone()[0] < 3:
             assert time.monotonic() < deadline, composed.response("worker-evaluations")
             time.sleep(0.5)
-    for name in ("web", "worker-evaluations", "worker-containers", "seaweedfs"):
+    for name in ("web", *WORKERS, "seaweedfs"):
         assert composed.is_running(name), composed.response(name)
     # Compose has no mail server until one is set, and says so.
     while any(
@@ -94,25 +94,26 @@ def test_web_and_workers_may_write_rows_but_change_no_table(composed):
     assert "must be owner of table" in refused
 
 
-def test_only_a_worker_that_runs_no_image_may_write_the_hidden_data(composed):
+def test_only_the_worker_that_imports_datasets_may_write_the_hidden_data(composed):
     write = (
         "from django.core.files.storage import storages as s; from django.core.files.base import ContentFile as C; "
         "s['datasets'].save('x', C(b'x'))"
     )
     shell = ("python", "manage.py", "shell", "-c", write)
-    assert "AccessDenied" in composed.inside("worker-containers", *shell, check=False)
-    assert "AccessDenied" not in composed.inside("worker-evaluations", *shell)
+    for name in ("worker-containers", "worker-evaluations"):
+        assert "AccessDenied" in composed.inside(name, *shell, check=False)
+    assert "AccessDenied" not in composed.inside("worker-errands", *shell)
 
 
 def test_a_worker_s_health_check_holds(composed):
-    for name in ("worker-evaluations", "worker-containers"):
+    for name in WORKERS:
         kind, check = composed.file["services"][name]["healthcheck"]["test"]
         assert kind == "CMD-SHELL"
         composed.inside(name, "sh", "-c", check.replace("$$", "$"))
 
 
 def test_nothing_but_the_volumes_can_be_written(composed):
-    for name in ("web", "worker-evaluations", "worker-containers"):
+    for name in ("web", *WORKERS):
         assert "Read-only file system" in composed.inside(name, "touch", "/app/x", check=False)
         assert composed.inside(name, "sh", "-c", "grep CapEff /proc/self/status").split()[1].strip("0") == ""
 

@@ -7,16 +7,20 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lunasite.http.errors import ApiError
-from submissions.datasets.access import datasets_visible_to
+from submissions.actions.staff.reveal import reveal, why_secret
+from submissions.datasets.access import datasets_visible_to, may_publish
 from submissions.datasets.changes import sentences_of
 from submissions.models import Dataset, DatasetImport, Phase, StatusConflict, Upload
+from submissions.models.audit import record
 from submissions.models.imports.dataset_import import IMPORT_PERMISSION
 from submissions.organise.access import needs
 from submissions.organise.imports.forms import ImportForm, form_values
@@ -181,8 +185,27 @@ def dataset_page(request: HttpRequest, dataset: int) -> HttpResponse:
         "n_images": found.cases.exclude(image="").count(),
         "versions": visible.filter(name=found.name).order_by("-version"),
         "phases": Phase.objects.visible_to(request.user).filter(dataset=found),
+        "may_publish": may_publish(request.user, found),
+        "why_secret": why_secret(found, timezone.now()),
     }
     return render(request, "organise/dataset.html", context)
+
+
+@require_POST
+@needs("submissions.view_dataset")
+def publish_dataset(request: HttpRequest, dataset: int) -> HttpResponse:
+    """Publish truth and nonce of a dataset whose phases have ended, for ever."""
+    found = get_object_or_404(datasets_visible_to(request.user), pk=dataset)
+    if not may_publish(request.user, found):
+        raise Http404
+    try:
+        with transaction.atomic():
+            reveal(dataset=found, now=timezone.now())
+            record(request.user, "publish", found)
+        messages.success(request, f"Truth and nonce of {found} are public: each of its phases offers them.")
+    except ApiError as refusal:
+        messages.error(request, refusal.message)
+    return redirect("organise_dataset", dataset=found.pk)
 
 
 def counts_of(dataset: Dataset) -> list[tuple[str, int]]:
