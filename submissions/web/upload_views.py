@@ -43,4 +43,6 @@ def delete(request: HttpRequest, begun: Any) -> HttpResponse:
         messages.error(request, error.message)
     target = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return redirect(f"{target}?send=docker#submit" if is_ours and target.startswith("/phases/") else "uploads")
+    if not is_ours:
+        return redirect("uploads")
+    return redirect(f"{target}?send=docker#submit" if target.startswith("/phases/") else target)

@@ -24,6 +24,7 @@ from submissions.organise.imports.start import delete_files, repeat_import, star
 from submissions.storage.base import StorageError
 from submissions.uploads.body import guard_body
 from submissions.uploads.checks import MAX_TRUTH_BYTES
+from submissions.uploads.listing import uploads_of
 from submissions.uploads.handler import FORM_BYTES, DatasetUploadHandler, ReceivedFile
 
 MOVED = "It has moved on meanwhile; this page shows how it stands."
@@ -95,7 +96,8 @@ def _images(request: HttpRequest, form: ImportForm) -> ReceivedFile | Upload | N
 
 
 def _form_again(request: HttpRequest, form: ImportForm, *, status: int, **more: Any) -> HttpResponse:
-    return render(request, "organise/import_new.html", {"form": form} | more, status=status)
+    context = {"form": form, "uploads": uploads_of(request.user, Upload.Purpose.DATASET)}
+    return render(request, "organise/import_new.html", context | more, status=status)
 
 
 def _import_of(request: HttpRequest, pk: UUID) -> DatasetImport:
