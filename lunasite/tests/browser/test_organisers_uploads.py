@@ -1,4 +1,4 @@
-"""What organisers send in a real browser arrives in parts: a broken connection costs a part, and a closed page nothing."""
+"""What organisers send in a real browser arrives in parts: a broken connection costs a part, a closed page nothing."""
 
 import re
 
