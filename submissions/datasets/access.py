@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from submissions.models import Dataset
-from submissions.models.access import ALL_PHASES
+from submissions.models.access import ALL_PHASES, holds_everywhere
 
 
 def datasets_visible_to(user: Any) -> QuerySet[Dataset]:
@@ -25,3 +25,9 @@ def may_extend(user: Any, name: str) -> bool:
     """Return whether `user` may import a dataset of this name: a new name, or one whose every version is the user's."""
     versions = Dataset.objects.filter(name=name)
     return bool(user.has_perm(ALL_PHASES)) or not versions.exclude(owner=user).exists()
+
+
+def may_reveal(user: Any, dataset: Dataset) -> bool:
+    """Return whether `user` may publish the truth: the owner, or who may change every dataset."""
+    is_owner = dataset.owner_id is not None and dataset.owner_id == user.pk  # type: ignore[attr-defined]
+    return is_owner or holds_everywhere(user, "submissions.change_dataset")

@@ -102,6 +102,11 @@ class LesionKind(ClassificationKind):
     title = "Lung lesion malignancy"
     class_names = ("benign", "malignant")
     n_values = 1
+    table_example = (
+        "AnnotationID,PatientID,SeriesInstanceUID,CoordX,CoordY,CoordZ,label,Gender,Age_at_StudyDate,diameter_mm,site\n"
+        "A1,P1,1.2.840.1,56.2,86.3,-115.9,1,Male,61,23.4,Leiden\n"
+        "A2,P2,1.2.840.2,-118.1,94.8,-230.2,0,Female,57,4.6,Nijmegen\n"
+    )
     id_columns = ("annotationid", "id")
     fact_meanings = {
         "lesion": ("number", "The number of the lesion in its scan."),

@@ -8,15 +8,18 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lunasite.http.errors import ApiError
-from submissions.datasets.access import datasets_visible_to
+from submissions.actions import reveal
+from submissions.datasets.access import datasets_visible_to, may_reveal
 from submissions.datasets.changes import sentences_of
 from submissions.models import Dataset, DatasetImport, Phase, StatusConflict, Upload
+from submissions.models.audit import record
 from submissions.models.imports.dataset_import import IMPORT_PERMISSION
 from submissions.organise.access import needs
 from submissions.organise.imports.forms import ImportForm, form_values
@@ -24,8 +27,8 @@ from submissions.organise.imports.start import delete_files, repeat_import, star
 from submissions.storage.base import StorageError
 from submissions.uploads.body import guard_body
 from submissions.uploads.checks import MAX_TRUTH_BYTES
-from submissions.uploads.listing import uploads_of
 from submissions.uploads.handler import FORM_BYTES, DatasetUploadHandler, ReceivedFile
+from submissions.uploads.listing import uploads_of
 
 MOVED = "It has moved on meanwhile; this page shows how it stands."
 
@@ -183,8 +186,25 @@ def dataset_page(request: HttpRequest, dataset: int) -> HttpResponse:
         "n_images": found.cases.exclude(image="").count(),
         "versions": visible.filter(name=found.name).order_by("-version"),
         "phases": Phase.objects.visible_to(request.user).filter(dataset=found),
+        "may_reveal": may_reveal(request.user, found),
     }
     return render(request, "organise/dataset.html", context)
+
+
+@require_POST
+@needs(IMPORT_PERMISSION)
+def dataset_reveal(request: HttpRequest, dataset: int) -> HttpResponse:
+    """Publish truth and nonce for ever, once every phase over the dataset has ended: its owner's, as the truth is."""
+    found = get_object_or_404(datasets_visible_to(request.user), pk=dataset)
+    if not may_reveal(request.user, found):
+        raise Http404
+    try:
+        reveal(dataset=found, now=timezone.now())
+        record(request.user, "reveal", found)
+        messages.success(request, f"The truth of {found} is published: each of its phases hands it out.")
+    except ApiError as refusal:
+        messages.error(request, refusal.message)
+    return redirect("organise_dataset", dataset=found.pk)
 
 
 def counts_of(dataset: Dataset) -> list[tuple[str, int]]:
