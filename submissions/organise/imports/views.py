@@ -30,6 +30,7 @@ from submissions.uploads.checks import MAX_TRUTH_BYTES
 from submissions.uploads.handler import FORM_BYTES, DatasetUploadHandler, ReceivedFile
 from submissions.uploads.listing import uploads_of
 
+IN_ORDER = ("sample", "public", "private")
 MOVED = "It has moved on meanwhile; this page shows how it stands."
 
 
@@ -108,7 +109,13 @@ def _import_of(request: HttpRequest, pk: UUID) -> DatasetImport:
 
 
 def _context(row: DatasetImport) -> dict[str, Any]:
-    return {"row": row, "changes": sentences_of(row.changes), "more": row.n_problems - len(row.problems)}
+    return {
+        "row": row,
+        "counts": [(split, row.counts[split]) for split in IN_ORDER if split in row.counts],
+        "is_drawn": row.options.get("public_fraction") is not None,
+        "changes": sentences_of(row.changes),
+        "more": row.n_problems - len(row.problems),
+    }
 
 
 @require_safe
@@ -208,5 +215,5 @@ def dataset_reveal(request: HttpRequest, dataset: int) -> HttpResponse:
 
 
 def counts_of(dataset: Dataset) -> list[tuple[str, int]]:
-    rows = dataset.cases.order_by("split").values_list("split").annotate(Count("pk"))
-    return [(str(split), int(count)) for split, count in rows]
+    found = dict(dataset.cases.order_by().values_list("split").annotate(Count("pk")))
+    return [(split, found[split]) for split in IN_ORDER if split in found]
