@@ -1019,6 +1019,9 @@ def main(arguments: list[str] | None = None) -> int:
         return options.run(site_of(options), options)
     except ClientError as error:
         return told_error(error, options)
+    except EOFError:
+        say("There is no terminal to ask at. Make a token on your account page; then: login --token TOKEN")
+        return USAGE
     except KeyboardInterrupt:
         say("Stopped.")
         return 130

@@ -50,9 +50,8 @@ def edit(request: HttpRequest, text: EditedText) -> HttpResponse:
         version = save_text(owner=text.owner, name=text.name, user=request.user, **form.cleaned_data)
     except ApiError as refusal:
         return _editor(request, text, form, status=refusal.status_code, refusal=refusal)
-    messages.success(
-        request, f"Saved as version {version.number}." if version else "It reads as before: nothing to save."
-    )
+    done = f"Saved as version {version.number}." if version else "It reads as before: there is nothing to save."
+    messages.success(request, done)
     return redirect(text.read_url)
 
 

@@ -184,3 +184,10 @@ def wait_for_parts(count):
             return upload
         time.sleep(0.02)
     raise AssertionError("the upload did not begin")
+
+
+def test_login_without_a_terminal_says_what_to_do_instead(lunasite):
+    done = lunasite("login", LUNASITE_TOKEN="")
+    assert done.code == 2
+    assert "login --token TOKEN" in done.err
+    assert "Traceback" not in done.err

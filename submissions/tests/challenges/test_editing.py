@@ -46,7 +46,7 @@ def test_each_saved_text_is_a_version_with_its_author_and_what_changed(client, o
 
 def test_an_empty_text_is_no_first_version(client, olga, phase):
     answer = client.post(EDIT, {"body": "", "base": "", "save": "1"}, follow=True)
-    assert "nothing to save" in answer.content.decode()
+    assert "there is nothing to save" in answer.content.decode()
     assert not TextVersion.objects.exists()
 
 
