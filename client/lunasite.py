@@ -439,7 +439,10 @@ def check(site: Site, options: Options) -> int:
 
 
 def facts_of(answer: dict[str, Any]) -> str:
-    return ", ".join(f"{name}: {clean(value)}" for name, value in answer.items() if name != "status" and value)
+    """Return what an answer says, for people: `rows: 40, value columns: probability`."""
+    shown = {name.replace("_", " "): value for name, value in answer.items() if name != "status" and value}
+    lists = {name: ", ".join(map(str, value)) for name, value in shown.items() if isinstance(value, list)}
+    return ", ".join(f"{name}: {clean(lists.get(name, value))}" for name, value in shown.items())
 
 
 def existing(path: str | Path) -> Path:

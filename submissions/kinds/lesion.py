@@ -145,7 +145,7 @@ class LesionKind(ClassificationKind):
         shown = {"series": facts.get("series", ""), "lesion": facts.get("lesion", "")}
         shown["point (x, y, z mm, LPS)"] = ", ".join(f"{at:g}" for at in facts.get("point_xyz_mm", ()))
         shown |= facts.get("clinical", {}) | {name: str(value) for name, value in facts.get("groups", {}).items()}
-        return {name: text for name, text in shown.items() if text}
+        return {name.replace("_", " "): text for name, text in shown.items() if text}
 
     def value_columns(self, header: Sequence[str]) -> tuple[list[str], list[str]]:
         found = [name for name in SCORE_COLUMNS if name in header]

@@ -16,6 +16,7 @@ from submissions.tests.factories import make_member, make_staff, make_worker
 from submissions.tests.organise.conftest import ROWS
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+MOST_S = 15 * 60
 
 
 @pytest.fixture
@@ -126,8 +127,7 @@ def send_csv(page):
 def send_image(page, archive):
     begin_in(page, "/phases/lungs-final/?send=docker")
     page.goto("/phases/lungs-final/?send=docker")
-    image = {"name": "model.tar.gz", "mimeType": "application/gzip", "buffer": archive}
-    page.get_by_label("Drop the image archive here").set_input_files(image)
+    page.get_by_label("Drop the image archive here").set_input_files(archive)
     page.get_by_role("button", name="Submit the image").click()
     evaluation = run(sent(page))
     assert evaluation.status == "completed", (evaluation.failure_code, evaluation.failure_note, evaluation.staff_detail)
@@ -149,9 +149,12 @@ def close_freeze_and_cite(page):
 
 
 @pytest.mark.engine
+@pytest.mark.timeout(MOST_S)
 @pytest.mark.usefixtures("site_on_engine")
-def test_from_a_new_challenge_to_its_cited_final_board(open_page, files, answering_image):  # noqa: F811
+def test_from_a_new_challenge_to_its_cited_final_board(open_page, files, answering_image, tmp_path):  # noqa: F811
     """No step takes a shell; the fifteen minutes are the issue's, for a person who types what this test types."""
+    archive = tmp_path / "model.tar.gz"
+    archive.write_bytes(answering_image)
     started = time.monotonic()
     make_worker()
     page = open_page(make_staff("organiser", name="olga"), timezone_id="Europe/Amsterdam")
@@ -163,10 +166,10 @@ def test_from_a_new_challenge_to_its_cited_final_board(open_page, files, answeri
     write_texts_and_news(page)
     open_to_everybody(page)
     send_csv(open_page(make_member("ann", "Lung Ranger")))
-    send_image(open_page(make_member("bob", "Container Crew")), answering_image)
+    send_image(open_page(make_member("bob", "Container Crew")), archive)
     close_freeze_and_cite(page)
 
-    assert time.monotonic() - started < 15 * 60
+    assert time.monotonic() - started < MOST_S
 
 
 def test_a_refused_table_is_told_row_by_row(open_page, files):
