@@ -92,6 +92,7 @@ def test_a_good_file_is_fine_and_costs_nothing(lunasite, phase, predictions):
     done = lunasite("check", "luna", predictions)
     assert (done.code, done.err) == (OK, "")
     assert "rows: 10" in done.out
+    assert "value columns: probability" in done.out
     assert not Submission.objects.exists()
 
 
