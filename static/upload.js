@@ -221,7 +221,10 @@
     const { uploadPurpose } = button.closest("[data-upload-id]").dataset;
     const input = inputs.find(({ dataset }) => dataset.purpose === uploadPurpose);
     button.hidden = !input;
-    button.addEventListener("click", () => input.click());
+    button.addEventListener("click", () => {
+      input.closest("details")?.setAttribute("open", "");
+      input.click();
+    });
   });
   stop.addEventListener("click", () => stopping.abort());
   form.addEventListener("submit", (event) => {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
+from io import BytesIO
 from math import prod
 from typing import Any
 
@@ -16,6 +17,9 @@ from django.views.decorators.http import require_safe
 from inference.ct.planes import WINDOWS, Planes, as_png, grey
 from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.picture import read_picture
+from inference.feedback.windows import WINDOWS as GREY_WINDOWS
+from inference.feedback.windows import windowed
+from inference.web.picture_look import look_context
 from lunasite.cases.looking import Look
 from lunasite.cases.volume_cache import is_at_hand, mapped_volume
 from lunasite.http.limits.dear_work import caller_of, count_call, dear_page, one_at_a_time, paced
@@ -59,7 +63,7 @@ def case_page(request: HttpRequest, slug: str, public_id: str) -> HttpResponse:
     }
     try:
         bring_to_hand(request, case)
-        context |= volume_context(case, request.GET) if _is_volume(case) else {"is_picture": True}
+        context |= volume_context(case, request.GET) if _is_volume(case) else picture_context(request.GET)
     except FAULTS:
         return render(request, "cases/case.html", context | {"is_away": True}, status=503)
     return render(request, "cases/case.html", context)
@@ -115,12 +119,13 @@ def case_slice(request: HttpRequest, slug: str, public_id: str) -> HttpResponse:
     """Send one slice as PNG, in its own voxels; of a case that is a picture, the picture."""
     _, case = _phase_and_case(request, slug, public_id)
     look = Look.of(request.GET)
-    etag = f'"{sha256(f"{case.image} {case.pk} {look.query}".encode()).hexdigest()[:32]}"'
+    named = request.GET.get("window", "")[:40]  # of a picture, none is another than the usual one of a volume
+    etag = f'"{sha256(f"{case.image} {case.pk} {look.query} {named}".encode()).hexdigest()[:32]}"'
     if request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304, headers={**PICTURE_HEADERS, "ETag": etag})
     try:
         bring_to_hand(request, case)
-        png = slice_png(case, look) if _is_volume(case) else _picture_png(case)
+        png = slice_png(case, look) if _is_volume(case) else _picture_png(case, request.GET.get("window", ""))
     except FAULTS:
         return HttpResponse("The image cannot be read at the moment; try again later.", status=503)
     return HttpResponse(png, content_type="image/png", headers={**PICTURE_HEADERS, "ETag": etag})
@@ -133,6 +138,11 @@ def bring_to_hand(request: HttpRequest, case: Case) -> None:
             mapped_volume(case.image)
 
 
+def picture_context(query: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the picture of a case needs: no slices, but windows of its grey levels and zoom."""
+    return {"is_picture": True, "keep": "", **look_context(query)}
+
+
 def slice_png(case: Case, look: Look) -> bytes:
     """Return a slice of a case's volume. Raises one of FAULTS."""
     volume = mapped_volume(case.image)
@@ -142,10 +152,11 @@ def slice_png(case: Case, look: Look) -> bytes:
     return as_png(grey(planes.cut(volume.voxels, look.plane, look.index), look.level, look.width))
 
 
-def _picture_png(case: Case) -> bytes:
-    """Return the picture re-encoded: its pixels alone, whatever else the file holds."""
+def _picture_png(case: Case, window: str) -> bytes:
+    """Return the picture re-encoded: its pixels alone, whatever else the file holds. window: by its name, if any."""
     with on_this_machine(case.image, "datasets") as file:
-        return read_picture(file).as_png()
+        png = read_picture(file).as_png()
+    return windowed(BytesIO(png), window) if window in GREY_WINDOWS else png
 
 
 @require_safe

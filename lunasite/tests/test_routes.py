@@ -162,6 +162,7 @@ MATRIX: dict[str, Row] = {
     "organise_challenge_edit": own_challenge("post", BAD),
     "organise_challenge_publish": own_challenge("post", LOGIN),
     "organise_challenge_people": own_challenge("post", LOGIN),
+    "organise_challenge_request": own_challenge("post", GONE),
     "organise_phase_new": own_challenge("post", BAD),
     "organise_phase": own_challenge("post", BAD),
     "organise_phase_end": own_challenge("post", LOGIN),

@@ -22,6 +22,8 @@ MEANINGS = {
     "Gender": ("Male or Female", "As in the scan's header."),
     "Age_at_StudyDate": ("years", "Age on the day of the scan."),
     "StudyDate": ("YYYYMMDD", "The day of the scan."),
+    "diameter_mm": ("mm", "The size of the lesion, as measured by its readers."),
+    "site": ("text", "Where the scan is from."),
     "PatientID": ("text", "The patient: cases of one patient share it."),
 }
 

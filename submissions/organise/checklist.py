@@ -41,8 +41,9 @@ def _of_the_place(challenge: Challenge, phases: Sequence[Phase]) -> Iterator[Ite
     overview, rules = (reverse("challenge_edit", args=[challenge.slug, name]) for name in ("overview", "rules"))
     new_phase = reverse("organise_phase_new", args=[challenge.slug])
     yield Item("A phase with a dataset", bool(phases), "Add the first phase.", is_needed=True, link=new_phase)
-    seen = any(not phase.is_hidden for phase in phases)
-    yield Item("A phase that is not hidden", seen, "Every phase is hidden: nobody could take part.", is_needed=True)
+    if phases:
+        seen = any(not phase.is_hidden for phase in phases)
+        yield Item("A phase that is not hidden", seen, "Every phase is hidden: nobody could take part.", is_needed=True)
     yield Item("A text that says what it is about", bool(challenge.overview.strip()), "Write it.", link=overview)
     yield Item("Rules that participants accept", bool(challenge.rules.strip()), "Write them.", link=rules)
     second = challenge.organisers.count() > 1

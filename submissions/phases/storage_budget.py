@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db.models import Max, Sum
 
 from lunasite.http.errors import ApiError
-from submissions.models import DatasetImport, ModelArchive, Submission, Team, Upload
+from submissions.models import DataFile, DatasetImport, ModelArchive, Submission, Team, Upload
+from submissions.models.upload import OF_ORGANISERS
 from submissions.storage.base import StorageError
 from submissions.storage.files import store
 
@@ -45,17 +46,18 @@ def held_bytes(team: Team | None) -> int:
     submitted = files.annotate(size=Max("size_bytes")).aggregate(total=Sum("size"))["total"]
     archives = ModelArchive.objects.filter(**of_team).aggregate(total=Sum("size_bytes"))["total"]
     uploads = Upload.objects.filter(**of_members)
-    if team:  # the images of a dataset are no team's
-        uploads = uploads.exclude(purpose=Upload.Purpose.DATASET)
+    if team:
+        uploads = uploads.exclude(purpose__in=OF_ORGANISERS)
     uploading = uploads.aggregate(total=Sum("size_bytes"))["total"]
     imports = None if team else DatasetImport.objects.with_files().aggregate(total=Sum("images_bytes"))["total"]
-    return sum(part or 0 for part in (submitted, archives, uploading, imports))
+    handed_out = None if team else DataFile.objects.total_bytes()
+    return sum(part or 0 for part in (submitted, archives, uploading, imports, handed_out))
 
 
 def check_budget(user: User, team: Team | None, size_bytes: int) -> None:
     """Raise ApiError (507, STORAGE_BUDGET or STORAGE_FULL) unless `size_bytes` more fit team, site and disk.
 
-    team: None for the images of a dataset, which are no team's.
+    team: None for what organisers send, which is no team's.
     """
     held = held_bytes(team) if team else 0
     if team and held + size_bytes > settings.TEAM_STORAGE_BYTES:

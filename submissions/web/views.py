@@ -26,6 +26,7 @@ from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, Phase, Split, Submission
 from submissions.models.access import holds, may
 from submissions.models.team import team_of
+from submissions.models.upload import OF_A_SUBMISSION
 from submissions.participation.page import participation_context
 from submissions.phases import quota
 from submissions.phases.next_change import next_change
@@ -84,7 +85,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "form": CsvForm(),
         "image_form": ImageForm(phase=phase, initial={"image": request.GET.get("image", "")}),
         "send_docker": request.GET.get("send") == Submission.Type.DOCKER,
-        "uploads": uploads_of(user) if user.is_authenticated and phase.accepts_docker else [],
+        "uploads": uploads_of(user, *OF_A_SUBMISSION) if user.is_authenticated and phase.accepts_docker else [],
         "outlooks": {kind: outlook_of(kind) for kind in Submission.Type.values},
     } | more
 

@@ -29,7 +29,9 @@ from submissions.storage.base import StorageError
 from submissions.uploads.body import guard_body
 from submissions.uploads.checks import MAX_TRUTH_BYTES
 from submissions.uploads.handler import FORM_BYTES, DatasetUploadHandler, ReceivedFile
+from submissions.uploads.listing import uploads_of
 
+IN_ORDER = ("sample", "public", "private")
 MOVED = "It has moved on meanwhile; this page shows how it stands."
 
 
@@ -99,7 +101,8 @@ def _images(request: HttpRequest, form: ImportForm) -> ReceivedFile | Upload | N
 
 
 def _form_again(request: HttpRequest, form: ImportForm, *, status: int, **more: Any) -> HttpResponse:
-    return render(request, "organise/import_new.html", {"form": form} | more, status=status)
+    context = {"form": form, "uploads": uploads_of(request.user, Upload.Purpose.DATASET)}
+    return render(request, "organise/import_new.html", context | more, status=status)
 
 
 def _import_of(request: HttpRequest, pk: UUID) -> DatasetImport:
@@ -107,7 +110,13 @@ def _import_of(request: HttpRequest, pk: UUID) -> DatasetImport:
 
 
 def _context(row: DatasetImport) -> dict[str, Any]:
-    return {"row": row, "changes": sentences_of(row.changes), "more": row.n_problems - len(row.problems)}
+    return {
+        "row": row,
+        "counts": [(split, row.counts[split]) for split in IN_ORDER if split in row.counts],
+        "is_drawn": row.options.get("public_fraction") is not None,
+        "changes": sentences_of(row.changes),
+        "more": row.n_problems - len(row.problems),
+    }
 
 
 @require_safe
@@ -209,5 +218,5 @@ def publish_dataset(request: HttpRequest, dataset: int) -> HttpResponse:
 
 
 def counts_of(dataset: Dataset) -> list[tuple[str, int]]:
-    rows = dataset.cases.order_by("split").values_list("split").annotate(Count("pk"))
-    return [(str(split), int(count)) for split, count in rows]
+    found = dict(dataset.cases.order_by().values_list("split").annotate(Count("pk")))
+    return [(split, found[split]) for split in IN_ORDER if split in found]
