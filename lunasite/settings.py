@@ -77,11 +77,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Data -----------------------------------------------------------------------------------------
 
-DATABASES = {
-    "default": env.database(
-        "DATABASE_URL", f"sqlite:///{DATA_DIR / 'lunasite.sqlite3'}", env.text("DATABASE_PASSWORD")
-    ),
-}
+SQLITE = f"sqlite:///{DATA_DIR / 'lunasite.sqlite3'}"
+DATABASES = {"default": env.database("DATABASE_URL", SQLITE, env.text("DATABASE_PASSWORD"))}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Tests use a file too: SQLite in memory shares one cache between threads and has no busy timeout.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
@@ -172,6 +169,7 @@ FILE_UPLOAD_HANDLERS = [
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
+    "submissions.accounts.permissions.OneQueryPermissions",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [

@@ -304,7 +304,11 @@ def names_of(patterns: list[Any]) -> set[str]:
 
 @pytest.fixture
 def world(db):
-    """One submission of the own team in an open phase, and a resumable upload."""
+    return make_world()
+
+
+def make_world() -> dict[str, Any]:
+    """Write one submission of the own team in an open phase, and a resumable upload; return what addresses name."""
     own, other = make_member("own"), make_member("other")
     phase, another = make_phase(slug="p"), make_phase(slug="another")
     submission = evaluated(user=own, phase=phase)

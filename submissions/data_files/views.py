@@ -7,20 +7,17 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from lunasite.http.errors import ApiError
 from lunasite.http.files.ranges import ranged_file
 from submissions.data_files.actions import add_data_file, add_upload, withdraw_data_file
-from submissions.data_files.counts import counts_of
-from submissions.data_files.dictionary import dictionary_of
 from submissions.data_files.forms import DataFileForm
-from submissions.models import Challenge, DataFile, Phase, Split, Upload
+from submissions.data_files.handed_out import handed_out
+from submissions.models import Challenge, Phase, Upload
 from submissions.models.access import may
 from submissions.participation.terms import terms_of
 from submissions.phases.storage_budget import check_budget
@@ -32,7 +29,6 @@ from submissions.uploads.handler import FILE_FIELD, FORM_BYTES, DataFileUploadHa
 from submissions.uploads.listing import uploads_of
 
 CHANGE = "submissions.change_challenge"
-SHOWN_SAMPLES = 50
 
 
 def challenge_of(request: HttpRequest, slug: str) -> Challenge:
@@ -48,12 +44,14 @@ def data_page(request: HttpRequest, slug: str) -> HttpResponse:
 def _page(
     request: HttpRequest, challenge: Challenge, form: DataFileForm, status: int = 200, **more: Any
 ) -> HttpResponse:
-    phases = Phase.objects.visible_to(request.user).filter(challenge=challenge).select_related("dataset")
     is_organiser = may(request.user, CHANGE, challenge)
+    visible = Phase.objects.visible_to(request.user).filter(challenge=challenge)
+    phases = list(visible.select_related("dataset", "challenge"))
     context = {
         "challenge": challenge,
+        "challenge_phases": phases,
         "files": _files_for(request.user, challenge),
-        "parts": [_handed_out(phase, request.user) for phase in phases],
+        "parts": handed_out(phases, request.user),
         "is_organiser": is_organiser,
         "form": form,
         "arrived": form.arrived(request.user) if form.is_bound else None,
@@ -72,25 +70,6 @@ def _files_for(user: Any, challenge: Challenge) -> list[dict[str, Any]]:
 def _terms_are_met(user: Any, challenge: Challenge) -> bool:
     """Who decides about the challenge need not ask to take part."""
     return may(user, CHANGE, challenge) or terms_of(challenge, user).are_met
-
-
-IS_SAMPLE = Q(split=Split.SAMPLE)
-
-
-def _handed_out(phase: Phase, user: Any) -> dict[str, Any]:
-    """Return what a phase hands out of its dataset."""
-    view = phase.view_of(user, timezone.now())
-    samples = list(phase.dataset.sample_cases().only("public_id", "image", "dataset_id")[: SHOWN_SAMPLES + 1])
-    return {
-        "phase": phase,
-        **phase.dataset.cases.aggregate(
-            n_cases=Count("pk", filter=~IS_SAMPLE), n_samples=Count("pk", filter=IS_SAMPLE)
-        ),
-        "samples": samples[:SHOWN_SAMPLES],
-        "has_more": len(samples) > SHOWN_SAMPLES,
-        "counts": counts_of(phase, view),
-        "columns": dictionary_of(phase),
-    }
 
 
 @require_safe

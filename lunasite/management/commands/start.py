@@ -40,8 +40,8 @@ class Command(BaseCommand):
         with one_at_a_time():
             call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
+        _tell_address(options["port"])
         if settings.DEMO:
-            _tell_address(options["port"])
             call_command("seed_demo", port=options["port"])
         elif closed := close_accounts():
             self.stdout.write(f"Closed {closed} demo accounts: they exist in demo mode only.")
@@ -65,7 +65,7 @@ class Command(BaseCommand):
 
 
 def _tell_address(port: int) -> None:
-    """Let the demo's pages name the port it has, unless its SITE_URL was set: their commands are to be copied."""
+    """Let pages and mails name the port that the site has, unless its SITE_URL was set: what they say is copied."""
     if settings.SITE_URL == "http://localhost:8000":
         os.environ["SITE_URL"] = f"http://localhost:{port}"
 

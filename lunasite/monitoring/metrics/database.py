@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.db import DatabaseError
-from django.db.models import Count, Max, Min, Sum
+from django.db.models import Count, Max, Min, Q, Sum
 from django.utils import timezone
 from django_q.models import Schedule
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -128,10 +128,10 @@ def backup() -> Iterator[Metric]:
 
 
 def feedback() -> Iterator[Metric]:
-    wrong = Feedback.objects.wrong().count()
-    yield CounterMetricFamily("prediction_error", "Wrong predictions reported by feedback.", wrong)
-    waiting = Feedback.objects.waiting().count()
-    yield GaugeMetricFamily("feedback_waiting", "Feedback nobody has reviewed yet.", waiting)
+    is_wrong, is_waiting = Q(is_correct=False), Q(state=Feedback.State.WAITING)
+    counts = Feedback.objects.aggregate(wrong=Count("pk", filter=is_wrong), waiting=Count("pk", filter=is_waiting))
+    yield CounterMetricFamily("prediction_error", "Wrong predictions reported by feedback.", counts["wrong"])
+    yield GaugeMetricFamily("feedback_waiting", "Feedback nobody has reviewed yet.", counts["waiting"])
 
 
 def drift() -> Iterator[Metric]:
