@@ -45,6 +45,7 @@ from submissions.web.image_forms import ImageForm
 from submissions.web.method_form import METHOD_FIELDS, MethodForm
 from submissions.web.polling import digest_of, poll_seconds
 from submissions.web.same_file import SameFile, ask_about_csv, forget_kept, sent_csv
+from submissions.web.send_again import can_send_again, earlier_of, initial_of
 
 PER_PAGE = 20
 # What no page of a submission shows of its evaluations.
@@ -61,6 +62,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
     team = team_of(user)  # type: ignore[arg-type]
     tries = quota.allowances(phase, team, user, now) if user.is_authenticated else []  # type: ignore[arg-type]
     counts = phase.dataset.case_counts()
+    earlier = earlier_of(request) if user.is_authenticated else None
     return {
         **participation_context(phase, user, team),
         "phase": phase,
@@ -82,7 +84,8 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "contracts": contract_texts(phase) if phase.accepts_docker else [],
         "csv_sentences": phase.kind.csv_sentences(),
         "form": CsvForm(),
-        "image_form": ImageForm(phase=phase, initial={"image": request.GET.get("image", "")}),
+        "again": earlier,
+        "image_form": ImageForm(phase=phase, initial=initial_of(request, earlier)),
         "send_docker": request.GET.get("send") == Submission.Type.DOCKER,
         "uploads": uploads_of(user) if user.is_authenticated and phase.accepts_docker else [],
         "outlooks": {kind: outlook_of(kind) for kind in Submission.Type.values},
@@ -202,6 +205,7 @@ def submission_context(request: HttpRequest, submission: Submission) -> dict[str
         "evaluation": evaluation,
         "can_choose": _can_choose(submission, now),
         "can_compare": view.is_full("comparison"),
+        "can_send_again": can_send_again(submission, user, now),
         "progress": progress,
         "steps": step_states(evaluation, progress),
         "failure": evaluation.failure,
