@@ -30,7 +30,7 @@ WITHOUT_KEPT = "without_kept"  # the name of the button that drops the file whic
 @csrf_exempt  # only until the handler is set: the CSRF check reads the body, so it runs afterwards
 @login_required
 def submit_docker(request: HttpRequest, slug: str) -> HttpResponse:
-    """Receive an image and submit it; problems are shown on the phase page, the form as it was sent, and cost no try."""
+    """Receive an image and submit it; problems cost no try and are shown on the phase page, above the form as sent."""
     phase = phase_of(request, slug)
     if request.method != "POST":
         return redirect("phase", slug=slug)

@@ -1,4 +1,4 @@
-"""Send an image again with something changed: the form comes filled in with what an earlier submission was sent with."""
+"""Send an image again with something changed: the form comes filled in as an earlier submission was sent."""
 
 from __future__ import annotations
 
@@ -14,20 +14,16 @@ from submissions.models import Submission
 from submissions.models.team import team_of
 from submissions.web.image_forms import ADAPTER_FIELDS, KEPT_FIELDS
 
-# The token of a service is shown to whoever typed it, and to nobody else of the team.
-TOKEN = "bearer_token"
-
 
 @dataclass(frozen=True)
 class Earlier:
     """A submission whose fields fill in the form.
 
-    has_image: whether its image is still here. hides_token: whether a token was left out, as another person's.
+    has_image: whether its image is still here.
     """
 
     submission: Submission
     has_image: bool
-    hides_token: bool
 
 
 def can_send_again(submission: Submission, user: Any, now: datetime) -> bool:
@@ -46,17 +42,14 @@ def earlier_of(request: HttpRequest) -> Earlier | None:
     submission = images.select_related("model_archive").filter(pk=pk).first()
     if submission is None:
         return None
-    has_image = bool(submission.file or submission.image_reference)
-    hides_token = TOKEN in submission.adapter and submission.user != request.user
-    return Earlier(submission, has_image, hides_token)
+    return Earlier(submission, has_image=bool(submission.file or submission.image_reference))
 
 
 def initial_of(request: HttpRequest, earlier: Earlier | None) -> dict[str, Any]:
     """Return the first values of the form: those of an earlier submission, or the image that the address names."""
     if earlier is None:
         return {"image": request.GET.get("image", "")}
-    submission = earlier.submission
-    adapter = {name: value for name, value in submission.adapter.items() if name != TOKEN or not earlier.hides_token}
+    submission, adapter = earlier.submission, earlier.submission.adapter
     rest = {name: value for name, value in adapter.items() if name not in ADAPTER_FIELDS}
     return {
         **{name: getattr(submission, name) for name in KEPT_FIELDS},
