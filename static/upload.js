@@ -178,6 +178,8 @@
     }
     memory.drop(file);
     form.querySelector(`input[name=${input.dataset.target}]:not([type=file])`).value = upload.id;
+    // A file that was chosen goes before the earlier one that the form was filled in with.
+    if (input.dataset.instead) form.querySelector(`input[name=${input.dataset.instead}]`).value = "";
     input.disabled = true;
   }
 

@@ -65,7 +65,10 @@ class TrialView(PhaseView):
                 "slugs": phase.batch_slugs,
                 "writable_folders": checked_folders(requested.get("writable_folders", "")),
                 **handed_out(phase),
-                "failures": {code: {"stage": item.stage, "sentence": item.sentence} for code, item in FAILURES.items()},
+                "failures": {
+                    code: {"stage": item.stage, "sentence": item.sentence, "happened": item.happened}
+                    for code, item in FAILURES.items()
+                },
                 **programs(request._request),
             }
         )

@@ -166,7 +166,7 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
         now, user = timezone.now(), self.context["request"].user
         return {
             "code": failure.code, "stage": evaluation.failure_stage or failure.stage,
-            "fault": failure.fault, "sentence": failure.sentence,
+            "fault": failure.fault, "sentence": evaluation.failure_sentence,
             "note": note_shown(evaluation, now, user), "answered": answered_shown(evaluation, now, user),
             "total": evaluation.total,
             "try_counted": submission.try_counts,

@@ -17,7 +17,7 @@ from lunasite.http.files.ranges import ranged_file
 from submissions.data_files.actions import add_data_file, add_upload, withdraw_data_file
 from submissions.data_files.forms import DataFileForm
 from submissions.data_files.handed_out import handed_out
-from submissions.models import Challenge, Phase, Upload
+from submissions.models import Challenge, DataFile, Phase, Upload
 from submissions.models.access import may
 from submissions.participation.terms import terms_of
 from submissions.phases.storage_budget import check_budget

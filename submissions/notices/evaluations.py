@@ -58,8 +58,10 @@ def scored_notice(evaluation: Evaluation) -> Notice:
 
 
 def failed_notice(evaluation: Evaluation) -> Notice:
-    submission, failure = evaluation.submission, evaluation.failure
-    sentence = failure.sentence if failure else "It failed."
+    submission = evaluation.submission
+    sentence = evaluation.failure_sentence or "It failed."
+    if evaluation.trial.get("diagnosis"):  # it holds names from the container's log, which no mail should carry
+        sentence += " Its page says what to change."
     # Asked of the row: a retry that was scored before keeps its try.
     counted = "The try counted." if submission.try_counts else "It cost no try."
     is_said = "try" in sentence

@@ -48,6 +48,7 @@ from submissions.web.image_forms import ImageForm
 from submissions.web.method_form import METHOD_FIELDS, MethodForm
 from submissions.web.polling import digest_of, poll_seconds
 from submissions.web.same_file import SameFile, ask_about_csv, forget_kept, sent_csv
+from submissions.web.send_again import can_send_again, earlier_of, initial_of
 
 PER_PAGE = 20
 # What no page of a submission shows of its evaluations.
@@ -65,6 +66,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
     is_in = user.is_authenticated
     tries = quota.allowances(phase, team, user, now) if is_in else []  # type: ignore[arg-type]
     counts = phase.dataset.case_counts()
+    earlier = earlier_of(request) if user.is_authenticated else None
     return {
         **participation_context(phase, user, team),
         "phase": phase,
@@ -86,7 +88,8 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "contracts": contract_texts(phase) if phase.accepts_docker else [],
         "csv_sentences": phase.kind.csv_sentences(),
         "form": CsvForm(),
-        "image_form": ImageForm(phase=phase, initial={"image": request.GET.get("image", "")}),
+        "again": earlier,
+        "image_form": ImageForm(phase=phase, initial=initial_of(request, earlier)),
         "send_docker": request.GET.get("send") == Submission.Type.DOCKER,
         # Asked for by one of the two forms.
         "uploads": SimpleLazyObject(
@@ -215,6 +218,7 @@ def submission_context(request: HttpRequest, submission: Submission) -> dict[str
         "evaluation": evaluation,
         "can_choose": _can_choose(submission, now),
         "can_compare": view.is_full("comparison"),
+        "can_send_again": can_send_again(submission, user, now),
         "progress": progress,
         "steps": step_states(evaluation, progress),
         "failure": evaluation.failure,
