@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
+from django_q.tasks import async_task
 from prometheus_client.parser import text_string_to_metric_families
 
 from inference import prometheus
@@ -84,7 +85,7 @@ def test_ready_when_every_part_is(client, site):
     lines = answer.content.decode().splitlines()
     assert answer.status_code == 200, lines
     assert [line.split(":")[0] for line in lines] == [
-        "database", "static files", "storage", "cache", "queue", "engine", "models", "mail", "proxy",
+        "database", "static files", "storage", "cache", "queue", "errands", "engine", "models", "mail", "proxy",
     ]  # fmt: skip
 
 
@@ -94,6 +95,19 @@ def test_images_that_no_worker_takes_are_a_problem_and_none_waiting_is_not(clien
     assert "engine: ok" in client.get("/ready").content.decode()
     Submission.objects.filter(pk=make_submission().pk).update(submission_type="docker")
     assert "engine: WARNING, no container worker, 1 image waiting" in client.get("/ready").content.decode()
+
+
+@pytest.mark.django_db
+def test_mails_that_no_worker_sends_are_a_problem_and_none_waiting_is_not(client, site):
+    worker()
+    assert "errands: ok" in client.get("/ready").content.decode()
+    async_task("submissions.mail.deliver", cluster="errands")
+    assert (
+        "errands: WARNING, no worker for mails, webhooks and imports, 1 waiting"
+        in client.get("/ready").content.decode()
+    )
+    worker("errands")
+    assert "errands: ok" in client.get("/ready").content.decode()
 
 
 def broken() -> None:
@@ -152,6 +166,7 @@ def test_uncollected_static_files_are_not_ready(client, site, settings, tmp_path
 def test_the_status_page_tells_people_and_machines_the_same(client, site):
     worker()
     worker("containers", takes_containers=False)
+    worker("errands")
     page = client.get("/status")
     assert page.status_code == 200
     assert "You can read every page, but a part of the site has a problem." in page.content.decode()
@@ -159,7 +174,7 @@ def test_the_status_page_tells_people_and_machines_the_same(client, site):
     told = client.get("/status", headers={"Accept": "application/json"}).json()
     assert told["status"] == "degraded"
     assert told["parts"]["engine"]["is_ok"] is False
-    assert [queue["workers"] for queue in told["queues"]] == [1, 1]
+    assert [queue["workers"] for queue in told["queues"]] == [1, 1, 1]
     assert told["models"][0] == {"name": "lesion", "state": "loaded", "version": "fake-1"}
 
 
@@ -227,7 +242,7 @@ def test_metrics_count_workers_of_several_hosts(client, site):
 @pytest.mark.django_db
 def test_a_queue_without_workers_keeps_its_series(client, site):
     figures = values(client.get("/metrics").content.decode())
-    for queue in ("evaluations", "containers"):
+    for queue in ("evaluations", "containers", "errands"):
         assert figures[f'workers{{queue="{queue}"}}'] == 0
         assert figures[f'worker_heartbeat_age_seconds{{queue="{queue}"}}'] == float("inf")
 
