@@ -13,9 +13,10 @@ from django.conf import settings
 
 from submissions.actions.queue import CLUSTERS, DOCKER_CLUSTER
 from submissions.database_clock import database_now
-from submissions.models import Evaluation, Host, Pause, Submission, Worker
+from submissions.models import Evaluation, Pause, Submission, Worker
 from submissions.models.outage import host_scope, queue_scope
 from submissions.outages import pauses
+from submissions.outages.hosts import out_of_work
 
 KEEP_S = 5.0
 RECENT = 20
@@ -83,7 +84,7 @@ def working_groups(cluster: str) -> int:
     """Count the worker groups of a queue that take work now: alive, on a host neither drained nor in quarantine."""
     alive = Worker.objects.alive(database_now()).filter(cluster=cluster)
     hosts = list(alive.values_list("host", flat=True))
-    out = set(Host.objects.filter(name__in=hosts).exclude(quarantined_at=None).values_list("name", flat=True))
+    out = set(out_of_work(cluster).filter(name__in=hosts).values_list("name", flat=True))
     drained = set(Pause.objects.filter(scope__in=map(host_scope, hosts)).values_list("scope", flat=True))
     return sum(host not in out and host_scope(host) not in drained for host in hosts)
 
