@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-FAST = "not engine and not s3 and not browser and not postgres and not slow and not realdata"
+FAST = "not (engine or s3 or browser or postgres or slow or realdata or training or image)"
 OPTIONS = ["-q", "--nomigrations", "--no-header", "-p", "no:xdist", "-m", FAST]
 # What takes long to import and is not ours; Django's own parts that read settings are left to each run.
 SHARED = (
