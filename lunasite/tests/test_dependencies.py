@@ -70,6 +70,7 @@ def sources():
     return {path: ast.parse(path.read_text()) for path in paths if "hostile" not in path.parts}
 
 
+@cache
 def imported(tree):
     """Return the top-level modules a file imports."""
     nodes = list(ast.walk(tree))
@@ -78,6 +79,7 @@ def imported(tree):
     return {name.partition(".")[0] for name in plain | whole} - sys.stdlib_module_names - OURS
 
 
+@cache
 def named(tree):
     """Return the first words of a file's texts that look like a module's dotted name, as settings have them."""
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]

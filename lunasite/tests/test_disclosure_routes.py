@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -131,6 +132,7 @@ def _collect(name: str, value: Any, found: dict[str, float]) -> None:
         found[f"{name}={value}"] = float(value)
 
 
+@cache
 def forms(value: float) -> set[str]:
     """Return how a number could be written: in full, cut or rounded to four digits or more, or to three decimals.
 
