@@ -48,6 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--survivors", action="store_true", help="try again what lived through the last run, with the tests since"
     )
+    parser.add_argument("--only", nargs="+", default=[""], help="try only the sample's changes in these folders")
     parser.add_argument("--tests", nargs="+", default=TEST_FOLDERS, help="the folders whose tests are run")
     parser.add_argument("--most", type=float, default=MOST_SECONDS, help="seconds of tests that a change may cost")
     parser.add_argument("packages", nargs="*", default=list(PACKAGES))
@@ -61,6 +62,7 @@ def main() -> int:
     kept = Kept(requested.work / "results.jsonl")
     if not (requested.resume or requested.survivors):
         kept.forget()
+    sys.dont_write_bytecode = False  # else each fresh process compiles the whole code before its first test
     started = time.monotonic()
     mutants = to_try(requested, kept)
     import_shared()
@@ -86,13 +88,15 @@ def main() -> int:
 
 def to_try(requested: argparse.Namespace, kept: Kept) -> list[Mutant]:
     """Return what this run tries: the sample, what is left of it, or its survivors."""
-    before = kept.all()
+    before, only = kept.all(), tuple(requested.only)
     if not requested.survivors:
         mutants = sample(ROOT, source_files(requested.packages), requested.size, requested.seed)
-        return [mutant for mutant in mutants if mutant not in before]
-    mutants = [mutant for mutant, result in before.items() if result.verdict == Verdict.SURVIVED]
+        return [mutant for mutant in mutants if mutant not in before and mutant.path.startswith(only)]
+    survivors = [mutant for mutant, result in before.items() if result.verdict == Verdict.SURVIVED]
+    mutants = [mutant for mutant in survivors if mutant.path.startswith(only)]
     there = [mutant for mutant in mutants if still_there(ROOT, before[mutant])]
-    print("not tried, because the code there has changed:", *(set(mutants) - set(there)), sep="\n  ")
+    if gone := set(mutants) - set(there):
+        print("not tried, because the code there has changed:", *gone, sep="\n  ")
     return there
 
 
