@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.mutants.campaign import Campaign
@@ -69,7 +71,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trees = [Tree(ROOT, Path(folder) / str(number)) for number in range(requested.workers)]
         copies = [tree.copy for tree in trees]
-        how = measure_newer if kept.all() else measure
+        goes_on = (requested.resume or requested.survivors) and any(requested.work.glob("covering-*.json"))
+        how = measure_newer if goes_on else measure
         files = test_files(copies[0], requested.tests)
         covering = how(copies, requested.packages, requested.work, files)
         covering.most = requested.most
@@ -86,11 +89,21 @@ def main() -> int:
     return int(len(results) - survived < WANTED * len(results))
 
 
+def drawn(requested: argparse.Namespace) -> list[Mutant]:
+    """Return the sample: the one of the run that is resumed, else a new one. Drawing takes half a minute."""
+    file = requested.work / "sample.json"
+    if requested.resume and file.exists():
+        return [Mutant(**fields) for fields in json.loads(file.read_text())]
+    mutants = sample(ROOT, source_files(requested.packages), requested.size, requested.seed)
+    file.write_text(json.dumps([asdict(mutant) for mutant in mutants]))
+    return mutants
+
+
 def to_try(requested: argparse.Namespace, kept: Kept) -> list[Mutant]:
     """Return what this run tries: the sample, what is left of it, or its survivors."""
     before, only = kept.all(), tuple(requested.only)
     if not requested.survivors:
-        mutants = sample(ROOT, source_files(requested.packages), requested.size, requested.seed)
+        mutants = drawn(requested)
         return [mutant for mutant in mutants if mutant not in before and mutant.path.startswith(only)]
     survivors = [mutant for mutant, result in before.items() if result.verdict == Verdict.SURVIVED]
     mutants = [mutant for mutant in survivors if mutant.path.startswith(only)]

@@ -117,7 +117,7 @@ def test_files(tree: Path, folders: Sequence[str]) -> list[str]:
 
 
 def measure(trees: Sequence[Path], folders: Sequence[str], work: Path, files: Sequence[str]) -> Covering:
-    """Run test files of the fast part once, a share of them in each tree, and return what ran what."""
+    """Run the test files once, a share of them in each tree, and return what ran what."""
     for old in work.glob("covering-*.json"):
         old.unlink()
     return _run(trees, folders, work, files, "covering")

@@ -96,6 +96,7 @@ def _owners():
     return packages_distributions()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", LISTS)
 def test_what_is_imported_is_declared(file):
     undeclared = {}
@@ -107,6 +108,7 @@ def test_what_is_imported_is_declared(file):
     assert undeclared == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", LISTS)
 def test_what_is_declared_is_used_by_those_it_is_declared_for(file):
     used = set(NAMED_NOWHERE)

@@ -23,7 +23,7 @@ from submissions.models import Evaluation, Phase, Submission
 from submissions.models.team import team_of
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 SPLITS = ["public"] * 4 + ["private"] * 4 + ["sample"] * 2
 TRUTH = [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]

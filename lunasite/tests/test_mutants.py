@@ -62,6 +62,7 @@ def test_conditions_effects_numbers_and_comparisons_are_changed():
     } <= found
 
 
+@pytest.mark.slow
 def test_annotations_assertions_and_log_lines_are_left_alone():
     assert not [line for line in changes(SOURCE) if line.startswith(("assert", "log."))]
     assert not [line for line in changes(SOURCE) if "Rows &" in line or "int &" in line]
@@ -134,6 +135,7 @@ def test_only_the_body_of_a_function_can_be_swapped(line, column, inside):
     assert runs_in_a_function(source, line, column) is inside
 
 
+@pytest.mark.slow
 def test_code_is_swapped_in_decorated_functions_and_in_those_inside_others(tmp_path):
     source = """
 import functools

@@ -44,6 +44,7 @@ def calls_let_through(request, most):
     return most
 
 
+@pytest.mark.slow
 def test_exactly_the_limit_is_let_through(request_of_ann, settings, clock):
     limit(settings, "200/min")
     assert calls_let_through(request_of_ann, 250) == 200

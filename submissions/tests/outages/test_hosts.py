@@ -73,6 +73,7 @@ def fails_here(evaluation, heartbeat):
     raise PlatformError("SYSTEM_ENGINE", "no space left in the layer store")
 
 
+@pytest.mark.slow
 def test_failures_that_others_do_not_have_send_a_host_to_quarantine(other_host):
     images = [make_image() for _ in range(4)]
     for image in images:
