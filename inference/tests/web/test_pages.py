@@ -82,6 +82,7 @@ def test_no_answer_is_shown_as_certain(signed_in, fake, probability, shown):
     assert f"<b>{shown}</b>" in text(signed_in.post("/try/lesion", lesion_body()))
 
 
+@pytest.mark.slow
 def test_the_example_needs_no_file(signed_in):
     page = text(signed_in.post("/try/lesion", {"csrfmiddlewaretoken": TOKEN, "example": "1"}))
     assert "made-up chest" in page

@@ -206,6 +206,7 @@ def test_metrics_name_everything(client, site):
 PROMETHEUS_ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_metrics_are_of_a_type_prometheus_knows_and_only_rise(client, site):
     before: dict[str, float] = {}
@@ -247,6 +248,7 @@ def test_a_queue_without_workers_keeps_its_series(client, site):
         assert figures[f'worker_heartbeat_age_seconds{{queue="{queue}"}}'] == float("inf")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_metrics_say_which_part_is_away(client, site, monkeypatch):
     monkeypatch.setitem(parts.CHECKS, "cache", broken)
@@ -254,6 +256,7 @@ def test_metrics_say_which_part_is_away(client, site, monkeypatch):
     assert (figures['part_up{part="cache"}'], figures['part_up{part="static_files"}']) == (0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_drift_is_not_told_from_fewer_than_20_rows(client, site):
     def add(number: int) -> None:
@@ -271,6 +274,7 @@ def test_drift_is_not_told_from_fewer_than_20_rows(client, site):
     assert figures["drift_share"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_refused_mail_is_counted_until_it_is_sent(client, site, monkeypatch):
     def refuse(*args: object) -> None:
@@ -281,6 +285,7 @@ def test_a_refused_mail_is_counted_until_it_is_sent(client, site, monkeypatch):
     assert values(client.get("/metrics").content.decode())["mail_waiting"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_several_web_processes_each_have_the_standard_process_metrics(client, site):
     one = client.get("/metrics").content.decode()

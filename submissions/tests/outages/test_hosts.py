@@ -105,6 +105,7 @@ def test_an_engine_that_is_away_is_no_matter_of_the_csvs_of_its_host():
     assert waiting.working_groups("containers") == 1
 
 
+@pytest.mark.slow
 def test_failures_that_others_do_not_have_send_a_host_to_quarantine(other_host):
     images = [make_image() for _ in range(4)]
     for image in images:

@@ -18,7 +18,7 @@ from submissions.models import AuditEvent, Message, Profile, Submission, Webhook
 from submissions.people import export
 from submissions.tests.factories import csv_bytes, evaluated, make_dataset, make_member, make_phase
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture
