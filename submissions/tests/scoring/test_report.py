@@ -64,7 +64,7 @@ def test_scores_are_plain_json():
     scores = score("lesion", truth, p, [str(i // 2) for i in range(60)], seed=3, ranking="auc")
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
     assert set(scores["auc_ci"]) == {"newcombe", "luna25", "delong", "patient"}
-    assert set(scores["brier_ci"]) == {"cases", "patient"}
+    assert set(scores["brier_ci"]) == {"cases", "loss", "patient"}
 
 
 @pytest.mark.slow
@@ -91,6 +91,8 @@ def test_without_patients_there_is_no_patient_interval():
         ({"luna25": [1, 2], "newcombe": [7, 8], "patient": [5, 6]}, (7, 8)),
         ({"cases": [1, 2], "patient": [5, 6], "wilson": [7, 8]}, (7, 8)),
         ({"cases": [1, 2], "exact": [7, 8]}, (7, 8)),
+        ({"cases": [1, 2], "patient": [5, 6], "quantile": [7, 8]}, (7, 8)),
+        ({"cases": [1, 2], "patient": [5, 6], "loss": [7, 8]}, (7, 8)),
         ({"luna25": [1, 2], "delong": [3, 4], "patient": [5, 6]}, (5, 6)),
         ({"luna25": [1, 2], "delong": [3, 4]}, (1, 2)),
         ({"cases": [1, 2]}, (1, 2)),
