@@ -14,6 +14,8 @@ import pytest
 from submissions.kinds import KINDS
 from submissions.runner.attempt import Host
 from submissions.runner.base import Limits, RunCallbacks, RunCase, RunError, RunRequest, RunResult
+from submissions.runner.cluster.slurm import SlurmEngine, SlurmRunner
+from submissions.runner.cluster.slurm_commands import Place
 from submissions.runner.contracts import CONTRACTS
 from submissions.runner.engine.docker import DockerEngine
 from submissions.runner.engine.podman import PodmanEngine
@@ -61,6 +63,18 @@ class Bench:
     def is_podman(self):
         return isinstance(self.engine, PodmanEngine)
 
+    @property
+    def is_slurm(self):
+        return isinstance(self.engine, SlurmEngine)
+
+    @property
+    def docker_driver(self):
+        """The driver image as Docker knows it, to build on; loaded where the bench's engine is another."""
+        if self.is_slurm:
+            subprocess.run(["docker", "load", "-q"], input=driver_image().archive, check=True, capture_output=True)
+            return driver_image().image_id
+        return self.host.driver_image
+
     def docker(self, *arguments, text=None):
         """Run the docker command line on this engine and return what it prints."""
         return docker(*arguments, text=text, host=self.address)
@@ -75,11 +89,17 @@ class Bench:
             open_to_all(context)
             image_id = self.docker(*common, "-f", "-", str(context), text=dockerfile)
         self.built.append(tag)
+        if self.is_slurm:
+            loaded = self.engine.load([subprocess.run(["docker", "save", tag], check=True, capture_output=True).stdout])
+            self.engine.tag(loaded, *tag.split(":"))
         return self.engine.image(tag).image_id if image_id else ""
 
     def drop(self, count=1):
         for _ in range(count):
-            self.engine.remove_image(self.built.pop())
+            tag = self.built.pop()
+            self.engine.remove_image(tag)
+            if self.is_slurm:  # which Docker built for it
+                self.docker("rmi", tag)
 
     def cases(self, count=4):
         """Return lesions, two to a series, whose files say which they are."""
@@ -113,7 +133,8 @@ class Bench:
         return replace(request, **changes)
 
     def run(self, request, watcher=None) -> RunResult:
-        return CONTRACTS[request.contract].runner(self.host).run(request, watcher or RunCallbacks())
+        runner = SlurmRunner(self.host, self.engine) if self.is_slurm else CONTRACTS[request.contract].runner(self.host)
+        return runner.run(request, watcher or RunCallbacks())
 
     def verdict(self, request, at_each_look=lambda: None):
         """Return (code, error or result, seconds) of a run; code None when it was answered."""
@@ -132,7 +153,17 @@ class Bench:
 
 # Tests of what every engine must keep run once on each.
 ENGINES = [pytest.param("docker"), pytest.param("podman", marks=pytest.mark.podman)]
+# In a job of Slurm the containers are runc's: what only an engine's own words show is not to be had there.
+SLURM = pytest.param("slurm", marks=pytest.mark.slurm)
 on_each_engine = pytest.mark.parametrize("bench", ENGINES, indirect=True, scope="module")
+everywhere = pytest.mark.parametrize("bench", [*ENGINES, SLURM], indirect=True, scope="module")
+
+
+def slurm_place():
+    """Return where the tests' cluster runs evaluations, as `.ci/start_slurm` says it."""
+    state = Path(os.environ["LUNASITE_TEST_SLURM"])
+    os.environ["SLURM_CONF"] = str(state / "slurm.conf")
+    return Place(state / "store", job_user=os.environ["LUNASITE_TEST_SLURM_USER"])
 
 
 def engine_for_tests(name, folder):
@@ -140,6 +171,8 @@ def engine_for_tests(name, folder):
     if name == "podman":
         address = os.environ["LUNASITE_TEST_PODMAN"]
         return PodmanEngine(address, folder), address
+    if name == "slurm":
+        return SlurmEngine(slurm_place()), os.environ["DOCKER_HOST"]  # which builds the images
     return DockerEngine(os.environ["DOCKER_HOST"]), os.environ["DOCKER_HOST"]
 
 

@@ -76,9 +76,7 @@ class JobFolder:
         give_up_s: how long it may take in all, the time in Slurm's queue included.
         """
         give_up = time.monotonic() + give_up_s
-        answered_at = time.monotonic()
-        ended_at: float | None = None
-        state = ""
+        watch = _Watch(self.slurm, self.job_id)
         while True:
             for event in self._news():
                 yield event
@@ -88,21 +86,14 @@ class JobFolder:
             if is_cancelled():
                 raise RunCancelled
             now = time.monotonic()
-            if ended_at is not None and now - ended_at > LAST_WORDS_S:
-                raise EngineFault("The job ended before its work was done.", staff_detail=self._how_it_ended(state))
+            if watch.has_said_its_last(now):
+                raise EngineFault("The job ended before its work was done.", staff_detail=self._how_it_ended(watch))
             if now > give_up:
-                detail = f"{self.name} is {state} after {give_up_s:g} s"
+                detail = f"{self.name} is {watch.state} after {give_up_s:g} s"
                 raise EngineFault("The job did not end in time.", staff_detail=detail)
             if now >= self._next_beat:
                 self.beat()
-            try:
-                state = self.slurm.state(self.job_id)
-                answered_at = now
-                if ended_at is None and (state in ENDED or state == GONE):
-                    ended_at = now
-            except EngineFault:
-                if now - answered_at > AWAY_S:
-                    raise
+            watch.look(now)
             time.sleep(POLL_S)
 
     def _news(self) -> list[Event]:
@@ -122,13 +113,13 @@ class JobFolder:
         except (ValueError, TypeError, KeyError) as error:
             raise EngineFault("The job's events are broken.", staff_detail=str(error)) from error
 
-    def _how_it_ended(self, state: str) -> str:
+    def _how_it_ended(self, watch: _Watch) -> str:
         try:
             with open(self.folder / "output", "rb") as file:
                 said = file.read(2000).decode("utf-8", "replace")
         except OSError:
             said = ""
-        return f"job {self.job_id}: {state}. {said}"[:2000]
+        return f"job {self.job_id}: {watch.state}. {said}"[:2000]
 
     def close(self) -> None:
         """Cancel the job unless it said its outcome, wait until it is gone, and remove its folder."""
@@ -140,6 +131,32 @@ class JobFolder:
                     time.sleep(POLL_S)
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _Watch:
+    """What Slurm says of a job; it may be away for a while."""
+
+    def __init__(self, slurm: Slurm, job_id: str) -> None:
+        self.slurm, self.job_id = slurm, job_id
+        self.state = ""
+        self._answered_at = time.monotonic()
+        self._ended_at: float | None = None
+
+    def look(self, now: float) -> None:
+        """Ask for the state. Raises EngineFault when Slurm has been away for too long."""
+        try:
+            self.state = self.slurm.state(self.job_id)
+        except EngineFault:
+            if now - self._answered_at > AWAY_S:
+                raise
+            return
+        self._answered_at = now
+        if self._ended_at is None and (self.state in ENDED or self.state == GONE):
+            self._ended_at = now
+
+    def has_said_its_last(self, now: float) -> bool:
+        """Say whether it ended so long ago that whatever it wrote is seen by now."""
+        return self._ended_at is not None and now - self._ended_at > LAST_WORDS_S
 
 
 def outcome(event: Event) -> RunResult:

@@ -91,7 +91,7 @@ class RuncEngine:
         return {
             "engine": os.environ.get("SLURM_VERSION", ""), "runc": version, "runtimes": ["runc"],
             "storage_driver": "folders", "root": str(self._store), "kernel": os.uname().release,
-            "cpus": len(os.sched_getaffinity(0)), "memory_bytes": memory, "refusal": "",
+            "cpus": len(os.sched_getaffinity(0)), "memory_bytes": memory, "refusal": "", "name": "runc in a job",
         }  # fmt: skip
 
     def capacity(self) -> tuple[int, int]:
@@ -129,7 +129,8 @@ class RuncEngine:
         try:
             self._lay_out(container)
             config = image_config(self._store, spec.image_id)
-            files = {f"/etc/{name}": path for name, path in self._files.items()} | {INIT_AT: _init(), "/sys": self._work / "sys"}
+            files = {f"/etc/{name}": path for name, path in self._files.items()}
+            files |= {INIT_AT: _init(), "/sys": self._work / "sys"}
             sources = {name: place for name, (place, _) in self._volumes.items()}
             text = json.dumps(runtime_spec(spec, config, container.root, files, sources))
             (folder / "config.json").write_text(text)

@@ -60,7 +60,7 @@ class SlurmEngine(NoContainers):
         """Return versions and root; `cpus`, `memory_bytes`: of the largest node."""
         return self.slurm.facts() | {
             "id": f"slurm at {self.store}", "api": "", "runc": "", "runtimes": ["runc"], "storage_driver": "folders",
-            "root": str(self.store), "kernel": "", "refusal": "",
+            "root": str(self.store), "kernel": "", "refusal": "", "name": "Slurm",
         }  # fmt: skip
 
     def capacity(self) -> tuple[int, int]:
@@ -138,7 +138,7 @@ class SlurmEngine(NoContainers):
         labels = host.labels(request.evaluation, request.attempt, 365 * 86400.0).of(request.stage)
         task = self._task("run", host) | {"request": request_json(request)}
         request.run_dir.mkdir(parents=True, exist_ok=True)
-        request.run_dir.parent.chmod(0o755)
+        request.run_dir.parent.chmod(0o711)
         self.slurm.own(request.run_dir)
         needs = Needs(limits.memory_mib + OWN_MIB, limits.cpus, lifetime_s)
         name = f"{host.prefix}-{host.instance}-{request.evaluation}-{request.attempt}-{request.stage}"
@@ -195,9 +195,7 @@ class SlurmEngine(NoContainers):
         needs = Needs(memory_mib, 1, time_s, partition)
         job.open(full, {f"{prefix}.{key}": value for key, value in labels.items()}, needs)
         try:
-            last: Event = {}
-            for last in job.events(lambda: False, give_up_s=time_s):
-                pass
+            *_, last = job.events(lambda: False, give_up_s=time_s)
         finally:
             job.close()
         if last.get("ok") is not True:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -20,9 +19,10 @@ CALL_TIMEOUT_S = 60
 LOOK_EVERY_S = 1.0
 # The environment of a job's program: nothing of the worker's, which has secrets in it.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-ENDED = frozenset(
-    "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED SPECIAL_EXIT TIMEOUT".split()  # noqa: SIM905
-)
+ENDED = frozenset((
+    "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED",
+    "SPECIAL_EXIT", "TIMEOUT",
+))  # fmt: skip
 GONE = "GONE"
 # Root of a user namespace of its own, which has its own mounts, processes, network and IPC. Whoever ends this ends all.
 SCRIPT = """\

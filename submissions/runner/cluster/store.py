@@ -160,17 +160,24 @@ def inspected(layout: Path, image_id: str) -> dict[str, Any]:
 
 
 class _Pieces:
-    """An iterator of bytes as a stream to read."""
+    """An iterator of bytes as a stream to read; a piece is never copied as a whole."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces: Iterator[bytes] = iter(pieces)
-        self._held = b""
+        self._piece, self._at = b"", 0
 
     def read(self, size: int) -> bytes:
-        while len(self._held) < size and (piece := next(self._pieces, b"")):
-            self._held += piece
-        taken, self._held = self._held[:size], self._held[size:]
-        return taken
+        taken: list[bytes] = []
+        while size > 0:
+            if self._at >= len(self._piece):
+                self._piece, self._at = next(self._pieces, b""), 0
+                if not self._piece:
+                    break
+            some = self._piece[self._at : self._at + size]
+            self._at += len(some)
+            size -= len(some)
+            taken.append(some)
+        return b"".join(taken)
 
 
 def prepare(store: Path) -> None:

@@ -9,6 +9,7 @@ from submissions.failures import FAILURES
 from submissions.tests.containers import (
     ENGINES,
     HOSTILE,
+    SLURM,
     TEST_LIMITS,
     Bench,
     hostile_dockerfile,
@@ -38,7 +39,7 @@ def pytest_generate_tests(metafunc):
     some += [variant for variant in variants if str(variant) == "eats_memory-silent_child"]
     pairs = [
         pytest.param(engine.values[0], hostile, marks=engine.marks, id=f"{hostile}-{engine.values[0]}")
-        for engine in ENGINES
+        for engine in (*ENGINES, SLURM)
         for hostile in (variants if engine.values[0] == "docker" else some)
     ]
     metafunc.parametrize(("bench", "hostile"), pairs, indirect=["bench"])
