@@ -161,16 +161,6 @@ class Env:
             ) from None
         return entry | ({"PASSWORD": password} if password else {})
 
-    def slurm(self, data_dir: Path) -> dict[str, Any]:
-        """Return where a Slurm cluster runs evaluations: `Place` of `submissions/runner/cluster/`, and jobs at once."""
-        return {
-            "store": self.path("SLURM_STORE", data_dir / "slurm"),
-            "partitions": tuple(self.names("SLURM_PARTITIONS")),
-            "job_user": self.text("SLURM_JOB_USER"),
-            "python": self.text("SLURM_PYTHON", "/usr/bin/python3"),
-            "jobs_at_once": self.whole("SLURM_JOBS", 20, least=1, most=1000),
-        }
-
     def path(self, name: str, default: Path) -> Path:
         value = self.text(name)
         return Path(value).expanduser().resolve() if value else default
