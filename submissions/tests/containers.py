@@ -4,7 +4,9 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -179,12 +181,14 @@ def engine_for_tests(name, folder):
 @contextlib.contextmanager
 def bench_at(folder, name="docker"):
     """Give a bench on an engine; afterwards nothing of it is left there."""
+    if name == "slurm":  # pytest keeps the user of the jobs out of its own folders
+        folder = Path(tempfile.mkdtemp(dir=slurm_place().store.parent))
     engine, address = engine_for_tests(name, folder)
     image = driver_image()
     driver = engine.image(image.image_id)
     was_there = driver is not None
     driver_id = driver.image_id if was_there else engine.load([image.archive]) or image.image_id
-    for path in (folder, *folder.parents[:2]):
+    for path in (folder, *([] if name == "slurm" else folder.parents[:2])):
         path.chmod(0o755)
     bench = Bench(Host(engine, driver_id, PREFIX, f"test{secrets.token_hex(4)}"), folder, address)
     # Without a tag it would leave together with the first image built on it.
@@ -197,6 +201,8 @@ def bench_at(folder, name="docker"):
         engine.remove_image(driver_id)
     images = [tag for tag in bench.docker("images", "--format", "{{.Repository}}").split() if bench.instance in tag]
     engine.close()
+    if name == "slurm":
+        shutil.rmtree(folder, ignore_errors=True)
     assert (left, images) == ([], [])
 
 

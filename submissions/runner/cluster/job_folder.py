@@ -151,7 +151,9 @@ class _Watch:
                 raise
             return
         self._answered_at = now
-        if self._ended_at is None and (self.state in ENDED or self.state == GONE):
+        if self.state not in ENDED and self.state != GONE:
+            self._ended_at = None  # it was too new for an earlier look at the queue
+        elif self._ended_at is None:
             self._ended_at = now
 
     def has_said_its_last(self, now: float) -> bool:

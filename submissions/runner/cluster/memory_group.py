@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from submissions.runner.base import EngineFault
+
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -18,6 +20,20 @@ class MemoryGroup:
     def kills(self) -> int:
         """Return how many processes were killed for memory since the group was made; 0 where it is not said."""
         return self._numbers("memory.events" if self.is_v2 else "memory.oom_control").get("oom_kill", 0)
+
+    def set_limit(self, limit_bytes: int) -> None:
+        """Bound the group, swap included where the kernel counts it. Raises EngineFault."""
+        v1 = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
+        names = ("memory.max", "memory.swap.max") if self.is_v2 else v1
+        limits = (limit_bytes, 0 if self.is_v2 else limit_bytes)
+        if self.folder is None:
+            return
+        try:
+            for name, limit in zip(names, limits, strict=True):
+                if (self.folder / name).is_file():
+                    (self.folder / name).write_text(str(limit))
+        except OSError as error:
+            raise EngineFault("The memory of a container cannot be bounded.", staff_detail=str(error)) from error
 
     def used_bytes(self) -> int:
         """Return what programs hold, without the cache of files."""
@@ -44,13 +60,25 @@ class MemoryGroup:
         return {words[0]: int(words[1]) for words in pairs if len(words) == 2 and words[1].isdigit()}
 
 
+NO_GROUP = MemoryGroup(None)
+
+
 def own_group() -> MemoryGroup:
     """Return the group of this process."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    return group_of("self")
+
+
+def group_of(pid: int | str) -> MemoryGroup:
+    """Return the group of a process; none where the process is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    except OSError:
+        return NO_GROUP
+    for line in lines:
         _, controllers, path = line.split(":", 2)
         if "memory" in controllers.split(","):
             return MemoryGroup(CONTROL_GROUPS / "memory" / path.lstrip("/"))
         unified = CONTROL_GROUPS / path.lstrip("/")
         if not controllers and (unified / "memory.events").is_file():
             return MemoryGroup(unified, is_v2=True)
-    return MemoryGroup(None)
+    return NO_GROUP

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from submissions.runner.base import AttemptTaken, ContainerFault, EngineFault
-from submissions.runner.cluster.memory_group import MemoryGroup
+from submissions.runner.cluster.memory_group import NO_GROUP, MemoryGroup, group_of
 from submissions.runner.cluster.process import LineQueue, Log, Output
 from submissions.runner.cluster.rooted import below, go_stat, unpack_tar, write_tar
 from submissions.runner.cluster.runc_spec import ID_SHIFT, INIT_AT, runtime_spec
@@ -58,8 +58,8 @@ class _Container:
     outputs: list[Output] = field(default_factory=list)
     pid: int = 0
     exit_code: int | None = None
+    group: MemoryGroup = NO_GROUP
     kills_before: int = 0
-    was_killed: bool = False
     kills_after: int | None = None
 
 
@@ -121,7 +121,7 @@ class RuncEngine:
         """Prepare a container; runc hears of it at its start. Raises AttemptTaken, EngineFault."""
         if spec.gpu or spec.root_mib is not None:
             raise EngineFault(NO_GPU if spec.gpu else NO_ROOT)
-        if spec.name in self._containers:
+        if any(container.name == spec.name for container in self._containers.values()):
             raise AttemptTaken("A container of that name exists.", staff_detail=spec.name)
         folder = self._work / f"container-{secrets.token_hex(6)}"
         container = _Container(spec.name, spec, folder, folder / "layer" / "root")
@@ -140,8 +140,8 @@ class RuncEngine:
         except EngineFault:
             self._taken_down(container)
             raise
-        self._containers[spec.name] = container
-        return spec.name
+        self._containers[folder.name] = container
+        return folder.name
 
     def _lay_out(self, container: _Container) -> None:
         """Lay an empty layer in memory over the image's files, for the points that runc mounts at."""
@@ -162,7 +162,6 @@ class RuncEngine:
     def start(self, container_id: str, *, is_untrusted: bool = False) -> None:
         """Start it. Raises ContainerFault(CONTAINER_START) when their image's command cannot be run."""
         container = self._containers[container_id]
-        container.kills_before = self._group.kills()
         log = container.folder / "runc.log"
         standard, errors = self._pipes(container)
         common = ["runc", "--root", str(self._work / "runc"), "--log", str(log)]
@@ -180,11 +179,19 @@ class RuncEngine:
         if done.returncode:
             raise self._start_fault(container, log, is_untrusted)
         container.pid = int((container.folder / "pid").read_text())
+        self._bound_memory(container)
         threading.Thread(target=self._wait, args=(container,), daemon=True).start()
         try:
             _called(*common, "start", container.folder.name)
         except EngineFault as fault:
             raise self._start_fault(container, log, is_untrusted) from fault
+
+    def _bound_memory(self, container: _Container) -> None:
+        """Bound a container's own group, where runc could make one; else the job's own bound is the only one."""
+        container.group = group_of(container.pid)
+        if container.group.folder != self._group.folder:
+            container.group.set_limit(container.spec.memory_bytes)
+        container.kills_before = container.group.kills()
 
     def _pipes(self, container: _Container) -> tuple[int, int]:
         """Return where standard output and errors go; in one log unless somebody is attached."""
@@ -198,7 +205,7 @@ class RuncEngine:
         return standard, errors
 
     def _start_fault(self, container: _Container, log: Path, is_untrusted: bool) -> Exception:
-        said = (log.read_text(errors="replace") if log.is_file() else "") + self.logs(container.name)
+        said = (log.read_text(errors="replace") if log.is_file() else "") + self.logs(container.folder.name)
         if is_untrusted and names_the_image(said):
             return start_fault(RuntimeError(said))
         return engine_fault(RuntimeError(said))
@@ -209,7 +216,7 @@ class RuncEngine:
             _, status = os.waitpid(container.pid, 0)
             for output in container.outputs:
                 output.wait(2)
-            container.kills_after = self._group.kills()
+            container.kills_after = container.group.kills()
             code = os.waitstatus_to_exitcode(status)
             container.exit_code = code if code >= 0 else 128 - code
             return
@@ -218,15 +225,15 @@ class RuncEngine:
     def state(self, container_id: str) -> ContainerState:
         container = self._containers[container_id]
         running = container.exit_code is None
-        after = self._group.kills() if container.kills_after is None else container.kills_after
+        after = container.group.kills() if container.kills_after is None else container.kills_after
         return ContainerState(running, container.exit_code or 0, bool(container.pid) and after > container.kills_before)
 
     def inspect(self, container_id: str) -> dict[str, Any]:
         container = self._containers[container_id]
-        return {"Id": container.name, "State": {"Pid": container.pid, "Running": container.exit_code is None}}
+        return {"Id": container_id, "State": {"Pid": container.pid, "Running": container.exit_code is None}}
 
     def memory(self, container_id: str) -> int:
-        return self._group.used_bytes()
+        return self._containers[container_id].group.used_bytes()
 
     def kill(self, container_id: str) -> None:
         """End it at once: with the first process of its namespace all others end."""
@@ -348,8 +355,8 @@ class RuncEngine:
 
     def own_containers(self, labels: Mapping[str, str]) -> list[OwnContainer]:
         return [
-            OwnContainer(name, name, container.spec.labels, time.time())
-            for name, container in self._containers.items()
+            OwnContainer(key, container.name, container.spec.labels, time.time())
+            for key, container in self._containers.items()
             if labels.items() <= container.spec.labels.items()
         ]
 
