@@ -40,16 +40,20 @@ class Coordinator(WorkerGroup):
         self.found_nothing = threading.Event()
 
     def run(self) -> None:
-        """Hold evaluations and send heartbeats until asked to stop; give back then what runs."""
+        """Hold evaluations until SIGTERM."""
         os.environ["LUNASITE_WORKER"] = self.name
         tell_wider_rights(settings.DATA_DIR)
-        gate.install()
-        gate.set_shut(True)  # until this host was probed
         limit_database_waits(EVALUATING_ANSWER_S)
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, self._ask_to_stop)
         self._wait_for_database()
         start_reaper()
+        self.hold()
+
+    def hold(self) -> None:
+        """Hold evaluations and send heartbeats until `stopping` is set; give back then what runs."""
+        gate.install()
+        gate.set_shut(True)  # until this host was probed
         self._start_thread("health", self._check_host)
         self._start_thread("periodic jobs", lambda: run_due_jobs(self.stopping))
         self._start_thread("takes work", self._take_work)

@@ -22,8 +22,13 @@ AWAY_S = 300.0
 GONE_WITHIN_S = 30.0
 READ_BYTES = 4 << 20
 MAX_LINE_BYTES = 64 << 20
+LOST = ("BOOT_FAIL", "NODE_FAIL", "PREEMPTED", "REVOKED", GONE)
 Event = dict[str, Any]
 _owned: set[Path] = set()
+
+
+class JobLost(EngineFault):
+    """Slurm took the job away, or its node was lost: the run had no part in it."""
 
 
 class JobFolder:
@@ -87,7 +92,7 @@ class JobFolder:
                 raise RunCancelled
             now = time.monotonic()
             if watch.has_said_its_last(now):
-                raise EngineFault("The job ended before its work was done.", staff_detail=self._how_it_ended(watch))
+                raise self._fault(watch)
             if now > give_up:
                 detail = f"{self.name} is {watch.state} after {give_up_s:g} s"
                 raise EngineFault("The job did not end in time.", staff_detail=detail)
@@ -112,6 +117,10 @@ class JobFolder:
             return [event for event in found if isinstance(event["event"], str)]
         except (ValueError, TypeError, KeyError) as error:
             raise EngineFault("The job's events are broken.", staff_detail=str(error)) from error
+
+    def _fault(self, watch: _Watch) -> EngineFault:
+        kind = JobLost if watch.state in LOST else EngineFault
+        return kind("The job ended before its work was done.", staff_detail=self._how_it_ended(watch))
 
     def _how_it_ended(self, watch: _Watch) -> str:
         try:

@@ -25,7 +25,7 @@ from submissions.runner.base import AttemptTaken, ContainerFault, EngineFault
 from submissions.runner.cluster.memory_group import NO_GROUP, MemoryGroup, group_of
 from submissions.runner.cluster.process import LineQueue, Log, Output
 from submissions.runner.cluster.rooted import below, go_stat, unpack_tar, write_tar
-from submissions.runner.cluster.runc_spec import ID_SHIFT, INIT_AT, runtime_spec
+from submissions.runner.cluster.runc_spec import ID_SHIFT, INIT_AT, runtime_spec, static_init
 from submissions.runner.cluster.store import bundle_of, image_config, known_image
 from submissions.runner.engine.container_spec import root_volume_options, volume_options
 from submissions.runner.engine.errors import engine_fault, names_the_image, readable, start_fault
@@ -35,7 +35,6 @@ CALL_TIMEOUT_S = 60
 LOG_TAIL_BYTES = 64 << 10
 NO_GPU = "Slurm gives no GPU here: run phases with a GPU on a Docker engine."
 NO_ROOT = "The root of a container is bounded by its folders here."
-INITS = ("/usr/bin/docker-init", "/usr/bin/tini-static", "/usr/sbin/docker-init")
 # A mount point in the image's root, never content: the root is read-only for the container.
 LAYER_OPTIONS = "size=16m,nr_inodes=4096,mode=0755"
 OUR_FILES = {
@@ -130,7 +129,7 @@ class RuncEngine:
             self._lay_out(container)
             config = image_config(self._store, spec.image_id)
             files = {f"/etc/{name}": path for name, path in self._files.items()}
-            files |= {INIT_AT: _init(), "/sys": self._work / "sys"}
+            files |= {INIT_AT: static_init(), "/sys": self._work / "sys"}
             sources = {name: place for name, (place, _) in self._volumes.items()}
             text = json.dumps(runtime_spec(spec, config, container.root, files, sources))
             (folder / "config.json").write_text(text)
@@ -376,13 +375,6 @@ def _shifted(options: str) -> str:
 def _send(root: Path, inside: str, writing: int) -> None:
     with contextlib.suppress(OSError, tarfile.TarError), os.fdopen(writing, "wb") as out:
         write_tar(root, inside, out)
-
-
-def _init() -> Path:
-    for path in INITS:
-        if Path(path).is_file():
-            return Path(path).resolve()
-    raise EngineFault("This node has no static init for containers.", staff_detail=f"none of {', '.join(INITS)}")
 
 
 def _called(*command: str) -> str:

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from submissions.runner.base import EngineFault
 from submissions.runner.cluster.rooted import ID_SHIFT
 from submissions.runner.engine.seccomp import seccomp_profile
 from submissions.runner.values import ContainerSpec
@@ -17,6 +18,7 @@ from submissions.runner.values import ContainerSpec
 IDS = 65_535
 OPEN_FILES = 4096
 INIT_AT = "/sbin/docker-init"
+INITS = ("/usr/bin/docker-init", "/usr/bin/tini-static", "/usr/sbin/docker-init")
 # The kernel ends these first when the job's memory is used up: never the program that watches them.
 OOM_SCORE = 1000
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -121,3 +123,11 @@ def oci_seccomp() -> dict[str, Any]:
     known = profile.pop("archMap")[0]
     profile["architectures"] = [known["architecture"], *known["subArchitectures"]]
     return dict(profile)
+
+
+def static_init() -> Path:
+    """Return the program of this node that is every container's first. Raises EngineFault."""
+    for path in INITS:
+        if Path(path).is_file():
+            return Path(path).resolve()
+    raise EngineFault("This node has no static init for containers.", staff_detail=f"none of {', '.join(INITS)}")

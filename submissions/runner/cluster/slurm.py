@@ -6,14 +6,15 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from submissions.runner.attempt import Host
 from submissions.runner.base import ContainerFault, EngineFault, RunCallbacks, RunRequest, RunResult
 from submissions.runner.cluster import store as images
-from submissions.runner.cluster.job_folder import Event, JobFolder, outcome
+from submissions.runner.cluster.job_folder import Event, JobFolder, JobLost, outcome
 from submissions.runner.cluster.messages import frozen, request_json
 from submissions.runner.cluster.no_containers import NoContainers
 from submissions.runner.cluster.runc import NO_GPU
@@ -30,6 +31,8 @@ SLACK_S = 300.0
 # How long a job of ours may wait in Slurm's queue and run, but for evaluations, which wait as long as they have to.
 SHORT_JOB_S = 900.0
 UNPACK_S = 4 * 3600.0
+# A run whose node is lost goes on in another job.
+JOBS_A_RUN = 3
 LABEL = "luna"
 
 
@@ -136,22 +139,43 @@ class SlurmEngine(NoContainers):
         lifetime_s = limits.timeout_s + SLACK_S
         # No deadline: a job may wait in Slurm's queue for days, and the row says whether somebody still waits for it.
         labels = host.labels(request.evaluation, request.attempt, 365 * 86400.0).of(request.stage)
-        task = self._task("run", host) | {"request": request_json(request)}
-        request.run_dir.mkdir(parents=True, exist_ok=True)
-        request.run_dir.parent.chmod(0o711)
-        self.slurm.own(request.run_dir)
         needs = Needs(limits.memory_mib + OWN_MIB, limits.cpus, lifetime_s)
+        for jobs_left in reversed(range(JOBS_A_RUN)):
+            told = _Told(watcher)
+            try:
+                return self._run_job(host, request, labels, needs, told)
+            except JobLost:
+                # Its node did it: another one goes on after the cases that were answered.
+                if not jobs_left:
+                    raise
+                run_dir = request.run_dir.parent / secrets.token_hex(8)  # the lost one may still write to its own
+                request = replace(request, done={**request.done, **told.answers}, run_dir=run_dir)
+        raise AssertionError("a run has at least one job")
+
+    def _run_job(
+        self, host: Host, request: RunRequest, labels: Mapping[str, str], needs: Needs, told: _Told
+    ) -> RunResult:
+        self._open_to_jobs(request)
+        task = self._task("run", host) | {"request": request_json(request)}
         name = f"{host.prefix}-{host.instance}-{request.evaluation}-{request.attempt}-{request.stage}"
         job = JobFolder(self.slurm, name)
         job.open(task, labels, needs, image_id=request.image_id)
         try:
-            for event in job.events(watcher.is_cancelled):
+            for event in job.events(told.watcher.is_cancelled):
                 if event["event"] == "outcome":
                     return outcome(event)
-                tell(watcher, event)
+                told.hear(event)
         finally:
             job.close()
-        raise EngineFault("The job said nothing.")  # pragma: no cover — events end with an outcome or an error
+        raise EngineFault("The job said nothing.")
+
+    def _open_to_jobs(self, request: RunRequest) -> None:
+        """Make a run's folder, and let the jobs' user come to it and to the cases, where that is another one."""
+        request.run_dir.mkdir(parents=True, exist_ok=True)
+        self.slurm.own(request.run_dir)
+        if self.slurm.place.job_user:
+            for path in (request.cases_root.parent, request.run_dir.parent, request.run_dir.parent.parent):
+                path.chmod(path.stat().st_mode & 0o7777 | 0o011)
 
     def self_test(self, host: Host, cases_dir: Path) -> list[Check]:
         """Prove the sandbox by a job on each partition. Raises EngineFault."""
@@ -237,20 +261,28 @@ class SlurmRunner:
         return self.engine.run(self.host, request, watcher)
 
 
-def tell(watcher: RunCallbacks, event: Event) -> None:
-    """Pass on what a job says while it goes on. Raises EngineFault where it is broken."""
-    calls: dict[str, Callable[[], None]] = {
-        "answered": lambda: watcher.answered(str(event["case"]), frozen(event["answer"]), float(event["seconds"])),
-        "stage": lambda: watcher.stage(str(event["stage"])),
-        "log": lambda: watcher.log(str(event["text"])),
-        "hint": lambda: watcher.hint(str(event["text"])),
-        "note": lambda: watcher.note(str(event["text"])),
-    }
-    try:
-        call = calls.get(event["event"], lambda: None)
-        call()
-    except (KeyError, TypeError, ValueError) as error:
-        raise EngineFault("The job's events are broken.", staff_detail=str(error)) from error
+class _Told:
+    """What a job has said while it went on, passed on at once. answers: by case."""
+
+    def __init__(self, watcher: RunCallbacks) -> None:
+        self.watcher = watcher
+        self.answers: dict[str, Any] = {}
+
+    def hear(self, event: Event) -> None:
+        """Pass on an event. Raises EngineFault where it is broken, and what the callbacks raise."""
+        try:
+            kind, text = event["event"], str(event.get("text", ""))
+            answer = frozen(event.get("answer"))
+            case, seconds = str(event.get("case", "")), float(event.get("seconds", 0))
+        except (TypeError, ValueError) as error:
+            raise EngineFault("The job's events are broken.", staff_detail=str(error)) from error
+        if kind == "answered":
+            self.answers[case] = answer
+            self.watcher.answered(case, answer, seconds)
+        elif kind == "stage":
+            self.watcher.stage(str(event.get("stage", "")))
+        elif kind in ("log", "hint", "note"):
+            getattr(self.watcher, kind)(text)
 
 
 def _check(partition: str, node: str, plain: Mapping[str, Any]) -> Check:

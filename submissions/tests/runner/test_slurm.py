@@ -2,10 +2,8 @@
 
 import contextlib
 import dataclasses
-import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -13,14 +11,13 @@ from submissions.runner.base import AttemptTaken, EngineFault, RunCallbacks, Run
 from submissions.runner.cluster.job_folder import JobFolder
 from submissions.runner.cluster.slurm_commands import ENDED, GONE
 from submissions.runner.host.reaper import reap
-from submissions.tests.containers import HOSTILE, SLURM, TEST_LIMITS, slurm_place
+from submissions.tests.containers import HOSTILE, SLURM, TEST_LIMITS
 
 pytestmark = [
     pytest.mark.engine,  # which builds the images
     pytest.mark.slurm,
     pytest.mark.parametrize("bench", [SLURM], indirect=True, scope="module"),
 ]
-ROOT = Path(__file__).parents[3]
 SERVE = "from serving import serve, good\nserve(lambda body, number: (200, good(body, 0.25)))\n"
 BATCH = """
 import json
@@ -148,41 +145,3 @@ def test_what_a_lost_worker_left_is_cancelled_by_its_name(bench, sleeping):
 def test_a_gpu_is_refused_with_a_sentence(bench, serving):
     with pytest.raises(EngineFault, match="gives no GPU"):
         bench.run(bench.request(serving, limits=dataclasses.replace(TEST_LIMITS, gpu=True)))
-
-
-def kill_node_daemon(node):
-    pid = int((slurm_place().store.parent / f"{node}.pid").read_text())
-    subprocess.run(["kill", "-9", str(pid)], check=True)
-
-
-def test_twenty_runs_end_once_though_a_node_daemon_is_killed(bench, serving):
-    """What is lost with a daemon is run again, as the platform does with faults of its own."""
-    answered, attempts, lock = [], {}, threading.Lock()
-
-    def evaluate(number):
-        limits = dataclasses.replace(TEST_LIMITS, memory_mib=64)
-        request = bench.request(serving, limits=limits, evaluation=f"e{number}")
-        for attempt in range(1, 6):
-            run_dir = bench.folder / f"many-{number}-{attempt}"
-            try:
-                result = bench.run(dataclasses.replace(request, attempt=attempt, run_dir=run_dir))
-            except EngineFault:
-                continue
-            with lock:
-                attempts[number] = attempt
-                answered.append((number, set(result.answers.values())))
-            return
-
-    threads = [threading.Thread(target=evaluate, args=(number,)) for number in range(20)]
-    for thread in threads:
-        thread.start()
-    try:
-        wait_for(lambda: list(states(bench).values()).count("RUNNING") >= 2)
-        kill_node_daemon("lunasite-n1")
-        time.sleep(15)
-    finally:
-        subprocess.run([ROOT / ".ci" / "start_slurm", "node", "lunasite-n1"], check=True)
-    for thread in threads:
-        thread.join(200)
-    assert sorted(answered) == [(number, {(0.25,)}) for number in range(20)]
-    assert bench.left_behind() == []
