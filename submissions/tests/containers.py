@@ -1,6 +1,7 @@
 """A real engine for tests: images built from tiny programs, run by the real runners, and nothing left."""
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -81,8 +82,8 @@ class Bench:
         """Run the docker command line on this engine and return what it prints."""
         return docker(*arguments, text=text, host=self.address)
 
-    def build(self, dockerfile, context=None):
-        """Build an image and return its ID."""
+    def build(self, dockerfile, context=None, *, is_base=False):
+        """Build an image and return its ID. is_base: others are built on it, and it is not run itself."""
         tag = f"{self.instance}-built:{len(self.built)}"
         common = ["build", "-q", "--network", "none", "-t", tag]
         if context is None:
@@ -91,6 +92,8 @@ class Bench:
             open_to_all(context)
             image_id = self.docker(*common, "-f", "-", str(context), text=dockerfile)
         self.built.append(tag)
+        if self.is_slurm and is_base:
+            return ""
         if self.is_slurm:
             loaded = self.engine.load([subprocess.run(["docker", "save", tag], check=True, capture_output=True).stdout])
             self.engine.tag(loaded, *tag.split(":"))
@@ -161,11 +164,11 @@ on_each_engine = pytest.mark.parametrize("bench", ENGINES, indirect=True, scope=
 everywhere = pytest.mark.parametrize("bench", [*ENGINES, SLURM], indirect=True, scope="module")
 
 
-def slurm_place():
-    """Return where the tests' cluster runs evaluations, as `.ci/start_slurm` says it."""
+def slurm_place(*partitions):
+    """Return where the tests' cluster runs evaluations, as `.ci/start_slurm` says it; no other test ends node one."""
     state = Path(os.environ["LUNASITE_TEST_SLURM"])
     os.environ["SLURM_CONF"] = str(state / "slurm.conf")
-    return Place(state / "store", job_user=os.environ["LUNASITE_TEST_SLURM_USER"])
+    return Place(state / "store", partitions or ("one",), job_user=os.environ["LUNASITE_TEST_SLURM_USER"])
 
 
 def engine_for_tests(name, folder):
@@ -176,6 +179,14 @@ def engine_for_tests(name, folder):
     if name == "slurm":
         return SlurmEngine(slurm_place()), os.environ["DOCKER_HOST"]  # which builds the images
     return DockerEngine(os.environ["DOCKER_HOST"]), os.environ["DOCKER_HOST"]
+
+
+@contextlib.contextmanager
+def node_two():
+    """Hold the cluster's second node, whose daemon one of the tests ends, for this process."""
+    with open(slurm_place().store.parent / "node-two.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager

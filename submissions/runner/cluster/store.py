@@ -76,7 +76,7 @@ def all_tags(store: Path) -> dict[str, list[str]]:
     """Return all tags by image ID."""
     found: dict[str, list[str]] = {}
     for path in sorted((store / "tags").iterdir()):
-        if not path.name.startswith(".") and (image_id := tagged(store, unquote(path.name))):
+        if not path.name.startswith(".part-") and (image_id := tagged(store, unquote(path.name))):
             found.setdefault(image_id, []).append(unquote(path.name))
     return found
 

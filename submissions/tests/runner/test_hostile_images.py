@@ -47,7 +47,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="module")
 def base(bench):
-    bench.build(BASE, HOSTILE)
+    bench.build(BASE, HOSTILE, is_base=True)
     return bench.built[-1]
 
 
