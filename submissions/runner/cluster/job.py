@@ -114,7 +114,11 @@ def _user_check() -> Check:
 
 def set_up() -> Path:
     """Make this namespace's own /proc and loopback and return an empty folder in memory for what the job needs."""
-    work = Path(tempfile.mkdtemp(prefix="lunasite-job-"))
+    # The same on every node, since each job sees its own mount there; a name of its own would tell a model something.
+    work = Path(tempfile.gettempdir(), f"lunasite-jobs-{os.environ.get('LUNASITE_JOB_UID', '')}")
+    work.mkdir(mode=0o700, exist_ok=True)
+    if work.is_symlink() or work.stat().st_uid != os.geteuid():
+        raise EngineFault("The node's folder for jobs is somebody else's.", staff_detail=str(work))
     _run("mount", "-t", "tmpfs", "-o", "mode=0711", "tmpfs", str(work))
     _run("mount", "-t", "proc", "proc", "/proc")
     (work / "sys").mkdir()

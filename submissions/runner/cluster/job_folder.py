@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -131,15 +132,17 @@ class JobFolder:
         return f"job {self.job_id}: {watch.state}. {said}"[:2000]
 
     def close(self) -> None:
-        """Cancel the job unless it said its outcome, wait until it is gone, and remove its folder."""
-        try:
+        """Cancel the job unless it said its outcome, wait until it is gone, and remove its folder.
+
+        Where Slurm is away meanwhile, the reaper finds the job by its name.
+        """
+        with contextlib.suppress(EngineFault):
             if self.job_id and not self.has_ended:
                 self.slurm.cancel(self.name)
                 give_up = time.monotonic() + GONE_WITHIN_S
                 while self.slurm.state(self.job_id) not in (*ENDED, GONE) and time.monotonic() < give_up:
                     time.sleep(POLL_S)
-        finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class _Watch:

@@ -25,7 +25,7 @@ from submissions.runner.base import AttemptTaken, ContainerFault, EngineFault
 from submissions.runner.cluster.memory_group import NO_GROUP, MemoryGroup, group_of
 from submissions.runner.cluster.process import LineQueue, Log, Output
 from submissions.runner.cluster.rooted import below, go_stat, unpack_tar, write_tar
-from submissions.runner.cluster.runc_spec import ID_SHIFT, INIT_AT, runtime_spec, static_init
+from submissions.runner.cluster.runc_spec import ID_SHIFT, IDS, INIT_AT, runtime_spec, static_init
 from submissions.runner.cluster.store import bundle_of, image_config, known_image
 from submissions.runner.engine.container_spec import root_volume_options, volume_options
 from submissions.runner.engine.errors import engine_fault, names_the_image, readable, start_fault
@@ -35,6 +35,7 @@ CALL_TIMEOUT_S = 60
 LOG_TAIL_BYTES = 64 << 10
 NO_GPU = "Slurm gives no GPU here: run phases with a GPU on a Docker engine."
 NO_ROOT = "The root of a container is bounded by its folders here."
+TOO_HIGH_ID = f"Its USER has a number above {IDS - 1:,}, which cannot be given here."
 # A mount point in the image's root, never content: the root is read-only for the container.
 LAYER_OPTIONS = "size=16m,nr_inodes=4096,mode=0755"
 OUR_FILES = {
@@ -71,7 +72,6 @@ class RuncEngine:
         self._store, self._work, self._group = store, work, group
         self._containers: dict[str, _Container] = {}
         self._volumes: dict[str, tuple[Path, Mapping[str, str]]] = {}
-        self._lock = threading.Lock()
         self._files = {name: work / name for name in OUR_FILES}
         for name, text in OUR_FILES.items():
             self._files[name].write_text(text)
@@ -120,6 +120,8 @@ class RuncEngine:
         """Prepare a container; runc hears of it at its start. Raises AttemptTaken, EngineFault."""
         if spec.gpu or spec.root_mib is not None:
             raise EngineFault(NO_GPU if spec.gpu else NO_ROOT)
+        if is_untrusted and max(map(int, spec.user.split(":"))) >= IDS:
+            raise ContainerFault("CONTAINER_START", TOO_HIGH_ID)
         if any(container.name == spec.name for container in self._containers.values()):
             raise AttemptTaken("A container of that name exists.", staff_detail=spec.name)
         folder = self._work / f"container-{secrets.token_hex(6)}"
@@ -232,7 +234,8 @@ class RuncEngine:
         return {"Id": container_id, "State": {"Pid": container.pid, "Running": container.exit_code is None}}
 
     def memory(self, container_id: str) -> int:
-        return self._containers[container_id].group.used_bytes()
+        container = self._containers.get(container_id)
+        return container.group.used_bytes() if container else 0
 
     def kill(self, container_id: str) -> None:
         """End it at once: with the first process of its namespace all others end."""
@@ -247,11 +250,9 @@ class RuncEngine:
 
     def remove(self, container_id: str) -> None:
         """Remove it; one that is gone already is fine."""
-        with self._lock:
-            container = self._containers.pop(container_id, None)
+        container = self._containers.get(container_id)
         if container is None:
             return
-        self._containers[container_id] = container
         self.kill(container_id)
         del self._containers[container_id]
         if container.pid:

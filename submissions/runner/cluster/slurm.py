@@ -33,6 +33,7 @@ SHORT_JOB_S = 900.0
 UNPACK_S = 4 * 3600.0
 # A run whose node is lost goes on in another job.
 JOBS_A_RUN = 3
+NO_ROOT_JOBS = "jobs must not be root's: name a user without rights in SLURM_JOB_USER, or run the worker as one"
 LABEL = "luna"
 
 
@@ -61,9 +62,10 @@ class SlurmEngine(NoContainers):
 
     def facts(self) -> dict[str, Any]:
         """Return versions and root; `cpus`, `memory_bytes`: of the largest node."""
+        refusal = NO_ROOT_JOBS if self.slurm.user == "root" else ""
         return self.slurm.facts() | {
             "id": f"slurm at {self.store}", "api": "", "runc": "", "runtimes": ["runc"], "storage_driver": "folders",
-            "root": str(self.store), "kernel": "", "refusal": "", "name": "Slurm",
+            "root": str(self.store), "kernel": "", "refusal": refusal, "name": "Slurm",
         }  # fmt: skip
 
     def capacity(self) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from submissions.runner.base import ContainerFault, EngineFault
+from submissions.runner.base import ContainerFault, EngineFault, RunError
 from submissions.runner.cluster.runc_spec import ID_SHIFT, IDS
 from submissions.runner.cluster.store import bundle_of, inspected
 from submissions.runner.engine.errors import load_error
@@ -36,7 +36,7 @@ def unpack(store: Path, layout: Path, image_id: str) -> None:
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=UNPACK_S, check=False,
         )  # fmt: skip
         if done.returncode:
-            raise load_error((done.stderr or done.stdout)[-2000:])
+            raise _fault((done.stderr or done.stdout)[-2000:])
         (part / "image.json").write_text(json.dumps(facts))
         for path in (part, part / "rootfs"):
             path.chmod(0o755)
@@ -46,6 +46,15 @@ def unpack(store: Path, layout: Path, image_id: str) -> None:
             raise EngineFault("The image could not be unpacked.", staff_detail=str(error)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _fault(said: str) -> RunError:
+    if "chown" in said and "invalid argument" in said:
+        note = (
+            f"A file of the image belongs to a user or group above {IDS - 1:,}. Give it to another in the Dockerfile."
+        )
+        return ContainerFault("ARCHIVE_CORRUPT", note, staff_detail=said)
+    return load_error(said)
 
 
 def empty_trash(store: Path) -> None:

@@ -147,3 +147,12 @@ def test_what_a_lost_worker_left_is_cancelled_by_its_name(bench, sleeping):
 def test_a_gpu_is_refused_with_a_sentence(bench, serving):
     with pytest.raises(EngineFault, match="gives no GPU"):
         bench.run(bench.request(serving, limits=dataclasses.replace(TEST_LIMITS, gpu=True)))
+
+
+def test_what_may_not_run_is_refused_with_its_sentence(bench):
+    with pytest.raises(EngineFault, match="no such partition") as caught:
+        SlurmEngine(slurm_place("one", "nowhere")).facts()
+    assert caught.value.staff_detail == "nowhere"
+    as_root = dataclasses.replace(slurm_place(), job_user="")
+    assert "SLURM_JOB_USER" in SlurmEngine(as_root).facts()["refusal"]
+    assert bench.engine.facts()["refusal"] == ""
