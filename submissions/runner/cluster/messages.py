@@ -39,7 +39,7 @@ def request_of(plain: dict[str, Any]) -> RunRequest:
         RunCase(case["case_id"], Path(case["image_path"]), case["series_key"], case["facts"])
         for case in plain.pop("cases")
     ]
-    paths = {name: Path(plain.pop(name)) for name in PATHS}
+    plain |= {name: Path(plain[name]) for name in PATHS}
     model_dir = plain.pop("model_dir")
     return RunRequest(
         cases=cases,
@@ -48,7 +48,6 @@ def request_of(plain: dict[str, Any]) -> RunRequest:
         model_dir=Path(model_dir) if model_dir else None,
         writable_folders=tuple(plain.pop("writable_folders")),
         done={name: frozen(answer) for name, answer in plain.pop("done").items()},
-        **paths,
         **plain,
     )
 

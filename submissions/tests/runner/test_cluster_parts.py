@@ -1,7 +1,10 @@
 """The parts of a job on a cluster, without one: files, the store, messages, a container's form."""
 
+import dataclasses
 import io
 import os
+import subprocess
+import sys
 import tarfile
 
 import pytest
@@ -11,7 +14,9 @@ from submissions.runner.base import ContainerFault, EngineFault, Limits, RunCase
 from submissions.runner.cluster.memory_group import MemoryGroup
 from submissions.runner.cluster.messages import error_json, frozen, outcome_of, request_json, request_of, result_json
 from submissions.runner.cluster.process import LOG_BYTES, LineQueue, Log
+from submissions.runner.cluster.program import put_program
 from submissions.runner.cluster.rooted import TooManyLinks, below, go_stat, real_path, write_tar
+from submissions.runner.cluster.runc import RuncEngine
 from submissions.runner.cluster.runc_spec import arguments, environment, oci_seccomp, runtime_spec
 from submissions.runner.cluster.store import (
     NotAnArchive,
@@ -96,6 +101,16 @@ def test_tags_lead_to_images(tmp_path):
     assert tagged(tmp_path, "site-model:1-2") == "sha256:a"
     assert drop_tag(tmp_path, "site-model:1-2")
     assert not drop_tag(tmp_path, "site-model:1-2")
+
+
+def test_the_program_of_a_job_needs_only_python(tmp_path):
+    prepare(tmp_path)
+    folder = put_program(tmp_path)
+    assert put_program(tmp_path) == folder
+    paths = [str(folder), str(folder / "stand_ins")]
+    code = f"import sys; sys.path[:0] = {paths}; import submissions.runner.cluster.job as job; print(job.__file__)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(str(folder)), done.stderr
 
 
 # What worker and job tell each other
@@ -192,6 +207,13 @@ def test_lines_come_whole():
     lines.end()
     assert lines.lines(0) == []
     assert lines.ended
+
+
+def test_an_id_that_cannot_be_given_is_the_participants(tmp_path):
+    engine = RuncEngine(tmp_path, tmp_path, MemoryGroup(None))
+    with pytest.raises(ContainerFault, match="CONTAINER_START") as caught:
+        engine.create(dataclasses.replace(SPEC, user="70000:70000"), is_untrusted=True)
+    assert "65,534" in caught.value.note
 
 
 def test_a_memory_group_of_either_version_is_read(tmp_path):
