@@ -208,7 +208,7 @@ def bench_at(folder, name="docker"):
     left = bench.left_behind()
     engine.remove_image(f"{bench.instance}-kept:driver")
     bench.drop(len(bench.built))
-    if not was_there and not bench.is_podman:  # which would take the tags of others with it
+    if not was_there and not (bench.is_podman or bench.is_slurm):  # which would take the tags of others with it
         engine.remove_image(driver_id)
     images = [tag for tag in bench.docker("images", "--format", "{{.Repository}}").split() if bench.instance in tag]
     engine.close()

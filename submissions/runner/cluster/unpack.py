@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 from submissions.runner.base import ContainerFault, EngineFault, RunError
-from submissions.runner.cluster.runc_spec import ID_SHIFT, IDS
+from submissions.runner.cluster.rooted import ID_SHIFT
+from submissions.runner.cluster.runc_spec import IDS
 from submissions.runner.cluster.store import bundle_of, inspected
 from submissions.runner.engine.errors import load_error
 

@@ -108,6 +108,7 @@ def lose_node_two():
 def test_twenty_evaluations_end_once_though_a_node_daemon_is_killed(bench, coordinator):
     phase = make_lesions(samples=0)
     first = run(send(phase, archive_of(bench, SLOWLY))).submission
+    first.refresh_from_db()
     for _ in range(EVALUATIONS - 1):
         known = send(phase, b"not fetched: the image is there")
         Submission.objects.filter(pk=known.pk).update(image_id=first.image_id, sha256=first.sha256)
