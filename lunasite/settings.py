@@ -289,7 +289,7 @@ EVALUATION_WORKERS = env.whole("EVALUATION_WORKERS", 2, least=1, most=64)
 CONTAINER_WORKERS = env.whole("CONTAINER_WORKERS", 1, least=1, most=64)
 EVALUATION_ENGINE = env.text("EVALUATION_ENGINE", "docker")
 DOCKER_HOST = env.text("DOCKER_HOST")
-SLURM = {
+SLURM: dict[str, Any] = {
     "store": env.path("SLURM_STORE", DATA_DIR / "slurm"), "partitions": tuple(env.names("SLURM_PARTITIONS")),
     "job_user": env.text("SLURM_JOB_USER"), "python": env.text("SLURM_PYTHON", "/usr/bin/python3"),
     "jobs_at_once": env.whole("SLURM_JOBS", 20, least=1, most=1000),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import structlog
 from django.conf import settings
@@ -56,7 +56,7 @@ def connect() -> Engine:
     if name == "podman":
         return PodmanEngine(address, state_dir())
     if name == "slurm":
-        place: dict[str, Any] = {key: value for key, value in settings.SLURM.items() if key != "jobs_at_once"}
+        place = {key: value for key, value in settings.SLURM.items() if key != "jobs_at_once"}
         return SlurmEngine(Place(**place))
     raise EngineFault("The engine is not one that evaluations run on.", staff_detail=REFUSED.get(name, UNKNOWN + name))
 

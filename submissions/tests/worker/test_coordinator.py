@@ -57,6 +57,7 @@ def coordinator(bench, settings):
     }  # fmt: skip
     settings.INSTANCE, settings.DATA_DIR = bench.instance, bench.folder / "data"
     settings.EVALUATION_CASES_DIR = bench.folder / "site-cases"
+    settings.EVALUATION_LEASE_SECONDS = 300  # however busy the machine is
     engine_host._tested_at.setdefault(bench.host.driver_image, time.monotonic())
     held = InThreads()
     yield held
