@@ -25,6 +25,7 @@ def missing_service(marker: str) -> str | None:
     needs = {
         "engine": (bool(os.environ.get("DOCKER_HOST")), "no Docker engine: run `make services`"),
         "podman": (bool(os.environ.get("LUNASITE_TEST_PODMAN")), "no podman: run `make services`"),
+        "slurm": (bool(os.environ.get("LUNASITE_TEST_SLURM")), "no Slurm cluster: run `make services`"),
         "s3": (bool(os.environ.get("LUNASITE_TEST_S3_ENDPOINT")), "no S3 server: run `make services`"),
         "registry": (bool(os.environ.get("LUNASITE_TEST_REGISTRY")), "no registry: run `make services`"),
         "postgres": (

@@ -36,7 +36,7 @@ from submissions.runner.base import (
     RunResult,
     limits_with,
 )
-from submissions.runner.contracts import CONTRACTS, default_contract
+from submissions.runner.contracts import default_contract
 from submissions.scoring import Outcome
 from submissions.worker import engine_host
 from submissions.worker.case_files import run_cases, trial_cases
@@ -171,7 +171,7 @@ class _ContainerEvaluation:
         )
 
     def _runner(self, host: Host) -> Runner:
-        return CONTRACTS[self.submission.contract or default_contract()].runner(host)
+        return engine_host.runner_of(host, self.submission.contract or default_contract())
 
     def _watcher(self, **callbacks: Any) -> RunCallbacks:
         return RunCallbacks(is_cancelled=lambda: self.heartbeat.is_lost, **callbacks)

@@ -20,19 +20,22 @@ from django.conf import settings
 from submissions.models import Evaluation
 from submissions.outages import probes
 from submissions.runner.attempt import Host, Means
-from submissions.runner.base import Engine, EngineFault
+from submissions.runner.base import Engine, EngineFault, Runner
+from submissions.runner.cluster.slurm import SlurmEngine, SlurmRunner
+from submissions.runner.cluster.slurm_commands import Place
+from submissions.runner.contracts import CONTRACTS
 from submissions.runner.engine.docker import DockerEngine
 from submissions.runner.engine.podman import PodmanEngine
 from submissions.runner.host.disk import engine_free_bytes
 from submissions.runner.host.driver_image import DRIVER_DIR, driver_image
 from submissions.runner.host.image_cache import ImageCache
 from submissions.runner.host.reaper import reap
-from submissions.runner.host.selftest import Check, findings, self_test, version_checks
+from submissions.runner.host.selftest import Check, Findings, findings, version_checks
 
 log = structlog.get_logger(__name__)
 PREFIX = "luna"
 SELF_TEST_EVERY_S = 1800.0
-UNKNOWN = "EVALUATION_ENGINE must be docker or podman, not "
+UNKNOWN = "EVALUATION_ENGINE must be docker, podman or slurm, not "
 REFUSED = {
     "swarm": "EVALUATION_ENGINE=swarm: Swarm has no `network none`, so a model's container would reach others; "
     "give each host its own engine and `manage.py work containers` instead",
@@ -55,6 +58,9 @@ def connect() -> Engine:
         return DockerEngine(address)
     if name == "podman":
         return PodmanEngine(address, state_dir())
+    if name == "slurm":
+        place = {key: value for key, value in settings.SLURM.items() if key != "jobs_at_once"}
+        return SlurmEngine(Place(**place))
     raise EngineFault("The engine is not one that evaluations run on.", staff_detail=REFUSED.get(name, UNKNOWN + name))
 
 
@@ -83,7 +89,7 @@ def container_host(engine: Engine) -> Host:
     host = Host(engine, pinned_driver(engine), PREFIX, settings.INSTANCE, runtime())
     tested_at = _tested_at.get(host.driver_image)
     if tested_at is None or time.monotonic() - tested_at > SELF_TEST_EVERY_S:
-        report = findings(host, cases_dir())
+        report = _report(host)
         every = version_checks(host.engine.facts(), host.runtime) + report.checks
         if failed := [check for check in every if check.is_fatal and not check.ok]:
             lines = "; ".join(f"{check.name}: {check.detail}" for check in failed)
@@ -94,9 +100,23 @@ def container_host(engine: Engine) -> Host:
     return replace(host, means=means, runs_at_once=settings.CONTAINER_WORKERS)
 
 
+def _report(host: Host) -> Findings:
+    """Prove the sandbox: here, or by a job on each partition of a cluster. Raises EngineFault."""
+    if isinstance(host.engine, SlurmEngine):
+        return Findings(host.engine.self_test(host, cases_dir()), Means())
+    return findings(host, cases_dir())
+
+
 def checks(host: Host) -> list[Check]:
     """Return the doctor's report on this host's engine and sandbox."""
-    return version_checks(host.engine.facts(), host.runtime) + self_test(host, cases_dir())
+    return version_checks(host.engine.facts(), host.runtime) + _report(host).checks
+
+
+def runner_of(host: Host, contract: str) -> Runner:
+    """Return what runs requests of a contract: on this host's engine, or as jobs of a cluster."""
+    if isinstance(host.engine, SlurmEngine):
+        return SlurmRunner(host, host.engine)
+    return CONTRACTS[contract].runner(host)
 
 
 def cases_dir() -> Path:

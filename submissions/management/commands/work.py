@@ -39,6 +39,11 @@ class Command(BaseCommand):
         if options["one"]:
             self._work_one(cluster)
             return
+        if cluster == DOCKER_CLUSTER and settings.EVALUATION_ENGINE == "slurm":
+            from submissions.worker.coordinator import Coordinator  # holds jobs of a cluster, without django-q2
+
+            Coordinator(tasks.engine_probes, tasks.run_image).run()
+            return
         if os.environ.get("Q_CLUSTER_NAME", CSV_CLUSTER) != cluster:
             # django-q2 reads the name once, at import: restart the process with it set.
             os.environ["Q_CLUSTER_NAME"] = cluster

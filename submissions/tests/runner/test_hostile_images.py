@@ -9,6 +9,7 @@ from submissions.failures import FAILURES
 from submissions.tests.containers import (
     ENGINES,
     HOSTILE,
+    SLURM,
     TEST_LIMITS,
     Bench,
     hostile_dockerfile,
@@ -45,7 +46,7 @@ def pytest_generate_tests(metafunc):
     some += more
     pairs = [
         pytest.param(engine.values[0], hostile, marks=engine.marks, id=f"{hostile}-{engine.values[0]}")
-        for engine in ENGINES
+        for engine in (*ENGINES, SLURM)
         for hostile in (variants if engine.values[0] == "docker" else some)
     ]
     metafunc.parametrize(("bench", "hostile"), pairs, indirect=["bench"])
@@ -53,7 +54,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="module")
 def base(bench):
-    bench.build(BASE, HOSTILE)
+    bench.build(BASE, HOSTILE, is_base=True)
     return bench.built[-1]
 
 
