@@ -313,7 +313,7 @@ def _hint_table(sample: Sequence[str], known: Mapping[str, int], spaces: bool, c
     scientific = any(re.fullmatch(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+", text.strip()) for text in sample)
     decimal = any(text.strip().endswith(".0") and text.strip()[:-2] in known for text in sample)
     bare_names = any(text not in known and FILE_NAME.sub("", text.strip()) in known for text in sample)
-    unseen = any(text not in known and _without_unseen(text) in known for text in sample)
+    unseen = any(not text.isprintable() and _without_unseen(text) in known for text in sample)
     return [
         (bare_names, "Some ids have a folder or a file's ending: write the id alone."),
         (unseen, "Some ids hold an invisible character: take the ids from the template."),
