@@ -66,6 +66,13 @@ def _column_reason(name: str, header: Sequence[str]) -> str:
 
 
 SEPARATORS = ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"))
+# What is text, but no table with a header, by how it begins.
+OTHER_TEXTS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("{", "["), "The file is JSON: write it as CSV, with one line for each case."),
+    (("<",), "The file is a web page or XML, perhaps the page that asks to sign in: send the CSV itself."),
+    (("#", "%", "//"), "The first line begins with a comment mark: delete the line, or the mark if it is the header."),
+    (("'",), "The texts are in single quotes: write double quotes, or none."),
+)
 DECIMAL_COMMA = re.compile(r"(?:^|[;\t|\s\"])[0-9]+,[0-9]+")
 
 
@@ -73,6 +80,8 @@ def separator_hints(header: Sequence[str], first_row: str) -> list[str]:
     """Return hints from the shape of the header: which program wrote the file, and what to change there."""
     if [part.strip().lower() for part in header][:1] == ["sep="]:
         return ["The first line is an instruction to Excel (sep=): delete it."]
+    if hint := next((hint for marks, hint in OTHER_TEXTS if header[0].strip().startswith(marks)), ""):
+        return [hint]
     text = header[0].strip() if len(header) == 1 else ""
     if text.lower().startswith("sep="):
         return ["The first line is an instruction to Excel (sep=): delete it, and export the file with commas."]
@@ -81,7 +90,7 @@ def separator_hints(header: Sequence[str], first_row: str) -> list[str]:
             return [f"The columns are separated by {name}: export the file with commas.", *_comma_hint(first_row)]
     if "," in text:
         return ["Each line is one text in quotes: take the quotes around whole lines away."]
-    if " " in text and not any(mark in text for mark in "<{"):
+    if " " in text:
         return ["The columns are separated by blanks: export the file with commas, in R with write.csv."]
     if header and all(part.replace(".", "").replace("-", "").isdigit() for part in header if part.strip()):
         return ["The first line looks like data: add a header."]

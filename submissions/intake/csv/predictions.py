@@ -11,6 +11,7 @@ import io
 import itertools
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -287,6 +288,14 @@ def _value_reason(text: str, within: tuple[float, float]) -> str:
     return f"{shown(text)} is not a plain decimal number"
 
 
+# The folder and the ending of a file's name.
+FILE_NAME = re.compile(r"^.*[/\\]|(?:\.[A-Za-z][A-Za-z0-9]{0,5}){1,2}$")
+
+
+def _without_unseen(text: str) -> str:
+    return "".join(character for character in text if unicodedata.category(character) != "Cf").strip()
+
+
 def id_hints(unknown: Mapping[str, int], known: Mapping[str, int]) -> list[str]:
     """Return possible reasons for unknown ids, the most likely first."""
     if not unknown:
@@ -303,7 +312,11 @@ def _hint_table(sample: Sequence[str], known: Mapping[str, int], spaces: bool, c
     lost_zeros = any(text.strip() in bare for text in sample)
     scientific = any(re.fullmatch(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+", text.strip()) for text in sample)
     decimal = any(text.strip().endswith(".0") and text.strip()[:-2] in known for text in sample)
+    bare_names = any(text not in known and FILE_NAME.sub("", text.strip()) in known for text in sample)
+    unseen = any(not text.isprintable() and _without_unseen(text) in known for text in sample)
     return [
+        (bare_names, "Some ids have a folder or a file's ending: write the id alone."),
+        (unseen, "Some ids hold an invisible character: take the ids from the template."),
         (spaces, "Some ids have spaces around them: remove the spaces."),
         (case, "Some ids differ only in upper and lower case: write them exactly as in the template."),
         (lost_zeros, "Some ids have lost their leading zeros, as happens in Excel: make the id column text."),

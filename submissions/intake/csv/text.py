@@ -14,6 +14,13 @@ PACKED = {
     b"\xd0\xcf\x11\xe0": "an old Excel workbook. Save it as CSV UTF-8.",
     b"PAR1": "in Parquet format. Save it as CSV.",
     b"%PDF": "a PDF. Send the predictions as CSV.",
+    b"\x93NUMPY": "a NumPy array. Write a CSV with one line for each case.",
+    b"\x89HDF": "in HDF5 format. Save it as CSV.",
+    b"ARROW1": "in Arrow format. Save it as CSV.",
+    b"SQLite format 3\0": "a SQLite database. Export the table as CSV.",
+    **{bytes((0x80, version)): "a pickle of Python. Write a CSV, as with DataFrame.to_csv." for version in range(2, 6)},
+    b"\xff\xfe\0\0": "UTF-32. Save it as CSV UTF-8.",
+    b"\0\0\xfe\xff": "UTF-32. Save it as CSV UTF-8.",
 }
 ZIP = b"PK\x03\x04"
 # Spreadsheets are zip archives; these member names identify them, whatever else the archive holds.
@@ -56,12 +63,17 @@ def _refuse_other_encodings(content: bytes) -> None:
         named = (what for name, what in SPREADSHEETS.items() if name in content)
         what = next(named, "a zip archive: unpack it, and send the CSV itself.")
         raise CsvProblems("CSV_ENCODING", f"The file is {what}")
-    if content.startswith(UTF16_MARKS):
+    if content.startswith(UTF16_MARKS) or _is_every_other_byte_zero(content[:64]):
         raise CsvProblems("CSV_ENCODING", "The file is UTF-16. Save it as CSV UTF-8.")
     if b"\0" in content:
         line = _line_of(content, content.index(b"\0"))
         problem = CsvProblem("CSV_ENCODING", line, None, "a NUL byte")
         raise CsvProblems("CSV_ENCODING", f"Line {line} holds a NUL byte. Save the file as CSV UTF-8.", [problem])
+
+
+def _is_every_other_byte_zero(head: bytes) -> bool:
+    """Return whether text begins so in UTF-16 without its mark, as PowerShell's and .NET's `Unicode` may write it."""
+    return len(head) >= 8 and any(not head[at::2].strip(b"\0") and b"\0" not in head[1 - at :: 2] for at in (0, 1))
 
 
 def _not_utf8(content: bytes, at: int) -> CsvProblems:

@@ -23,7 +23,7 @@ from submissions.intake.image.oci import (
     json_object,
 )
 from submissions.intake.image.recognise.members import foreign_tar, is_left_by_macos
-from submissions.intake.image.recognise.words import NO_MANIFEST, archive_inside, not_an_image
+from submissions.intake.image.recognise.words import IMAGE_FOLDER, NO_MANIFEST, archive_inside, not_an_image
 from submissions.intake.image.tar import begins_tar, normalised
 
 _PLATFORM = "linux/amd64"
@@ -106,6 +106,8 @@ def _candidates(contents: Contents, limits: ArchiveLimits) -> list[_Candidate]:
 
 def _docker_candidates(contents: Contents, limits: ArchiveLimits) -> list[_Candidate]:
     images = json_member("manifest.json", contents)
+    if isinstance(images, dict) and "layers" in images:
+        raise not_an_image(IMAGE_FOLDER)
     if not isinstance(images, list) or not images or not all(isinstance(image, dict) for image in images):
         raise bad_manifest("manifest.json does not list an image. Make the archive with `docker save -o model.tar`.")
     found: dict[str, _Candidate] = {}

@@ -2,10 +2,13 @@
 
 import gzip
 import io
+import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from submissions.intake.csv.predictions import CsvProblems, PredictionTable, read_predictions
@@ -44,6 +47,12 @@ def response(text: str, old: str = "", new: str = "") -> bytes:
 def commas(content: bytes) -> bytes:
     """Export with commas and decimal points."""
     return content.replace(b",", b".").replace(b";", b",").replace(b"\t", b",").replace(b'"', b"")
+
+
+def npy() -> bytes:
+    target = io.BytesIO()
+    np.save(target, np.array(VALUES))
+    return target.getvalue()
 
 
 def without_quotes(content: bytes) -> bytes:
@@ -111,6 +120,20 @@ ROWS: list[tuple[str, str, bytes, Callable[[bytes], bytes]]] = [
     ("CSV_TOO_LARGE", "larger than 10 MB", GOOD.encode() + b" " * (10 * 2**20), bytes.rstrip),
     ("CSV_IDS", "remove the spaces", response(GOOD, "LIDC_01", "LIDC_01 "), lambda data: data.replace(b" ", b"")),
     ("CSV_IDS", "exactly as in the template", response(GOOD, "LIDC", "lidc"), bytes.upper),
+    ("CSV_IDS", "write the id alone", response(GOOD, "LIDC_01", "/data/LIDC_01.nii.gz"),
+     lambda data: data.replace(b"/data/", b"").replace(b".nii.gz", b"")),
+    ("CSV_IDS", "an invisible character", response(GOOD, "LIDC_01", "LIDC_01\u200b"),
+     lambda data: data.replace("\u200b".encode(), b"")),
+    # As Miller 6 (--ojson) and SQLite 3.40 (.mode quote) write it; NumPy's and Python's own formats.
+    ("CSV_COLUMNS", "The file is JSON", b'[\n{\n  "AnnotationID": "LIDC_01",\n  "probability": 0.1\n}\n]\n', anew),
+    ("CSV_COLUMNS", "in single quotes", re.sub(rb"[\w.]+", rb"'\g<0>'", GOOD.encode()),
+     lambda data: data.replace(b"'", b"")),
+    ("CSV_COLUMNS", "perhaps the page that asks to sign in", b"<!DOCTYPE html>\n<html>Sign in</html>", anew),
+    ("CSV_COLUMNS", "a comment mark", b"# made by fold 3\n" + GOOD.encode(), lambda data: data.partition(b"\n")[2]),
+    ("CSV_ENCODING", "a NumPy array", npy(), anew),
+    ("CSV_ENCODING", "a pickle of Python", pickle.dumps({"LIDC_01": 0.1}), anew),
+    ("CSV_ENCODING", "is UTF-16", GOOD.encode("utf-16-le"), lambda data: data.decode("utf-16-le").encode()),
+    ("CSV_ENCODING", "is UTF-32", GOOD.encode("utf-32"), lambda data: data.decode("utf-32").encode()),
 ]  # fmt: skip
 
 

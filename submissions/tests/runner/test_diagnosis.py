@@ -142,7 +142,8 @@ def test_a_folder_to_write_to_must_belong_to_the_user(words):
 
 TF_WARNS = (
     "2025-03-02 10:11:12.345: W tensorflow/compiler/xla/stream_executor/platform/default/dso_loader.cc:64] "
-    "Could not load dynamic library 'libcuda.so.1'; dlerror: libcuda.so.1: cannot open shared object file: No such file or directory\n"
+    "Could not load dynamic library 'libcuda.so.1'; dlerror: libcuda.so.1: cannot open shared object file: "
+    "No such file or directory\n"
 )
 TORCH_WARNS = (
     "/usr/lib/python3/dist-packages/torch/cuda/__init__.py:619: UserWarning: Can't initialize NVML\n"

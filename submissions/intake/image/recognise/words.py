@@ -14,6 +14,10 @@ SOURCE_FOLDER = (
     "The archive is a source folder with a Dockerfile, not an image. Build the image with "
     f"{BUILD}, then save it with `docker save -o model.tar model`."
 )
+IMAGE_FOLDER = (
+    "The archive is an image folder, as `podman save --format docker-dir` and skopeo's `dir:` write it. Save the image "
+    "as one file: `podman save -o model.tar IMAGE`, or `skopeo copy dir:FOLDER docker-archive:model.tar`."
+)
 NO_MANIFEST = f"The archive holds no image: no manifest.json and no index.json. Make it with {SAVE}."
 COMPRESSED_TWICE = "The file is compressed with gzip twice; decompress it once and send what comes out."
 POWERSHELL = (
