@@ -102,7 +102,7 @@ def visible_phases(user: Any, name: str) -> tuple[Phase, list[Phase] | None]:
     """
     has_board = Phase.objects.boards_visible_to(user).filter(pk=OuterRef("pk")).order_by()
     beside = Phase.objects.visible_to(user).beside(name).with_splits().annotate(has_board=Exists(has_board))
-    phases = [] if "\0" in name else list(beside.select_related("dataset", "challenge"))
+    phases: list[Any] = [] if "\0" in name else list(beside.select_related("dataset", "challenge"))
     phase = next((phase for phase in phases if phase.slug == name and vars(phase)["has_board"]), None)
     return (visible_phase(user, name), None) if phase is None else (phase, phases)
 

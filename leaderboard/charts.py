@@ -79,8 +79,10 @@ def _steps(width: float, most_steps: int) -> list[float]:
 
 
 def _padded(least: float, most: float) -> tuple[float, float]:
+    """Leave room around the values, but none beyond 0 and 1 for scores that lie between them."""
     room = (most - least) * 0.08 or 0.01
-    return least - room, most + room
+    low = max(0.0, least - room) if least >= 0 else least - room
+    return low, min(1.0, most + room) if most <= 1 else most + room
 
 
 def _height(value: float, least: float, most: float) -> float:

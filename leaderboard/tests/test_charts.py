@@ -57,6 +57,12 @@ def test_the_interval_of_an_entry_is_drawn_to_its_ends_and_none_where_there_is_n
     assert [text for _, text in chart.y_labels] == ["0", "0.5", "1"]
 
 
+def test_the_axis_of_shares_ends_at_one():
+    first, second = moments((0.69, 0.69), (1.0, 1.0))
+    chart = history_chart([replace(first, low=0.19, high=0.96), replace(second, low=0.5, high=1.0)])
+    assert [text for _, text in chart.y_labels] == ["0", "0.5", "1"]
+
+
 def test_equal_scores_lie_in_the_middle():
     chart = history_chart(moments((0.5, 0.5), (0.5, 0.5)))
     assert [y for _, y in chart.dots] == pytest.approx([112, 112])

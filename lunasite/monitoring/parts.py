@@ -160,7 +160,7 @@ def confirmed_addresses() -> Part:
 def proxy() -> Part:
     if has_unexpected_proxy():
         return Part(False, "X-Forwarded-For arrives but PROXY_COUNT is 0; set it, or all clients count as one")
-    return Part(True, f"{settings.REST_FRAMEWORK['NUM_PROXIES'] or 'no'} expected")
+    return Part(True, f"{settings.REST_FRAMEWORK['NUM_PROXIES'] or 'none'} in front of the site")
 
 
 ESSENTIAL: dict[str, Callable[[], Part]] = {"database": database, "static files": static_files}

@@ -77,7 +77,7 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
         user = self.context["request"].user
         if not user.is_authenticated:
             return []
-        known: dict[int, list[Any]] = self.context.setdefault("allowances", {})
+        known: dict[int, list[Any]] = self.context.setdefault("allowances", {})  # type: ignore[attr-defined]
         if phase.pk not in known:
             listed = list(getattr(self.parent, "instance", None) or [phase])
             known |= allowances_of(listed, team_of(user), user, timezone.now())

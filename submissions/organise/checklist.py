@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
@@ -72,7 +73,7 @@ def _of_the_site(phases: Sequence[Phase]) -> Iterator[Item]:
     alive = Worker.objects.filter(seen_at__gt=timezone.now() - ALIVE_FOR).values_list("cluster", flat=True)
     clusters = set(alive)
     ask = "None is running: what is sent waits until the operator of this site starts one."
-    where = {"link": reverse("status"), "action": "See the site's status"}
+    where: dict[str, Any] = {"link": reverse("status"), "action": "See the site's status"}
     yield Item("A worker that scores CSVs", CSV_CLUSTER in clusters, ask, **where)
     yield Item("A worker that imports datasets and sends mails", ERRANDS_CLUSTER in clusters, ask, **where)
     if any(phase.accepts_docker for phase in phases):
@@ -86,12 +87,13 @@ def _of_the_site(phases: Sequence[Phase]) -> Iterator[Item]:
 def _of_phases(phases: Sequence[Phase]) -> Iterator[Item]:
     facts = facts_of(phases)
     for phase in phases:
-        where = {"link": reverse("organise_phase", args=[phase.slug]), "action": f"Change {phase.title}"}
-        dataset = {"link": reverse("organise_dataset", args=[phase.dataset_id]), "action": f"Look at {phase.dataset}"}
+        place = reverse("organise_phase", args=[phase.slug])
+        where: dict[str, Any] = {"link": place, "action": f"Change {phase.title}"}
         has_samples = Split.SAMPLE in facts[phase.pk].splits
         yield Item(
             f"{phase.title}: sample cases", has_samples,
-            "There are none, so participants have nothing to try a model on.", **dataset,
+            "There are none, so participants have nothing to try a model on.",
+            link=reverse("organise_dataset", args=[phase.dataset_id]), action=f"Look at {phase.dataset}",
         )  # fmt: skip
         yield Item(f"{phase.title}: a closing date", phase.closes_at is not None, "It never ends.", **where)
         for warning in phase_warnings(phase, facts[phase.pk]):

@@ -16,6 +16,11 @@ DRAWN_TYPE = """() => [...document.querySelectorAll("main svg text")].filter((te
   .map((text) => parseFloat(getComputedStyle(text).fontSize) * Math.hypot(text.getScreenCTM().a, text.getScreenCTM().b))
 """
 
+# Values of a card that begin where its label stands.
+LABELS_OVERLAID = """() => [...document.querySelectorAll("table.cards td[data-label]")]
+  .filter((cell) => parseFloat(getComputedStyle(cell).paddingLeft) < 100).length
+"""
+
 
 @pytest.fixture
 def entry():
@@ -59,3 +64,4 @@ def test_on_a_phone_the_charts_can_be_read_and_nothing_leaves_the_screen(open_pa
         assert len(sizes) > 5, path
         assert min(sizes) >= 10, path
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        assert page.evaluate(LABELS_OVERLAID) == 0, path

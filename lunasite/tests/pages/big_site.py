@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -49,7 +48,6 @@ def _more_teams(first: Submission, n_teams: int) -> None:
                 score=abs(entry.sort_key), sort_key=entry.sort_key, submitted_at=entry.submitted_at,
             )
             for entry in _entries(first.phase, evaluations)
-            if entry.metric == first.phase.ranking_metric
         ),
         AT_ONCE,
     )  # fmt: skip
@@ -79,8 +77,7 @@ def _scored(first: Submission, pairs: list[tuple[Team, Any]]) -> list[Evaluation
     )  # fmt: skip
     evaluations = []
     for i, submission in enumerate(submissions):
-        scores = deepcopy(like.scores)
-        scores["public"][metric] = 0.5 + (i % 4000) / 10_000
+        scores = like.scores | {"public": like.scores["public"] | {metric: 0.5 + (i % 4000) / 10_000}}
         evaluations.append(
             Evaluation(
                 submission=submission, status="completed", is_current=True, scores=scores, curves=like.curves,
@@ -93,8 +90,9 @@ def _scored(first: Submission, pairs: list[tuple[Team, Any]]) -> list[Evaluation
 
 
 def _entries(phase: Phase, evaluations: list[Evaluation]) -> Iterator[BoardEntry]:
+    """Yield the rows of the metric that ranks: no page of the walk lists another."""
     for evaluation in evaluations:
-        yield from entries_of(phase, evaluation)
+        yield from (entry for entry in entries_of(phase, evaluation) if entry.metric == phase.ranking_metric)
 
 
 def _much_of(first: Submission) -> None:

@@ -26,7 +26,7 @@ class OccurringChoicesFilter(admin.ChoicesFieldListFilter):
     def has_output(self) -> bool:
         return len(self._occurring) > 1 or self.lookup_val is not None
 
-    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Yield "All", then what occurs, and what is chosen now."""
         known = [None, *(value for value, _ in self.field.flatchoices)]
         for value, choice in zip(known, super().choices(changelist), strict=False):
