@@ -33,7 +33,10 @@ def citation_of(board: Board, address: str) -> Citation | None:
     phase = board.phase
     if not board.has_ended or phase.closes_at is None:
         return None
-    return Citation(f"Organisers of {phase.title}", f"{phase.title}: final leaderboard", phase.closes_at.year, address)
+    challenge = phase.challenge.title
+    # "Final" alone says nothing; a challenge made with its only phase has its name already.
+    name = phase.title if challenge in phase.title else f"{challenge}, {phase.title}"
+    return Citation(f"Organisers of {challenge}", f"{name}: final leaderboard", phase.closes_at.year, address)
 
 
 def citation_cff(board: Board, address: str) -> str:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from leaderboard.sharing.boards import open_board
 from leaderboard.sharing.citation import board_digest
 from lunasite.http.files.csv_export import as_csv
+from submissions.models import Challenge
 
 from .boards import make_entry, make_phase, make_team
 
@@ -119,3 +120,12 @@ def test_an_ended_boards_page_says_how_to_cite_it(client):
     make_entry(make_phase(**ENDED), make_team("Ada"), public=0.9)
     text = client.get("/leaderboards/lesions/").content.decode()
     assert f"Organisers of Lesions. Lesions: final leaderboard. lunasite, {ENDED['closes_at'].year}." in text
+
+
+def test_a_phase_is_cited_with_its_challenge(client):
+    phase = make_phase(title="Final", **ENDED)
+    Challenge.objects.filter(pk=phase.challenge_id).update(title="Lungs 2031")
+    make_entry(phase, make_team("Ada"), public=0.9, private=0.8)
+    text = client.get("/leaderboards/lesions/CITATION.cff").content.decode()
+    assert 'title: "Lungs 2031, Final: final leaderboard"' in text
+    assert 'name: "Organisers of Lungs 2031"' in text
