@@ -1,10 +1,13 @@
 """A real engine for tests: images built from tiny programs, run by the real runners, and nothing left."""
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
+import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +17,8 @@ import pytest
 from submissions.kinds import KINDS
 from submissions.runner.attempt import Host
 from submissions.runner.base import Limits, RunCallbacks, RunCase, RunError, RunRequest, RunResult
+from submissions.runner.cluster.slurm import SlurmEngine, SlurmRunner
+from submissions.runner.cluster.slurm_commands import Place
 from submissions.runner.contracts import CONTRACTS
 from submissions.runner.engine.docker import DockerEngine
 from submissions.runner.engine.podman import PodmanEngine
@@ -61,12 +66,24 @@ class Bench:
     def is_podman(self):
         return isinstance(self.engine, PodmanEngine)
 
+    @property
+    def is_slurm(self):
+        return isinstance(self.engine, SlurmEngine)
+
+    @property
+    def docker_driver(self):
+        """The driver image as Docker knows it, to build on; loaded where the bench's engine is another."""
+        if self.is_slurm:
+            subprocess.run(["docker", "load", "-q"], input=driver_image().archive, check=True, capture_output=True)
+            return driver_image().image_id
+        return self.host.driver_image
+
     def docker(self, *arguments, text=None):
         """Run the docker command line on this engine and return what it prints."""
         return docker(*arguments, text=text, host=self.address)
 
-    def build(self, dockerfile, context=None):
-        """Build an image and return its ID."""
+    def build(self, dockerfile, context=None, *, is_base=False):
+        """Build an image and return its ID. is_base: others are built on it, and it is not run itself."""
         tag = f"{self.instance}-built:{len(self.built)}"
         common = ["build", "-q", "--network", "none", "-t", tag]
         if context is None:
@@ -75,11 +92,19 @@ class Bench:
             open_to_all(context)
             image_id = self.docker(*common, "-f", "-", str(context), text=dockerfile)
         self.built.append(tag)
+        if self.is_slurm and is_base:
+            return ""
+        if self.is_slurm:
+            loaded = self.engine.load([subprocess.run(["docker", "save", tag], check=True, capture_output=True).stdout])
+            self.engine.tag(loaded, *tag.split(":"))
         return self.engine.image(tag).image_id if image_id else ""
 
     def drop(self, count=1):
         for _ in range(count):
-            self.engine.remove_image(self.built.pop())
+            tag = self.built.pop()
+            self.engine.remove_image(tag)
+            if self.is_slurm:  # which Docker built for it
+                self.docker("rmi", tag)
 
     def cases(self, count=4):
         """Return lesions, two to a series, whose files say which they are."""
@@ -113,7 +138,8 @@ class Bench:
         return replace(request, **changes)
 
     def run(self, request, watcher=None) -> RunResult:
-        return CONTRACTS[request.contract].runner(self.host).run(request, watcher or RunCallbacks())
+        runner = SlurmRunner(self.host, self.engine) if self.is_slurm else CONTRACTS[request.contract].runner(self.host)
+        return runner.run(request, watcher or RunCallbacks())
 
     def verdict(self, request, at_each_look=lambda: None):
         """Return (code, error or result, seconds) of a run; code None when it was answered."""
@@ -132,7 +158,17 @@ class Bench:
 
 # Tests of what every engine must keep run once on each.
 ENGINES = [pytest.param("docker"), pytest.param("podman", marks=pytest.mark.podman)]
+# In a job of Slurm the containers are runc's: what only an engine's own words show is not to be had there.
+SLURM = pytest.param("slurm", marks=pytest.mark.slurm)
 on_each_engine = pytest.mark.parametrize("bench", ENGINES, indirect=True, scope="module")
+everywhere = pytest.mark.parametrize("bench", [*ENGINES, SLURM], indirect=True, scope="module")
+
+
+def slurm_place(*partitions):
+    """Return where the tests' cluster runs evaluations, as `.ci/start_slurm` says it; no other test ends node one."""
+    state = Path(os.environ["LUNASITE_TEST_SLURM"])
+    os.environ["SLURM_CONF"] = str(state / "slurm.conf")
+    return Place(state / "store", partitions or ("one",), job_user=os.environ["LUNASITE_TEST_SLURM_USER"])
 
 
 def engine_for_tests(name, folder):
@@ -140,18 +176,30 @@ def engine_for_tests(name, folder):
     if name == "podman":
         address = os.environ["LUNASITE_TEST_PODMAN"]
         return PodmanEngine(address, folder), address
+    if name == "slurm":
+        return SlurmEngine(slurm_place()), os.environ["DOCKER_HOST"]  # which builds the images
     return DockerEngine(os.environ["DOCKER_HOST"]), os.environ["DOCKER_HOST"]
+
+
+@contextlib.contextmanager
+def node_two():
+    """Hold the cluster's second node, whose daemon one of the tests ends, for this process."""
+    with open(slurm_place().store.parent / "node-two.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager
 def bench_at(folder, name="docker"):
     """Give a bench on an engine; afterwards nothing of it is left there."""
+    if name == "slurm":  # pytest keeps the user of the jobs out of its own folders
+        folder = Path(tempfile.mkdtemp(dir=slurm_place().store.parent))
     engine, address = engine_for_tests(name, folder)
     image = driver_image()
     driver = engine.image(image.image_id)
     was_there = driver is not None
     driver_id = driver.image_id if was_there else engine.load([image.archive]) or image.image_id
-    for path in (folder, *folder.parents[:2]):
+    for path in (folder, *([] if name == "slurm" else folder.parents[:2])):
         path.chmod(0o755)
     bench = Bench(Host(engine, driver_id, PREFIX, f"test{secrets.token_hex(4)}"), folder, address)
     # Without a tag it would leave together with the first image built on it.
@@ -160,10 +208,11 @@ def bench_at(folder, name="docker"):
     left = bench.left_behind()
     engine.remove_image(f"{bench.instance}-kept:driver")
     bench.drop(len(bench.built))
-    if not was_there and not bench.is_podman:  # which would take the tags of others with it
+    if not was_there and not (bench.is_podman or bench.is_slurm):  # which would take the tags of others with it
         engine.remove_image(driver_id)
     images = [tag for tag in bench.docker("images", "--format", "{{.Repository}}").split() if bench.instance in tag]
     engine.close()
+    shutil.rmtree(folder, ignore_errors=True)
     assert (left, images) == ([], [])
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,20 +18,24 @@ import structlog
 from django.conf import settings
 
 from submissions.models import Evaluation
+from submissions.outages import probes
 from submissions.runner.attempt import Host, Means
-from submissions.runner.base import Engine, EngineFault
+from submissions.runner.base import Engine, EngineFault, Runner
+from submissions.runner.cluster.slurm import SlurmEngine, SlurmRunner
+from submissions.runner.cluster.slurm_commands import Place
+from submissions.runner.contracts import CONTRACTS
 from submissions.runner.engine.docker import DockerEngine
 from submissions.runner.engine.podman import PodmanEngine
 from submissions.runner.host.disk import engine_free_bytes
 from submissions.runner.host.driver_image import DRIVER_DIR, driver_image
 from submissions.runner.host.image_cache import ImageCache
 from submissions.runner.host.reaper import reap
-from submissions.runner.host.selftest import Check, findings, self_test, version_checks
+from submissions.runner.host.selftest import Check, Findings, findings, version_checks
 
 log = structlog.get_logger(__name__)
 PREFIX = "luna"
 SELF_TEST_EVERY_S = 1800.0
-UNKNOWN = "EVALUATION_ENGINE must be docker or podman, not "
+UNKNOWN = "EVALUATION_ENGINE must be docker, podman or slurm, not "
 REFUSED = {
     "swarm": "EVALUATION_ENGINE=swarm: Swarm has no `network none`, so a model's container would reach others; "
     "give each host its own engine and `manage.py work containers` instead",
@@ -52,6 +58,9 @@ def connect() -> Engine:
         return DockerEngine(address)
     if name == "podman":
         return PodmanEngine(address, state_dir())
+    if name == "slurm":
+        place = {key: value for key, value in settings.SLURM.items() if key != "jobs_at_once"}
+        return SlurmEngine(Place(**place))
     raise EngineFault("The engine is not one that evaluations run on.", staff_detail=REFUSED.get(name, UNKNOWN + name))
 
 
@@ -60,12 +69,15 @@ def engine_problem() -> str:
     try:
         engine = connect()
         try:
-            engine.facts()
+            root = str(engine.facts().get("root") or "")
+            is_here = engine.is_local and os.path.isdir(root)
         finally:
             engine.close()
     except EngineFault as fault:
         return f"its engine does not answer ({fault.note} {fault.staff_detail})"[:400]
-    return ""
+    # Of an engine in another place only a container could tell; `make_room` asks one before it loads an image.
+    free_bytes = shutil.disk_usage(root).free if is_here else probes.MIN_FREE_BYTES
+    return "" if free_bytes >= probes.MIN_FREE_BYTES else f"its engine's disk has only {free_bytes >> 20} MiB free"
 
 
 def runtime() -> str | None:
@@ -77,7 +89,7 @@ def container_host(engine: Engine) -> Host:
     host = Host(engine, pinned_driver(engine), PREFIX, settings.INSTANCE, runtime())
     tested_at = _tested_at.get(host.driver_image)
     if tested_at is None or time.monotonic() - tested_at > SELF_TEST_EVERY_S:
-        report = findings(host, cases_dir())
+        report = _report(host)
         every = version_checks(host.engine.facts(), host.runtime) + report.checks
         if failed := [check for check in every if check.is_fatal and not check.ok]:
             lines = "; ".join(f"{check.name}: {check.detail}" for check in failed)
@@ -88,9 +100,23 @@ def container_host(engine: Engine) -> Host:
     return replace(host, means=means, runs_at_once=settings.CONTAINER_WORKERS)
 
 
+def _report(host: Host) -> Findings:
+    """Prove the sandbox: here, or by a job on each partition of a cluster. Raises EngineFault."""
+    if isinstance(host.engine, SlurmEngine):
+        return Findings(host.engine.self_test(host, cases_dir()), Means())
+    return findings(host, cases_dir())
+
+
 def checks(host: Host) -> list[Check]:
     """Return the doctor's report on this host's engine and sandbox."""
-    return version_checks(host.engine.facts(), host.runtime) + self_test(host, cases_dir())
+    return version_checks(host.engine.facts(), host.runtime) + _report(host).checks
+
+
+def runner_of(host: Host, contract: str) -> Runner:
+    """Return what runs requests of a contract: on this host's engine, or as jobs of a cluster."""
+    if isinstance(host.engine, SlurmEngine):
+        return SlurmRunner(host, host.engine)
+    return CONTRACTS[contract].runner(host)
 
 
 def cases_dir() -> Path:
@@ -168,13 +194,14 @@ def image_cache(engine: Engine) -> ImageCache:
 def one_load_at_a_time(check: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold this host's load lock; a killed worker lets go of it. check: called while waiting; may raise."""
     with open(state_dir() / "load.lock", "w") as lock:
-        while not _locked(lock):
+        while not is_locked(lock):
             check()
             time.sleep(0.2)
         yield
 
 
-def _locked(lock: IO[str]) -> bool:
+def is_locked(lock: IO[str]) -> bool:
+    """Lock the file for this process and return True, or False where another holds it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -139,6 +139,7 @@ def test_what_lies_outside_is_a_share_of_the_field():
     assert share_outside((18.6, 0, 0), volume, 12.8) == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("diameter_mm", [6, 12, 20, 34, 50])
 def test_size_is_measured_in_both_fields(diameter_mm):
     [fields] = fields_around([CENTER], sphere_in_lung(diameter_mm, 30, 30))
@@ -147,6 +148,7 @@ def test_size_is_measured_in_both_fields(diameter_mm):
     assert shape.in_lung == 1.0
 
 
+@pytest.mark.slow
 def test_the_middle_of_a_lesion_is_found_from_a_point_beside_it():
     [fields] = fields_around([(2.0, -1.5, 0.0)], sphere_in_lung(14, 30, 30))
     _, y, x = measure(fields).shift_zyx_mm

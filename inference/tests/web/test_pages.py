@@ -91,6 +91,7 @@ def test_a_place_that_is_no_lesion_gets_no_meaning(signed_in, fake):
     assert "nothing, unless you know" in page
 
 
+@pytest.mark.slow
 def test_the_example_needs_no_file(signed_in):
     page = text(signed_in.post("/try/lesion", {"csrfmiddlewaretoken": TOKEN, "example": "1"}))
     assert "made-up chest" in page

@@ -20,6 +20,8 @@ from submissions.tests.factories import csv_bytes, evaluated, make_member, make_
 from submissions.tests.image_archives import docker_archive
 from submissions.uploads import resumable
 
+pytestmark = pytest.mark.slow
+
 OK, REFUSED, USAGE, NOT_ALLOWED, UNREACHED, USED_UP = range(6)
 
 
@@ -92,6 +94,7 @@ def test_a_good_file_is_fine_and_costs_nothing(lunasite, phase, predictions):
     done = lunasite("check", "luna", predictions)
     assert (done.code, done.err) == (OK, "")
     assert "rows: 10" in done.out
+    assert "value columns: probability" in done.out
     assert not Submission.objects.exists()
 
 
@@ -184,3 +187,10 @@ def wait_for_parts(count):
             return upload
         time.sleep(0.02)
     raise AssertionError("the upload did not begin")
+
+
+def test_login_without_a_terminal_says_what_to_do_instead(lunasite):
+    done = lunasite("login", LUNASITE_TOKEN="")
+    assert done.code == 2
+    assert "login --token TOKEN" in done.err
+    assert "Traceback" not in done.err

@@ -22,6 +22,8 @@ from submissions.accounts.tokens import create_token
 from submissions.models import Case, Evaluation
 from submissions.tests.factories import make_dataset, make_member, make_phase
 
+pytestmark = pytest.mark.slow
+
 SPLITS = ["public"] * 4 + ["private"] * 4 + ["sample"] * 4
 TRUTH = [0, 1] * 6
 HIDDEN = b"HIDDEN VOXELS OF CASE %d"
@@ -81,6 +83,10 @@ def test_the_kit_holds_the_samples_the_client_and_both_examples(client, phase, s
     assert '"my-answers.json"' in predict
     readme = "README.md"
     assert "phase=p " in kit.read(f"p/containers/http-baseline/{readme}").decode()
+    own = kit.read(f"p/{readme}").decode()
+    assert {name.partition("/")[0] for name in names} - {readme} == set(
+        re.findall(r"^\| `([^`/]+)/?` \|", own, re.MULTILINE)
+    )
     cases = json.loads(kit.read("p/cases/cases.json"))
     assert {case["id"] for case in cases} == set(phase.sample_ids())
 

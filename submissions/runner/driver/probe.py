@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
 
 # Documentation range: nobody answers there, and nobody is disturbed where packets get out.
 OUTSIDE = ("192.0.2.1", 80)
+# More than any self-test allows.
+MOST_PROCESSES = 256
 # Calls that our seccomp profile denies, by their numbers on x86-64.
 CALLS = {
     "ptrace": 101, "add_key": 248, "request_key": 249, "keyctl": 250, "perf_event_open": 298, "bpf": 321,
@@ -43,6 +46,7 @@ def look_around(witness_path: str, writable: str, limit_bytes: int, limit_files:
         "resolv_conf": _read("/etc/resolv.conf"),
         "engine_socket": os.path.exists("/var/run/docker.sock"),
         "root_outside": _root_outside(),
+        "processes": _processes_taken(MOST_PROCESSES),
         "writable_files": _files_taken(writable, 4 * limit_files),
         "writable_bytes": _bytes_taken(writable, 4 * limit_bytes),
     }
@@ -72,6 +76,25 @@ def _root_outside() -> int:
             if inside == 0 and count:
                 return outside
     return -1
+
+
+def _processes_taken(most: int) -> int:
+    """Return how many processes can be had at once beside this one."""
+    children: list[int] = []
+    try:
+        while len(children) < most:
+            child = os.fork()
+            if child == 0:
+                signal.pause()
+                os._exit(0)
+            children.append(child)
+    except OSError:
+        pass
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    for child in children:
+        os.waitpid(child, 0)
+    return len(children)
 
 
 def _files_taken(folder: str, most: int) -> int:

@@ -134,6 +134,7 @@ def judge(seen: dict[str, Any], nonce: str, means: Means) -> list[Check]:
             "denied as meant" if not seen["let_through"] else f"let through: {', '.join(seen['let_through'])}",
             is_fatal=seen["seccomp"],  # a runtime with a kernel of its own has no filter
         ),
+        Check("processes", 0 < seen["processes"] < PROBE_LIMITS.pids, f"{seen['processes']} of {PROBE_LIMITS.pids}"),
         Check("name servers", _is_neutral(seen["resolv_conf"]), seen["resolv_conf"].strip().replace("\n", ", ")),
         Check(
             "network",
@@ -176,8 +177,9 @@ def version_checks(facts: dict[str, Any], runtime: str | None) -> list[Check]:
     engine = version_of(str(facts.get("engine", "")))
     oldest = (4, 3, 0) if facts.get("is_podman") else (20, 10, 0)
     refusal = str(facts.get("refusal", ""))
+    name = str(facts.get("name") or ("podman" if facts.get("is_podman") else "Docker"))
     checks = [
-        Check("engine", not refusal, refusal or ("podman" if facts.get("is_podman") else "Docker")),
+        Check("engine", not refusal, refusal or name),
         Check("engine version", engine >= oldest, str(facts.get("engine", "")), is_fatal=False),
         Check("runc version", is_safe_runc(runc), f"{runc}; wanted 1.2.8, 1.3.3, 1.4.0 or later", is_fatal=False),
     ]

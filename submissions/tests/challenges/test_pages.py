@@ -10,7 +10,7 @@ from PIL import Image
 
 from submissions.challenges.news import publish
 from submissions.challenges.search import excerpt, marked
-from submissions.models import ChallengeImage
+from submissions.models import ChallengeImage, Profile
 from submissions.tests.factories import evaluated, make_challenge, make_dataset, make_member, make_phase, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +26,19 @@ def tabs(client, address):
     page = client.get(address).content.decode()
     bar = page.partition('<nav class="tabs"')[2].partition("</nav>")[0]
     return [line.rpartition(">")[2].strip() for line in bar.replace("</a>", "\n").split("\n") if line.strip()]
+
+
+def test_a_challenge_names_its_organisers_and_what_they_publish_of_themselves(client):
+    phase = make_phase(slug="p")
+    shown, silent = make_staff("organiser", phase, name="olga"), make_staff("organiser", phase, name="tom")
+    Profile.objects.create(user=shown, is_public=True, display_name="Olga Lung", affiliation="Leiden")
+    Profile.objects.create(user=silent, display_name="Thomas the Quiet", affiliation="Secret hospital")
+    page = client.get(f"/challenges/{phase.challenge.slug}/").content.decode()
+    assert '<a href="/people/olga/">Olga Lung</a>' in page
+    assert "Leiden" in page
+    assert "tom" in page.partition("<main")[2]
+    assert "Thomas" not in page
+    assert "Secret hospital" not in page
 
 
 class TestTabs:
@@ -68,6 +81,7 @@ class TestPictures:
     def send(self, client, data, name="a.png", **more):
         return client.post("/challenges/p/images/", {"file": SimpleUploadedFile(name, data), **more})
 
+    @pytest.mark.slow
     def test_are_encoded_anew_and_shown_in_texts(self, client, olga):
         sent = picture(kind="JPEG", exif=b"Exif\x00\x00secret place")
         assert self.send(client, sent + b"<script>alert(1)</script>", "x.jpg", is_logo="on").status_code == 302
@@ -124,6 +138,7 @@ class TestSearch:
 
 
 class TestHome:
+    @pytest.mark.slow
     def test_shows_until_when_how_many_and_who_leads(self, client):
         now = timezone.now()
         phase = make_phase(slug="p", closes_at=now + timedelta(days=3, hours=1))
@@ -143,6 +158,7 @@ class TestHome:
         phase.save()
         assert "Alveoli" not in client.get("/").content.decode()
 
+    @pytest.mark.slow
     def test_a_competition_shows_no_more_than_its_board(self, client):
         dataset = make_dataset(splits=["public", "private"] * 5)
         phase = make_phase(dataset, slug="p", ladder_step=None, decimals=4)
@@ -154,6 +170,7 @@ class TestHome:
         assert f"{public:.4f}" not in page or f"{public:.3g}" == f"{public:.4f}"
         assert private == public or phase.view_in("competition").score_text(private) not in page
 
+    @pytest.mark.slow
     def test_asks_the_database_a_bounded_number_of_times(self, client, django_assert_max_num_queries):
         dataset = make_dataset()
         client.force_login(make_member())

@@ -4,16 +4,21 @@ import io
 import json
 import zipfile
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
+from django.core.signals import request_finished
+from django.db import close_old_connections
 from django.utils import timezone
 
+from lunasite.http.limits import made_files
 from submissions.accounts.tokens import create_token
 from submissions.models import AuditEvent, Message, Profile, Submission, Webhook
 from submissions.people import export
 from submissions.tests.factories import csv_bytes, evaluated, make_dataset, make_member, make_phase
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -49,6 +54,33 @@ def test_everything_about_me_and_nothing_about_others(client, ann):
     for secret in (token, hook.key, ann.password, "Ben's", "Not mine"):
         assert secret.encode() not in everything
     assert AuditEvent.objects.get().action == "export account"
+
+
+def test_without_room_for_it_no_file_is_begun(client, ann, monkeypatch):
+    evaluated(user=ann, phase=make_phase(slug="p"))
+    needed = Submission.objects.get().size_bytes + export.MOST_TABLE_BYTES + settings.FREE_SPACE_BYTES
+    begun = []
+    monkeypatch.setattr(made_files.tempfile, "TemporaryFile", lambda: begun.append(1) or io.BytesIO())
+    monkeypatch.setattr(made_files.shutil, "disk_usage", lambda path: SimpleNamespace(free=needed - 1))
+    answer = client.post("/account/data/export/")
+    assert (answer.status_code, begun) == (507, [])
+    assert "no room to make the file now" in answer.content.decode()
+    monkeypatch.setattr(made_files.shutil, "disk_usage", lambda path: SimpleNamespace(free=needed))
+    assert exported(client).namelist()
+
+
+def test_the_file_is_gone_once_it_is_sent_or_cannot_be_made(client, ann, monkeypatch):
+    made = []
+    real = made_files.tempfile.TemporaryFile
+    monkeypatch.setattr(made_files.tempfile, "TemporaryFile", lambda: made.append(real()) or made[-1])
+    answer = client.post("/account/data/export/")
+    request_finished.disconnect(close_old_connections)  # as the test client does: the test needs its connection
+    answer.close()
+    request_finished.connect(close_old_connections)
+    monkeypatch.setattr(export, "_tables", lambda user: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        client.post("/account/data/export/")
+    assert [file.closed for file in made] == [True, True]
 
 
 def test_scores_that_a_competition_hides_are_not_in_it(client, ann):

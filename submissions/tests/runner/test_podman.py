@@ -51,7 +51,8 @@ def test_podman_taken_for_docker_stops_container_work():
 
 
 def test_swarm_and_unknown_engines_are_refused_with_their_sentence(settings):
-    for name, sentence in {"swarm": "Swarm has no `network none`", "lxc": "must be docker or podman, not lxc"}.items():
+    sentences = {"swarm": "Swarm has no `network none`", "lxc": "must be docker, podman or slurm, not lxc"}
+    for name, sentence in sentences.items():
         settings.EVALUATION_ENGINE = name
         with pytest.raises(EngineFault) as caught:
             engine_host.connect()

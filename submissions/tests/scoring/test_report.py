@@ -58,6 +58,7 @@ def test_the_real_entrys_folds_get_their_published_areas(luna25):
         assert found["auc"] == pytest.approx(expected, abs=5e-5)
 
 
+@pytest.mark.slow
 def test_scores_are_plain_json():
     truth, p = lesions(1, n=60)
     scores = score("lesion", truth, p, [str(i // 2) for i in range(60)], seed=3, ranking="auc")
@@ -66,6 +67,7 @@ def test_scores_are_plain_json():
     assert set(scores["brier_ci"]) == {"cases", "loss", "patient"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers():
     truth, p = lesions(1, n=60)
     patients = [str(i // 2) for i in range(60)]
@@ -111,6 +113,7 @@ BORDER = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "truth", "predictions"), BORDER)
 @pytest.mark.parametrize("lesions_a_patient", [None, 1, 2])
 def test_a_metric_at_its_border_has_an_interval_with_a_width(kind, truth, predictions, lesions_a_patient):
@@ -139,6 +142,7 @@ def test_a_split_with_under_ten_of_a_class_is_marked(truth, is_small):
     assert score("lesion", truth, np.linspace(0, 1, len(truth))).get("is_small") is is_small
 
 
+@pytest.mark.slow
 def test_a_split_without_one_of_the_four_classes_is_small():
     truth = [0, 1, 2] * 20
     assert score("slice", truth, np.eye(4)[truth])["is_small"] is True
@@ -184,6 +188,7 @@ def test_curves_are_bounded_and_run_from_end_to_end():
     assert len(drawn["reliability"]) == 10
 
 
+@pytest.mark.slow
 def test_the_area_under_the_drawn_curve_is_the_auc():
     truth, p = lesions(1, n=5000, decimals=9)
     x, y = np.array(curves("lesion", truth, p)["roc"]).T

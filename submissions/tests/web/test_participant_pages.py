@@ -54,6 +54,7 @@ class TestThePhasePage:
         text = text_of(client.get("/phases/nodules/"))
         assert bool(re.search("private (cases|part)", text)) == has_private
 
+    @pytest.mark.slow
     def test_tells_when_the_next_try_is_free(self, client, ann):
         phase = make_phase(quotas=[(1, timedelta(days=7))])
         make_submission(user=ann, phase=phase)
@@ -123,6 +124,7 @@ class TestCheckingAndSubmitting:
         assert "The file is good: 10 rows" in text_of(answer)
         assert not Submission.objects.exists()
 
+    @pytest.mark.slow
     def test_a_refused_file_tells_line_column_and_reason_and_spends_no_try(self, client, ann):
         phase = make_phase(quotas=[(1, None)])
         answer = self.send(client, phase, csv_file([2.0] + [0.5] * 9))
@@ -132,6 +134,7 @@ class TestCheckingAndSubmitting:
         assert "2 probability" in text  # line 2, column probability
         assert "1 of 1 left" in text
 
+    @pytest.mark.slow
     def test_a_try_too_many_says_when_the_next_is_free(self, client, ann):
         phase = make_phase(quotas=[(1, timedelta(days=1))])
         self.send(client, phase, csv_file())
@@ -172,12 +175,14 @@ class TestCheckingAndSubmitting:
 
 
 class TestTheSubmissionPage:
+    @pytest.mark.slow
     def test_shows_scores_rounded_even_where_the_api_shows_all_digits(self, client, ann):
         submission = scored(ann, make_phase(decimals=None))
         text = text_of(client.get(f"/submissions/{submission.pk}/"))
         assert "0.9583" in text
         assert "0.95833" not in text
 
+    @pytest.mark.slow
     def test_shows_no_private_number_before_the_end_and_all_after(self, client, ann):
         phase = make_phase(make_dataset(splits=SPLITS))
         submission = scored(ann, phase)
@@ -209,6 +214,19 @@ class TestTheSubmissionPage:
         page = text_of(client.get(f"/submissions/{submission.pk}/"))
         assert "the try was given back and staff were told. This was our fault." in page
 
+    @pytest.mark.parametrize("stage", ["smoke", "start"])
+    def test_beside_a_diagnosis_the_heading_names_no_other_remedy(self, client, ann, stage):
+        diagnosis = {"diagnosis": "Port 8000 was called, but the program listens on 5000."} if stage == "smoke" else {}
+        submission = make_submission(user=ann, phase=make_phase())
+        evaluation = claim(submission.latest.pk, "w")
+        evaluation.save_progress(trial=diagnosis)
+        fail(evaluation=evaluation, code="NOT_READY", stage=stage)
+        page = client.get(f"/submissions/{submission.pk}/").content.decode()
+        assert "The container answered nothing on its port in time" in page
+        assert ("load the model faster" in page) == (stage == "start")
+        api = client.get(f"/api/v1/submissions/{submission.pk}").json()
+        assert ("load the model faster" in api["failure"]["sentence"]) == (stage == "start")
+
     def test_shows_the_log_of_the_sample_run_and_never_that_of_the_hidden_one(self, client, ann):
         submission = make_submission(user=ann, phase=make_phase())
         Evaluation.objects.update(smoke_log="weights loaded", run_log="HIDDEN-CASE", staff_detail="HIDDEN-NOTE")
@@ -216,6 +234,7 @@ class TestTheSubmissionPage:
         assert "weights loaded" in page
         assert "HIDDEN" not in page
 
+    @pytest.mark.slow
     def test_the_fragment_stops_the_asking_when_all_is_over(self, client, ann):
         submission = make_submission(user=ann, phase=make_phase())
         going = client.get(f"/submissions/{submission.pk}/progress/")
@@ -239,6 +258,7 @@ BROWSER = {"Accept": "text/html"}  # programs share the address, and get JSON
 
 
 class TestTheList:
+    @pytest.mark.slow
     def test_asks_the_database_equally_often_for_one_row_and_for_many(self, client, ann, django_assert_max_num_queries):
         phase = make_phase()
         scored(ann, phase)
@@ -249,6 +269,7 @@ class TestTheList:
         with django_assert_max_num_queries(len(one)):
             client.get("/submissions/", headers=BROWSER)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("page", ["-1", "abc", "999999999999", "0", "1e9"])
     def test_takes_any_page_number(self, client, ann, page):
         scored(ann, make_phase())

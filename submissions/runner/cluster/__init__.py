@@ -1,0 +1,1 @@
+"""Evaluations as jobs of a batch system: a job holds a whole run, and its containers are started by runc inside it."""
