@@ -10,7 +10,7 @@ from submissions.models import Team
 
 from .boards import make_entry, make_phase, make_team
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 URL = "/leaderboards/lesions/"
 ALL = {"auc": 0.8, "brier": 0.111, "ece": 0.222, "average_precision": 0.333}
 

@@ -84,6 +84,7 @@ def test_world_and_index_agree_with_itk(name):
     assert np.allclose(world_to_index(point, volume.grid), index_zyx)
 
 
+@pytest.mark.slow
 @given(st.tuples(*[st.floats(-0.49, size - 0.51) for size in (20, 24, 28)]), st.floats(-180, 180))
 @settings(max_examples=80, deadline=None)
 def test_world_to_index_undoes_index_to_world(index_zyx, degrees):
@@ -208,6 +209,7 @@ def test_smoothing_keeps_an_even_volume_even_up_to_its_edge(direction):
     assert np.allclose(crop, 25, atol=1e-3)
 
 
+@pytest.mark.slow
 @given(
     position=st.floats(-5, 25), size=st.integers(1, 20), step=st.floats(0.1, 6), smooth=st.booleans(),
     fill=st.sampled_from([None, -1000.0]),

@@ -75,6 +75,7 @@ def test_the_measures_of_a_known_chest_are_those_the_weights_were_fitted_on(ches
     assert shape.shift_zyx_mm == pytest.approx(shift, abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_fields_lie_around_the_point_with_their_own_voxels():
     """Near: 11 x 48 x 48 of 2 x 0.8 x 0.8 mm; wide: 5 x 50 x 50 of 4 x 1.6 x 1.6 mm; both in the scan's middle."""
     z, y, x = np.ogrid[-30:31, -50:51, -50:51]

@@ -10,6 +10,7 @@ from inference.ct.geometry import world_to_index
 from inference.ct.phantom import BONE_HU, LUNG_HU, TISSUE_HU, make_phantom
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_chest():
     one, same, other = make_phantom(7), make_phantom(7), make_phantom(8)
     assert np.array_equal(one.volume.hu, same.volume.hu)
@@ -26,6 +27,7 @@ def test_every_nodule_is_inside_and_as_dense_as_it_says(seed):
         assert core[0, 0, 0] > LUNG_HU / 2
 
 
+@pytest.mark.slow
 def test_labels_are_as_asked_and_malignant_nodules_tend_to_be_larger():
     labels = (True, False)
     nodules = [

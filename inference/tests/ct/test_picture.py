@@ -211,6 +211,7 @@ def test_what_lies_behind_a_png_is_no_piece_of_it(tmp_path):
     assert np.array_equal(read_picture(saved(tmp_path, padded)).grey, np.asarray(ramp()))
 
 
+@pytest.mark.slow
 def test_a_compressed_text_bomb_in_a_png_is_never_inflated(tmp_path):
     bomb = zlib.compress(bytes(200 << 20), 1)
     body = b"note\x00\x00" + bomb

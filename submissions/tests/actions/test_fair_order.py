@@ -8,7 +8,7 @@ from submissions.actions.order.fair_order import next_evaluations, place_in_queu
 from submissions.models import Evaluation, Phase
 from submissions.tests.factories import make_member, make_phase, make_submission
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 def order():

@@ -54,6 +54,7 @@ def test_only_the_cluster_that_lost_a_message_gets_it_again():
     assert sorted(OrmQ.objects.values_list("key", flat=True)) == [queue.DOCKER_CLUSTER, queue.CSV_CLUSTER]
 
 
+@pytest.mark.slow
 def test_a_csv_leaves_a_timeline():
     submission = make_submission()
     actions.evaluate(evaluation_id=submission.latest.pk, worker="host/1")
@@ -76,6 +77,7 @@ def test_an_image_goes_back_from_a_worker_without_an_engine():
     assert evaluation.staff_detail == "SYSTEM_ENGINE: this worker runs no containers"
 
 
+@pytest.mark.slow
 def test_an_image_is_scored_by_what_its_run_answers():
     submission = make_image()
     actions.evaluate(

@@ -52,6 +52,7 @@ def add(staff, **fields):
     return staff.post(reverse("admin:submissions_phase_add"), form(**fields), follow=True)
 
 
+@pytest.mark.slow
 def test_a_phase_is_opened_with_quotas_typed_as_people_say_them(staff):
     add(
         staff,
@@ -68,6 +69,7 @@ def test_a_phase_is_opened_with_quotas_typed_as_people_say_them(staff):
     assert 'value="average_precision, brier"' in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
@@ -91,6 +93,7 @@ def test_checks_explain_what_to_do(staff, changed, sentence):
     assert not Phase.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["week", "7", "-1d", "0d", "1.5h", "7x"])
 def test_a_window_that_cannot_be_read_says_what_can(staff, text):
     page = add(staff, dataset=make_dataset(), quotas=[(1, text)]).content.decode()
@@ -98,6 +101,7 @@ def test_a_window_that_cannot_be_read_says_what_can(staff, text):
     assert not Quota.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_window_longer_than_the_calendar_is_refused(staff):
     page = add(staff, dataset=make_dataset(), quotas=[(1, "99999w")]).content.decode()
     assert "one second to ten years" in page
@@ -142,6 +146,7 @@ def test_a_limit_left_empty_says_what_the_site_gives(staff, settings):
     assert "Until it answers. Empty: the site's own, 56 s." in page
 
 
+@pytest.mark.slow
 def test_the_dataset_of_a_used_phase_stays(staff):
     submission = make_submission()
     page = staff.get(reverse("admin:submissions_phase_change", args=[submission.phase_id])).content.decode()
@@ -149,6 +154,7 @@ def test_the_dataset_of_a_used_phase_stays(staff):
     assert 'name="metric"' in page
 
 
+@pytest.mark.slow
 def test_another_metric_ranks_the_board_anew(staff):
     submission = evaluated()
     phase, scores = submission.phase, submission.latest.scores["public"]
@@ -161,6 +167,7 @@ def test_another_metric_ranks_the_board_anew(staff):
     assert Standing.objects.get().sort_key < 0  # lower is better
 
 
+@pytest.mark.slow
 def test_a_long_board_is_ranked_anew_by_a_worker(staff, monkeypatch):
     monkeypatch.setattr("leaderboard.writing.RANKED_AT_ONCE", 0)
     submission = evaluated()
@@ -175,6 +182,7 @@ def test_a_long_board_is_ranked_anew_by_a_worker(staff, monkeypatch):
     assert Standing.objects.get().score == scores["brier"]
 
 
+@pytest.mark.slow
 def test_what_was_overlooked_is_said(staff):
     bare = make_phase(disclosure="competition", ladder_step=None)
     output = " ".join(phase_warnings(bare))
@@ -212,6 +220,7 @@ def test_practice_over_private_cases_is_named():
     assert "no end" in " ".join(phase_warnings(make_phase(dataset, quotas=[(1, None)])))
 
 
+@pytest.mark.slow
 def test_addresses_that_nobody_confirms_are_named_unless_participants_need_approval(staff, settings):
     phase = make_phase()
     sentence = "No mail server confirms addresses"
@@ -226,12 +235,14 @@ def test_addresses_that_nobody_confirms_are_named_unless_participants_need_appro
     assert sentence not in staff.get(reverse("admin:index")).content.decode()
 
 
+@pytest.mark.slow
 def test_a_phase_with_submissions_cannot_be_deleted(staff):
     submission = make_submission()
     staff.post(reverse("admin:submissions_phase_delete", args=[submission.phase_id]), {"post": "yes"})
     assert Phase.objects.filter(pk=submission.phase_id).exists()
 
 
+@pytest.mark.slow
 def test_re_evaluating_all_asks_first(staff):
     phase = make_phase()
     for _ in range(2):
@@ -258,6 +269,7 @@ def test_datasets_count_their_cases_and_say_how_to_import(staff):
     assert len(cases.context["cl"].result_list) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dataset", "phase", "team", "case"])
 def test_longer_lists_cost_no_more_queries(staff, name):
     def page():

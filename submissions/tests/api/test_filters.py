@@ -8,7 +8,7 @@ from submissions import actions
 from submissions.actions.evaluate import claim
 from submissions.tests.factories import evaluated, make_member, make_phase, make_submission, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 URL = "/api/v1/submissions"
 STATUSES = ("pending", "running", "completed", "failed", "cancelled")
 

@@ -157,6 +157,7 @@ def test_a_split_column_decides(table):
     assert Case.objects.filter(split="private").count() == 5
 
 
+@pytest.mark.slow
 def test_images_are_stored_by_content_and_hashed(table, tmp_path, own_files):
     images = tmp_path / "images"
     images.mkdir()
@@ -177,6 +178,7 @@ def images(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
@@ -196,12 +198,14 @@ def test_a_volume_that_no_reader_takes_is_named_and_nothing_is_stored(table, ima
     assert not Dataset.objects.exists()
 
 
+@pytest.mark.slow
 def test_two_readers_that_place_a_volume_differently_are_named(table, images, settings):
     settings.CT_READER = "submissions.tests.datasets.faulty_readers.shifted"
     with pytest.raises(CommandError, match=r"1\.2\.0\.mha' is placed differently .* origin"):
         run(table(), images=images)
 
 
+@pytest.mark.slow
 def test_a_volume_that_kills_the_reader_is_named_and_the_others_are_checked(table, images, settings):
     settings.CT_READER = "submissions.tests.datasets.faulty_readers.dying"
     with pytest.raises(CommandError) as refused:
@@ -210,12 +214,14 @@ def test_a_volume_that_kills_the_reader_is_named_and_the_others_are_checked(tabl
     assert str(refused.value).count("the image") == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_not_there_is_our_fault(table, images, settings):
     settings.CT_READER = "inference.nothing.open"
     with pytest.raises(RuntimeError, match="No module named"):
         run(table(), images=images)
 
 
+@pytest.mark.slow
 def test_volumes_can_be_resampled(table, images, own_files):
     whole = SimpleITK.ReadImage(str(images / "1.2.0.mha"))
     run(table(), images=images, resample_mm=1.0)

@@ -66,6 +66,7 @@ def test_an_endpoint_is_a_path_and_nothing_else(client, phase, settings, endpoin
     refused(client.post(URL, adapter | {"file": image()}), 400, "INVALID_ENDPOINT", settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("endpoint", ["", "/", "/predict", "/api/v1/predict/lesion", "/" + "x" * 200])
 def test_a_path_is_kept(client, phase, endpoint: str):
     body = client.post(URL, {"phase": phase.slug, "file": image(), "model_endpoint": endpoint}).json()
@@ -153,6 +154,7 @@ def test_an_unusable_adapter_is_named(client, phase, settings, adapter: str):
     )
 
 
+@pytest.mark.slow
 def test_an_adapter_is_kept_without_its_empty_entries(client, phase):
     adapter = {
         "port": "9000", "path": "/infer", "bearer_token": "s3cret", "file_field": "image", "field_names": "csv",
@@ -166,12 +168,14 @@ def test_an_adapter_is_kept_without_its_empty_entries(client, phase):
     assert empty.json()["adapter"] == {}
 
 
+@pytest.mark.slow
 def test_the_contract_is_one_of_two(client, phase, settings):
     fields = {"phase": phase.slug, "file": image(), "contract": "ftp"}
     refused(client.post(URL, fields), 400, "VALIDATION_ERROR", settings)
     assert client.post(URL, fields | {"contract": "batch", "file": image()}).json()["contract"] == "batch"
 
 
+@pytest.mark.slow
 def test_a_phase_of_slices_takes_no_batch(client, settings):
     phase = make_phase(make_dataset(truth=[0, 1, 2, 3], kind="slice"))
     refused(

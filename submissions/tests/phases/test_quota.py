@@ -131,6 +131,7 @@ def test_a_refused_submission_leaves_no_file(own_files):
     assert len(list((own_files / "files").rglob("*.csv"))) == 1
 
 
+@pytest.mark.slow
 def test_failed_trials_of_a_day_are_capped_though_none_counts(settings):
     settings.EVALUATION_TRIALS_PER_DAY = 2
     now = timezone.now()

@@ -149,6 +149,7 @@ def test_made_up_scans_get_the_references_numbers(seed):
     assert found["cpm"] == pytest.approx(expected.mean(), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_interval_is_that_of_scans_drawn_with_replacement():
     scans = made_up(3, n=8)
     random = np.random.RandomState(42)

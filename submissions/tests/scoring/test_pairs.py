@@ -25,6 +25,7 @@ def entries(spreads, n=400, seed=1):
     return [Sample(truth, p) for p in predictions], np.arange(n) // 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_holms_correction_is_statsmodels(seed):
     random = np.random.default_rng(seed)
@@ -102,6 +103,7 @@ def test_one_entry_has_the_first_rank():
     assert [(each.low, each.high, each.is_like_above) for each in found] == [(1, 1, False)]
 
 
+@pytest.mark.slow
 def test_equal_boards_rarely_tell_any_pair_apart():
     """Of 60 boards of six entries that are equally good, Holm lets about one in twenty tell any two apart."""
     wrong = 0
@@ -111,6 +113,7 @@ def test_equal_boards_rarely_tell_any_pair_apart():
     assert wrong <= 7
 
 
+@pytest.mark.slow
 def test_a_roc_band_holds_the_curve_and_has_a_width_where_the_curve_is_perfect():
     truth, p = lesions(3, n=300)
     for predictions in (p, truth * 0.5 + 0.2):
