@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent
 REAL_DATA = Path(os.environ.get("LUNASITE_REAL_DATA", ROOT.parent / "shared" / "data"))
+HAS_PASSED = pytest.StashKey[bool]()
 
 
 DEPLOY_TOOLS = {
@@ -50,6 +51,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
+    if report.when == "call":
+        item.stash[HAS_PASSED] = report.passed
     if report.skipped and os.environ.get("LUNASITE_NOTHING_SKIPPED") == "1" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped although nothing may be: {report.longrepr}"
@@ -94,8 +97,12 @@ def nothing_remembered():
 
 
 @pytest.fixture(autouse=True)
-def own_files(settings, tmp_path):
-    """Give every test a separate folder for its files."""
+def own_files(request, settings, tmp_path):
+    """Give every test a separate folder for its files, and remove it unless the test failed.
+
+    A test of an image writes it three times, 600 MB; pytest would keep the folders of three runs. Its own policy for
+    that also frees the number of the run's folder, which another run then takes and loses.
+    """
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {
@@ -112,7 +119,9 @@ def own_files(settings, tmp_path):
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(tmp_path)}
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    return tmp_path
+    yield tmp_path
+    if request.node.stash.get(HAS_PASSED, False):
+        shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
     make chaos-outages        (all faults)
     python benchmarks/chaos_outages.py --away 600 --only "S3 away under 30 pending"
 
-PostgreSQL and the S3 server are this run's own, on ports of their own. Prints one line a fault:
+PostgreSQL, the S3 server and the engine are this run's own. Prints one line a fault:
 fault · lost · doubled · by hand · seconds to heal.
 """
 
@@ -17,6 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness.servers import free_port
+from benchmarks.outages import engine_faults  # noqa: F401  (adds its faults to FAULTS)
+from benchmarks.outages.engine import Engine
 from benchmarks.outages.faults import FAULTS, Stage
 from benchmarks.outages.services import ObjectStore, Postgres
 from benchmarks.outages.site import Site
@@ -28,21 +30,22 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=FAULTS, help="these faults")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="lunasite-outages-"))
-    postgres, objects = Postgres(free_port()), ObjectStore()
+    postgres, objects, engine = Postgres(free_port()), ObjectStore(), Engine()
     bad = 0
     try:
         postgres.start()
         objects.start()
-        site = Site(folder, {"DATABASE_URL": postgres.url, **objects.settings})
+        site = Site(folder, {"DATABASE_URL": postgres.url, **objects.settings, **engine.settings})
         site.prepare()
         site.start_web()
         print("| fault | sent | lost | doubled | by hand | seconds to heal | seen |")
         print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
         for name in options.only or FAULTS:
-            bad += not run(name, Stage(site, postgres, objects, options.away))
+            bad += not run(name, Stage(site, postgres, objects, engine, options.away))
     finally:
         if "site" in locals():
             site.close()
+        engine.stop()
         objects.stop()
         postgres.stop()
         if bad:

@@ -439,7 +439,10 @@ def check(site: Site, options: Options) -> int:
 
 
 def facts_of(answer: dict[str, Any]) -> str:
-    return ", ".join(f"{name}: {clean(value)}" for name, value in answer.items() if name != "status" and value)
+    """Return what an answer says, for people: `rows: 40, value columns: probability`."""
+    shown = {name.replace("_", " "): value for name, value in answer.items() if name != "status" and value}
+    lists = {name: ", ".join(map(str, value)) for name, value in shown.items() if isinstance(value, list)}
+    return ", ".join(f"{name}: {clean(lists.get(name, value))}" for name, value in shown.items())
 
 
 def existing(path: str | Path) -> Path:
@@ -895,7 +898,9 @@ def told_outcome(outcome: dict[str, Any], trial: dict[str, Any], options: Option
     if not outcome["ok"]:
         outcome["stage"] = known.get("stage", "")
         # Of the engine here, what the platform says of its own is not true.
-        outcome["sentence"] = outcome["detail"] if is_ours else known.get("sentence", outcome["code"])
+        # A diagnosis names the remedy itself.
+        said = known.get("happened" if outcome.get("diagnosis") else "sentence") or known.get("sentence")
+        outcome["sentence"] = outcome["detail"] if is_ours else said or outcome["code"]
     if options.json:
         show(outcome)
     else:
@@ -1019,6 +1024,9 @@ def main(arguments: list[str] | None = None) -> int:
         return options.run(site_of(options), options)
     except ClientError as error:
         return told_error(error, options)
+    except EOFError:
+        say("There is no terminal to ask at. Make a token on your account page; then: login --token TOKEN")
+        return USAGE
     except KeyboardInterrupt:
         say("Stopped.")
         return 130

@@ -12,6 +12,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+# Of those that the picture shows: lazy ones further down are never asked for.
+PICTURES_ARE_THERE = """() => [...document.images].every((image) =>
+    image.complete && image.naturalWidth || image.getBoundingClientRect().top > window.innerHeight)"""
 PAGES = ["/", "/submissions/", "/team/", "/account/", "/accounts/login/", "/accounts/signup/"]
 LOOKS = {
     "light": {"viewport": {"width": 1200, "height": 900}, "color_scheme": "light"},
@@ -44,6 +47,7 @@ def take(browser: Browser, options: argparse.Namespace, look: str) -> None:
         log_in(page, options.url, options.user, options.password)
     for path in options.pages or PAGES:
         page.goto(options.url + path)
+        page.wait_for_function(PICTURES_ARE_THERE)
         picture = options.out / sanitize_filename(path, look)
         page.screenshot(path=picture, full_page=not options.fold)
         make_small(picture)

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.http import Http404
 from django.utils import timezone
 
-from leaderboard.models import SHOWN
+from leaderboard.models import SHOWN, Standing
 from submissions.disclosure import View
 from submissions.models import Phase, Split
 from submissions.models.access import may
-from submissions.scoring import METRICS, Metric, canonical_name
+from submissions.scoring import METRICS, MISSING, Metric, canonical_name
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The standings of a split. n_entries, last_at: of all. newest, n_ranked: the last that ranks, and how many do."""
+
+    n_entries: int
+    last_at: datetime | None
+    newest: int
+    n_ranked: int
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,17 @@ class Board:
     every_entry: bool
     now: datetime
     view: View
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Read once for a page: how many entries stand on the ranking board of the split, and their state."""
+        standings = Standing.objects.filter(phase=self.phase, split=self.rows_split)
+        is_ranked = Q(is_baseline=False, sort_key__gt=MISSING)
+        found = standings.aggregate(
+            n=Count("pk"), last=Max("submitted_at"),
+            newest=Max("pk", filter=is_ranked), n_ranked=Count("pk", filter=is_ranked),
+        )  # fmt: skip
+        return Summary(found["n"], found["last"], found["newest"] or 0, found["n_ranked"])
 
     @property
     def rows_split(self) -> str:
@@ -66,10 +89,22 @@ class Board:
 
 def visible_phase(user: Any, name: str) -> Phase:
     """Return a phase, named by slug or number, whose board `user` may see. Raises Http404 otherwise (A21)."""
-    phase = Phase.objects.boards_visible_to(user).select_related("dataset", "challenge").named(name)
+    phase = Phase.objects.boards_visible_to(user).select_related("dataset", "challenge").with_splits().named(name)
     if phase is None:
         raise Http404("There is no such leaderboard.")
     return phase
+
+
+def visible_phases(user: Any, name: str) -> tuple[Phase, list[Phase] | None]:
+    """Return the same phase, and the phases of its challenge that `user` may see, from one query.
+
+    None instead of these for a phase named by its number.
+    """
+    has_board = Phase.objects.boards_visible_to(user).filter(pk=OuterRef("pk")).order_by()
+    beside = Phase.objects.visible_to(user).beside(name).with_splits().annotate(has_board=Exists(has_board))
+    phases = [] if "\0" in name else list(beside.select_related("dataset", "challenge"))
+    phase = next((phase for phase in phases if phase.slug == name and vars(phase)["has_board"]), None)
+    return (visible_phase(user, name), None) if phase is None else (phase, phases)
 
 
 def board_of(phase: Phase, user: Any, *, metric: str = "", split: str = "", every_entry: bool = False) -> Board:
@@ -96,7 +131,7 @@ def shown_metrics(phase: Phase, is_full: bool) -> list[str]:
 
 def shown_splits(phase: Phase, user: Any, now: datetime) -> tuple[str, ...]:
     """Return the splits that the dataset has and `user` may see; `public` if there is no other."""
-    existing = set(phase.dataset.cases.order_by().values_list("split", flat=True).distinct())
+    existing = phase.existing_splits()
     shown = tuple(str(split) for split in phase.shown_splits(user, now) if split in existing)
     extra = (
         (SHOWN,)

@@ -13,9 +13,13 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 16, 12, 28
 
 @dataclass(frozen=True)
 class HistoryChart:
-    """SVG coordinates of a chart: one dot per entry, the best score as steps, and the labels of the axes."""
+    """SVG coordinates of a chart: one dot per entry, the best score as steps, and the labels of the axes.
+
+    whiskers: the interval of each entry that has one, as (x, y of its upper end, y of its lower end).
+    """
 
     dots: list[tuple[float, float]]
+    whiskers: list[tuple[float, float, float]]
     steps: list[tuple[float, float]]
     y_labels: list[tuple[float, str]]
     first_day: str
@@ -33,6 +37,7 @@ def history_chart(moments: list[HistoryPoint]) -> HistoryChart | None:
         return None
     times = [moment.submitted_at.timestamp() for moment in moments]
     scores = [moment.score for moment in moments] + [moment.best for moment in moments]
+    scores += [end for moment in moments for end in (moment.low, moment.high) if end is not None]
     ticks = round_ticks(*_padded(min(scores), max(scores)))
     least, most = ticks[0], ticks[-1]
     xs = [_scaled(time, times[0], times[-1], LEFT, WIDTH - RIGHT) for time in times]
@@ -40,7 +45,13 @@ def history_chart(moments: list[HistoryPoint]) -> HistoryChart | None:
     for x, moment in zip(xs, moments, strict=True):
         y = _height(moment.best, least, most)
         steps += [(x, steps[-1][1]), (x, y)] if steps else [(x, y)]
+    ends = [(x, moment.high, moment.low) for x, moment in zip(xs, moments, strict=True)]
     return HistoryChart(
+        whiskers=[
+            (x, _height(high, least, most), _height(low, least, most))
+            for x, high, low in ends
+            if high is not None and low is not None
+        ],
         dots=[(x, _height(moment.score, least, most)) for x, moment in zip(xs, moments, strict=True)],
         steps=steps,
         y_labels=[(_height(value, least, most), f"{value:g}") for value in ticks],

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from django.http import HttpResponse
 
 from leaderboard.boards import Board, shown_metrics
 from leaderboard.columns import COLUMNS
-from leaderboard.standings import BoardRow
+from leaderboard.standings import BoardRow, all_rows
 from lunasite.http.files.csv_export import as_csv
+from lunasite.http.limits.dear_work import remembered_of_content
 
+Made = TypeVar("Made")
 # The most rows of a CSV; more rows are available page by page.
 MAX_ROWS = 5000
 
 
-def csv_response(board: Board, rows: Iterable[BoardRow]) -> HttpResponse:
-    """Return the rows as a CSV file to download."""
-    response = HttpResponse(board_csv(board, rows), content_type="text/csv; charset=utf-8")
+def whole_board_csv(board: Board, *, caller: str) -> HttpResponse:
+    """Return the whole board as a CSV file, made once for what it shows. Raises ApiError(429)."""
+    return csv_response(board, remembered_board("csv", board, lambda rows: board_csv(board, rows), caller=caller))
+
+
+def remembered_board(form: str, board: Board, make: Callable[[list[BoardRow]], Made], *, caller: str) -> Made:
+    """Return what is made of all rows of a board, once for what it shows. Raises ApiError(429).
+
+    The same for every team: neither CSV nor JSON says whose row is the reader's own.
+    """
+    inputs = (
+        board.phase.pk, board.metric.name, board.split, board.every_entry, board.has_ended, repr(board.view)
+    )  # fmt: skip
+    return remembered_of_content(f"board-{form}", inputs, lambda: make(all_rows(board, None, MAX_ROWS)), caller=caller)
+
+
+def csv_response(board: Board, text: str) -> HttpResponse:
+    """Return a CSV as a file to download."""
+    response = HttpResponse(text, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{board.phase.slug}-leaderboard.csv"'
     return response
 

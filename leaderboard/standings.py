@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from leaderboard.boards import Board
 from leaderboard.comparison.rank_ranges import RankRanges, rank_ranges_of
-from leaderboard.listing.row_facts import TeamFacts, earlier_ranks, facts_of_teams, medal_of
+from leaderboard.listing.row_facts import earlier_ranks, medal_of, with_facts
 from leaderboard.listing.search import MAX_ARRANGED, Arrangement, arranged
 from leaderboard.models import SHOWN, BoardEntry, Standing
 from leaderboard.ranking import ENTRY_ORDER, LIGHT, RankedEntry, ranked
@@ -106,7 +107,7 @@ def page_of(
 
 def count_of(board: Board) -> int:
     """Return the number of entries of a board."""
-    return _entries(board).count()
+    return board.summary.n_entries if board.is_ranking else _entries(board).count()
 
 
 def all_rows(board: Board, own: Team | None, most: int) -> list[BoardRow]:
@@ -118,12 +119,17 @@ def own_rank(board: Board, own: Team | None) -> int | None:
     """Return the rank of a team's best entry on the ranking board, or None."""
     if own is None or not board.is_ranking:
         return None
-    mine = _entries(board).filter(team=own, is_baseline=False).values_list("sort_key", flat=True).first()
-    if mine is None:
-        return None
-    tied = _entries(board).filter(sort_key=mine).order_by().values_list(*LIGHT)
-    found = ranked(tied, _above(board, mine)[1])
+    mine = _entries(board).filter(team=own, is_baseline=False).values("sort_key")[:1]
+    higher = _entries(board).filter(sort_key__gt=Subquery(mine), is_baseline=False).order_by().values("phase")
+    above = Coalesce(Subquery(higher.annotate(n=Count("pk")).values("n")), 0)
+    rows = list(_entries(board).filter(sort_key=Subquery(mine)).order_by().values_list(*LIGHT, above))
+    found = ranked((row[:-1] for row in rows), rows[0][-1] if rows else 0)
     return next((place.rank for place in found if _team_of(place) == own.pk), None)
+
+
+def shown_rank(board: Board, page: Page) -> int | None:
+    """Return the rank of the reader's team where the page shows it: then nothing has to be asked for it."""
+    return next((row.rank for row in page.rows if row.is_own and row.rank), None) if board.is_ranking else None
 
 
 def _team_of(place: RankedEntry) -> int | None:
@@ -194,17 +200,16 @@ def rows_of(
 ) -> list[BoardRow]:
     """Return the rows to show for ranked entries; the number of queries does not depend on theirs."""
     wanted = [place.contender.identity[0] for place in found if isinstance(place.contender.identity, tuple)]
-    rows = load_rows(wanted)
+    rows = load_rows(wanted, board)
     # An entry removed since it was ranked is left out.
     kept = [(place.rank, rows[key]) for place, key in zip(found, wanted, strict=True) if key in rows]
     by_evaluation = ranges.by_evaluation if ranges else {}
-    facts = facts_of_teams(board, {row["submission__team_id"] for _, row in kept})
     earlier = earlier_ranks(board) if kept else {}
-    return [row_of(board, rank, row, own, by_evaluation.get(row["id"]), facts, earlier) for rank, row in kept]
+    return [row_of(board, rank, row, own, by_evaluation.get(row["id"]), earlier) for rank, row in kept]
 
 
-def load_rows(evaluations: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Return what rows show of these evaluations, by their number."""
+def load_rows(evaluations: Sequence[int], board: Board | None = None) -> dict[int, dict[str, Any]]:
+    """Return what rows show of these evaluations, by their number. board: also how often their teams sent to it."""
     fields = (
         "id",
         "scores",
@@ -216,7 +221,10 @@ def load_rows(evaluations: Sequence[int]) -> dict[int, dict[str, Any]]:
         *(f"submission__{name}" for name in METHOD_FIELDS),
     )
     named = (*fields, "submission__team_id", "submission__team__name")
-    return {row["id"]: row for row in Evaluation.objects.filter(pk__in=evaluations).values(*named)}
+    rows = Evaluation.objects.filter(pk__in=evaluations)
+    if board is None:
+        return {row["id"]: row for row in rows.values(*named)}
+    return {row["id"]: row for row in with_facts(board, rows).values(*named, "n_entries", "last_at")}
 
 
 def row_of(
@@ -225,12 +233,10 @@ def row_of(
     row: dict[str, Any],
     own: Team | None = None,
     ranks: RankInterval | None = None,
-    facts: Mapping[tuple[int, bool], TeamFacts] | None = None,
     earlier: Mapping[int, int] | None = None,
 ) -> BoardRow:
     """Return one row to show. row: of `load_rows`."""
     team, is_baseline = row["submission__team_id"], row["submission__is_baseline"]
-    of_team = (facts or {}).get((team, is_baseline)) or TeamFacts(1, row["submission__created_at"])
     scores = shown_scores(board, row)
     low, high = preferred_interval(scores, board.metric.name) or (None, None)
     return BoardRow(
@@ -249,8 +255,8 @@ def row_of(
         ranks=ranks,
         is_small=bool(scores.get("is_small")),
         **{name: row[f"submission__{name}"] for name in METHOD_FIELDS},
-        n_entries=of_team.n_entries,
-        last_at=of_team.last_at,
+        n_entries=row.get("n_entries") or 1,
+        last_at=row.get("last_at") or row["submission__created_at"],
         medal=medal_of(board, rank),
         earlier_rank=None if is_baseline else (earlier or {}).get(team),
     )

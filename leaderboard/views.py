@@ -15,17 +15,18 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from leaderboard.boards import Board, board_of, visible_phase
+from leaderboard.boards import Board, board_of, visible_phase, visible_phases
 from leaderboard.charts import history_chart, round_ticks
 from leaderboard.columns import chosen_columns, column_choices, page_columns
 from leaderboard.comparison import MAX_CHOICES, NotComparable, comparable, remembered_comparison
-from leaderboard.export import MAX_ROWS, csv_response
+from leaderboard.export import MAX_ROWS, whole_board_csv
 from leaderboard.history import history
 from leaderboard.listing.row_facts import is_final, last_change
 from leaderboard.listing.search import MAX_ARRANGED, Arrangement, arrangement_of
 from leaderboard.sharing.citation import citation_of
-from leaderboard.standings import BoardRow, all_rows, own_rank, page_of, team_on_board
+from leaderboard.standings import BoardRow, own_rank, page_of, shown_rank, team_on_board
 from lunasite.http.errors import ApiError, busy_page
+from lunasite.http.limits.dear_work import caller_of, dear_page
 from lunasite.http.page_cache.views import kept_for_visitors
 from submissions.models import Evaluation, Phase, Split, Team
 from submissions.models.access import may
@@ -56,15 +57,17 @@ def boards(request: HttpRequest) -> HttpResponse:
 @vary_on_headers("HX-Request", "HX-History-Restore-Request")
 def board(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a page of a board."""
-    chosen = _asked_board(request, slug)
+    phase, phases = visible_phases(request.user, slug)
+    chosen = _asked_board(request, phase)
     own = team_of(request.user)
     wanted = _asked_arrangement(request)
     page = page_of(chosen, _page_number(request), own, wanted=wanted)
-    own_place = own_rank(chosen, own)
+    own_place = shown_rank(chosen, page) or own_rank(chosen, own)
     columns = chosen_columns(chosen, request.GET.getlist("columns") if "columns" in request.GET else None)
     shown = {
         "board": chosen,
         "phase": chosen.phase,
+        "challenge_phases": phases,
         "page": page,
         "scale": scale_of(page.rows),
         "columns": page_columns(chosen, page.rows, columns),
@@ -99,17 +102,18 @@ def _template(request: HttpRequest) -> str:
 
 
 @require_GET
+@dear_page
 def board_export(request: HttpRequest, slug: str) -> HttpResponse:
     """Download the whole board as CSV."""
-    chosen = _asked_board(request, slug)
-    return csv_response(chosen, all_rows(chosen, team_of(request.user), MAX_ROWS))
+    chosen = _asked_board(request, visible_phase(request.user, slug))
+    return whole_board_csv(chosen, caller=caller_of(request))
 
 
 @require_GET
 @kept_for_visitors(next_change)
 def board_history(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a team's entries over time; without `team`, the entries that led."""
-    chosen = _asked_board(request, slug)
+    chosen = _asked_board(request, visible_phase(request.user, slug))
     team = _asked_team(request, chosen)
     moments = history(chosen, team)
     shown = {
@@ -127,7 +131,7 @@ def board_history(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def board_comparison(request: HttpRequest, slug: str) -> HttpResponse:
     """Compare two entries on the same cases."""
-    chosen = _asked_board(request, slug)
+    chosen = _asked_board(request, visible_phase(request.user, slug))
     if not chosen.is_full:
         waiting = {"board": chosen, "phase": chosen.phase, "reason": NOT_YET, "is_waiting": True}
         return render(request, "leaderboard/comparison.html", waiting)
@@ -162,8 +166,7 @@ def scale_of(rows: list[BoardRow]) -> tuple[float, float]:
     return ticks[0], ticks[-1]
 
 
-def _asked_board(request: HttpRequest, slug: str) -> Board:
-    phase = visible_phase(request.user, slug)
+def _asked_board(request: HttpRequest, phase: Phase) -> Board:
     requested = request.GET
     try:
         return board_of(

@@ -77,11 +77,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Data -----------------------------------------------------------------------------------------
 
-DATABASES = {
-    "default": env.database(
-        "DATABASE_URL", f"sqlite:///{DATA_DIR / 'lunasite.sqlite3'}", env.text("DATABASE_PASSWORD")
-    ),
-}
+SQLITE = f"sqlite:///{DATA_DIR / 'lunasite.sqlite3'}"
+DATABASES = {"default": env.database("DATABASE_URL", SQLITE, env.text("DATABASE_PASSWORD"))}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Tests use a file too: SQLite in memory shares one cache between threads and has no busy timeout.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
@@ -172,6 +169,7 @@ FILE_UPLOAD_HANDLERS = [
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
+    "submissions.accounts.permissions.OneQueryPermissions",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -264,6 +262,7 @@ REST_FRAMEWORK = {
         "lesion": env.rate("THROTTLE_LESION", "600/min"),
         "slice": env.rate("THROTTLE_SLICE", "600/min"),
         "dear": env.rate("THROTTLE_DEAR", "30/min"),
+        "pages": env.rate("THROTTLE_PAGES", "600/min"),
         "feedback": env.rate("THROTTLE_FEEDBACK", "60/min"),
     },
     "NUM_PROXIES": env.whole("PROXY_COUNT", 0, most=5),
@@ -287,6 +286,7 @@ EVALUATION_LEASE_SECONDS = env.number("EVALUATION_LEASE_SECONDS", 60, least=1, m
 EVALUATION_MAX_ATTEMPTS = env.whole("EVALUATION_MAX_ATTEMPTS", 3, least=1, most=1000)
 EVALUATION_WORKERS = env.whole("EVALUATION_WORKERS", 2, least=1, most=64)
 CONTAINER_WORKERS = env.whole("CONTAINER_WORKERS", 1, least=1, most=64)
+ERRAND_WORKERS = env.whole("ERRAND_WORKERS", 2, least=2, most=64)  # an import holds one for hours
 EVALUATION_ENGINE = env.text("EVALUATION_ENGINE", "docker")
 DOCKER_HOST = env.text("DOCKER_HOST")
 SLURM: dict[str, Any] = {
@@ -316,12 +316,9 @@ QUEUE = {
     "ack_failures": True, "max_attempts": 1, "save_limit": 250, "catch_up": False,
     "label": "Queue",
 }  # fmt: skip
-Q_CLUSTER = {
-    **QUEUE,
-    "name": "evaluations",
-    "workers": EVALUATION_WORKERS,
-    "ALT_CLUSTERS": {"containers": {**QUEUE, "workers": CONTAINER_WORKERS}},
-}
+OTHER_QUEUES = {"containers": CONTAINER_WORKERS, "errands": ERRAND_WORKERS}
+ALT_CLUSTERS = {name: {**QUEUE, "workers": workers} for name, workers in OTHER_QUEUES.items()}
+Q_CLUSTER = {**QUEUE, "name": "evaluations", "workers": EVALUATION_WORKERS, "ALT_CLUSTERS": ALT_CLUSTERS}
 
 # --- Inference ------------------------------------------------------------------------------------
 

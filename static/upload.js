@@ -178,6 +178,8 @@
     }
     memory.drop(file);
     form.querySelector(`input[name=${input.dataset.target}]:not([type=file])`).value = upload.id;
+    // A file that was chosen goes before the earlier one that the form was filled in with.
+    if (input.dataset.instead) form.querySelector(`input[name=${input.dataset.instead}]`).value = "";
     input.disabled = true;
   }
 
@@ -221,7 +223,10 @@
     const { uploadPurpose } = button.closest("[data-upload-id]").dataset;
     const input = inputs.find(({ dataset }) => dataset.purpose === uploadPurpose);
     button.hidden = !input;
-    button.addEventListener("click", () => input.click());
+    button.addEventListener("click", () => {
+      input.closest("details")?.setAttribute("open", "");
+      input.click();
+    });
   });
   stop.addEventListener("click", () => stopping.abort());
   form.addEventListener("submit", (event) => {

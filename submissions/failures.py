@@ -27,6 +27,11 @@ class Failure:
     sentence: str
 
     @property
+    def happened(self) -> str:
+        """What happened, without the remedy: to be said where the diagnosis of a trial names the right one."""
+        return self.sentence.partition(";")[0].rstrip(".") + "."
+
+    @property
     def is_ours(self) -> bool:
         return self.fault == OURS
 
@@ -99,7 +104,7 @@ FAILURES: dict[str, Failure] = {
         PARTICIPANT,
         True,
         {
-            "CONTAINER_START": "The container could not be started; check its ENTRYPOINT, CMD and architecture.",
+            "CONTAINER_START": "The container's program did not start; check its ENTRYPOINT, CMD and architecture.",
             "NOT_READY": "The container answered nothing on its port in time; listen on 0.0.0.0 and load the model faster.",
         },
     ),

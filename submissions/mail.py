@@ -15,6 +15,8 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django_q.models import Schedule
 
+from submissions.queues import ERRANDS_CLUSTER
+
 log = structlog.get_logger(__name__)
 SITE_NAME = "lunasite"
 PAUSES_MINUTES = (1, 5, 30, 120, 720)
@@ -68,4 +70,5 @@ def _later(tries: int, arguments: tuple[object, ...]) -> None:
         schedule_type=Schedule.ONCE,
         next_run=timezone.now() + timedelta(minutes=PAUSES_MINUTES[tries]),
         repeats=-1,
+        cluster=ERRANDS_CLUSTER,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +18,7 @@ from submissions.mail import send_or_retry
 from submissions.models import Evaluation, Incident
 from submissions.notices import evaluations as evaluation_notices
 from submissions.notices import news as news_notices
+from submissions.outages.probes import cases_problem
 from submissions.scoring import Outcome
 
 
@@ -27,8 +30,9 @@ def worker_name() -> str:
 def evaluate(evaluation_id: int) -> None:
     """Run the evaluation whose turn it is in the queue of the named one."""
     actions.work_on_message(
-        evaluation_id=evaluation_id, worker=f"{worker_name()}:{os.getpid()}", run_image=run_image, probes=engine_probes
-    )
+        evaluation_id=evaluation_id, worker=f"{worker_name()}:{os.getpid()}", run_image=run_image,
+        probes=engine_probes, room=host_room,
+    )  # fmt: skip
 
 
 def import_dataset(import_id: str) -> None:
@@ -52,7 +56,22 @@ def engine_probes(cluster: str) -> list[actions.Probe]:
         return []
     from submissions.worker.engine_host import engine_problem
 
-    return [engine_problem]
+    return [cases_problem, engine_problem]
+
+
+def host_room(evaluation_ids: list[int]) -> AbstractContextManager[Iterable[int]]:
+    """Give those of the evaluations that this host has room for; it is held for one of them meanwhile.
+
+    CSVs need none beyond their process, and jobs of a cluster none of this host.
+    """
+    if settings.EVALUATION_ENGINE == "slurm":
+        return nullcontext(evaluation_ids)
+    first = Evaluation.objects.filter(pk=evaluation_ids[0]).select_related("submission").first()
+    if first is None or not first.submission.is_docker:
+        return nullcontext(evaluation_ids)
+    from submissions.worker.host_room import room_for
+
+    return room_for(evaluation_ids)
 
 
 def tell_of_evaluation(evaluation_id: int) -> None:

@@ -35,6 +35,7 @@ class Bench:
 
     def __init__(self, folder):
         self.folder = folder
+        self.made = []  # names and IDs of images that may be on the engine
         self.instance = prepare(folder)
         from submissions.worker import engine_host
 
@@ -57,11 +58,13 @@ class Bench:
         lines = f"FROM {self.driver}\nCOPY . /model\nENTRYPOINT []\nEXPOSE 8000\nCMD {command}\n"
         (context / "Dockerfile").write_text(lines)
         tag = f"bench-{secrets.token_hex(4)}"
+        self.made.append(tag)
         open_to_all(context)
         docker("build", "-q", "-t", tag, str(context))
         path = self.folder / f"{tag}.tar"
         docker("save", "-o", str(path), tag)
         image_id = docker("inspect", "-f", "{{.Id}}", tag)
+        self.made.append(image_id)
         docker("rmi", tag)
         shutil.rmtree(context)
         return path, image_id
@@ -118,3 +121,10 @@ class Bench:
     def forget(self, image_id):
         self.hosts.image_cache(self.engine).forget(image_id)
         subprocess.run(["docker", "rmi", "-f", image_id], capture_output=True)
+
+    def close(self):
+        """Remove every image of the run from the engine, also after an interruption, and its folder."""
+        for name in self.made:
+            self.forget(name)
+        self.engine.remove_image(f"{self.hosts.driver_repository()}:pinned")
+        shutil.rmtree(self.folder, ignore_errors=True)

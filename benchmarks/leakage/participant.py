@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from django.contrib.auth.models import User
 from django.core import mail
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from numpy.typing import NDArray
 
+from lunasite.http.models import CallCount
 from submissions import actions
 from submissions.models import Phase, Submission
 from submissions.teams.membership import create_team
@@ -120,7 +120,7 @@ class Participant:
         return Seen(pages | {f"mail {i}": body for i, body in enumerate(own)})
 
     def _send(self, values: NDArray[np.float64]) -> str:
-        cache.clear()  # the throttle slows an attack down; it does not stop it
+        CallCount.objects.all().delete()  # the throttle slows an attack down; it does not stop it
         rows = "".join(f"{public_id},{float(p)!r}\n" for public_id, p in zip(self.ids, values, strict=True))
         file = SimpleUploadedFile("predictions.csv", f"AnnotationID,probability\n{rows}".encode())
         answer = self.client.post("/api/v1/submissions", {"phase": self.slug, "file": file})

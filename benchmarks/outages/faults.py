@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from benchmarks.outages.engine import Engine
 from benchmarks.outages.services import ObjectStore, Postgres
 from benchmarks.outages.site import Site, end, wait_until
 
@@ -21,8 +22,12 @@ class Stage:
     site: Site
     postgres: Postgres
     objects: ObjectStore
+    engine: Engine
     away_s: float = 30.0
     notes: list[str] = field(default_factory=list)
+    # Of the faults of the engine, which alone need them.
+    image_phase: str = ""
+    archive: bytes = b""
 
 
 Fault = Callable[[Stage], float]
@@ -37,7 +42,7 @@ def fault(name: str) -> Callable[[Fault], Fault]:
     return register
 
 
-def _failed(stage: Stage) -> int:
+def counted_attempts(stage: Stage) -> int:
     from submissions.models import Evaluation
 
     rows = Evaluation.objects.filter(submission__in=stage.site.acknowledged)
@@ -65,7 +70,7 @@ def _storage(stage: Stage, break_it: Callable[[], None], mend: Callable[[], None
     mend()
     seconds = stage.site.wait_until_done(HEALS_WITHIN_S)
     new = Incident.objects.count() - before
-    stage.notes.append(f"{new} new incidents, {_failed(stage)} attempts counted")
+    stage.notes.append(f"{new} new incidents, {counted_attempts(stage)} attempts counted")
     return seconds
 
 
@@ -88,7 +93,7 @@ def database_hung(stage: Stage) -> float:
     live = all(status == 200 for status, _ in lives)
     slowest_live = max(seconds for _, seconds in lives)
     stage.notes.append(f"pages {statuses}, slowest {slowest:.1f} s; /live 200 throughout: {live}, slowest "
-                       f"{slowest_live:.1f} s; {_failed(stage)} attempts counted")  # fmt: skip
+                       f"{slowest_live:.1f} s; {counted_attempts(stage)} attempts counted")  # fmt: skip
     assert statuses == [503], f"pages answered {statuses}"
     assert slowest < 5, f"a page took {slowest:.1f} s"
     assert live, "/live did not answer 200"
@@ -125,7 +130,7 @@ def sick_clock(stage: Stage) -> float:
     done = Evaluation.objects.filter(submission__in=site.acknowledged, status="completed")
     stage.notes.append(
         f"{done.filter(worker__startswith='host-well').count()} of {done.count()} by the healthy host; "
-        f"{_failed(stage)} attempts counted"
+        f"{counted_attempts(stage)} attempts counted"
     )
     return seconds
 

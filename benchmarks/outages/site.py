@@ -1,6 +1,7 @@
 """The site under attack: gunicorn and worker groups as subprocesses, submissions over HTTP, the count."""
 
 import contextlib
+import json
 import os
 import secrets
 import signal
@@ -60,8 +61,10 @@ class Site:
         self.web = self._popen(command, {})
         wait_until(lambda: self.get(probe)[0] == 200, 60, "the web server does not start")
 
-    def start_worker(self, host: str = "host-a", env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-        worker = self._popen([sys.executable, "manage.py", "work", "evaluations"], {"WORKER_NAME": host, **(env or {})})
+    def start_worker(
+        self, host: str = "host-a", env: dict[str, str] | None = None, cluster: str = "evaluations"
+    ) -> subprocess.Popen[bytes]:
+        worker = self._popen([sys.executable, "manage.py", "work", cluster], {"WORKER_NAME": host, **(env or {})})
         self.workers.append(worker)
         return worker
 
@@ -100,21 +103,27 @@ class Site:
         """Send a CSV; return whether the site acknowledged it."""
         from submissions.tests.factories import csv_bytes
 
+        return self._post("/api/v1/submissions", self.phase, "p.csv", csv_bytes())
+
+    def submit_image(self, phase: str, archive: bytes) -> None:
+        """Send an image. Raises RuntimeError when it is refused."""
+        if not self._post("/api/v1/submissions/docker", phase, "model.tar.gz", archive):
+            raise RuntimeError("an image was refused before the fault")
+
+    def _post(self, path: str, phase: str, name: str, data: bytes) -> bool:
         boundary = secrets.token_hex(8)
-        parts = [
-            f'--{boundary}\r\nContent-Disposition: form-data; name="phase"\r\n\r\n{self.phase}\r\n',
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="p.csv"\r\n'
-            f"Content-Type: text/csv\r\n\r\n{csv_bytes().decode()}\r\n--{boundary}--\r\n",
-        ]
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="phase"\r\n\r\n{phase}\r\n'
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            f"Content-Type: application/octet-stream\r\n\r\n"
+        )
+        body = head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
         headers = {
             "Authorization": f"Bearer {self.token}", "Content-Type": f"multipart/form-data; boundary={boundary}"
         }  # fmt: skip
-        url = f"http://127.0.0.1:{self.port}/api/v1/submissions"
-        request = urllib.request.Request(url, "".join(parts).encode(), headers)
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, headers)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                import json
-
                 self.acknowledged.append(json.loads(answer.read())["id"])
                 return True
         except OSError:  # HTTPError is one

@@ -13,18 +13,19 @@ from inference import actions
 from inference.feedback import export
 from inference.feedback.agreement import agreement
 from inference.feedback.statistics import confusion
-from inference.feedback.windows import AS_SENT, WINDOWS, windowed
+from inference.feedback.windows import WINDOWS, windowed
 from inference.models import Feedback
 from inference.slice_classes import SLICE_CLASSES
 from inference.web.access import for_holders
 from inference.web.forms import ReviewForm, SecondReadingForm
+from inference.web.picture_look import look_context
 from inference.web.review_queue import Queue, progress
 from inference.web.review_undo import kept_decision, remember_decision, undo_decision, undoable
-from lunasite.http.errors import ApiError
+from lunasite.http.errors import ApiError, come_back_later
+from lunasite.http.limits.dear_work import caller_of, one_at_a_time
 
 PAGE_SIZE = 48
 VIEW = "inference.view_feedback"
-ZOOMS = ("1", "2", "4")
 DECIDED = tuple(state for state in Feedback.State.values if state != Feedback.State.WAITING)
 PICTURE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -57,19 +58,8 @@ def review_one(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         return decided(request, queue, feedback, form.cleaned_data)
-    context = one_context(queue, feedback, form) | look_context(request) | {"undoable": undoable(request)}
+    context = one_context(queue, feedback, form) | look_context(request.GET) | {"undoable": undoable(request)}
     return render(request, "inference/review_one.html", context)
-
-
-def look_context(request: HttpRequest) -> dict[str, Any]:
-    """Return how the picture is looked at: a window of its grey levels, and how far it is zoomed in."""
-    window, zoom = request.GET.get("window", ""), request.GET.get("zoom", "")
-    return {
-        "window": window if window in WINDOWS else AS_SENT,
-        "zoom": zoom if zoom in ZOOMS else ZOOMS[0],
-        "windows": [AS_SENT, *WINDOWS],
-        "zooms": ZOOMS,
-    }
 
 
 def decided(request: HttpRequest, queue: Queue, feedback: Feedback, values: dict[str, Any]) -> HttpResponse:
@@ -163,5 +153,10 @@ def review_csv(request: HttpRequest) -> HttpResponseBase:
 @for_holders(VIEW)
 @require_safe
 def review_zip(request: HttpRequest) -> HttpResponseBase:
-    folder = export.training_folder(Feedback.objects.accepted())
+    try:
+        with one_at_a_time(caller_of(request)):
+            folder = export.training_folder(Feedback.objects.accepted())
+    except ApiError as refusal:
+        text = HttpResponse(refusal.message, status=refusal.status_code, content_type="text/plain; charset=utf-8")
+        return come_back_later(text, refusal)
     return FileResponse(folder, as_attachment=True, filename="feedback.zip", content_type="application/zip")

@@ -13,11 +13,14 @@ from rest_framework.views import APIView
 from leaderboard.api.views import FORMAT, one_of
 from leaderboard.report.content import full_report
 from leaderboard.report.export import report_csv
+from lunasite.http.limits.throttling import ExactThrottle
 from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from submissions.models import Submission
 
 
 class FullReportView(APIView):
+    throttle_classes = [ExactThrottle]
+    throttle_scope = "pages"
     content_negotiation_class = IgnoreAcceptNegotiation
 
     @extend_schema(

@@ -16,10 +16,12 @@ from rest_framework.views import APIView
 
 from leaderboard.boards import Board, board_of, shown_metrics, visible_phase
 from leaderboard.columns import RowSerializer
-from leaderboard.export import MAX_ROWS, csv_response
+from leaderboard.export import MAX_ROWS, board_csv, csv_response, remembered_board, whole_board_csv
 from leaderboard.history import history
-from leaderboard.standings import BoardRow, all_rows, count_of, page_of, team_on_board
+from leaderboard.standings import BoardRow, count_of, page_of, team_on_board
 from lunasite.http.errors import ApiError
+from lunasite.http.limits.dear_work import caller_of
+from lunasite.http.limits.throttling import ExactThrottle
 from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from submissions.models.team import team_of
 
@@ -116,6 +118,8 @@ def _number(request: Request, name: str, default: int, most: int) -> int:
 
 class PublicView(APIView):
     permission_classes = [AllowAny]
+    throttle_classes = [ExactThrottle]
+    throttle_scope = "pages"
 
 
 class BoardView(PublicView):
@@ -130,20 +134,22 @@ class BoardView(PublicView):
         """The ranks of a phase. Scores are those of the public cases until the phase ends."""
         as_csv = one_of(request, "format", ("json", "csv")) == "csv"
         board = asked_board(request)
-        rows, count = _asked_rows(request, board)
+        caller = caller_of(request)
+        if "page" not in request.query_params and "page_size" not in request.query_params:
+            if as_csv:
+                return whole_board_csv(board, caller=caller)
+            found = remembered_board("json", board, lambda rows: _found(rows, count_of(board)), caller=caller)
+            return Response(_described(board) | found)
+        size = _number(request, "page_size", 50, MAX_PAGE_ROWS)
+        page = page_of(board, _number(request, "page", 1, 10**9), team_of(request.user), size=size)
         if as_csv:
-            return csv_response(board, rows)
-        found = {"count": count, "is_small": any(row.is_small for row in rows)}
-        return Response(_described(board) | found | {"rows": RowSerializer(rows, many=True).data})
+            return csv_response(board, board_csv(board, page.rows))
+        return Response(_described(board) | _found(page.rows, page.n_entries))
 
 
-def _asked_rows(request: Request, board: Board) -> tuple[list[BoardRow], int]:
-    own = team_of(request.user)
-    if "page" not in request.query_params and "page_size" not in request.query_params:
-        return all_rows(board, own, MAX_ROWS), count_of(board)
-    size = _number(request, "page_size", 50, MAX_PAGE_ROWS)
-    page = page_of(board, _number(request, "page", 1, 10**9), own, size=size)
-    return page.rows, page.n_entries
+def _found(rows: list[BoardRow], count: int) -> dict[str, Any]:
+    written = [dict(row) for row in RowSerializer(rows, many=True).data]
+    return {"count": count, "is_small": any(row.is_small for row in rows), "rows": written}
 
 
 def _described(board: Board) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def rank_ranges_of(board: Board) -> RankRanges | None:
     if not (board.is_ranking and board.is_full and board.view.is_full("rank_ranges")):
         return None
     found = RankComparison.objects.filter(phase=board.phase, split=board.split).first()
-    state = _state_of_standings(board.phase, board.split)
+    # Where ranges are shown, nothing is hidden by a ladder: the board's rows are those of the split.
+    state = [board.summary.newest, board.summary.n_ranked]
     if found is None or found.standings != state:
         if state[1] > 1:
             _ask_a_worker(board.phase, board.split)

@@ -6,12 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 
 from leaderboard.boards import Board
 from leaderboard.models import SHOWN, BoardEntry, Standing
 from leaderboard.ranking import LIGHT, ranked
-from submissions.models import Split
+from submissions.models import Evaluation, Split
 
 # The ranks that get a medal once a phase has ended.
 MEDALS = {1: "gold", 2: "silver", 3: "bronze"}
@@ -30,19 +30,29 @@ def facts_of_teams(board: Board, teams: Collection[int]) -> dict[tuple[int, bool
 
     All scored entries count, also those whose score the ladder does not show: that an entry was scored tells no score.
     """
-    split = str(Split.PUBLIC) if board.split == SHOWN else board.split
-    entries = BoardEntry.objects.filter(
-        phase=board.phase, split=split, metric=board.phase.ranking_metric, team__in=teams
-    )
-    counted = entries.values("team", "is_baseline").annotate(n=Count("pk"), last=Max("submitted_at")).order_by()
+    rows = _entries(board).filter(team__in=teams).order_by().values("team", "is_baseline")
+    counted = rows.annotate(n=Count("pk"), last=Max("submitted_at"))
     return {(row["team"], row["is_baseline"]): TeamFacts(row["n"], row["last"]) for row in counted}
+
+
+def with_facts(board: Board, rows: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
+    """Read the same beside the evaluations, in their query, as `n_entries` and `last_at`."""
+    of_team = {"team": OuterRef("submission__team"), "is_baseline": OuterRef("submission__is_baseline")}
+    entries = _entries(board).filter(**of_team).order_by().values("team")
+    return rows.annotate(
+        n_entries=Subquery(entries.annotate(n=Count("pk")).values("n")),
+        last_at=Subquery(entries.annotate(at=Max("submitted_at")).values("at")),
+    )
+
+
+def _entries(board: Board) -> QuerySet[BoardEntry]:
+    split = str(Split.PUBLIC) if board.split == SHOWN else board.split
+    return BoardEntry.objects.filter(phase=board.phase, split=split, metric=board.phase.ranking_metric)
 
 
 def last_change(board: Board) -> datetime | None:
     """Return when the newest of the entries that rank was sent, None on an empty board."""
-    standings = Standing.objects.filter(phase=board.phase, split=board.rows_split)
-    newest: datetime | None = standings.aggregate(at=Max("submitted_at"))["at"]
-    return newest
+    return board.summary.last_at
 
 
 def is_final(board: Board) -> bool:

@@ -12,12 +12,14 @@ from django.views.decorators.http import require_GET
 
 from leaderboard.report.content import full_report
 from leaderboard.report.page import page_parts, split_of
-from lunasite.http.errors import ApiError, busy_page
+from lunasite.http.limits.dear_work import dear_page, paced
 from submissions.models import Submission
 
 
 @login_required
 @require_GET
+@paced
+@dear_page
 def report_page(request: HttpRequest, pk: Any) -> HttpResponse:
     """Show everything that may be known of a submission, on a page that prints on one A4."""
     rows = Submission.objects.visible_to(request.user).select_related(
@@ -25,10 +27,7 @@ def report_page(request: HttpRequest, pk: Any) -> HttpResponse:
     )
     submission = get_object_or_404(rows.prefetch_related("evaluations"), pk=pk)
     now, phase = timezone.now(), submission.phase
-    try:
-        report = full_report(submission, request.user)
-    except ApiError as busy:
-        return busy_page(request, busy)
+    report = full_report(submission, request.user)
     view = phase.view_of(request.user, now)
     context = {
         "submission": submission,

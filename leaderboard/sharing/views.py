@@ -14,11 +14,13 @@ from leaderboard.sharing.badge import badge_of
 from leaderboard.sharing.boards import kept_for_a_while, open_board
 from leaderboard.sharing.citation import citation_cff
 from leaderboard.standings import page_of, team_on_board
+from lunasite.http.limits.dear_work import paced_without_session
 
 EMBEDDED_ROWS = 10
 
 
 @require_safe
+@paced_without_session
 @xframe_options_exempt
 @csp_replace({"frame-ancestors": ["*"], "form-action": ["'none'"], "connect-src": ["'none'"]})  # type: ignore[arg-type]
 def embed(request: HttpRequest, slug: str) -> HttpResponse:
@@ -30,6 +32,7 @@ def embed(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
+@paced_without_session
 @csp_replace({"default-src": ["'none'"], "script-src": ["'none'"], "style-src": ["'none'"], "img-src": ["'none'"]})  # type: ignore[arg-type]
 def badge(request: HttpRequest, slug: str, team: str) -> HttpResponse:
     """Draw a team's rank as an SVG. team: number or name of a team on the board."""
@@ -42,6 +45,7 @@ def badge(request: HttpRequest, slug: str, team: str) -> HttpResponse:
 
 
 @require_safe
+@paced_without_session
 def citation(request: HttpRequest, slug: str) -> HttpResponse:
     """Return the CITATION.cff of a phase's final board; 404 before the end, when there is nothing final to cite."""
     board = open_board(slug)

@@ -49,6 +49,14 @@ def test_entries_stand_between_the_axes_by_time_and_score():
     assert (chart.width, chart.height, chart.left, chart.right, chart.bottom) == (640, 240, 56, 624, 212)
 
 
+def test_the_interval_of_an_entry_is_drawn_to_its_ends_and_none_where_there_is_none():
+    first, second = moments((0.5, 0.5), (0.9, 0.9))
+    chart = history_chart([replace(first, low=0.2, high=0.6), second])
+    # 0.2 and 0.9 have 8 % of their distance below and above, then round values around: 0 at y = 212, 1 at y = 12.
+    assert chart.whiskers == [pytest.approx((56, 92, 172))]
+    assert [text for _, text in chart.y_labels] == ["0", "0.5", "1"]
+
+
 def test_equal_scores_lie_in_the_middle():
     chart = history_chart(moments((0.5, 0.5), (0.5, 0.5)))
     assert [y for _, y in chart.dots] == pytest.approx([112, 112])

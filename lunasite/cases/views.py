@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
+from io import BytesIO
 from math import prod
 from typing import Any
 
@@ -16,8 +17,12 @@ from django.views.decorators.http import require_safe
 from inference.ct.planes import WINDOWS, Planes, as_png, grey
 from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.picture import read_picture
+from inference.feedback.windows import WINDOWS as GREY_WINDOWS
+from inference.feedback.windows import windowed
+from inference.web.picture_look import look_context
 from lunasite.cases.looking import Look
-from lunasite.cases.volume_cache import mapped_volume
+from lunasite.cases.volume_cache import is_at_hand, mapped_volume
+from lunasite.http.limits.dear_work import caller_of, count_call, dear_page, one_at_a_time, paced
 from submissions.datasets.case_access import cases_visible_to, points_shown
 from submissions.models import Case, Phase, Split
 from submissions.presenters.score_table import truth_text
@@ -43,6 +48,8 @@ def _phase_and_case(request: HttpRequest, slug: str, public_id: str) -> tuple[Ph
 
 
 @require_safe
+@paced
+@dear_page
 def case_page(request: HttpRequest, slug: str, public_id: str) -> HttpResponse:
     """Show a case: its picture or a slice of its volume, with links to the next; and the viewer, where there is one."""
     phase, case = _phase_and_case(request, slug, public_id)
@@ -55,7 +62,8 @@ def case_page(request: HttpRequest, slug: str, public_id: str) -> HttpResponse:
         "neighbour_query": replace(Look.of(request.GET), index=None).query,
     }
     try:
-        context |= volume_context(case, request.GET) if _is_volume(case) else {"is_picture": True}
+        bring_to_hand(request, case)
+        context |= volume_context(case, request.GET) if _is_volume(case) else picture_context(request.GET)
     except FAULTS:
         return render(request, "cases/case.html", context | {"is_away": True}, status=503)
     return render(request, "cases/case.html", context)
@@ -105,18 +113,34 @@ def _steps(look: Look, count: int) -> list[tuple[str, str]]:
 
 
 @require_safe
+@paced
+@dear_page
 def case_slice(request: HttpRequest, slug: str, public_id: str) -> HttpResponse:
     """Send one slice as PNG, in its own voxels; of a case that is a picture, the picture."""
     _, case = _phase_and_case(request, slug, public_id)
     look = Look.of(request.GET)
-    etag = f'"{sha256(f"{case.image} {case.pk} {look.query}".encode()).hexdigest()[:32]}"'
+    named = request.GET.get("window", "")[:40]  # of a picture, none is another than the usual one of a volume
+    etag = f'"{sha256(f"{case.image} {case.pk} {look.query} {named}".encode()).hexdigest()[:32]}"'
     if request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304, headers={**PICTURE_HEADERS, "ETag": etag})
     try:
-        png = slice_png(case, look) if _is_volume(case) else _picture_png(case)
+        bring_to_hand(request, case)
+        png = slice_png(case, look) if _is_volume(case) else _picture_png(case, request.GET.get("window", ""))
     except FAULTS:
         return HttpResponse("The image cannot be read at the moment; try again later.", status=503)
     return HttpResponse(png, content_type="image/png", headers={**PICTURE_HEADERS, "ETag": etag})
+
+
+def bring_to_hand(request: HttpRequest, case: Case) -> None:
+    """Decode a case's volume unless it lies decoded; a caller decodes one at a time. Raises ApiError(429), FAULTS."""
+    if _is_volume(case) and not is_at_hand(case.image):
+        with one_at_a_time(caller_of(request)):
+            mapped_volume(case.image)
+
+
+def picture_context(query: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the picture of a case needs: no slices, but windows of its grey levels and zoom."""
+    return {"is_picture": True, "keep": "", **look_context(query)}
 
 
 def slice_png(case: Case, look: Look) -> bytes:
@@ -128,19 +152,24 @@ def slice_png(case: Case, look: Look) -> bytes:
     return as_png(grey(planes.cut(volume.voxels, look.plane, look.index), look.level, look.width))
 
 
-def _picture_png(case: Case) -> bytes:
-    """Return the picture re-encoded: its pixels alone, whatever else the file holds."""
+def _picture_png(case: Case, window: str) -> bytes:
+    """Return the picture re-encoded: its pixels alone, whatever else the file holds. window: by its name, if any."""
     with on_this_machine(case.image, "datasets") as file:
-        return read_picture(file).as_png()
+        png = read_picture(file).as_png()
+    return windowed(BytesIO(png), window) if window in GREY_WINDOWS else png
 
 
 @require_safe
+@paced
+@dear_page
 def case_volume(request: HttpRequest, slug: str, public_id: str) -> HttpResponseBase:
     """Send the volume for the viewer, as containers get it: its header names the geometry alone."""
     _, case = _phase_and_case(request, slug, public_id)
     if not _is_volume(case):
         raise Http404
+    count_call("dear", caller_of(request))
     response = StreamingHttpResponse(image_pieces(case.image), content_type="application/octet-stream")
+    response.may_change_threads = True  # type: ignore[attr-defined]  no thread waits for a slow client
     response["Content-Disposition"] = 'attachment; filename="scan.mha"'
     for name, value in PICTURE_HEADERS.items():
         response[name] = value

@@ -48,6 +48,21 @@ def mapped_volume(key: str) -> MappedVolume:
     return _decoded(key)
 
 
+def is_at_hand(key: str) -> bool:
+    """Return whether the volume lies decoded on this machine. Raises InvalidImageFile, StorageError, OSError."""
+    if _voxels_path(key).with_suffix(".npz").is_file():
+        return True
+    local = store("datasets").local_path(key)
+    if local is None:
+        return False
+    with open_scan(local) as scan:
+        return not scan.header.is_compressed
+
+
+def _voxels_path(key: str) -> Path:
+    return folder() / f"{sha256(key.encode()).hexdigest()[:32]}.npy"
+
+
 def _mapped_in_place(path: Path, scan: ScanFile) -> NDArray[np.generic]:
     shape, dtype = scan.grid.shape_zyx, scan.header.dtype
     return np.memmap(path, dtype=dtype, mode="r", offset=scan.data_start_bytes, shape=shape)
@@ -55,7 +70,7 @@ def _mapped_in_place(path: Path, scan: ScanFile) -> NDArray[np.generic]:
 
 def _decoded(key: str) -> MappedVolume:
     """Return the decoded volume from the cache, where the first to ask for it puts it."""
-    voxels_path = folder() / f"{sha256(key.encode()).hexdigest()[:32]}.npy"
+    voxels_path = _voxels_path(key)
     grid_path = voxels_path.with_suffix(".npz")
     if not grid_path.is_file():
         with _one_at_a_time(voxels_path):

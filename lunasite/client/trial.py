@@ -16,6 +16,7 @@ from lunasite.client.driver_archive import driver_archive
 from lunasite.client.made_up import MadeUpCase, made_up_cases
 from lunasite.client.runner_zip import runner_zip
 from lunasite.http.errors import ApiError
+from lunasite.http.limits.throttling import ExactThrottle
 from lunasite.http.negotiation import IgnoreAcceptNegotiation
 from submissions.failures import FAILURES
 from submissions.models import Case, Phase
@@ -36,6 +37,8 @@ PARAMETERS = [
 class PhaseView(APIView):
     """A view below a phase that takes images; signed in."""
 
+    throttle_classes = [ExactThrottle]
+    throttle_scope = "pages"
     content_negotiation_class = IgnoreAcceptNegotiation
 
     def phase(self, slug: str) -> Phase:
@@ -62,7 +65,10 @@ class TrialView(PhaseView):
                 "slugs": phase.batch_slugs,
                 "writable_folders": checked_folders(requested.get("writable_folders", "")),
                 **handed_out(phase),
-                "failures": {code: {"stage": item.stage, "sentence": item.sentence} for code, item in FAILURES.items()},
+                "failures": {
+                    code: {"stage": item.stage, "sentence": item.sentence, "happened": item.happened}
+                    for code, item in FAILURES.items()
+                },
                 **programs(request._request),
             }
         )
@@ -133,7 +139,9 @@ class TrialImageView(PhaseView):
         if number >= len(images):
             raise Http404
         suffix = _suffix(images[number])
-        return _as_file(StreamingHttpResponse(image_pieces(images[number])), f"{number}{suffix}", suffix)
+        response = StreamingHttpResponse(image_pieces(images[number]))
+        response.may_change_threads = True  # type: ignore[attr-defined]  no thread waits for a slow client
+        return _as_file(response, f"{number}{suffix}", suffix)
 
     def _made_up(self, phase: Phase, number: int) -> Any:
         case = next((case for case in made_up_cases(phase.kind) if case.number == number), None)

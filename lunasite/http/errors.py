@@ -100,6 +100,10 @@ def _known(error: Exception) -> Exception:
     if isinstance(error, exceptions.NotAuthenticated):
         error.detail = exceptions.ErrorDetail(f"Nobody is signed in. {REMEDY}", "not_authenticated")
         return error
+    if isinstance(error, exceptions.Throttled):
+        sentence = f"You ask more often than this address allows; try again in {math.ceil(error.wait or 1)} s."
+        error.detail = exceptions.ErrorDetail(sentence, "throttled")
+        return error
     if isinstance(error, RequestDataTooBig):
         return ApiError(413, "FILE_TOO_LARGE", "The request is larger than this site takes; send a smaller file.")
     if isinstance(error, TooManyFilesSent | TooManyFieldsSent):
@@ -181,7 +185,11 @@ def lockout_response(request: HttpRequest, credentials: Any = None, *args: Any, 
 
 def busy_page(request: HttpRequest, error: ApiError) -> HttpResponse:
     """Return the page for a 429 with its sentence and Retry-After."""
-    answer = render(request, "429.html", {"message": error.message}, status=429)
+    return come_back_later(render(request, "429.html", {"message": error.message}, status=429), error)
+
+
+def come_back_later(answer: HttpResponse, error: ApiError) -> HttpResponse:
+    """Return the answer with the error's Retry-After."""
     answer["Retry-After"] = str(max(1, math.ceil(error.wait or 1)))
     return answer
 

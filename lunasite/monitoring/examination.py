@@ -130,7 +130,11 @@ def public_endpoint(server: StorageAddress) -> Iterator[Finding]:
     try:
         answer = PoolManager(timeout=Timeout(5)).request("OPTIONS", url, headers=ask, retries=False)
     except HTTPError as error:
-        yield Finding("storage for browsers", False, f"{server.url}: {type(error).__name__}", remedy)
+        detail = f"{server.url}: {type(error).__name__}"
+        if server.is_loopback:
+            # In a container this name is the container itself, and says nothing of the browsers on the machine.
+            detail += ", seen from here; where browsers run on this machine, it may be right for them"
+        yield Finding("storage for browsers", False, detail, remedy, is_fatal=not server.is_loopback)
         return
     allowed = answer.headers.get("Access-Control-Allow-Origin", "")
     is_ok = allowed in ("*", settings.SITE_URL)

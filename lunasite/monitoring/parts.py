@@ -23,8 +23,9 @@ from django.utils import timezone
 from inference.model_service import engine
 from inference.networks.answers import ServiceStatus
 from lunasite.http.client_address import has_unexpected_proxy
-from submissions.actions.queue import DOCKER_CLUSTER
+from submissions.actions.queue import DOCKER_CLUSTER, messages_waiting
 from submissions.models import Evaluation, Worker
+from submissions.queues import ERRANDS_CLUSTER
 
 log = structlog.get_logger(__name__)
 
@@ -117,6 +118,15 @@ def queue() -> Part:
     return Part(True, f"{alive} worker{'s' * (alive != 1)}, {waiting} waiting")
 
 
+def errands() -> Part:
+    """Check that a worker sends mails and webhooks and imports datasets."""
+    if Worker.objects.alive(timezone.now()).filter(cluster=ERRANDS_CLUSTER).exists():
+        return Part(True, "answers")
+    waiting = messages_waiting(ERRANDS_CLUSTER)
+    told = f"no worker for mails, webhooks and imports, {waiting} waiting; start one with `manage.py work errands`"
+    return Part(waiting == 0, told)
+
+
 def evaluation_engine() -> Part:
     """Check the workers, since only they have an engine; a site without an engine accepts only CSVs."""
     container_workers = Worker.objects.alive(timezone.now()).filter(cluster=DOCKER_CLUSTER)
@@ -159,6 +169,7 @@ CHECKS: dict[str, Callable[[], Part]] = {
     "storage": storage,
     "cache": cache_answers,
     "queue": queue,
+    "errands": errands,
     "engine": evaluation_engine,
     "models": models,
     "mail": confirmed_addresses,

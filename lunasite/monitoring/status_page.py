@@ -18,12 +18,25 @@ from django.views.decorators.http import require_safe
 
 from inference.model_service import engine
 from lunasite.monitoring.parts import ESSENTIAL, Part, can_serve, check_parts
-from submissions.actions.queue import CLUSTERS
+from submissions.actions.queue import CLUSTERS, messages_taken, messages_waiting
 from submissions.models import Evaluation, Worker
+from submissions.queues import ERRANDS_CLUSTER
 
 # The checks ask the database, the object store and the model process: one round serves all readers of so long.
 KEEP_S = 5.0
-TITLES = {"csv": "Predictions (CSV)", "docker": "Docker images"}
+TITLES = {"csv": "Predictions (CSV)", "docker": "Docker images", ERRANDS_CLUSTER: "Mails, webhooks, imports"}
+# What people call each part of `check_parts`, and what it is for.
+FOR_PEOPLE = {
+    "database": ("Database", "pages, accounts, entries and scores"),
+    "static files": ("Styles and scripts", "how the pages look"),
+    "storage": ("File storage", "what teams send, and the images of datasets"),
+    "cache": ("Cache", "limits on the number of requests"),
+    "queue": ("Scoring", "the workers that score what was sent"),
+    "engine": ("Running images", "the workers that run Docker images"),
+    "models": ("The site's own models", "the page Models and its API"),
+    "mail": ("Mail", "confirmed addresses, news and reminders"),
+    "proxy": ("Proxy", "from whose address a request comes"),
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,10 @@ class SiteStatus:
         if not can_serve(self.parts):
             return "down"
         return "ok" if all(part.is_ok for part in self.parts.values()) else "degraded"
+
+    def for_people(self) -> list[tuple[str, str, Part]]:
+        """Return each part with its name and what it is for."""
+        return [(*FOR_PEOPLE[name], part) for name, part in self.parts.items()]
 
     def as_dict(self) -> dict[str, Any]:
         parts = {name: asdict(part) | {"essential": name in ESSENTIAL} for name, part in self.parts.items()}
@@ -119,6 +136,8 @@ def queues() -> Iterator[QueueState]:
         row = rows.get(kind) or {"waiting": 0, "running": 0, "oldest": None}
         wait = max(0, int((now - row["oldest"]).total_seconds())) if row["oldest"] else None
         yield QueueState(cluster, TITLES[kind], alive.get(cluster, 0), row["waiting"], row["running"], wait)
+    errands = messages_waiting(ERRANDS_CLUSTER), messages_taken(ERRANDS_CLUSTER)
+    yield QueueState(ERRANDS_CLUSTER, TITLES[ERRANDS_CLUSTER], alive.get(ERRANDS_CLUSTER, 0), *errands, None)
 
 
 def models() -> list[dict[str, str]]:

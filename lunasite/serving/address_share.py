@@ -10,7 +10,7 @@ from lunasite.serving.connection import ClientConnection, ConnectionStage
 MOST_OF_ONE_ADDRESS = 256
 MOST = 2000
 UNKNOWN_BYTES = 512 * 2**20  # of unfinished bodies from unknown senders of one address
-IN_A_THREAD = {ConnectionStage.READY, ConnectionStage.UNSURE}
+IN_A_THREAD = {ConnectionStage.READY, ConnectionStage.UNSURE, ConnectionStage.RESUMING}
 
 
 class AddressShare:

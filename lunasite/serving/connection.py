@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from http import HTTPStatus
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Protocol
 
 import h11
 
@@ -39,6 +39,8 @@ class ConnectionStage(enum.Enum):
     READY = "a thread: its request is whole, or is refused by its head alone"
     MALFORMED = "an error, then its end"
     FLUSHING = "the client to take what is left of the answer"
+    PAUSED = "the client to take some of the answer, of which more is to come"
+    RESUMING = "a thread: the client has taken enough of its answer for more"
     DRAINING = "the rest of a refused body to arrive, to be thrown away"
     CLOSED = "nothing"
 
@@ -48,6 +50,12 @@ class Sender(NamedTuple):
 
     body_limit: int
     is_known: bool
+
+
+class Rest(Protocol):
+    """The part of an answer that is still to be made."""
+
+    def close(self) -> None: ...
 
 
 class ClientConnection:
@@ -69,6 +77,7 @@ class ClientConnection:
         self._idle_s = idle_s
         self._streams = streams
         self._stream: StreamedBody | None = None
+        self.rest: Rest | None = None
         self._outgoing = bytearray()
         self._begin(new_http())
         self._head_until = time.monotonic() + HEAD_SECONDS
@@ -236,6 +245,18 @@ class ClientConnection:
             if pace.is_too_slow(time.monotonic()):
                 raise TimeoutError("the client does not take its answer")
 
+    @property
+    def is_full(self) -> bool:
+        """Return whether the client has so much of its answer to take that no more is made now."""
+        return len(self._outgoing) > MOST_OUTGOING
+
+    def pause(self, rest: Rest) -> None:
+        """Let the client take what there is of its answer, without a thread; `rest` goes on after that."""
+        self._end_stream()
+        self.rest = rest
+        self.pace = Pace(time.monotonic())
+        self.stage = ConnectionStage.PAUSED
+
     def _push(self) -> int:
         """Send what the client accepts at once; return the number of bytes."""
         sent = 0
@@ -284,6 +305,17 @@ class ClientConnection:
             return self.stage
         return self.stage if self._outgoing else self.answered()
 
+    def take(self) -> ConnectionStage:
+        """Send more of what there is of a paused answer; return the new stage."""
+        try:
+            self.pace.moved += self._push()
+        except OSError:
+            self.stage = ConnectionStage.CLOSED
+            return self.stage
+        if len(self._outgoing) <= MOST_OUTGOING // 4:
+            self.stage = ConnectionStage.RESUMING
+        return self.stage
+
     def drain(self) -> ConnectionStage:
         """Discard the bytes of a refused body that have arrived; return the new stage."""
         self._rest.take()
@@ -301,6 +333,9 @@ class ClientConnection:
 
     def close(self) -> None:
         self.stage = ConnectionStage.CLOSED
+        if self.rest:
+            self.rest.close()
+            self.rest = None
         self._end_stream()
         self.body.close()
         self.socket.close()

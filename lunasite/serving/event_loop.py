@@ -1,7 +1,8 @@
 """The web process: one event loop holds all connections that wait for their clients; threads answer whole requests.
 
 A request gets a thread only when all of it has arrived (or when its head decides the answer). So a client that sends
-nothing, sends its head or body slowly, or is still sending a refused body costs a few kilobytes and no thread.
+nothing, sends its head or body slowly, or is still sending a refused body costs a few kilobytes and no thread. A file
+that the client takes slowly costs a megabyte and no thread: what follows is read when the client has room for it.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from http import HTTPStatus
 
 from lunasite.serving.address_share import IN_A_THREAD, AddressShare
 from lunasite.serving.connection import ClientConnection, ConnectionStage, Sender
-from lunasite.serving.exchange import Application, Environ, answer, environ_of
+from lunasite.serving.exchange import Application, Environ, answer, environ_of, resume
 
 log = logging.getLogger("lunasite.serving")
 NO_LIMIT = 1 << 62
 NEXT_REQUEST_MS = 2  # how long a thread waits for a connection's next request if no other request waits for a thread
 SWEEP_S = 0.5
+TO_BE_TAKEN = {ConnectionStage.FLUSHING, ConnectionStage.PAUSED}
 GIVE_WAY_S = 0.001
 
 
@@ -155,7 +157,7 @@ class EventLoop:
         elif stage is ConnectionStage.CLOSED or (self._is_stopping and connection.is_idle):
             self._end(connection)
         else:
-            wanted = selectors.EVENT_WRITE if stage is ConnectionStage.FLUSHING else selectors.EVENT_READ
+            wanted = selectors.EVENT_WRITE if stage in TO_BE_TAKEN else selectors.EVENT_READ
             self._selector.register(connection.socket, wanted, lambda: self._go_on(connection))
             self._waiting.add(connection)
 
@@ -167,6 +169,7 @@ class EventLoop:
         steps = {
             ConnectionStage.WAITING: connection.receive,
             ConnectionStage.FLUSHING: connection.flush,
+            ConnectionStage.PAUSED: connection.take,
             ConnectionStage.DRAINING: connection.drain,
         }
         try:
@@ -249,9 +252,14 @@ class EventLoop:
         self._give_back(connection)
 
     def _answer_one(self, connection: ClientConnection) -> ConnectionStage:
-        """Answer a request; if the client's next request follows at once, it stays in this thread."""
-        self.answered += 1
-        answer(connection, self._application, self._server(), closes=self._is_stopping)
+        """Answer a request, or more of it; if the client's next request follows at once, it stays in this thread."""
+        if connection.stage is ConnectionStage.RESUMING:
+            is_done = resume(connection)
+        else:
+            self.answered += 1
+            is_done = answer(connection, self._application, self._server(), closes=self._is_stopping)
+        if not is_done:
+            return connection.stage
         stage = connection.answered()
         while stage is ConnectionStage.WAITING and not self._others_wait() and _has_bytes(connection.socket):
             stage = connection.receive()

@@ -24,29 +24,80 @@ OF_ONE_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
-def answer(connection: ClientConnection, application: Application, server: tuple[str, int], *, closes: bool) -> None:
-    """Answer the request that `connection` holds. Raises OSError when the client is gone or too slow.
+class Parts:
+    """The parts of an answer, sent one after the other. Raises OSError when the client is gone or too slow.
+
+    An answer that may change threads is paused when the client has much to take: files are, what reads the database is
+    not. A file is known by PEP 3333's wrapper, any other answer by its attribute `may_change_threads`.
+    """
+
+    def __init__(self, connection: ClientConnection, reply: Reply, parts: Iterable[bytes]) -> None:
+        self._connection, self._reply, self._parts = connection, reply, parts
+        self._left = iter(parts)
+        self._may_pause = isinstance(parts, FileWrapper) or bool(getattr(parts, "may_change_threads", False))
+        reply.waits = not self._may_pause
+
+    def send(self) -> bool:
+        """Send parts until the last one or until the answer is paused; return whether it was the last."""
+        is_done = True
+        try:
+            for part in self._left:
+                self._reply.write(part)
+                if self._may_pause and self._connection.is_full:
+                    is_done = False
+                    self._connection.pause(self)
+                    return False
+            self._reply.end()
+        except OSError:
+            raise
+        except Exception:
+            log.exception("the application failed")
+            _fail(self._connection, self._reply)
+        finally:
+            if is_done:
+                self.close()
+        return True
+
+    def close(self) -> None:
+        """Let go of what the answer reads from; a failure of that must not end the event loop."""
+        try:
+            if hasattr(self._parts, "close"):
+                self._parts.close()
+        except Exception:
+            log.exception("an answer could not be closed")
+
+
+def answer(connection: ClientConnection, application: Application, server: tuple[str, int], *, closes: bool) -> bool:
+    """Answer the request that `connection` holds; return False where the answer is paused. Raises OSError.
 
     closes: whether this is the connection's last answer.
     """
     reply = Reply(connection, closes=closes)
     try:
         parts = application(environ_of(connection, server), reply.start)
-        try:
-            for part in parts:
-                reply.write(part)
-            reply.end()
-        finally:
-            if hasattr(parts, "close"):
-                parts.close()
     except OSError:
         raise
     except Exception:
         log.exception("the application failed")
-        if reply.has_begun:
-            raise ConnectionAbortedError("the answer cannot be ended") from None
-        connection.keeps_alive = False
-        connection.send(FAILED)
+        _fail(connection, reply)
+        return True
+    return Parts(connection, reply, parts).send()
+
+
+def resume(connection: ClientConnection) -> bool:
+    """Go on with a paused answer; return False where it is paused again. Raises OSError."""
+    rest, connection.rest = connection.rest, None
+    if not isinstance(rest, Parts):
+        raise ValueError("nothing is paused")
+    return rest.send()
+
+
+def _fail(connection: ClientConnection, reply: Reply) -> None:
+    """Answer 500 after a failure of the application; raises ConnectionAbortedError where the answer has begun."""
+    if reply.has_begun:
+        raise ConnectionAbortedError("the answer cannot be ended") from None
+    connection.keeps_alive = False
+    connection.send(FAILED)
 
 
 def environ_of(connection: ClientConnection, server: tuple[str, int]) -> Environ:
@@ -104,6 +155,7 @@ class Reply:
         request = connection.request
         self._has_no_body = request is not None and request.method == b"HEAD"
         self.has_begun = False
+        self.waits = True  # for a client that has much to take
 
     def start(self, status: str, headers: list[tuple[str, str]], error: Any = None) -> Callable[[bytes], None]:
         """Set the head, as `start_response` of PEP 3333."""
@@ -129,13 +181,13 @@ class Reply:
         if part:
             head = self._begin()
             data = b"" if self._has_no_body else self._encoded(h11.Data(data=part))
-            self._connection.send(head + data, may_wait=True)
+            self._connection.send(head + data, may_wait=self.waits)
 
     def end(self) -> None:
         """Send the end of the answer."""
         http = self._connection.http
         head = self._begin()
-        self._connection.send(head + self._encoded(h11.EndOfMessage()), may_wait=True)
+        self._connection.send(head + self._encoded(h11.EndOfMessage()), may_wait=self.waits)
         self._connection.keeps_alive = http.our_state is h11.DONE and self._connection.is_whole
 
     def _begin(self) -> bytes:

@@ -31,7 +31,7 @@ def digest_of(contents: Contents) -> str:
 
 def kit_file(phase: Phase, contents: Contents, digest: str) -> Path:
     """Return the zip on this machine's disk; the first to ask for it writes it. Raises StorageError."""
-    path = folder() / f"{phase.pk}-{digest[:32]}.zip"
+    path = kit_path(phase, digest)
     if path.is_file():
         return path
     with (folder() / f"{phase.pk}.lock").open("w") as lock:
@@ -41,6 +41,10 @@ def kit_file(phase: Phase, contents: Contents, digest: str) -> Path:
                 earlier.unlink(missing_ok=True)
             _write(path, contents, phase.slug)
     return path
+
+
+def kit_path(phase: Phase, digest: str) -> Path:
+    return folder() / f"{phase.pk}-{digest[:32]}.zip"
 
 
 def folder() -> Path:

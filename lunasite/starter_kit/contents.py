@@ -126,6 +126,7 @@ def _readme(phase: Phase, *, cases: list[dict[str, Any]], has_examples: bool) ->
         "metric": METRICS[phase.ranking_metric],
         "contracts": [contract.name for contract in contracts_for(phase.kind)] if has_examples else [],
         "has_cases": bool(cases),
+        "has_model": phase.kind.name == EXAMPLE_KIND,
         "is_made_up": bool(cases) and not trial_cases(phase.dataset),
         "has_samples": phase.dataset.sample_cases().exists(),
         "sentences": phase.kind.csv_sentences(),

@@ -5,21 +5,26 @@ A new address is walked at once: the walk takes the addresses from the matrix of
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import zipfile
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from leaderboard.writing import recompute_standings
 from lunasite.tests.test_routes import MATRIX, address
 from submissions.accounts.tokens import create_token
-from submissions.models import Evaluation, Phase, Submission
+from submissions.models import Delivery, Evaluation, Message, Phase, Submission, Webhook
 from submissions.models.team import team_of
+from submissions.notices.evaluations import tell_of_evaluation
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
 
 pytestmark = pytest.mark.django_db
@@ -226,10 +231,18 @@ def answers(world: World, who: str) -> dict[str, str]:
                 for method in {row.method, "get"}:
                     for headers in ({}, {"HX-Request": "true"}) if name in HTMX else ({},):
                         response = getattr(client, method)(place, headers=headers)
-                        body = b"".join(response) if response.streaming else response.content
                         shown_headers = " ".join(f"{key}: {value}" for key, value in response.headers.items())
-                        found[f"{method} {place} {headers}"] = f"{shown_headers}\n{body.decode(errors='replace')}"
+                        found[f"{method} {place} {headers}"] = f"{shown_headers}\n{text_of(response)}"
     return found
+
+
+def text_of(response: Any) -> str:
+    """Return the body of an answer; of an archive, its files: compressed, no number would be found."""
+    body = b"".join(response) if response.streaming else response.content
+    if zipfile.is_zipfile(io.BytesIO(body)):
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            body = b"\n".join(archive.read(name) for name in archive.namelist())
+    return body.decode(errors="replace")
 
 
 @pytest.fixture
@@ -246,6 +259,26 @@ def test_before_the_end_no_address_tells_a_number_that_is_not_on_the_list(world,
     assert told == {}
     assert len(read) > 150
     assert [found_in(f"{message.subject} {message.body}", secrets) for message in mail.outbox] == []
+
+
+def test_no_message_mail_or_webhook_tells_a_number_that_is_not_on_the_list(world):
+    Webhook.objects.create(user=world.own, url="https://example.org/", kinds=["scored", "failed"])
+    get_user_model().objects.update(email="own@example.org")
+    for evaluation in Evaluation.objects.filter(status__in=("completed", "failed")):
+        tell_of_evaluation(evaluation.pk)
+    told = [message.text for message in Message.objects.all()]
+    told += [row.body for row in Delivery.objects.all()]
+    told += [str(row.task["args"]) for row in OrmQ.objects.all()]
+    assert len(told) > 10
+    assert [found_in(text, world.secrets()) for text in told if found_in(text, world.secrets())] == []
+
+
+def test_what_a_person_takes_along_is_read_whole(world):
+    """Compressed, an export would hold no number that could be found."""
+    read = answers(world, "own")
+    exported = next(text for place, text in read.items() if place.startswith("post /account/data/export/"))
+    assert '"submission_type"' in exported
+    assert str(SHOWN) in exported
 
 
 def test_the_search_would_find_each_number(world):

@@ -162,12 +162,15 @@ MATRIX: dict[str, Row] = {
     "organise_challenge_edit": own_challenge("post", BAD),
     "organise_challenge_publish": own_challenge("post", LOGIN),
     "organise_challenge_people": own_challenge("post", LOGIN),
+    "organise_challenge_request": own_challenge("post", GONE),
     "organise_phase_new": own_challenge("post", BAD),
     "organise_phase": own_challenge("post", BAD),
     "organise_phase_end": own_challenge("post", LOGIN),
     "organise_phase_preview": own_challenge("get", OK),
     "dataset_import_new": organise("post", BAD),
     "organise_dataset": Row("get", LOGIN, GONE, GONE, GONE, OK, GONE, GONE, OK, OK),  # view_dataset, and of this phase
+    # Nobody's, and the phase's own organiser organises every phase over it; an operator publishes nothing.
+    "organise_dataset_publish": Row("post", LOGIN, GONE, GONE, GONE, LOGIN, GONE, GONE, GONE, LOGIN),
     "dataset_import": organise("get", GONE),
     "dataset_import_progress": organise("get", GONE),
     "dataset_import_again": organise("post", GONE),
@@ -301,7 +304,11 @@ def names_of(patterns: list[Any]) -> set[str]:
 
 @pytest.fixture
 def world(db):
-    """One submission of the own team in an open phase, and a resumable upload."""
+    return make_world()
+
+
+def make_world() -> dict[str, Any]:
+    """Write one submission of the own team in an open phase, and a resumable upload; return what addresses name."""
     own, other = make_member("own"), make_member("other")
     phase, another = make_phase(slug="p"), make_phase(slug="another")
     submission = evaluated(user=own, phase=phase)

@@ -31,6 +31,15 @@ def test_that_hangs_with_the_interpreter_locked():
 
 def test_after(): pass
 """
+WRITES = """
+folders = []
+
+def test_that_writes(tmp_path):
+    (tmp_path / "image.tar").write_bytes(bytes(1000))
+    folders.append(tmp_path)
+
+def test_that_looks(): assert folders and not folders[0].exists()
+"""
 A_CONVOLUTION = "import torch; torch.nn.Conv2d(16, 16, 3)(torch.rand(16, 16, 32, 32))"
 
 
@@ -83,6 +92,16 @@ def test_an_abort_and_a_hang_are_two_failures_and_the_others_still_run(tmp_path)
     assert re.search(r"^2 failed, 3 passed", done.stdout, re.M), done.stdout[-2000:]
     for name in ("test_that_aborts", "test_that_hangs_with_the_interpreter_locked"):
         assert re.search(rf"^FAILED .*::{name}|crashed while running .*::{name}", done.stdout, re.M), name
+
+
+@pytest.mark.slow
+def test_what_a_passed_test_wrote_is_gone_before_the_next(tmp_path):
+    (tmp_path / "test_writes.py").write_text(WRITES)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-p", "no:xdist"]
+    config = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path)]
+    own = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DEBUG_TEMPROOT": str(tmp_path)}
+    done = subprocess.run([*command, *config, str(tmp_path)], capture_output=True, text=True, timeout=280, env=own)
+    assert "2 passed" in done.stdout, done.stdout[-2000:]
 
 
 @pytest.mark.slow

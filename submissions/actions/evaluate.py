@@ -65,7 +65,7 @@ class RunImage(Protocol):
 
 
 def evaluate(*, evaluation_id: int, worker: str, run_image: RunImage | None = None) -> bool:
-    """Run one attempt at an evaluation; return whether it was ours to run.
+    """Claim an evaluation and run one attempt at it; return whether it was ours to run.
 
     Never raises for faults of a submission or of our own parts.
     run_image: runs containers; None on a worker without an engine, which returns an image to the queue.
@@ -74,28 +74,33 @@ def evaluate(*, evaluation_id: int, worker: str, run_image: RunImage | None = No
     if evaluation is None:
         log.info("not mine", evaluation=evaluation_id)
         return False
+    run_attempt(evaluation, run_image)
+    return True
+
+
+def run_attempt(evaluation: Evaluation, run_image: RunImage | None = None) -> None:
+    """Run the attempt that was claimed; otherwise as `evaluate`."""
     structlog.contextvars.bind_contextvars(attempt=evaluation.attempt)
-    evaluation.add_event("running", "A worker has started.", worker)
+    evaluation.add_event("running", "A worker has started.", evaluation.worker)
     try:
         with Heartbeat(evaluation) as heartbeat:
             outcome = _outcome(evaluation, heartbeat, run_image)
             complete(evaluation=evaluation, outcome=outcome, still_wanted=lambda: not _is_ending(heartbeat))
             hosts.record_success(hosts.this_host())
     except StatusConflict as conflict:
-        log.info("attempt lost", evaluation=evaluation_id, reason=str(conflict))
+        log.info("attempt lost", evaluation=evaluation.pk, reason=str(conflict))
     except ParticipantError as fault:
         verdict = partial(fail, code=fault.code, note=fault.note, staff_detail=fault.staff_detail, stage=fault.stage)
         _decide(evaluation, verdict)
     except PlatformError as fault:
         _decide(evaluation, partial(settle_platform_fault, fault=fault))
     except (OperationalError, InterfaceError) as error:
-        log.warning("database away", evaluation=evaluation_id, error=type(error).__name__)
+        log.warning("database away", evaluation=evaluation.pk, error=type(error).__name__)
         _decide(evaluation, partial(settle_database_fault, staff_detail=f"database: {type(error).__name__}"))
     except Exception as error:  # any other error is our fault: the row says so, and the try is given back
-        log.exception("evaluation crashed", evaluation=evaluation_id)
+        log.exception("evaluation crashed", evaluation=evaluation.pk)
         crash = PlatformError("SYSTEM_ERROR", f"{type(error).__name__}: {error}")
         _decide(evaluation, partial(settle_platform_fault, fault=crash))
-    return True
 
 
 def _is_ending(heartbeat: Heartbeat) -> bool:

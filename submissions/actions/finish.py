@@ -138,7 +138,7 @@ def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_detail: str
             failure_stage=stage or failure.stage,
             lease_until=None, finished_at=timezone.now(), partial_answers={},
         )  # fmt: skip
-        evaluation.add_event("failed", failure.sentence, staff_detail[:20_000])
+        evaluation.add_event("failed", evaluation.failure_sentence, staff_detail[:20_000])
         if not failure.counts or stage == TRIAL:
             evaluation.submission.give_try_back()
         evaluation_failed.send(Evaluation, evaluation=evaluation)

@@ -55,7 +55,9 @@ def settle_database_fault(*, evaluation: Evaluation, staff_detail: str) -> None:
 
 
 def is_of_this_host(fault: PlatformError) -> bool:
-    """Return whether a store that is away here answers other hosts."""
+    """Return whether the part is this host's own, as its engine, or a store that answers other hosts."""
+    if fault.shared is not None and fault.shared.part == Incident.Part.HOST:
+        return True
     is_store = fault.shared is not None and fault.shared.part in (Incident.Part.STORAGE, Incident.Part.DATASETS)
     return is_store and hosts.others_reach_storage(database_now())
 
@@ -63,7 +65,8 @@ def is_of_this_host(fault: PlatformError) -> bool:
 def _take_out(host: str, fault: PlatformError) -> None:
     now = database_now()
     row, _ = Host.objects.get_or_create(name=host, defaults={"seen_at": now})
-    hosts.quarantine(row, f"{_text(fault)}, which other hosts reach", now)
+    is_own = fault.shared is not None and fault.shared.part == Incident.Part.HOST
+    hosts.quarantine(row, _text(fault) if is_own else f"{_text(fault)}, which other hosts reach", now)
 
 
 def put_back(*, evaluation: Evaluation, staff_detail: str, avoid_host: str = "", wait_s: float = 0.0) -> None:

@@ -17,6 +17,7 @@ from django_q.tasks import async_task
 from submissions.actions.order.fair_order import place_in_queue
 from submissions.database_clock import database_now
 from submissions.models import Evaluation, Submission
+from submissions.queues import CSV_CLUSTER, DOCKER_CLUSTER
 
 __all__ = [
     "CLUSTERS",
@@ -31,10 +32,7 @@ __all__ = [
     "type_of",
 ]  # fmt: skip
 
-# The queue names that django-q2's settings and `manage.py work` use.
-CSV_CLUSTER = "evaluations"
-DOCKER_CLUSTER = "containers"
-# Images have their own workers, so that a night of containers never delays a CSV.
+# The queues of evaluations.
 CLUSTERS: dict[str, str] = {Submission.Type.CSV: CSV_CLUSTER, Submission.Type.DOCKER: DOCKER_CLUSTER}
 TASK = "submissions.tasks.evaluate"
 # Longer than a worker needs from taking a message to claiming an evaluation.
@@ -63,6 +61,11 @@ def send_message(evaluation_id: int, cluster: str) -> None:
 def messages_waiting(cluster: str) -> int:
     """Count the messages that no worker has taken: a taken message has a lock time in the future."""
     return OrmQ.objects.filter(key=cluster, lock__lte=database_now()).count()
+
+
+def messages_taken(cluster: str) -> int:
+    """Count the messages that a worker has taken and not finished."""
+    return OrmQ.objects.filter(key=cluster, lock__gt=database_now()).count()
 
 
 def messages_on_the_way(cluster: str, now: datetime, lost: int = 0) -> int:

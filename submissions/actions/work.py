@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from enum import Enum
 
 import structlog
 
 from lunasite.http.tracing import continued, span
-from submissions.actions.evaluate import RunImage, evaluate
+from submissions.actions.evaluate import RunImage, claim, run_attempt
 from submissions.actions.order.fair_order import next_evaluations
 from submissions.actions.queue import CSV_CLUSTER, cluster_of, send_message, take_message, type_of
 from submissions.actions.sweep import send_missing_messages
@@ -19,17 +21,30 @@ from submissions.outages.hosts import Probe
 
 log = structlog.get_logger(__name__)
 Probes = Callable[[str], list[Probe]]
+# Gives those of the evaluations, in their order, that the host has room for; holds the room until one is claimed.
+Room = Callable[[list[int]], AbstractContextManager[Iterable[int]]]
 # A host that was found healthy is not probed again so soon.
 HEALTHY_FOR_S = 5.0
 MAX_ROUNDS = 10
 _healthy_until: dict[str, float] = {}
 
 
-def work_on_message(*, evaluation_id: int, worker: str, run_image: RunImage, probes: Probes) -> None:
+class Turn(Enum):
+    """What came of a turn: an evaluation was run, there was none, or the host has no room for those that wait."""
+
+    RAN = "ran"
+    NOTHING = "nothing"
+    FULL = "full"
+
+
+def work_on_message(
+    *, evaluation_id: int, worker: str, run_image: RunImage, probes: Probes, room: Room | None = None
+) -> None:
     """Do what a message asks for: run the evaluation whose turn it is in the queue of the one it names.
 
-    On a host that must not work now the message goes back; in a queue that is closed it is dropped, and `sweep` sends
-    it again when the queue opens.
+    On a host that must not work now, or has no room, the message goes back, and the host takes none until it looks
+    again; in a queue that is closed it is dropped, and `sweep` sends it again when the queue opens.
+    room: of a host that runs images; None: one evaluation a process is all there is to keep to.
     """
     named = Evaluation.objects.filter(pk=evaluation_id).select_related("submission").first()
     cluster = cluster_of(named) if named else CSV_CLUSTER
@@ -37,34 +52,44 @@ def work_on_message(*, evaluation_id: int, worker: str, run_image: RunImage, pro
         gate.set_shut(True)
         send_message(evaluation_id, cluster)
         return
-    work_once(cluster=cluster, worker=worker, run_image=run_image)
+    if take_turn(cluster, worker, run_image, room) is Turn.FULL:
+        gate.set_shut(True)
+        send_message(evaluation_id, cluster)
 
 
-def work_once(*, cluster: str, worker: str, run_image: RunImage) -> bool:
-    """Run the evaluation whose turn it is in a queue; return whether there was one."""
+def work_once(*, cluster: str, worker: str, run_image: RunImage, room: Room | None = None) -> bool:
+    """Run the evaluation whose turn it is in a queue; return whether there was one that could be run here."""
+    return take_turn(cluster, worker, run_image, room) is Turn.RAN
+
+
+def take_turn(cluster: str, worker: str, run_image: RunImage, room: Room | None) -> Turn:
     if pauses.is_closed(cluster):
         log.info("queue closed", queue=cluster)
-        return False
+        return Turn.NOTHING
     for _ in range(MAX_ROUNDS):
         keys = candidates(cluster)
-        if any(evaluate_traced(key, worker, run_image) for key in keys):
-            return True
         if not keys:
-            return False
-    return False  # other workers were faster each time
+            return Turn.NOTHING
+        with room(keys) if room else nullcontext(keys) as fitting:
+            fitting = list(fitting)
+            claimed = next((mine for key in fitting if (mine := claim(key, worker))), None)
+        if claimed:
+            run_traced(claimed, run_image)
+            return Turn.RAN
+        if not fitting:
+            return Turn.FULL
+    return Turn.NOTHING  # other workers were faster each time
 
 
-def evaluate_traced(evaluation_id: int, worker: str, run_image: RunImage) -> bool:
-    """Evaluate under the trace of the request that sent it; every log line names submission and evaluation."""
-    found = Evaluation.objects.filter(pk=evaluation_id).values_list("submission_id", "traceparent").first()
-    submission, traceparent = found or ("", "")
-    named: dict[str, str | int] = {"submission": str(submission), "evaluation": evaluation_id}
+def run_traced(evaluation: Evaluation, run_image: RunImage) -> None:
+    """Run under the trace of the request that sent it; every log line names submission and evaluation."""
+    named: dict[str, str | int] = {"submission": str(evaluation.submission_id), "evaluation": evaluation.pk}
     with (
         structlog.contextvars.bound_contextvars(**named),
-        continued(traceparent),
+        continued(evaluation.traceparent),
         span("evaluate", **named),
     ):
-        return evaluate(evaluation_id=evaluation_id, worker=worker, run_image=run_image)
+        run_attempt(evaluation, run_image)
 
 
 def candidates(cluster: str) -> list[int]:
@@ -75,11 +100,13 @@ def candidates(cluster: str) -> list[int]:
     return next_evaluations(type_of(cluster), database_now(), datasets_away=away, avoiding=avoiding)
 
 
-def work_without_messages(*, cluster: str, worker: str, run_image: RunImage, probes: Probes) -> bool:
+def work_without_messages(
+    *, cluster: str, worker: str, run_image: RunImage, probes: Probes, room: Room | None = None
+) -> bool:
     """Do the same for a worker that a batch system started; return whether there was an evaluation to run."""
     if not may_claim(cluster, probes):
         return False
-    done = work_once(cluster=cluster, worker=worker, run_image=run_image)
+    done = work_once(cluster=cluster, worker=worker, run_image=run_image, room=room)
     if done:
         take_message(cluster)
     return done

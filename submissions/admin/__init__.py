@@ -5,12 +5,15 @@ from submissions.admin.authenticator import AuthenticatorAdmin
 from submissions.admin.challenge import ChallengeAdmin
 from submissions.admin.dataset import CaseAdmin, DatasetAdmin
 from submissions.admin.evaluation import EvaluationAdmin
+from submissions.admin.lists.occurring import offer_what_occurs
 from submissions.admin.outage import HostAdmin, IncidentAdmin, PauseAdmin
 from submissions.admin.participation import ParticipationAdmin
 from submissions.admin.phase import PhaseAdmin
 from submissions.admin.submission import SubmissionAdmin
 from submissions.admin.team import TeamAdmin
 from submissions.admin.worker import WorkerAdmin
+
+offer_what_occurs()
 
 __all__ = [
     "AuditEventAdmin",

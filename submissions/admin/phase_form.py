@@ -70,7 +70,7 @@ def metric_choices() -> list[tuple[str, Any]]:
         (kind.title, [(name, metric.title) for name, metric in metrics_of(kind.name).items() if metric.can_rank])
         for kind in KINDS.values()
     ]
-    return [("", "the kind's own"), *groups]
+    return [("", "the usual one of what is predicted"), *groups]
 
 
 class PhaseForm(forms.ModelForm):

@@ -14,7 +14,7 @@ from lunasite.http.limits.upload_limits import megabytes
 from lunasite.http.multipart import is_file, missing_file
 from submissions.models import Phase, Submission
 from submissions.models.team import team_of
-from submissions.phases.quota import allowances
+from submissions.phases.quota import allowances_of
 from submissions.presenters.progress import answered_shown, failed_sentence, note_shown, progress_of, run_seconds
 from submissions.presenters.report import score_note
 from submissions.runner.base import limits_with
@@ -73,8 +73,15 @@ class PhaseSerializer(serializers.ModelSerializer[Phase]):
         return list(metrics_of(phase.kind.name))
 
     def _allowances(self, phase: Phase) -> list[Any]:
+        """Return the windows of one phase; those of a whole list are read at once."""
         user = self.context["request"].user
-        return allowances(phase, team_of(user), user, timezone.now()) if user.is_authenticated else []
+        if not user.is_authenticated:
+            return []
+        known: dict[int, list[Any]] = self.context.setdefault("allowances", {})
+        if phase.pk not in known:
+            listed = list(getattr(self.parent, "instance", None) or [phase])
+            known |= allowances_of(listed, team_of(user), user, timezone.now())
+        return known[phase.pk]
 
     def get_quotas(self, phase: Phase) -> list[dict[str, Any]]:
         return [
@@ -159,7 +166,7 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
         now, user = timezone.now(), self.context["request"].user
         return {
             "code": failure.code, "stage": evaluation.failure_stage or failure.stage,
-            "fault": failure.fault, "sentence": failure.sentence,
+            "fault": failure.fault, "sentence": evaluation.failure_sentence,
             "note": note_shown(evaluation, now, user), "answered": answered_shown(evaluation, now, user),
             "total": evaluation.total,
             "try_counted": submission.try_counts,

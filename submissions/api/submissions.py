@@ -65,6 +65,8 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
     browsable_forms = {"check": CsvFileSerializer}
     content_negotiation_class = IgnoreAcceptNegotiation
     queryset = Phase.objects.none()
+    throttle_classes = [ExactThrottle]
+    throttle_scope = "pages"
 
     def get_permissions(self) -> Sequence[Any]:
         return super().get_permissions() if self.action == "check" else [AllowAny()]
@@ -74,7 +76,7 @@ class PhaseViewSet(viewsets.ReadOnlyModelViewSet[Phase]):
         is_sample = Q(dataset__cases__split=Split.SAMPLE)
         return phases.annotate(
             n_samples=Count("dataset__cases", filter=is_sample), n_counted=Count("dataset__cases", filter=~is_sample)
-        )
+        ).order_by("-opens_at", "slug")  # counting drops the model's own order, and pages need one
 
     def get_object(self) -> Phase:
         """Return the phase of a slug or number. Raises NotFound."""

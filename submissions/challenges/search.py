@@ -17,6 +17,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
+from lunasite.http.limits.dear_work import paced
 from submissions.failures import FAILURES
 from submissions.models import Challenge, NewsPost
 from submissions.text.markdown import plain
@@ -38,6 +39,7 @@ class Hit:
 
 
 @require_safe
+@paced
 def search(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY]
     words = list(dict.fromkeys(word for word in query.split() if len(word) > 1))[:MAX_WORDS]

@@ -20,9 +20,10 @@ class Tab:
     is_outside: bool = False
 
 
-def tabs_of(challenge: Challenge, user: Any) -> list[Tab]:
-    """Return the tabs that `user` may open; one query."""
-    phases = list(phases_of(challenge, user))
+def tabs_of(challenge: Challenge, user: Any, phases: list[Phase] | None = None) -> list[Tab]:
+    """Return the tabs that `user` may open; one query. phases: those of `phases_of`, where the page has read them."""
+    if phases is None:
+        phases = list(phases_of(challenge, user))
     boards = [phase for phase in phases if phase.board_is_public]
     found = [
         _tab("overview", "Overview", "challenge", challenge),

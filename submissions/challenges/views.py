@@ -44,6 +44,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
     challenge = challenge_of(request, slug)
     shown = {
         "phases": phases_of(challenge, request.user).select_related("dataset"),
+        "people": challenge.organisers.filter(is_active=True).select_related("profile").order_by("username"),
         "news": challenge.news.all()[:LATEST_NEWS],
         "now": timezone.now(),
     }

@@ -8,10 +8,23 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from lunasite.http.errors import ApiError
-from submissions.models import DataFile
+from submissions.models import DataFile, Upload
 from submissions.models.audit import record
 from submissions.models.challenges.challenge import Challenge
 from submissions.storage.base import Stored
+from submissions.storage.files import digest_of
+
+
+def add_upload(*, challenge: Challenge, user: Any, upload: Upload, **fields: Any) -> DataFile:
+    """Hand out a complete upload, whose row ends with it. Raises ApiError (409), StorageError; then the upload stays.
+
+    An upload to an object store has no digest until here: it is read once, before the transaction.
+    """
+    stored = Stored(upload.key, upload.sha256 or digest_of(upload.key).sha256, upload.size_bytes)
+    with transaction.atomic():
+        if Upload.objects.filter(pk=upload.pk).delete()[0] == 0:
+            raise ApiError(409, "UPLOAD_TAKEN", "The upload is used or deleted already; choose the file again.")
+        return add_data_file(challenge=challenge, user=user, stored=stored, name=upload.original_name, **fields)
 
 
 def add_data_file(*, challenge: Challenge, user: Any, stored: Stored, name: str, **fields: Any) -> DataFile:

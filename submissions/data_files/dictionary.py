@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from submissions.models import Phase, Split
+from submissions.models import Phase
 
 TEMPLATE, SAMPLES, CASES = "template.csv", "samples.csv", "cases.json of the starter kit"
 MEANINGS = {
@@ -22,6 +23,8 @@ MEANINGS = {
     "Gender": ("Male or Female", "As in the scan's header."),
     "Age_at_StudyDate": ("years", "Age on the day of the scan."),
     "StudyDate": ("YYYYMMDD", "The day of the scan."),
+    "diameter_mm": ("mm", "The size of the lesion, as measured by its readers."),
+    "site": ("text", "Where the scan is from."),
     "PatientID": ("text", "The patient: cases of one patient share it."),
 }
 
@@ -34,9 +37,12 @@ class Column:
     meaning: str
 
 
-def dictionary_of(phase: Phase) -> list[Column]:
-    """Return the columns of the template and of the samples, and the fields of the sample cases."""
-    return [*_template(phase), *_samples(phase), *_facts(phase)]
+def dictionary_of(phase: Phase, samples: Iterable[Mapping[str, Any]]) -> list[Column]:
+    """Return the columns of the template and of the samples, and the fields of the sample cases.
+
+    samples: the facts of the phase's sample cases.
+    """
+    return [*_template(phase), *_samples(phase), *_facts(phase, samples)]
 
 
 def _template(phase: Phase) -> Iterator[Column]:
@@ -54,11 +60,11 @@ def _samples(phase: Phase) -> Iterator[Column]:
     yield Column(SAMPLES, "truth", f"one of {classes}" if classes else "JSON", meaning)
 
 
-def _facts(phase: Phase) -> Iterator[Column]:
+def _facts(phase: Phase, samples: Iterable[Mapping[str, Any]]) -> Iterator[Column]:
     """Yield the fields that the sample cases really have."""
     names: dict[str, None] = {}
     meanings = {**MEANINGS, **phase.kind.fact_meanings}
-    for facts in phase.dataset.cases.filter(split=Split.SAMPLE).values_list("facts", flat=True):
+    for facts in samples:
         for name, value in facts.items():
             names |= dict.fromkeys(value if isinstance(value, dict) else [name])
     for name in names:

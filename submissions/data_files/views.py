@@ -7,29 +7,28 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from lunasite.http.errors import ApiError
 from lunasite.http.files.ranges import ranged_file
-from submissions.data_files.actions import add_data_file, withdraw_data_file
-from submissions.data_files.counts import counts_of
-from submissions.data_files.dictionary import dictionary_of
+from submissions.data_files.actions import add_data_file, add_upload, withdraw_data_file
 from submissions.data_files.forms import DataFileForm
-from submissions.data_files.receiving import FIELD, FORM_BYTES, DataFileUploadHandler
-from submissions.models import Challenge, Phase, Split
+from submissions.data_files.handed_out import handed_out
+from submissions.models import Challenge, DataFile, Phase, Upload
 from submissions.models.access import may
 from submissions.participation.terms import terms_of
+from submissions.phases.storage_budget import check_budget
+from submissions.storage import files as storage
 from submissions.storage.base import StorageError
 from submissions.storage.files import store, url_for
 from submissions.uploads.body import guard_body
+from submissions.uploads.handler import FILE_FIELD, FORM_BYTES, DataFileUploadHandler, ReceivedFile
+from submissions.uploads.listing import uploads_of
 
 CHANGE = "submissions.change_challenge"
-SHOWN_SAMPLES = 50
 
 
 def challenge_of(request: HttpRequest, slug: str) -> Challenge:
@@ -45,13 +44,18 @@ def data_page(request: HttpRequest, slug: str) -> HttpResponse:
 def _page(
     request: HttpRequest, challenge: Challenge, form: DataFileForm, status: int = 200, **more: Any
 ) -> HttpResponse:
-    phases = Phase.objects.visible_to(request.user).filter(challenge=challenge).select_related("dataset")
+    is_organiser = may(request.user, CHANGE, challenge)
+    visible = Phase.objects.visible_to(request.user).filter(challenge=challenge)
+    phases = list(visible.select_related("dataset", "challenge"))
     context = {
         "challenge": challenge,
+        "challenge_phases": phases,
         "files": _files_for(request.user, challenge),
-        "parts": [_handed_out(phase, request.user) for phase in phases],
-        "is_organiser": may(request.user, CHANGE, challenge),
+        "parts": handed_out(phases, request.user),
+        "is_organiser": is_organiser,
         "form": form,
+        "arrived": form.arrived(request.user) if form.is_bound else None,
+        "uploads": uploads_of(request.user, Upload.Purpose.DATA) if is_organiser else [],
     }
     return render(request, "submissions/data/page.html", context | more, status=status)
 
@@ -66,25 +70,6 @@ def _files_for(user: Any, challenge: Challenge) -> list[dict[str, Any]]:
 def _terms_are_met(user: Any, challenge: Challenge) -> bool:
     """Who decides about the challenge need not ask to take part."""
     return may(user, CHANGE, challenge) or terms_of(challenge, user).are_met
-
-
-IS_SAMPLE = Q(split=Split.SAMPLE)
-
-
-def _handed_out(phase: Phase, user: Any) -> dict[str, Any]:
-    """Return what a phase hands out of its dataset."""
-    view = phase.view_of(user, timezone.now())
-    samples = list(phase.dataset.sample_cases().only("public_id", "image", "dataset_id")[: SHOWN_SAMPLES + 1])
-    return {
-        "phase": phase,
-        **phase.dataset.cases.aggregate(
-            n_cases=Count("pk", filter=~IS_SAMPLE), n_samples=Count("pk", filter=IS_SAMPLE)
-        ),
-        "samples": samples[:SHOWN_SAMPLES],
-        "has_more": len(samples) > SHOWN_SAMPLES,
-        "counts": counts_of(phase, view),
-        "columns": dictionary_of(phase),
-    }
 
 
 @require_safe
@@ -123,20 +108,33 @@ def add_file(request: HttpRequest, slug: str) -> HttpResponse:
 
 @csrf_protect
 def _take(request: HttpRequest, challenge: Challenge) -> HttpResponse:
-    form = DataFileForm(request.POST, request.FILES)
+    form = DataFileForm(request.POST)
     if not form.is_valid():
         return _page(request, challenge, form, status=400)
-    arrived: Any = request.FILES[FIELD]
+    common = {"challenge": challenge, "user": request.user, **form.described()}
     try:
-        add_data_file(
-            challenge=challenge, user=request.user, stored=arrived.keep(), name=arrived.name, **form.described()
-        )
+        file = _add(request, form, common)
     except ApiError as refusal:
-        store().delete(arrived.stored.key)
         form.add_error(refusal.details.get("field"), refusal.message)
         return _page(request, challenge, form, status=refusal.status_code)
-    messages.success(request, f"{arrived.name} is on the page.")
+    messages.success(request, f"{file.name} is on the page.")
     return redirect("challenge_data", slug=challenge.slug)
+
+
+def _add(request: HttpRequest, form: DataFileForm, common: dict[str, Any]) -> DataFile:
+    """Add the file that was uploaded before in parts, or the one sent with the form. Raises ApiError, StorageError."""
+    if upload := form.arrived(request.user):
+        return add_upload(upload=upload, **common)
+    received = request.FILES.get(FILE_FIELD)
+    if not isinstance(received, ReceivedFile):
+        raise ApiError(400, "FILE_REQUIRED", "Choose the file first; one that was sent before has expired by now.")
+    check_budget(request.user, None, received.size or 0)  # type: ignore[arg-type]
+    stored = received.keep()
+    try:
+        return add_data_file(stored=stored, name=received.original_name, **common)
+    except ApiError:
+        storage.delete(stored.key)
+        raise
 
 
 @login_required

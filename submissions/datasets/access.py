@@ -7,7 +7,8 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from submissions.models import Dataset
-from submissions.models.access import ALL_PHASES
+from submissions.models.access import ALL_PHASES, holds
+from submissions.models.imports.dataset_import import IMPORT_PERMISSION
 
 
 def datasets_visible_to(user: Any) -> QuerySet[Dataset]:
@@ -19,6 +20,19 @@ def datasets_visible_to(user: Any) -> QuerySet[Dataset]:
         return Dataset.objects.all()
     nobodys = Q(owner__isnull=True, phases__isnull=True)
     return Dataset.objects.filter(Q(owner=user) | Q(phases__challenge__organisers=user) | nobodys).distinct()
+
+
+def may_publish(user: Any, dataset: Dataset) -> bool:
+    """Return whether `user` may publish truth and nonce: the owner; of nobody's dataset, who organises all its phases.
+
+    Who holds the permission for all phases may publish any.
+    """
+    if not holds(user, IMPORT_PERMISSION):
+        return False
+    if user.has_perm(ALL_PHASES) or dataset.owner_id == user.pk:
+        return True
+    phases = dataset.phases.all()
+    return dataset.owner_id is None and phases.exists() and not phases.exclude(challenge__organisers=user).exists()
 
 
 def may_extend(user: Any, name: str) -> bool:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from submissions.intake.csv.header import separator_hints
+from submissions.intake.csv.problems import CsvProblems
+from submissions.intake.csv.text import as_text
 from submissions.kinds import CaseContent, Kind
 from submissions.kinds.base import Record
 
 SHOWN = 10
+MAX_ROWS = 2_000_000
 SPLITS = {"public": "public", "0": "public", "private": "private", "1": "private", "sample": "sample",
           "train": "public", "valid": "public", "test": "private"}  # fmt: skip
 
@@ -46,17 +51,33 @@ def read_table(path: Path, kind: Kind, split_column: str | None = None) -> list[
     """Return the cases of a ground-truth table in the order of their first rows.
 
     The kind defines what identifies a case, what its rows hold and whether a case may have several rows. The image is
-    the
-    `file` column, else `<series>.mha`. Raises DatasetError with row and reason for each fault.
+    the `file` column, else `<series>.mha`. Raises DatasetError with row and reason for each fault.
     """
+    text = _text_of(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            records = list(_records(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        records = list(_records(io.StringIO(text, newline="")))
+    except csv.Error as error:
         raise DatasetError([f"{path.name} cannot be read as UTF-8 CSV: {error}"]) from error
     header = records[0][1] if records else []
-    _check_header(header, kind, split_column)
+    _check_header(header, kind, split_column, hints=_hints(text, header))
     return _cases(_rows(header, records[1:], kind, split_column), kind)
+
+
+def _text_of(path: Path) -> str:
+    """Return the text of a table. Workbooks and other encodings are told apart as in participants' predictions."""
+    try:
+        content = path.read_bytes()
+        return as_text(content, max_rows=MAX_ROWS) if content.strip() else ""
+    except OSError as error:
+        raise DatasetError([f"{path.name} cannot be read: {error.strerror}"]) from error
+    except CsvProblems as error:
+        raise DatasetError([f"{path.name}: {error.note}"]) from error
+
+
+def _hints(text: str, header: list[str]) -> list[str]:
+    """Return what to change in a table whose columns are not separated by commas, as a German Excel writes it."""
+    lines = text.splitlines()[1:2]
+    return separator_hints(header, lines[0] if lines else "")
 
 
 def _records(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
@@ -69,7 +90,7 @@ def _records(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         line = reader.line_num + 1
 
 
-def _check_header(header: list[str], kind: Kind, split_column: str | None) -> None:
+def _check_header(header: list[str], kind: Kind, split_column: str | None, hints: list[str]) -> None:
     folded = Counter(name.lower() for name in header)
     problems = [f"header: the column '{name}' is given twice" for name, count in folded.items() if count > 1]
     problems += [f"header: there is no column '{name}'" for name in kind.table_columns if name not in folded]
@@ -77,6 +98,8 @@ def _check_header(header: list[str], kind: Kind, split_column: str | None) -> No
         problems.append(f"header: there is no id column ({kind.table_id_sentence})")
     if split_column and split_column.lower() not in folded:
         problems.append(f"header: there is no column '{split_column}' to split by")
+    if problems and hints:  # the cause of all of them
+        raise DatasetError([f"header: {hint}" for hint in hints])
     if problems:
         raise DatasetError(problems)
 

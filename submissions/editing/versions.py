@@ -38,8 +38,8 @@ def current_version(owner: Owner, name: str) -> TextVersion:
         return _add(locked, name, body, newest.number + 1 if newest else 1, None)
 
 
-def save_text(*, owner: Owner, name: str, body: str, user: Any, base: str = "") -> TextVersion:
-    """Save a new version and show it. The same text again makes no new version.
+def save_text(*, owner: Owner, name: str, body: str, user: Any, base: str = "") -> TextVersion | None:
+    """Save a new version, show it and return it; None for the same text again, which makes no new version.
 
     base: the digest of the text that the writer began with; empty: not checked. Raises ApiError (409 TEXT_CHANGED) if
     the text reads otherwise by now, (400 INVALID_TEXT) if it is too long.
@@ -47,17 +47,28 @@ def save_text(*, owner: Owner, name: str, body: str, user: Any, base: str = "") 
     if len(body) > MAX_TEXT:
         raise ApiError(400, "INVALID_TEXT", f"Write at most {MAX_TEXT:,} characters.")
     with transaction.atomic():
-        current = current_version(owner, name)
-        if base and base != digest_of(current.body):
-            by = f" by {current.saved_by_name}" if current.saved_by_name else ""
-            raise ApiError(409, "TEXT_CHANGED", f"Version {current.number} was saved{by} while you wrote.")
-        if body == current.body:
-            return current
+        current = _written_version(owner, name)
+        _check_base(current, base)
+        if body == (current.body if current else ""):
+            return None
         type(owner)._default_manager.filter(pk=owner.pk).update(**{name: body})
         setattr(owner, name, body)
-        version = _add(owner, name, body, current.number + 1, user)
+        version = _add(owner, name, body, current.number + 1 if current else 1, user)
         record(user, "edit", owner, note=f"{name}, version {version.number}")
     return version
+
+
+def _written_version(owner: Owner, name: str) -> TextVersion | None:
+    """Return the version that the owner shows now; None of a text that nobody has written yet. Locks the owner."""
+    locked = type(owner)._default_manager.select_for_update().get(pk=owner.pk)
+    is_written = bool(getattr(locked, name)) or versions_of(locked, name).exists()
+    return current_version(locked, name) if is_written else None
+
+
+def _check_base(current: TextVersion | None, base: str) -> None:
+    if current and base and base != digest_of(current.body):
+        by = f" by {current.saved_by_name}" if current.saved_by_name else ""
+        raise ApiError(409, "TEXT_CHANGED", f"Version {current.number} was saved{by} while you wrote.")
 
 
 def _add(owner: Owner, name: str, body: str, number: int, user: Any) -> TextVersion:

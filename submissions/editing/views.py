@@ -50,7 +50,8 @@ def edit(request: HttpRequest, text: EditedText) -> HttpResponse:
         version = save_text(owner=text.owner, name=text.name, user=request.user, **form.cleaned_data)
     except ApiError as refusal:
         return _editor(request, text, form, status=refusal.status_code, refusal=refusal)
-    messages.success(request, f"Saved as version {version.number}.")
+    done = f"Saved as version {version.number}." if version else "It reads as before: there is nothing to save."
+    messages.success(request, done)
     return redirect(text.read_url)
 
 
@@ -78,7 +79,8 @@ def version(request: HttpRequest, text: EditedText, number: int) -> HttpResponse
     found = get_object_or_404(versions_of(text.owner, text.name), number=number)
     if request.method == "POST":
         restored = save_text(owner=text.owner, name=text.name, body=found.body, user=request.user)
-        messages.success(request, f"The text of version {number} is shown again, as version {restored.number}.")
+        done = f"is shown again, as version {restored.number}" if restored else "is shown already"
+        messages.success(request, f"The text of version {number} {done}.")
         return redirect(text.read_url)
     before = versions_of(text.owner, text.name).filter(number=number - 1).first()
     context = {

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import packing
 from .base import BadAnswer, Facts, Floats, Judgement, Kind, clipped
-from .subgroups import subgroups_of
+from .subgroups import TABLE_OPTIONAL, subgroups_of
 
 SUM_TOLERANCE = 0.01
 # By whether the case is positive, and whether it is called so (p ≥ 0.5).
@@ -33,6 +33,7 @@ class ClassificationKind(Kind):
     probability_path: ClassVar[str]
     table_id_columns = ("annotationid", "id", "seriesinstanceuid", "file")
     table_id_sentence = "AnnotationID, id, SeriesInstanceUID and LesionID, or file"
+    table_optional = TABLE_OPTIONAL
 
     def split_problem(self, truths: Sequence[Any]) -> str | None:
         classes = set(truths)

@@ -102,6 +102,11 @@ class LesionKind(ClassificationKind):
     title = "Lung lesion malignancy"
     class_names = ("benign", "malignant")
     n_values = 1
+    table_example = (
+        "AnnotationID,PatientID,SeriesInstanceUID,CoordX,CoordY,CoordZ,label,Gender,Age_at_StudyDate,diameter_mm,site\n"
+        "A1,P1,1.2.840.1,56.2,86.3,-115.9,1,Male,61,23.4,Leiden\n"
+        "A2,P2,1.2.840.2,-118.1,94.8,-230.2,0,Female,57,4.6,Nijmegen\n"
+    )
     id_columns = ("annotationid", "id")
     fact_meanings = {
         "lesion": ("number", "The number of the lesion in its scan."),
@@ -140,7 +145,7 @@ class LesionKind(ClassificationKind):
         shown = {"series": facts.get("series", ""), "lesion": facts.get("lesion", "")}
         shown["point (x, y, z mm, LPS)"] = ", ".join(f"{at:g}" for at in facts.get("point_xyz_mm", ()))
         shown |= facts.get("clinical", {}) | {name: str(value) for name, value in facts.get("groups", {}).items()}
-        return {name: text for name, text in shown.items() if text}
+        return {name.replace("_", " "): text for name, text in shown.items() if text}
 
     def value_columns(self, header: Sequence[str]) -> tuple[list[str], list[str]]:
         found = [name for name in SCORE_COLUMNS if name in header]

@@ -34,6 +34,12 @@ class NoduleDetectionKind(Kind):
     table_columns = (*COORDINATES, "diameter_mm", "label")
     table_id_columns = ("seriesuid", "seriesinstanceuid")
     table_id_sentence = "seriesuid"
+    table_example = (
+        "seriesuid,coordX,coordY,coordZ,diameter_mm,label\n"
+        "1.2.840.1,56.2,86.3,-115.9,23.4,nodule\n"
+        "1.2.840.1,-20.0,40.5,-90.0,3.1,irrelevant\n"
+        "1.2.840.2,,,,,none\n"
+    )
     rows_may_repeat = True
     id_columns = ("seriesuid", "seriesinstanceuid")
     rows_a_case = (0, 500)

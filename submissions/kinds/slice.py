@@ -18,6 +18,7 @@ class SliceKind(ClassificationKind):
     title = "CT slice classification"
     class_names = CLASS_NAMES
     n_values = len(CLASS_NAMES)
+    table_example = "id,file,label,PatientID\ns1,s1.png,adenocarcinoma,P1\ns2,s2.png,normal,P2\n"
     id_columns = ("id",)
     image_suffixes = (".png", ".jpg", ".jpeg")
     metrics = ("log_loss", "accuracy", "macro_f1", "macro_auc_ovr", *(f"f1_{name}" for name in CLASS_NAMES))

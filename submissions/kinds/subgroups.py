@@ -14,6 +14,14 @@ from .clinical import READERS
 CLINICAL_COLUMNS = {"studydate": "StudyDate", "age_at_studydate": "Age_at_StudyDate", "gender": "Gender"}
 SIZE_COLUMNS = ("diameter_mm", "size_mm")
 SITE_COLUMNS = ("site", "center", "centre", "institution")
+# For organisers: which columns reports tell results apart by.
+TABLE_OPTIONAL = (
+    ("Gender", "Male or Female, M or F: results by sex"),
+    ("Age_at_StudyDate", "years: results by age"),
+    ("StudyDate", "YYYYMMDD or YYYY-MM-DD; containers get it with sex and age"),
+    (" or ".join(SIZE_COLUMNS), "of the lesion: results by size; no container gets it"),
+    (" or ".join(SITE_COLUMNS[:2]), "where the scan is from: results by site; no container gets it"),
+)
 LONGEST_SITE = 64
 LARGEST_MM = 500.0
 

@@ -153,6 +153,16 @@ class Evaluation(models.Model):
     def failure(self) -> Failure | None:
         return FAILURES[self.failure_code] if self.failure_code else None
 
+    @property
+    def failure_sentence(self) -> str:
+        """What happened and what to change; of a trial that has a diagnosis only what happened, "" without a failure.
+
+        The remedy of the table is for any failure of its code: beside a diagnosis it would name another.
+        """
+        if self.failure is None:
+            return ""
+        return self.failure.happened if self.trial.get("diagnosis") else self.failure.sentence
+
     def transition_to(self, status: str, **fields: Any) -> None:
         """Change status and save `fields` with it, in a single UPDATE.
 

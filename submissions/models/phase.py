@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from submissions.disclosure import View
@@ -20,7 +20,7 @@ from submissions.disclosure.rounding import rounded
 from submissions.kinds import Kind
 from submissions.models.access import ALL_PHASES, holds, may
 from submissions.models.challenges.challenge import Challenge
-from submissions.models.dataset import Dataset, Split
+from submissions.models.dataset import Case, Dataset, Split
 from submissions.runner.contracts import contracts_for
 from submissions.scoring import metrics_of
 
@@ -77,6 +77,15 @@ class PhaseQuerySet(models.QuerySet["Phase"]):
             return self
         own = Challenge.organisers.through.objects.filter(user=user).values("challenge")
         return self.filter(to_everybody | Q(challenge__in=own))
+
+    def beside(self, slug: str) -> PhaseQuerySet:
+        """Return the phase of this slug and those of the same challenge, which a page's tabs need."""
+        return self.filter(challenge__phases__slug=slug)
+
+    def with_splits(self) -> PhaseQuerySet:
+        """Look with the same query which splits have cases, for `Phase.existing_splits`."""
+        cases = Case.objects.filter(dataset=OuterRef("dataset"))
+        return self.annotate(**{f"has_{split}": Exists(cases.filter(split=split)) for split in Split.values})
 
     def managed_by(self, user: Any, permission: str) -> PhaseQuerySet:
         """Return the phases for which `user` holds a permission."""
@@ -229,7 +238,15 @@ class Phase(models.Model):
         """Return the ids of the sample cases, which a file of predictions may leave out."""
         return list(self.dataset.sample_cases().values_list("public_id", flat=True))
 
+    def existing_splits(self) -> set[str]:
+        """Return the splits that have cases."""
+        if f"has_{Split.PUBLIC}" in vars(self):  # of `with_splits`
+            return {split for split in Split.values if getattr(self, f"has_{split}")}
+        return set(self.dataset.cases.order_by().values_list("split", flat=True).distinct())
+
     def has_private_cases(self) -> bool:
+        if f"has_{Split.PUBLIC}" in vars(self):
+            return Split.PRIVATE in self.existing_splits()
         return self.dataset.cases.filter(split=Split.PRIVATE).exists()
 
     def state(self, now: datetime) -> str:

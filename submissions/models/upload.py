@@ -13,6 +13,9 @@ from django.utils import timezone
 from submissions.storage.base import PartsRef
 
 LIFETIME = timedelta(days=2)
+# What organisers send for their challenges: no team's, so no team's budget pays for it.
+OF_ORGANISERS = ("dataset", "data")
+OF_A_SUBMISSION = ("image", "model")
 
 
 def end_of_life() -> datetime:
@@ -40,6 +43,7 @@ class Upload(models.Model):
         MODEL = "model", "model archive"
         PREDICTIONS = "csv", "predictions, kept until their sender confirms that the same file is sent again"
         DATASET = "dataset", "images of a dataset"
+        DATA = "data", "file that a challenge hands out"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from submissions.database_clock import database_now
 
@@ -13,13 +14,13 @@ from submissions.database_clock import database_now
 SILENT_AFTER = timedelta(seconds=30)
 
 
-def seen_lately(now: datetime) -> Q:
-    """Return the query condition for workers alive at `now`."""
+def seen_lately(now: datetime | Now) -> Q:
+    """Return the query condition for workers alive at `now`, a time or the database's own."""
     return Q(seen_at__gte=now - SILENT_AFTER)
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
-    def alive(self, now: datetime) -> WorkerQuerySet:
+    def alive(self, now: datetime | Now) -> WorkerQuerySet:
         return self.filter(seen_lately(now))
 
 

@@ -12,7 +12,8 @@ from django_q.tasks import async_task
 from submissions.disclosure import PUBLIC
 from submissions.models import Evaluation, Submission
 from submissions.models.messages import Kind
-from submissions.notices.sending import CLUSTER, Notice, tell
+from submissions.notices.sending import Notice, tell
+from submissions.queues import ERRANDS_CLUSTER
 from submissions.scoring.metrics import METRICS
 from submissions.signals import evaluation_failed, evaluation_scored
 
@@ -24,12 +25,12 @@ def queue_scored(sender: Any, submission: Submission, **options: Any) -> None:
     """Queue the notice inside the finishing transaction; its text is made later, where it can break nothing."""
     current = submission.evaluations.filter(is_current=True).first()
     if current is not None:
-        async_task(TELL, current.pk, cluster=CLUSTER)
+        async_task(TELL, current.pk, cluster=ERRANDS_CLUSTER)
 
 
 @receiver(evaluation_failed, dispatch_uid="tell of failed submissions")
 def queue_failed(sender: Any, evaluation: Evaluation, **options: Any) -> None:
-    async_task(TELL, evaluation.pk, cluster=CLUSTER)
+    async_task(TELL, evaluation.pk, cluster=ERRANDS_CLUSTER)
 
 
 def tell_of_evaluation(evaluation_id: int) -> int:
@@ -57,8 +58,10 @@ def scored_notice(evaluation: Evaluation) -> Notice:
 
 
 def failed_notice(evaluation: Evaluation) -> Notice:
-    submission, failure = evaluation.submission, evaluation.failure
-    sentence = failure.sentence if failure else "It failed."
+    submission = evaluation.submission
+    sentence = evaluation.failure_sentence or "It failed."
+    if evaluation.trial.get("diagnosis"):  # it holds names from the container's log, which no mail should carry
+        sentence += " Its page says what to change."
     # Asked of the row: a retry that was scored before keeps its try.
     counted = "The try counted." if submission.try_counts else "It cost no try."
     is_said = "try" in sentence

@@ -11,7 +11,8 @@ from django_q.tasks import async_task
 from submissions.models import NewsPost
 from submissions.models.messages import Kind
 from submissions.notices.people import taking_part, teams_taking_part
-from submissions.notices.sending import CLUSTER, Notice, tell
+from submissions.notices.sending import Notice, tell
+from submissions.queues import ERRANDS_CLUSTER
 from submissions.signals import news_published
 
 TELL = "submissions.tasks.tell_of_news"
@@ -20,7 +21,7 @@ TELL = "submissions.tasks.tell_of_news"
 @receiver(news_published, dispatch_uid="tell of news")
 def queue_news(sender: Any, post: NewsPost, **options: Any) -> None:
     """Queue the notices inside the publishing transaction: a thousand mails would hold up the organiser's page."""
-    async_task(TELL, post.pk, cluster=CLUSTER)
+    async_task(TELL, post.pk, cluster=ERRANDS_CLUSTER)
 
 
 def tell_of_news(post_id: int) -> int:

@@ -18,13 +18,12 @@ from django_q.tasks import async_task
 from submissions.mail import RETRIED_MAIL
 from submissions.models.messages import Delivery, Message, Webhook
 from submissions.notices.unsubscribe import refused_kinds, unsubscribe_headers, unsubscribe_url
+from submissions.queues import ERRANDS_CLUSTER
 from submissions.text.sanitize import single_line
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-# The queue of the light work; image workers never send mail.
-CLUSTER = "evaluations"
 DELIVER = "submissions.webhooks.delivery.deliver"
 
 
@@ -73,7 +72,7 @@ def _queue_mail(message: Message) -> None:
     user = message.user
     subject = settings.ACCOUNT_EMAIL_SUBJECT_PREFIX + message.subject
     mail = subject, mail_body(message), settings.DEFAULT_FROM_EMAIL, user.email, 0
-    async_task(RETRIED_MAIL, *mail, unsubscribe_headers(user, message.kind), cluster=CLUSTER)
+    async_task(RETRIED_MAIL, *mail, unsubscribe_headers(user, message.kind), cluster=ERRANDS_CLUSTER)
 
 
 def mail_body(message: Message) -> str:
@@ -98,5 +97,5 @@ def queue_delivery(hook: Webhook, notice: Notice) -> Delivery | None:
     delivery, is_new = Delivery.objects.get_or_create(webhook=hook, key=notice.key, defaults=defaults)
     if not is_new:
         return None
-    async_task(DELIVER, str(delivery.pk), 0, cluster=CLUSTER)
+    async_task(DELIVER, str(delivery.pk), 0, cluster=ERRANDS_CLUSTER)
     return delivery

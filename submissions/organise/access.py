@@ -8,9 +8,12 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 
+from submissions.models import Challenge
 from submissions.models.access import holds
 
+CHANGE_CHALLENGE = "submissions.change_challenge"
 View = Callable[..., HttpResponse]
 
 
@@ -27,3 +30,8 @@ def needs(permission: str) -> Callable[[View], View]:
         return login_required(guarded)
 
     return decorate
+
+
+def own_challenge(request: HttpRequest, slug: str) -> Challenge:
+    """Return a challenge that the user may change; for anybody else it does not exist here (404)."""
+    return get_object_or_404(Challenge.objects.managed_by(request.user, CHANGE_CHALLENGE), slug=slug)

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -16,9 +16,10 @@ from submissions.datasets.access import datasets_visible_to
 from submissions.kinds import KINDS
 from submissions.models import Challenge, DatasetImport, Participation, Phase
 from submissions.organise import challenges
-from submissions.organise.access import needs
+from submissions.organise.access import needs, own_challenge
 from submissions.organise.checklist import checklist, may_open
 from submissions.organise.forms import ChallengeForm, NewChallengeForm, OrganiserForm
+from submissions.organise.participants import participants_context
 
 VIEW, ADD, CHANGE = (f"submissions.{verb}_challenge" for verb in ("view", "add", "change"))
 SHOWN = 50
@@ -39,11 +40,6 @@ def home(request: HttpRequest) -> HttpResponse:
         "imports": DatasetImport.objects.visible_to(request.user).select_related("dataset")[:10],
     }
     return render(request, "organise/home.html", context)
-
-
-def own_challenge(request: HttpRequest, slug: str) -> Challenge:
-    """Return a challenge that the user may change; for anybody else it does not exist here (404)."""
-    return get_object_or_404(Challenge.objects.managed_by(request.user, CHANGE), slug=slug)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -78,6 +74,7 @@ def _context(challenge: Challenge, **more: Any) -> dict[str, Any]:
         "may_open": may_open(items),
         "people": challenge.organisers.order_by("username"),
         "form": OrganiserForm(),
+        **participants_context(challenge),
     } | more
 
 

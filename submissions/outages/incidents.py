@@ -17,13 +17,13 @@ from submissions.database_clock import database_now
 from submissions.faults import SharedPart
 from submissions.models import Incident, PeriodicJob
 from submissions.outages import probes
+from submissions.queues import CSV_CLUSTER
 
 log = structlog.get_logger(__name__)
 Part = Incident.Part
 CONTINUES_WITHIN = timedelta(minutes=10)
 PROBE_EVERY_S = 5.0
 ALERT = "submissions.tasks.alert_incident"
-MAIL_CLUSTER = "evaluations"  # actions.queue.CSV_CLUSTER, which imports this package
 
 
 def open_incident(shared: SharedPart, detail: str) -> Incident:
@@ -42,7 +42,7 @@ def open_incident(shared: SharedPart, detail: str) -> Incident:
             incident = Incident.objects.create(
                 part=shared.part, scope=shared.scope, detail=detail[:20_000], probe_key=shared.key, opened_at=now
             )
-            async_task(ALERT, incident.pk, cluster=MAIL_CLUSTER)
+            async_task(ALERT, incident.pk, cluster=CSV_CLUSTER)
     except IntegrityError:  # another worker opened it at the same moment
         return found.open()[0]
     log.warning("incident opened", part=shared.part, scope=shared.scope, detail=detail[:200])

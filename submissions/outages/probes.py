@@ -60,17 +60,23 @@ def clock_problem() -> str:
 
 
 def disk_problem() -> str:
-    """Return which folder of this host has too little room, or cannot be written, or ""."""
-    for name in ("DATA_DIR", "EVALUATION_CASES_DIR"):
-        folder = Path(getattr(settings, name))
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            free_bytes = shutil.disk_usage(folder).free
-        except OSError as error:
-            return f"{name} cannot be used ({error.strerror})"
-        if free_bytes < MIN_FREE_BYTES:
-            return f"{name} has only {free_bytes >> 20} MiB free"
-    return ""
+    """Return whether this host's data folder has too little room, or cannot be written, or ""."""
+    return folder_problem("DATA_DIR")
+
+
+def cases_problem() -> str:
+    """Return the same of the folder that cases are placed in; only a host of containers has it."""
+    return folder_problem("EVALUATION_CASES_DIR")
+
+
+def folder_problem(name: str) -> str:
+    folder = Path(getattr(settings, name))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"{name} cannot be used ({error.strerror})"
+    return f"{name} has only {free_bytes >> 20} MiB free" if free_bytes < MIN_FREE_BYTES else ""
 
 
 def storage_problem() -> str:

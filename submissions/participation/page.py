@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.functional import SimpleLazyObject
+
 from submissions.models import Phase, Team
 from submissions.models.access import may
 from submissions.participation.binding import bound_team
@@ -16,10 +18,14 @@ def participation_context(phase: Phase, user: Any, team: Team | None) -> dict[st
 
     team: the person's own now.
     """
-    first = bound_team(phase, user) if user.is_authenticated else None
     return {
-        "terms": terms_for(phase, user),
+        "terms": SimpleLazyObject(lambda: terms_for(phase, user)),  # organisers need none
         "request_form": RequestForm(),
         "is_organiser": may(user, "submissions.change_phase", phase),
-        "bound_elsewhere": first if first is not None and first != team else None,
+        "bound_elsewhere": SimpleLazyObject(lambda: _bound_elsewhere(phase, user, team)),
     }
+
+
+def _bound_elsewhere(phase: Phase, user: Any, team: Team | None) -> Team | None:
+    first = bound_team(phase, user) if user.is_authenticated else None
+    return first if first is not None and first != team else None

@@ -52,7 +52,7 @@ def terms_for(phase: Phase, user: Any) -> Terms:
 def terms_of(challenge: Challenge, user: Any) -> Terms:
     """Return the terms of the challenge as they stand for `user`, who may be anonymous."""
     participation = None
-    if user.is_authenticated:
+    if user.is_authenticated and (challenge.needs_approval or challenge.rules.strip()):
         participation = Participation.objects.filter(challenge=challenge, user=user).first()
     return Terms(challenge.needs_approval, challenge.rules, participation)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import zipfile
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
+from lunasite.http.limits.made_files import made_file
 from submissions.models import ApiToken, AuditEvent, Evaluation, Message, Participation, Submission, Upload, Webhook
 from submissions.models.team import team_of
 from submissions.notices.unsubscribe import refused_kinds
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # What one export holds of files; the others are named with where to download them.
 MOST_FILE_BYTES = 256 << 20
+# More than the tables of anybody take.
+MOST_TABLE_BYTES = 16 << 20
 README = """Everything lunasite has stored about your account, as JSON (UTF-8), and the files you sent.
 
 Scores are those that you may see at this moment. Files that are not here are named in submissions.json with the
@@ -33,17 +35,20 @@ address to download them from. Passwords, tokens and signing keys are stored as 
 
 
 def export_of(user: User) -> IO[bytes]:
-    """Return an open zip of the person's data; the caller sends and closes it."""
-    target = tempfile.TemporaryFile()  # noqa: SIM115  the caller closes it
+    """Return an open zip of the person's data; the caller sends and closes it. Raises ApiError(507)."""
+    submissions = _own_submissions(user)
+    files_bytes = sum(item.size_bytes for item in submissions if item.file)
+    size_bytes = min(files_bytes, MOST_FILE_BYTES) + MOST_TABLE_BYTES
+    return made_file(size_bytes, lambda target: _write(target, user, submissions))
+
+
+def _write(target: IO[bytes], user: User, submissions: list[Submission]) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("README.txt", README)
-        submissions = _own_submissions(user)
         files = _add_files(archive, submissions)
         tables = {**_tables(user), "submissions": [_submission(item, user, files) for item in submissions]}
         for name, rows in tables.items():
             archive.writestr(f"{name}.json", json.dumps(rows, cls=DjangoJSONEncoder, ensure_ascii=False, indent=1))
-    target.seek(0)
-    return target
 
 
 def _own_submissions(user: User) -> list[Submission]:

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lunasite.http.errors import ApiError
+from lunasite.http.errors import ApiError, come_back_later
 from lunasite.http.limits.dear_work import one_at_a_time
 from submissions.models import Profile, Submission
 from submissions.models.audit import record
@@ -70,7 +70,8 @@ def export(request: HttpRequest) -> HttpResponse | FileResponse:
         with one_at_a_time(f"export:{user.pk}"):
             archive = export_of(user)
     except ApiError as refusal:
-        return _page(request, CloseForm(request=request), refusal.status_code, refusal=refusal)
+        answer = _page(request, CloseForm(request=request), refusal.status_code, refusal=refusal)
+        return come_back_later(answer, refusal)
     record(user, "export account", user)
     name = f"lunasite-{user.get_username()}-{timezone.now():%Y%m%d}.zip"
     return FileResponse(archive, as_attachment=True, filename=name)

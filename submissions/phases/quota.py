@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -35,9 +36,9 @@ class Allowance:
         return self.left == 0
 
 
-def counted_tries(phase: Phase, team: Team | None, user: User) -> QuerySet[Submission]:
+def counted_tries(phases: Sequence[int], team: Team | None, user: User) -> QuerySet[Submission]:
     """Return the submissions that use up tries: those of the team, and the user's own from earlier teams."""
-    return Submission.objects.filter(Q(team=team) | Q(user=user), phase=phase, try_counts=True, is_baseline=False)
+    return Submission.objects.filter(Q(team=team) | Q(user=user), phase__in=phases, try_counts=True, is_baseline=False)
 
 
 def trials_failed(team: Team, now: datetime) -> int:
@@ -46,20 +47,31 @@ def trials_failed(team: Team, now: datetime) -> int:
     return failed.distinct().count()
 
 
-def allowance(quota: Quota, team: Team | None, user: User, now: datetime) -> Allowance:
-    """Count the tries in (now - window, now]; with this half-open window a try is free exactly `window` later."""
-    tries = counted_tries(quota.phase, team, user)
-    if quota.window is not None:
-        tries = tries.filter(created_at__gt=now - quota.window)
-    times = sorted(tries.values_list("created_at", flat=True))
+def allowance(quota: Quota, times: list[datetime], now: datetime) -> Allowance:
+    """Count the tries in (now - window, now]; with this half-open window a try is free exactly `window` later.
+
+    times: of all the tries that count in the phase, the earliest first.
+    """
+    counted = times if quota.window is None else [at for at in times if at > now - quota.window]
     next_free_at = None
-    if len(times) >= quota.tries and quota.window is not None:
-        next_free_at = times[len(times) - quota.tries] + quota.window
-    return Allowance(quota.tries, len(times), quota.period, next_free_at)
+    if len(counted) >= quota.tries and quota.window is not None:
+        next_free_at = counted[len(counted) - quota.tries] + quota.window
+    return Allowance(quota.tries, len(counted), quota.period, next_free_at)
 
 
 def allowances(phase: Phase, team: Team | None, user: User, now: datetime) -> list[Allowance]:
-    return [allowance(quota, team, user, now) for quota in phase.quotas.all()]
+    return allowances_of([phase], team, user, now)[phase.pk]
+
+
+def allowances_of(phases: Sequence[Phase], team: Team | None, user: User, now: datetime) -> dict[int, list[Allowance]]:
+    """Return the windows of each phase by its number; one query beside those for the quotas, which may be fetched."""
+    quotas = {phase.pk: list(phase.quotas.all()) for phase in phases}
+    limited = [pk for pk, windows in quotas.items() if windows]
+    tries = counted_tries(limited, team, user).order_by("created_at").values_list("phase", "created_at")
+    times: dict[int, list[datetime]] = {}
+    for pk, at in tries if limited else ():
+        times.setdefault(pk, []).append(at)
+    return {pk: [allowance(quota, times.get(pk, []), now) for quota in windows] for pk, windows in quotas.items()}
 
 
 def first_used_up(left: list[Allowance]) -> Allowance | None:

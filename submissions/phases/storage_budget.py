@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db.models import Max, Sum
 
 from lunasite.http.errors import ApiError
-from submissions.models import DatasetImport, ModelArchive, Submission, Team, Upload
+from submissions.models import DataFile, DatasetImport, ModelArchive, Submission, Team, Upload
+from submissions.models.upload import OF_ORGANISERS
 from submissions.storage.base import StorageError
 from submissions.storage.files import store
 
@@ -39,23 +40,31 @@ def budget_of(team: Team | None) -> Budget:
 
 def held_bytes(team: Team | None) -> int:
     """Return the bytes that a team's files take, or those of all teams for None."""
-    of_team = {"team": team} if team else {}
-    of_members = {"user__membership__team": team} if team else {}
-    files = Submission.objects.filter(**of_team).exclude(file="").order_by().values("file")
+    if team:
+        return _held_by(team)
+    files = Submission.objects.exclude(file="").order_by().values("file")
     submitted = files.annotate(size=Max("size_bytes")).aggregate(total=Sum("size"))["total"]
-    archives = ModelArchive.objects.filter(**of_team).aggregate(total=Sum("size_bytes"))["total"]
-    uploads = Upload.objects.filter(**of_members)
-    if team:  # the images of a dataset are no team's
-        uploads = uploads.exclude(purpose=Upload.Purpose.DATASET)
-    uploading = uploads.aggregate(total=Sum("size_bytes"))["total"]
-    imports = None if team else DatasetImport.objects.with_files().aggregate(total=Sum("images_bytes"))["total"]
-    return sum(part or 0 for part in (submitted, archives, uploading, imports))
+    archives = ModelArchive.objects.aggregate(total=Sum("size_bytes"))["total"]
+    uploading = Upload.objects.aggregate(total=Sum("size_bytes"))["total"]
+    imports = DatasetImport.objects.with_files().aggregate(total=Sum("images_bytes"))["total"]
+    return sum(part or 0 for part in (submitted, archives, uploading, imports, DataFile.objects.total_bytes()))
+
+
+def _held_by(team: Team) -> int:
+    """Return the bytes of a team's files, in one query for the page of a phase."""
+    files = Submission.objects.filter(team=team).exclude(file="").order_by().values("file")
+    sizes = files.annotate(size=Max("size_bytes")).values_list("size")
+    archives = ModelArchive.objects.filter(team=team).order_by().values_list("size_bytes")
+    # What organisers send is no team's.
+    uploads = Upload.objects.filter(user__membership__team=team).exclude(purpose__in=OF_ORGANISERS)
+    every = sizes.union(archives, uploads.order_by().values_list("size_bytes"), all=True)
+    return sum(size for (size,) in every)
 
 
 def check_budget(user: User, team: Team | None, size_bytes: int) -> None:
     """Raise ApiError (507, STORAGE_BUDGET or STORAGE_FULL) unless `size_bytes` more fit team, site and disk.
 
-    team: None for the images of a dataset, which are no team's.
+    team: None for what organisers send, which is no team's.
     """
     held = held_bytes(team) if team else 0
     if team and held + size_bytes > settings.TEAM_STORAGE_BYTES:

@@ -189,7 +189,7 @@ def failed_sentence(evaluation: Evaluation, now: datetime | None = None, user: A
         return "Failed."
     fault = "This was our fault" if failure.is_ours else "This was the submission's fault"
     counted = "the try counted" if evaluation.submission.try_counts else "the try was given back"
-    sentence = failure.sentence
+    sentence = evaluation.failure_sentence
     if not failure.counts and evaluation.submission.try_counts:  # staff ran it again after it had been scored
         sentence = sentence.replace("the try was given back and ", "")
         counted = "the scores of the earlier run stand"

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import Value
+from django.db.models.functions import Now
 
 from submissions.actions.queue import CLUSTERS, DOCKER_CLUSTER
 from submissions.database_clock import database_now
-from submissions.models import Evaluation, Host, Pause, Submission, Worker
+from submissions.models import Evaluation, Host, Incident, Pause, Submission, Worker
 from submissions.models.outage import host_scope, queue_scope
 from submissions.outages import pauses
 
@@ -57,14 +59,25 @@ _lock = threading.Lock()
 
 def outlook_of(submission_type: str) -> Outlook:
     """Return the state of a queue, at most KEEP_S old: pages ask for it every second."""
-    with _lock:
-        kept = _recent.get(submission_type)
-        if kept and time.monotonic() - kept[0] < KEEP_S:
-            return kept[1]
+    if kept := _kept(submission_type):
+        return kept
     fresh = look(submission_type)
     with _lock:
         _recent[submission_type] = (time.monotonic(), fresh)
     return fresh
+
+
+def halted(submission_type: str) -> str:
+    """Return why nothing of a queue moves, or ""; for pages that tell no times, in one query."""
+    if kept := _kept(submission_type):
+        return kept.halted
+    return _Standstill.of(CLUSTERS[submission_type]).reason
+
+
+def _kept(submission_type: str) -> Outlook | None:
+    with _lock:
+        kept = _recent.get(submission_type)
+    return kept[1] if kept and time.monotonic() - kept[0] < KEEP_S else None
 
 
 def forget() -> None:
@@ -75,29 +88,58 @@ def forget() -> None:
 def look(submission_type: str) -> Outlook:
     cluster = CLUSTERS[submission_type]
     processes = settings.CONTAINER_WORKERS if cluster == DOCKER_CLUSTER else settings.EVALUATION_WORKERS
-    groups = working_groups(cluster)
-    return Outlook(why_halted(cluster, groups), groups * int(processes), usual_seconds(submission_type))
+    now = _Standstill.of(cluster)
+    return Outlook(now.reason, now.groups * int(processes), usual_seconds(submission_type))
 
 
 def working_groups(cluster: str) -> int:
-    """Count the worker groups of a queue that take work now: alive, on a host neither drained nor in quarantine."""
-    alive = Worker.objects.alive(database_now()).filter(cluster=cluster)
-    hosts = list(alive.values_list("host", flat=True))
-    out = set(Host.objects.filter(name__in=hosts).exclude(quarantined_at=None).values_list("name", flat=True))
-    drained = set(Pause.objects.filter(scope__in=map(host_scope, hosts)).values_list("scope", flat=True))
-    return sum(host not in out and host_scope(host) not in drained for host in hosts)
+    """Count the worker groups of a queue that take work now."""
+    return _Standstill.of(cluster).groups
 
 
-def why_halted(cluster: str, groups: int) -> str:
-    if pause := pauses.paused(queue_scope(cluster)):
-        reason = f": {pause.reason.rstrip('.')}" if pause.reason else ""
-        return f"The organisers have paused this queue{reason}."
-    if pauses.incident_of(cluster):
-        return "A part of ours does not answer now; what was sent is kept and goes on by itself."
-    if not groups:
-        what = "images" if cluster == DOCKER_CLUSTER else "predictions"
-        return f"No worker for {what} is running now; what was sent is kept until one starts."
-    return ""
+@dataclass(frozen=True)
+class _Standstill:
+    """What could halt a queue. pauses: reasons by scope. incidents: parts that are away. hosts: of living workers."""
+
+    cluster: str
+    pauses: dict[str, str]
+    incidents: set[str]
+    hosts: list[str]
+    quarantined: set[str]
+
+    @classmethod
+    def of(cls, cluster: str) -> _Standstill:
+        """Read all four tables in one query: each has a handful of rows that count."""
+        alive = Worker.objects.alive(Now()).filter(cluster=cluster)
+        tables = {
+            "pause": Pause.objects.values_list("scope", "reason"),
+            "incident": Incident.objects.open().filter(scope="").values_list("part", Value("")),
+            "host": alive.values_list("host", Value("")),
+            "quarantine": Host.objects.exclude(quarantined_at=None).values_list("name", Value("")),
+        }
+        named = [rows.order_by().annotate(table=Value(name)) for name, rows in tables.items()]
+        found: dict[str, list[tuple[str, str]]] = {name: [] for name in tables}
+        for name, text, table in named[0].union(*named[1:], all=True):
+            found[table].append((name, text))
+        first = {table: [name for name, _ in rows] for table, rows in found.items()}
+        return cls(cluster, dict(found["pause"]), set(first["incident"]), first["host"], set(first["quarantine"]))
+
+    @property
+    def groups(self) -> int:
+        """How many worker groups take work now: alive, on a host neither drained nor in quarantine."""
+        return sum(host not in self.quarantined and host_scope(host) not in self.pauses for host in self.hosts)
+
+    @property
+    def reason(self) -> str:
+        if (paused := self.pauses.get(queue_scope(self.cluster))) is not None:
+            reason = f": {paused.rstrip('.')}" if paused else ""
+            return f"The organisers have paused this queue{reason}."
+        if any(self.cluster in pauses.WAITS_FOR.get(part, ()) for part in self.incidents):
+            return "A part of ours does not answer now; what was sent is kept and goes on by itself."
+        if not self.groups:
+            what = "images" if self.cluster == DOCKER_CLUSTER else "predictions"
+            return f"No worker for {what} is running now; what was sent is kept until one starts."
+        return ""
 
 
 def usual_seconds(submission_type: str) -> float | None:

@@ -7,12 +7,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from submissions.runner.base import AttemptTaken, ContainerFault, Engine, EngineFault, RunCallbacks, RunCancelled
+from submissions.runner.base import (
+    AttemptTaken,
+    ContainerFault,
+    Engine,
+    EngineFault,
+    EngineRestarted,
+    RunCallbacks,
+    RunCancelled,
+)
 from submissions.runner.engine.passwd_check import check_accounts
 from submissions.runner.sandbox import Labels
 from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume
 
 LOG_TAIL_S = 1.0
+# An engine that stops asks all containers to end at once; ours does so without delay.
+HOLDER_ENDS_WITHIN_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,7 @@ class Attempt:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.holder = ""
         self._containers: list[str] = []
         self._volumes: list[str] = []
 
@@ -68,6 +79,11 @@ class Attempt:
         container_id = self.engine.create(spec)
         self._containers.append(container_id)
         return container_id
+
+    def create_holder(self, spec: ContainerSpec) -> str:
+        """Create the container of ours that lasts as long as the run, whatever the model does."""
+        self.holder = self.create(spec)
+        return self.holder
 
     def create_participant_container(self, spec: ContainerSpec) -> str:
         """Create a container of a participant's image. Raises ContainerFault when the image is to blame."""
@@ -92,6 +108,12 @@ class Attempt:
         self.engine.remove_volume(volume.name)
         self._volumes.remove(volume.name)
 
+    def was_ended_with(self, fault: ContainerFault) -> bool:
+        """Return whether our holder has ended too: an engine that stops or restarts ends all containers alike."""
+        if fault.exit_code is not None:
+            time.sleep(HOLDER_ENDS_WITHIN_S)
+        return bool(self.holder) and not self.engine.state(self.holder).running
+
     def close(self) -> None:
         """Remove everything; go on after a failure and raise the first at the end."""
         first: EngineFault | None = None
@@ -111,11 +133,17 @@ class Attempt:
 def attempt_on(engine: Engine) -> Iterator[Attempt]:
     """Give an empty Attempt and close it however the block ends.
 
-    A failure to clean up never hides the verdict: the reaper will find what stayed.
+    A failure to clean up never hides the verdict: the reaper will find what stayed. Raises EngineRestarted in place of
+    a ContainerFault where the engine has ended our own container as well.
     """
     attempt = Attempt(engine)
     try:
-        yield attempt
+        try:
+            yield attempt
+        except ContainerFault as fault:
+            if attempt.was_ended_with(fault):
+                raise EngineRestarted("The engine ended our own container too.", staff_detail=str(fault)) from fault
+            raise
     except BaseException:
         with contextlib.suppress(EngineFault):
             attempt.close()

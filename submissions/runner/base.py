@@ -59,6 +59,10 @@ class EngineFault(RunError, PlatformError):
         super().__init__(code, staff_detail, note=note)
 
 
+class EngineRestarted(EngineFault):
+    """The engine stopped or restarted under the run, and took all containers along."""
+
+
 class AttemptTaken(EngineFault):
     """Containers of this evaluation and attempt exist already: not mine to run."""
 

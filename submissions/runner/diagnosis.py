@@ -8,9 +8,10 @@ it is made at stage `smoke` alone: words about hidden cases would carry them out
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from posixpath import dirname
+from typing import Any
 
 SHOWN_NAME = 120
 SHOWN_ANSWER = 1024
@@ -20,14 +21,17 @@ SHOWN_ANSWER = 1024
 class Evidence:
     """What is known of a failed trial.
 
-    status, answer: of the HTTP call that failed, with the first kilobyte of its body. port, listening: which port was
-    called and which listened. fields: names of what was sent beside the file. command_fault: what is wrong with the start program's file (`crlf`, `loader`, `missing`).
+    note: what the platform says of the failure itself. status, answer: of the HTTP call that failed, with the first
+    kilobyte of its body. port, listening: which port was called and which listened. has_token: whether a token was
+    sent. fields: names of what was sent beside the file; may_omit: those that the form can leave out; csv_fields: their
+    names as in LUNA25's table. command_fault: what is wrong with the start program's file (`crlf`, `loader`, `missing`).
     memory_mib, shm_mib: limits; peak_mib: the most memory that was seen. too_large: folders that stayed read-only since
     they hold more than kept_mib. wanted_output: the answer file that /output lacks; outputs: the files in it.
     """
 
     code: str
     logs: str = ""
+    note: str = ""
     status: int = 0
     answer: str = ""
     exit_code: int | None = None
@@ -35,7 +39,10 @@ class Evidence:
     listening: tuple[int, ...] = ()
     path: str = ""
     file_field: str = "file"
+    has_token: bool = False
     fields: tuple[str, ...] = ()
+    may_omit: tuple[str, ...] = ()
+    csv_fields: tuple[str, ...] = ()
     command: str = ""
     command_fault: str = ""
     gpu: bool = False
@@ -48,20 +55,28 @@ class Evidence:
     outputs: tuple[str, ...] = ()
 
 
+Words = dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Pattern:
-    """A regular expression over the log (or the answer), when it applies, and the sentence it leads to.
+    """A regular expression over a line of the log (or over the answer), when it applies, and the sentence it leads to.
 
     The sentence may name groups of the expression and fields of the evidence in {braces}. concerns: whether it applies
-    to the file that was found.
+    to the words that were found. is_guess: whether what the log says of itself explains more.
     """
 
     name: str
     sentence: str
     expression: str = ""
     when: Callable[[Evidence], bool] = lambda seen: True
-    over: Callable[[Evidence], str] = lambda seen: seen.logs
-    concerns: Callable[[Evidence, str], bool] = lambda seen, file: True
+    over: Callable[[Evidence], str] | None = None
+    concerns: Callable[[Evidence, Words], bool] = lambda seen, words: True
+    is_guess: bool = False
+
+    @property
+    def reads_log(self) -> bool:
+        return bool(self.expression) and self.over is None
 
 
 def _body(seen: Evidence) -> str:
@@ -70,6 +85,23 @@ def _body(seen: Evidence) -> str:
 
 def _is_status(*wanted: int) -> Callable[[Evidence], bool]:
     return lambda seen: seen.status in wanted
+
+
+def _below(folder: str) -> Callable[[Evidence, Words], bool]:
+    return lambda seen, words: str(words["file"]).startswith(folder)
+
+
+def _answers_with_a_probability(seen: Evidence) -> bool:
+    return bool(re.search(r"[:\[,]\s*(?:0(?:\.\d+)?|1(?:\.0+)?|\d(?:\.\d+)?[eE]-\d+)\s*[,}\]]", seen.answer))
+
+
+def _is_json_without_it(seen: Evidence) -> bool:
+    is_json = seen.answer.lstrip("\ufeff \r\n\t")[:1] in ("{", "[")
+    return seen.code == "BAD_PREDICTION" and is_json and ("where" in seen.note or "nothing at" in seen.note)
+
+
+def _says(words: str) -> Callable[[Evidence], bool]:
+    return lambda seen: seen.code == "BAD_PREDICTION" and words in seen.note
 
 
 PATH = r"['\"‘]?(?P<file>/[^\s':\"’]+)['\"’]?"
@@ -82,45 +114,70 @@ WRITABLE = 'name its folder {folder} as a writable folder (form: Writable folder
 CR = r"(?:\r|\\r|\N{REPLACEMENT CHARACTER})"
 CARRIAGE_RETURN = rf"{CR}['\"]?: (?:\[Errno 2\] )?(?:(?:command )?not found|No such file|invalid option)|[Ii]llegal option -[\w ]*{CR}"
 
+FORBIDDEN = (
+    FIELD
+    + r"[^}]*(?:extra_forbidden|extra fields not permitted|Extra inputs)|\"type\"\s*:\s*\"extra_forbidden\"[^}]*"
+    + FIELD.replace("field", "field_too")
+)
+LIBRARY = r"(?P<name>lib[\w.+-]+\.so[\w.]*): cannot open shared object file"
+WRONG_PLACE = 'The answer has no probability at the agreed place: it is shown below; name the right one as Where the probability is, such as data.probability (form: {differs}, API: adapter={{"probability_path": "data.probability"}}), or answer a number there, not a text.'
+
+# A line that warns of something that may well be missing, such as TensorFlow's of a GPU, is no cause.
+WARNS = re.compile(r"\b[Ww]arn(?:ing)?\b|\bWARN(?:ING)?\b|[A-Z][A-Za-z]*Warning:|\bW tensorflow/|^W\d{4} ")
+
 TABLE: tuple[Pattern, ...] = (
     # The start
     Pattern("crlf", "{command} has Windows line ends, so its first line names an interpreter that is not there: add `RUN sed -i 's/\\r$//' {command}` to the Dockerfile after the line that copies it, or save it with LF.", when=lambda seen: seen.command_fault == "crlf"),
     Pattern("interpreter", "The first line of {command} names an interpreter that is not in the image: install it in the Dockerfile, or begin the script with one that is there, such as `#!/bin/sh`.", when=lambda seen: seen.command_fault == "interpreter"),
+    Pattern("loader", "{command} needs a loader that the image does not have: it was built for another Linux (glibc or musl). Build it in the image it runs in, or take the base image it was built on.", when=lambda seen: seen.command_fault == "loader"),
     Pattern("crlf_inside", "A script of the image has Windows line ends: add `RUN sed -i 's/\\r$//' YOUR_SCRIPT.sh` to the Dockerfile after the line that copies it, or save it with LF.", CARRIAGE_RETURN),
-    Pattern("loader", "{command} needs a loader that the image has not: it was built for another Linux (glibc or musl). Build it in the image it runs in, or take the base image it was built on.", when=lambda seen: seen.command_fault == "loader"),
-    Pattern("exec_format", "The image's program is not for linux/amd64: build with `docker build --platform linux/amd64`, and begin scripts with `#!/bin/sh`.", r"[Ee]xec format error"),
-    Pattern("not_executable", "{file} is not executable: add `RUN chmod a+rx {file}` to the Dockerfile.", r"exec (?P<file>\S+) failed: Permission denied"),
+    Pattern("exec_format", "The image's program is neither one for linux/amd64 nor a script that names its interpreter: build with `docker build --platform linux/amd64`, or begin the script with `#!/bin/sh`.", r"[Ee]xec format error"),
+    Pattern("not_executable", "{file} is not executable: add `RUN chmod a+rx {file}` to the Dockerfile, after the line that copies it and before its USER line.", r"exec (?P<file>\S+) failed: Permission denied"),
     Pattern("no_program", "The image's command {file} is not there: correct ENTRYPOINT or CMD, or install it.", r"exec (?P<file>\S+) failed: No such file or directory"),
-    Pattern("nvidia_smi", "The script calls nvidia-smi, which is only there with a GPU: write `nvidia-smi || true`, or leave it out; this phase gives {gpu_words}.", r"nvidia-smi: (command )?not found", when=lambda seen: not seen.gpu),
+    Pattern("nvidia_smi", "The image calls nvidia-smi, which is there only in a phase with a GPU, and this phase has none: write `nvidia-smi || true` in the script, or leave the call out.", r"nvidia-smi: (?:command )?not found|No such file or directory: '?nvidia-smi", when=lambda seen: not seen.gpu),
     Pattern("not_in_script", "The script calls `{name}`, which the image does not have: install it in the Dockerfile, or leave the line out.", r"(?:line )?\d+: (?P<name>[\w./-]+): (?:command )?not found"),
     # What the image lacks
-    Pattern("no_gpu", "The program asks for a GPU, but this phase gives {gpu_words}: write `device = torch.device(\"cuda\" if torch.cuda.is_available() else \"cpu\")` and `.to(device)` instead of `.cuda()`, and load weights with `map_location=\"cpu\"`.", r"Found no NVIDIA driver|No CUDA GPUs are available|not compiled with CUDA enabled|CUDA driver version is insufficient|Attempting to deserialize object on a CUDA device|libcuda\.so\.1: cannot open|NVML|no CUDA-capable device", when=lambda seen: not seen.gpu),
+    Pattern("no_gpu", "The program asks for a GPU, and this phase has none: write `device = torch.device(\"cuda\" if torch.cuda.is_available() else \"cpu\")` and `.to(device)` instead of `.cuda()`, and load weights with `map_location=\"cpu\"`.", r"Found no NVIDIA driver|No CUDA GPUs are available|not compiled with CUDA enabled|CUDA driver version is insufficient|Attempting to deserialize object on a CUDA device|libcuda\.so\.1: cannot open|NVML|no CUDA-capable device", when=lambda seen: not seen.gpu),
     Pattern("no_module", "The Python module `{name}` is not in the image: add `RUN pip install {package}` to the Dockerfile, before its USER line; for a module of your own, copy it into the image.", r"(?:ModuleNotFoundError|ImportError): No module named '?(?P<name>[\w.]+)'?"),
-    Pattern("no_library", "The library {name} is not in the image: add `RUN apt-get update && apt-get install -y {package}` to the Dockerfile, before its USER line.", r"(?P<name>lib[\w.+-]+\.so[\w.]*): cannot open shared object file"),
-    Pattern("no_network", "The program wants to download something, but there is no network here: download it in the Dockerfile, to where the program looks for it and as the user it runs as (`RUN python -c \"the same call\"`), so that it is in the image.", r"Name or service not known|[Tt]emporary failure in name resolution|[Ff]ailed to resolve|getaddrinfo failed|[Cc]ould not resolve host|Network is unreachable|[Oo]ffline mode|couldn't connect to 'https?://|No address associated with hostname"),
+    Pattern("no_library", "The library {name} is not in the image: add `RUN apt-get update && apt-get install -y {package}` to the Dockerfile, before its USER line.", LIBRARY, concerns=lambda seen, words: words["name"] in PACKAGES),
+    Pattern("no_cuda_library", "The library {name} of CUDA is not in the image: take a base image with CUDA, or install the build of your framework for the CPU.", LIBRARY, concerns=lambda seen, words: bool(re.match("lib(?:cu[a-z]|nv|nccl)", words["name"]))),
+    Pattern("no_other_library", "The library {name} is not in the image: install the package that holds it in the Dockerfile, before its USER line (on Debian and Ubuntu, `apt-file search {name}` names the package).", LIBRARY),
+    Pattern("no_network", "The program wants to download something, but there is no network here: download it in the Dockerfile, to where the program looks for it and as the user it runs as (`RUN python -c \"the same call\"`), so that it is in the image.", r"Name or service not known|[Tt]emporary failure in name resolution|[Ff]ailed to resolve|getaddrinfo failed|[Cc]ould not resolve host|Network is unreachable|[Oo]ffline mode is enabled|OfflineModeIsEnabled|couldn't connect to 'https?://|No address associated with hostname"),
     # Files
-    Pattern("no_weights", "The program reads {file}, which is not there: send a .tar.gz that holds it as the model archive (form: Weights apart from the image, API: model_archive), or copy the weights into the image elsewhere.", rf"No such file or directory: {PATH}", concerns=lambda seen, file: file.startswith("/opt/ml/model/")),
-    Pattern("too_large_to_write", "The program writes to {file}, but {large} is read-only: what it holds takes more than the {kept_mib} MiB that can be copied. Write below /tmp, or into a folder of its own that you name as a writable folder (form: Writable folders, API: writable_folders=[\"{large}/state\"]); one that is not there yet is made.", READ_ONLY, concerns=lambda seen, file: bool(_large_folder(seen, file))),
+    Pattern("no_weights", "The program reads {file}, which is not there: send a .tar.gz that holds it as the model archive (form: Weights apart from the image, API: model_archive), or copy the weights into the image elsewhere.", rf"No such file or directory: {PATH}", concerns=_below("/opt/ml/model/")),
+    Pattern("no_file", "The program opens {file}, which is not there: if it reads it, copy it to that path in the Dockerfile, or correct the path; if it writes it, make the folder first (`RUN mkdir -p {folder}`).", r"FileNotFoundError: \[Errno 2\] No such file or directory: '(?P<file>/(?!input/|output/|opt/ml/)[^'\n]*)'"),
+    Pattern("too_large_to_write", "The program writes to {file}, but {large} is read-only: what it holds takes more than the {kept_mib} MiB that can be copied. Write below /tmp, or into a folder of its own that you name as a writable folder (form: Writable folders, API: writable_folders=[\"{large}/state\"]); one that is not there yet is made.", READ_ONLY, concerns=lambda seen, words: bool(words["large"])),
     Pattern("read_only", "The program writes to {file}, which is read-only here: " + WRITABLE + ", or write below /tmp.", READ_ONLY),
     Pattern("no_permission", "The program may not open {file}: if it reads it, add `RUN {opening}` to the Dockerfile, after the line that copies it and before its USER line; if it writes it, " + WRITABLE + ".", rf"(?:Permission denied)(?:: {PATH})|{PATH.replace('file', 'before')}'?: Permission denied"),
     Pattern("read_only_somewhere", "The program writes where it may not: name the folder as a writable folder (form: Writable folders, API: writable_folders), or write below /tmp.", r"[Rr]ead-only file system|EROFS"),
     # Memory
     Pattern("shared_memory", "The shared memory /dev/shm ({shm_mib} MiB, half the memory) was full: use fewer DataLoader workers (`num_workers=0`), or smaller batches.", r"Bus error|insufficient shared memory|unable to (?:open|write to|mmap) (?:shared memory|file </torch)"),
     Pattern("shared_memory_exit", "It ended by a bus error, as when the shared memory /dev/shm ({shm_mib} MiB, half the memory) is full: use fewer DataLoader workers (`num_workers=0`), or smaller batches.", when=lambda seen: seen.exit_code == 135),
-    Pattern("out_of_memory", "It needed more than the {memory_mib} MiB this phase gives (highest seen: {peak_mib} MiB; what is written to /tmp, /dev/shm and writable folders counts too): use smaller batches or half precision, and load the weights once.", when=lambda seen: seen.code == "OUT_OF_MEMORY"),
+    Pattern("out_of_memory", "It needed more than the {memory_mib} MiB this phase gives ({peak}what is written to /tmp, /dev/shm and writable folders counts too): use smaller batches or half precision, and load the weights once.", when=lambda seen: seen.code == "OUT_OF_MEMORY"),
     # The call
-    Pattern("other_port", "Port {port} was called, but the program listens on {ports}: give that number as Port (form: {differs}, API: adapter={{\"port\": {first_port}}}), or listen on {port}.", when=lambda seen: seen.code == "NOT_READY" and bool(seen.listening) and seen.port not in seen.listening),
-    Pattern("no_port", "Port {port} was called, and nothing listens on any port: start the server in the foreground, on 0.0.0.0:{port}.", when=lambda seen: seen.code == "NOT_READY" and seen.port > 0 and not seen.listening),
+    Pattern("other_port", "Port {port} was called, but the program listens on {ports}: give {that_number} as Port (form: {differs}, API: adapter={{\"port\": {first_port}}}), or listen on {port}.", when=lambda seen: seen.code == "NOT_READY" and bool(seen.listening) and seen.port not in seen.listening),
+    Pattern("silent_port", "The program listens on port {port}, but answered no HTTP request there in time: serve plain HTTP (no TLS, no gRPC) on it, and load the model before it listens; if loading takes that long, load less or faster.", when=lambda seen: seen.code == "NOT_READY" and seen.port in seen.listening, is_guess=True),
+    Pattern("no_port", "Nothing listened on port {port}, or any other, until the time to start was over: start the server in the foreground, on 0.0.0.0:{port}; if the log shows that it was still loading, load less or faster.", when=lambda seen: seen.code == "NOT_READY" and seen.port > 0 and not seen.listening, is_guess=True),
+    Pattern("other_token", "Status {status}: the service refused the token that it was sent: correct it under Bearer token (form: {differs}, API: adapter={{\"bearer_token\": \"...\"}}).", when=lambda seen: seen.status in (401, 403) and seen.has_token),
     Pattern("token", "Status {status}: the service wants a token: give it as Bearer token (form: {differs}, API: adapter={{\"bearer_token\": \"...\"}}).", when=_is_status(401, 403)),
     Pattern("path", "Status {status}: there is nothing for POST at {path}; give the path your service answers at as Path (form: {differs}, API: model_endpoint).", when=_is_status(404, 405)),
+    Pattern("file_refused", "Status {status}: the service got the file as `{field}`, as it wants it, and refused what is in it; its answer says why. Read the file as the contract describes it.", FIELD, when=_is_status(400, 422), over=_body, concerns=lambda seen, words: words["field"] == seen.file_field),
     Pattern("file_field", "Status {status}: the service wants the file in a part called `{field}`, it was sent as `{file_field}`: choose `{field}` as Name of the file part (form: {differs}, API: adapter={{\"file_field\": \"{field}\"}}).", FIELD.replace(r"[A-Za-z_]\w{0,60}", "file|image|image_file"), when=_is_status(400, 422), over=_body),
-    Pattern("unwanted_field", "Status {status}: the service takes no field `{field}`: tick it under Do not send (form: {differs}, API: adapter={{\"omit\": [\"{field}\"]}}).", FIELD + r"[^}]*(?:extra_forbidden|extra fields not permitted|Extra inputs)|\"type\"\s*:\s*\"extra_forbidden\"[^}]*" + FIELD.replace("field", "field_too"), when=_is_status(400, 422), over=_body),
-    Pattern("csv_names", "Status {status}: the service wants a field called `{field}`, as in LUNA25's table: choose those as Names of the fields (form: {differs}, API: adapter={{\"field_names\": \"csv\"}}).", FIELD.replace(r"[A-Za-z_]\w{0,60}", r"[A-Z]\w{0,60}"), when=_is_status(400, 422), over=_body),
+    Pattern("unwanted_field", "Status {status}: the service takes no field `{field}`: tick it under Do not send (form: {differs}, API: adapter={{\"omit\": [\"{field}\"]}}).", FORBIDDEN, when=_is_status(400, 422), over=_body, concerns=lambda seen, words: words["field"] in seen.may_omit),
+    Pattern("forbidden_field", "Status {status}: the service takes no field `{field}`, which every call has: let it take that field, or let it ignore fields that it does not know.", FORBIDDEN, when=_is_status(400, 422), over=_body),
+    Pattern("csv_names", "Status {status}: the service wants a field called `{field}`, as in LUNA25's table: choose those as Names of the fields (form: {differs}, API: adapter={{\"field_names\": \"csv\"}}).", FIELD, when=_is_status(400, 422), over=_body, concerns=lambda seen, words: words["field"] in seen.csv_fields and words["field"] not in seen.fields),
     Pattern("other_field", "Status {status}: the service complains of the field `{field}`. It was sent {sent}. If it wants the file there, call that part of the service `file`, `image` or `image_file` and choose that as Name of the file part; if something else, let it take one of the fields that are sent, or do without. Other names and Do not send are under {differs} (API: adapter).", FIELD, when=_is_status(400, 422), over=_body),
-    Pattern("refused_fields", "Status {status}: the service did not take the fields as they are sent; its answer says which. It was sent {sent}. Fit them under {differs} (API: adapter with file_field, field_names, omit).", when=_is_status(400, 415, 422)),
+    Pattern("refused_fields", "Status {status}: the service did not take the call as it was sent{answer_says}. It was sent {sent}. Fit it under {differs} (API: adapter with file_field, field_names, omit).", when=_is_status(400, 415, 422), is_guess=True),
+    Pattern("server_error", "Status {status}: the service failed while it worked on a case: mend what the end of its log names.", when=lambda seen: seen.status >= 500 and bool(seen.logs.strip()), is_guess=True),
+    # The answer
     Pattern("other_output", "The answer is read from /output/{wanted_output}, and the program wrote {written}: write the answer to /output/{wanted_output}.", when=lambda seen: bool(seen.wanted_output and seen.outputs)),
-    Pattern("no_output", "The program ended without an error and wrote nothing to /output: write the answer to /output/{wanted_output} before it ends.", when=lambda seen: bool(seen.wanted_output)),
-    Pattern("wrong_place", "The answer has no probability at the agreed place: its keys are shown below; name the right one as Where the probability is, such as data.probability (form: {differs}, API: adapter={{\"probability_path\": \"data.probability\"}}).", when=lambda seen: seen.code == "BAD_PREDICTION" and bool(seen.answer)),
+    Pattern("no_output", "The program ended without an error and wrote nothing to /output: write the answer to /output/{wanted_output} before it ends.", when=lambda seen: bool(seen.wanted_output), is_guess=True),
+    Pattern("out_of_range", "The answer has a number at the agreed place, but not one between 0 and 1: answer a probability, not a percentage, a label or NaN; of a logit, take the sigmoid.", when=_says("not a finite number between")),
+    Pattern("no_sum", "The answer has a probability for each class, but they do not sum to 1: take the softmax of the outputs, over the classes.", when=_says("do not sum")),
+    Pattern("other_case", "The answer names another case than the call: answer the seriesInstanceUID and lesionID of the call, or neither.", when=_says("not the one that was asked for")),
+    Pattern("wrong_place", WRONG_PLACE, when=lambda seen: _is_json_without_it(seen) and _answers_with_a_probability(seen)),
+    Pattern("wrong_place_maybe", WRONG_PLACE, when=lambda seen: _is_json_without_it(seen), is_guess=True),
+    Pattern("not_json", "The answer, which is shown below, is not the JSON that the contract asks for: answer an object with the probability, such as `{{\"probability\": 0.5}}`, with every number finite and every name once.", when=lambda seen: seen.code == "BAD_PREDICTION" and bool(seen.answer), is_guess=True),
 )  # fmt: skip
 
 # Those of OpenCV come together: it asks for the next one only when the first is there.
@@ -132,20 +189,40 @@ MODULES = {"PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python-headl
 
 
 def diagnose(seen: Evidence) -> str:
-    """Return the sentence of the first pattern that fits, "" if none does."""
-    return next(_sentences(seen), "")
+    """Return the sentence of the pattern that explains most, "" if none fits.
+
+    First what the platform saw itself; then the last line of the log that explains something, since what ended the
+    program comes last; then what is left to guess.
+    """
+    certain = [pattern for pattern in TABLE if not pattern.reads_log and not pattern.is_guess]
+    guesses = [pattern for pattern in TABLE if pattern.is_guess]
+    return _first_of(certain, seen) or _of_the_log(seen) or _first_of(guesses, seen)
 
 
-def _sentences(seen: Evidence) -> Iterator[str]:
-    for pattern in TABLE:
-        if not pattern.when(seen):
+def _first_of(patterns: Iterable[Pattern], seen: Evidence) -> str:
+    read = ((pattern, pattern.over(seen) if pattern.over else "") for pattern in patterns)
+    return next(filter(None, (_sentence(pattern, seen, text) for pattern, text in read)), "")
+
+
+def _of_the_log(seen: Evidence) -> str:
+    patterns = [pattern for pattern in TABLE if pattern.reads_log]
+    for line in reversed(seen.logs.split("\n")):
+        if WARNS.search(line):
             continue
-        found = re.search(pattern.expression, pattern.over(seen)) if pattern.expression else None
-        if pattern.expression and not found:
-            continue
-        words = _words(seen, found)
-        if pattern.concerns(seen, str(words["file"])):
-            yield pattern.sentence.format(**words)
+        if sentence := next(filter(None, (_sentence(pattern, seen, line) for pattern in patterns)), ""):
+            return sentence
+    return ""
+
+
+def _sentence(pattern: Pattern, seen: Evidence, text: str) -> str:
+    """Return the pattern's sentence if it fits, "" if not."""
+    if not pattern.when(seen):
+        return ""
+    found = re.search(pattern.expression, text) if pattern.expression else None
+    if pattern.expression and not found:
+        return ""
+    words = _words(seen, found)
+    return pattern.sentence.format(**words) if pattern.concerns(seen, words) else ""
 
 
 def _large_folder(seen: Evidence, file: str) -> str:
@@ -166,7 +243,7 @@ def _opening(folder: str) -> str:
     return f"{enter}chmod -R a+rX {folder}"
 
 
-def _words(seen: Evidence, found: re.Match[str] | None) -> dict[str, object]:
+def _words(seen: Evidence, found: re.Match[str] | None) -> Words:
     """Return what a sentence may name: fields of the evidence, groups of the match, and what follows from them."""
     groups = {name: text[:SHOWN_NAME] for name, text in (found.groupdict() if found else {}).items() if text}
     file = groups.get("file") or groups.get("before") or ""
@@ -179,8 +256,10 @@ def _words(seen: Evidence, found: re.Match[str] | None) -> dict[str, object]:
         "written": ", ".join(f"/output/{name[:SHOWN_NAME]}" for name in seen.outputs[:5]),
         "differs": DIFFERS,
         "sent": f"the file as `{seen.file_field}`" + "".join(f", `{name}`" for name in seen.fields),
-        "gpu_words": "one" if seen.gpu else "none",
-        "package": package or (f"the package of {name}" if name.startswith("lib") else name.partition(".")[0]),
+        "that_number": "that number" if len(seen.listening) == 1 else "the one that answers predictions",
+        "peak": f"highest seen: {seen.peak_mib} MiB; " if seen.peak_mib else "",
+        "answer_says": "; its answer, shown below, says why" if seen.answer else "",
+        "package": package or name.partition(".")[0],
         **groups,
         "field": groups.get("field") or groups.get("field_too") or "",
         "file": file,

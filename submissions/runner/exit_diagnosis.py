@@ -29,7 +29,11 @@ def _classified(
     if state.oom_killed:
         return ContainerFault("OUT_OF_MEMORY", f"It was stopped {while_doing}.", staff_detail=staff_detail)
     if state.exit_code in NOT_STARTABLE and not has_answered:
-        return ContainerFault("CONTAINER_START", "Its command could not be run.", staff_detail=staff_detail)
+        return ContainerFault(
+            "CONTAINER_START",
+            "Its command, or one that its start script calls, could not be run.",
+            staff_detail=staff_detail,
+        )
     if _mentions(logs, DISK_FULL):
         return ContainerFault("DISK_LIMIT", f"It ended {while_doing}.", staff_detail=staff_detail)
     how = f" with exit code {state.exit_code}" if may_name_exit_code else ""

@@ -16,6 +16,7 @@ def evidence_of(error: ContainerFault, limits: Limits, reading: ImageReading | N
     return Evidence(
         error.code,
         logs=error.logs,
+        note=error.note,
         status=error.status,
         answer=error.answer,
         exit_code=error.exit_code,

@@ -18,6 +18,11 @@ class StorageAddress:
     def url(self) -> str:
         return f"{'https' if self.secure else 'http'}://{self.host}"
 
+    @property
+    def is_loopback(self) -> bool:
+        """Return whether only programs of the same machine, or the same container, reach it."""
+        return urlsplit(f"//{self.host}").hostname in ("localhost", "127.0.0.1", "::1")
+
 
 def parse_address(name: str, value: str, secure: bool) -> StorageAddress | None:
     """Return the address, or None when `value` is empty; a scheme in `value` overrides `secure`."""

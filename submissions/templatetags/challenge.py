@@ -24,8 +24,12 @@ def markdown(text: str) -> SafeString:
 
 @register.inclusion_tag("submissions/challenge/_tabs.html", takes_context=True)
 def challenge_tabs(context: dict[str, Any], challenge: Challenge, active: str = "") -> dict[str, Any]:
-    """Show the tabs of the challenge. active: the name of the tab that the page belongs to."""
-    return {"challenge": challenge, "tabs": tabs_of(challenge, context["user"]), "active": active}
+    """Show the tabs of the challenge. active: the name of the tab that the page belongs to.
+
+    A page that has read the challenge's phases passes them as `challenge_phases`.
+    """
+    tabs = tabs_of(challenge, context["user"], context.get("challenge_phases"))
+    return {"challenge": challenge, "tabs": tabs, "active": active}
 
 
 @register.simple_tag

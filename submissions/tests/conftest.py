@@ -45,6 +45,8 @@ def bench(request, tmp_path_factory):
 def site_on_engine(bench, settings):
     """Point the site at the test's engine, under an instance name that only this module uses."""
     settings.INSTANCE = bench.instance
+    settings.EVALUATION_ENGINE = "podman" if bench.is_podman else "docker"
+    settings.DOCKER_HOST = bench.address
     settings.DATA_DIR = bench.folder / "data"
     settings.EVALUATION_CASES_DIR = bench.folder / "site-cases"
     settings.EVALUATION_LEASE_SECONDS = 5

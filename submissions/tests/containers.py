@@ -212,8 +212,7 @@ def bench_at(folder, name="docker"):
         engine.remove_image(driver_id)
     images = [tag for tag in bench.docker("images", "--format", "{{.Repository}}").split() if bench.instance in tag]
     engine.close()
-    if name == "slurm":
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     assert (left, images) == ([], [])
 
 

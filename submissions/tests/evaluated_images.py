@@ -28,7 +28,8 @@ def archive_of(bench, program, extra=""):
     command = 'CMD ["/usr/bin/python3", "-S", "-u", "/model/program.py"]'
     lines = [f"FROM {bench.docker_driver}", "COPY . /model", extra, "ENTRYPOINT []", command]
     bench.build("\n".join(lines), context)
-    data = subprocess.run(["docker", "save", bench.built[-1]], capture_output=True, check=True).stdout
+    save = ["docker", "--host", bench.address, "save", bench.built[-1]]
+    data = subprocess.run(save, capture_output=True, check=True).stdout
     bench.drop()
     return data
 

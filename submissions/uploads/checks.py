@@ -16,6 +16,7 @@ from submissions.intake.image.recognise.head import ENDINGS, HEAD_BYTES, judge_h
 from submissions.intake.model.archive import judge_model_head, judge_model_name
 
 SHA256 = re.compile("[0-9a-fA-F]{64}")
+REMEDIES = {"dataset": "send fewer cases", "truth": "send fewer cases", "data": "send it as several files"}
 # A thousand CTs have some 200 GB; the site's storage budget may allow less.
 MAX_DATASET_BYTES = 1 << 40
 MAX_TRUTH_BYTES = 50 << 20
@@ -37,17 +38,24 @@ def judge_table_name(name: str) -> None:
         raise ParticipantError("EXTENSION_NOT_ALLOWED", "Send the table of truth as a .csv.")
 
 
-# What a file is for: an image of a submission, its weights, the images of a dataset, or a dataset's table of truth.
+def judge_nothing(_: object) -> None:
+    """Take a file whatever it is: the site hands it out as it came and never opens it."""
+
+
+# What a file is for: an image of a submission, its weights, the images of a dataset, a dataset's table of truth, or
+# a file that a challenge hands out.
 NAME_JUDGES: dict[str, Callable[[str], None]] = {
     "image": judge_name,
     "model": judge_model_name,
     "dataset": judge_archive_name,
     "truth": judge_table_name,
+    "data": judge_nothing,
 }
 HEAD_JUDGES: dict[str, Callable[[bytes], None]] = {
     "model": judge_model_head,
     "dataset": judge_archive_head,
-    "truth": lambda head: None,
+    "truth": judge_nothing,
+    "data": judge_nothing,
 }
 
 
@@ -67,7 +75,8 @@ def check_part_name(part: str, name: str) -> None:
 
 def max_bytes(purpose: str) -> int:
     """Return the size that a file of this purpose may have."""
-    return {"dataset": MAX_DATASET_BYTES, "truth": MAX_TRUTH_BYTES}.get(purpose, settings.MAX_IMAGE_BYTES)
+    most = {"dataset": MAX_DATASET_BYTES, "data": MAX_DATASET_BYTES, "truth": MAX_TRUTH_BYTES}
+    return most.get(purpose, settings.MAX_IMAGE_BYTES)
 
 
 def check_size(size_bytes: int, purpose: str = "image") -> None:
@@ -78,9 +87,10 @@ def check_size(size_bytes: int, purpose: str = "image") -> None:
         raise too_large(purpose)
 
 
-def too_large(purpose: str = "image") -> ApiError:
-    most = max_bytes(purpose)
-    remedy = "make the image smaller" if purpose in ("image", "model") else "send fewer cases"
+def too_large(purpose: str = "image", most: int | None = None) -> ApiError:
+    """most: bytes of this way to send it; None for what its purpose may have in parts."""
+    most = max_bytes(purpose) if most is None else most
+    remedy = REMEDIES.get(purpose, "make the image smaller")
     message = f"The file is larger than {most / 1e9:.3g} GB, the most this site takes; {remedy}."
     return ApiError(413, "UPLOAD_TOO_LARGE", message, field="file", limit_bytes=most)
 

@@ -94,7 +94,7 @@ class ImageUploadHandler(FileUploadHandler):
     ) -> None:
         """Refuse by the declared length, before any byte is read."""
         if content_length > settings.MAX_IMAGE_BYTES + FORM_BYTES:
-            raise checks.too_large()
+            raise checks.too_large([*self.purposes.values()][-1], settings.MAX_IMAGE_BYTES)
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         super().new_file(field_name, file_name, *args, **kwargs)
@@ -116,6 +116,13 @@ class ImageUploadHandler(FileUploadHandler):
         """Drop what was not kept."""
         for file in self._files.values():
             file.writer.abort()
+
+
+class DataFileUploadHandler(ImageUploadHandler):
+    """Write the part called `file` to storage: what a challenge hands out."""
+
+    purposes: ClassVar[dict[str, str]] = {FILE_FIELD: "data"}
+    stored_as: ClassVar[dict[str, str]] = {FILE_FIELD: "data"}
 
 
 class DatasetUploadHandler(ImageUploadHandler):

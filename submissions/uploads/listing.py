@@ -18,9 +18,14 @@ class ListedUpload:
     percent: int
 
 
-def uploads_of(user: Any) -> list[ListedUpload]:
-    """Return the images and model archives that a person has begun to send and not submitted, newest first."""
+def uploads_of(user: Any, *purposes: str) -> list[ListedUpload]:
+    """Return the files that a person has begun to send and not used yet, newest first.
+
+    purposes: of the files that the page takes; none for all but predictions, which the site alone keeps.
+    """
     mine = Upload.objects.visible_to(user).exclude(purpose=Upload.Purpose.PREDICTIONS)
+    if purposes:
+        mine = mine.filter(purpose__in=purposes)
     return [ListedUpload(upload, _percent(upload)) for upload in mine]
 
 

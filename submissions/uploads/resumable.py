@@ -34,6 +34,11 @@ MAX_PARTS = 9_000  # S3 takes 10,000
 MAX_UNFINISHED = 2
 MAX_KEPT = 4
 MISSING_SHOWN = 20
+# By purpose: the permission that sending it takes, and the name under which it is stored.
+KINDS_OF_ORGANISERS = {
+    Upload.Purpose.DATASET.value: (IMPORT_PERMISSION, "images.archive"),
+    Upload.Purpose.DATA.value: ("submissions.change_challenge", "data"),
+}
 
 
 def begin(
@@ -49,15 +54,15 @@ def begin(
     name = sanitize_filename(filename)
     checks.check_ending(name if len(filename) <= MAX_FILE_NAME_LENGTH else filename, purpose)
     checks.check_size(size_bytes, purpose)
-    is_dataset = purpose == Upload.Purpose.DATASET
-    if is_dataset and not holds(user, IMPORT_PERMISSION):
-        raise ApiError(403, "FORBIDDEN", "Only organisers send the images of a dataset.", field="purpose")
-    team = None if is_dataset else team_for(user)
+    permission, stored_as = KINDS_OF_ORGANISERS.get(purpose, ("", "image.tar"))
+    if permission and not holds(user, permission):
+        raise ApiError(403, "FORBIDDEN", "Only organisers send files of this purpose.", field="purpose")
+    team = None if permission else team_for(user)
     with transaction.atomic():
         get_user_model().objects.select_for_update().get(pk=user.pk)
         _check_count(user)
         check_budget(user, team, size_bytes)
-        key = storage.new_key("images.archive" if is_dataset else "image.tar")
+        key = storage.new_key(stored_as)
         return Upload.objects.create(
             user=user, original_name=name, size_bytes=size_bytes, part_bytes=part_bytes(size_bytes), key=key,
             handle=store().begin_parts(key), declared_sha256=sha256, purpose=purpose,

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from lunasite.http.limits.dear_work import paced
 from submissions.models import Submission
 from submissions.presenters.cases.table import (
     SORTS,
@@ -46,6 +47,7 @@ def _asked(request: HttpRequest) -> dict[str, str]:
 
 @login_required
 @require_GET
+@paced
 def case_list(request: HttpRequest, pk: Any) -> HttpResponse:
     """List the cases that may be seen one by one, the largest error first."""
     submission, now, asked = _submission(request, pk), timezone.now(), _asked(request)
@@ -75,6 +77,7 @@ def _other_entries(submission: Submission) -> list[Submission]:
 
 @login_required
 @require_GET
+@paced
 def one_case(request: HttpRequest, pk: Any) -> HttpResponse:
     """Show one case with its picture, and the ones before and after it in the list it was opened from."""
     submission, asked = _submission(request, pk), _asked(request)
@@ -103,6 +106,7 @@ def one_case(request: HttpRequest, pk: Any) -> HttpResponse:
 
 @login_required
 @require_GET
+@paced
 def case_differences(request: HttpRequest, pk: Any) -> HttpResponse:
     """List the cases on which two entries of a team differ most."""
     submission, now = _submission(request, pk), timezone.now()

@@ -23,6 +23,8 @@ from submissions.text.sanitize import single_line
 from submissions.web.method_form import METHOD_FIELDS, MethodForm
 
 ADAPTER_FIELDS = ("port", "bearer_token", "file_field", "field_names", "omit", "probability_path")
+# Fields of a submission that the form calls by the same names.
+KEPT_FIELDS = ("title", *METHOD_FIELDS, "comment", "contract", "model_endpoint")
 
 
 class ImageForm(MethodForm):
@@ -107,6 +109,8 @@ class ImageForm(MethodForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("upload") and cleaned.get("image_reference"):
+            self.add_error("image_reference", "Empty this to send the file that is here, or do not use that file.")
         try:
             written = checked_adapter(cleaned.get("adapter", ""))
             fields = {name: cleaned.get(name) for name in ADAPTER_FIELDS}
@@ -116,9 +120,14 @@ class ImageForm(MethodForm):
         return cleaned
 
     def to_submit(self) -> dict[str, Any]:
-        names = ["title", *METHOD_FIELDS, "comment", "contract", "model_endpoint", "adapter", "idempotency_key"]
-        names += ["writable_folders"]
+        names = (*KEPT_FIELDS, "adapter", "idempotency_key", "writable_folders")
         return {name: self.cleaned_data[name] for name in names}
+
+    @property
+    def has_differences(self) -> bool:
+        """Whether a field is filled in that says how the service differs from the contract."""
+        names = (*ADAPTER_FIELDS, "model_endpoint", "writable_folders", "adapter")
+        return any(self[name].value() or name in self.errors for name in names)
 
 
 def field_of(refusal: ApiError) -> str:

@@ -36,5 +36,6 @@ class MethodForm(forms.Form):
         return single_line(self.cleaned_data["model_version"])
 
     @property
-    def has_method_errors(self) -> bool:
-        return any(name in self.errors for name in METHOD_FIELDS)
+    def has_method(self) -> bool:
+        """Whether a field of the method is filled in, or wrong."""
+        return any(self[name].value() or name in self.errors for name in METHOD_FIELDS)

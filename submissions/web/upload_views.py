@@ -18,6 +18,9 @@ from submissions.storage.base import StorageError
 from submissions.uploads.listing import uploads_of
 from submissions.uploads.resumable import drop
 
+# Pages that list the files of their form.
+WITH_FORM = ("/phases/", "/challenges/", "/organise/datasets/")
+
 
 @login_required
 @never_cache
@@ -43,4 +46,6 @@ def delete(request: HttpRequest, begun: Any) -> HttpResponse:
         messages.error(request, error.message)
     target = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return redirect(f"{target}?send=docker#submit" if is_ours and target.startswith("/phases/") else "uploads")
+    if not is_ours or not target.startswith(WITH_FORM):
+        return redirect("uploads")
+    return redirect(f"{target}?send=docker#submit" if target.startswith("/phases/") else target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -13,11 +14,12 @@ from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from lunasite.http.errors import ApiError
-from lunasite.http.limits.dear_work import one_at_a_time
+from lunasite.http.limits.dear_work import one_at_a_time, paced
 from lunasite.http.limits.upload_limits import megabytes, refuse_large_body
 from lunasite.http.page_cache.views import kept_for_visitors
 from submissions import actions
@@ -26,16 +28,17 @@ from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Evaluation, Phase, Split, Submission
 from submissions.models.access import holds, may
 from submissions.models.team import team_of
+from submissions.models.upload import OF_A_SUBMISSION
 from submissions.participation.page import participation_context
 from submissions.phases import quota
 from submissions.phases.next_change import next_change
 from submissions.phases.storage_budget import budget_of
+from submissions.presenters import waiting
 from submissions.presenters.charts import charts_of
 from submissions.presenters.phase_files import ids_file, samples_file, template_file, truth_file
 from submissions.presenters.progress import answered_shown, events_shown, progress_of, run_seconds
 from submissions.presenters.report import report_of
 from submissions.presenters.score_table import listed_score, sample_rows, score_rows, step_states
-from submissions.presenters.waiting import outlook_of
 from submissions.scoring import METRICS, metrics_of
 from submissions.storage.base import StorageError
 from submissions.uploads.listing import uploads_of
@@ -45,6 +48,7 @@ from submissions.web.image_forms import ImageForm
 from submissions.web.method_form import METHOD_FIELDS, MethodForm
 from submissions.web.polling import digest_of, poll_seconds
 from submissions.web.same_file import SameFile, ask_about_csv, forget_kept, sent_csv
+from submissions.web.send_again import can_send_again, earlier_of, initial_of
 
 PER_PAGE = 20
 # What no page of a submission shows of its evaluations.
@@ -59,8 +63,10 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
     """Return what the phase page shows: the task, the tries left, the forms."""
     now, user = timezone.now(), request.user
     team = team_of(user)  # type: ignore[arg-type]
-    tries = quota.allowances(phase, team, user, now) if user.is_authenticated else []  # type: ignore[arg-type]
+    is_in = user.is_authenticated
+    tries = quota.allowances(phase, team, user, now) if is_in else []  # type: ignore[arg-type]
     counts = phase.dataset.case_counts()
+    earlier = earlier_of(request) if user.is_authenticated else None
     return {
         **participation_context(phase, user, team),
         "phase": phase,
@@ -68,7 +74,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "is_open": phase.is_open(now),
         "has_ended": phase.has_ended(now),
         "allowances": tries,
-        "storage": budget_of(team) if user.is_authenticated else None,
+        "storage": budget_of(team) if is_in else None,
         "used_up": quota.first_used_up(tries),
         "has_private": counts[Split.PRIVATE] > 0,
         "state": phase.state(now),
@@ -82,21 +88,30 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "contracts": contract_texts(phase) if phase.accepts_docker else [],
         "csv_sentences": phase.kind.csv_sentences(),
         "form": CsvForm(),
-        "image_form": ImageForm(phase=phase, initial={"image": request.GET.get("image", "")}),
+        "again": earlier,
+        "image_form": ImageForm(phase=phase, initial=initial_of(request, earlier)),
         "send_docker": request.GET.get("send") == Submission.Type.DOCKER,
-        "uploads": uploads_of(user) if user.is_authenticated and phase.accepts_docker else [],
-        "outlooks": {kind: outlook_of(kind) for kind in Submission.Type.values},
+        # Asked for by one of the two forms.
+        "uploads": SimpleLazyObject(
+            lambda: uploads_of(user, *OF_A_SUBMISSION) if is_in and phase.accepts_docker else []
+        ),
+        "halted": {kind: SimpleLazyObject(partial(waiting.halted, kind)) for kind in Submission.Type.values},
     } | more
 
 
 @require_GET
 @kept_for_visitors(next_change)
 def phase_page(request: HttpRequest, slug: str) -> HttpResponse:
-    phase = phase_of(request, slug)
-    return render(request, "submissions/phase.html", phase_context(request, phase))
+    visible = Phase.objects.visible_to(request.user).beside(slug)
+    phases = list(visible.select_related("dataset", "challenge"))
+    phase = next((phase for phase in phases if phase.slug == slug), None)
+    if phase is None:
+        raise Http404("There is no such phase.")
+    return render(request, "submissions/phase.html", phase_context(request, phase, challenge_phases=phases))
 
 
 @require_GET
+@paced
 def csv_template(request: HttpRequest, slug: str) -> HttpResponse:
     """Send a CSV with every id of the phase, to fill in."""
     try:
@@ -106,6 +121,7 @@ def csv_template(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
+@paced
 def phase_file(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     """Send the sample cases with their truth, or the truth of all once it is published."""
     try:
@@ -202,6 +218,7 @@ def submission_context(request: HttpRequest, submission: Submission) -> dict[str
         "evaluation": evaluation,
         "can_choose": _can_choose(submission, now),
         "can_compare": view.is_full("comparison"),
+        "can_send_again": can_send_again(submission, user, now),
         "progress": progress,
         "steps": step_states(evaluation, progress),
         "failure": evaluation.failure,

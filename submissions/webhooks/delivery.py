@@ -16,7 +16,8 @@ from django_q.models import Schedule
 from django_q.tasks import async_task
 
 from submissions.models.messages import Delivery, Webhook
-from submissions.notices.sending import CLUSTER, DELIVER
+from submissions.notices.sending import DELIVER
+from submissions.queues import ERRANDS_CLUSTER
 from submissions.webhooks.connection import NOT_IN_TIME, NoAnswer, NotAllowed, post
 
 log = structlog.get_logger(__name__)
@@ -67,7 +68,7 @@ def _schedule(delivery_id: str, tries: int) -> Schedule:
     pause = timedelta(minutes=PAUSES_MINUTES[min(tries, len(PAUSES_MINUTES)) - 1])
     return Schedule.objects.create(
         func=DELIVER, args=repr((str(delivery_id), tries)), schedule_type=Schedule.ONCE,
-        next_run=timezone.now() + pause, repeats=-1,
+        next_run=timezone.now() + pause, repeats=-1, cluster=ERRANDS_CLUSTER,
     )  # fmt: skip
 
 
@@ -114,4 +115,4 @@ def resend(delivery: Delivery) -> None:
     with transaction.atomic():
         row = Delivery.objects.filter(pk=delivery.pk).exclude(status=Status.PENDING)
         if row.update(status=Status.PENDING, tries=0, answer=""):
-            async_task(DELIVER, str(delivery.pk), 0, cluster=CLUSTER)
+            async_task(DELIVER, str(delivery.pk), 0, cluster=ERRANDS_CLUSTER)

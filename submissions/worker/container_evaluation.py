@@ -16,14 +16,16 @@ from django.conf import settings
 
 from submissions.actions.heartbeat import Heartbeat
 from submissions.failures import FAILURES
-from submissions.faults import PlatformError
-from submissions.models import Case, Evaluation, StatusConflict, Submission
+from submissions.faults import PlatformError, SharedPart
+from submissions.models import Case, Evaluation, Incident, StatusConflict, Submission
+from submissions.outages.hosts import this_host
 from submissions.runner.attempt import Host
 from submissions.runner.base import (
     TRIAL,
     ContainerFault,
     Engine,
     EngineFault,
+    EngineRestarted,
     Limits,
     RunCallbacks,
     RunCancelled,
@@ -60,6 +62,9 @@ def run_containers(evaluation: Evaluation, heartbeat: Heartbeat) -> Outcome:
         raise StatusConflict(f"evaluation {evaluation.pk}: stopped") from error
     except EngineFault as error:
         error.code = error.code if error.code in FAILURES else "SYSTEM_ENGINE"
+        # Away or full for every image alike: the host waits, and the attempt does not count.
+        if isinstance(error, EngineRestarted) or engine_host.engine_problem():
+            error.shared = SharedPart(Incident.Part.HOST, this_host())
         raise
     except ContainerFault as error:
         error.stage = evaluation.stage if evaluation.stage == TRIAL else ""
@@ -71,7 +76,7 @@ class _ContainerEvaluation:
         self.evaluation, self.heartbeat, self.engine = evaluation, heartbeat, engine
         self.submission: Submission = evaluation.submission
         self.progress = ProgressRecorder(evaluation)
-        self.limits = limits_of(self.submission.limits, engine)
+        self.limits = limits_of(self.submission.limits, engine.facts()["cpus"])
         self.model_dir: Path | None = None
         # Of an earlier attempt, whose trial is not repeated.
         self.samples: dict[str, Any] = dict(evaluation.sample_answers)
@@ -189,11 +194,11 @@ class _ContainerEvaluation:
         return Outcome(predictions, timings, self.samples)
 
 
-def limits_of(frozen: dict[str, Any], engine: Engine) -> Limits:
-    """Return the limits a submission was sent under, no more cores than the engine has."""
+def limits_of(frozen: dict[str, Any], engine_cpus: int) -> Limits:
+    """Return the limits a submission was sent under, no more cores than the engine has; 0: it does not say."""
     known = {field.name for field in fields(Limits)} - {"memory_mib", "tmp_mib", "shm_mib"}
     limits = {name: value for name, value in frozen.items() if name in known}
-    cores = engine.facts()["cpus"] or os.cpu_count() or 1
+    cores = engine_cpus or os.cpu_count() or 1
     limits["cpus"] = min(float(limits.get("cpus", settings.EVALUATION_CPUS)), float(cores))
     return limits_with(memory_mib=int(frozen.get("memory_mib", settings.EVALUATION_MEMORY_MIB)), **limits)
 

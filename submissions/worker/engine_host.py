@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,6 +18,7 @@ import structlog
 from django.conf import settings
 
 from submissions.models import Evaluation
+from submissions.outages import probes
 from submissions.runner.attempt import Host, Means
 from submissions.runner.base import Engine, EngineFault, Runner
 from submissions.runner.cluster.slurm import SlurmEngine, SlurmRunner
@@ -66,12 +69,15 @@ def engine_problem() -> str:
     try:
         engine = connect()
         try:
-            engine.facts()
+            root = str(engine.facts().get("root") or "")
+            is_here = engine.is_local and os.path.isdir(root)
         finally:
             engine.close()
     except EngineFault as fault:
         return f"its engine does not answer ({fault.note} {fault.staff_detail})"[:400]
-    return ""
+    # Of an engine in another place only a container could tell; `make_room` asks one before it loads an image.
+    free_bytes = shutil.disk_usage(root).free if is_here else probes.MIN_FREE_BYTES
+    return "" if free_bytes >= probes.MIN_FREE_BYTES else f"its engine's disk has only {free_bytes >> 20} MiB free"
 
 
 def runtime() -> str | None:
@@ -188,13 +194,14 @@ def image_cache(engine: Engine) -> ImageCache:
 def one_load_at_a_time(check: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold this host's load lock; a killed worker lets go of it. check: called while waiting; may raise."""
     with open(state_dir() / "load.lock", "w") as lock:
-        while not _locked(lock):
+        while not is_locked(lock):
             check()
             time.sleep(0.2)
         yield
 
 
-def _locked(lock: IO[str]) -> bool:
+def is_locked(lock: IO[str]) -> bool:
+    """Lock the file for this process and return True, or False where another holds it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -19,10 +19,10 @@ from django.db import DatabaseError, InterfaceError, connection, connections
 from lunasite.files_at_rest import tell_wider_rights
 from submissions import actions
 from submissions.actions.db_retry import answers
-from submissions.actions.queue import CSV_CLUSTER, DOCKER_CLUSTER
 from submissions.database_clock import database_now
 from submissions.models import Worker
 from submissions.outages import gate, incidents
+from submissions.queues import CSV_CLUSTER, DOCKER_CLUSTER, ERRANDS_CLUSTER
 from submissions.worker.periodic_jobs import run_due_jobs
 
 log = structlog.get_logger(__name__)
@@ -33,8 +33,8 @@ LOOK_EVERY_S = 0.5
 MAIN_ANSWER_S = 3.0
 PAUSE_BEFORE_NEW_S = 2.0
 EVALUATING_ANSWER_S = 60.0
-# A CSV's process may be ended at any moment; that of an image first removes its containers.
-END_WITHIN_S = {CSV_CLUSTER: 6.0, DOCKER_CLUSTER: 25.0}
+# A CSV's process, and that of an errand, may be ended at any moment; that of an image first removes its containers.
+END_WITHIN_S = {CSV_CLUSTER: 6.0, DOCKER_CLUSTER: 25.0, ERRANDS_CLUSTER: 6.0}
 
 
 class WorkerGroup:

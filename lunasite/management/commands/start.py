@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from lunasite.demo.accounts import close_accounts
 from lunasite.serving.start_lock import one_at_a_time
 from lunasite.serving.supervisor import Program, Supervisor
-from submissions.actions.queue import CSV_CLUSTER, DOCKER_CLUSTER
+from submissions.queues import CSV_CLUSTER, DOCKER_CLUSTER, ERRANDS_CLUSTER
 
 MANAGE = str(settings.BASE_DIR / "manage.py")
 
@@ -40,8 +40,8 @@ class Command(BaseCommand):
         with one_at_a_time():
             call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
+        _tell_address(options["port"])
         if settings.DEMO:
-            _tell_address(options["port"])
             call_command("seed_demo", port=options["port"])
         elif closed := close_accounts():
             self.stdout.write(f"Closed {closed} demo accounts: they exist in demo mode only.")
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             raise SystemExit(status)
 
     def _programs(self, options: dict[str, Any]) -> list[Program]:
-        programs = [_web(options), _work(CSV_CLUSTER)]
+        programs = [_web(options), _work(CSV_CLUSTER), _work(ERRANDS_CLUSTER)]
         if engine_is_configured():
             programs.append(_work(DOCKER_CLUSTER))
         else:
@@ -65,7 +65,7 @@ class Command(BaseCommand):
 
 
 def _tell_address(port: int) -> None:
-    """Let the demo's pages name the port it has, unless its SITE_URL was set: their commands are to be copied."""
+    """Let pages and mails name the port that the site has, unless its SITE_URL was set: what they say is copied."""
     if settings.SITE_URL == "http://localhost:8000":
         os.environ["SITE_URL"] = f"http://localhost:{port}"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.db import DatabaseError
-from django.db.models import Count, Max, Min, Sum
+from django.db.models import Count, Max, Min, Q, Sum
 from django.utils import timezone
 from django_q.models import Schedule
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -22,10 +22,11 @@ from inference.drift import log as drift_log
 from inference.models import Feedback
 from lunasite.backup import JOB as BACKUP_JOB
 from lunasite.monitoring.metrics.durations import Durations, run_times, wait_times
-from submissions.actions.queue import CLUSTERS
+from submissions.actions.queue import CLUSTERS, messages_waiting
 from submissions.failures import FAILURES
 from submissions.mail import RETRIED_MAIL
 from submissions.models import Evaluation, PeriodicJob, Worker
+from submissions.queues import ERRANDS_CLUSTER
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ class DatabaseCollector(Collector):
 
 
 def queue() -> Iterator[Metric]:
-    depth = GaugeMetricFamily("queue_depth", "Evaluations waiting, by queue.", labels=["queue"])
+    depth = GaugeMetricFamily("queue_depth", "Evaluations (or errands) waiting, by queue.", labels=["queue"])
     age = GaugeMetricFamily("queue_oldest_seconds", "Age of the oldest waiting evaluation.", labels=["queue"])
     by_type = Evaluation.objects.waiting().values("submission__submission_type").order_by()
     rows = by_type.annotate(n=Count("pk"), oldest=Min("created_at"))
@@ -55,6 +56,7 @@ def queue() -> Iterator[Metric]:
         row = waiting.get(kind) or NOTHING
         depth.add_metric([name], row["n"])
         age.add_metric([name], seconds_since(row["oldest"]))
+    depth.add_metric([ERRANDS_CLUSTER], messages_waiting(ERRANDS_CLUSTER))
     yield from (depth, age)
 
 
@@ -104,7 +106,7 @@ def workers() -> Iterator[Metric]:
             n=Count("pk"), newest=Max("seen_at"), silent=Min("seen_at"), free=Min("engine_free_bytes")
         )
     }
-    for name in CLUSTERS.values():
+    for name in (*CLUSTERS.values(), ERRANDS_CLUSTER):
         row = rows.get(name)
         number.add_metric([name], row["n"] if row else 0)
         age.add_metric([name], seconds_since(row["newest"]) if row else math.inf)
@@ -126,10 +128,10 @@ def backup() -> Iterator[Metric]:
 
 
 def feedback() -> Iterator[Metric]:
-    wrong = Feedback.objects.wrong().count()
-    yield CounterMetricFamily("prediction_error", "Wrong predictions reported by feedback.", wrong)
-    waiting = Feedback.objects.waiting().count()
-    yield GaugeMetricFamily("feedback_waiting", "Feedback nobody has reviewed yet.", waiting)
+    is_wrong, is_waiting = Q(is_correct=False), Q(state=Feedback.State.WAITING)
+    counts = Feedback.objects.aggregate(wrong=Count("pk", filter=is_wrong), waiting=Count("pk", filter=is_waiting))
+    yield CounterMetricFamily("prediction_error", "Wrong predictions reported by feedback.", counts["wrong"])
+    yield GaugeMetricFamily("feedback_waiting", "Feedback nobody has reviewed yet.", counts["waiting"])
 
 
 def drift() -> Iterator[Metric]:

@@ -164,3 +164,25 @@ def test_few_volumes_are_decoded_at_once(client, phase, monkeypatch):
         assert client.get(at("case_slice", "case3")).status_code == 503
         assert client.get(at("case_slice", "case2")).status_code == 200
     assert client.get(at("case_slice", "case3")).status_code == 200
+
+
+def test_a_picture_is_sent_through_a_window_of_its_grey_levels(client):
+    image = Image.new("L", (4, 1))
+    image.putdata([40, 100, 150, 220])
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    dataset = make_dataset(truth=[0, 1], splits=["public", "sample"], kind="slice")
+    key = storages["datasets"].save("levels.png", ContentFile(file.getvalue()))
+    Case.objects.filter(dataset=dataset).update(image=key, facts={})
+    make_phase(dataset, slug="pictures")
+
+    def levels(query):
+        answer = client.get(f"/phases/pictures/cases/case1/slice.png{query}")
+        return answer["ETag"], list(Image.open(io.BytesIO(answer.content)).convert("L").getdata())
+
+    assert levels("")[1] == levels("?window=as%20sent")[1] == [40, 100, 150, 220]
+    assert levels("?window=bone")[1] == [0, 0, 22, 177]  # 140 to 255 are spread over all
+    assert len({levels(query)[0] for query in ("", "?window=lung", "?window=bone")}) == 3
+    page = client.get("/phases/pictures/cases/case1/look/?window=bone&zoom=2").content.decode()
+    assert 'src="/phases/pictures/cases/case1/slice.png?window=bone"' in page
+    assert 'class="zoom-2"' in page

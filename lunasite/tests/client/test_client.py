@@ -92,6 +92,7 @@ def test_a_good_file_is_fine_and_costs_nothing(lunasite, phase, predictions):
     done = lunasite("check", "luna", predictions)
     assert (done.code, done.err) == (OK, "")
     assert "rows: 10" in done.out
+    assert "value columns: probability" in done.out
     assert not Submission.objects.exists()
 
 
@@ -184,3 +185,10 @@ def wait_for_parts(count):
             return upload
         time.sleep(0.02)
     raise AssertionError("the upload did not begin")
+
+
+def test_login_without_a_terminal_says_what_to_do_instead(lunasite):
+    done = lunasite("login", LUNASITE_TOKEN="")
+    assert done.code == 2
+    assert "login --token TOKEN" in done.err
+    assert "Traceback" not in done.err

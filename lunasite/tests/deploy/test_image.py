@@ -1,26 +1,11 @@
-"""The site's image, built by the Dockerfile and started as docker-compose.yml says: setup, web, worker.
-
-Its packages come from wheels that this machine fetched, because an engine need not reach the index. Its database is
-the tests' PostgreSQL, through a Unix socket: the containers see no network beyond one loopback that they share.
-"""
+"""The site's image, built by the Dockerfile and started as docker-compose.yml says: setup, web, workers, backup."""
 
 import json
-import os
 import re
 import secrets
-import shutil
 import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -29,228 +14,35 @@ from inference.ct.phantom import make_phantom
 from inference.ct.writing import write_mha
 from submissions.tests.containers import open_to_all
 
-from .compose_file import ROOT, example_environment, read_compose, run_arguments
+from .built_images import docker, images_built
+from .compose_file import ROOT
+from .composed_site import UID, WORKERS, Composed, database_made, page, site_composed
 
 pytestmark = [pytest.mark.image, pytest.mark.engine, pytest.mark.postgres, pytest.mark.timeout(1200)]
-
-# What the base image has; the stand-in is Debian's, and below 3.11.3 redis needs one package more.
-BASE_PYTHON, BASE_PYTHON_NEEDS = "3.11.2", "async-timeout"
-SOCKET_FOLDER = "/run/postgresql"
-UID = "10001"
-FETCH = """
-import sys, urllib.request
-print(urllib.request.urlopen("http://127.0.0.1:8000" + sys.argv[1], timeout=60).read().decode())
-"""
-
-
-def docker(*arguments: str, check: bool = True) -> str:
-    """Return what a docker command prints. Raises AssertionError with its words when it fails."""
-    done = subprocess.run(
-        ["docker", *arguments], capture_output=True, text=True, env={**os.environ, "DOCKER_BUILDKIT": "0"}
-    )
-    assert done.returncode == 0 or not check, (
-        f"docker {' '.join(arguments)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    )
-    return done.stdout + done.stderr
-
-
-@contextmanager
-def wheels_served() -> Iterator[str]:
-    """Fetch the wheels of requirements.txt and serve them on loopback. Gives the address."""
-    with tempfile.TemporaryDirectory() as folder:
-        index = ["--extra-index-url", os.environ["TORCH_INDEX"]] if os.environ.get("TORCH_INDEX") else []
-        wanted = ["-r", "requirements.txt", BASE_PYTHON_NEEDS, "--python-version", BASE_PYTHON, "--only-binary=:all:"]
-        subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--dest", folder, *index, *wanted],
-            cwd=ROOT,
-            check=True,
-        )
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            server.server_close()
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing of each wheel."""
-
-
-def strict_checkout(folder: Path) -> None:
-    """Copy what git tracks, readable by its owner only: a checkout under umask 077."""
-    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, names.split("\0")):
-        if (ROOT / name).is_file():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            target.write_bytes((ROOT / name).read_bytes())
-            target.chmod(0o700 if os.access(ROOT / name, os.X_OK) else 0o600)
 
 
 @pytest.fixture(scope="module")
 def images():
-    """Build the three targets; gives {target: tag}."""
-    tags = {target: f"lunasite-{target}-test:{secrets.token_hex(4)}" for target in ("web", "worker", "model-server")}
-    with wheels_served() as wheels, tempfile.TemporaryDirectory() as checkout:
-        strict_checkout(Path(checkout))
-        arguments = ["--build-arg", f"PIP_FIND_LINKS={wheels}", "--build-arg", "PIP_NO_INDEX=1", "--network", "host"]
-        for target, tag in tags.items():
-            docker("build", *arguments, "--force-rm", "--target", target, "--tag", tag, checkout)
-    yield tags
-    for tag in tags.values():
-        docker("image", "rm", "--force", tag)
-    docker("image", "prune", "--force", "--filter", "label=org.opencontainers.image.title=lunasite")
+    with images_built() as tags:
+        yield tags
 
 
 @pytest.fixture(scope="module")
 def database():
-    """Make an empty database with compose's roles; gives (host and name as a container sees them, its address here,
-    the socket's folder)."""
-    url, name = os.environ["LUNASITE_TEST_DATABASE_URL"], f"lunasite_image_{secrets.token_hex(4)}"
-    with psycopg.connect(url, autocommit=True) as server:
-        port, folders = (server.execute(f"SHOW {what}").fetchone()[0] for what in ("port", "unix_socket_directories"))
-        folder = next(item.strip() for item in folders.split(",") if Path(item.strip()).stat().st_mode & 0o001)
-        if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'lunasite'").fetchone():
-            server.execute("CREATE ROLE lunasite LOGIN")
-        server.execute(f"CREATE DATABASE {name} OWNER lunasite")
-        yield f"{SOCKET_FOLDER.replace('/', '%2F')}:{port}/{name}", f"{url.rpartition('/')[0]}/{name}", folder
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@dataclass
-class Composed:
-    """The services of docker-compose.yml as containers on one loopback; each keeps its name of that file."""
-
-    images: dict[str, str]
-    database: tuple[str, str, str]
-    folder: Path
-    prefix: str = field(default_factory=lambda: f"lunasite-image-{secrets.token_hex(4)}-")
-
-    def __post_init__(self) -> None:
-        shutil.copytree(ROOT / "deploy", self.folder / "deploy")
-        subprocess.run([self.folder / "deploy" / "make_secrets"], check=True)
-        self.secrets = self.folder / "secrets"
-        self.cases = self.folder / "cases"
-        self.incoming = self.folder / "incoming"
-        for folder in (self.cases, self.incoming):
-            folder.mkdir()
-            folder.chmod(0o777)
-        socket = Path(os.environ["DOCKER_HOST"].removeprefix("unix://"))
-        self.environment = example_environment(
-            DOCKER_GID=str(socket.stat().st_gid), EVALUATION_CASES_DIR=str(self.cases)
-        )
-        self.file = read_compose(self.environment)
-        lines = "".join(f"{name}={value}\n" for name, value in self.environment.items())
-        (self.folder / ".env").write_text(f"{lines}LUNASITE_INSTANCE={self.prefix.strip('-')}\n")
-        self.socket = socket
-
-    def make_roles(self) -> None:
-        """Run the script that the database's image runs when it makes the database."""
-        _, here, _ = self.database
-        address = urlsplit(here)
-        told = {
-            "POSTGRES_USER": "lunasite", "POSTGRES_DB": address.path[1:], "PGHOST": str(address.hostname),
-            "PGPORT": str(address.port), "SITE_PASSWORD_FILE": str(self.secrets / "postgres_site_password"),
-        }  # fmt: skip
-        script = self.folder / "deploy" / "compose" / "postgres_roles.sh"
-        # In compose the owner is the database's superuser; here the tests' server has another one.
-        with psycopg.connect(here, autocommit=True) as server:
-            server.execute("GRANT ALL ON SCHEMA public TO lunasite")
-            server.execute("ALTER ROLE lunasite CREATEROLE")
-        subprocess.run(["sh", script], env={**os.environ, **told}, check=True, capture_output=True)
-
-    def start_storage(self) -> None:
-        """Start the S3 server with compose's command; its container holds the loopback for the others."""
-        service = self.file["services"]["seaweedfs"]
-        weed = Path(sys.executable).parent / "weed"
-        config = f"{self.secrets / 's3.json'}:/run/secrets/s3.json:ro"
-        mounts = ["--volume", f"{weed}:/bin/weed:ro", "--volume", config, "--volume", f"{self.prefix}objects:/data"]
-        known = [option for name in ("seaweedfs", "postgres") for option in ("--add-host", f"{name}:127.0.0.1")]
-        command = ["busybox:static", "/bin/weed", *service["command"].split()]
-        docker("run", "--detach", "--name", f"{self.prefix}seaweedfs", "--network", "none", *known, *mounts, *command)
-
-    def start(self, name: str) -> None:
-        """Start a service of the site with compose's command, on this test's database and engine."""
-        inside, _, socket_folder = self.database
-        service = self.file["services"][name]
-        changes = {}
-        if "DATABASE_URL" in service["environment"]:
-            user = urlsplit(service["environment"]["DATABASE_URL"]).username
-            changes["DATABASE_URL"] = f"postgres://{user}@{inside}"
-        service["volumes"] = [
-            str(volume).replace("/var/run/docker.sock:", f"{self.socket}:") for volume in service.get("volumes", [])
-        ]
-        image = self.images[service["image"].removeprefix("lunasite-")]
-        arguments = run_arguments(service, image, self.prefix, changes, self.secrets)
-        own = ["--name", f"{self.prefix}{name}", "--network", f"container:{self.prefix}seaweedfs"]
-        mounts = ["--volume", f"{socket_folder}:{SOCKET_FOLDER}", "--volume", f"{self.incoming}:/incoming:ro"]
-        docker("run", "--detach", *own, "--env-file", str(self.folder / ".env"), *mounts, *arguments)
-
-    def exit_status(self, name: str) -> int:
-        return int(docker("wait", f"{self.prefix}{name}"))
-
-    def is_running(self, name: str) -> bool:
-        return docker("inspect", "--format", "{{.State.Running}}", f"{self.prefix}{name}").strip() == "true"
-
-    def response(self, name: str) -> str:
-        return docker("logs", "--tail", "30", f"{self.prefix}{name}")
-
-    def inside(self, name: str, *command: str, check: bool = True) -> str:
-        return docker("exec", f"{self.prefix}{name}", *command, check=check)
-
-    def close(self) -> None:
-        for name in ("worker-containers", "model-server", "web", "worker-evaluations", "setup", "seaweedfs"):
-            docker("stop", "--time", "20", f"{self.prefix}{name}", check=False)
-            docker("rm", "--force", "--volumes", f"{self.prefix}{name}", check=False)
-        for volume in ("data", "scratch", "objects"):
-            docker("volume", "rm", "--force", f"{self.prefix}{volume}", check=False)
+    with database_made() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def composed(images, database, tmp_path_factory):
-    services = Composed(images, database, tmp_path_factory.mktemp("compose"))
-    try:
-        services.make_roles()
-        services.start_storage()
-        set_up(services)
-        for name in ("web", "worker-evaluations", "worker-containers"):
-            services.start(name)
+    with site_composed(images, database, tmp_path_factory.mktemp("compose")) as services:
         yield services
-    finally:
-        services.close()
-
-
-def set_up(services: Composed) -> None:
-    """Run compose's `setup`, again while the S3 server is not ready: compose restarts it ten times too."""
-    for _ in range(10):
-        services.start("setup")
-        if services.exit_status("setup") == 0:
-            return
-        response = services.response("setup")
-        docker("rm", "--volumes", f"{services.prefix}setup")
-        time.sleep(2)
-    pytest.fail(f"setup: {response}")
-
-
-def page(services: Composed, path: str) -> str:
-    """Return a page of `web`, fetched inside its container, once it answers. Fails when it ends or takes a minute."""
-    deadline = time.monotonic() + 60
-    while True:
-        done = services.inside("web", "python", "-c", FETCH, path, check=False)
-        if "Traceback" not in done:
-            return done
-        assert services.is_running("web"), services.response("web")
-        assert time.monotonic() < deadline, done + services.response("web")
-        time.sleep(1)
 
 
 def test_web_serves_a_page_and_its_style_as_another_user_than_root(composed):
     home = page(composed, "/")
     assert "</html>" in home
-    assert composed.inside("web", "id", "-u").strip() == UID
+    assert composed.inside("web", "id", "-u").strip() == str(UID)
     style = re.search(r'href="(/static/[^"]+\.[0-9a-f]{12}\.css)"', home)
     assert style is not None, home
     assert "{" in page(composed, style[1])
@@ -270,10 +62,10 @@ def test_the_image_s_own_health_check_holds(composed, images):
 def test_everything_stays_up_and_reports(composed):
     deadline = time.monotonic() + 180
     with psycopg.connect(composed.database[1], autocommit=True) as database:
-        while database.execute("SELECT count(DISTINCT cluster) FROM submissions_worker").fetchone()[0] < 2:
+        while database.execute("SELECT count(DISTINCT cluster) FROM submissions_worker").fetchone()[0] < 3:
             assert time.monotonic() < deadline, composed.response("worker-evaluations")
             time.sleep(0.5)
-    for name in ("web", "worker-evaluations", "worker-containers", "seaweedfs"):
+    for name in ("web", *WORKERS, "seaweedfs"):
         assert composed.is_running(name), composed.response(name)
     # Compose has no mail server until one is set, and says so.
     while any(
@@ -281,6 +73,14 @@ def test_everything_stays_up_and_reports(composed):
     ):
         assert time.monotonic() < deadline, f"{ready}{composed.response('web')}{composed.response('worker-containers')}"
         time.sleep(2)
+
+
+def test_the_doctor_finds_nothing_broken(composed):
+    """The two commands of docs/deployment.md that look at a new site."""
+    for name, which in (("web", "--no-engine"), ("worker-containers", "--engine")):
+        told = composed.inside(name, "python", "manage.py", "doctor", which, check=False)
+        assert "FAIL" not in told, told
+        assert "ok " in told, told
 
 
 def test_web_and_workers_may_write_rows_but_change_no_table(composed):
@@ -294,25 +94,26 @@ def test_web_and_workers_may_write_rows_but_change_no_table(composed):
     assert "must be owner of table" in refused
 
 
-def test_only_a_worker_that_runs_no_image_may_write_the_hidden_data(composed):
+def test_only_the_worker_that_imports_datasets_may_write_the_hidden_data(composed):
     write = (
         "from django.core.files.storage import storages as s; from django.core.files.base import ContentFile as C; "
         "s['datasets'].save('x', C(b'x'))"
     )
     shell = ("python", "manage.py", "shell", "-c", write)
-    assert "AccessDenied" in composed.inside("worker-containers", *shell, check=False)
-    assert "AccessDenied" not in composed.inside("worker-evaluations", *shell)
+    for name in ("worker-containers", "worker-evaluations"):
+        assert "AccessDenied" in composed.inside(name, *shell, check=False)
+    assert "AccessDenied" not in composed.inside("worker-errands", *shell)
 
 
 def test_a_worker_s_health_check_holds(composed):
-    for name in ("worker-evaluations", "worker-containers"):
+    for name in WORKERS:
         kind, check = composed.file["services"][name]["healthcheck"]["test"]
         assert kind == "CMD-SHELL"
         composed.inside(name, "sh", "-c", check.replace("$$", "$"))
 
 
 def test_nothing_but_the_volumes_can_be_written(composed):
-    for name in ("web", "worker-evaluations", "worker-containers"):
+    for name in ("web", *WORKERS):
         assert "Read-only file system" in composed.inside(name, "touch", "/app/x", check=False)
         assert composed.inside(name, "sh", "-c", "grep CapEff /proc/self/status").split()[1].strip("0") == ""
 
@@ -403,6 +204,23 @@ def wait_until_scored(services: Composed, token: str, submission: str) -> None:
         time.sleep(2)
 
 
+def test_the_backup_service_saves_both_stores_and_the_database(composed):
+    """Run after the submissions above: it names their files, and each of them must be in it."""
+    composed.start("backup")
+
+    def verified() -> str:
+        return composed.inside("backup", "python", "manage.py", "backup", "verify", "/backup", check=False)
+
+    deadline = time.monotonic() + 180
+    while not (found := re.search(r"(\d+) keys that the database names present", told := verified())):
+        assert composed.is_running("backup"), composed.response("backup")
+        assert time.monotonic() < deadline, told + composed.response("backup")
+        time.sleep(2)
+    assert int(found[1]) >= 10, "eight scans, the CSV, the image"
+    stored = composed.inside("backup", "find", "/backup", "-name", "keys.json")
+    assert stored.strip() == "", "compose's secrets are no part of its backups"
+
+
 def test_the_model_server_answers(composed):
     composed.start("model-server")
     deadline = time.monotonic() + 60
@@ -418,11 +236,22 @@ def test_each_image_holds_what_runs_and_nothing_else(images, target):
         return docker("run", "--rm", "--network", "none", images[target], *command).strip()
 
     hidden = ["find", "/app", "/opt/packages", "(", "!", "-readable", "-o", "-type", "d", "!", "-executable", ")"]
-    assert (told("id", "-u"), told("id", "-g")) == (UID, UID)
+    assert (told("id", "-u"), told("id", "-g")) == (str(UID), str(UID))
     assert told(*hidden) == ""
     assert told("find", "/app", "-name", "tests", "-o", "-name", "docs", "-o", "-name", "benchmarks") == ""
     labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", images[target]))
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+@pytest.mark.parametrize("target", ["code", "web", "worker", "model-server"])
+def test_the_packages_lie_on_the_disk_once(images, target):
+    """A gigabyte: where an engine without copy-on-write builds, each copy of it counts several times."""
+    packages, layers = (
+        json.loads(docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", images[name]))
+        for name in ("packages", target)
+    )
+    assert layers[: len(packages)] == packages
+    assert len(layers) <= len(packages) + 4
 
 
 def test_torch_in_the_image_is_the_cpu_build(images):

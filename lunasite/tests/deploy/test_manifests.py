@@ -41,7 +41,7 @@ def test_compose_takes_the_file(compose_folder):
     told = run("docker-compose", *profiles, "config", cwd=compose_folder)
     services = yaml.safe_load(told)["services"]
     site = [name for name in services if name not in ("postgres", "seaweedfs", "proxy")]
-    assert {"setup", "web", "worker-evaluations", "worker-containers", "model-server"} <= set(site)
+    assert {"setup", "web", "worker-evaluations", "worker-errands", "worker-containers", "model-server"} <= set(site)
     for name in site:
         service = services[name]
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
@@ -71,7 +71,7 @@ def test_each_part_has_its_own_identity_and_only_its_rights(compose_folder):
     owners = [name for name, service in services.items() if "postgres_owner_password" in service.get("secrets", [])]
     assert owners == ["postgres", "setup", "backup"]
     importers = [name for name, service in services.items() if "s3_importer" in service.get("secrets", [])]
-    assert importers == ["worker-evaluations"]  # and no worker that runs participants' images
+    assert importers == ["worker-errands"]  # and no worker that runs participants' images
     published = {name: service["networks"] for name, service in services.items()}
     assert published["postgres"] == ["database"]
     assert "front" not in published["worker-containers"]
@@ -120,7 +120,7 @@ def test_kubernetes_takes_its_manifests(tmp_path):
 def test_pods_run_as_an_ordinary_user_on_a_read_only_root():
     objects = yaml.safe_load_all(run("kubectl", "kustomize", DEPLOY / "kubernetes"))
     pods = [item["spec"]["template"]["spec"] for item in objects if "template" in item.get("spec", {})]
-    assert len(pods) == 5
+    assert len(pods) == 6
     for pod in pods:
         assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, 10001)
         for container in pod["containers"]:

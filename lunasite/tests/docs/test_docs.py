@@ -106,7 +106,8 @@ INTERPOLATED = set(re.findall(r"\$\{([A-Z0-9_]+)", COMPOSE))
 def test_compose_starts_what_exists_with_settings_that_exist():
     services = yaml.safe_load(COMPOSE)["services"]
     others = {"postgres", "seaweedfs", "proxy"}
-    assert others | {"setup", "web", "worker-evaluations", "worker-containers", "model-server"} <= set(services)
+    workers = {f"worker-{queue}" for queue in ("evaluations", "errands", "containers")}
+    assert others | workers | {"setup", "web", "model-server"} <= set(services)
     known = set(settings_read()) | {"PROMETHEUS_MULTIPROC_DIR"}
     for name in set(services) - others:
         assert {variable.removesuffix("_FILE") for variable in services[name]["environment"]} <= known, name

@@ -5,6 +5,8 @@ import pytest
 from lunasite.http.errors import ApiError
 from lunasite.http.limits.dear_work import one_at_a_time, remembered
 
+pytestmark = pytest.mark.django_db
+
 
 class Work:
     def __init__(self, error=None):

@@ -3,19 +3,24 @@
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
 
+from inference.api import throttling as prediction_throttling
 from inference.model_service import engine
 from inference.models import Feedback
 from inference.slice_classes import SLICE_CLASSES
 from inference.tests.conftest import picture_file
 from lunasite.http import client_address as addresses
 from lunasite.http.client_address import client_network
-from lunasite.http.limits.throttling import seconds_to_wait
+from lunasite.http.limits.throttling import MOST_TIMES, seconds_to_wait, take
 from lunasite.http.models import CallCount
 from lunasite.monitoring.parts import proxy
 
@@ -34,6 +39,63 @@ def test_of_120_calls_at_once_exactly_60_pass():
     with ThreadPoolExecutor(16) as pool:
         waits = list(pool.map(one, range(120)))
     assert waits.count(None) == 60
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_of_120_calls_at_4_processes_exactly_60_pass():
+    connections.close_all()  # the children fork: they must not share a connection
+    work = get_context("fork")
+    passed = work.Value("i", 0)
+    processes = [work.Process(target=call_30_times, args=(passed,)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert ([process.exitcode for process in processes], passed.value) == ([0] * 4, 60)
+
+
+def call_30_times(passed):
+    """Call as a process of a web server does, in threads."""
+    user = SimpleNamespace(is_authenticated=True, pk=7)
+
+    def one(_):
+        try:
+            return prediction_throttling.wait_s(SimpleNamespace(user=user), prediction_throttling.SLICE_ENDPOINTS)
+        finally:
+            connections.close_all()
+
+    with patch.dict(settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"], slice="60/hour"), ThreadPoolExecutor(8) as pool:
+        waits = list(pool.map(one, range(30)))
+    with passed.get_lock():
+        passed.value += waits.count(None)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("address", "scope"),
+    [
+        ("/predict", "slice"),
+        ("/api/v1/predict/ct", "slice"),
+        ("/try/slice", "slice"),
+        ("/api/v1/auth/token", "token"),
+        ("/api/v1/feedback", "feedback"),
+    ],
+)
+def test_of_120_requests_at_once_exactly_60_pass(monkeypatch, address, scope):
+    monkeypatch.setitem(settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"], scope, "60/hour")
+    monkeypatch.setattr("rest_framework.throttling.ScopedRateThrottle.THROTTLE_RATES", {scope: "60/hour"})
+
+    def one(_):
+        try:
+            return Client().post(address).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        counts = Counter(pool.map(one, range(120)))
+    assert counts == {400: 60, 429: 60}
 
 
 def wait_until_the_pictures_are_drawn():
@@ -78,7 +140,19 @@ class TestTheWindow:
     def test_counts_no_refused_call(self):
         for at in range(10):
             seconds_to_wait("k", 1, 5.0, float(at))
-        assert CallCount.objects.get().times == [5.0]
+        assert CallCount.objects.get().times == [[5.0, 1]]
+
+    def test_of_a_high_rate_holds_few_times_and_never_more_calls_than_the_rate(self):
+        made = [at / 100 for at in range(12_000) if seconds_to_wait("k", 1000, 60.0, at / 100) is None]
+        assert len(CallCount.objects.get().times) <= MOST_TIMES + 1
+        assert all(late - early >= 60 for early, late in zip(made, made[1000:], strict=False))
+        assert len(made) >= 1980
+
+    def test_calls_given_back_are_there_again(self):
+        first = take("k", 3, 60.0, 0.0, most=3, within_s=1.0)
+        assert (first.taken, first.at, first.left) == (3, 1.0, 0)
+        assert take("k", 3, 60.0, 2.0).wait_s == 59.0
+        assert take("k", 3, 60.0, 2.0, given_back=(first.at, 2)).left == 1
 
     def test_forgets_callers_whose_calls_are_past(self):
         seconds_to_wait("old", 5, 60.0, 0.0)

@@ -154,7 +154,8 @@ def test_the_status_page_tells_people_and_machines_the_same(client, site):
     worker("containers", takes_containers=False)
     page = client.get("/status")
     assert page.status_code == 200
-    assert "Pages are served, but a part of the site has a problem." in page.content.decode()
+    assert "You can read every page, but a part of the site has a problem." in page.content.decode()
+    assert set(status_page.FOR_PEOPLE) == set(parts.CHECKS)
     told = client.get("/status", headers={"Accept": "application/json"}).json()
     assert told["status"] == "degraded"
     assert told["parts"]["engine"]["is_ok"] is False

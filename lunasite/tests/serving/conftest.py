@@ -33,11 +33,11 @@ class Served:
 
 def received(client: socket.socket) -> bytes:
     """Return what comes until the end of the connection, a reset counting as one."""
-    found = b""
+    found = []
     with contextlib.suppress(ConnectionResetError):
         while piece := client.recv(65536):
-            found += piece
-    return found
+            found.append(piece)
+    return b"".join(found)
 
 
 def get(path: str = "/", *lines: str, closes: bool = True) -> bytes:

@@ -60,6 +60,89 @@ def test_a_client_that_does_not_take_its_answer_holds_no_thread(serve, monkeypat
     assert all(len(received(client)) > 5_000_000 for client in slow)
 
 
+class Pieces:
+    """Forty megabytes in pieces; closed: how often it was closed."""
+
+    may_change_threads = True
+
+    def __init__(self, closed):
+        self.left, self.closed = 640, closed
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.left:
+            raise StopIteration
+        self.left -= 1
+        return bytes([self.left % 256]) * 65_536
+
+    def close(self):
+        self.closed.append(1)
+
+
+def pieces_or_small(closed):
+    def application(environ, start_response):
+        large = environ["PATH_INFO"] == "/large"
+        start_response("200 OK", [("Content-Length", "41943040" if large else "5")])
+        return Pieces(closed) if large else [b"small"]
+
+    return application
+
+
+def test_clients_that_take_a_large_file_slowly_hold_no_thread(serve):
+    closed = []
+    served = serve(pieces_or_small(closed))
+    slow = []
+    for _ in range(SLOW):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(served.address)
+        client.sendall(get("/large"))
+        assert client.recv(12) == b"HTTP/1.1 200"
+        slow.append(client)
+    for _ in range(3):
+        assert b"small" in served.ask(get())
+    assert closed == []
+    for client in slow:
+        client.close()
+    deadline = time.monotonic() + 20
+    while len(closed) < SLOW and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(closed) == SLOW  # no file stays open
+
+
+def test_a_file_taken_in_steps_arrives_whole_and_the_connection_lives_on(serve):
+    closed = []
+    served = serve(pieces_or_small(closed))
+    with served.connect(get("/large", closes=False)) as client:
+        pieces = [client.recv(1 << 20)]  # the head comes in one packet with what follows it
+        count = len(pieces[0].partition(b"\r\n\r\n")[2])
+        while count < 41_943_040:
+            pieces.append(client.recv(1 << 20))
+            count += len(pieces[-1])
+            time.sleep(0.001)
+        client.sendall(get())
+        assert b"small" in received(client)
+    assert b"".join(pieces).partition(b"\r\n\r\n")[2] == b"".join(Pieces([]))
+    assert closed == [1]
+
+
+def test_who_takes_a_paused_file_too_slowly_is_ended(serve, monkeypatch):
+    monkeypatch.setattr(pace, "GRACE_SECONDS", 0.2)
+    closed = []
+    served = serve(pieces_or_small(closed))
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(served.address)
+    client.sendall(get("/large"))
+    deadline = time.monotonic() + 20
+    while not closed and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert closed == [1]
+    client.close()
+
+
 def test_half_a_head_has_its_time(serve, monkeypatch):
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.1)
     assert serve().ask(b"GET / HTTP/1.1\r\n") == b""

@@ -81,6 +81,10 @@ def test_the_kit_holds_the_samples_the_client_and_both_examples(client, phase, s
     assert '"my-answers.json"' in predict
     readme = "README.md"
     assert "phase=p " in kit.read(f"p/containers/http-baseline/{readme}").decode()
+    own = kit.read(f"p/{readme}").decode()
+    assert {name.partition("/")[0] for name in names} - {readme} == set(
+        re.findall(r"^\| `([^`/]+)/?` \|", own, re.MULTILINE)
+    )
     cases = json.loads(kit.read("p/cases/cases.json"))
     assert {case["id"] for case in cases} == set(phase.sample_ids())
 

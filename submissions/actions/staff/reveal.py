@@ -34,9 +34,14 @@ def truth_of(dataset: Dataset) -> dict[str, object]:
 
 
 def _check_phases(dataset: Dataset, now: datetime) -> None:
+    if why := why_secret(dataset, now):
+        raise ApiError(409, "STILL_SECRET", f"The truth of {dataset} stays secret, because {why}.")
+
+
+def why_secret(dataset: Dataset, now: datetime) -> str:
+    """Return why the truth may not be published yet, as the end of a sentence; "" where it may."""
     phases = list(dataset.phases.all())
     going_on = [phase.slug for phase in phases if not phase.has_ended(now)]
     if dataset.is_practice or (phases and not going_on):
-        return
-    why = f"these phases over it have not ended: {', '.join(going_on)}" if going_on else "no phase over it has ended"
-    raise ApiError(409, "STILL_SECRET", f"The truth of {dataset} stays secret, because {why}.")
+        return ""
+    return f"these phases over it have not ended: {', '.join(going_on)}" if going_on else "no phase over it has ended"

@@ -50,7 +50,7 @@ def _refuse_repeated(used: Sequence[str], names: Sequence[str]) -> None:
 
 
 def _missing(missing: Sequence[str], header: Sequence[str], kind: Kind, first_row: str) -> CsvProblems:
-    hints = _separator_hints(header, first_row)
+    hints = separator_hints(header, first_row)
     reasons = [hints[0].rstrip(".") if hints else _column_reason(name, header) for name in missing]
     problems = [CsvProblem("CSV_COLUMNS", 1, name, reason) for name, reason in zip(missing, reasons, strict=True)]
     expected = ",".join(kind.template_header())
@@ -69,7 +69,7 @@ SEPARATORS = ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"))
 DECIMAL_COMMA = re.compile(r"(?:^|[;\t|\s\"])[0-9]+,[0-9]+")
 
 
-def _separator_hints(header: Sequence[str], first_row: str) -> list[str]:
+def separator_hints(header: Sequence[str], first_row: str) -> list[str]:
     """Return hints from the shape of the header: which program wrote the file, and what to change there."""
     if [part.strip().lower() for part in header][:1] == ["sep="]:
         return ["The first line is an instruction to Excel (sep=): delete it."]

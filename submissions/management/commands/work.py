@@ -9,20 +9,24 @@ import threading
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from submissions import actions, tasks
-from submissions.actions.queue import CLUSTERS, CSV_CLUSTER, DOCKER_CLUSTER
+from submissions.queues import CSV_CLUSTER, DOCKER_CLUSTER, ERRANDS_CLUSTER
 
 NOTHING_TO_DO = 3
+QUEUES = (CSV_CLUSTER, DOCKER_CLUSTER, ERRANDS_CLUSTER)
 
 
 class Command(BaseCommand):
-    help = f"Work through a queue until stopped: '{CSV_CLUSTER}' scores CSVs, '{DOCKER_CLUSTER}' runs images."
+    help = (
+        f"Work through a queue until stopped: '{CSV_CLUSTER}' scores CSVs, '{DOCKER_CLUSTER}' runs images, "
+        f"'{ERRANDS_CLUSTER}' sends mails and webhooks and imports datasets."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("cluster", nargs="?", default=CSV_CLUSTER, choices=CLUSTERS.values())
+        parser.add_argument("cluster", nargs="?", default=CSV_CLUSTER, choices=QUEUES)
         parser.add_argument(
             "--one", action="store_true",
             help=f"take one evaluation and end, for batch systems and cron; exit status {NOTHING_TO_DO}: none to take",
@@ -30,6 +34,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         cluster = options["cluster"]
+        if options["one"] and cluster == ERRANDS_CLUSTER:
+            raise CommandError(f"--one takes one evaluation; '{ERRANDS_CLUSTER}' has none.")
         if options["one"]:
             self._work_one(cluster)
             return
@@ -51,10 +57,11 @@ class Command(BaseCommand):
         worker = f"{group}:{os.getpid()}"
         signal.signal(signal.SIGTERM, lambda number, frame: threading.Thread(target=give_back, args=(group,)).start())
         done = actions.work_without_messages(
-            cluster=cluster, worker=worker, run_image=tasks.run_image, probes=tasks.engine_probes
-        )
+            cluster=cluster, worker=worker, run_image=tasks.run_image, probes=tasks.engine_probes,
+            room=tasks.host_room,
+        )  # fmt: skip
         if not done:
-            self.stdout.write("Nothing to take: the queue is empty or paused, or this host must not work now.")
+            self.stdout.write("Nothing to take: the queue is empty or paused, or this host is full or must not work.")
             raise SystemExit(NOTHING_TO_DO)
 
 

@@ -12,13 +12,13 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from lunasite.http.errors import ApiError
-from submissions.actions.queue import CSV_CLUSTER
 from submissions.datasets.access import may_extend
 from submissions.models import DatasetImport, Upload
 from submissions.models.access import holds
 from submissions.models.audit import record
 from submissions.models.imports.dataset_import import IMPORT_PERMISSION
 from submissions.phases.storage_budget import check_budget
+from submissions.queues import ERRANDS_CLUSTER
 from submissions.storage import files as storage
 from submissions.uploads.handler import ReceivedFile
 
@@ -147,4 +147,4 @@ def delete_files(row: DatasetImport) -> None:
 
 def send(row: DatasetImport) -> None:
     """Queue a message in the database itself, so that it commits or rolls back with the row."""
-    async_task(TASK, str(row.pk), cluster=CSV_CLUSTER, timeout=LONGEST_S)
+    async_task(TASK, str(row.pk), cluster=ERRANDS_CLUSTER, timeout=LONGEST_S)

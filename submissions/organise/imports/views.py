@@ -7,16 +7,20 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lunasite.http.errors import ApiError
-from submissions.datasets.access import datasets_visible_to
+from submissions.actions.staff.reveal import reveal, why_secret
+from submissions.datasets.access import datasets_visible_to, may_publish
 from submissions.datasets.changes import sentences_of
 from submissions.models import Dataset, DatasetImport, Phase, StatusConflict, Upload
+from submissions.models.audit import record
 from submissions.models.imports.dataset_import import IMPORT_PERMISSION
 from submissions.organise.access import needs
 from submissions.organise.imports.forms import ImportForm, form_values
@@ -25,7 +29,9 @@ from submissions.storage.base import StorageError
 from submissions.uploads.body import guard_body
 from submissions.uploads.checks import MAX_TRUTH_BYTES
 from submissions.uploads.handler import FORM_BYTES, DatasetUploadHandler, ReceivedFile
+from submissions.uploads.listing import uploads_of
 
+IN_ORDER = ("sample", "public", "private")
 MOVED = "It has moved on meanwhile; this page shows how it stands."
 
 
@@ -95,7 +101,8 @@ def _images(request: HttpRequest, form: ImportForm) -> ReceivedFile | Upload | N
 
 
 def _form_again(request: HttpRequest, form: ImportForm, *, status: int, **more: Any) -> HttpResponse:
-    return render(request, "organise/import_new.html", {"form": form} | more, status=status)
+    context = {"form": form, "uploads": uploads_of(request.user, Upload.Purpose.DATASET)}
+    return render(request, "organise/import_new.html", context | more, status=status)
 
 
 def _import_of(request: HttpRequest, pk: UUID) -> DatasetImport:
@@ -103,7 +110,13 @@ def _import_of(request: HttpRequest, pk: UUID) -> DatasetImport:
 
 
 def _context(row: DatasetImport) -> dict[str, Any]:
-    return {"row": row, "changes": sentences_of(row.changes), "more": row.n_problems - len(row.problems)}
+    return {
+        "row": row,
+        "counts": [(split, row.counts[split]) for split in IN_ORDER if split in row.counts],
+        "is_drawn": row.options.get("public_fraction") is not None,
+        "changes": sentences_of(row.changes),
+        "more": row.n_problems - len(row.problems),
+    }
 
 
 @require_safe
@@ -181,10 +194,29 @@ def dataset_page(request: HttpRequest, dataset: int) -> HttpResponse:
         "n_images": found.cases.exclude(image="").count(),
         "versions": visible.filter(name=found.name).order_by("-version"),
         "phases": Phase.objects.visible_to(request.user).filter(dataset=found),
+        "may_publish": may_publish(request.user, found),
+        "why_secret": why_secret(found, timezone.now()),
     }
     return render(request, "organise/dataset.html", context)
 
 
+@require_POST
+@needs("submissions.view_dataset")
+def publish_dataset(request: HttpRequest, dataset: int) -> HttpResponse:
+    """Publish truth and nonce of a dataset whose phases have ended, for ever."""
+    found = get_object_or_404(datasets_visible_to(request.user), pk=dataset)
+    if not may_publish(request.user, found):
+        raise Http404
+    try:
+        with transaction.atomic():
+            reveal(dataset=found, now=timezone.now())
+            record(request.user, "publish", found)
+        messages.success(request, f"Truth and nonce of {found} are public: each of its phases offers them.")
+    except ApiError as refusal:
+        messages.error(request, refusal.message)
+    return redirect("organise_dataset", dataset=found.pk)
+
+
 def counts_of(dataset: Dataset) -> list[tuple[str, int]]:
-    rows = dataset.cases.order_by("split").values_list("split").annotate(Count("pk"))
-    return [(str(split), int(count)) for split, count in rows]
+    found = dict(dataset.cases.order_by().values_list("split").annotate(Count("pk")))
+    return [(split, found[split]) for split in IN_ORDER if split in found]

@@ -64,6 +64,10 @@ class OrganiserPhaseForm(PhaseForm):
         dataset.queryset = datasets_visible_to(user)
         dataset.help_text = "The version is kept: a later one takes another phase."
         self.fields["slug"].help_text = "The phase's address; letters, digits and -."
+        self.fields["disclosure"].help_text = (
+            "Before the end of a competition a team reads its best score of the public cases, and everything of the "
+            "sample cases; after the end, everything. In practice everything is shown at once."
+        )
         if phase is not None and phase.pk is not None:
             # Its address is in mails and bookmarks; scores of two datasets cannot be compared.
             self.fields["slug"].disabled = True

@@ -21,14 +21,13 @@ from submissions.runner.base import (
     TRIAL,
     Call,
     ContainerFault,
-    Engine,
     Limits,
     RunCallbacks,
     RunError,
     RunRequest,
     RunResult,
 )
-from submissions.runner.contracts.base import Contract
+from submissions.runner.contracts.base import Contract, Machine
 from submissions.runner.diagnosis import diagnose
 from submissions.runner.exit_diagnosis import classify_exit, with_count
 from submissions.runner.memory import MemoryWatch
@@ -74,7 +73,7 @@ class BatchRunner:
         return result
 
 
-def lanes(limits: Limits, engine: Engine, runs_at_once: int = 1) -> int:
+def lanes(limits: Limits, machine: Machine, runs_at_once: int = 1) -> int:
     """Return how many CTs run at once: as many as CPUs and half the memory of the engine's machine reach for.
 
     Each has the phase's limits for itself. A GPU is one for all, so there the phase's `parallel` says how many.
@@ -82,7 +81,7 @@ def lanes(limits: Limits, engine: Engine, runs_at_once: int = 1) -> int:
     """
     if limits.gpu:
         return max(1, limits.parallel)
-    cpus, memory_bytes = (amount / runs_at_once for amount in engine.capacity())
+    cpus, memory_bytes = (amount / runs_at_once for amount in machine.capacity())
     by_cpus = int(cpus / limits.cpus) if cpus else 1
     by_memory = int(memory_bytes / 2 / (limits.memory_mib * MIB))
     return max(1, min(SLOTS, by_cpus, by_memory))
@@ -119,7 +118,7 @@ class _BatchRun:
                 attempt.create_volume(volume, labels, limits.output_mib, limits.output_files)
             reading = read_image(attempt, self.host, labels, self.image, limits, self.request.writable_folders)
             tell_read_only(reading, self.request, self.watcher)
-            holder = attempt.create(holder_spec(labels, self.host.driver_image, tuple(volumes)))
+            holder = attempt.create_holder(holder_spec(labels, self.host.driver_image, tuple(volumes)))
             self.host.engine.start(holder)
             _SideBySide(self, attempt, labels, holder, reading).run(list(zip(volumes, scans, strict=True)))
 
@@ -391,6 +390,7 @@ CONTRACT = Contract(
     # The container writes as nobody, so everybody must be allowed to.
     home_setup="mkdir -p output && chmod 777 output",
     home_options=('--volume "$PWD/input:/input:ro" --volume "$PWD/output:/output"',),
+    lanes=lanes,
 )
 
 __all__ = ["CONTRACT", "BatchRunner", "answer_in", "read_answers", "write_input"]

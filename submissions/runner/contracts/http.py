@@ -130,7 +130,7 @@ class _HttpRun:
         reading = read_image(attempt, self.host, labels, image, limits, request.writable_folders)
         tell_read_only(reading, request, self.watcher)
         self.reading = reading = with_volume(reading, attempt, labels, limits, 0)
-        holder = attempt.create(holder_spec(labels, self.host.driver_image, reading.volumes))
+        holder = attempt.create_holder(holder_spec(labels, self.host.driver_image, reading.volumes))
         engine.start(holder)
         body = reading.filled(attempt, holder)
         self.model = attempt.create_participant_container(
@@ -261,9 +261,19 @@ class _HttpRun:
         adapter = self.request.adapter
         path = self.request.endpoint or adapter.get("path") or self.request.kind.endpoint_path
         file_field = adapter.get("file_field") or "file"
-        fields = tuple(_fields(self.request, self.request.cases[0]))
+        case, kind = self.request.cases[0], self.request.kind
         error.diagnosis = diagnose(
-            replace(evidence, port=self.port, listening=self.listening, path=path, file_field=file_field, fields=fields)
+            replace(
+                evidence,
+                port=self.port,
+                listening=self.listening,
+                path=path,
+                file_field=file_field,
+                has_token=bool(adapter.get("bearer_token")),
+                fields=tuple(_fields(self.request, case)),
+                may_omit=tuple(kind.optional_fields),
+                csv_fields=tuple(kind.request_fields(case.facts, series="", lesion=0, naming="csv")),
+            )
         )
 
     def _state(self) -> ContainerState:

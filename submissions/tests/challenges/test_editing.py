@@ -34,23 +34,29 @@ def test_each_saved_text_is_a_version_with_its_author_and_what_changed(client, o
     save(client, "First line\nanother line", base="First line\nanother line")  # the same again
     rows = TextVersion.objects.filter(challenge=phase.challenge).order_by("number")
     assert list(rows.values_list("number", "body", "saved_by_name")) == [
-        (1, "", ""), (2, "First line\nsecond line", "olga"), (3, "First line\nanother line", "olga")
+        (1, "First line\nsecond line", "olga"), (2, "First line\nanother line", "olga")
     ]  # fmt: skip
     assert "another line" in client.get("/challenges/p/").content.decode()
-    page = client.get(f"{EDIT}versions/3/").content.decode()
+    page = client.get(f"{EDIT}versions/2/").content.decode()
     assert "<del>− second line</del>" in page
     assert "<ins>+ another line</ins>" in page
     assert client.get(f"{EDIT}versions/").content.decode().count("olga</td>") == 2
     assert AuditEvent.objects.filter(action="edit", challenge=phase.challenge, actor=olga).count() == 2
 
 
+def test_an_empty_text_is_no_first_version(client, olga, phase):
+    answer = client.post(EDIT, {"body": "", "base": "", "save": "1"}, follow=True)
+    assert "there is nothing to save" in answer.content.decode()
+    assert not TextVersion.objects.exists()
+
+
 def test_an_earlier_version_is_shown_again_as_a_new_one(client, olga, phase):
     save(client, "good")
     save(client, "bad", base="good")
-    assert client.post(f"{EDIT}versions/2/").status_code == 302
+    assert client.post(f"{EDIT}versions/1/").status_code == 302
     phase.challenge.refresh_from_db()
     assert phase.challenge.overview == "good"
-    assert TextVersion.objects.filter(challenge=phase.challenge).first().number == 4
+    assert TextVersion.objects.filter(challenge=phase.challenge).first().number == 3
     assert client.get(f"{EDIT}versions/9/").status_code == 404
 
 
@@ -97,9 +103,9 @@ def test_rules_are_accepted_once_a_version_with_time_and_number(client, phase):
     with pytest.raises(Exception, match="accept the rules"):
         make_submission(user=user, phase=phase)
     client.post("/challenges/p/rules/", {"digest": digest_of("Be *fair*.")})  # the page was open all along
-    assert list(Acceptance.objects.values_list("version__number", flat=True)) == [2]
+    assert list(Acceptance.objects.values_list("version__number", flat=True)) == [1]
     client.post("/challenges/p/rules/", {"digest": digest_of("Be fairer.")})
-    assert sorted(Acceptance.objects.filter(user=user).values_list("version__number", flat=True)) == [2, 3]
+    assert sorted(Acceptance.objects.filter(user=user).values_list("version__number", flat=True)) == [1, 2]
     make_submission(user=user, phase=phase)
 
 
@@ -129,4 +135,4 @@ class TestThePagesOfTheSite:
         assert not Acceptance.objects.exists()
         assert client.post("/accounts/signup/", form | {"terms": "on"}).status_code == 302
         accepted = Acceptance.objects.get()
-        assert (accepted.user.username, accepted.version.number, accepted.version.body) == ("anna", 2, "Behave.")
+        assert (accepted.user.username, accepted.version.number, accepted.version.body) == ("anna", 1, "Behave.")

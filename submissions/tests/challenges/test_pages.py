@@ -10,7 +10,7 @@ from PIL import Image
 
 from submissions.challenges.news import publish
 from submissions.challenges.search import excerpt, marked
-from submissions.models import ChallengeImage
+from submissions.models import ChallengeImage, Profile
 from submissions.tests.factories import evaluated, make_challenge, make_dataset, make_member, make_phase, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +26,19 @@ def tabs(client, address):
     page = client.get(address).content.decode()
     bar = page.partition('<nav class="tabs"')[2].partition("</nav>")[0]
     return [line.rpartition(">")[2].strip() for line in bar.replace("</a>", "\n").split("\n") if line.strip()]
+
+
+def test_a_challenge_names_its_organisers_and_what_they_publish_of_themselves(client):
+    phase = make_phase(slug="p")
+    shown, silent = make_staff("organiser", phase, name="olga"), make_staff("organiser", phase, name="tom")
+    Profile.objects.create(user=shown, is_public=True, display_name="Olga Lung", affiliation="Leiden")
+    Profile.objects.create(user=silent, display_name="Thomas the Quiet", affiliation="Secret hospital")
+    page = client.get(f"/challenges/{phase.challenge.slug}/").content.decode()
+    assert '<a href="/people/olga/">Olga Lung</a>' in page
+    assert "Leiden" in page
+    assert "tom" in page.partition("<main")[2]
+    assert "Thomas" not in page
+    assert "Secret hospital" not in page
 
 
 class TestTabs:

@@ -2,12 +2,15 @@
 
 import hashlib
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK
 from django.core.management import CommandError, call_command
 
+from submissions.datasets.table import read_table, split_problems
+from submissions.kinds import KINDS
 from submissions.models import ApiToken, Case, Dataset, Phase
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +118,27 @@ def test_a_table_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(b"\xff\xfe\x00id")
     with pytest.raises(CommandError, match="UTF-8"):
+        run(str(path))
+
+
+GERMAN_EXCEL = "\ufeffAnnotationID;label;CoordX;CoordY;CoordZ;Ort\r\na;0;1,5;2;3;Köln\r\n"
+FOREIGN = Path(__file__).parents[1] / "foreign_files"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (GERMAN_EXCEL.encode(), "separated by semicolons: export the file with commas"),
+        (GERMAN_EXCEL.encode(), "decimal commas: write points"),
+        (GERMAN_EXCEL.lstrip("\ufeff").encode("cp1252"), "Line 2 is not UTF-8. Save the file as CSV UTF-8"),
+        ((FOREIGN / "excel.xlsx").read_bytes(), "The file is an Excel workbook. Save it as CSV UTF-8"),
+        (b"id\tlabel\na\t0\n", "separated by tabs"),
+    ],
+)  # fmt: skip
+def test_what_a_spreadsheet_writes_instead_is_told_as_participants_are_told(tmp_path, content, sentence):
+    path = tmp_path / "truth.csv"
+    path.write_bytes(content)
+    with pytest.raises(CommandError, match=sentence):
         run(str(path))
 
 
@@ -323,3 +347,16 @@ def test_a_name_that_cannot_be_stored_makes_no_token(words):
 def test_a_port_that_is_none_is_refused_in_words(port):
     with pytest.raises(CommandError, match="choose 1 to 65535"):
         call_command("start", f"--port={port}")
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_the_example_of_each_kind_can_be_imported(tmp_path, kind):
+    path = tmp_path / "truth.csv"
+    path.write_text(kind.table_example)
+    rows = read_table(path, kind)
+    assert len({row.public_id for row in rows}) == len(rows) == 2
+    assert split_problems(rows, ["public"] * 2, kind) == []
+    named = kind.table_example.partition("\n")[0].lower().split(",")
+    optional = [name for names, _ in kind.table_optional for name in names.lower().split(" or ")]
+    read = {*kind.table_columns, *kind.table_id_columns, *optional, "patientid", "file", "coordx", "coordy", "coordz"}
+    assert set(named) <= read

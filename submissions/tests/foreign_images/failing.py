@@ -20,7 +20,7 @@ FAILURES = dict(zip(
         ('open("/models/w.bin")', (SECRET_WEIGHTS,), ("/models/w.bin", "chmod -R a+rX /models")),
         ('open("/data.bin", "w")', (), ("writes to /data.bin, which is read-only", "writable folder")),
         ("", (CRLF, 'ENTRYPOINT ["/start.sh"]'), ("/start.sh has Windows line ends", "sed -i 's/\\r$//' /start.sh")),
-        ("", (NVIDIA, 'ENTRYPOINT ["/start.sh"]'), ("nvidia-smi || true", "gives none")),
+        ("", (NVIDIA, 'ENTRYPOINT ["/start.sh"]'), ("nvidia-smi || true", "this phase has none")),
         (
             'import urllib.request\nurllib.request.urlopen("https://huggingface.co/weights")',
             (),

@@ -60,6 +60,7 @@ def test_the_list_names_what_is_missing_and_what_is_needed_opens_it(browser, cha
     page = browser.get("/organise/challenges/lungs/").content.decode()
     assert "A phase with a dataset" in page
     assert "needed" in page
+    assert 'href="/organise/challenges/lungs/phases/new/">Add the first phase' in page
     browser.post("/organise/challenges/lungs/publish/")
     challenge.refresh_from_db()
     assert challenge.is_hidden

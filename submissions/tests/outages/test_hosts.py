@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from submissions import actions
+from submissions import actions, tasks
 from submissions.actions import work
-from submissions.faults import PlatformError
+from submissions.faults import PlatformError, SharedPart
 from submissions.models import Host, Incident, Worker
 from submissions.outages import hosts, probes
 from submissions.tests.actions.test_queue import make_image
@@ -73,6 +73,21 @@ def fails_here(evaluation, heartbeat):
     raise PlatformError("SYSTEM_ENGINE", "no space left in the layer store")
 
 
+def test_an_engine_that_is_away_costs_no_attempt_and_takes_its_host_out_until_it_answers():
+    def engine_away(evaluation, heartbeat):
+        raise PlatformError("SYSTEM_ENGINE", "no socket", shared=SharedPart(Incident.Part.HOST, hosts.this_host()))
+
+    image = make_image()
+    actions.evaluate(evaluation_id=image.latest.pk, worker="w", run_image=engine_away)
+    assert (image.latest.status, image.latest.failed_attempts) == ("pending", 0)
+    assert mine().quarantine_reason.startswith("SYSTEM_ENGINE")
+    problem = ["its engine does not answer", ""]
+    assert not work.may_claim("containers", lambda cluster: [lambda: problem[0]])
+    assert work.may_claim("containers", lambda cluster: [lambda: problem[1]])
+    assert work.candidates("containers") == [image.latest.pk]
+    assert not Incident.objects.open().exists()
+
+
 def test_failures_that_others_do_not_have_send_a_host_to_quarantine(other_host):
     images = [make_image() for _ in range(4)]
     for image in images:
@@ -115,6 +130,15 @@ def test_storage_that_nobody_reaches_is_an_incident(monkeypatch):
     hosts.check_this_host()
     assert list(Incident.objects.open().values_list("part", flat=True)) == ["storage"]
     assert mine().quarantined_at is None
+
+
+def test_a_host_that_runs_no_images_needs_no_folder_for_their_cases(settings, monkeypatch):
+    """As under Compose: all services read one .env, and only one of them has the folder that it names."""
+    settings.EVALUATION_CASES_DIR = "/proc/no/folder/can/be/made/here"
+    monkeypatch.setattr("submissions.worker.engine_host.engine_problem", lambda: "")
+    assert hosts.check_this_host(tasks.engine_probes("evaluations"))
+    assert not hosts.check_this_host(tasks.engine_probes("containers"))
+    assert "EVALUATION_CASES_DIR cannot be used" in mine().quarantine_reason
 
 
 def test_a_full_disk_is_this_hosts_trouble(monkeypatch):

@@ -4,10 +4,13 @@ import io
 import json
 import zipfile
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
+from lunasite.http.limits import made_files
 from submissions.accounts.tokens import create_token
 from submissions.models import AuditEvent, Message, Profile, Submission, Webhook
 from submissions.people import export
@@ -49,6 +52,31 @@ def test_everything_about_me_and_nothing_about_others(client, ann):
     for secret in (token, hook.key, ann.password, "Ben's", "Not mine"):
         assert secret.encode() not in everything
     assert AuditEvent.objects.get().action == "export account"
+
+
+def test_without_room_for_it_no_file_is_begun(client, ann, monkeypatch):
+    evaluated(user=ann, phase=make_phase(slug="p"))
+    needed = Submission.objects.get().size_bytes + export.MOST_TABLE_BYTES + settings.FREE_SPACE_BYTES
+    begun = []
+    monkeypatch.setattr(made_files.tempfile, "TemporaryFile", lambda: begun.append(1) or io.BytesIO())
+    monkeypatch.setattr(made_files.shutil, "disk_usage", lambda path: SimpleNamespace(free=needed - 1))
+    answer = client.post("/account/data/export/")
+    assert (answer.status_code, begun) == (507, [])
+    assert "no room to make the file now" in answer.content.decode()
+    monkeypatch.setattr(made_files.shutil, "disk_usage", lambda path: SimpleNamespace(free=needed))
+    assert exported(client).namelist()
+
+
+def test_the_file_is_gone_once_it_is_sent_or_cannot_be_made(client, ann, monkeypatch):
+    made = []
+    real = made_files.tempfile.TemporaryFile
+    monkeypatch.setattr(made_files.tempfile, "TemporaryFile", lambda: made.append(real()) or made[-1])
+    answer = client.post("/account/data/export/")
+    answer.close()
+    monkeypatch.setattr(export, "_tables", lambda user: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        client.post("/account/data/export/")
+    assert [file.closed for file in made] == [True, True]
 
 
 def test_scores_that_a_competition_hides_are_not_in_it(client, ann):

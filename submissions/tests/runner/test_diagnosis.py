@@ -1,8 +1,12 @@
 """The sentence of a failed trial, from the words that shells, Python and services really write."""
 
+import re
+from dataclasses import replace
+from string import Formatter
+
 import pytest
 
-from submissions.runner.diagnosis import Evidence, diagnose
+from submissions.runner.diagnosis import TABLE, Evidence, _words, diagnose
 from submissions.runner.start_program import start_fault_of
 from submissions.runner.values import EngineImage
 
@@ -107,9 +111,20 @@ def test_a_field_that_was_not_sent_is_shown_beside_those_that_were():
         (Evidence("BAD_RESPONSE", status=401), "Bearer token"),
         (Evidence("BAD_RESPONSE", status=404), "Path"),
         (Evidence("BAD_RESPONSE", status=422, answer='{"loc": ["body", "image"]}'), "Name of the file part"),
-        (Evidence("BAD_RESPONSE", status=422, answer='{"loc": ["body", "CoordX"]}'), "Names of the fields"),
-        (Evidence("BAD_RESPONSE", status=422, answer='{"type":"extra_forbidden","loc":["body","sex"]}'), "Do not send"),
-        (Evidence("BAD_PREDICTION", answer='{"p": 0.5}'), "Where the probability is"),
+        (
+            Evidence("BAD_RESPONSE", status=422, answer='{"loc": ["body", "CoordX"]}', csv_fields=("CoordX",)),
+            "Names of the fields",
+        ),
+        (
+            Evidence(
+                "BAD_RESPONSE", status=422, answer='{"type":"extra_forbidden","loc":["body","sex"]}', may_omit=("sex",)
+            ),
+            "Do not send",
+        ),
+        (
+            Evidence("BAD_PREDICTION", note="The answer has nothing at data.probability.", answer='{"p": 0.5}'),
+            "Where the probability is",
+        ),
     ],
 )
 def test_what_the_form_fits_is_called_as_the_form_calls_it(seen, label):
@@ -123,3 +138,126 @@ def test_a_folder_to_write_to_must_belong_to_the_user(words):
     sentence = diagnose(Evidence("CONTAINER_EXITED", logs=f"{words}: '/data/cache/patches.bin'"))
     assert 'writable_folders=["/data/cache"])' in sentence
     assert "`RUN chown -R USER /data/cache` before the USER line" in sentence
+
+
+TF_WARNS = (
+    "2025-03-02 10:11:12.345: W tensorflow/compiler/xla/stream_executor/platform/default/dso_loader.cc:64] "
+    "Could not load dynamic library 'libcuda.so.1'; dlerror: libcuda.so.1: cannot open shared object file: No such file or directory\n"
+)
+TORCH_WARNS = (
+    "/usr/lib/python3/dist-packages/torch/cuda/__init__.py:619: UserWarning: Can't initialize NVML\n"
+    '  warnings.warn("Can\'t initialize NVML")\n'
+)
+MISSING = "Traceback (most recent call last):\nModuleNotFoundError: No module named 'monai'\n"
+
+
+class TestWhatExplainsMost:
+    """Of several reasons that a log offers, the one that ended the program."""
+
+    @pytest.mark.parametrize("before", [TF_WARNS, TORCH_WARNS, "start.sh: line 3: nvidia-smi: command not found\n"])
+    def test_the_last_line_goes_before_what_the_program_lived_on_after(self, before):
+        assert "`monai` is not in the image" in diagnose(Evidence("CONTAINER_EXITED", logs=before + MISSING))
+
+    @pytest.mark.parametrize("log", [TF_WARNS, TORCH_WARNS])
+    def test_a_warning_alone_is_no_cause(self, log):
+        assert diagnose(Evidence("CONTAINER_EXITED", logs=log + "KeyError: 'lesion'")) == ""
+
+    @pytest.mark.parametrize(
+        ("seen", "words"),
+        [
+            (Evidence("NOT_READY", port=8000, listening=(5000,)), "listens on 5000"),
+            (Evidence("BAD_RESPONSE", status=401), "wants a token"),
+            (Evidence("BAD_RESPONSE", status=404), "nothing for POST"),
+            (Evidence("OUT_OF_MEMORY", memory_mib=1024), "more than the 1024 MiB"),
+        ],
+    )
+    def test_what_the_platform_saw_goes_before_the_log(self, seen, words):
+        assert words in diagnose(replace(seen, logs="nvidia-smi: not found\n" + MISSING))
+
+    @pytest.mark.parametrize(
+        "seen",
+        [
+            Evidence("NOT_READY", port=8000),
+            Evidence("NOT_READY", port=8000, listening=(8000,)),
+            Evidence("BAD_RESPONSE", status=500),
+            Evidence("BAD_RESPONSE", status=400, answer='{"error": "failed"}'),
+            Evidence(
+                "BAD_PREDICTION", note="The answer has nothing at data.probability.", answer='{"error": "failed"}'
+            ),
+        ],
+    )
+    def test_the_log_goes_before_a_guess(self, seen):
+        assert "`monai` is not in the image" in diagnose(replace(seen, logs=MISSING))
+        assert diagnose(replace(seen, logs="ready")) != ""
+
+
+class TestTheRemedyFitsTheCause:
+    """No sentence names a remedy that is in place already, or that does nothing for its cause."""
+
+    def test_a_token_that_was_sent_is_to_be_corrected(self):
+        assert "refused the token" in diagnose(Evidence("BAD_RESPONSE", status=403, has_token=True))
+
+    def test_a_file_part_that_has_the_right_name_keeps_it(self):
+        answer = '{"detail":[{"loc":["body","file"],"msg":"not a PNG"}]}'
+        sentence = diagnose(Evidence("BAD_RESPONSE", status=422, answer=answer))
+        assert "got the file as `file`, as it wants it" in sentence
+        assert "Name of the file part" not in sentence
+
+    def test_a_field_that_every_call_has_cannot_be_left_out(self):
+        answer = '{"detail":[{"type":"extra_forbidden","loc":["body","coordX"]}]}'
+        sentence = diagnose(Evidence("BAD_RESPONSE", status=422, answer=answer, may_omit=("gender",)))
+        assert "let it ignore fields" in sentence
+        assert "Do not send" not in sentence
+
+    @pytest.mark.parametrize("field", ["CTScan", "CoordX"])
+    def test_names_of_the_table_are_offered_only_where_they_help(self, field):
+        answer = f'{{"detail":[{{"loc":["body","{field}"]}}]}}'
+        already = Evidence("BAD_RESPONSE", status=422, answer=answer, fields=("CoordX",), csv_fields=("CoordX",))
+        assert "complains of the field" in diagnose(already)
+
+    def test_a_package_of_unknown_name_makes_no_broken_command(self):
+        log = "ImportError: libfftw3.so.3: cannot open shared object file: No such file or directory"
+        sentence = diagnose(Evidence("CONTAINER_EXITED", logs=log))
+        assert "apt-file search libfftw3.so.3" in sentence
+        assert "RUN" not in sentence
+        log = log.replace("libfftw3.so.3", "libcudart.so.12")
+        assert "base image with CUDA" in diagnose(Evidence("CONTAINER_EXITED", logs=log))
+
+    @pytest.mark.parametrize(
+        ("note", "answer", "words"),
+        [
+            ("The probability in the answer is not a finite number between 0 and 1.", '{"probability": 87}', "sigmoid"),
+            ("The class probabilities in the answer do not sum to 1 ± 0.01.", "[0.5,0.5,0.5,0.5]", "softmax"),
+            ("The answer's lesionID is not the one that was asked for.", '{"lesionID": 9}', "names another case"),
+            ("The answer is not JSON.", "0,5", "not the JSON"),
+            ("The answer holds no number where the probability should be.", '{"p": "0.5"}', "not a text"),
+        ],
+    )
+    def test_a_wrong_answer_is_told_from_one_at_another_place(self, note, answer, words):
+        sentence = diagnose(Evidence("BAD_PREDICTION", note=note, answer=answer))
+        assert words in sentence
+        assert ("Where the probability is" in sentence) == ("where" in note)
+
+    def test_a_service_that_never_listened_may_still_have_been_loading(self):
+        sentence = diagnose(Evidence("NOT_READY", port=8000))
+        assert "in the foreground, on 0.0.0.0:8000" in sentence
+        assert "still loading" in sentence
+
+    def test_memory_that_was_not_measured_is_not_called_zero(self):
+        assert "0 MiB;" not in diagnose(Evidence("OUT_OF_MEMORY", memory_mib=1024))
+
+    def test_of_several_ports_the_right_one_is_left_to_choose(self):
+        sentence = diagnose(Evidence("NOT_READY", port=8000, listening=(5000, 9090)))
+        assert "listens on 5000, 9090: give the one that answers predictions" in sentence
+
+    def test_a_file_that_is_not_there_is_named(self):
+        log = "FileNotFoundError: [Errno 2] No such file or directory: '/opt/app/weights/best.pt'"
+        sentence = diagnose(Evidence("CONTAINER_EXITED", logs=log))
+        assert "opens /opt/app/weights/best.pt, which is not there" in sentence
+        assert "mkdir -p /opt/app/weights" in sentence
+
+    def test_every_sentence_can_be_written(self):
+        for pattern in TABLE:
+            names = {name for _, name, _, _ in Formatter().parse(pattern.sentence) if name}
+            found = re.search("(?P<file>.)(?P<name>.)", "ab")
+            assert names <= _words(Evidence("X"), found).keys(), pattern.name

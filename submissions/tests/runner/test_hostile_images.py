@@ -24,10 +24,16 @@ DISK_LOOKS = 3
 # Those of expected.json are for Docker on an idle machine; podman, or two busy cores, may take up to thrice as long.
 PATIENCE = 3
 # What another engine could do worse than Docker: its limits, its namespaces, what it says of an end. The rest is ours.
-# One variant of each: an engine call of podman takes its time.
+# One variant of each, and some more: an engine call of podman takes its time.
 ON_EVERY_ENGINE = (
-    "cannot_start", "eats_memory", "fills_disk", "fills_inodes", "floods_the_log", "fork_bomb", "looks_around",
-    "opens_many_files", "other_users", "well_behaved", "writes_to_root",
+    "batch_never_ends", "batch_outputs", "cannot_start", "eats_memory", "fills_disk", "fills_inodes", "floods_the_log",
+    "fork_bomb", "looks_around", "opens_many_files", "other_users", "well_behaved", "writes_to_root",
+)  # fmt: skip
+# A child that is killed for memory, which its parent keeps to itself, is another thing to notice; and how an output
+# comes out of the container, how large it may be and how its program ended are the engine's to say.
+MORE_ON_EVERY_ENGINE = (
+    "eats_memory-silent_child", "batch_never_ends-memory", "batch_outputs-missing", "batch_outputs-symlink",
+    "batch_outputs-fifo", "batch_outputs-files", "batch_outputs-huge", "batch_outputs-exit", "batch_outputs-input",
 )  # fmt: skip
 
 
@@ -35,8 +41,9 @@ def pytest_generate_tests(metafunc):
     variants = hostile_variants()
     firsts = list({variant.name: variant for variant in reversed(variants)}.values())
     some = [variant for variant in firsts if variant.name in ON_EVERY_ENGINE]
-    # A child that is killed for memory, which its parent keeps to itself, is another thing to notice.
-    some += [variant for variant in variants if str(variant) == "eats_memory-silent_child"]
+    more = [variant for variant in variants if str(variant) in MORE_ON_EVERY_ENGINE]
+    assert len(more) == len(MORE_ON_EVERY_ENGINE)
+    some += more
     pairs = [
         pytest.param(engine.values[0], hostile, marks=engine.marks, id=f"{hostile}-{engine.values[0]}")
         for engine in (*ENGINES, SLURM)

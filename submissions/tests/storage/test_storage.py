@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import os
 import socket
 import time
@@ -236,6 +237,22 @@ def test_a_local_address_runs_out_and_cannot_be_changed(client: Client):
     assert client.get(store.url(key, "x", 60)[:-3] + "abc").status_code == 404
     assert client.get(store.url(storage.new_key("image.tar"), "x", 60)).status_code == 404
     assert client.get(store.url("../../etc/passwd", "x", 60)).status_code == 404
+
+
+@pytest.mark.s3
+def test_the_test_server_holds_the_buckets_of_many_tests_at_once(settings):
+    """Five passes use it at the same time; by SeaweedFS's defaults it had no place for a 21st bucket on 150 GB."""
+    use_s3(settings)
+    minio = buckets.client(settings.MINIO)
+    names = [f"many-{number}-{os.urandom(4).hex()}" for number in range(24)]
+    try:
+        for name in names:
+            minio.make_bucket(name)
+            minio.put_object(name, "x", io.BytesIO(b"x"), 1)
+    finally:
+        for name in filter(minio.bucket_exists, names):
+            minio.remove_object(name, "x")
+            minio.remove_bucket(name)
 
 
 @pytest.mark.s3

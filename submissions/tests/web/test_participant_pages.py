@@ -209,6 +209,19 @@ class TestTheSubmissionPage:
         page = text_of(client.get(f"/submissions/{submission.pk}/"))
         assert "the try was given back and staff were told. This was our fault." in page
 
+    @pytest.mark.parametrize("stage", ["smoke", "start"])
+    def test_beside_a_diagnosis_the_heading_names_no_other_remedy(self, client, ann, stage):
+        diagnosis = {"diagnosis": "Port 8000 was called, but the program listens on 5000."} if stage == "smoke" else {}
+        submission = make_submission(user=ann, phase=make_phase())
+        evaluation = claim(submission.latest.pk, "w")
+        evaluation.save_progress(trial=diagnosis)
+        fail(evaluation=evaluation, code="NOT_READY", stage=stage)
+        page = client.get(f"/submissions/{submission.pk}/").content.decode()
+        assert "The container answered nothing on its port in time" in page
+        assert ("load the model faster" in page) == (stage == "start")
+        api = client.get(f"/api/v1/submissions/{submission.pk}").json()
+        assert ("load the model faster" in api["failure"]["sentence"]) == (stage == "start")
+
     def test_shows_the_log_of_the_sample_run_and_never_that_of_the_hidden_one(self, client, ann):
         submission = make_submission(user=ann, phase=make_phase())
         Evaluation.objects.update(smoke_log="weights loaded", run_log="HIDDEN-CASE", staff_detail="HIDDEN-NOTE")
