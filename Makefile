@@ -12,8 +12,9 @@ ADDRESS = SITE_URL=$${SITE_URL:-http://localhost:$(PORT)}
 # What `make services` started, if it did: engine, PostgreSQL, S3 server.
 WITH_SERVICES := set -a; [ ! -f $(SERVICES) ] || . $(SERVICES); set +a;
 FAST := not engine and not s3 and not browser and not postgres and not slow and not realdata
+SLOW := slow and not (engine or registry or s3 or browser or postgres or realdata or training or image)
 
-.PHONY: help demo run test fast lint format docs screenshots services stop-services bench chaos chaos-outages fuzz mutants lock sbom
+.PHONY: help demo run test fast slow lint format docs screenshots services stop-services bench chaos chaos-outages fuzz mutants lock sbom
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -40,8 +41,11 @@ run: .venv/ready ## the real site: migrate, then web and workers until Ctrl-C
 test: .venv/ready-dev ## everything that can run here; what is skipped is listed with its reason
 	@$(WITH_SERVICES) $(PY) .ci/test_suite
 
-fast: .venv/ready-dev ## the part that needs no service, under a minute
+fast: .venv/ready-dev ## the part that needs no service and is not slow, about a minute on two quiet cores
 	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -q -n 2 --nomigrations -m "$(FAST)"
+
+slow: .venv/ready-dev ## the rest of what needs no service: tests that each take long
+	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -q -n 2 -m "$(SLOW)"
 
 lint: .venv/ready-dev ## ruff, mypy, import-linter, djlint, actionlint
 	.venv/bin/ruff check .

@@ -702,7 +702,9 @@ def interval(intervals: Any) -> str:
     """Return the interval that the site shows as text (the first of its order in docs/metrics.md)."""
     if not isinstance(intervals, dict) or not intervals:
         return ""
-    names = [name for name in ("logit", "newcombe", "wilson", "exact", "patient") if intervals.get(name)]
+    names = [
+        name for name in ("logit", "newcombe", "wilson", "quantile", "loss", "exact", "patient") if intervals.get(name)
+    ]
     low, high = intervals[names[0]] if names else next(iter(intervals.values())) or (None, None)
     return "" if low is None else f"{low} to {high}"
 

@@ -26,7 +26,7 @@ from leaderboard.listing.search import MAX_ARRANGED, Arrangement, arrangement_of
 from leaderboard.sharing.citation import citation_of
 from leaderboard.standings import BoardRow, own_rank, page_of, shown_rank, team_on_board
 from lunasite.http.errors import ApiError, busy_page
-from lunasite.http.limits.dear_work import caller_of, dear_page
+from lunasite.http.limits.dear_work import caller_of, count_call, dear_page, paced
 from lunasite.http.page_cache.views import kept_for_visitors
 from submissions.models import Evaluation, Phase, Split, Team
 from submissions.models.access import may
@@ -55,12 +55,15 @@ def boards(request: HttpRequest) -> HttpResponse:
 @require_GET
 @kept_for_visitors(next_change)
 @vary_on_headers("HX-Request", "HX-History-Restore-Request")
+@dear_page
 def board(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a page of a board."""
     phase, phases = visible_phases(request.user, slug)
     chosen = _asked_board(request, phase)
     own = team_of(request.user)
     wanted = _asked_arrangement(request)
+    if not wanted.is_plain:  # then every entry is ranked for one page
+        count_call("pages", caller_of(request))
     page = page_of(chosen, _page_number(request), own, wanted=wanted)
     own_place = shown_rank(chosen, page) or own_rank(chosen, own)
     columns = chosen_columns(chosen, request.GET.getlist("columns") if "columns" in request.GET else None)
@@ -111,6 +114,7 @@ def board_export(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_GET
 @kept_for_visitors(next_change)
+@paced
 def board_history(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a team's entries over time; without `team`, the entries that led."""
     chosen = _asked_board(request, visible_phase(request.user, slug))

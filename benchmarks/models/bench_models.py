@@ -2,8 +2,9 @@
 
     PYTHONPATH=. python benchmarks/models/bench_models.py [--data DATA]
 
-The networks' held-out answers lie beside the weights, from the same training run; the guard of places is fitted again
-without each patient in turn. Needs the real data (LUNASITE_REAL_DATA), and no GPU.
+The networks' held-out answers lie beside the weights, from the same training run; labels and patients come from the
+data. The guard of places is fitted again without each patient in turn. Needs the real data (LUNASITE_REAL_DATA), and
+no GPU.
 """
 
 import argparse
@@ -31,8 +32,8 @@ def sections(data: Path) -> dict[str, dict[str, str]]:
     """Return the tables of both models by heading."""
     lesion = load_lesion_predictor(WEIGHTS_DIR / "lesion.json", WEIGHTS_DIR / "lesion.safetensors")
     slices = load_slice_predictor(WEIGHTS_DIR / "slice.json", WEIGHTS_DIR / "slice.safetensors")
-    lesions = HeldOutLesions.read(WEIGHTS_DIR / LESION_HELD_OUT)
-    pictures = HeldOutSlices.read(WEIGHTS_DIR / SLICE_HELD_OUT)
+    lesions = HeldOutLesions.read(WEIGHTS_DIR / LESION_HELD_OUT, data / "lidc_nodules")
+    pictures = HeldOutSlices.read(WEIGHTS_DIR / SLICE_HELD_OUT, data)
     return {
         f"Lesion model {lesion.version}": lesion_figures(lesions, lesion, data, LesionRecipe().seed),
         f"Slice model {slices.version}": slice_figures(pictures, slices, data, SliceRecipe().seed),

@@ -7,14 +7,16 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.mutants.campaign import Campaign, Verdict
-from benchmarks.mutants.covering import measure, measured, test_files
+from benchmarks.mutants.campaign import Campaign
+from benchmarks.mutants.covering import MOST_SECONDS, TEST_FOLDERS, measure, measure_newer, test_files
+from benchmarks.mutants.kept import Kept, Verdict, still_there
 from benchmarks.mutants.report import as_text
 from benchmarks.mutants.server import RunningServer
 from benchmarks.mutants.session import import_shared
-from benchmarks.mutants.sites import sample
+from benchmarks.mutants.sites import Mutant, sample
 from benchmarks.mutants.trees import Tree
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -44,7 +46,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=SIZE)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "mutants", help="where logs and results go")
-    parser.add_argument("--measured", action="store_true", help="use the measurement of the last run")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was ended, with its measurement")
+    parser.add_argument(
+        "--survivors", action="store_true", help="try again what lived through the last run, with the tests since"
+    )
+    parser.add_argument("--only", nargs="+", default=[""], help="try only the sample's changes in these folders")
+    parser.add_argument("--tests", nargs="+", default=TEST_FOLDERS, help="the folders whose tests are run")
+    parser.add_argument("--most", type=float, default=MOST_SECONDS, help="seconds of tests that a change may cost")
     parser.add_argument("packages", nargs="*", default=list(PACKAGES))
     return parser.parse_args()
 
@@ -53,27 +61,56 @@ def main() -> int:
     """Return 0 when nine of ten changes are noticed, else 1."""
     requested = arguments()
     requested.work.mkdir(parents=True, exist_ok=True)
+    kept = Kept(requested.work / "results.jsonl")
+    if not (requested.resume or requested.survivors):
+        kept.forget()
+    sys.dont_write_bytecode = False  # else each fresh process compiles the whole code before its first test
     started = time.monotonic()
-    mutants = sample(ROOT, source_files(requested.packages), requested.size, requested.seed)
+    mutants = to_try(requested, kept)
     import_shared()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trees = [Tree(ROOT, Path(folder) / str(number)) for number in range(requested.workers)]
         copies = [tree.copy for tree in trees]
-        covering = (
-            measured(requested.work) if requested.measured else measure(copies, requested.packages, requested.work)
-        )
+        goes_on = (requested.resume or requested.survivors) and any(requested.work.glob("covering-*.json"))
+        how = measure_newer if goes_on else measure
+        files = test_files(copies[0], requested.tests)
+        covering = how(copies, requested.packages, requested.work, files)
+        covering.most = requested.most
         print(f"{len(covering.seconds)} tests measured in {time.monotonic() - started:.0f} s", flush=True)
         if covering.failed:
             print("not used, because they fail without a change:", *covering.failed, sep="\n  ")
-        files = test_files(copies[0])
         servers = [RunningServer(copy, files, requested.work, f"server-{copy.name}") for copy in copies]
-        results = Campaign(trees, servers, covering, requested.work).run(mutants)
+        Campaign(trees, servers, covering, requested.work, kept).run(mutants)
         for server in servers:
             server.close()
-    (requested.work / "results.json").write_text(json.dumps([result.as_dict() for result in results], indent=1))
+    results = sorted(kept.all().values(), key=lambda result: (result.mutant.path, result.mutant.line))
     print(as_text(results, requested.seed, time.monotonic() - started))
-    killed = sum(result.verdict != Verdict.SURVIVED for result in results)
-    return int(killed < WANTED * len(results))
+    survived = sum(result.verdict == Verdict.SURVIVED for result in results)
+    return int(len(results) - survived < WANTED * len(results))
+
+
+def drawn(requested: argparse.Namespace) -> list[Mutant]:
+    """Return the sample: the one of the run that is resumed, else a new one. Drawing takes half a minute."""
+    file = requested.work / "sample.json"
+    if requested.resume and file.exists():
+        return [Mutant(**fields) for fields in json.loads(file.read_text())]
+    mutants = sample(ROOT, source_files(requested.packages), requested.size, requested.seed)
+    file.write_text(json.dumps([asdict(mutant) for mutant in mutants]))
+    return mutants
+
+
+def to_try(requested: argparse.Namespace, kept: Kept) -> list[Mutant]:
+    """Return what this run tries: the sample, what is left of it, or its survivors."""
+    before, only = kept.all(), tuple(requested.only)
+    if not requested.survivors:
+        mutants = drawn(requested)
+        return [mutant for mutant in mutants if mutant not in before and mutant.path.startswith(only)]
+    survivors = [mutant for mutant, result in before.items() if result.verdict == Verdict.SURVIVED]
+    mutants = [mutant for mutant in survivors if mutant.path.startswith(only)]
+    there = [mutant for mutant in mutants if still_there(ROOT, before[mutant])]
+    if gone := set(mutants) - set(there):
+        print("not tried, because the code there has changed:", *gone, sep="\n  ")
+    return there
 
 
 if __name__ == "__main__":

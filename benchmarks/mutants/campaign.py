@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.mutants.covering import Covering
+from benchmarks.mutants.kept import Kept, Result, Verdict
 from benchmarks.mutants.server import RunningServer, runs_in_a_function
 from benchmarks.mutants.session import Chosen, Session
-from benchmarks.mutants.sites import Mutant, mutated
+from benchmarks.mutants.sites import Mutant, change_of, mutated
 from benchmarks.mutants.trees import Tree
 
-# Processor seconds until the first test runs, and how much slower than measured a change may make them.
-START_S, SLOWER = 15, 4
+# Processor seconds until the first test runs, and how much slower than measured a change may make them. Collecting all
+# tests takes 12 s on a quiet machine and up to 30 on a busy one; what ends here counts as noticed, so it is generous.
+START_S, SLOWER = 40, 4
 PATIENCE = 20  # wall-clock seconds for each of those, on a busy machine
 NOTHING_RAN = 5
-
-
-class Verdict(StrEnum):
-    KILLED = "killed"
-    TIMEOUT = "timeout"
-    SURVIVED = "survived"
-
-
-@dataclass(frozen=True)
-class Result:
-    """change: the lines before and after. by: the test that noticed, or how many did not."""
-
-    mutant: Mutant
-    change: tuple[str, str]
-    verdict: Verdict
-    by: str
-    seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass
@@ -59,12 +38,14 @@ class _Running:
 class Campaign:
     """servers: one a tree, for the changes that need no fresh import."""
 
-    def __init__(self, trees: Sequence[Tree], servers: Sequence[RunningServer], covering: Covering, work: Path) -> None:
-        self.trees, self.servers, self.covering, self.work = trees, servers, covering, work
-        self.results: list[Result] = []
+    def __init__(
+        self, trees: Sequence[Tree], servers: Sequence[RunningServer], covering: Covering, work: Path, kept: Kept
+    ) -> None:
+        self.trees, self.servers, self.covering, self.work, self.kept = trees, servers, covering, work, kept
+        self.done, self.survived = 0, 0
         self.running: dict[int, _Running] = {}
 
-    def run(self, mutants: Sequence[Mutant]) -> list[Result]:
+    def run(self, mutants: Sequence[Mutant]) -> None:
         left = list(mutants)
         while left or self.running:
             for slot in range(len(self.trees)):
@@ -73,14 +54,13 @@ class Campaign:
                 elif left:
                     self._start(slot, left.pop(0))
             time.sleep(0.02)
-        return sorted(self.results, key=lambda result: (result.mutant.path, result.mutant.line, result.mutant.column))
 
     def _start(self, slot: int, mutant: Mutant) -> None:
         source = (self.trees[slot].copy / mutant.path).read_text()
         changed = mutated(mutant, source)
         tests = self.covering.tests_for(mutant, source)
         cpu_s = START_S + SLOWER * round(sum(self.covering.seconds[test] for test in tests))
-        run = _Running(mutant, changed, _change(source, changed), tests, cpu_s, time.monotonic())
+        run = _Running(mutant, changed, change_of(source, changed), tests, cpu_s, time.monotonic())
         if not tests:
             self._keep(run, Verdict.SURVIVED, "no test runs it")
             return
@@ -132,19 +112,13 @@ class Campaign:
 
     def _keep(self, run: _Running, verdict: Verdict, by: str) -> None:
         seconds = round(time.monotonic() - run.began, 1)
-        self.results.append(Result(run.mutant, run.change, verdict, by, seconds))
-        survived = sum(result.verdict == Verdict.SURVIVED for result in self.results)
+        self.kept.add(Result(run.mutant, run.change, verdict, by, seconds))
+        self.done += 1
         if verdict == Verdict.SURVIVED:
+            self.survived += 1
             print(f"{run.mutant}: {by}\n  - {run.change[0]}\n  + {run.change[1]}", flush=True)
-        if len(self.results) % 20 == 0:
-            print(f"{len(self.results)} done, {survived} survive", flush=True)
-
-
-def _change(before: str, after: str) -> tuple[str, str]:
-    """Return the changed lines, old and new, each as one line."""
-    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm=""))[3:]
-    old, new = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
-    return old, new
+        if self.done % 20 == 0:
+            print(f"{self.done} done, {self.survived} survive", flush=True)
 
 
 def _first_failure(log: Path) -> str:

@@ -15,18 +15,22 @@ from benchmarks.mutants.session import Session
 from benchmarks.mutants.sites import Mutant
 
 # What a mutant may cost in processor seconds of tests. A mutant that lives through so many counts as a survivor.
-MOST_SECONDS = 25.0
+MOST_SECONDS = 25
 SUITE_CPU_S = 1800
 TEST_FOLDERS = ("submissions", "leaderboard", "inference", "lunasite")
 
 
 @dataclass
 class Covering:
-    """lines: file → line → tests that ran it. seconds: processor time of each test. failed: tests that do not pass."""
+    """lines: file → line → tests that ran it. seconds: processor time of each test. failed: tests that do not pass.
+
+    most: the processor seconds of tests that a mutant may cost.
+    """
 
     lines: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
     seconds: dict[str, float] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
+    most: float = MOST_SECONDS
 
     def tests_for(self, mutant: Mutant, source: str) -> list[str]:
         """Return the tests to run, quickest first; for a line that runs at import, those that use its file."""
@@ -45,7 +49,7 @@ class Covering:
         chosen, spent = [], 0.0
         for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
             spent += self.seconds[test]
-            if spent > MOST_SECONDS and chosen:
+            if spent > self.most and chosen:
                 break
             chosen.append(test)
         return chosen
@@ -107,33 +111,44 @@ class Recorder:
         self.path.write_text(json.dumps({"lines": lines, "seconds": self.seconds, "failed": self.failed}))
 
 
-def test_files(tree: Path) -> list[str]:
-    found = (path for app in TEST_FOLDERS for path in (tree / app).rglob("test_*.py"))
+def test_files(tree: Path, folders: Sequence[str]) -> list[str]:
+    found = (path for folder in folders for path in (tree / folder).rglob("test_*.py"))
     return sorted(str(path.relative_to(tree)) for path in found)
 
 
-def measure(trees: Sequence[Path], folders: Sequence[str], work: Path, files: Sequence[str] = ()) -> Covering:
-    """Run the fast part of the suite once, a share of its files in each tree, and return what ran what."""
-    files = files or test_files(trees[0])
+def measure(trees: Sequence[Path], folders: Sequence[str], work: Path, files: Sequence[str]) -> Covering:
+    """Run the test files once, a share of them in each tree, and return what ran what."""
     for old in work.glob("covering-*.json"):
         old.unlink()
+    return _run(trees, folders, work, files, "covering")
+
+
+def measure_newer(trees: Sequence[Path], folders: Sequence[str], work: Path, files: Sequence[str]) -> Covering:
+    """Run of the files those that were not measured yet or were written since, and return the old with theirs added."""
+    before = max(path.stat().st_mtime for path in work.glob("covering-*.json"))
+    known = {test.partition("::")[0] for test in measured(work).seconds}
+    newer = [file for file in files if file not in known or (trees[0] / file).stat().st_mtime > before]
+    return _run(trees, folders, work, newer, f"covering-{time.time():.0f}")
+
+
+def _run(trees: Sequence[Path], folders: Sequence[str], work: Path, files: Sequence[str], name: str) -> Covering:
     sessions = []
     for number, tree in enumerate(trees):
-        recorder = Recorder(work / f"covering-{number}.json", folders, tree)
-        share = files[number :: len(trees)]
-        sessions.append(Session(tree, share, work / f"covering-{number}.log", [recorder], [], SUITE_CPU_S))
+        recorder = Recorder(work / f"{name}-{number}.json", folders, tree)
+        if share := files[number :: len(trees)]:
+            sessions.append(Session(tree, share, work / f"{name}-{number}.log", [recorder], [], SUITE_CPU_S))
     while any(session.result() is None for session in sessions):
         time.sleep(0.2)
     return measured(work)
 
 
 def measured(work: Path) -> Covering:
-    """Return what the last measurement wrote."""
+    """Return what was measured, of a test that was measured more than once the last."""
     covering = Covering()
-    for path in sorted(work.glob("covering-*.json")):
+    for path in sorted(work.glob("covering-*.json"), key=lambda path: path.stat().st_mtime):
         found = json.loads(path.read_text())
+        covering.failed = [test for test in covering.failed if test not in found["seconds"]] + found["failed"]
         covering.seconds |= found["seconds"]
-        covering.failed += found["failed"]
         for file, lines in found["lines"].items():
             for line, tests in lines.items():
                 covering.lines[file][int(line)].update(tests)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.mutants.campaign import Result, Verdict
+from benchmarks.mutants.kept import Result, Verdict
 
 
 def package_of(path: str) -> str:
@@ -35,4 +35,6 @@ def _by_package(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 def _row(name: str, results: Sequence[Result]) -> str:
     killed = len(results) - len(_survivors(results))
-    return f"{name:24} {killed:4} of {len(results):4} killed, {100 * killed / max(len(results), 1):5.1f} %"
+    late = sum(result.verdict == Verdict.TIMEOUT for result in results)
+    share = 100 * killed / max(len(results), 1)
+    return f"{name:24} {killed:4} of {len(results):4} killed, {share:5.1f} %, {late} of them by the limit of time"

@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-FAST = "not engine and not s3 and not browser and not postgres and not slow and not realdata"
-OPTIONS = ["-q", "--nomigrations", "--no-header", "-p", "no:xdist", "-m", FAST]
+# What no service is needed for, the slow tests too: a change may be noticed by them alone.
+ALONE = "not (engine or registry or s3 or browser or postgres or realdata or training or image or deploy)"
+OPTIONS = ["-q", "--nomigrations", "--no-header", "-p", "no:xdist", "-m", ALONE]
 # What takes long to import and is not ours; Django's own parts that read settings are left to each run.
 SHARED = (
     "numpy", "scipy.stats", "scipy.ndimage", "sklearn.metrics", "sklearn.linear_model", "torch", "PIL.Image",

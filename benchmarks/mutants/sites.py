@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import random
 from collections import defaultdict
 from collections.abc import Iterable
@@ -76,6 +77,13 @@ def mutated(mutant: Mutant, source: str) -> str:
     tree = parso.parse(source)
     _apply(operator, tree, [mutant.number])
     return str(tree.get_code())
+
+
+def change_of(before: str, after: str) -> tuple[str, str]:
+    """Return the changed lines, old and new, each as one line."""
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm=""))[3:]
+    old, new = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
+    return old, new
 
 
 def _apply(operator: Operator, node: Any, left: list[int]) -> Any:

@@ -14,7 +14,7 @@ from benchmarks.outages.engine import Engine
 from benchmarks.outages.services import ObjectStore, Postgres
 from benchmarks.outages.site import Site, end, wait_until
 
-HEALS_WITHIN_S = 180.0
+HEALS_WITHIN_S = 600.0
 
 
 @dataclass

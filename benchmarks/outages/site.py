@@ -16,6 +16,8 @@ from pathlib import Path
 from benchmarks.harness.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+# On a machine with much else on it.
+STARTS_WITHIN_S = 240.0
 
 
 class Site:
@@ -59,7 +61,7 @@ class Site:
         command = [sys.executable, "-m", "gunicorn", "lunasite.wsgi:application", "--config",
                    "lunasite/serving/gunicorn.py", "--bind", f"127.0.0.1:{self.port}", "--workers", "2"]  # fmt: skip
         self.web = self._popen(command, {})
-        wait_until(lambda: self.get(probe)[0] == 200, 60, "the web server does not start")
+        wait_until(lambda: self.get(probe)[0] == 200, STARTS_WITHIN_S, "the web server does not start")
 
     def start_worker(
         self, host: str = "host-a", env: dict[str, str] | None = None, cluster: str = "evaluations"

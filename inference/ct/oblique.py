@@ -73,8 +73,8 @@ def _bounding_block(
 ) -> Block:
     reach = np.abs(steps_zyx) @ ((np.array(spec.shape_zyx) - 1) / 2) + smoothing + 1
     shape = np.array(scan.grid.shape_zyx)
-    low = np.clip(np.floor(center_zyx - reach), 0, shape - 1).astype(int)
-    high = np.clip(np.ceil(center_zyx + reach) + 1, low + 1, shape).astype(int)
+    low = np.maximum(np.floor(center_zyx - reach), 0).astype(int)  # the centre lies in the scan, so none is empty
+    high = np.minimum(np.ceil(center_zyx + reach) + 1, shape).astype(int)
     return tuple(low.tolist()), tuple(high.tolist())
 
 

@@ -64,7 +64,7 @@ class Planes:
 
         Index 0 is at the patient's feet (axial), front (coronal) or right (sagittal). Raises IndexError.
         """
-        if not 0 <= index < self.count(plane):
+        if index < 0:  # NumPy counts it from the end; one past the end it refuses itself
             raise IndexError(index)
         x, y, z = (2 - axis for axis in self.axes)
         standing = voxels.transpose(z, y, x)[tuple(slice(None, None, sign) for sign in reversed(self.signs))]

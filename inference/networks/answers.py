@@ -19,7 +19,13 @@ import msgspec
 Finite = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 # The codes of answer_warnings.py, which a test compares with these.
 LesionWarning = Literal[
-    "NOT_HU", "POINT_NOT_IN_LUNG_LESION", "LARGER_THAN_FIELD", "THICK_SLICES", "NEAR_BORDER", "UNSTABLE"
+    "NOT_HU",
+    "DEFAULT_GEOMETRY",
+    "POINT_NOT_IN_LUNG_LESION",
+    "LARGER_THAN_FIELD",
+    "THICK_SLICES",
+    "NEAR_BORDER",
+    "UNSTABLE",
 ]
 SliceWarning = Literal["LOW_RANGE", "NOT_A_CHEST_CT", "UNFAMILIAR_SOURCE"]
 

@@ -214,6 +214,7 @@ def _pattern(node: ast.AST) -> str:
     return ".*".join("" if text is None else re.escape(text) for text in texts) if is_sentence else ""
 
 
+@pytest.mark.slow
 def test_each_sentence_has_its_file(tmp_path):
     notes = [note_of(row, tmp_path) for row in (*SCANS, *PICTURES)] + list(NEEDS_MORE)
     known = set(sentences())

@@ -18,7 +18,7 @@ COLUMNS = (*STATISTICS, "pred_index", "pred_class", "pred_conf")
 
 
 def write_reference(path: Path, greys: Sequence[Grey], held_out: NDArray[np.float64]) -> None:
-    """Write the drift reference, one row per picture.
+    """Write the drift reference, one row per picture, in the order of the numbers: that of the data tells the classes.
 
     held_out: (n, classes) probabilities by a model that was not trained on the picture. A model is more confident on
     its training pictures than on new ones, so with in-sample probabilities every new picture would look like drift.
@@ -26,11 +26,11 @@ def write_reference(path: Path, greys: Sequence[Grey], held_out: NDArray[np.floa
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(_row(grey, row) for grey, row in zip(greys, held_out, strict=True))
+        writer.writerows(sorted(_row(grey, row) for grey, row in zip(greys, held_out, strict=True)))
 
 
-def _row(grey: Grey, probabilities: NDArray[np.float64]) -> list[object]:
+def _row(grey: Grey, probabilities: NDArray[np.float64]) -> list[str]:
     statistics = asdict(grey_statistics(grey))
     index = int(probabilities.argmax())
     numbers = [round(statistics[name], 4) for name in STATISTICS]
-    return [*numbers, index, SLICE_CLASSES[index], round(float(probabilities[index]), 4)]
+    return [*map(str, numbers), str(index), SLICE_CLASSES[index], str(round(float(probabilities[index]), 4))]

@@ -1,11 +1,13 @@
 """The slice model's card: training data, validation, limitations, and the items of TRIPOD+AI and CLAIM."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from inference.networks.model.predictor import SlicePredictor, load_slice_predictor
 from inference.slice_classes import SLICE_CLASSES
 
 from .cards import SLICE_ITEMS, bullets, items_table, table, write_card
+from .slice_data import SliceRow, read_rows
 from .slice_figures import NORMAL, slice_figures
 from .slice_fit import SliceRecipe
 from .slice_held_out import FOREIGN_ALARMS, SOURCES, UNFAMILIAR_ALARMS, HeldOutSlices
@@ -16,10 +18,10 @@ HELD_OUT_NAME = "slice_held_out.csv"
 def write_slice_card(path: Path, recipe: SliceRecipe, data: Path, minutes: float) -> None:
     """Write the card of the weights and held-out answers that lie beside `path`."""
     predictor = load_slice_predictor(path.with_suffix(".json"), path.with_suffix(".safetensors"))
-    found = HeldOutSlices.read(path.with_name(HELD_OUT_NAME))
+    found = HeldOutSlices.read(path.with_name(HELD_OUT_NAME), data)
     sections = {
         "What it is": _what(predictor, recipe),
-        "Data": _data(found),
+        "Data": _data(found, read_rows(data / "slices")),
         "Training": _training(recipe, minutes),
         **slice_figures(found, predictor, data, recipe.seed),
         "Limits": LIMITS,
@@ -46,13 +48,13 @@ def _what(predictor: SlicePredictor, recipe: SliceRecipe) -> str:
     ])  # fmt: skip
 
 
-def _data(found: HeldOutSlices) -> str:
+def _data(found: HeldOutSlices, published: Sequence[SliceRow]) -> str:
     first = found.source == SOURCES[0]
     rows = [(name, int((found.label[first] == index).sum())) for index, name in enumerate(SLICE_CLASSES)]
     cancers = int((found.label[~first] != NORMAL).sum())
     rows += [("second source: malignant, type not known", cancers)]
     rows += [("second source: normal or benign", int((~first).sum()) - cancers)]
-    series = len({name for name in found.group[first] if not name.startswith("group")})
+    series = len({row.series for row in published if row.split == "train" and row.is_numbered})
     lines = bullets([
         "Published pictures of two sources. One picture published under two labels is kept once.",
         f"By the numbering of their names, the cancer pictures of the first source come from about {series} series "

@@ -17,6 +17,7 @@ from inference.slice_classes import SLICE_CLASSES
 # l4.png and sq2.png are the same picture with two labels; it is kept once, with the label listed first.
 DROPPED = ("sq2.png",)
 SERIES_NAME = re.compile(r"\d{6}(?: \((\d+)\))?\.png")
+SINGLE = "group"
 
 Grey = NDArray[np.uint8]
 
@@ -34,6 +35,11 @@ class SliceRow:
     label: int
     group: str
     series: str
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether its series is a numbered sequence, not a single picture with its near-duplicates."""
+        return self.series != f"{SINGLE} {self.group}"
 
 
 def read_rows(folder: Path) -> list[SliceRow]:
@@ -53,7 +59,7 @@ def series_of(name: str, label: str, group: str) -> str:
     """Return the numbered sequence that a cancer picture belongs to, or its near-duplicate group."""
     match = SERIES_NAME.fullmatch(name)
     if match is None or label == "normal":
-        return f"group {group}"
+        return f"{SINGLE} {group}"
     return f"{label} {match.group(1) or 1}"
 
 
@@ -92,10 +98,16 @@ OTHER_BLOCKS = 5
 
 
 def read_other(folder: Path) -> Pictures:
-    """Return the pictures of the second source: label "normal", or for malignant ones 0, as their type is not known.
+    """Return the pictures of the second source with their `other_rows`. Raises OSError and InvalidImageFile."""
+    rows = other_rows(folder)
+    return Pictures(tuple(rows), tuple(read_greys(rows)))
+
+
+def other_rows(folder: Path) -> list[SliceRow]:
+    """Return the table of the second source: label "normal", or for malignant ones 0, as their type is not known.
 
     folder: slices_other/. Benign findings count as normal: no cancer. Neighbouring numbers are slices of one patient,
-    so group and series are blocks of numbers: a fifth of each folder. Raises OSError and InvalidImageFile.
+    so group and series are blocks of numbers: a fifth of each folder.
     """
     with (folder / "manifest.csv").open(newline="") as file:
         lines = sorted(csv.DictReader(file), key=lambda line: (line["folder"], _number(line["file"])))
@@ -106,7 +118,7 @@ def read_other(folder: Path) -> Pictures:
             block = f"{name} {position * OTHER_BLOCKS // len(part)}"
             label = 0 if line["label"] == "malignant" else SLICE_CLASSES.index("normal")
             rows.append(SliceRow(folder / name / line["file"], "other", label, block, block))
-    return Pictures(tuple(rows), tuple(read_greys(rows)))
+    return rows
 
 
 def _number(name: str) -> int:

@@ -1,16 +1,20 @@
-"""The slice model's held-out answers: a table beside the weights, from which every figure of the card is computed."""
+"""The slice model's held-out answers: a table beside the weights, from which every figure of the card is computed.
+
+The file holds what the layers answered and nothing of the data: no label, no source, no series. Those are read from the
+data, which `make bench-models` needs anyway.
+"""
 
 import csv
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .cards import pseudonym
-from .slice_data import Pictures
-from .slice_heads import Examples, Scores
+from .slice_data import Pictures, SliceRow, other_rows, read_rows
+from .slice_heads import Scores
 
 Floats = NDArray[np.float64]
 Texts = NDArray[np.str_]
@@ -18,13 +22,15 @@ SOURCES = ("first", "second")
 # The shares of training pictures that may be warned, held out.
 FOREIGN_ALARMS, UNFAMILIAR_ALARMS = 0.02, 0.05
 DIGITS = 5
+# The columns of the file. Everything else is the data's.
+NUMBERS = ("p0", "p1", "p2", "p3", "foreign", "distance")
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOutSlices:
     """One row per picture, answered by layers that had not seen its series or block.
 
-    name, group: (n,) pseudonyms: the table is shipped, and tells no picture by its name.
+    name, group: (n,) pseudonyms: the file tells no picture by its name.
     source: (n,). label: (n,) class number; of the second source's cancers 0, as their type is not known.
     p0 to p3: (n,) probabilities. foreign: (n,) logit of being no chest CT. distance: (n,), about 1 where familiar.
     """
@@ -54,40 +60,45 @@ class HeldOutSlices:
         )
 
     def write(self, path: Path) -> None:
-        """Write the table as CSV."""
-        names = [column.name for column in fields(self)]
+        """Write the answers as CSV, in the order of the pseudonyms."""
+        columns = [self.name, *(getattr(self, name).round(DIGITS) for name in NUMBERS)]
         with path.open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(names)
-            writer.writerows(map(_cells, zip(*(getattr(self, name) for name in names), strict=True)))
+            writer.writerow(("name", *NUMBERS))
+            writer.writerows(sorted(zip(*(column.tolist() for column in columns), strict=True)))
 
     @classmethod
-    def read(cls, path: Path) -> "HeldOutSlices":
-        """Return the table of a CSV. Raises OSError, KeyError, ValueError."""
+    def read(cls, path: Path, data: Path) -> "HeldOutSlices":
+        """Return the answers of a CSV with what the tables of slices/ and slices_other/ in `data` say of each picture.
+
+        Raises OSError, KeyError, ValueError.
+        """
         with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        kinds = {"name": str, "source": str, "group": str, "label": np.int64}
-        columns: dict[str, Any] = {
-            column.name: np.array([row[column.name] for row in rows]).astype(kinds.get(column.name, np.float64))
-            for column in fields(cls)
-        }
-        return cls(**columns)
+            answers = {line["name"]: line for line in csv.DictReader(file)}
+        first = [row for row in read_rows(data / "slices") if row.split == "train"]
+        rows = [*first, *other_rows(data / "slices_other")]
+        found = [answers[_pseudonym_of(row)] for row in rows]
+        return _table(rows, {name: np.array([float(line[name]) for line in found]) for name in NUMBERS})
 
 
 def held_out_slices(
-    first: Pictures, second: Pictures, examples: Examples, scores: Scores, temperature: tuple[float, float]
+    first: Pictures, second: Pictures, scores: Scores, temperature: tuple[float, float]
 ) -> HeldOutSlices:
     """Return the table of the pictures of both sources, in this order."""
-    rows = [*first.rows, *second.rows]
-    probability = scores.probabilities(temperature)
+    shares = scores.probabilities(temperature).T
+    columns = (*shares, scores.foreign.astype(float), scores.distance.astype(float))
+    return _table([*first.rows, *second.rows], dict(zip(NUMBERS, columns, strict=True)))
+
+
+def _table(rows: Sequence[SliceRow], numbers: dict[str, Floats]) -> HeldOutSlices:
     return HeldOutSlices(
-        np.array([pseudonym(f"{row.path.parent.name}/{row.path.name}") for row in rows]),
-        np.repeat(SOURCES, [len(first.rows), len(second.rows)]),
-        np.array([pseudonym(str(group)) for group in examples.group]), examples.label,
-        probability[:, 0], probability[:, 1], probability[:, 2], probability[:, 3],
-        scores.foreign.astype(float), scores.distance.astype(float),
-    )  # fmt: skip
+        name=np.array([_pseudonym_of(row) for row in rows]),
+        source=np.array([SOURCES[row.split == "other"] for row in rows]),
+        group=np.array([pseudonym(row.series) for row in rows]),
+        label=np.array([row.label for row in rows]),
+        **numbers,
+    )
 
 
-def _cells(values: tuple[object, ...]) -> list[object]:
-    return [round(float(value), DIGITS) if isinstance(value, np.floating) else value for value in values]
+def _pseudonym_of(row: SliceRow) -> str:
+    return pseudonym(f"{row.path.parent.name}/{row.path.name}")

@@ -51,7 +51,7 @@ def train(data: Path, out: Path, recipe: SliceRecipe) -> None:
     foreign, chests = pictures
     scores = cross_validate(examples, foreign, chests, recipe)[0]
     temperature = fit_temperatures(scores, examples)
-    found = held_out_slices(first, second, examples, scores, temperature)
+    found = held_out_slices(first, second, scores, temperature)
     found.write(out / HELD_OUT_NAME)
     set_heads(network, fit_heads(examples, foreign, chests, recipe), temperature)
     save_network(

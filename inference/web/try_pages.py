@@ -129,6 +129,7 @@ def trust_context(reading: LesionReading) -> dict[str, Any]:
     has_interval = reading.low is not None and reading.high is not None
     return {
         "warnings": as_json(reading.warnings),
+        "is_no_lesion": "POINT_NOT_IN_LUNG_LESION" in reading.warnings,
         "interval": (percent_of(reading.low or 0.0), percent_of(reading.high or 0.0)) if has_interval else None,
         "diameter_mm": reading.diameter_mm,
         "moved_mm": reading.moved_mm,

@@ -22,7 +22,7 @@ from submissions.tests.factories import (
     make_submission,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 def rows(model=BoardEntry):

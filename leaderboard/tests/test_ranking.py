@@ -47,6 +47,7 @@ def test_a_later_page_counts_on():
     assert ranks(0.5, 0.5, 0.4, better=50) == [(0, 51), (1, 51), (2, 53)]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=30))
 def test_a_place_is_one_more_than_the_number_of_ranked_entries_above(entries):
     contenders = [RankInput(i, (score / 4,), i, is_baseline) for i, (score, is_baseline) in enumerate(entries)]

@@ -18,7 +18,7 @@ from lunasite.http.files.csv_export import as_csv
 
 from .boards import make_entry, make_phase, make_team
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 NAMES = ["rank", "team", "submission", "score"]
 ENDED = {"closes_at": timezone.now() - timedelta(hours=1)}
 

@@ -169,7 +169,7 @@ def case_volume(request: HttpRequest, slug: str, public_id: str) -> HttpResponse
         raise Http404
     count_call("dear", caller_of(request))
     response = StreamingHttpResponse(image_pieces(case.image), content_type="application/octet-stream")
-    response.may_change_threads = True  # type: ignore[attr-defined]  no thread waits for a slow client
+    response.may_change_threads = True  # type: ignore[attr-defined]  # no thread waits for it
     response["Content-Disposition"] = 'attachment; filename="scan.mha"'
     for name, value in PICTURE_HEADERS.items():
         response[name] = value

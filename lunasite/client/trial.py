@@ -140,7 +140,7 @@ class TrialImageView(PhaseView):
             raise Http404
         suffix = _suffix(images[number])
         response = StreamingHttpResponse(image_pieces(images[number]))
-        response.may_change_threads = True  # type: ignore[attr-defined]  no thread waits for a slow client
+        response.may_change_threads = True  # type: ignore[attr-defined]  # no thread waits for it
         return _as_file(response, f"{number}{suffix}", suffix)
 
     def _made_up(self, phase: Phase, number: int) -> Any:

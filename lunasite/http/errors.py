@@ -101,7 +101,8 @@ def _known(error: Exception) -> Exception:
         error.detail = exceptions.ErrorDetail(f"Nobody is signed in. {REMEDY}", "not_authenticated")
         return error
     if isinstance(error, exceptions.Throttled):
-        sentence = f"You ask more often than this address allows; try again in {math.ceil(error.wait or 1)} s."
+        wait_s = math.ceil(getattr(error, "wait", None) or 1)
+        sentence = f"You ask more often than this address allows; try again in {wait_s} s."
         error.detail = exceptions.ErrorDetail(sentence, "throttled")
         return error
     if isinstance(error, RequestDataTooBig):

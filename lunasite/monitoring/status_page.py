@@ -33,6 +33,7 @@ FOR_PEOPLE = {
     "cache": ("Cache", "limits on the number of requests"),
     "queue": ("Scoring", "the workers that score what was sent"),
     "engine": ("Running images", "the workers that run Docker images"),
+    "errands": ("Errands", "mails, webhooks and imports of datasets"),
     "models": ("The site's own models", "the page Models and its API"),
     "mail": ("Mail", "confirmed addresses, news and reminders"),
     "proxy": ("Proxy", "from whose address a request comes"),

@@ -70,6 +70,7 @@ def sources():
     return {path: ast.parse(path.read_text()) for path in paths if "hostile" not in path.parts}
 
 
+@cache
 def imported(tree):
     """Return the top-level modules a file imports."""
     nodes = list(ast.walk(tree))
@@ -78,6 +79,7 @@ def imported(tree):
     return {name.partition(".")[0] for name in plain | whole} - sys.stdlib_module_names - OURS
 
 
+@cache
 def named(tree):
     """Return the first words of a file's texts that look like a module's dotted name, as settings have them."""
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
@@ -94,6 +96,7 @@ def _owners():
     return packages_distributions()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", LISTS)
 def test_what_is_imported_is_declared(file):
     undeclared = {}
@@ -105,6 +108,7 @@ def test_what_is_imported_is_declared(file):
     assert undeclared == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", LISTS)
 def test_what_is_declared_is_used_by_those_it_is_declared_for(file):
     used = set(NAMED_NOWHERE)

@@ -10,6 +10,7 @@ import json
 import re
 import zipfile
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from submissions.models.team import team_of
 from submissions.notices.evaluations import tell_of_evaluation
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 SPLITS = ["public"] * 4 + ["private"] * 4 + ["sample"] * 2
 TRUTH = [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]
@@ -136,6 +137,7 @@ def _collect(name: str, value: Any, found: dict[str, float]) -> None:
         found[f"{name}={value}"] = float(value)
 
 
+@cache
 def forms(value: float) -> set[str]:
     """Return how a number could be written: in full, cut or rounded to four digits or more, or to three decimals.
 

@@ -1,14 +1,18 @@
 """`make mutants`: what it changes, what it leaves out, and which tests it runs."""
 
 import ast
+import json
+import os
 import subprocess
 
 import pytest
 
-from benchmarks.mutants.covering import Covering, statement_lines
+from benchmarks.mutants.covering import Covering, measured, statement_lines
+from benchmarks.mutants.kept import Kept, Result, Verdict, still_there
 from benchmarks.mutants.operators import operators
+from benchmarks.mutants.report import as_text
 from benchmarks.mutants.server import functions_by_file, runs_in_a_function, swap_code
-from benchmarks.mutants.sites import Mutant, matters, mutated, places_of, sample
+from benchmarks.mutants.sites import Mutant, change_of, matters, mutated, places_of, sample
 from benchmarks.mutants.trees import Tree
 
 SOURCE = '''from __future__ import annotations
@@ -58,6 +62,7 @@ def test_conditions_effects_numbers_and_comparisons_are_changed():
     } <= found
 
 
+@pytest.mark.slow
 def test_annotations_assertions_and_log_lines_are_left_alone():
     assert not [line for line in changes(SOURCE) if line.startswith(("assert", "log."))]
     assert not [line for line in changes(SOURCE) if "Rows &" in line or "int &" in line]
@@ -130,6 +135,7 @@ def test_only_the_body_of_a_function_can_be_swapped(line, column, inside):
     assert runs_in_a_function(source, line, column) is inside
 
 
+@pytest.mark.slow
 def test_code_is_swapped_in_decorated_functions_and_in_those_inside_others(tmp_path):
     source = """
 import functools
@@ -155,3 +161,48 @@ class A:
     changed = source.replace("return 1", "return 2").replace("x + n", "x - n")
     swap_code(functions_by_file()[str(file)], str(file), changed)
     assert (inner(1), space["outer"](1)(3), space["cached"](), a.value) == (-9, 2, 2, 2)
+
+
+def result(line, verdict, change=("x", "y")):
+    return Result(Mutant("app/x.py", line, 0, "NumberReplacer", 0), change, verdict, "2 tests pass", 1.5)
+
+
+def test_results_outlive_a_run_that_was_ended_and_the_last_of_a_change_counts(tmp_path):
+    kept = Kept(tmp_path / "results.jsonl")
+    assert kept.all() == {}
+    for one in (result(1, Verdict.SURVIVED), result(2, Verdict.TIMEOUT), result(1, Verdict.KILLED)):
+        kept.add(one)
+    assert list(Kept(kept.path).all().values()) == [result(1, Verdict.KILLED), result(2, Verdict.TIMEOUT)]
+    kept.forget()
+    assert kept.all() == {}
+
+
+def test_a_survivor_is_tried_again_only_where_the_same_change_can_be_made(tmp_path):
+    (tmp_path / "app").mkdir()
+    file = tmp_path / "app/x.py"
+    file.write_text("LEVEL = 1\n")
+    mutant = Mutant("app/x.py", 1, 8, "NumberReplacer", 0)
+    survivor = Result(mutant, change_of("LEVEL = 1\n", mutated(mutant, "LEVEL = 1\n")), Verdict.SURVIVED, "", 1.0)
+    assert survivor.change[0] == "LEVEL = 1"
+    assert still_there(tmp_path, survivor)
+    for other in ("LEVEL = 2\n", "LEVEL = None\n", "def f(:\n"):
+        file.write_text(other)
+        assert not still_there(tmp_path, survivor)
+
+
+def test_changes_ended_by_the_limit_of_time_are_counted_apart():
+    results = [result(1, Verdict.SURVIVED), result(2, Verdict.TIMEOUT), result(3, Verdict.KILLED)]
+    last = next(line for line in as_text(results, 7, 60.0).splitlines() if line.startswith("all"))
+    assert " ".join(last.split()) == "all 2 of 3 killed, 66.7 %, 1 of them by the limit of time"
+
+
+def test_of_a_test_measured_twice_the_last_counts(tmp_path):
+    def write(name, at, failed):
+        path = tmp_path / f"covering-{name}.json"
+        path.write_text(json.dumps({"lines": {"x.py": {"1": ["t::a"]}}, "seconds": {"t::a": at}, "failed": failed}))
+        os.utime(path, (at, at))
+
+    write("late", 200, [])
+    write("early", 100, ["t::a"])
+    covering = measured(tmp_path)
+    assert (covering.seconds, covering.failed, covering.lines["x.py"][1]) == ({"t::a": 200}, [], {"t::a"})

@@ -65,6 +65,7 @@ def answers(events):
     return [json.loads(base64.b64decode(event["body"])) for event in events if event["event"] == "answer"]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("path", ["/api/v1/predict/lesion", "/apitest/v1/predict/lesion"])
 def test_every_lesion_of_an_imported_table_is_answered_by_our_own_api(live_server, tmp_path, monkeypatch, fake, path):
@@ -81,6 +82,7 @@ def test_every_lesion_of_an_imported_table_is_answered_by_our_own_api(live_serve
     assert [KINDS["lesion"].read_answer(answer) for answer in found] == [(0.5,)] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("path", ["/predict", "/api/v1/predict/ct"])
 def test_every_slice_is_answered_by_our_own_api(live_server, tmp_path, monkeypatch, fake, path):
@@ -99,6 +101,7 @@ CELLS = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(column=st.sampled_from(sorted(READERS)), text=CELLS)
 def test_whatever_a_table_is_read_as_the_api_takes(column, text):
     try:

@@ -21,7 +21,7 @@ from submissions.models import ApiToken, Message, Submission, Upload, Webhook
 from submissions.tests.factories import make_submission, make_user
 from submissions.worker.periodic_jobs import run_due_jobs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 NEEDED = {AccessAttempt: {"failures_since_start": 1}}
 OLD, YOUNG = timedelta(days=400), timedelta(minutes=1)
 

@@ -371,6 +371,7 @@ def test_no_address_is_missing():
     assert names_of(get_resolver().url_patterns) == set(MATRIX)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_each_address_answers_each_role_as_it_should(role, world):
     client = Client(raise_request_exception=False)
@@ -380,6 +381,7 @@ def test_each_address_answers_each_role_as_it_should(role, world):
     assert answers == {name: getattr(row, role) for name, row in MATRIX.items()}
 
 
+@pytest.mark.slow
 def test_a_strangers_post_of_nothing_never_looks_like_success(world):
     """Whatever the address: a program must not take an answer that stored nothing for one that did."""
     client = Client(raise_request_exception=False)

@@ -61,6 +61,7 @@ def passes_of(markers: tuple[str, ...]) -> list[str]:
     return [name for name, wanted in chosen if Expression.compile(wanted).evaluate(lambda word, **_: word in markers)]
 
 
+@pytest.mark.slow
 def test_whatever_its_markers_a_test_runs_in_one_pass_and_training_in_two():
     for markers in chain.from_iterable(combinations(MARKERS, count) for count in range(len(MARKERS) + 1)):
         is_training = "training" in markers and "image" not in markers

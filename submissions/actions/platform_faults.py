@@ -66,7 +66,8 @@ def _take_out(host: str, fault: PlatformError) -> None:
     now = database_now()
     row, _ = Host.objects.get_or_create(name=host, defaults={"seen_at": now})
     is_own = fault.shared is not None and fault.shared.part == Incident.Part.HOST
-    hosts.quarantine(row, _text(fault) if is_own else f"{_text(fault)}, which other hosts reach", now)
+    reason = f"{hosts.IMAGES_ONLY}{_text(fault)}" if is_own else f"{_text(fault)}, which other hosts reach"
+    hosts.quarantine(row, reason, now)
 
 
 def put_back(*, evaluation: Evaluation, staff_detail: str, avoid_host: str = "", wait_s: float = 0.0) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from submissions.database_clock import database_now
 from submissions.faults import SharedPart
@@ -20,10 +20,13 @@ from submissions.outages import incidents, pauses, probes
 
 log = structlog.get_logger(__name__)
 Probe = Callable[[], str]
+IMAGES_CLUSTER = "containers"  # actions.queue.DOCKER_CLUSTER, which imports this package
 FAILURES_TO_QUARANTINE = 3
 QUARANTINE = timedelta(minutes=10)
 OTHERS_WITHIN = timedelta(minutes=10)
 ANSWERED_WITHIN = timedelta(seconds=15)
+# Begins the reason of a quarantine for what only images need: this host's CSVs go on.
+IMAGES_ONLY = "for images only: "
 
 
 def this_host() -> str:
@@ -33,20 +36,25 @@ def this_host() -> str:
 def check_this_host(engine_probes: Sequence[Probe] = ()) -> bool:
     """Probe this host, write down what was found, and return whether it may claim work.
 
-    engine_probes: further probes, each returning a problem or ""; a host of containers passes its engine's.
+    engine_probes: further probes, each returning a problem or ""; the workers of images pass their engine's. What they
+    find is no matter of the workers of CSVs on the same host.
     """
     name, now = this_host(), database_now()
     host, _ = Host.objects.get_or_create(name=name, defaults={"seen_at": now})
     storage = probes.storage_problem()
     facts = {"seen_at": now} | ({} if storage else {"storage_answered_at": now})
     Host.objects.filter(name=name).update(**facts)
-    problem = first_problem([probes.clock_problem, probes.disk_problem, *engine_probes])
+    host.refresh_from_db()
+    problem = first_problem([probes.clock_problem, probes.disk_problem])
     if not problem and storage and others_reach_storage(now):
         problem = f"{storage}, which other hosts reach"
     elif storage and not problem:
         incidents.open_incident(SharedPart(Incident.Part.STORAGE), storage)
+    if not problem and engine_probes and (trouble := first_problem(engine_probes)):
+        problem = f"{IMAGES_ONLY}{trouble}"
+    elif not problem and not engine_probes and host.quarantine_reason.startswith(IMAGES_ONLY):
+        return not pauses.is_drained(name)  # the workers of images probe that, and end it
     Host.objects.filter(name=name).update(problem=problem[:500])
-    host.refresh_from_db()
     if problem:
         quarantine(host, problem, now)
     elif host.quarantined_at and may_return(host, now):
@@ -103,8 +111,14 @@ def record_failure(name: str, code: str) -> bool:
     return host.quarantined_at is not None
 
 
+def out_of_work(cluster: str) -> QuerySet[Host]:
+    """Return the hosts whose quarantine holds for a queue."""
+    out = Host.objects.exclude(quarantined_at=None)
+    return out if cluster == IMAGES_CLUSTER else out.exclude(quarantine_reason__startswith=IMAGES_ONLY)
+
+
 def others_serve(cluster: str) -> bool:
     """Return whether another host takes work of this queue now."""
-    out = Host.objects.exclude(quarantined_at=None).values("name")
+    out = out_of_work(cluster).values("name")
     alive = Worker.objects.alive(database_now()).filter(cluster=cluster).exclude(host=this_host())
     return alive.exclude(host__in=out).exists()

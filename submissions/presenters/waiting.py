@@ -15,9 +15,10 @@ from django.db.models.functions import Now
 
 from submissions.actions.queue import CLUSTERS, DOCKER_CLUSTER
 from submissions.database_clock import database_now
-from submissions.models import Evaluation, Host, Incident, Pause, Submission, Worker
+from submissions.models import Evaluation, Incident, Pause, Submission, Worker
 from submissions.models.outage import host_scope, queue_scope
 from submissions.outages import pauses
+from submissions.outages.hosts import out_of_work
 
 KEEP_S = 5.0
 RECENT = 20
@@ -115,7 +116,7 @@ class _Standstill:
             "pause": Pause.objects.values_list("scope", "reason"),
             "incident": Incident.objects.open().filter(scope="").values_list("part", Value("")),
             "host": alive.values_list("host", Value("")),
-            "quarantine": Host.objects.exclude(quarantined_at=None).values_list("name", Value("")),
+            "quarantine": out_of_work(cluster).values_list("name", Value("")),
         }
         named = [rows.order_by().annotate(table=Value(name)) for name, rows in tables.items()]
         found: dict[str, list[tuple[str, str]]] = {name: [] for name in tables}

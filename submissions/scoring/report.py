@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from .delong import auc_interval, delong_interval
 from .errors import MetricError
 from .metrics import METRICS, Metric, evaluate, metrics_of
+from .quantile_interval import specificity_interval
 from .resamples import Floats, Ints, Sample
-from .share_interval import border_interval, share_interval
+from .share_interval import border_interval, loss_interval, share_interval
 from .uncertainty import (
     Interval,
     case_resamples,
@@ -23,11 +24,24 @@ from .uncertainty import (
 )
 
 # The one whose coverage is known first (docs/metrics.md), then those that respect that lesions of a patient are alike.
-PREFERRED_INTERVALS = ("logit", "newcombe", "wilson", "exact", "patient", "luna25", "cases", "delong")
+PREFERRED_INTERVALS = (
+    "logit",
+    "newcombe",
+    "wilson",
+    "quantile",
+    "loss",
+    "exact",
+    "patient",
+    "luna25",
+    "cases",
+    "delong",
+)
 INTERVAL_TITLES = {
     "logit": "logit scale, variance by patient",
     "newcombe": "Newcombe's method 5, for few cases",
     "wilson": "Wilson's score interval, by patient",
+    "quantile": "quantile of the positives, by patient",
+    "loss": "log scale, by patient",
     "exact": "exact, at the end of the scale",
     "patient": "bootstrap over patients",
     "luna25": "LUNA25's bootstrap over cases",
@@ -58,7 +72,8 @@ def score(
 
     `is_small` is True where a class has fewer than ten cases, and else left out. `auc_ci` holds `logit` or `newcombe`,
     LUNA25's own interval as `luna25`, `delong` and, where cases have a patient, `patient`; other intervals hold `cases`
-    (the same resamples as `luna25`), `patient`, and `wilson` or `exact` where they have one. Raises MetricError.
+    (the same resamples as `luna25`), `patient`, and `wilson`, `quantile`, `loss` or `exact` where they have one. Raises
+    MetricError.
     """
     sample = _checked(truth, predictions)
     names = list(metrics) if metrics is not None else list(metrics_of(kind))
@@ -131,8 +146,11 @@ def _computed(metric: Metric, value: float, sample: Sample, drawn: Floats, group
         return ({named[0]: named[1]} if named else {}) | ({"delong": delong} if delong else {})
     found = {
         "wilson": share_interval(metric, value, sample, drawn, groups),
+        "loss": loss_interval(metric, value, drawn, groups),
         "exact": border_interval(metric, value, groups),
     }
+    if metric.at_sensitivity is not None:
+        found["quantile"] = specificity_interval(sample, groups, value, metric.at_sensitivity)
     return {name: interval for name, interval in found.items() if interval}
 
 

@@ -1,4 +1,6 @@
-"""Intervals of shares and of metrics that behave like one: Wilson's, with the effective number of cases.
+"""Intervals of shares, of metrics that behave like one, and of mean losses.
+
+Of shares: Wilson's, with the effective number of cases.
 
 A percentile bootstrap has no width where every case is right, and too little where nearly every one is. Wilson's score
 interval (1927) has; the variance over resamples of patients says how many independent cases the share is worth, as in
@@ -8,6 +10,7 @@ Korn and Graubard's intervals for surveys (1998).
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import t as student
 
 from .auc_interval import Z
 from .metrics import Metric
@@ -16,6 +19,8 @@ from .uncertainty import LEVEL, Interval
 
 # Below this a variance or a loss is zero but for rounding.
 NOTHING = 1e-12
+# Beyond this the exponential is too large for a float.
+LONGEST_REACH = 700.0
 
 
 def share_interval(metric: Metric, value: float, sample: Sample, drawn: Floats, groups: Ints) -> Interval | None:
@@ -51,6 +56,23 @@ def wilson_interval(share: float, n: float) -> Interval:
     reach = Z * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
     # At 0 and 1 rounding must not leave the share itself outside.
     return [max(0.0, min(share, float(middle - reach))), min(1.0, max(share, float(middle + reach)))]
+
+
+def loss_interval(metric: Metric, value: float, drawn: Floats, groups: Ints) -> Interval | None:
+    """Return the interval of a mean loss on the log scale, by Student's t of the patients; None at its ends.
+
+    drawn: (resamples,) the metric on resamples of the groups. A mean loss is skewed: a few cases hold most of it, so
+    that percentiles of resamples end too low.
+    """
+    n_groups = int(groups.max()) + 1
+    if metric.worst is None or metric.from_resamples is None or n_groups < 2:
+        return None
+    variance = _variance(drawn) * n_groups / (n_groups - 1)
+    if not NOTHING < value < metric.worst - NOTHING or variance < NOTHING**2:
+        return None
+    reach = float(student.ppf((1 + LEVEL) / 2, n_groups - 1)) * np.sqrt(variance) / value
+    factor = float(np.exp(min(reach, LONGEST_REACH)))
+    return [value / factor, min(value * factor, metric.worst)]
 
 
 def border_interval(metric: Metric, value: float, groups: Ints) -> Interval | None:

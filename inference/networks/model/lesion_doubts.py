@@ -2,7 +2,7 @@
 
 from numpy.typing import ArrayLike
 
-from inference.ct.hounsfield import share_outside, slice_distance_mm
+from inference.ct.hounsfield import has_default_geometry, share_outside, slice_distance_mm
 from inference.ct.volume import Scan
 from inference.networks.answers import LesionWarning
 from inference.networks.model.lesion_judge import Judgement
@@ -19,6 +19,7 @@ def lesion_warnings(
 ) -> list[LesionWarning]:
     """Return the codes that apply, in the order of LESION_WARNINGS. guard_limit: the doubt from which to warn."""
     found: dict[LesionWarning, bool] = {
+        "DEFAULT_GEOMETRY": has_default_geometry(scan),
         "POINT_NOT_IN_LUNG_LESION": judgement.doubt > guard_limit,
         "LARGER_THAN_FIELD": max(judgement.diameter_mm, judgement.size_mm) > FIELD_MM,
         "THICK_SLICES": slice_distance_mm(scan) > THICK_MM,

@@ -126,6 +126,7 @@ def test_each_mode_is_read(api, mode, kind):
     assert api.post("/predict", {"file": picture_file(data)}).status_code == 200
 
 
+@pytest.mark.slow
 def test_twenty_megabytes_pass_and_one_byte_more_does_not(api, settings, folders):
     assert settings.MAX_PICTURE_BYTES == 20 * 2**20
     full = picture() + bytes(settings.MAX_PICTURE_BYTES - len(picture()))

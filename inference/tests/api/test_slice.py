@@ -18,6 +18,7 @@ LESIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["/predict", "/predict/", "/api/v1/predict/ct", "/api/v1/predict/ct/"])
 def test_answers_with_exactly_the_promised_keys(api, url):
     answer = api.post(url, {"file": picture_file()})

@@ -36,6 +36,7 @@ def wait(request):
     return throttling.wait_s(request, throttling.LESION_ENDPOINTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [60, 200, 600])
 def test_exactly_the_limit_is_let_through(request_of_ann, settings, clock, rate):
     limit(settings, f"{rate}/min")
@@ -70,6 +71,7 @@ def test_what_was_not_called_within_a_second_is_given_back(request_of_ann, setti
     assert sum(number for _, number in CallCount.objects.get().times) == 5
 
 
+@pytest.mark.slow
 def test_no_minute_holds_more_calls_than_the_rate(request_of_ann, settings, clock):
     """Also where calls were counted before they are made."""
     limit(settings, "600/min")

@@ -306,6 +306,7 @@ def test_a_refused_file_leaves_no_descriptor_open(tmp_path):
 ranges = st.tuples(st.integers(0, 8), st.integers(1, 8)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
 
+@pytest.mark.slow
 @given(
     compressed=st.booleans(),
     blocks=st.lists(st.tuples(ranges, ranges, ranges), min_size=1, max_size=4),

@@ -44,6 +44,16 @@ def test_missing_rows_are_noticed(rows, complete):
     assert is_complete(made(rows)) is complete
 
 
+def test_rows_behind_the_end_do_not_count():
+    head, end = made(0)[:33], chunk(b"IEND", b"")
+    pixels = zlib.compress(
+        NOISE[:64, :, 0].repeat(2, axis=1)[:, :65].tobytes()
+    )  # each row: a filter byte and 64 pixels
+    first, second = chunk(b"IDAT", pixels[:1000]), chunk(b"IDAT", pixels[1000:])
+    assert is_complete(head + first + second + end)
+    assert not is_complete(head + first + end + second)
+
+
 def test_such_a_picture_is_refused(tmp_path):
     path = tmp_path / "short.png"
     path.write_bytes(made(10))

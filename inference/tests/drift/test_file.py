@@ -15,6 +15,7 @@ def write_many(path, name: str, rows: int) -> None:
         drift_file.append(path, [*ROW[:11], name, number / rows, ""])
 
 
+@pytest.mark.slow
 def test_many_processes_write_one_header_and_whole_rows(tmp_path):
     path = tmp_path / "new" / "current.csv"
     context = multiprocessing.get_context("fork")

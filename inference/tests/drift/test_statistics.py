@@ -75,6 +75,7 @@ def test_a_constant_column_drifts_when_it_changes_and_only_then(value):
     assert drift.compare_numbers("min", reference, np.full(50, value - 1)).is_drifted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [20, 60, 500])
 def test_the_same_source_seldom_drifts(rows):
     shares = [drift.compare(table(600, 1), table(rows, seed)).share_drifted for seed in range(2, 42)]

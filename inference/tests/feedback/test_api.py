@@ -35,6 +35,7 @@ def kept(folders) -> list:
     return [path for path in (folders / "kept").rglob("*") if path.is_file()] if (folders / "kept").exists() else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", URLS)
 def test_keeps_a_right_answer_under_its_class(api, folders, url):
     answer = api.post(url, body(picture_file(name="image.png")))
@@ -45,6 +46,7 @@ def test_keeps_a_right_answer_under_its_class(api, folders, url):
     assert errors_counted() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spelling", ["false", "False", "0", "FALSE"])
 def test_keeps_a_wrong_answer_under_the_right_class_and_counts_it(api, spelling):
     answer = api.post("/feedback", wrong(is_correct=spelling, note="see the apex", confidence="0.93"))
@@ -78,6 +80,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "field"), REFUSED, ids=lambda value: str(value)[:40])
 def test_refuses_a_wrong_field_and_keeps_nothing(api, folders, changes, field):
     answer = api.post("/feedback", body(**changes))
@@ -91,6 +94,7 @@ def test_refuses_a_wrong_field_and_keeps_nothing(api, folders, changes, field):
 BAD_PICTURES = [(b"", "x.png"), (b"<html></html>", "x.html"), (b"<svg/>", "x.svg"), (picture((4, 4)), "x.png")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("data", "name"), BAD_PICTURES)
 def test_refuses_a_picture_that_cannot_be_used_and_keeps_nothing(api, folders, data, name):
     answer = api.post("/feedback", wrong(file=picture_file(data, name)))
@@ -100,6 +104,7 @@ def test_refuses_a_picture_that_cannot_be_used_and_keeps_nothing(api, folders, d
     assert errors_counted() == 0
 
 
+@pytest.mark.slow
 def test_refuses_nothing_at_all_and_far_too_much(api, folders):
     assert api.post("/feedback", {}).json()["error_code"] == "FEEDBACK_EMPTY"
     answer = api.post("/feedback", body(picture_file(bytes(30 * 2**20))))

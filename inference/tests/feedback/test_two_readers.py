@@ -45,6 +45,7 @@ def second(db, django_user_model):
     return user
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_second_reader_decides_unseen_and_the_first_decision_stays(client, staff, second, feedback):
     read, waiting, own = (feedback() for _ in range(3))

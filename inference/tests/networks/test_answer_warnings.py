@@ -54,6 +54,17 @@ def test_a_slices_warnings_say_what_applies():
     assert slice_warnings(0.4, 0.7, limits) == ["UNFAMILIAR_SOURCE"]
 
 
+@pytest.mark.parametrize(
+    ("spacing_xyz_mm", "origin_xyz_mm", "is_default"),
+    [((1, 1, 1), (0, 0, 0), True), ((1, 1, 1), (-170, -160, 40), False), ((0.7, 0.7, 1), (0, 0, 0), False)],
+)
+def test_a_header_of_defaults_alone_is_doubted(spacing_xyz_mm, origin_xyz_mm, is_default):
+    """`SimpleITK.GetImageFromArray` without `CopyInformation`: a nodule of 8 mm becomes one of 11."""
+    volume = CTVolume.at(np.zeros((40, 40, 40), np.int16), spacing_xyz_mm, origin_xyz_mm)
+    place = np.add(origin_xyz_mm, 20.0 * np.array(spacing_xyz_mm))
+    assert ("DEFAULT_GEOMETRY" in lesion_warnings(SURE, 0.7, place, volume)) == is_default
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_blank_picture_is_refused(level):
     blank = np.full((60, 60), level, np.uint8)
@@ -65,6 +76,8 @@ def test_a_blank_picture_is_refused(level):
 
 
 CONVERSIONS = {
+    "offset of 1000": (lambda hu: hu.astype(np.int32).clip(-1040) + 1000, "offset"),
+    "normal scores": (lambda hu: (hu - hu.mean()) / hu.std(), "0 to 1"),
     "offset": (lambda hu: (hu.astype(np.int32) + 1024).clip(0).astype(np.uint16), "1024"),
     "grey": (lambda hu: ((hu.astype(float) + 1000) / 1400 * 255).clip(0, 255).astype(np.uint8), "8-bit"),
     "unit": (lambda hu: ((hu.astype(float) + 1000) / 1400).clip(0, 1).astype(np.float32), "0 to 1"),
@@ -92,6 +105,27 @@ def test_an_offset_below_zero_is_noticed_in_a_whole_chest(chest):
     assert "offset" in foreign_scale(fields_around(points, volume), points, volume)
 
 
+@pytest.mark.parametrize("name", ["offset of 1000", "normal scores"])
+def test_they_are_named_in_a_cut_around_the_nodule_too(name):
+    """50 mm of lung: too narrow to ask for air, and an airway lies at -15, so that not all numbers are positive."""
+    convert, told = CONVERSIONS[name]
+    cut = lung_with(12.0, density_hu=30.0)
+    cut.hu[:, 5:20, 5:20] = -1015
+    volume = CTVolume(convert(cut.hu), cut.grid)
+    assert volume.hu.min() < 0
+    assert told in foreign_scale(fields_around([CENTER], volume), [CENTER], volume)
+    assert foreign_scale(fields_around([CENTER], cut), [CENTER], cut) is None
+
+
+@pytest.mark.parametrize("blood_hu", [60, 350, 600])
+def test_contrast_beside_fat_is_no_offset(blood_hu):
+    """A cut in the heart: no air, mostly blood, but nothing as dense as tissue with 1000 added."""
+    hu = np.random.default_rng(0).normal(0, 15, (40, 80, 80)) + blood_hu
+    hu[:, :25] -= blood_hu + 90
+    volume = CTVolume.at(hu.astype(np.int16))
+    assert foreign_scale(fields_around([(40, 40, 20)], volume), [(40, 40, 20)], volume) is None
+
+
 def test_nothing_is_said_of_a_cut_too_small_to_hold_air():
     tissue = np.full((8, 8, 8), 30, np.int16)
     for spacing_mm, is_named in ((1.0, False), (4.0, True)):
@@ -105,6 +139,7 @@ def test_what_lies_outside_is_a_share_of_the_field():
     assert share_outside((18.6, 0, 0), volume, 12.8) == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("diameter_mm", [6, 12, 20, 34, 50])
 def test_size_is_measured_in_both_fields(diameter_mm):
     [fields] = fields_around([CENTER], sphere_in_lung(diameter_mm, 30, 30))
@@ -113,6 +148,7 @@ def test_size_is_measured_in_both_fields(diameter_mm):
     assert shape.in_lung == 1.0
 
 
+@pytest.mark.slow
 def test_the_middle_of_a_lesion_is_found_from_a_point_beside_it():
     [fields] = fields_around([(2.0, -1.5, 0.0)], sphere_in_lung(14, 30, 30))
     _, y, x = measure(fields).shift_zyx_mm

@@ -43,6 +43,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 st.register_type_strategy(float, finite)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_answer_survives_the_journey(kind):
     @given(st.from_type(kind))

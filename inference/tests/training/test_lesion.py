@@ -166,4 +166,4 @@ def test_the_command_writes_weights_config_and_card(real_data, tmp_path):
     assert predictor.version in card
     for part in ("743 nodules of 401 patients", "AUC, strict label", "calibration slope", "LIDC-IDRI-0001"):
         assert part in card
-    assert len(HeldOutLesions.read(tmp_path / "lesion_held_out.csv").label) == 743
+    assert len(HeldOutLesions.read(tmp_path / "lesion_held_out.csv", real_data / "lidc_nodules").label) == 743

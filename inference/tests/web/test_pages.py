@@ -82,6 +82,16 @@ def test_no_answer_is_shown_as_certain(signed_in, fake, probability, shown):
     assert f"<b>{shown}</b>" in text(signed_in.post("/try/lesion", lesion_body()))
 
 
+def test_a_place_that_is_no_lesion_gets_no_meaning(signed_in, fake):
+    """A heart was "72 of 100 like it are called malignant" below the warning that it is no lesion."""
+    assert "radiologists would call about" in text(signed_in.post("/try/lesion", lesion_body()))
+    fake.lesion_warnings = ["POINT_NOT_IN_LUNG_LESION"]
+    page = text(signed_in.post("/try/lesion", lesion_body()))
+    assert "radiologists would call" not in page
+    assert "nothing, unless you know" in page
+
+
+@pytest.mark.slow
 def test_the_example_needs_no_file(signed_in):
     page = text(signed_in.post("/try/lesion", {"csrfmiddlewaretoken": TOKEN, "example": "1"}))
     assert "made-up chest" in page

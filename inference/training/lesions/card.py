@@ -27,7 +27,7 @@ PHANTOM_SEEDS = range(20)
 def write_lesion_card(path: Path, recipe: LesionRecipe, data: Path, minutes: float) -> None:
     """Write the card of the weights and held-out answers that lie beside `path`."""
     predictor = load_lesion_predictor(path.with_suffix(".json"), path.with_suffix(".safetensors"))
-    found = HeldOutLesions.read(path.with_name(HELD_OUT_NAME))
+    found = HeldOutLesions.read(path.with_name(HELD_OUT_NAME), data / "lidc_nodules")
     sections = {
         "What it is": _what(predictor, recipe),
         "Data": _data(found),

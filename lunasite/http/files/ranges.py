@@ -82,7 +82,7 @@ def ranged_file(
         return _with_validators(response, etag, changed)
     sent = span or Span(0, facts.st_size)
     response = StreamingHttpResponse(_pieces(path, sent), status=206 if span else 200, content_type=content_type)
-    response.may_change_threads = True  # type: ignore[attr-defined]  no thread waits for a slow client
+    response.may_change_threads = True  # type: ignore[attr-defined]  # no thread waits for it
     response["Content-Length"] = str(sent.length)
     if span:
         response["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{facts.st_size}"

@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 from django.core.cache import cache
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from lunasite.http.client_address import client_network
 from lunasite.http.errors import ApiError, busy_page
@@ -24,7 +24,7 @@ from lunasite.http.limits.throttling import forget, key_of, rate_of, seconds_to_
 from lunasite.http.page_cache.content_version import content_version
 
 Result = TypeVar("Result")
-View = Callable[..., HttpResponseBase]
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 KEPT_S = 3600
 # A process that ends while it computes leaves its mark; after this time the caller may compute again.
 LONGEST_S = 120.0
@@ -95,11 +95,13 @@ def _each(window_s: float) -> str:
     return names.get(window_s, f"in {window_s:g} s")
 
 
-def paced(view: View, caller: Callable[[Any], str] = caller_of) -> View:
+def paced(
+    view: Callable[..., Answer], caller: Callable[[Any], str] = caller_of
+) -> Callable[..., Answer | HttpResponse]:
     """Count each call of a page by its caller; beyond THROTTLE_PAGES the answer is 429 with a sentence."""
 
     @wraps(view)
-    def counted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def counted(request: HttpRequest, *args: Any, **kwargs: Any) -> Answer | HttpResponse:
         try:
             count_call("pages", caller(request))
         except ApiError as busy:
@@ -109,16 +111,16 @@ def paced(view: View, caller: Callable[[Any], str] = caller_of) -> View:
     return counted
 
 
-def paced_without_session(view: View) -> View:
+def paced_without_session(view: Callable[..., Answer]) -> Callable[..., Answer | HttpResponse]:
     """Do the same by the network alone, for a page whose answer must not vary by a cookie."""
     return paced(view, network_of)
 
 
-def dear_page(view: View) -> View:
+def dear_page(view: Callable[..., Answer]) -> Callable[..., Answer | HttpResponse]:
     """Let a page raise ApiError(429) from `remembered` and the like: it becomes the page that says so."""
 
     @wraps(view)
-    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> Answer | HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except ApiError as busy:

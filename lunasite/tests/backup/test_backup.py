@@ -19,7 +19,7 @@ from submissions.models import Case, Evaluation, PeriodicJob, Submission
 from submissions.tests.factories import evaluated, make_member, make_phase, make_submission
 from submissions.tests.stores import empty_buckets, use_s3
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.fixture

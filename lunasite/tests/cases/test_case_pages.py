@@ -167,8 +167,9 @@ def test_few_volumes_are_decoded_at_once(client, phase, monkeypatch):
 
 
 def test_a_picture_is_sent_through_a_window_of_its_grey_levels(client):
-    image = Image.new("L", (4, 1))
-    image.putdata([40, 100, 150, 220])
+    image = Image.new("L", (64, 64))
+    for number, grey_level in enumerate((40, 100, 150, 220)):
+        image.paste(grey_level, (16 * number, 0, 16 * number + 16, 64))
     file = io.BytesIO()
     image.save(file, "PNG")
     dataset = make_dataset(truth=[0, 1], splits=["public", "sample"], kind="slice")
@@ -178,7 +179,8 @@ def test_a_picture_is_sent_through_a_window_of_its_grey_levels(client):
 
     def levels(query):
         answer = client.get(f"/phases/pictures/cases/case1/slice.png{query}")
-        return answer["ETag"], list(Image.open(io.BytesIO(answer.content)).convert("L").getdata())
+        sent = Image.open(io.BytesIO(answer.content)).convert("L")
+        return answer["ETag"], [sent.getpixel((16 * number + 8, 32)) for number in range(4)]
 
     assert levels("")[1] == levels("?window=as%20sent")[1] == [40, 100, 150, 220]
     assert levels("?window=bone")[1] == [0, 0, 22, 177]  # 140 to 255 are spread over all

@@ -20,6 +20,8 @@ from submissions.tests.factories import csv_bytes, evaluated, make_member, make_
 from submissions.tests.image_archives import docker_archive
 from submissions.uploads import resumable
 
+pytestmark = pytest.mark.slow
+
 OK, REFUSED, USAGE, NOT_ALLOWED, UNREACHED, USED_UP = range(6)
 
 

@@ -9,6 +9,8 @@ from inference.networks.answers import ServiceBusy
 from inference.tests.conftest import fake, folders  # noqa: F401  fixtures
 from inference.tests.samples import mha, picture
 
+pytestmark = pytest.mark.slow
+
 OK, REFUSED, USAGE, NOT_ALLOWED, UNREACHED, USED_UP = range(6)
 
 

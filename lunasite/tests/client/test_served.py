@@ -60,6 +60,7 @@ def test_the_client_is_one_file_for_python_3_8():
     assert f'__version__ = "{lunasite.__version__}"' in CLIENT.read_text()
 
 
+@pytest.mark.slow
 def test_the_runner_needs_nothing_but_python(tmp_path):
     """-S leaves out site-packages: a machine with neither numpy nor docker-py."""
     path = tmp_path / "runner.zip"
@@ -72,6 +73,7 @@ def test_the_runner_needs_nothing_but_python(tmp_path):
     assert done.stdout.endswith("True\n")
 
 
+@pytest.mark.slow
 def test_the_runner_is_what_was_announced_and_holds_no_engine_gateway(member):
     make_phase(slug="luna")
     trial = member.get("/api/v1/phases/luna/trial").json()
@@ -82,6 +84,7 @@ def test_the_runner_is_what_was_announced_and_holds_no_engine_gateway(member):
     assert not [name for name in names if "settings" in name or "models" in name or "tests" in name]
 
 
+@pytest.mark.slow
 def test_the_driver_is_the_workers_own(member):
     make_phase(slug="luna")
     driver = member.get("/api/v1/phases/luna/trial").json()["driver"]

@@ -42,6 +42,7 @@ def texts(*endings):
             yield path, path.read_text()
 
 
+@pytest.mark.slow
 def test_every_page_that_is_named_exists():
     """A name is a page's own, or the end of its path: `csv.md`, `reference/csv.md`, `docs/reference/csv.md`."""
     pages = [f"/{path.relative_to(ROOT)}" for path in repository_files() if path.suffix == ".md"]
@@ -72,6 +73,7 @@ def numbers_cited(text):
         yield from re.findall(NUMBER, citation)
 
 
+@pytest.mark.slow
 def test_every_number_that_is_cited_stands_in_the_threat_model():
     defined = set(numbers_defined())
     cited = {(str(path.relative_to(ROOT)), number) for path, text in texts(".py") for number in numbers_cited(text)}

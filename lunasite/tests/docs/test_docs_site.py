@@ -49,6 +49,7 @@ PETS = {
 }
 
 
+@pytest.mark.slow
 def test_the_site_s_own_schema_becomes_a_page():
     api = SchemaGenerator().get_schema(request=None, public=True)
     page = part("openapi_page").page(api)

@@ -43,6 +43,7 @@ def page_of(answer) -> str:
     return answer.content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_a_signed_in_browser_gets_a_page_that_the_policy_allows(browser, phase, path):
     answer = browser.get(path, headers=BROWSER)
@@ -86,6 +87,7 @@ FORMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FORMS)
 def test_the_form_holds_the_fields_of_the_request(browser, phase, path):
     page = page_of(browser.get(path, headers=BROWSER))
@@ -105,6 +107,7 @@ def test_a_csv_sent_by_the_form_is_submitted(ann, phase):
     assert without.status_code == 403
 
 
+@pytest.mark.slow
 def test_what_a_page_shows_is_escaped(browser, ann):
     phase = make_phase(slug="x", title="<script>alert(1)</script>", description="http://a.b/<img onerror=x>")
     evaluated(user=ann, phase=phase, title="<b onclick=1>")
@@ -115,6 +118,7 @@ def test_what_a_page_shows_is_escaped(browser, ann):
         assert "<b onclick" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/api/v1", "/api/v1/"])
 def test_the_root_lists_what_there_is(client, db, path):
     addresses = client.get(path).json()
@@ -124,6 +128,7 @@ def test_the_root_lists_what_there_is(client, db, path):
         assert client.get(address).status_code != 404
 
 
+@pytest.mark.slow
 def test_the_root_lists_every_address_without_a_parameter(client, db):
     paths = json.loads(client.get("/api/v1/schema", headers={"Accept": "application/json"}).content)["paths"]
     listed = {address.removeprefix("http://testserver") for address in client.get("/api/v1/").json().values()}

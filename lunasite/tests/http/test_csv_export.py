@@ -33,6 +33,7 @@ def test_any_other_cell_stays_as_it_is(value):
     assert escape_formula(value) == value
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(codec="utf-8"), max_size=20) | st.from_regex(r"[=+\-@|%][^|]*", fullmatch=True))
 def test_what_defusedcsv_escapes_is_escaped(text):
     defused = io.StringIO()

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.django_db
 # Pages of which each call is counted (THROTTLE_PAGES).
 PACED = (
     "search", "csv_template", "samples_file", "submission_report", "submission_cases", "submission_case",
-    "submission_differences", "starter_kit", "embed", "badge", "api_phases", "api_phase", "api_template",
-    "api_samples", "api_leaderboard", "api_leaderboard_history", "api_full_report", "api_trial",
+    "submission_differences", "starter_kit", "leaderboard_history", "embed", "badge", "api_phases", "api_phase",
+    "api_template", "api_samples", "api_leaderboard", "api_leaderboard_history", "api_full_report", "api_trial",
 )  # fmt: skip
 # What is made anew at each first call (THROTTLE_DEAR); a test is one transaction, so nothing of a board is kept.
 DEAR = ("leaderboard_export", "api_leaderboard", "account_export", "review_zip")
@@ -60,6 +60,13 @@ def test_everybody_who_may_ask_is_counted_alone(world, monkeypatch, name, scope)
         assert re.search("often|Too many", refused.content.decode())
         asked += 1
     assert asked
+
+
+def test_a_board_in_another_order_is_counted_and_the_board_itself_is_not(client, monkeypatch):
+    make_phase(slug="p")
+    limit(monkeypatch, "pages")
+    assert [client.get("/leaderboards/p/?sort=team").status_code for _ in range(2)] == [200, 429]
+    assert [client.get("/leaderboards/p/").status_code for _ in range(2)] == [200, 200]
 
 
 def test_who_waits_for_a_page_gets_no_second_one_beside_it(client):

@@ -80,6 +80,7 @@ class TestPrintedLines:
         """Name the phase of this test where the page names number 1: a test database goes on counting."""
         return re.sub(r'(dataset_id(?:=|": ))1\b', rf"\g<1>{phase.pk}", line)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("line", CURL)
     def test_curl(self, live_server, folder, phase, token, line):
         env = {"SITE": live_server.url, "NAME": "ann", "PASSWORD": PASSWORD, "TOKEN": token, "CURL_HOME": str(folder)}
@@ -88,6 +89,7 @@ class TestPrintedLines:
         assert done.returncode == 0, done.stdout + done.stderr
         self.check(line, json.loads(done.stdout))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("line", REQUESTS)
     def test_requests(self, live_server, folder, phase, token, line, monkeypatch):
         monkeypatch.chdir(folder)
@@ -196,6 +198,7 @@ def test_a_programs_post_to_a_pages_address_is_a_401_and_a_browsers_a_page_that_
 
 @pytest.mark.parametrize("name", ["pk", "slug"])
 class TestAPhaseByNumber:
+    @pytest.mark.slow
     def test_everywhere(self, api, phase, ann, name):
         evaluated(user=ann, phase=phase)
         named = getattr(phase, name)

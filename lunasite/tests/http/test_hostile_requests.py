@@ -19,6 +19,7 @@ def test_bottomless_json_is_the_senders_fault(client: Client, path: str, body: s
     assert (answer.status_code, answer.json()["error_code"]) == (400, "MALFORMED_REQUEST")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("version", ["%0a", "%0d%0aX-Evil:1", "%00", "2"])
 def test_the_schema_puts_nothing_of_the_query_into_a_header(client: Client, version: str):

@@ -8,7 +8,7 @@ from django.test import Client
 
 from submissions.tests.factories import GOOD, csv_file, evaluated, make_member, make_phase
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 HERE = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 TYPED = {"model_name": "Lung & <b>Net</b>", "code_url": "https://x.org/code"}
 

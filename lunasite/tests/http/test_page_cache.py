@@ -289,6 +289,7 @@ def _token():
         return cursor.execute(versions.READ).fetchone()[0]
 
 
+@pytest.mark.slow
 def test_kept_pages_read_no_table_whose_changes_go_unnoticed(db, client):
     phase = boards.make_phase()
     boards.make_entry(phase, boards.make_team("Alveoli"), public=0.7)
@@ -304,6 +305,7 @@ def test_kept_pages_read_no_table_whose_changes_go_unnoticed(db, client):
 # The real site, outside a transaction.
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_the_pages_of_the_site_are_kept_until_what_they_show_changes(client):
     PAGES.clear()
@@ -326,6 +328,7 @@ def test_the_pages_of_the_site_are_kept_until_what_they_show_changes(client):
     assert all(b"Renamed" in client.get(KEPT[name]).content for name in ("home", "boards", "board", "history", "phase"))
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_member_and_a_visitor_never_see_each_others_page(client):
     PAGES.clear()

@@ -83,6 +83,7 @@ def test_spans_are_children_of_what_came_in(collector):
     assert 0.5 <= length_s < 1
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_submission_is_one_trace_from_the_request_to_its_evaluation(collector):
     user, phase = make_member(), make_phase()
@@ -100,6 +101,7 @@ def test_a_submission_is_one_trace_from_the_request_to_its_evaluation(collector)
     assert spans["evaluate"].parent_span_id == spans["request"].span_id
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_every_line_of_a_worker_names_submission_and_attempt(settings, monkeypatch):
     settings.OTEL_ENDPOINT = ""

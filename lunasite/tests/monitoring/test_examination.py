@@ -104,6 +104,7 @@ def test_a_disk_too_small_for_an_image_is_told(healthy):
     assert set(broken()) == {"mail", "disk of TMPDIR"}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_migration_that_is_not_applied_is_named(healthy, monkeypatch):
     waiting = [(type("Migration", (), {"app_label": "submissions", "name": "0099_new"}), False)]

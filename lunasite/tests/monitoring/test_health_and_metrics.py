@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
+from django_q.tasks import async_task
 from prometheus_client.parser import text_string_to_metric_families
 
 from inference import prometheus
@@ -84,7 +85,7 @@ def test_ready_when_every_part_is(client, site):
     lines = answer.content.decode().splitlines()
     assert answer.status_code == 200, lines
     assert [line.split(":")[0] for line in lines] == [
-        "database", "static files", "storage", "cache", "queue", "engine", "models", "mail", "proxy",
+        "database", "static files", "storage", "cache", "queue", "errands", "engine", "models", "mail", "proxy",
     ]  # fmt: skip
 
 
@@ -94,6 +95,19 @@ def test_images_that_no_worker_takes_are_a_problem_and_none_waiting_is_not(clien
     assert "engine: ok" in client.get("/ready").content.decode()
     Submission.objects.filter(pk=make_submission().pk).update(submission_type="docker")
     assert "engine: WARNING, no container worker, 1 image waiting" in client.get("/ready").content.decode()
+
+
+@pytest.mark.django_db
+def test_mails_that_no_worker_sends_are_a_problem_and_none_waiting_is_not(client, site):
+    worker()
+    assert "errands: ok" in client.get("/ready").content.decode()
+    async_task("submissions.mail.deliver", cluster="errands")
+    assert (
+        "errands: WARNING, no worker for mails, webhooks and imports, 1 waiting"
+        in client.get("/ready").content.decode()
+    )
+    worker("errands")
+    assert "errands: ok" in client.get("/ready").content.decode()
 
 
 def broken() -> None:
@@ -152,6 +166,7 @@ def test_uncollected_static_files_are_not_ready(client, site, settings, tmp_path
 def test_the_status_page_tells_people_and_machines_the_same(client, site):
     worker()
     worker("containers", takes_containers=False)
+    worker("errands")
     page = client.get("/status")
     assert page.status_code == 200
     assert "You can read every page, but a part of the site has a problem." in page.content.decode()
@@ -159,7 +174,7 @@ def test_the_status_page_tells_people_and_machines_the_same(client, site):
     told = client.get("/status", headers={"Accept": "application/json"}).json()
     assert told["status"] == "degraded"
     assert told["parts"]["engine"]["is_ok"] is False
-    assert [queue["workers"] for queue in told["queues"]] == [1, 1]
+    assert [queue["workers"] for queue in told["queues"]] == [1, 1, 1]
     assert told["models"][0] == {"name": "lesion", "state": "loaded", "version": "fake-1"}
 
 
@@ -191,6 +206,7 @@ def test_metrics_name_everything(client, site):
 PROMETHEUS_ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_metrics_are_of_a_type_prometheus_knows_and_only_rise(client, site):
     before: dict[str, float] = {}
@@ -227,11 +243,12 @@ def test_metrics_count_workers_of_several_hosts(client, site):
 @pytest.mark.django_db
 def test_a_queue_without_workers_keeps_its_series(client, site):
     figures = values(client.get("/metrics").content.decode())
-    for queue in ("evaluations", "containers"):
+    for queue in ("evaluations", "containers", "errands"):
         assert figures[f'workers{{queue="{queue}"}}'] == 0
         assert figures[f'worker_heartbeat_age_seconds{{queue="{queue}"}}'] == float("inf")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_metrics_say_which_part_is_away(client, site, monkeypatch):
     monkeypatch.setitem(parts.CHECKS, "cache", broken)
@@ -239,6 +256,7 @@ def test_metrics_say_which_part_is_away(client, site, monkeypatch):
     assert (figures['part_up{part="cache"}'], figures['part_up{part="static_files"}']) == (0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_drift_is_not_told_from_fewer_than_20_rows(client, site):
     def add(number: int) -> None:
@@ -256,6 +274,7 @@ def test_drift_is_not_told_from_fewer_than_20_rows(client, site):
     assert figures["drift_share"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_refused_mail_is_counted_until_it_is_sent(client, site, monkeypatch):
     def refuse(*args: object) -> None:
@@ -266,6 +285,7 @@ def test_a_refused_mail_is_counted_until_it_is_sent(client, site, monkeypatch):
     assert values(client.get("/metrics").content.decode())["mail_waiting"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_several_web_processes_each_have_the_standard_process_metrics(client, site):
     one = client.get("/metrics").content.decode()

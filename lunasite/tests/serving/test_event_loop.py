@@ -42,6 +42,7 @@ def test_the_rest_of_a_refused_body_holds_no_thread(serve):
         client.close()
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_take_its_answer_holds_no_thread(serve, monkeypatch):
     monkeypatch.setattr(connection, "MOST_OUTGOING", 5_000_000)
 
@@ -249,6 +250,7 @@ def known(environ):
     return Sender(1 << 40, is_known=True)
 
 
+@pytest.mark.slow
 def test_a_fast_body_goes_to_a_thread_before_it_is_whole(serve, monkeypatch):
     begun = threading.Event()
 

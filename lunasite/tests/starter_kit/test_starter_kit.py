@@ -22,6 +22,8 @@ from submissions.accounts.tokens import create_token
 from submissions.models import Case, Evaluation
 from submissions.tests.factories import make_dataset, make_member, make_phase
 
+pytestmark = pytest.mark.slow
+
 SPLITS = ["public"] * 4 + ["private"] * 4 + ["sample"] * 4
 TRUTH = [0, 1] * 6
 HIDDEN = b"HIDDEN VOXELS OF CASE %d"

@@ -21,7 +21,7 @@ def sensitivity_at_95_specificity(resamples: Resamples) -> Floats:
     return ranks.sensitivity_at_specificity(resamples.ranked, 0.95)
 
 
-@resample_metric("specificity_at_95_sensitivity", "Specificity at 95 % sensitivity", support=support.negatives)
+@resample_metric("specificity_at_95_sensitivity", "Specificity at 95 % sensitivity", at_sensitivity=0.95)
 def specificity_at_95_sensitivity(resamples: Resamples) -> Floats:
     """Return (resamples,) the specificity at 95 % sensitivity, as LUNA25's evaluation reads it off the ROC curve."""
     return ranks.specificity_at_sensitivity(resamples.ranked, 0.95)

@@ -48,6 +48,8 @@ class Metric:
     support: Support | None = None
     # The most that one case can add to a mean loss.
     worst: float | None = None
+    # The sensitivity at which it is a specificity; it then gets the interval of a quantile of the positives.
+    at_sensitivity: float | None = None
 
     def __reduce__(self) -> tuple[Callable[[str], Metric], tuple[str]]:
         """A metric is pickled as its name: its functions cannot be."""
@@ -124,6 +126,7 @@ def resample_metric(
     shown_range: tuple[float, float] = (0.0, 1.0),
     support: Support | None = None,
     worst: float | None = None,
+    at_sensitivity: float | None = None,
 ) -> Callable[[Counted], Counted]:
     """Register a function of Resamples. shown_range: what is shown is clamped to it."""
 
@@ -131,7 +134,7 @@ def resample_metric(
         _add(
             Metric(
                 name, title, higher_is_better, from_resamples=function, may_be_undefined=may_be_undefined,
-                shown_range=shown_range, support=support, worst=worst,
+                shown_range=shown_range, support=support, worst=worst, at_sensitivity=at_sensitivity,
             )
         )  # fmt: skip
         return function

@@ -14,6 +14,8 @@ from django.utils import timezone
 from lunasite.http import lockout
 from lunasite.http.client_address import client_address
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct-horse-battery"
 
 

@@ -78,6 +78,7 @@ def test_a_database_that_stays_busy_raises_at_last(monkeypatch):
     assert len(calls) == 3
 
 
+@pytest.mark.slow
 def test_a_finish_that_fails_halfway_leaves_nothing_half_written(monkeypatch):
     submission = make_submission()
     monkeypatch.setattr("leaderboard.writing.recompute_team_standings", lambda *args: 1 / 0)
@@ -128,6 +129,7 @@ def test_a_clock_that_jumps_back_gives_no_negative_durations():
     assert run_seconds(submission.latest, timezone.now(), submission.user) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("disclosure", "is_staff", "ran_s", "shown_s"),
     [("competition", False, 41, 50), ("competition", False, 101, 110), ("competition", True, 41, 41),

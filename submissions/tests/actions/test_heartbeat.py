@@ -10,6 +10,8 @@ from submissions.actions.heartbeat import Heartbeat
 from submissions.models import Evaluation
 from submissions.tests.factories import make_submission
 
+pytestmark = pytest.mark.slow
+
 
 def heartbeats(evaluation: Evaluation, wait_s: float) -> set[object]:
     """Return the heartbeat times seen while the evaluation runs for a while."""

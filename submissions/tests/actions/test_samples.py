@@ -13,7 +13,7 @@ from submissions.intake.csv.predictions import CsvProblems
 from submissions.models import Case
 from submissions.tests.factories import GOOD, make_dataset, make_member, make_phase
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 SAMPLES = {"s0": 0, "s1": 1, "s2": 0, "s3": 1}
 PERFECT = {public_id: 0.2 + 0.6 * label for public_id, label in SAMPLES.items()}
 

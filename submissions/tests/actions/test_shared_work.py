@@ -59,6 +59,7 @@ def busy(times):
     return run, runs
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("times", [0, 1, 2])
 def test_a_busy_database_is_asked_again_after_longer_and_longer_pauses(slept, times):
@@ -69,6 +70,7 @@ def test_a_busy_database_is_asked_again_after_longer_and_longer_pauses(slept, ti
     assert all(0.05 * number <= pause <= 0.3 * number for number, pause in enumerate(slept, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_stays_busy_is_given_up_after_three_runs(slept):
     run, runs = busy(9)

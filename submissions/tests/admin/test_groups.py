@@ -17,7 +17,7 @@ from submissions.tests.factories import (
     make_user,
 )  # fmt: skip
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 SHOWN = {"disclosure": "practice", "score_digits": "3", "interval_digits": "2"}
 SUBMISSIONS = reverse("admin:submissions_submission_changelist")
 

@@ -17,7 +17,7 @@ from submissions.models import Evaluation, Membership, Phase, Quota, Team
 from submissions.phases.warnings import phase_warnings
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 PHASES = reverse("admin:submissions_phase_changelist")
 SPLIT = ["public"] * 4 + ["private"] * 4 + ["sample"] * 2
 

@@ -29,7 +29,7 @@ from submissions.tests.factories import (
     make_user,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 Status = Evaluation.Status
 EVALUATIONS = reverse("admin:submissions_evaluation_changelist")
 SUBMISSIONS = reverse("admin:submissions_submission_changelist")

@@ -57,6 +57,7 @@ def post(client, data=None, name="predictions.csv", **fields):
     return client.post(URL, {"phase": "p1", "file": SimpleUploadedFile(name, content), **fields}, format="multipart")
 
 
+@pytest.mark.slow
 def test_a_csv_is_accepted_and_scored(client, phase):
     answer = post(client, title="first", model_version="1.2")
     assert answer.status_code == 201
@@ -68,6 +69,7 @@ def test_a_csv_is_accepted_and_scored(client, phase):
     assert body["scores"]["public"]["auc"] == 0.9583
 
 
+@pytest.mark.slow
 def test_old_clients_name_the_phase_dataset_id(client, phase):
     answer = client.post(URL, {"dataset_id": "p1", "file": csv_file()}, format="multipart")
     assert answer.status_code == 201
@@ -167,6 +169,7 @@ def test_no_file_is_named(client, phase):
     assert (answer.status_code, answer.json()["details"]["field"]) == (400, "file")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../../x.csv", "<script>.csv", "a" * 300 + ".csv", "\u202egnp.csv", "😀.csv"])
 def test_odd_file_names_never_become_keys(client, phase, name):
     answer = post(client, name=name)
@@ -176,6 +179,7 @@ def test_odd_file_names_never_become_keys(client, phase, name):
     assert key.endswith("/predictions.csv")
 
 
+@pytest.mark.slow
 def test_extra_fields_change_nothing(client, user, phase):
     other = Team.objects.create(name="other")
     extra = {"score": "1", "team": other.pk, "state": "completed", "is_staff": "1", "is_baseline": "1",
@@ -187,6 +191,7 @@ def test_extra_fields_change_nothing(client, user, phase):
     assert body["id"] != extra["id"]
 
 
+@pytest.mark.slow
 def test_quota_used_up_says_when_the_next_try_is_free(client):
     make_phase(slug="p1", quotas=[(1, timedelta(days=1))])
     assert post(client).status_code == 201
@@ -213,6 +218,7 @@ def test_an_unverified_address_is_403_where_mails_go_out(client, phase, settings
     assert (answer.status_code, answer.json()["error_code"]) == (403, "EMAIL_NOT_VERIFIED")
 
 
+@pytest.mark.slow
 def test_the_same_idempotency_key_answers_the_first_again(client, phase):
     first, second = (
         client.post(URL, {"phase": "p1", "file": csv_file()}, format="multipart", HTTP_IDEMPOTENCY_KEY="k")
@@ -222,6 +228,7 @@ def test_the_same_idempotency_key_answers_the_first_again(client, phase):
     assert Submission.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_long_keys_that_differ_at_their_end_are_two(client, phase):
     for end in ("a", "b", "a"):
         data = {"phase": "p1", "file": csv_file()}
@@ -229,6 +236,7 @@ def test_long_keys_that_differ_at_their_end_are_two(client, phase):
     assert Submission.objects.count() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["file", "phase"])
 def test_a_key_stands_for_one_file_and_one_phase(client, phase, change):
     make_phase(slug="p2", dataset=phase.dataset)
@@ -247,6 +255,7 @@ def test_a_key_stands_for_one_file_and_one_phase(client, phase, change):
     assert Submission.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_a_key_says_nothing_of_a_team_that_was_left(client, phase):
     user = get_user_model().objects.get()
     form = {"phase": "p1", "file": csv_file()}
@@ -257,6 +266,7 @@ def test_a_key_says_nothing_of_a_team_that_was_left(client, phase):
     assert (answer.status_code, answer.json()["error_code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
 
 
+@pytest.mark.slow
 def test_a_key_that_loses_a_race_leaves_no_file(client, phase, monkeypatch):
     first = client.post(URL, {"phase": "p1", "file": csv_file()}, format="multipart", HTTP_IDEMPOTENCY_KEY="k").json()
     looked = []
@@ -292,6 +302,7 @@ def test_another_teams_submission_does_not_exist(client, phase, method, path):
     assert Submission.objects.get(pk=theirs.pk).latest.status == "pending"
 
 
+@pytest.mark.slow
 def test_lists_hold_only_the_own_teams(client, user, phase):
     make_submission(phase=phase)
     mine = make_submission(user=user, phase=phase)
@@ -322,6 +333,7 @@ def test_a_value_no_list_knows_is_refused_with_the_choices(client, phase, query,
     assert choices in body["message"]
 
 
+@pytest.mark.slow
 def test_status_is_that_of_the_newest_evaluation(client, user, phase):
     submission = make_submission(user=user, phase=phase)
     actions.evaluate(evaluation_id=submission.latest.pk, worker="w")
@@ -339,6 +351,7 @@ def test_pages_have_a_largest_size(client, phase):
     assert client.get(f"{URL}?page_size=1000000000").status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [6, 24])
 def test_lists_take_a_constant_number_of_queries(client, user, phase, count, django_assert_max_num_queries):
     for _ in range(count):
@@ -348,6 +361,7 @@ def test_lists_take_a_constant_number_of_queries(client, user, phase, count, dja
         client.get(f"{URL}?page_size=50")
 
 
+@pytest.mark.slow
 def test_private_numbers_stay_hidden_until_the_phase_ends(client, user):
     splits = ["public", "private"] * 5
     dataset = make_dataset(truth=[0, 0, 0, 0, 1, 1, 1, 1, 0, 1], splits=splits)
@@ -359,6 +373,7 @@ def test_private_numbers_stay_hidden_until_the_phase_ends(client, user):
     assert set(client.get(f"{URL}/{submission.pk}").json()["scores"]) == {"public", "private"}
 
 
+@pytest.mark.slow
 def test_scores_have_the_phases_decimals_everywhere(client, user):
     phase = make_phase(slug="p1", decimals=2)
     submission = evaluated(user=user, phase=phase)
@@ -375,6 +390,7 @@ def test_the_log_of_the_trial_is_told_and_that_of_the_hidden_run_is_not(client, 
     assert "hidden words" not in answer.content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ["status=completed", "phase=another", "type=docker"])
 def test_filters_of_the_list_hide_no_single_submission(client, user, phase, query):
     scored = evaluated(user=user, phase=phase)
@@ -385,6 +401,7 @@ def test_filters_of_the_list_hide_no_single_submission(client, user, phase, quer
     assert client.post(f"{URL}/{waiting.pk}/cancel?{query}").json()["evaluation_status"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_cancel_then_cancel_again(client, user, phase):
     submission = make_submission(user=user, phase=phase)
     assert client.post(f"{URL}/{submission.pk}/cancel").json()["evaluation_status"] == "cancelled"
@@ -409,6 +426,7 @@ def test_a_phase_of_images_has_no_template(client, address):
     assert client.get(address).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_phase_tells_anybody_the_task_and_a_member_the_tries_left(client, user):
     make_phase(slug="p1", quotas=[(3, timedelta(days=1))])
     assert APIClient().get("/api/v1/phases/p1").json()["tries_left"] is None

@@ -23,6 +23,7 @@ def olga(client, phase):
     return olga
 
 
+@pytest.mark.slow
 def test_organisers_publish_edit_and_delete_in_the_browser(client, olga, phase):
     told = []
 

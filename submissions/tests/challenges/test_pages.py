@@ -81,6 +81,7 @@ class TestPictures:
     def send(self, client, data, name="a.png", **more):
         return client.post("/challenges/p/images/", {"file": SimpleUploadedFile(name, data), **more})
 
+    @pytest.mark.slow
     def test_are_encoded_anew_and_shown_in_texts(self, client, olga):
         sent = picture(kind="JPEG", exif=b"Exif\x00\x00secret place")
         assert self.send(client, sent + b"<script>alert(1)</script>", "x.jpg", is_logo="on").status_code == 302
@@ -137,6 +138,7 @@ class TestSearch:
 
 
 class TestHome:
+    @pytest.mark.slow
     def test_shows_until_when_how_many_and_who_leads(self, client):
         now = timezone.now()
         phase = make_phase(slug="p", closes_at=now + timedelta(days=3, hours=1))
@@ -156,6 +158,7 @@ class TestHome:
         phase.save()
         assert "Alveoli" not in client.get("/").content.decode()
 
+    @pytest.mark.slow
     def test_a_competition_shows_no_more_than_its_board(self, client):
         dataset = make_dataset(splits=["public", "private"] * 5)
         phase = make_phase(dataset, slug="p", ladder_step=None, decimals=4)
@@ -167,6 +170,7 @@ class TestHome:
         assert f"{public:.4f}" not in page or f"{public:.3g}" == f"{public:.4f}"
         assert private == public or phase.view_in("competition").score_text(private) not in page
 
+    @pytest.mark.slow
     def test_asks_the_database_a_bounded_number_of_times(self, client, django_assert_max_num_queries):
         dataset = make_dataset()
         client.force_login(make_member())

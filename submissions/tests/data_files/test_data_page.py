@@ -38,6 +38,7 @@ def page_of(phase):
     return reverse("challenge_data", args=[phase.challenge.slug])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("audience", "nobody", "stranger", "participant", "organiser"),
     [
@@ -94,6 +95,7 @@ def test_a_file_in_an_object_store_is_sent_by_the_store_in_ranges_too(client, ph
         assert (response.status, response.read()) == (206, BODY[10:20])
 
 
+@pytest.mark.slow
 def test_organisers_add_and_withdraw_files_and_others_do_not(client, phase):
     form = {"version": "1.0", "audience": "everybody", "licence": "CC BY 4.0", "citation": "Doe 2027"}
     send = reverse("data_file_add", args=[phase.challenge.slug])

@@ -10,7 +10,7 @@ from submissions.datasets.progress import Progress
 from submissions.models import Case
 from submissions.tests.datasets.test_import import ROWS, images, table  # noqa: F401  fixtures
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 class Stopped(Exception):

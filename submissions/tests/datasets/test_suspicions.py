@@ -120,6 +120,7 @@ INSIDE = ["-10,-20,-30", "-2,-15,-21", "-10.9,-20.4,-31.4"]
 OUTSIDE = ["-11.1,-20,-30", "-10,-20.6,-30", "-10,-20,-19.4", "0,0,0", "-15,-1,-21"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points", [INSIDE, OUTSIDE])
 def test_points_outside_of_their_image_are_warned_of(run, tmp_path, own_files, points):
     images = scans(tmp_path, [f"1.{number}" for number in range(len(points))])

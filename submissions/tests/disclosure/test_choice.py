@@ -19,7 +19,7 @@ from submissions.tests.factories import (
     make_user,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 TRUTH = [0, 0, 0, 1, 1, 0, 0, 0, 1, 1]
 SPLITS = ["public"] * 5 + ["private"] * 5

@@ -5,6 +5,7 @@ import hashlib
 import io
 import tarfile
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from submissions.intake.image.decompress import GzipDecompressor
 from submissions.intake.image.rewrite import rewritten
 from submissions.intake.image.scan import scan_archive
 from submissions.tests.image_archives import docker_archive, layer, oci_archive
+
+pytestmark = pytest.mark.slow
 
 LAYERS = [layer("a"), layer("b", b"x" * 3000)]
 SEEDS = [

@@ -209,6 +209,7 @@ def test_members_are_counted():
     assert code_of(tar([*members, Member("one-more")]), at_limit) == "ARCHIVE_TOO_MANY_MEMBERS"
 
 
+@pytest.mark.slow
 def test_a_million_empty_members_stop_early():
     header = tarfile.TarInfo("x").tobuf(tarfile.GNU_FORMAT)
     started = time.monotonic()
@@ -257,6 +258,7 @@ def test_a_bomb_inside_a_compressed_layer_counts_too():
     assert code_of(data, replace(LIMITS, max_expanded_bytes=3_000_000)) == "IMAGE_TOO_LARGE"
 
 
+@pytest.mark.slow
 def test_a_thousandfold_bomb_stops_within_seconds_and_little_memory():
     one = gzip.compress(bytes(1 << 20))
     bomb = gzip.compress(docker_archive()[:-1024]) + one * 1024  # says 1 GiB in about a megabyte
@@ -272,6 +274,7 @@ def test_a_thousandfold_bomb_stops_within_seconds_and_little_memory():
     assert peak_bytes < 40 << 20
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_however_large_the_layer(tmp_path: Path):
     path = tmp_path / "image.tar"
     path.write_bytes(docker_archive([layer(data=os.urandom(64 << 20))]))

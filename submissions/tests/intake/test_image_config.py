@@ -181,6 +181,7 @@ def test_a_history_may_not_tell_of_more_layers_than_there_are(key: str):
     assert code_of(changed(history="none")) == "IMAGE_BAD_CONFIG"
 
 
+@pytest.mark.slow
 def test_the_environment_is_at_most_64_kib():
     assert scan(asking(Env=["A=" + "x" * (64 * 1024 - 2)])).config.env_names == ("A",)
     assert code_of(asking(Env=["A=" + "x" * (64 * 1024 - 1)])) == "IMAGE_FORBIDDEN_ENV"

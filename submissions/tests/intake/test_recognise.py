@@ -89,6 +89,7 @@ def test_the_command_works_in_every_shell(data: bytes):
     assert "| gzip" not in note
 
 
+@pytest.mark.slow
 def test_an_export_of_many_files_is_still_called_one():
     data = export(extra=25_000)
     assert scan_refusal(data).note == scan_refusal(export()).note

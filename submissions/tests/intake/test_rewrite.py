@@ -97,6 +97,7 @@ def test_the_command_says_what_to_change(tmp_path: Path, capsys: pytest.CaptureF
     assert main([str(tmp_path / "absent.tar")]) == 2
 
 
+@pytest.mark.slow
 def test_the_command_needs_nothing_but_python(tmp_path: Path):
     path = tmp_path / "image.tar"
     path.write_bytes(DOCKER)

@@ -29,6 +29,7 @@ def test_an_attempt_is_found_by_its_own_evaluation_only():
     assert not Evaluation.objects.attempt_running(one, 2)
 
 
+@pytest.mark.slow
 def test_only_a_running_evaluation_has_an_expired_lease():
     phase = make_phase()
     late = running(phase, lease_s=-1)

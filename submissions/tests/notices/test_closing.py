@@ -61,6 +61,7 @@ def test_a_phase_that_is_extended_is_reminded_of_again(ann, phase):
     assert remind_of_closing(END + 9.5 * DAY) == 1
 
 
+@pytest.mark.slow
 def test_who_takes_part_is_told_and_nobody_else(ann, phase):
     ben, eve, late, gone = (make_member(name) for name in ("ben", "eve", "late", "gone"))
     leave_team(user=ben)

@@ -56,6 +56,7 @@ def ann(db):
     return user
 
 
+@pytest.mark.slow
 def test_a_scored_submission_word_by_word(ann):
     submission = evaluated(user=ann, phase=make_phase(slug="warm-up", title="Warm-up"), title="First")
     run_queue()
@@ -90,6 +91,7 @@ def test_a_failed_submission_word_by_word(ann):
     assert "secret" not in text
 
 
+@pytest.mark.slow
 def test_in_a_competition_no_more_is_said_than_the_ladder_shows(ann):
     dataset = make_dataset(truth=[0, 1, 0, 1, 1, 0, 1, 0, 1, 0], splits=PRIVATE)
     phase = make_phase(dataset=dataset, title="Final", ladder_step=0.1)
@@ -110,6 +112,7 @@ def test_in_a_competition_no_more_is_said_than_the_ladder_shows(ann):
     assert "private" not in json.dumps(events)
 
 
+@pytest.mark.slow
 def test_staff_in_the_team_are_told_no_more_than_the_others(ann):
     ann.is_staff = ann.is_superuser = True
     ann.save()
@@ -120,6 +123,7 @@ def test_staff_in_the_team_are_told_no_more_than_the_others(ann):
     assert f"{submission.latest.scores['private']['auc']:.4f}" not in text
 
 
+@pytest.mark.slow
 def test_every_member_is_told_and_nobody_who_left(ann):
     ben, eve = (make_member(name, f"team {name}") for name in ("ben", "eve"))
     for user in (ben, eve):
@@ -132,6 +136,7 @@ def test_every_member_is_told_and_nobody_who_left(ann):
     assert sorted(Message.objects.values_list("user__username", flat=True)) == ["ann", "ben"]
 
 
+@pytest.mark.slow
 def test_a_message_of_the_queue_that_comes_twice_tells_once(ann):
     submission = evaluated(user=ann)
     for _ in range(2):
@@ -200,6 +205,7 @@ class TestTheTeam:
 
 
 class TestWebhooksHear:
+    @pytest.mark.slow
     def test_own_and_team_s_hooks_once_each(self, ann):
         ben = make_member("ben", "Ben")
         leave_team(user=ben)

@@ -25,6 +25,7 @@ def make_messages(user, count):
 
 
 class TestTheInbox:
+    @pytest.mark.slow
     def test_the_header_counts_what_is_unread(self, client, ann):
         make_messages(ann, 3)
         assert "3<span" in client.get("/team/").content.decode()

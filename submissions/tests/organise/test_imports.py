@@ -31,6 +31,7 @@ def stored_files(name):
     return sorted(path for path in Path(storages[name].location).rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_a_table_and_its_images_become_a_dataset(send, organiser, tmp_path):
     row = send(images=archive(zip_of_scans(tmp_path)))
     assert (row.state, row.problems) == ("imported", [])
@@ -98,6 +99,7 @@ def test_a_missing_image_is_named_with_its_row_and_nothing_is_stored(send, tmp_p
     assert stored_files("datasets") == []
 
 
+@pytest.mark.slow
 def test_a_volume_that_cannot_be_opened_is_named(send, tmp_path, browser):
     import io
     import zipfile
@@ -117,6 +119,7 @@ def test_many_problems_are_counted_and_the_first_are_kept(send, monkeypatch):
     assert (len(row.problems), row.n_problems) == (5, 40)
 
 
+@pytest.mark.slow
 def test_a_check_stores_nothing_and_can_be_followed_by_the_import(send, browser):
     row = send(check=True)
     assert row.state == "checked"
@@ -134,6 +137,7 @@ def test_a_check_stores_nothing_and_can_be_followed_by_the_import(send, browser)
     assert not row.has_files
 
 
+@pytest.mark.slow
 def test_a_corrected_table_is_enough(send, browser, tmp_path, django_capture_on_commit_callbacks):
     row = send(truth=table([*ROWS, ROWS[0]]), images=archive(zip_of_scans(tmp_path)))
     assert row.state == "refused"
@@ -147,6 +151,7 @@ def test_a_corrected_table_is_enough(send, browser, tmp_path, django_capture_on_
     assert stored_files("default") == []
 
 
+@pytest.mark.slow
 def test_a_new_version_tells_what_it_changes_and_no_label(send):
     send()
     changed = [ROWS[0].replace(",0,Male", ",1,Male"), ROWS[1], *ROWS[3:], "P99,1.2.99,1,2,3,1,A99,1,Male"]
@@ -224,6 +229,7 @@ def test_a_stopped_import_stores_nothing(send, browser, monkeypatch):
     assert not Dataset.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_stop_at_the_last_moment_undoes_the_dataset(send, monkeypatch, tmp_path):
     row = send(run=False, images=archive(zip_of_scans(tmp_path)))
     note = running._note
@@ -296,6 +302,7 @@ def test_the_files_are_readable_by_the_site_alone(send):
     assert not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
 
 
+@pytest.mark.slow
 def test_others_see_neither_import_nor_dataset(send, client):
     row = send()
     for user in (make_staff("organiser", name="other"), make_staff("reviewer"), make_member("ann")):
@@ -322,6 +329,7 @@ def test_only_organisers_send_images_of_datasets(client):
     assert not Upload.objects.exists()
 
 
+@pytest.mark.slow
 def test_images_come_in_parts_too(send, browser, tmp_path):
     content = zip_of_scans(tmp_path)
     asked = {"filename": "scans.zip", "size": len(content), "purpose": "dataset"}

@@ -10,6 +10,7 @@ from submissions.actions import work
 from submissions.faults import PlatformError, SharedPart
 from submissions.models import Host, Incident, Worker
 from submissions.outages import hosts, probes
+from submissions.presenters import waiting
 from submissions.tests.actions.test_queue import make_image
 from submissions.tests.factories import make_submission
 
@@ -80,7 +81,7 @@ def test_an_engine_that_is_away_costs_no_attempt_and_takes_its_host_out_until_it
     image = make_image()
     actions.evaluate(evaluation_id=image.latest.pk, worker="w", run_image=engine_away)
     assert (image.latest.status, image.latest.failed_attempts) == ("pending", 0)
-    assert mine().quarantine_reason.startswith("SYSTEM_ENGINE")
+    assert mine().quarantine_reason.startswith(f"{hosts.IMAGES_ONLY}SYSTEM_ENGINE")
     problem = ["its engine does not answer", ""]
     assert not work.may_claim("containers", lambda cluster: [lambda: problem[0]])
     assert work.may_claim("containers", lambda cluster: [lambda: problem[1]])
@@ -88,6 +89,23 @@ def test_an_engine_that_is_away_costs_no_attempt_and_takes_its_host_out_until_it
     assert not Incident.objects.open().exists()
 
 
+def test_an_engine_that_is_away_is_no_matter_of_the_csvs_of_its_host():
+    """Two worker groups on one host: the one that runs no image neither stops for the engine nor calls it well."""
+    now = timezone.now()
+    for cluster in ("evaluations", "containers"):
+        facts = {"host": hosts.this_host(), "pid": 1, "started_at": now, "seen_at": now}
+        Worker.objects.create(name=f"{hosts.this_host()}/{cluster}/1", cluster=cluster, **facts)
+    for _ in range(3):
+        assert not hosts.check_this_host([lambda: "its engine does not answer"])
+        assert hosts.check_this_host()
+    assert mine().quarantine_reason == f"{hosts.IMAGES_ONLY}its engine does not answer"
+    assert Incident.objects.get().closed_at is None, "it did not waver"
+    assert [waiting.working_groups(cluster) for cluster in ("evaluations", "containers")] == [1, 0]
+    assert hosts.check_this_host([lambda: ""])
+    assert waiting.working_groups("containers") == 1
+
+
+@pytest.mark.slow
 def test_failures_that_others_do_not_have_send_a_host_to_quarantine(other_host):
     images = [make_image() for _ in range(4)]
     for image in images:

@@ -24,6 +24,7 @@ def refusal(**sent):
     return refused.value.error_code
 
 
+@pytest.mark.slow
 def test_three_teams_of_one_person_have_one_row_and_one_team_s_tries():
     user, phase = make_user(), make_phase(quotas=[(2, WEEK)])
     first = create_team(user=user, name="first")
@@ -58,6 +59,7 @@ def test_a_person_who_left_a_living_team_cannot_use_its_tries_nor_walk_back_in()
     assert refusal(user=leaver, phase=phase) == "BOUND_TO_TEAM"
 
 
+@pytest.mark.slow
 def test_six_accounts_of_one_person_wait_until_the_organisers_have_looked(django_capture_on_commit_callbacks):
     phase = make_phase(needs_approval=True)
     organiser = make_staff("organiser", phase)
@@ -109,6 +111,7 @@ def test_rules_that_changed_while_they_were_read_are_not_accepted():
     assert not Participation.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_team_cannot_outgrow_the_phase_by_changing_its_members():
     owner, phase = make_member(), make_phase(team_size_limit=2)
     make_submission(user=owner, phase=phase)
@@ -127,6 +130,7 @@ def test_a_team_that_is_too_large_already_does_not_submit():
 
 
 class TestThePhasePage:
+    @pytest.mark.slow
     def test_asks_first_and_shows_the_form_after_approval(self, client):
         phase, user = make_phase(slug="p", needs_approval=True, rules="Be fair."), make_user()
         client.force_login(user)
@@ -142,6 +146,7 @@ class TestThePhasePage:
         client.post("/phases/p/rules/", {"digest": terms_for(phase, user).rules_digest})
         assert 'name="file"' in client.get("/phases/p/").content.decode()
 
+    @pytest.mark.slow
     def test_names_the_team_that_somebody_is_bound_to(self, client):
         user = make_member(team="Alveoli")
         make_submission(user=user, phase=make_phase(slug="p"), received_at=timezone.now())

@@ -17,7 +17,7 @@ from submissions.teams.membership import join_team, leave_team
 from submissions.tests.factories import evaluated, make_member, make_phase, make_submission, make_user
 from submissions.uploads.kept import keep_predictions
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 PASSWORD = {"password": "a-long-password"}
 
 

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
+from django.core.signals import request_finished
+from django.db import close_old_connections
 from django.utils import timezone
 
 from lunasite.http.limits import made_files
@@ -16,7 +18,7 @@ from submissions.models import AuditEvent, Message, Profile, Submission, Webhook
 from submissions.people import export
 from submissions.tests.factories import csv_bytes, evaluated, make_dataset, make_member, make_phase
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -72,7 +74,9 @@ def test_the_file_is_gone_once_it_is_sent_or_cannot_be_made(client, ann, monkeyp
     real = made_files.tempfile.TemporaryFile
     monkeypatch.setattr(made_files.tempfile, "TemporaryFile", lambda: made.append(real()) or made[-1])
     answer = client.post("/account/data/export/")
+    request_finished.disconnect(close_old_connections)  # as the test client does: the test needs its connection
     answer.close()
+    request_finished.connect(close_old_connections)
     monkeypatch.setattr(export, "_tables", lambda user: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         client.post("/account/data/export/")

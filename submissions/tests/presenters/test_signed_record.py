@@ -15,7 +15,7 @@ from django.test import Client
 from submissions.presenters import record_signature
 from submissions.tests.factories import evaluated, make_member
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ def code_files():
                 yield path
 
 
+@pytest.mark.slow
 def test_no_other_file_names_a_kind_or_a_contract():
     named = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.value!r}"

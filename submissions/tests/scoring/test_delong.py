@@ -161,6 +161,7 @@ def test_the_clustered_covariance_is_statsmodels_sandwich():
     assert of_difference == pytest.approx(sandwich(placements(a) - placements(b)), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_clustered_variance_is_near_the_jackknife_over_patients():
     groups, truth, scores = clusters(3, n=400)
     areas = [roc_auc_score(truth[groups != g], scores[groups != g]) for g in range(40)]

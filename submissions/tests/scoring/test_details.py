@@ -34,6 +34,7 @@ def found():
     return details("lesion", TRUTH, P, PATIENTS, GROUPS, seed=3)
 
 
+@pytest.mark.slow
 def test_the_threshold_table_counts_as_scikit_learn_does(found):
     assert [row["threshold"] for row in found["thresholds"]] == [number / 10 for number in range(1, 10)]
     for row in found["thresholds"]:
@@ -107,6 +108,7 @@ def test_a_subgroup_of_under_five_cases_tells_its_number_alone_and_one_class_has
     assert "auc" in rows["not given"]
 
 
+@pytest.mark.slow
 def test_classes_have_a_confusion_matrix_and_subgroups():
     truth = RANDOM.integers(0, 4, N)
     p = RANDOM.dirichlet(np.ones(4), N)

@@ -121,6 +121,7 @@ def test_slice_metrics_agree_with_scikit_learn(name, seed):
     assert value(name, truth, p) == pytest.approx(SLICE_ORACLES[name](truth, p), abs=1e-12)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(0, 10)), min_size=2, max_size=40).filter(
         lambda cases: len({label for label, _ in cases}) == 2

@@ -58,14 +58,16 @@ def test_the_real_entrys_folds_get_their_published_areas(luna25):
         assert found["auc"] == pytest.approx(expected, abs=5e-5)
 
 
+@pytest.mark.slow
 def test_scores_are_plain_json():
     truth, p = lesions(1, n=60)
     scores = score("lesion", truth, p, [str(i // 2) for i in range(60)], seed=3, ranking="auc")
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
     assert set(scores["auc_ci"]) == {"newcombe", "luna25", "delong", "patient"}
-    assert set(scores["brier_ci"]) == {"cases", "patient"}
+    assert set(scores["brier_ci"]) == {"cases", "loss", "patient"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers():
     truth, p = lesions(1, n=60)
     patients = [str(i // 2) for i in range(60)]
@@ -89,6 +91,8 @@ def test_without_patients_there_is_no_patient_interval():
         ({"luna25": [1, 2], "newcombe": [7, 8], "patient": [5, 6]}, (7, 8)),
         ({"cases": [1, 2], "patient": [5, 6], "wilson": [7, 8]}, (7, 8)),
         ({"cases": [1, 2], "exact": [7, 8]}, (7, 8)),
+        ({"cases": [1, 2], "patient": [5, 6], "quantile": [7, 8]}, (7, 8)),
+        ({"cases": [1, 2], "patient": [5, 6], "loss": [7, 8]}, (7, 8)),
         ({"luna25": [1, 2], "delong": [3, 4], "patient": [5, 6]}, (5, 6)),
         ({"luna25": [1, 2], "delong": [3, 4]}, (1, 2)),
         ({"cases": [1, 2]}, (1, 2)),
@@ -109,6 +113,7 @@ BORDER = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "truth", "predictions"), BORDER)
 @pytest.mark.parametrize("lesions_a_patient", [None, 1, 2])
 def test_a_metric_at_its_border_has_an_interval_with_a_width(kind, truth, predictions, lesions_a_patient):
@@ -137,6 +142,7 @@ def test_a_split_with_under_ten_of_a_class_is_marked(truth, is_small):
     assert score("lesion", truth, np.linspace(0, 1, len(truth))).get("is_small") is is_small
 
 
+@pytest.mark.slow
 def test_a_split_without_one_of_the_four_classes_is_small():
     truth = [0, 1, 2] * 20
     assert score("slice", truth, np.eye(4)[truth])["is_small"] is True
@@ -182,6 +188,7 @@ def test_curves_are_bounded_and_run_from_end_to_end():
     assert len(drawn["reliability"]) == 10
 
 
+@pytest.mark.slow
 def test_the_area_under_the_drawn_curve_is_the_auc():
     truth, p = lesions(1, n=5000, decimals=9)
     x, y = np.array(curves("lesion", truth, p)["roc"]).T

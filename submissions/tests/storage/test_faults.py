@@ -11,7 +11,7 @@ from submissions.tests.factories import csv_file, make_member, make_phase, make_
 from submissions.tests.image_archives import docker_archive
 from submissions.tests.stores import use_s3
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 def run(submission):

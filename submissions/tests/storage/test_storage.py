@@ -87,6 +87,7 @@ def leftovers(where: str, settings) -> list[object]:
     return [path for path in root.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_an_upload_that_breaks_off_leaves_nothing(anywhere, settings):
     def breaking():
         yield os.urandom(20 << 20)
@@ -98,6 +99,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(anywhere, settings):
     assert leftovers(anywhere, settings) == []
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_both_ways(anywhere, tmp_path: Path):
     piece = os.urandom(1 << 20)
     key = storage.new_key("image.tar")
@@ -338,6 +340,7 @@ def test_a_site_without_a_server_has_no_problem_with_it(settings):
     assert buckets.problem() == ""
 
 
+@pytest.mark.slow
 def test_provisioning_without_a_server_makes_folders(settings, tmp_path: Path):
     call_command("provision_storage", verbosity=0)
 

@@ -24,6 +24,7 @@ def client_of(user):
     return client
 
 
+@pytest.mark.slow
 def test_a_password_is_stored_encrypted_and_never_shown():
     user = make_member()
     client = client_of(user)
@@ -39,6 +40,7 @@ def test_a_password_is_stored_encrypted_and_never_shown():
     assert stored.encrypted_password not in page
 
 
+@pytest.mark.slow
 def test_entering_it_again_replaces_it():
     client = client_of(make_member())
     client.post("/team/registry/", FORM)
@@ -88,6 +90,7 @@ def test_a_reference_that_cannot_be_pulled_is_refused_at_once(reference, code):
     assert answer.json()["details"]["field"] == "image_reference"
 
 
+@pytest.mark.slow
 def test_the_phase_page_offers_it_only_where_a_registry_is_allowed(settings):
     make_phase(slug="p")
     client = client_of(make_member())

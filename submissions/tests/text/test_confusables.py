@@ -34,6 +34,7 @@ def test_the_table_of_unicode_finds_what_a_short_one_misses(name: str, other: st
     assert skeleton(name) == skeleton(other)
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(codec="utf-8"), max_size=80))
 def test_a_skeleton_fits_its_column_and_is_blind_to_case_of_latin_letters(name: str):
     assert len(skeleton(name)) <= MAX_SKELETON

@@ -91,6 +91,7 @@ def test_deep_nesting_and_length_stay_cheap():
     assert len(render("*" * 20_000)) < 100_000
 
 
+@pytest.mark.slow
 def test_brackets_without_end_stay_cheap():
     """Six seconds a text, in a search forty times, where each of them was followed to the end."""
     before = time.process_time()

@@ -44,6 +44,7 @@ def test_the_site_judges_a_beginning(client, data, name, status, code):
     assert (answer.status_code, answer.json().get("error_code")) == (status, code)
 
 
+@pytest.mark.slow
 def test_a_browser_asks_with_its_csrf_token():
     client = Client(enforce_csrf_checks=True)
     client.force_login(make_member())

@@ -27,6 +27,7 @@ def phase():
     return make_phase()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model.tar", "model.tar.gz", "MODEL.TGZ"])
 def test_an_image_is_stored_under_our_key_and_queued(client, phase, name: str):
     data = IMAGE if name.endswith(".tar") else gzip.compress(IMAGE)
@@ -55,10 +56,12 @@ def test_an_image_goes_to_the_object_store(on_s3, client, phase):
     assert storage.digest_of(submission.file) == Stored(submission.file, hashlib.sha256(data).hexdigest(), len(data))
 
 
+@pytest.mark.slow
 def test_older_clients_say_dataset_id(client, phase):
     assert client.post(URL, {"dataset_id": phase.slug, "file": image()}).status_code == 201
 
 
+@pytest.mark.slow
 def test_fields_may_come_after_the_file(client, phase):
     answer = client.post(URL, {"file": image(), "sha256": hashlib.sha256(IMAGE).hexdigest(), "phase": phase.slug})
     assert answer.status_code == 201
@@ -90,6 +93,7 @@ def test_no_file_is_asked_for(client, phase, settings):
     refused(client.post(URL, {"phase": phase.slug, "other": image()}), 400, "FILE_REQUIRED", settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["image", "image_file", "docker_image"])
 def test_an_image_under_another_name_is_told_its_right_name(client, phase, settings, part):
     answer = client.post(URL, {"phase": phase.slug, part: image()})
@@ -101,6 +105,7 @@ def test_the_name_of_a_file_in_place_of_the_file_is_told(client, phase, settings
     assert "write -F file=@NAME" in client.post(URL, {"phase": phase.slug, "file": "model.tar"}).json()["message"]
 
 
+@pytest.mark.slow
 def test_the_limit_is_exact(client, phase, settings):
     settings.MAX_IMAGE_BYTES = len(IMAGE)
     assert client.post(URL, {"phase": phase.slug, "file": image()}).status_code == 201
@@ -133,6 +138,7 @@ def post_stream(client: Client, body, length: int | str, **more):
     return client.generic("POST", URL, **environ, **more)
 
 
+@pytest.mark.slow
 def test_a_body_without_a_length_is_read_to_its_end_or_the_limit(client, phase, settings):
     def post():
         return post_stream(client, io.BytesIO(form(phase, IMAGE)), "", **{"wsgi.input_terminated": True})
@@ -150,6 +156,7 @@ def test_a_digest_that_does_not_match_is_refused(client, phase, settings):
     refused(answer, 400, "VALIDATION_ERROR", settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["../../x.tar", "<script>.tar", "x" * 4000 + ".tar", "\u202erat.tar", "CON.tar", "🙂.tar"]
 )
@@ -162,6 +169,7 @@ def test_odd_names_become_text_and_never_a_path(client, phase, name: str):
     assert "\u202e" not in body["file_name"]
 
 
+@pytest.mark.slow
 def test_the_same_archive_twice_is_two_submissions(client, phase):
     first = client.post(URL, {"phase": phase.slug, "file": image()}).json()
     second = client.post(URL, {"phase": phase.slug, "file": image()})
@@ -170,6 +178,7 @@ def test_the_same_archive_twice_is_two_submissions(client, phase):
     assert second.json()["id"] != first["id"]
 
 
+@pytest.mark.slow
 def test_a_double_click_sends_once(client, phase, settings):
     twice = [
         client.post(URL, {"phase": phase.slug, "file": image()}, headers={"Idempotency-Key": "k"}).json()["id"]
@@ -200,6 +209,7 @@ def test_a_phase_that_is_not_open_takes_nothing(client, settings, opens: int, cl
     refused(client.post(URL, {"phase": phase.slug, "file": image()}), 403, "PHASE_CLOSED", settings)
 
 
+@pytest.mark.slow
 def test_a_used_up_quota_keeps_no_file(client, settings):
     phase = make_phase(quotas=[(1, None)])
     assert client.post(URL, {"phase": phase.slug, "file": image()}).status_code == 201
@@ -221,6 +231,7 @@ def test_a_deactivated_user_is_nobody(client, user, phase, settings):
     refused(client.post(URL, {"phase": phase.slug, "file": image()}), 401, "UNAUTHORIZED", settings)
 
 
+@pytest.mark.slow
 def test_fields_of_ours_cannot_be_set(client, user, phase):
     mine = {"is_baseline": "true", "team": "7", "image_id": "sha256:x", "status": "completed", "try_counts": "false"}
     body = client.post(URL, {"phase": phase.slug, "file": image(), **mine}).json()
@@ -251,6 +262,7 @@ def test_a_full_disk_answers_507(client, phase, settings, monkeypatch):
     refused(client.post(URL, {"phase": phase.slug, "file": image()}), 507, "SYSTEM_DISK", settings)
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_however_large_the_image(client, phase, tmp_path: Path):
     path = tmp_path / "model.tar"
     with path.open("wb") as file:
@@ -275,6 +287,7 @@ def test_another_users_upload_is_no_upload(client, phase, settings):
     refused(client.post(URL, {"phase": phase.slug, "upload": str(theirs.pk)}), 400, "UPLOAD_NOT_FOUND", settings)
 
 
+@pytest.mark.slow
 def test_its_team_gets_the_file_back(client, phase):
     body = client.post(URL, {"phase": phase.slug, "file": image()}).json()
 

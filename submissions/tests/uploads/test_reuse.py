@@ -14,7 +14,7 @@ from submissions.tests.factories import make_member, make_phase
 from submissions.tests.image_archives import Member, tar
 from submissions.tests.sent_images import IMAGE, URL, image, stored_files
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 MODEL = gzip.compress(tar([Member("weights.txt", b"0.75")]))
 
 

@@ -26,6 +26,7 @@ def change(client, submission, **fields):
     return client.post(f"/submissions/{submission.pk}/method/", METHOD | fields, follow=True)
 
 
+@pytest.mark.slow
 def test_the_team_describes_its_method_later(client, submission):
     client.force_login(submission.user)
     text = " ".join(change(client, submission).content.decode().split())
@@ -36,6 +37,7 @@ def test_the_team_describes_its_method_later(client, submission):
     assert {name: getattr(submission, name) for name in METHOD} == METHOD
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", BAD_LINKS)
 def test_only_plain_web_pages_are_linked(client, submission, link):
     client.force_login(submission.user)
@@ -44,6 +46,7 @@ def test_only_plain_web_pages_are_linked(client, submission, link):
     assert submission.code_url == ""
 
 
+@pytest.mark.slow
 def test_a_link_without_a_scheme_is_https(client, submission):
     client.force_login(submission.user)
     change(client, submission, code_url="x.org/code")
@@ -51,6 +54,7 @@ def test_a_link_without_a_scheme_is_https(client, submission):
     assert submission.code_url == "https://x.org/code"
 
 
+@pytest.mark.slow
 def test_nobody_else_changes_it(client, admin_client, submission):
     client.force_login(make_member("eve"))
     assert change(client, submission).status_code == 404

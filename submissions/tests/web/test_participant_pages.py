@@ -54,6 +54,7 @@ class TestThePhasePage:
         text = text_of(client.get("/phases/nodules/"))
         assert bool(re.search("private (cases|part)", text)) == has_private
 
+    @pytest.mark.slow
     def test_tells_when_the_next_try_is_free(self, client, ann):
         phase = make_phase(quotas=[(1, timedelta(days=7))])
         make_submission(user=ann, phase=phase)
@@ -123,6 +124,7 @@ class TestCheckingAndSubmitting:
         assert "The file is good: 10 rows" in text_of(answer)
         assert not Submission.objects.exists()
 
+    @pytest.mark.slow
     def test_a_refused_file_tells_line_column_and_reason_and_spends_no_try(self, client, ann):
         phase = make_phase(quotas=[(1, None)])
         answer = self.send(client, phase, csv_file([2.0] + [0.5] * 9))
@@ -132,6 +134,7 @@ class TestCheckingAndSubmitting:
         assert "2 probability" in text  # line 2, column probability
         assert "1 of 1 left" in text
 
+    @pytest.mark.slow
     def test_a_try_too_many_says_when_the_next_is_free(self, client, ann):
         phase = make_phase(quotas=[(1, timedelta(days=1))])
         self.send(client, phase, csv_file())
@@ -172,12 +175,14 @@ class TestCheckingAndSubmitting:
 
 
 class TestTheSubmissionPage:
+    @pytest.mark.slow
     def test_shows_scores_rounded_even_where_the_api_shows_all_digits(self, client, ann):
         submission = scored(ann, make_phase(decimals=None))
         text = text_of(client.get(f"/submissions/{submission.pk}/"))
         assert "0.9583" in text
         assert "0.95833" not in text
 
+    @pytest.mark.slow
     def test_shows_no_private_number_before_the_end_and_all_after(self, client, ann):
         phase = make_phase(make_dataset(splits=SPLITS))
         submission = scored(ann, phase)
@@ -229,6 +234,7 @@ class TestTheSubmissionPage:
         assert "weights loaded" in page
         assert "HIDDEN" not in page
 
+    @pytest.mark.slow
     def test_the_fragment_stops_the_asking_when_all_is_over(self, client, ann):
         submission = make_submission(user=ann, phase=make_phase())
         going = client.get(f"/submissions/{submission.pk}/progress/")
@@ -252,6 +258,7 @@ BROWSER = {"Accept": "text/html"}  # programs share the address, and get JSON
 
 
 class TestTheList:
+    @pytest.mark.slow
     def test_asks_the_database_equally_often_for_one_row_and_for_many(self, client, ann, django_assert_max_num_queries):
         phase = make_phase()
         scored(ann, phase)
@@ -262,6 +269,7 @@ class TestTheList:
         with django_assert_max_num_queries(len(one)):
             client.get("/submissions/", headers=BROWSER)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("page", ["-1", "abc", "999999999999", "0", "1e9"])
     def test_takes_any_page_number(self, client, ann, page):
         scored(ann, make_phase())

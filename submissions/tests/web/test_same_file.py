@@ -9,7 +9,7 @@ from submissions.models import Submission, Upload
 from submissions.tests.factories import csv_bytes, csv_file, evaluated, make_member, make_phase
 from submissions.uploads import listing, resumable
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

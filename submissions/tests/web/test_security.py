@@ -130,6 +130,7 @@ class TestCrossSiteRequests:
     # These take no session at all, or sign nobody in: nothing to forge.
     NEEDS_NO_SESSION = {"api_token", "earlier_login", "api_token_auth"}
 
+    @pytest.mark.slow
     def test_every_address_that_takes_a_post_wants_the_csrf_token(self, ann):
         ann.is_staff = ann.is_superuser = True
         ann.save()
@@ -161,6 +162,7 @@ class TestCrossSiteRequests:
 class TestAdminIsForStaff:
     """A23: no page of the admin answers anybody else."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("who", ["anonymous", "participant"])
     def test_every_page_of_it(self, client, ann, who):
         if who == "participant":
@@ -196,6 +198,7 @@ class TestEscaping:
             assert raw not in page, path
         assert ">49<" not in page
 
+    @pytest.mark.slow
     def test_on_the_pages_of_its_team(self, client, stage):
         user, phase, submission = stage
         self.evaluate(submission)
@@ -203,6 +206,7 @@ class TestEscaping:
         for path in self.pages(phase, submission):
             self.assert_escaped(client, path)
 
+    @pytest.mark.slow
     def test_in_the_admin(self, client, stage):
         _user, phase, submission = stage
         self.evaluate(submission)
@@ -220,6 +224,7 @@ class TestEscaping:
         if (row := model._default_manager.first()) is not None:
             yield reverse(f"{name}_change", args=[row.pk])
 
+    @pytest.mark.slow
     def test_in_what_went_wrong(self, client, stage):
         from submissions.actions.evaluate import claim
         from submissions.actions.finish import fail
@@ -271,6 +276,7 @@ def test_no_template_holds_a_script_or_a_style():
     assert found == []
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_form_cannot_set_what_is_not_its_own(client, ann):
     """A7, T46: fields named after columns change nothing."""

@@ -212,6 +212,7 @@ class TestThePages:
         for path in ("/webhooks/", f"/webhooks/{hook.pk}/"):
             assert hook.key not in client.get(path).content.decode()
 
+    @pytest.mark.slow
     def test_only_the_owner_makes_and_sees_the_team_s(self, client):
         ann, ben = make_member("ann"), make_member("ben")
         leave_team(user=ben)
@@ -227,6 +228,7 @@ class TestThePages:
             assert client.post(f"/webhooks/{hook.pk}/{path}").status_code in (404, 405)
         assert client.get(f"/webhooks/{hook.pk}/").status_code == 404
 
+    @pytest.mark.slow
     def test_there_is_an_end_to_them(self, client):
         client.force_login(make_member("ann"))
         answers = [client.post("/webhooks/", self.FORM).status_code for _ in range(6)]

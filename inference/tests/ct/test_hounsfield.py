@@ -1,0 +1,63 @@
+"""Where the doubts about a scan's numbers begin: the width of a cut, its border, and the order of the reasons."""
+
+import numpy as np
+import pytest
+
+from inference.ct.hounsfield import foreign_scale, share_outside, slice_distance_mm
+from inference.ct.lesion_fields import fields_around
+from inference.ct.volume import CTVolume, Grid
+
+# Image axes 0 and 1 lie half-way between patient x and y: parallel to none of them.
+HALF_WAY = np.array([[1, -1, 0], [1, 1, 0], [0, 0, np.sqrt(2)]]) / np.sqrt(2)
+
+
+def cut(size_xyz, spacing_xyz, direction=None, hu=30):
+    grid = Grid(
+        tuple(size_xyz[::-1]), np.array(spacing_xyz), np.zeros(3), np.eye(3) if direction is None else direction
+    )
+    return CTVolume(np.full(size_xyz[::-1], hu, np.int16), grid)
+
+
+def named(volume):
+    """Return what is said of the voxels, looked at from the middle of the scan."""
+    grid = volume.grid
+    middle = grid.origin_xyz_mm + grid.steps_xyz_mm @ ((np.array(grid.shape_zyx[::-1]) - 1) / 2)
+    return foreign_scale(fields_around([middle], volume), [middle], volume)
+
+
+@pytest.mark.parametrize(
+    ("size_xyz", "spacing_xyz", "is_named"),
+    [
+        ((10, 10, 4), (2.0, 2.0, 1.0), True), ((9, 10, 4), (2.2, 2.0, 1.0), False),
+        ((10, 9, 4), (2.0, 2.2, 1.0), False),
+    ],
+)  # fmt: skip
+def test_of_a_cut_less_than_20_mm_wide_nothing_is_said(size_xyz, spacing_xyz, is_named):
+    assert (named(cut(size_xyz, spacing_xyz)) is not None) is is_named
+
+
+@pytest.mark.parametrize(("size_xyz", "is_named"), [((30, 30, 6), True), ((30, 9, 30), False), ((9, 30, 30), False)])
+def test_an_oblique_cut_is_as_wide_as_its_own_first_two_axes(size_xyz, is_named):
+    volume = cut(size_xyz, (1.5, 1.5, 3.0), HALF_WAY)
+    assert (named(volume) is not None) is is_named
+    assert slice_distance_mm(volume) == 3.0
+
+
+def test_numbers_below_zero_are_no_grey():
+    """A chest of 270 mm without air, from -24 to 200: stored with an offset, though no number is above 255."""
+    volume = cut((90, 90, 4), (3.0, 3.0, 2.0))
+    volume.hu[:, 40:50, 40:50] = 200
+    volume.hu[:, 30:40, 40:50] = -24
+    assert "offset" in named(volume)
+    volume.hu[volume.hu < 0] = 0
+    assert "8-bit grey" in named(volume)
+
+
+@pytest.mark.parametrize(("axis", "side"), [(0, -1), (0, 1), (1, -1), (1, 1)])
+def test_what_is_missing_is_counted_from_the_outer_edge_of_the_last_voxel(axis, side):
+    """The scan reaches from -1 mm to 39 mm along x and y, and no distance along z matters."""
+    volume = cut((20, 20, 2), (2.0, 2.0, 1.0))
+    point = np.array([19.0, 19.0, 0.0])
+    point[axis] = 19 + side * 16  # 4 mm inside
+    assert share_outside(point, volume, 4.0) == pytest.approx(0)
+    assert share_outside(point, volume, 16.0) == pytest.approx(0.75)
