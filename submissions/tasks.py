@@ -62,8 +62,10 @@ def engine_probes(cluster: str) -> list[actions.Probe]:
 def host_room(evaluation_ids: list[int]) -> AbstractContextManager[Iterable[int]]:
     """Give those of the evaluations that this host has room for; it is held for one of them meanwhile.
 
-    CSVs need none beyond their process.
+    CSVs need none beyond their process, and jobs of a cluster none of this host.
     """
+    if settings.EVALUATION_ENGINE == "slurm":
+        return nullcontext(evaluation_ids)
     first = Evaluation.objects.filter(pk=evaluation_ids[0]).select_related("submission").first()
     if first is None or not first.submission.is_docker:
         return nullcontext(evaluation_ids)

@@ -13,9 +13,9 @@ from django.db import connection, connections
 from lunasite.files_at_rest import tell_wider_rights
 from submissions import actions
 from submissions.actions.evaluate import RunImage
-from submissions.actions.queue import DOCKER_CLUSTER
 from submissions.models import Worker
 from submissions.outages import gate
+from submissions.queues import DOCKER_CLUSTER
 from submissions.worker.group import AWAY, EVALUATING_ANSWER_S, WorkerGroup, limit_database_waits, show_life
 from submissions.worker.periodic_jobs import run_due_jobs
 from submissions.worker.reaping import start_reaper

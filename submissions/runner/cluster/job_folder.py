@@ -23,7 +23,8 @@ AWAY_S = 300.0
 GONE_WITHIN_S = 30.0
 READ_BYTES = 4 << 20
 MAX_LINE_BYTES = 64 << 20
-LOST = ("BOOT_FAIL", "NODE_FAIL", "PREEMPTED", "REVOKED", GONE)
+# A daemon that is started again ends the jobs of the one before as failed; whoever else ends a job cancels it.
+LOST = ("BOOT_FAIL", "CANCELLED", "FAILED", "NODE_FAIL", "PREEMPTED", "REVOKED", GONE)
 Event = dict[str, Any]
 _owned: set[Path] = set()
 

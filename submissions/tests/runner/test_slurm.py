@@ -113,6 +113,28 @@ def test_a_cancel_ends_the_job(bench, sleeping):
     assert bench.left_behind() == []
 
 
+def test_a_job_that_slurm_takes_away_goes_on_in_another(bench):
+    slow = SERVE.replace("(200,", "(time.sleep(1) or 200,")
+    image_id = build(bench, f"import time\n{slow}")
+    answered, taken = [], []
+
+    def take_away():
+        running = [
+            key for key, name, state in bench.engine.slurm.jobs() if bench.instance in name and state == "RUNNING"
+        ]
+        if running and answered and not taken:
+            taken.extend(running)
+            bench.engine.slurm._call("scancel", running[0])
+        return False
+
+    watcher = RunCallbacks(answered=lambda case, answer, seconds: answered.append(case), is_cancelled=take_away)
+    result = bench.run(bench.request(image_id, cases=bench.cases(8)), watcher)
+    assert len(taken) == 1
+    assert set(result.answers.values()) == {(0.25,)}
+    assert sorted(answered) == sorted(result.answers)  # none was asked for twice
+    bench.drop()
+
+
 def test_a_name_that_is_taken_means_another_worker_runs_this_attempt(bench, sleeping):
     request = bench.request(sleeping)
     name = f"luna-{bench.instance}-{request.evaluation}-1-run"

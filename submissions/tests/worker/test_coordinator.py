@@ -67,6 +67,7 @@ def coordinator(bench, settings):
     for image_id in engine_host.image_cache(engine).least_recently_used():
         engine_host.image_cache(engine).forget(image_id)
     engine.remove_image(f"{engine_host.driver_repository()}:pinned")
+    engine_host._pin_path(engine).unlink(missing_ok=True)
 
 
 def wait_for(look, seconds):
