@@ -181,7 +181,7 @@ TABLE: tuple[Pattern, ...] = (
 )  # fmt: skip
 
 # Those of OpenCV come together: it asks for the next one only when the first is there.
-PACKAGES = {"libGL.so.1": "libgl1 libglib2.0-0", "libgomp.so.1": "libgomp1", "libglib-2.0.so.0": "libglib2.0-0", "libgthread-2.0.so.0": "libglib2.0-0", "libsndfile.so.1": "libsndfile1", "libSM.so.6": "libsm6", "libXext.so.6": "libxext6", "libXrender.so.1": "libxrender1"}  # fmt: skip
+PACKAGES: dict[str, str] = {"libGL.so.1": "libgl1 libglib2.0-0", "libgomp.so.1": "libgomp1", "libglib-2.0.so.0": "libglib2.0-0", "libgthread-2.0.so.0": "libglib2.0-0", "libsndfile.so.1": "libsndfile1", "libSM.so.6": "libsm6", "libXext.so.6": "libxext6", "libXrender.so.1": "libxrender1"}  # fmt: skip
 
 
 # Where the package has another name than its module.
