@@ -85,8 +85,7 @@ def main() -> int:
             server.close()
     results = sorted(kept.all().values(), key=lambda result: (result.mutant.path, result.mutant.line))
     print(as_text(results, requested.seed, time.monotonic() - started))
-    survived = sum(result.verdict == Verdict.SURVIVED for result in results)
-    return int(len(results) - survived < WANTED * len(results))
+    return int(sum(result.is_noticed for result in results) < WANTED * len(results))
 
 
 def drawn(requested: argparse.Namespace) -> list[Mutant]:
@@ -104,8 +103,9 @@ def to_try(requested: argparse.Namespace, kept: Kept) -> list[Mutant]:
     before, only = kept.all(), tuple(requested.only)
     if not requested.survivors:
         mutants = drawn(requested)
-        return [mutant for mutant in mutants if mutant not in before and mutant.path.startswith(only)]
-    survivors = [mutant for mutant, result in before.items() if result.verdict == Verdict.SURVIVED]
+        decided = {mutant for mutant, result in before.items() if result.verdict != Verdict.UNDECIDED}
+        return [mutant for mutant in mutants if mutant not in decided and mutant.path.startswith(only)]
+    survivors = [mutant for mutant, result in before.items() if not result.is_noticed]
     mutants = [mutant for mutant in survivors if mutant.path.startswith(only)]
     there = [mutant for mutant in mutants if still_there(ROOT, before[mutant])]
     if gone := set(mutants) - set(there):

@@ -93,7 +93,7 @@ class Campaign:
         if code in (0, NOTHING_RAN):
             self._keep(run, Verdict.SURVIVED, f"{len(run.tests)} tests pass")
         elif code is None or code < 0:
-            self._keep(run, Verdict.TIMEOUT, f"{run.cpu_s} processor seconds")
+            self._keep_late(run, code)
         else:
             self._keep(run, Verdict.KILLED, _first_failure(self._log(slot)))
 
@@ -106,15 +106,23 @@ class Campaign:
             self._keep(run, Verdict.KILLED, answer["failed"])
         elif code is None or code < 0:
             del self.running[slot]
-            self._keep(run, Verdict.TIMEOUT, f"{run.cpu_s} processor seconds")
+            self._keep_late(run, code)
         else:
             self._start_afresh(slot, run)
 
+    def _keep_late(self, run: _Running, code: int | None) -> None:
+        """code: the signal that ended a run over its processor time, None of one that had not used it up."""
+        if code is None:
+            self._keep(run, Verdict.UNDECIDED, f"less than {run.cpu_s} processor seconds in {PATIENCE} times as long")
+        else:
+            self._keep(run, Verdict.TIMEOUT, f"{run.cpu_s} processor seconds")
+
     def _keep(self, run: _Running, verdict: Verdict, by: str) -> None:
         seconds = round(time.monotonic() - run.began, 1)
-        self.kept.add(Result(run.mutant, run.change, verdict, by, seconds))
+        result = Result(run.mutant, run.change, verdict, by, seconds)
+        self.kept.add(result)
         self.done += 1
-        if verdict == Verdict.SURVIVED:
+        if not result.is_noticed:
             self.survived += 1
             print(f"{run.mutant}: {by}\n  - {run.change[0]}\n  + {run.change[1]}", flush=True)
         if self.done % 20 == 0:

@@ -14,6 +14,9 @@ class Verdict(StrEnum):
     KILLED = "killed"
     TIMEOUT = "timeout"
     SURVIVED = "survived"
+    UNDECIDED = (
+        "undecided"  # it ran for long and got little of the processor: counts as not noticed, and is tried again
+    )
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Result:
     verdict: Verdict
     by: str
     seconds: float
+
+    @property
+    def is_noticed(self) -> bool:
+        return self.verdict in (Verdict.KILLED, Verdict.TIMEOUT)
 
 
 class Kept:

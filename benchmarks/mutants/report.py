@@ -23,7 +23,7 @@ def as_text(results: Sequence[Result], seed: int, seconds: float) -> str:
 
 
 def _survivors(results: Sequence[Result]) -> list[Result]:
-    return [result for result in results if result.verdict == Verdict.SURVIVED]
+    return [result for result in results if not result.is_noticed]
 
 
 def _by_package(results: Sequence[Result]) -> dict[str, list[Result]]:

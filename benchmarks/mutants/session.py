@@ -18,6 +18,8 @@ from typing import Any
 # What no service is needed for, the slow tests too: a change may be noticed by them alone.
 ALONE = "not (engine or registry or s3 or browser or postgres or realdata or training or image or deploy)"
 OPTIONS = ["-q", "--nomigrations", "--no-header", "-p", "no:xdist", "-m", ALONE]
+# The suite's own limit on a test is one of the clock, which a busy machine can make.
+OPTIONS += ["-o", "timeout=1200"]
 # What takes long to import and is not ours; Django's own parts that read settings are left to each run.
 SHARED = (
     "numpy", "scipy.stats", "scipy.ndimage", "sklearn.metrics", "sklearn.linear_model", "torch", "PIL.Image",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from leaderboard.sharing.badge import Badge, badge_of
 from leaderboard.sharing.boards import open_board
 from leaderboard.sharing.citation import board_digest
 from lunasite.http.files.csv_export import as_csv
@@ -71,6 +72,20 @@ def test_the_badge_says_the_rank(client):
     assert not answer.cookies
     assert b"rank 1 of 2" in client.get("/badge/lesions/Ada.svg").content
     assert client.get("/badge/lesions/nobody.svg").status_code == 404
+
+
+def test_each_text_of_a_badge_lies_in_the_middle_of_its_half():
+    """8 px beside a text, whose 11 px characters are 6.4 px wide: 10 characters and 11."""
+    badge = Badge("ten chars!", "rank 2 of 2")
+    assert (badge.title_px, badge.value_px, badge.width) == (80, 86, 166)
+    assert badge.texts == [(40, 64, "ten chars!"), (123, 70, "rank 2 of 2")]
+
+
+@pytest.mark.parametrize(("length", "shown"), [(40, "x" * 40), (41, "x" * 39 + "…")])
+def test_a_badge_has_forty_characters_of_a_phases_title(length, shown):
+    phase, ada = make_phase(title="x" * length), make_team("Ada")
+    make_entry(phase, ada, public=0.9)
+    assert badge_of(open_board(phase.slug), ada).title == shown
 
 
 def test_a_baselines_badge_names_no_rank(client):

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from benchmarks.mutants.campaign import Campaign, _Running
 from benchmarks.mutants.covering import Covering, measured, statement_lines
 from benchmarks.mutants.kept import Kept, Result, Verdict, still_there
 from benchmarks.mutants.operators import operators
@@ -191,9 +192,19 @@ def test_a_survivor_is_tried_again_only_where_the_same_change_can_be_made(tmp_pa
 
 
 def test_changes_ended_by_the_limit_of_time_are_counted_apart():
-    results = [result(1, Verdict.SURVIVED), result(2, Verdict.TIMEOUT), result(3, Verdict.KILLED)]
+    verdicts = (Verdict.SURVIVED, Verdict.TIMEOUT, Verdict.KILLED, Verdict.UNDECIDED)
+    results = [result(line, verdict) for line, verdict in enumerate(verdicts)]
     last = next(line for line in as_text(results, 7, 60.0).splitlines() if line.startswith("all"))
-    assert " ".join(last.split()) == "all 2 of 3 killed, 66.7 %, 1 of them by the limit of time"
+    assert " ".join(last.split()) == "all 2 of 4 killed, 50.0 %, 1 of them by the limit of time"
+
+
+def test_a_run_that_got_no_processor_is_not_counted_as_noticed(tmp_path):
+    """On a busy machine the clock says nothing about a change; a signal says that its processor time was used up."""
+    run = _Running(Mutant("app/x.py", 1, 0, "NumberReplacer", 0), "", ("x", "y"), [], 40, 0.0)
+    for code, verdict in ((None, Verdict.UNDECIDED), (-24, Verdict.TIMEOUT)):
+        kept = Kept(tmp_path / "results.jsonl")
+        Campaign([], [], Covering(), tmp_path, kept)._keep_late(run, code)
+        assert [(one.verdict, one.is_noticed) for one in kept.all().values()] == [(verdict, code is not None)]
 
 
 def test_of_a_test_measured_twice_the_last_counts(tmp_path):
