@@ -179,6 +179,7 @@ def test_every_page_of_every_person(open_page, people, live_server):
 
 def test_the_walk_would_find_what_keeps_people_out(open_page):
     page = open_page(viewport=PHONE)
+    page.set_default_timeout(60_000)
     page.goto("/robots.txt")
     page.set_content('<html lang="en"><title>t</title><main><img src="data:,"><p style="width: 900px">wide</p></main>')
     page.evaluate(AXE)
