@@ -15,6 +15,7 @@ from submissions.runner.base import (
     EngineRestarted,
     RunCallbacks,
     RunCancelled,
+    RunError,
 )
 from submissions.runner.engine.passwd_check import check_accounts
 from submissions.runner.sandbox import Labels
@@ -108,11 +109,16 @@ class Attempt:
         self.engine.remove_volume(volume.name)
         self._volumes.remove(volume.name)
 
-    def was_ended_with(self, fault: ContainerFault) -> bool:
+    def was_ended_with(self, fault: RunError) -> bool:
         """Return whether our holder has ended too: an engine that stops or restarts ends all containers alike."""
-        if fault.exit_code is not None:
+        if fault.exit_code is not None or isinstance(fault, EngineFault):
             time.sleep(HOLDER_ENDS_WITHIN_S)
-        return bool(self.holder) and not self.engine.state(self.holder).running
+        try:
+            return bool(self.holder) and not self.engine.state(self.holder).running
+        except EngineFault:  # away: then the fault that is known says so, if it is the engine's
+            if isinstance(fault, EngineFault):
+                return False
+            raise
 
     def close(self) -> None:
         """Remove everything; go on after a failure and raise the first at the end."""
@@ -134,13 +140,13 @@ def attempt_on(engine: Engine) -> Iterator[Attempt]:
     """Give an empty Attempt and close it however the block ends.
 
     A failure to clean up never hides the verdict: the reaper will find what stayed. Raises EngineRestarted in place of
-    a ContainerFault where the engine has ended our own container as well.
+    another fault where the engine has ended our own container as well.
     """
     attempt = Attempt(engine)
     try:
         try:
             yield attempt
-        except ContainerFault as fault:
+        except (ContainerFault, EngineFault) as fault:
             if attempt.was_ended_with(fault):
                 raise EngineRestarted("The engine ended our own container too.", staff_detail=str(fault)) from fault
             raise
