@@ -162,7 +162,6 @@ ENGINES = [pytest.param("docker"), pytest.param("podman", marks=pytest.mark.podm
 # Each image is saved, sent and unpacked once more for it, which a busy machine takes minutes for.
 SLURM = pytest.param("slurm", marks=[pytest.mark.slurm, pytest.mark.timeout(900)])
 on_each_engine = pytest.mark.parametrize("bench", ENGINES, indirect=True, scope="module")
-everywhere = pytest.mark.parametrize("bench", [*ENGINES, SLURM], indirect=True, scope="module")
 
 
 def slurm_place(*partitions):
