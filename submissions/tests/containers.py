@@ -159,9 +159,9 @@ class Bench:
 # Tests of what every engine must keep run once on each.
 ENGINES = [pytest.param("docker"), pytest.param("podman", marks=pytest.mark.podman)]
 # In a job of Slurm the containers are runc's: what only an engine's own words show is not to be had there.
-SLURM = pytest.param("slurm", marks=pytest.mark.slurm)
+# Each image is saved, sent and unpacked once more for it, which a busy machine takes minutes for.
+SLURM = pytest.param("slurm", marks=[pytest.mark.slurm, pytest.mark.timeout(900)])
 on_each_engine = pytest.mark.parametrize("bench", ENGINES, indirect=True, scope="module")
-everywhere = pytest.mark.parametrize("bench", [*ENGINES, SLURM], indirect=True, scope="module")
 
 
 def slurm_place(*partitions):
