@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from lunasite.http.page_cache.views import PAGES
+from lunasite.tests.pages.asked import asked
 from lunasite.tests.pages.big_site import fill
 from lunasite.tests.test_routes import MATRIX, Row, address, world  # noqa: F401
 from submissions.models import Submission
@@ -40,7 +41,7 @@ def opened(role: str, world: dict[str, Any]) -> dict[str, list[str]]:  # noqa: F
             accept = {"Accept": row.accept} if row.accept else {}
             response = client.get(address(name, world) + row.query, headers=accept)
             assert b"".join(response) if response.streaming else response.content
-        found[name] = [query["sql"] for query in queries]
+        found[name] = asked(queries)
     return found
 
 

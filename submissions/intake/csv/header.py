@@ -80,7 +80,8 @@ def separator_hints(header: Sequence[str], first_row: str) -> list[str]:
     """Return hints from the shape of the header: which program wrote the file, and what to change there."""
     if [part.strip().lower() for part in header][:1] == ["sep="]:
         return ["The first line is an instruction to Excel (sep=): delete it."]
-    if hint := next((hint for marks, hint in OTHER_TEXTS if header[0].strip().startswith(marks)), ""):
+    begin = header[0].strip() if header else ""
+    if hint := next((hint for marks, hint in OTHER_TEXTS if begin.startswith(marks)), ""):
         return [hint]
     text = header[0].strip() if len(header) == 1 else ""
     if text.lower().startswith("sep="):

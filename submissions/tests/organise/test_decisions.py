@@ -80,7 +80,7 @@ def test_the_owner_publishes_the_truth_once_the_phases_have_ended(browser, phase
     Phase.objects.update(closes_at=timezone.now() - timedelta(seconds=1))
     assert "Publish truth and nonce" in browser.get(page).content.decode()
     done = browser.post(f"{page}publish/", follow=True).content.decode()
-    assert "Truth and nonce are public since" in done
+    assert "Truth and nonce were published" in done
     assert "Publish truth and nonce" not in done
     phase.dataset.refresh_from_db()
     assert phase.dataset.revealed_at is not None

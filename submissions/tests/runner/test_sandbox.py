@@ -140,7 +140,7 @@ GOOD_SIGHT = {
     "outside": "Network is unreachable", "root_write": "Read-only file system", "mount_write": "Read-only file system",
     "tmp_write": "done", "tmp_bytes": 8 << 20, "shm_bytes": 4 << 20, "witness": "n", "environment": ["HOME"],
     "engine_socket": False, "let_through": [], "resolv_conf": "search .\nnameserver 127.0.0.1\noptions ndots:0\n",
-    "root_outside": 0, "writable_bytes": 15 << 20, "writable_files": 200, "is_gone": True,
+    "root_outside": 0, "processes": 60, "writable_bytes": 15 << 20, "writable_files": 200, "is_gone": True,
 }  # fmt: skip
 
 
@@ -165,6 +165,8 @@ def test_a_sound_sandbox_passes_every_check():
         ({"tmp_bytes": 1 << 34}, "size of /tmp"),
         ({"shm_bytes": 1 << 34}, "size of /dev/shm"),
         ({"witness": "unreadable"}, "mounts arrive"),
+        ({"processes": 1 << 12}, "processes"),
+        ({"processes": 0}, "processes"),
         ({"engine_socket": True}, "no engine socket"),
         ({"environment": ["DATABASE_URL"]}, "no secrets inside"),
         ({"writable_bytes": 64 << 20}, "writable root"),
