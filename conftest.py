@@ -135,3 +135,17 @@ def django_db_setup(django_db_setup, django_db_blocker):
 
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS knox_authtoken")
+
+
+@pytest.fixture
+def asked():
+    """Give what filters the statements that read a page's data, session and person out of CaptureQueriesContext.
+
+    The counter of calls is left out: it is of one row whatever the page holds, and its first call makes the row.
+    """
+
+    def statements(queries) -> list[str]:
+        every = (query["sql"] for query in queries)
+        return [sql for sql in every if "http_callcount" not in sql and not sql.startswith(("SAVEPOINT", "RELEASE"))]
+
+    return statements

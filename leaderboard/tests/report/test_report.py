@@ -12,7 +12,6 @@ from django.utils import timezone
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from leaderboard.writing import recompute_standings
-from lunasite.tests.pages.asked import asked
 from submissions import actions
 from submissions.models import Case, Phase
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_staff
@@ -194,7 +193,7 @@ def test_classes_have_a_report_too(client, ann):
     assert b"At thresholds" not in page.content
 
 
-def test_a_report_takes_few_queries(client, ann):
+def test_a_report_takes_few_queries(client, ann, asked):
     entry = evaluated(user=ann, phase=phase_of(HIDDEN), values=VALUES)
     for path in (f"/submissions/{entry.pk}/report/", f"/api/v1/submissions/{entry.pk}/report/full"):
         with CaptureQueriesContext(connection) as queries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from lunasite.http.page_cache.views import PAGES
-from lunasite.tests.pages.asked import asked
 from lunasite.tests.pages.big_site import fill
 from lunasite.tests.test_routes import MATRIX, Row, address, world  # noqa: F401
 from submissions.models import Submission
@@ -28,7 +28,7 @@ def pages_of(role: str) -> dict[str, Row]:
     return {name: row for name, row in MATRIX.items() if row.method == "get" and getattr(row, role) in OPEN}
 
 
-def opened(role: str, world: dict[str, Any]) -> dict[str, list[str]]:  # noqa: F811
+def opened(role: str, world: dict[str, Any], asked: Callable[..., list[str]]) -> dict[str, list[str]]:  # noqa: F811
     """Return the statements behind each page that opens for a role, by the page's name."""
     client = Client()
     if user := world["users"][role]:
@@ -46,7 +46,7 @@ def opened(role: str, world: dict[str, Any]) -> dict[str, list[str]]:  # noqa: F
 
 
 @pytest.mark.slow
-def test_no_page_asks_more_than_twelve_times(world, monkeypatch):  # noqa: F811
+def test_no_page_asks_more_than_twelve_times(world, monkeypatch, asked):  # noqa: F811
     """Sessions, users and permissions count; only the maintenance does not, asked by a process every two seconds."""
     fill(Submission.objects.get(pk=world["pk"]), TEAMS)
     monkeypatch.setattr(pauses, "KEEP_S", 3600)
@@ -54,7 +54,7 @@ def test_no_page_asks_more_than_twelve_times(world, monkeypatch):  # noqa: F811
     over = {
         f"{name} as {role}": [len(statements), *statements]
         for role in WALKERS
-        for name, statements in opened(role, world).items()
+        for name, statements in opened(role, world, asked).items()
         if len(statements) > MOST
     }
     assert over == {}

@@ -8,7 +8,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from lunasite.tests.pages.asked import asked
 from submissions.models import Case, Phase, Submission
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_staff
 
@@ -130,7 +129,7 @@ def test_predictions_of_another_version_of_the_dataset_belong_to_no_case(client,
     assert page.context["page"].paginator.count == 0
 
 
-def test_no_page_asks_more_for_more_cases(client, ann):
+def test_no_page_asks_more_for_more_cases(client, ann, asked):
     n = 400
     practice = make_phase(make_dataset(truth=[0, 1] * (n // 2), splits=["public"] * n))
     first, second = (
