@@ -64,7 +64,7 @@ def _of_the_place(challenge: Challenge, phases: Sequence[Phase]) -> Iterator[Ite
         "There are none yet, so participants promise nothing.", link=rules, action="Write the rules",
     )  # fmt: skip
     yield Item(
-        "A second organiser", challenge.organisers.count() > 1,
+        "A second organiser", len(challenge.organisers.all()) > 1,
         "While you are away, nobody can decide.", link="#organisers", action="Add an organiser",
     )  # fmt: skip
 

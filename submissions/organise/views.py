@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q
+from django.db.models import Count, Q, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -65,6 +65,7 @@ def challenge_page(request: HttpRequest, slug: str) -> HttpResponse:
 def _context(challenge: Challenge, **more: Any) -> dict[str, Any]:
     now = timezone.now()
     phases = list(challenge.phases.select_related("dataset").annotate(n_sent=Count("submissions")).order_by("opens_at"))
+    prefetch_related_objects([challenge], "organisers")  # counted by the list, and shown
     items = checklist(challenge, phases)
     return {
         "challenge": challenge,
@@ -72,7 +73,7 @@ def _context(challenge: Challenge, **more: Any) -> dict[str, Any]:
         "items": items,
         "n_missing": sum(not item.is_done for item in items),
         "may_open": may_open(items),
-        "people": challenge.organisers.order_by("username"),
+        "people": sorted(challenge.organisers.all(), key=lambda person: person.get_username()),
         "form": OrganiserForm(),
         **participants_context(challenge),
     } | more

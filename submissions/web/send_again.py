@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 
-from submissions.models import Submission
+from submissions.models import Submission, Team
 from submissions.models.team import team_of
 from submissions.web.image_forms import ADAPTER_FIELDS, KEPT_FIELDS
 
@@ -33,9 +33,9 @@ def can_send_again(submission: Submission, user: Any, now: datetime) -> bool:
     return is_ours and phase.accepts_docker and phase.is_open(now) and submission.latest.is_finished
 
 
-def earlier_of(request: HttpRequest) -> Earlier | None:
+def earlier_of(request: HttpRequest, team: Team | None) -> Earlier | None:
     """Return the team's image submission that the address names (`?again=ID`), None without one."""
-    pk, team = as_uuid(request.GET.get("again", "")), team_of(request.user)  # type: ignore[arg-type]
+    pk = as_uuid(request.GET.get("again", ""))
     if pk is None or team is None:
         return None
     images = Submission.objects.filter(team=team, submission_type=Submission.Type.DOCKER)

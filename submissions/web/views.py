@@ -66,7 +66,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
     is_in = user.is_authenticated
     tries = quota.allowances(phase, team, user, now) if is_in else []  # type: ignore[arg-type]
     counts = phase.dataset.case_counts()
-    earlier = earlier_of(request) if user.is_authenticated else None
+    earlier = earlier_of(request, team)
     return {
         **participation_context(phase, user, team),
         "phase": phase,

@@ -23,6 +23,7 @@ from inference.models import Feedback
 from lunasite.backup import JOB as BACKUP_JOB
 from lunasite.monitoring.metrics.durations import Durations, run_times, wait_times
 from submissions.actions.queue import CLUSTERS, messages_waiting
+from submissions.database_clock import database_now
 from submissions.failures import FAILURES
 from submissions.mail import RETRIED_MAIL
 from submissions.models import Evaluation, PeriodicJob, Worker
@@ -74,9 +75,10 @@ def evaluations() -> Iterator[Metric]:
 
 
 def leases() -> Iterator[Metric]:
-    late = Evaluation.objects.lease_expired().count()
-    yield GaugeMetricFamily("leases_expired", "Running evaluations whose lease has run out.", late)
-    lost = Evaluation.objects.aggregate(n=Sum("failed_attempts"))["n"] or 0
+    expired = Count("pk", filter=Q(status=Evaluation.Status.RUNNING, lease_until__lt=database_now()))
+    counted = Evaluation.objects.aggregate(late=expired, lost=Sum("failed_attempts"))
+    yield GaugeMetricFamily("leases_expired", "Running evaluations whose lease has run out.", counted["late"])
+    lost = counted["lost"] or 0
     yield CounterMetricFamily(
         "evaluation_failed_attempts", "Attempts lost by our fault, expired leases included.", lost
     )

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from lunasite.http.page_cache.views import PAGES
+from lunasite.monitoring import status_page
 from lunasite.tests.pages.big_site import fill
 from lunasite.tests.test_routes import MATRIX, Row, address, world  # noqa: F401
 from submissions.models import Submission
@@ -47,10 +48,14 @@ def opened(role: str, world: dict[str, Any], asked: Callable[..., list[str]]) ->
 
 @pytest.mark.slow
 def test_no_page_asks_more_than_twelve_times(world, monkeypatch, asked):  # noqa: F811
-    """Sessions, users and permissions count; only the maintenance does not, asked by a process every two seconds."""
+    """Sessions, users and permissions count, but not what a process asks once in some seconds for all its readers:
+    the maintenance, and the round of checks of the status.
+    """
     fill(Submission.objects.get(pk=world["pk"]), TEAMS)
     monkeypatch.setattr(pauses, "KEEP_S", 3600)
     pauses.recent_maintenance()
+    monkeypatch.setattr(status_page, "KEEP_S", 3600)
+    status_page.recent.get()
     over = {
         f"{name} as {role}": [len(statements), *statements]
         for role in WALKERS

@@ -128,7 +128,7 @@ def test_a_check_stores_nothing_and_can_be_followed_by_the_import(send, browser)
     assert stored_files("datasets") == []
     page = browser.get(f"/organise/imports/{row.pk}/").content.decode()
     assert "Nothing is stored yet" in page
-    assert page.index(" sample case") < page.index(" public case") < page.index(" private case")
+    assert page.index(">sample case") < page.index(">public case") < page.index(">private case")
     assert "Patients are drawn anew at the import" in page
     browser.post(f"/organise/imports/{row.pk}/again/")
     run_next_import()
