@@ -36,7 +36,7 @@ class Watched:
     """What a page asked for and complained about."""
 
     def __init__(self, page, host):
-        self.left_the_site, self.complaints, self.host = [], [], host
+        self.left_the_site, self.complaints, self.host, self.page = [], [], host, page
         page.on("request", self.note_request)
         page.on("console", self.note_console)
         page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
@@ -51,7 +51,7 @@ class Watched:
         is_answer = "Failed to load resource" in message.text
         is_of_the_renderer = "GL Driver Message" in message.text and "Performance" in message.text
         if message.type in ("error", "warning") and not (is_answer or is_of_the_renderer):
-            self.complaints.append(message.text)
+            self.complaints.append(f"{self.page.url}: {message.text}")
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def name_of(path: str) -> str | None:
     except Resolver404:
         return path
     name = match.url_name or ""
-    if name in NO_PAGES or (name.startswith("api_") and name != "api_docs"):
+    if name in NO_PAGES or name.endswith("_file") or (name.startswith("api_") and name != "api_docs"):
         return None
     if match.app_name == "admin":
         is_ours = name.startswith((*(f"{app}_" for app in APPS), "auth_user_")) or name == "index"

@@ -159,7 +159,7 @@ def test_a_failing_image_is_told_what_to_change_at_no_cost(image, base, bench, t
     for way in ("api", "form"):
         evaluation, page = evaluated(way, path, image)
         assert (evaluation.status, evaluation.failure_stage) == ("failed", "smoke"), (way, evaluation.failure_note)
-        assert evaluation.failure.sentence in page
+        assert evaluation.failure_sentence in page
         for words in image.words:
             assert words in page, (way, evaluation.trial, evaluation.failure_note)
         assert "the try was given back" in page
