@@ -42,14 +42,19 @@ class Engine:
         command = ["dockerd", "--host", self.address, "--data-root", str(self.state), "--exec-root",
                    str(self.folder / "exec"), "--pidfile", str(self.folder / "pid"), "--log-level", "warn",
                    "--iptables=false", "--ip6tables=false", "--bridge=none"]  # fmt: skip
+        self._launch(command)
+        give_up = time.monotonic() + STARTS_WITHIN_S
+        while not self.answers():
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"the engine does not start: {(self.folder / 'log').read_text()[-2000:]}")
+            if self.daemon.poll() is not None:  # it waits 15 s for its containerd, then ends; systemd starts it again
+                self._launch(command)
+            time.sleep(0.2)
+
+    def _launch(self, command: list[str]) -> None:
         (self.folder / "pid").unlink(missing_ok=True)
         with (self.folder / "log").open("ab") as log:
             self.daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        give_up = time.monotonic() + STARTS_WITHIN_S
-        while not self.answers():
-            if time.monotonic() > give_up or self.daemon.poll() is not None:
-                raise TimeoutError(f"the engine does not start: {(self.folder / 'log').read_text()[-2000:]}")
-            time.sleep(0.2)
 
     def answers(self) -> bool:
         command = ["curl", "-fsS", "--max-time", "2", "--unix-socket", str(self.socket), "http://engine/_ping"]
