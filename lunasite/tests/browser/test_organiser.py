@@ -88,7 +88,10 @@ def make_two_phases(page):
 
 
 def write_texts_and_news(page):
-    for line, text in (("Write the overview", "Which nodules are malignant?"), ("Write the rules", "One account a person.")):
+    for line, text in (
+        ("Write the overview", "Which nodules are malignant?"),
+        ("Write the rules", "One account a person."),
+    ):
         page.get_by_role("link", name=line).click()
         page.get_by_label("Text").fill(text)
         page.get_by_role("button", name="Save").click()
