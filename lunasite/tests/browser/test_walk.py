@@ -56,10 +56,11 @@ NO_PAGES = {
     "earlier_submissions", "earlier_leaderboard", "jsi18n", "logout", "view_on_site", "submission_progress",
     "dataset_import_progress", "unsubscribe", "account_logout",
 }  # fmt: skip
-# Pages of a state that the demo is not in; each has a test beside its view.
+# Pages of a state that the demo is not in, or that only a form or the admin leads to; each has a test beside its view.
 UNREACHED = {
     "challenge_news_edit", "challenge_version", "site_page_versions", "site_page_version", "dataset_import",
     "team_invitation", "message", "webhook_deliveries", "person",
+    "challenge_news_post", "challenge_rules", "drift", "site_page_edit", "submissions",
 }  # fmt: skip
 # Pages that show more to some: each person walks them; the others are walked by the first who may.
 OF_PERSONS = {"home", "challenge", "challenge_data", "challenge_news", "phase", "submission", "leaderboard"}
