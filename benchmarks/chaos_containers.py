@@ -215,8 +215,9 @@ def main():
     foreign = f"foreign-{secrets.token_hex(4)}"
     driver = engine_host.build_driver(engine)
     subprocess.run(
-        ["docker", "run", "-d", "--name", foreign, "--label", "luna.instance=another-site", driver, "hold"],
-        check=True, capture_output=True,
+        ["docker", "run", "-d", "--network", "none", "--name", foreign, "--label", "luna.instance=another-site",
+         driver, "hold"],
+        check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         with open(folder / "worker.log", "w") as log:

@@ -39,8 +39,9 @@ class Engine:
             self.state.mkdir()
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(self.state)], check=True)
             self.folder.chmod(0o755)
-        command = ["dockerd", "--host", self.address, "--data-root", str(self.state), "--exec-root",
-                   str(self.folder / "exec"), "--pidfile", str(self.folder / "pid"), "--log-level", "warn",
+        # A network of its own: a daemon without a bridge removes the bridge of the machine's other daemon.
+        command = ["unshare", "--net", "dockerd", "--host", self.address, "--data-root", str(self.state),
+                   "--exec-root", str(self.folder / "exec"), "--pidfile", str(self.folder / "pid"), "--log-level", "warn",
                    "--iptables=false", "--ip6tables=false", "--bridge=none"]  # fmt: skip
         self._launch(command)
         give_up = time.monotonic() + STARTS_WITHIN_S

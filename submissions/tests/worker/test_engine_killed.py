@@ -1,5 +1,6 @@
 """The daemon of an engine of its own dies under a running model: no attempt is counted, and the next one is scored."""
 
+import socket
 import threading
 import time
 
@@ -28,8 +29,10 @@ def own_engine(bench, settings):
     settings.DATA_DIR = bench.folder / "data"
     settings.EVALUATION_CASES_DIR = bench.folder / "site-cases"
     engine_host._tested_at.setdefault(bench.host.driver_image, time.monotonic())
+    interfaces = {name for _, name in socket.if_nameindex()}
     engine.start()
     try:
+        assert interfaces <= {name for _, name in socket.if_nameindex()}, "it took a network of the machine's own engine"
         yield engine
     finally:
         engine.stop()
