@@ -12,7 +12,7 @@ from submissions import mail
 from submissions.actions.queue import messages_waiting
 from submissions.models import Webhook
 from submissions.notices.sending import Notice, queue_delivery, tell
-from submissions.queues import CSV_CLUSTER, ERRANDS_CLUSTER
+from submissions.queues import CSV_CLUSTER, DOCKER_CLUSTER, ERRANDS_CLUSTER
 from submissions.tests.factories import evaluated, make_member
 from submissions.webhooks import delivery
 
@@ -66,6 +66,13 @@ def test_a_site_is_started_with_a_worker_for_errands(settings):
     programs = Start(stdout=io.StringIO())._programs({"bind": "127.0.0.1", "port": 8000, "workers": 1})
     started = [program.env.get("Q_CLUSTER_NAME") for program in programs]
     assert {CSV_CLUSTER, ERRANDS_CLUSTER} <= set(started)
+
+
+@pytest.mark.parametrize(("engine", "address"), [("slurm", ""), ("docker", "unix:///e")])
+def test_a_site_is_started_with_a_worker_for_images_where_it_reaches_an_engine(settings, engine, address):
+    settings.EVALUATION_ENGINE, settings.DOCKER_HOST = engine, address
+    programs = Start(stdout=io.StringIO())._programs({"bind": "127.0.0.1", "port": 8000, "workers": 1})
+    assert DOCKER_CLUSTER in [program.env.get("Q_CLUSTER_NAME") for program in programs]
 
 
 def test_each_queue_has_its_processes(settings):

@@ -59,7 +59,7 @@ class Command(BaseCommand):
         if engine_is_configured():
             programs.append(_work(DOCKER_CLUSTER))
         else:
-            self.stdout.write("No Docker engine here: images wait until a worker host with one joins.")
+            self.stdout.write("No container engine here: images wait until a worker host with one joins.")
         self.stdout.write(f"lunasite at http://{options['bind']}:{options['port']}/ — Ctrl-C ends it.")
         return programs
 
@@ -71,7 +71,8 @@ def _tell_address(port: int) -> None:
 
 
 def engine_is_configured() -> bool:
-    return bool(settings.DOCKER_HOST) or Path("/var/run/docker.sock").exists()
+    """Return whether images can run from here; a cluster is reached by Slurm's commands, not by a socket."""
+    return settings.EVALUATION_ENGINE == "slurm" or bool(settings.DOCKER_HOST) or Path("/var/run/docker.sock").exists()
 
 
 def _web(options: dict[str, Any]) -> Program:
