@@ -130,6 +130,9 @@ def checked_csv(phase: Phase, file: Any, caller: str, *, all_ids: bool = False) 
         raise csv_refusal(problems, all_ids=all_ids) from problems
 
 
+CSV_OR_IMAGE = "send a smaller CSV, or a Docker image to POST /api/v1/submissions/docker"
+
+
 class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Submission]):
     """My team's submissions; staff see all."""
 
@@ -162,7 +165,7 @@ class SubmissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     def create(self, request: Request) -> Response:
         """Submit a CSV of predictions. A refused file costs no try."""
         received_at = timezone.now()
-        refuse_large_body(request, settings.MAX_CSV_BYTES)
+        refuse_large_body(request, settings.MAX_CSV_BYTES, CSV_OR_IMAGE)
         form = CsvSubmissionSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         key = stored_idempotency_key(request.headers.get("Idempotency-Key", ""))

@@ -51,6 +51,7 @@ from submissions.web.same_file import SameFile, ask_about_csv, forget_kept, sent
 from submissions.web.send_again import can_send_again, earlier_of, initial_of
 
 PER_PAGE = 20
+CSV_OR_IMAGE = "send a smaller CSV, or an image by the form under Docker image"
 # What no page of a submission shows of its evaluations.
 NOT_ON_A_PAGE = ("predictions", "partial_answers", "run_log")
 
@@ -139,7 +140,7 @@ def submit_csv(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method != "POST":  # the URL of a refused file, opened again with GET
         return redirect("phase", slug=slug)
     try:
-        refuse_large_body(request, settings.MAX_CSV_BYTES)
+        refuse_large_body(request, settings.MAX_CSV_BYTES, CSV_OR_IMAGE)
     except ApiError as refusal:
         return _phase_again(request, phase, CsvForm(), status=413, refusal=refusal)
     return _take_csv(request, phase)

@@ -46,8 +46,8 @@ def megabytes(n_bytes: int) -> str:
     return f"{n_bytes // 2**20} MB"
 
 
-def too_large(max_bytes: int) -> ApiError:
-    message = f"The file is larger than the {megabytes(max_bytes)} this address takes; send a smaller one."
+def too_large(max_bytes: int, remedy: str = "send a smaller one") -> ApiError:
+    message = f"The file is larger than the {megabytes(max_bytes)} this address takes; {remedy}."
     return ApiError(413, "FILE_TOO_LARGE", message, field="file", reason="FILE_TOO_LARGE")
 
 
@@ -64,10 +64,13 @@ def read_to_its_end(request: HttpRequest, most_bytes: int) -> None:
     request._stream = LimitedStream(request.META["wsgi.input"], most_bytes)  # type: ignore[assignment]
 
 
-def refuse_large_body(request: HttpRequest, max_bytes: int) -> None:
-    """Raise ApiError 413, before reading the body, if its declared length is too large."""
+def refuse_large_body(request: HttpRequest, max_bytes: int, *remedy: str) -> None:
+    """Raise ApiError 413, before reading the body, if its declared length is too large.
+
+    remedy: what to do instead, where another address takes larger files.
+    """
     if content_length(request) > max_bytes + FORM_BYTES:
-        raise too_large(max_bytes)
+        raise too_large(max_bytes, *remedy)
 
 
 def close_uploads(request: HttpRequest) -> None:

@@ -147,6 +147,7 @@ def test_a_truth_value_is_never_told(client, phase):
 def test_a_file_of_ten_megabytes_and_more_is_413_before_it_is_read(client, phase):
     answer = post(client, b"x" * (11 * 2**20))
     assert (answer.status_code, answer.json()["error_code"]) == (413, "FILE_TOO_LARGE")
+    assert "a Docker image to POST /api/v1/submissions/docker" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(

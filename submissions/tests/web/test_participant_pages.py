@@ -162,7 +162,7 @@ class TestCheckingAndSubmitting:
             **{"CONTENT_LENGTH": str(1 << 34), "wsgi.input": Untouchable()},
         )  # fmt: skip
         assert answer.status_code == 413
-        assert "larger than the 10 MB this address takes" in text_of(answer)
+        assert "larger than the 10 MB this address takes; send a smaller CSV, or an image by" in text_of(answer)
 
     def test_nothing_chosen_is_said_beside_the_field(self, client, ann):
         answer = client.post(f"/phases/{make_phase().slug}/submit/", {})

@@ -32,7 +32,9 @@ def own_engine(bench, settings):
     interfaces = {name for _, name in socket.if_nameindex()}
     engine.start()
     try:
-        assert interfaces <= {name for _, name in socket.if_nameindex()}, "it took a network of the machine's own engine"
+        assert interfaces <= {name for _, name in socket.if_nameindex()}, (
+            "it took a network of the machine's own engine"
+        )
         yield engine
     finally:
         engine.stop()
