@@ -41,8 +41,8 @@ class Engine:
             self.folder.chmod(0o755)
         # A network of its own: a daemon without a bridge removes the bridge of the machine's other daemon.
         command = ["unshare", "--net", "dockerd", "--host", self.address, "--data-root", str(self.state),
-                   "--exec-root", str(self.folder / "exec"), "--pidfile", str(self.folder / "pid"), "--log-level", "warn",
-                   "--iptables=false", "--ip6tables=false", "--bridge=none"]  # fmt: skip
+                   "--exec-root", str(self.folder / "exec"), "--pidfile", str(self.folder / "pid"),
+                   "--log-level", "warn", "--iptables=false", "--ip6tables=false", "--bridge=none"]  # fmt: skip
         self._launch(command)
         give_up = time.monotonic() + STARTS_WITHIN_S
         while not self.answers():
