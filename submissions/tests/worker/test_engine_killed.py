@@ -32,9 +32,7 @@ def own_engine(bench, settings):
     interfaces = {name for _, name in socket.if_nameindex()}
     engine.start()
     try:
-        assert interfaces <= {name for _, name in socket.if_nameindex()}, (
-            "it took a network of another engine"
-        )
+        assert interfaces <= {name for _, name in socket.if_nameindex()}, "it took a network of another engine"
         yield engine
     finally:
         engine.stop()
