@@ -27,10 +27,11 @@ MAX_ID_LENGTH = 512
 MAX_ROWS = 250_000
 OTHER_SEPARATORS = re.compile(r'"[;\t| ]+"')
 SEPARATORS = re.compile(r"[;\t| ]")
-ONE_MORE = (
+ROW_NAMES = (
     "Every line has one field more than the header, as R's write.table writes row names: "
     "use write.csv(..., row.names = FALSE)."
 )
+NO_NAME = "Every line has one field more than the header: give its column a name in the first line, or leave it out."
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 
 __all__ = [
@@ -159,7 +160,7 @@ class _Reading:
         self.log = ProblemLog()
         self.unknown: Counter[str] = Counter()
         self.n_rows = 0
-        self.unreadable, self.unread_ids, self.one_more = 0, set[str](), 0
+        self.unreadable, self.unread_ids, self.one_more, self.row_names = 0, set[str](), 0, 0
 
     def read_all(self, rows: Iterator[tuple[int, list[str]]]) -> None:
         for line, fields in rows:
@@ -181,7 +182,9 @@ class _Reading:
 
     def _note_unreadable(self, fields: list[str]) -> None:
         """Record that an unreadable line holds an id, so that the id is not reported as missing."""
-        self.one_more += len(fields) == self.columns.width + 1
+        if len(fields) == self.columns.width + 1:
+            self.one_more += 1
+            self.row_names += fields[self.columns.id_index + 1].strip() in self.position
         words = (word for text in fields for word in (text.strip(), *SEPARATORS.split(text.strip())))
         found = next((word for word in words if word in self.position), None)
         if found is None:
@@ -245,8 +248,13 @@ class _Reading:
         return Missing(max(0, len(ids) - self.unreadable), () if self.unreadable else ids)
 
     def _hints(self) -> list[str]:
-        hints = id_hints(self.unknown, self.position)
-        return [ONE_MORE, *hints] if self.one_more == self.n_rows else hints
+        return [*self._one_more(), *id_hints(self.unknown, self.position)]
+
+    def _one_more(self) -> list[str]:
+        """Return what a field too many in every line is: names of rows before the id, or a column without a name."""
+        if self.one_more < self.n_rows:
+            return []
+        return [ROW_NAMES if self.row_names else NO_NAME]
 
     def _samples(self) -> dict[str, Any]:
         """Return the answers to the sample cases that have rows; where a case may have none, to all or to none."""
@@ -261,7 +269,7 @@ class _Reading:
             raise CsvProblems("CSV_EMPTY", "The file has a header but no rows. Add one row for each case.")
         if missing.count or self.log.total:
             problems = self.log.problems(missing, self.columns.ignored, self._hints(), list(self.unknown))
-            problems.note = f"{ONE_MORE} No try was spent." if self.one_more == self.n_rows else problems.note
+            problems.note = " ".join([*self._one_more(), "No try was spent."]) if self._one_more() else problems.note
             raise problems
         return PredictionTable(
             predictions=self.kind.gather(

@@ -78,6 +78,9 @@ def anew(_: bytes) -> bytes:
 ROWS: list[tuple[str, str, bytes, Callable[[bytes], bytes]]] = [
     ("CSV_FORMAT", "as R's write.table writes row names: use write.csv(..., row.names = FALSE)",
      of("r-write-table-comma.csv"), write_csv),
+    ("CSV_FORMAT", "one field more than the header: give its column a name in the first line, or leave it out",
+     re.sub(r"(?m)(\d)$", r"\1,0.5", GOOD).encode(),
+     lambda data: data.replace(b"probability", b"probability,mine")),
     ("CSV_COLUMNS", "separated by blanks: export the file with commas, in R with write.csv", of("r-write-table.txt"),
      anew),
     ("CSV_COLUMNS", "separated by semicolons: export the file with commas.", of("r-write-csv2.csv"), commas),
