@@ -11,7 +11,9 @@ from lunasite.management.commands.start import engine_is_configured
 from lunasite.monitoring.examination import Finding, examine
 from submissions.worker.engine_examination import examine_engine
 
-ENGINE_REMEDY = "This host runs no images until then; docs/evaluation-hosts.md says what an engine needs."
+NEEDS = "docs/evaluation-hosts.md says what an engine needs."
+ENGINE_REMEDY = f"This host runs no images until then; {NEEDS}"
+ENGINE_ADVICE = f"Images run all the same; {NEEDS}"
 
 
 class Command(BaseCommand):
@@ -29,7 +31,8 @@ class Command(BaseCommand):
                 broken += self._tell(finding)
         if options["engine"] or (engine_is_configured() and not options["no_engine"]):
             for check in examine_engine():
-                broken += self._tell(Finding(check.name, check.ok, check.detail, ENGINE_REMEDY, check.is_fatal))
+                remedy = ENGINE_REMEDY if check.is_fatal else ENGINE_ADVICE
+                broken += self._tell(Finding(check.name, check.ok, check.detail, remedy, check.is_fatal))
         elif not options["no_engine"]:
             self.stdout.write("--    engine: none on this host; images wait for a worker that has one")
         if broken:

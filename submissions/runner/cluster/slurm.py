@@ -64,7 +64,7 @@ class SlurmEngine(NoContainers):
         """Return versions and root; `cpus`, `memory_bytes`: of the largest node."""
         refusal = NO_ROOT_JOBS if self.slurm.user == "root" else ""
         return self.slurm.facts() | {
-            "id": f"slurm at {self.store}", "api": "", "runc": "", "runtimes": ["runc"], "storage_driver": "folders",
+            "id": f"slurm at {self.store}", "api": "", "runtimes": ["runc"], "storage_driver": "folders",
             "root": str(self.store), "kernel": "", "refusal": refusal, "name": "Slurm",
         }  # fmt: skip
 

@@ -173,7 +173,6 @@ def _writable_detail(seen: dict[str, Any], means: Means) -> str:
 
 def version_checks(facts: dict[str, Any], runtime: str | None) -> list[Check]:
     """Return what the engine's own versions say; an old one is an alert, not a stop."""
-    runc = str(facts.get("runc", ""))
     engine = version_of(str(facts.get("engine", "")))
     oldest = (4, 3, 0) if facts.get("is_podman") else (20, 10, 0)
     refusal = str(facts.get("refusal", ""))
@@ -181,8 +180,11 @@ def version_checks(facts: dict[str, Any], runtime: str | None) -> list[Check]:
     checks = [
         Check("engine", not refusal, refusal or name),
         Check("engine version", engine >= oldest, str(facts.get("engine", "")), is_fatal=False),
-        Check("runc version", is_safe_runc(runc), f"{runc}; wanted 1.2.8, 1.3.3, 1.4.0 or later", is_fatal=False),
     ]
+    if "runc" in facts:  # a cluster's nodes have each their own, which their checks tell
+        runc = str(facts["runc"])
+        wanted = f"{runc}; wanted 1.2.8, 1.3.3, 1.4.0 or later"
+        checks.append(Check("runc version", is_safe_runc(runc), wanted, is_fatal=False))
     if runtime:
         known = facts.get("runtimes", [])
         checks.append(
