@@ -15,12 +15,12 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import get_connection
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from urllib3 import PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from inference.model_service import engine as model_service
+from lunasite.database.migrated import waiting_migrations
 from lunasite.files_at_rest import wider_rights
 from lunasite.monitoring import parts
 from submissions.storage import buckets
@@ -67,10 +67,8 @@ def database() -> Iterator[Finding]:
         yield Finding("database", False, str(error).strip(), "Start it, or mend DATABASE_URL and DATABASE_PASSWORD.")
         return
     yield Finding("database", True, f"{connection.vendor} answers")
-    executor = MigrationExecutor(connection)
-    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    names = ", ".join(f"{migration.app_label} {migration.name}" for migration, _ in waiting[:3])
-    detail = f"{len(waiting)} not applied: {names}" if waiting else "all applied"
+    waiting = waiting_migrations()
+    detail = f"{len(waiting)} not applied: {', '.join(waiting[:3])}" if waiting else "all applied"
     yield Finding("migrations", not waiting, detail, "Run `manage.py migrate`, with the database's owner.")
     if connection.vendor == "postgresql":
         yield clock((timezone.now() - now).total_seconds())

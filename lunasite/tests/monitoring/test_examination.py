@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import OperationalError
 
+from lunasite.database import migrated
 from lunasite.monitoring import examination
 from lunasite.monitoring.examination import clock, examine, public_endpoint
 from submissions.storage.address import parse_address, s3_storage
@@ -108,7 +109,7 @@ def test_a_disk_too_small_for_an_image_is_told(healthy):
 @pytest.mark.django_db(transaction=True)
 def test_a_migration_that_is_not_applied_is_named(healthy, monkeypatch):
     waiting = [(type("Migration", (), {"app_label": "submissions", "name": "0099_new"}), False)]
-    monkeypatch.setattr(examination.MigrationExecutor, "migration_plan", lambda *args: waiting)
+    monkeypatch.setattr(migrated.MigrationExecutor, "migration_plan", lambda *args: waiting)
     assert broken()["migrations"].detail == "1 not applied: submissions 0099_new"
 
 
