@@ -1,6 +1,9 @@
 """Shared fixtures, and the reasons for skipping tests; with LUNASITE_NOTHING_SKIPPED=1 a skip is a failure."""
 
+import ast
+import itertools
 import os
+import re
 import shutil
 from collections import Counter
 from functools import lru_cache
@@ -11,6 +14,8 @@ import pytest
 ROOT = Path(__file__).parent
 REAL_DATA = Path(os.environ.get("LUNASITE_REAL_DATA", ROOT.parent / "shared" / "data"))
 HAS_PASSED = pytest.StashKey[bool]()
+FOLDERS = itertools.count()
+WHOLE_FILE = re.compile(r"^pytestmark = (?:\[\n.*?^\]|.*?$)", re.M | re.S)
 
 
 DEPLOY_TOOLS = {
@@ -39,6 +44,30 @@ def missing_service(marker: str) -> str | None:
         needs["deploy"] = (False, f"tools of deployment are missing: apt-get install {' '.join(absent)}")
     is_there, reason = needs.get(marker, (True, ""))
     return None if is_there else reason
+
+
+def may_be_chosen(expression: ast.expr, marks: set[str]) -> bool | None:
+    """Evaluate `-m` for a test that has these marks and others that are not known; None: those decide."""
+    match expression:
+        case ast.Name(id=name):
+            return True if name in marks else None
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            value = may_be_chosen(operand, marks)
+            return None if value is None else not value
+        case ast.BoolOp(op=op, values=parts):
+            values = [may_be_chosen(part, marks) for part in parts]
+            decisive = isinstance(op, ast.Or)
+            return decisive if decisive in values else None if None in values else not decisive
+    return None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import a file that is left out as a whole: every third is, and some of those import torch."""
+    if not config.option.markexpr or not collection_path.match("test_*.py"):
+        return None
+    whole_file = WHOLE_FILE.search(collection_path.read_text())
+    marks = set(re.findall(r"\bmark\.(\w+)", whole_file[0])) if whole_file else set()
+    return True if may_be_chosen(ast.parse(config.option.markexpr, mode="eval").body, marks) is False else None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -96,32 +125,41 @@ def nothing_remembered():
     status_page.recent.forget()
 
 
-@pytest.fixture(autouse=True)
-def own_files(request, settings, tmp_path):
-    """Give every test a separate folder for its files, and remove it unless the test failed.
+@pytest.fixture
+def tmp_path(request, tmp_path):
+    """Remove a test's folder unless the test failed.
 
     A test of an image writes it three times, 600 MB; pytest would keep the folders of three runs. Its own policy for
     that also frees the number of the run's folder, which another run then takes and loses.
     """
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": tmp_path / "files"},
-        },
-        "datasets": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": tmp_path / "datasets"},
-        },
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
-    settings.CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(tmp_path)}
-    }
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     yield tmp_path
+    remove_if_passed(request, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def own_files(request, tmp_path_factory):
+    """Give every test a separate folder for the site's files, and a cache of its own; remove it unless the test failed.
+
+    The settings are changed in place and the two receivers called that this concerns: a signal to all of the dozens,
+    before and after, took longer than the rest of what every test is given.
+    """
+    from django.conf import settings
+    from django.test.signals import clear_cache_handlers, storages_changed
+
+    folder = tmp_path_factory.getbasetemp() / f"files-{next(FOLDERS)}"
+    folder.mkdir()
+    for name, place in (("default", "files"), ("datasets", "datasets")):
+        settings.STORAGES[name]["OPTIONS"]["location"] = folder / place
+    settings.CACHES["default"]["LOCATION"] = str(folder)
+    storages_changed(setting="STORAGES")
+    clear_cache_handlers(setting="CACHES")
+    yield folder
+    remove_if_passed(request, folder)
+
+
+def remove_if_passed(request: pytest.FixtureRequest, folder: Path) -> None:
     if request.node.stash.get(HAS_PASSED, False):
-        shutil.rmtree(tmp_path, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

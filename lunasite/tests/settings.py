@@ -7,6 +7,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 if "DATA_DIR" not in os.environ:
     os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="lunasite-tests-")
@@ -20,3 +21,17 @@ from lunasite.settings import *  # noqa: F403
 
 # Otherwise whitenoise looks at every static file for each test's client.
 WHITENOISE_AUTOREFRESH = True
+
+# conftest.py gives every test places of its own. The hasher is the quickest.
+STORAGES = {
+    **{
+        name: {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": Path(os.environ["DATA_DIR"]) / "files" / name},
+        }
+        for name in ("default", "datasets")
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": ""}}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,5 +1,6 @@
 """The test suite itself: each test runs in one pass, and one that ends its interpreter takes no other along."""
 
+import ast
 import os
 import re
 import subprocess
@@ -13,8 +14,11 @@ from pathlib import Path
 import pytest
 from _pytest.mark.expression import Expression
 
+from conftest import WHOLE_FILE, may_be_chosen
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+APPS = ("inference", "leaderboard", "lunasite", "submissions")
 MARKERS = [marker.partition(":")[0] for marker in CONFIG["markers"]]
 CRASHES = """
 import ctypes, os
@@ -68,13 +72,55 @@ def test_whatever_its_markers_a_test_runs_in_one_pass_and_training_in_two():
         assert len(passes_of(markers)) == 1 + is_training, markers
 
 
+def marks_of(path: Path) -> set[str]:
+    found = WHOLE_FILE.search(path.read_text())
+    return set(re.findall(r"mark\.(\w+)", found[0])) if found else set()
+
+
+@pytest.mark.parametrize(
+    ("source", "marks"),
+    [
+        ("import torch\n\npytestmark = pytest.mark.slow  # loads torch\nX = pytest.mark.engine\n", {"slow"}),
+        ("pytestmark = [pytest.mark.django_db, pytest.mark.slow]\n\nY = [\n    1,\n]\n", {"django_db", "slow"}),
+        ("pytestmark = [\n    pytest.mark.engine,\n    pytest.mark.slow,\n]\n", {"engine", "slow"}),
+        ("@pytest.mark.slow\ndef test_it(): pass\n", set()),
+    ],
+)
+def test_the_marks_of_a_whole_file_are_read_without_importing_it(tmp_path, source, marks):
+    (tmp_path / "test_x.py").write_text(source)
+    assert marks_of(tmp_path / "test_x.py") == marks
+
+
+@pytest.mark.slow
+def test_a_file_is_passed_over_where_no_further_mark_could_choose_its_tests():
+    """Every file's marks × every pass, held to what pytest itself says of each further set of marks."""
+    files = {frozenset(marks_of(path) & set(MARKERS)) for app in APPS for path in ROOT.glob(f"{app}/**/test_*.py")}
+    assert len(files) > 8
+    for _, arguments, _ in SUITE.PASSES:
+        wanted = arguments[arguments.index("-m") + 1]
+        ours, theirs = ast.parse(wanted, mode="eval").body, Expression.compile(wanted)
+        named = [marker for marker in MARKERS if marker in wanted]
+        further = list(chain.from_iterable(combinations(named, count) for count in range(len(named) + 1)))
+        for marks in files:
+            chosen = any(theirs.evaluate(lambda word, **_: word in {*marks, *more}) for more in further)  # noqa: B023
+            assert (may_be_chosen(ours, set(marks)) is False) == (not chosen), (wanted, marks)
+
+
+@pytest.mark.slow
+def test_a_file_that_is_left_out_as_a_whole_is_not_imported(tmp_path):
+    (tmp_path / "test_left_out.py").write_text("import pytest\npytestmark = pytest.mark.slow\nassert False\n")
+    (tmp_path / "test_chosen.py").write_text("def test_it(): pass\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-p", "no:xdist", "--rootdir", str(tmp_path)]
+    command += ["-c", str(ROOT / "pyproject.toml"), str(tmp_path)]
+    own = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for wanted, said in (("not slow", "1 passed"), ("slow", "1 error"), ("", "1 error")):
+        done = subprocess.run([*command, "-m", wanted], capture_output=True, text=True, timeout=280, env=own)
+        assert said in done.stdout, done.stdout[-2000:]
+
+
 def test_what_fits_is_marked_as_training():
     fits = re.compile(r"import .*\b(fit_member|fit_linear)\b|^ +(fit_member|fit_linear),|\.backward\(", re.M)
-    tests = [
-        path
-        for app in ("inference", "leaderboard", "lunasite", "submissions")
-        for path in ROOT.glob(f"{app}/**/test_*.py")
-    ]
+    tests = [path for app in APPS for path in ROOT.glob(f"{app}/**/test_*.py")]
     files = [path for path in tests if path != Path(__file__) and fits.search(path.read_text())]
     assert len(files) >= 2
     for path in files:

@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 
 from submissions.runner.base import Engine, EngineFault
+from submissions.runner.memory_group import group_of
 
-CONTROL_GROUPS = Path("/sys/fs/cgroup")
 ASK_EVERY_S = 2.0
 
 
@@ -55,16 +55,6 @@ def peak_file(engine: Engine, container_id: str) -> Path | None:
     """Return the kernel's file with the peak of a container, or None where it cannot be read."""
     if not engine.is_local:
         return None
-    pid = engine.inspect(container_id)["State"].get("Pid", 0)
-    try:
-        groups = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    for line in groups:
-        _, controllers, path = line.split(":", 2)
-        v1 = CONTROL_GROUPS / "memory" / path.lstrip("/") / "memory.max_usage_in_bytes"
-        v2 = CONTROL_GROUPS / path.lstrip("/") / "memory.peak"
-        found = v1 if "memory" in controllers.split(",") else v2 if not controllers else None
-        if found is not None and container_id in path and found.is_file():
-            return found
-    return None
+    found = group_of(engine.inspect(container_id)["State"].get("Pid", 0)).peak_file()
+    # The process may have ended, and another have taken its number.
+    return found if found is not None and container_id in str(found) and found.is_file() else None

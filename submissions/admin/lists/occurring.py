@@ -12,8 +12,10 @@ from django.db.models import Field, Model
 from django.http import HttpRequest
 
 
-class OccurringChoicesFilter(admin.ChoicesFieldListFilter):
-    """The choices of a field that rows of the list have."""
+class Occurring(FieldListFilter):
+    """What both filters share: it stands before Django's own class, whose __init__ reads what is chosen now."""
+
+    lookup_val: str | list[str] | None
 
     def __init__(
         self, field: Field[Any, Any], request: HttpRequest, params: dict[str, list[str]],
@@ -26,6 +28,10 @@ class OccurringChoicesFilter(admin.ChoicesFieldListFilter):
     def has_output(self) -> bool:
         return len(self._occurring) > 1 or self.lookup_val is not None
 
+
+class OccurringChoicesFilter(Occurring, admin.ChoicesFieldListFilter):
+    """The choices of a field that rows of the list have."""
+
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Yield "All", then what occurs, and what is chosen now."""
         known = [None, *(value for value, _ in self.field.flatchoices)]
@@ -34,19 +40,8 @@ class OccurringChoicesFilter(admin.ChoicesFieldListFilter):
                 yield choice
 
 
-class OccurringBooleanFilter(admin.BooleanFieldListFilter):
+class OccurringBooleanFilter(Occurring, admin.BooleanFieldListFilter):
     """Yes and no, where the list has both."""
-
-    def __init__(
-        self, field: Field[Any, Any], request: HttpRequest, params: dict[str, list[str]],
-        model: type[Model], model_admin: ModelAdmin[Any], field_path: str,
-    ) -> None:  # fmt: skip
-        super().__init__(field, request, params, model, model_admin, field_path)
-        rows = model_admin.get_queryset(request).order_by()
-        self._n_values = len(set(rows.values_list(field_path, flat=True).distinct()))
-
-    def has_output(self) -> bool:
-        return self._n_values > 1 or self.lookup_val is not None
 
 
 def offer_what_occurs() -> None:

@@ -24,13 +24,13 @@ from typing import Any
 
 from submissions.runner.attempt import Host, Means
 from submissions.runner.base import EngineFault, RunCallbacks, RunCancelled, RunError
-from submissions.runner.cluster.memory_group import own_group
 from submissions.runner.cluster.memory_proof import memory_checks
 from submissions.runner.cluster.messages import error_json, request_of, result_json
 from submissions.runner.cluster.runc import RuncEngine
 from submissions.runner.cluster.unpack import empty_trash, unpack
 from submissions.runner.contracts import CONTRACTS
 from submissions.runner.host.selftest import Check, findings, version_checks
+from submissions.runner.memory_group import own_group
 
 LOOK_EVERY_S = 5.0
 LOST_AFTER_S = 120.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from submissions.runner.cluster.memory_group import MemoryGroup
 from submissions.runner.host.selftest import Check
+from submissions.runner.memory_group import MemoryGroup
 from submissions.runner.values import MIB
 
 # A child that takes so many bytes and writes to them; it is to be ended before anybody else.

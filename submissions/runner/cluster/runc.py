@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from submissions.runner.base import AttemptTaken, ContainerFault, EngineFault
-from submissions.runner.cluster.memory_group import NO_GROUP, MemoryGroup, group_of
 from submissions.runner.cluster.process import LineQueue, Log, Output
 from submissions.runner.cluster.rooted import ID_SHIFT, below, go_stat, unpack_tar, write_tar
 from submissions.runner.cluster.runc_spec import IDS, INIT_AT, runtime_spec, static_init
 from submissions.runner.cluster.store import bundle_of, image_config, known_image
 from submissions.runner.engine.container_spec import root_volume_options, volume_options
 from submissions.runner.engine.errors import engine_fault, names_the_image, readable, start_fault
+from submissions.runner.memory_group import NO_GROUP, MemoryGroup, group_of
 from submissions.runner.values import MIB, ContainerSpec, ContainerState, EngineImage, OutputVolume, OwnContainer
 
 CALL_TIMEOUT_S = 60

@@ -11,7 +11,6 @@ import pytest
 
 from submissions.kinds import KINDS
 from submissions.runner.base import ContainerFault, EngineFault, Limits, RunCase, RunRequest, RunResult
-from submissions.runner.cluster.memory_group import MemoryGroup
 from submissions.runner.cluster.messages import error_json, frozen, outcome_of, request_json, request_of, result_json
 from submissions.runner.cluster.process import LOG_BYTES, LineQueue, Log
 from submissions.runner.cluster.program import put_program
@@ -30,6 +29,7 @@ from submissions.runner.cluster.store import (
 )
 from submissions.runner.engine.passwd_check import GO_DIRECTORY, GO_NO_FILE, GO_SYMLINK, UNREACHABLE
 from submissions.runner.host.driver_image import driver_image
+from submissions.runner.memory_group import MemoryGroup
 from submissions.runner.values import Bind, ContainerSpec, OutputVolume
 
 
@@ -222,4 +222,7 @@ def test_a_memory_group_of_either_version_is_read(tmp_path):
     (tmp_path / "memory.events").write_text("low 0\noom_kill 4\n")
     assert (MemoryGroup(tmp_path).kills(), MemoryGroup(tmp_path).used_bytes()) == (2, 8)
     assert (MemoryGroup(tmp_path, is_v2=True).kills(), MemoryGroup(tmp_path, is_v2=True).used_bytes()) == (4, 8)
+    assert MemoryGroup(tmp_path).peak_file() == tmp_path / "memory.max_usage_in_bytes"
+    assert MemoryGroup(tmp_path, is_v2=True).peak_file() == tmp_path / "memory.peak"
     assert MemoryGroup(None).kills() == MemoryGroup(None).limit_bytes() == 0
+    assert MemoryGroup(None).peak_file() is None

@@ -341,10 +341,10 @@ def test_a_site_without_a_server_has_no_problem_with_it(settings):
 
 
 @pytest.mark.slow
-def test_provisioning_without_a_server_makes_folders(settings, tmp_path: Path):
+def test_provisioning_without_a_server_makes_folders(own_files):
     call_command("provision_storage", verbosity=0)
 
-    assert (tmp_path / "files").is_dir()
+    assert (own_files / "files").is_dir()
 
 
 # ---- faults

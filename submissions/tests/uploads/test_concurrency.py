@@ -74,7 +74,7 @@ def test_completing_at_once_completes_once(user):
     assert Upload.objects.get().is_complete
 
 
-def test_images_sent_at_once_never_exceed_the_quota_and_leave_no_file(user, tmp_path):
+def test_images_sent_at_once_never_exceed_the_quota_and_leave_no_file(user, own_files):
     make_phase(slug="p", quotas=[(2, timedelta(days=1))])
     clients = [signed_in(user) for _ in range(8)]
 
@@ -82,5 +82,5 @@ def test_images_sent_at_once_never_exceed_the_quota_and_leave_no_file(user, tmp_
         return clients[i].post("/api/v1/submissions/docker", {"phase": "p", "file": image()}).status_code
 
     assert sorted(at_once(8, post)) == [201] * 2 + [429] * 6
-    assert len(list((tmp_path / "files").rglob("image.tar"))) == 2
-    assert not list((tmp_path / "files" / "incoming").iterdir())
+    assert len(list((own_files / "files").rglob("image.tar"))) == 2
+    assert not list((own_files / "files" / "incoming").iterdir())

@@ -1,4 +1,7 @@
-"""The memory control group that the batch system put this job into: what it uses, and what was killed in it."""
+"""The memory control group of a process: what it uses, and what was killed in it.
+
+A job of a cluster runs this on its node, with Python's standard library alone.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,10 @@ class MemoryGroup:
         stat = self._numbers("memory.stat")
         names = ("anon", "shmem") if self.is_v2 else ("total_rss", "total_shmem")
         return sum(stat.get(name, 0) for name in names)
+
+    def peak_file(self) -> Path | None:
+        """Return where the kernel writes the most that the group has used; the file need not be there."""
+        return self.folder / ("memory.peak" if self.is_v2 else "memory.max_usage_in_bytes") if self.folder else None
 
     def limit_bytes(self) -> int:
         """Return the smallest limit of this group and those above it; 0 where there is none."""
