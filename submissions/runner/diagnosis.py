@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from posixpath import dirname
+from posixpath import dirname, join, normpath
 from typing import Any
 
 SHOWN_NAME = 120
@@ -27,6 +27,7 @@ class Evidence:
     names as in LUNA25's table. command_fault: what is wrong with the start program's file (`crlf`, `loader`, `missing`).
     memory_mib, shm_mib: limits; peak_mib: the most memory that was seen. too_large: folders that stayed read-only since
     they hold more than kept_mib. wanted_output: the answer file that /output lacks; outputs: the files in it.
+    working_dir: where a path without a folder begins. user: the image's USER, "" for root.
     """
 
     code: str
@@ -53,6 +54,8 @@ class Evidence:
     kept_mib: int = 0
     wanted_output: str = ""
     outputs: tuple[str, ...] = ()
+    working_dir: str = "/"
+    user: str = ""
 
 
 Words = dict[str, Any]
@@ -87,8 +90,23 @@ def _is_status(*wanted: int) -> Callable[[Evidence], bool]:
     return lambda seen: seen.status in wanted
 
 
-def _below(folder: str) -> Callable[[Evidence, Words], bool]:
-    return lambda seen, words: str(words["file"]).startswith(folder)
+def _below(*folders: str) -> Callable[[Evidence, Words], bool]:
+    return lambda seen, words: str(words["file"]).startswith(folders)
+
+
+def _is_not_below(*folders: str) -> Callable[[Evidence, Words], bool]:
+    return lambda seen, words: not str(words["file"]).startswith(folders)
+
+
+def _lies_in_root(seen: Evidence, words: Words) -> bool:
+    """Return whether the path is a file at `/` itself, which no folder can be named for."""
+    name = str(words["file"])[1:]
+    return "/" not in name and "." in name[1:]
+
+
+def _path(group: str) -> str:
+    """Return an expression for a path: quoted, which may be relative, or a bare one from the root."""
+    return rf"(?:['\"‘](?P<{group}>[^'\"’\n]+)['\"’]|(?P<{group}_bare>/[^\s':\"’]+))"
 
 
 def _answers_with_a_probability(seen: Evidence) -> bool:
@@ -104,11 +122,19 @@ def _says(words: str) -> Callable[[Evidence], bool]:
     return lambda seen: seen.code == "BAD_PREDICTION" and words in seen.note
 
 
-PATH = r"['\"‘]?(?P<file>/[^\s':\"’]+)['\"’]?"
+# How bash and dash name a file that a line of a script redirects to.
+IN_SCRIPT = r"(?:line \d+: |cannot (?:create|open) )(?P<in_script>[^\s:]+)"
+ERRNO = r"(?:\[Errno \d+\] |\[E[A-Z]+\] )?"
 FIELD = r'"loc"\s*:\s*\[\s*"body"\s*,\s*"(?P<field>[A-Za-z_]\w{0,60})"'
-READ_ONLY = rf"(?:Read-only file system|Errno 30\][^:\n]*)(?:: {PATH})|{PATH.replace('file', 'before')}'?: Read-only file system"
+READ_ONLY = rf"(?:Read-only file system|Errno 30\][^:\n]*): {_path('file')}|(?:{_path('before')}|{IN_SCRIPT}): {ERRNO}Read-only file system"
+DENIED = rf"Permission denied: {_path('file')}|(?:{_path('before')}|{IN_SCRIPT}): {ERRNO}Permission denied"
+NOT_THERE = rf"No such file or directory: {_path('file')}|can't open file {_path('before')}: \[Errno 2\]"
 DIFFERS = "My service differs from the contract"
-WRITABLE = 'name its folder {folder} as a writable folder (form: Writable folders, API: writable_folders=["{folder}"]); an image with a USER must own it too: `RUN chown -R USER {folder}` before the USER line'
+WRITABLE = 'name {folder} as a writable folder (form: Writable folders, API: writable_folders=["{folder}"]){owning}'
+# An image for another user than root, which its base image may have set, cannot do it as that user.
+AS_ROOT = ", between a line `USER root` and a line `USER {user}`"
+# The user must own what it writes to; `mkdir` first, since `chown` stops a build at a folder that is not there.
+OWNING = ", and add `RUN mkdir -p {folder} && chown -R {user} {folder}` to the Dockerfile, after the lines that copy files{as_root}"
 
 # How the shells, env and Python name what a line ended by a carriage return made of their arguments.
 CR = r"(?:\r|\\r|\N{REPLACEMENT CHARACTER})"
@@ -120,6 +146,9 @@ FORBIDDEN = (
     + FIELD.replace("field", "field_too")
 )
 LIBRARY = r"(?P<name>lib[\w.+-]+\.so[\w.]*): cannot open shared object file"
+MODULE = (
+    r"(?:ModuleNotFoundError|ImportError): No module named '?(?P<name>[\w.]+)'?|: No module named '?(?P<run>[\w.]+)'?$"
+)
 WRONG_PLACE = 'The answer has no probability at the agreed place: it is shown below; name the right one as Where the probability is, such as data.probability (form: {differs}, API: adapter={{"probability_path": "data.probability"}}), or answer a number there, not a text.'
 
 # A line that warns of something that may well be missing, such as TensorFlow's of a GPU, is no cause.
@@ -127,28 +156,34 @@ WARNS = re.compile(r"\b[Ww]arn(?:ing)?\b|\bWARN(?:ING)?\b|[A-Z][A-Za-z]*Warning:
 
 TABLE: tuple[Pattern, ...] = (
     # The start
-    Pattern("crlf", "{command} has Windows line ends, so its first line names an interpreter that is not there: add `RUN sed -i 's/\\r$//' {command}` to the Dockerfile after the line that copies it, or save it with LF.", when=lambda seen: seen.command_fault == "crlf"),
+    Pattern("crlf", "{command} has Windows line ends, so its first line names an interpreter that is not there: add `RUN sed -i 's/\\r$//' {command}` to the Dockerfile after the line that copies it{as_root}, or save it with LF.", when=lambda seen: seen.command_fault == "crlf"),
     Pattern("interpreter", "The first line of {command} names an interpreter that is not in the image: install it in the Dockerfile, or begin the script with one that is there, such as `#!/bin/sh`.", when=lambda seen: seen.command_fault == "interpreter"),
     Pattern("loader", "{command} needs a loader that the image does not have: it was built for another Linux (glibc or musl). Build it in the image it runs in, or take the base image it was built on.", when=lambda seen: seen.command_fault == "loader"),
-    Pattern("crlf_inside", "A script of the image has Windows line ends: add `RUN sed -i 's/\\r$//' YOUR_SCRIPT.sh` to the Dockerfile after the line that copies it, or save it with LF.", CARRIAGE_RETURN),
+    Pattern("crlf_inside", "A script of the image has Windows line ends: add `RUN sed -i 's/\\r$//' YOUR_SCRIPT.sh` to the Dockerfile after the line that copies it{as_root}, or save it with LF.", CARRIAGE_RETURN),
     Pattern("exec_format", "The image's program is neither one for linux/amd64 nor a script that names its interpreter: build with `docker build --platform linux/amd64`, or begin the script with `#!/bin/sh`.", r"[Ee]xec format error"),
-    Pattern("not_executable", "{file} is not executable: add `RUN chmod a+rx {file}` to the Dockerfile, after the line that copies it and before its USER line.", r"exec (?P<file>\S+) failed: Permission denied"),
+    Pattern("not_executable", "{file} is not executable: add `RUN chmod a+rx {file}` to the Dockerfile, after the line that copies it{as_root}.", r"exec (?P<file>\S+) failed: Permission denied"),
+    Pattern("not_executable_in_script", "{file} is not executable: add `RUN chmod a+rx {file}` to the Dockerfile, after the line that copies it{as_root}.", DENIED, when=lambda seen: seen.exit_code == 126),
     Pattern("no_program", "The image's command {file} is not there: correct ENTRYPOINT or CMD, or install it.", r"exec (?P<file>\S+) failed: No such file or directory"),
     Pattern("nvidia_smi", "The image calls nvidia-smi, which is there only in a phase with a GPU, and this phase has none: write `nvidia-smi || true` in the script, or leave the call out.", r"nvidia-smi: (?:command )?not found|No such file or directory: '?nvidia-smi", when=lambda seen: not seen.gpu),
     Pattern("not_in_script", "The script calls `{name}`, which the image does not have: install it in the Dockerfile, or leave the line out.", r"(?:line )?\d+: (?P<name>[\w./-]+): (?:command )?not found"),
     # What the image lacks
     Pattern("no_gpu", "The program asks for a GPU, and this phase has none: write `device = torch.device(\"cuda\" if torch.cuda.is_available() else \"cpu\")` and `.to(device)` instead of `.cuda()`, and load weights with `map_location=\"cpu\"`.", r"Found no NVIDIA driver|No CUDA GPUs are available|not compiled with CUDA enabled|CUDA driver version is insufficient|Attempting to deserialize object on a CUDA device|libcuda\.so\.1: cannot open|NVML|no CUDA-capable device", when=lambda seen: not seen.gpu),
-    Pattern("no_module", "The Python module `{name}` is not in the image: add `RUN pip install {package}` to the Dockerfile, before its USER line; for a module of your own, copy it into the image.", r"(?:ModuleNotFoundError|ImportError): No module named '?(?P<name>[\w.]+)'?"),
-    Pattern("no_library", "The library {name} is not in the image: add `RUN apt-get update && apt-get install -y {package}` to the Dockerfile, before its USER line.", LIBRARY, concerns=lambda seen, words: words["name"] in PACKAGES),
+    Pattern("no_part_of_module", "The image has `{top}`, but no `{name}` in it: it is another version than the program was written for, so install the one that works for you (`pip show {package}` tells it, `RUN pip install {package}==VERSION` takes it); where `{top}` is a folder of your own, copy all of it into the image, and give no file of yours that name.", MODULE, concerns=lambda seen, words: "." in words["name"]),
+    Pattern("no_module", "The Python module `{name}` is not in the image: add `RUN pip install {package}` to the Dockerfile{as_root} (pip may know it by another name); for a module of your own, copy it into the image, to where the program starts or where PYTHONPATH points.", MODULE),
+    Pattern("no_name_in_module", "The image's `{module}` has no `{name}`: it is another version than the program was written for, so install the one that works for you (`pip show {package}` tells it, `RUN pip install {package}==VERSION` takes it).", r"ImportError: cannot import name '(?P<name>\w+)' from '(?P<module>[\w.]+)'"),
+    Pattern("no_library", "The library {name} is not in the image: add `RUN apt-get update && apt-get install -y {package}` to the Dockerfile{as_root}.", LIBRARY, concerns=lambda seen, words: words["name"] in PACKAGES),
     Pattern("no_cuda_library", "The library {name} of CUDA is not in the image: take a base image with CUDA, or install the build of your framework for the CPU.", LIBRARY, concerns=lambda seen, words: bool(re.match("lib(?:cu[a-z]|nv|nccl)", words["name"]))),
-    Pattern("no_other_library", "The library {name} is not in the image: install the package that holds it in the Dockerfile, before its USER line (on Debian and Ubuntu, `apt-file search {name}` names the package).", LIBRARY),
+    Pattern("no_other_library", "The library {name} is not in the image: install the package that holds it in the Dockerfile{as_root} (on Debian and Ubuntu, `apt-file search {name}` names the package).", LIBRARY),
     Pattern("no_network", "The program wants to download something, but there is no network here: download it in the Dockerfile, to where the program looks for it and as the user it runs as (`RUN python -c \"the same call\"`), so that it is in the image.", r"Name or service not known|[Tt]emporary failure in name resolution|[Ff]ailed to resolve|getaddrinfo failed|[Cc]ould not resolve host|Network is unreachable|[Oo]ffline mode is enabled|OfflineModeIsEnabled|couldn't connect to 'https?://|No address associated with hostname"),
     # Files
-    Pattern("no_weights", "The program reads {file}, which is not there: send a .tar.gz that holds it as the model archive (form: Weights apart from the image, API: model_archive), or copy the weights into the image elsewhere.", rf"No such file or directory: {PATH}", concerns=_below("/opt/ml/model/")),
-    Pattern("no_file", "The program opens {file}, which is not there: if it reads it, copy it to that path in the Dockerfile, or correct the path; if it writes it, make the folder first (`RUN mkdir -p {folder}`).", r"FileNotFoundError: \[Errno 2\] No such file or directory: '(?P<file>/(?!input/|output/|opt/ml/)[^'\n]*)'"),
+    Pattern("no_weights", "The program reads {file}, which is not there: send a .tar.gz that holds it as the model archive (form: Weights apart from the image, API: model_archive), or copy the weights into the image elsewhere.", NOT_THERE, concerns=_below("/opt/ml/model/")),
+    Pattern("no_input", "The program reads {file}, which is not given here: only in the contract Grand Challenge batch (form: Contract, API: contract=\"batch\") does /input hold something, and /input/inputs.json names the path of each file in it.", NOT_THERE, concerns=_below("/input/")),
+    Pattern("no_command_or_file", "The program wants `{said}`, which is not there: if it is a command, install it in the Dockerfile; if it is a file or folder, it is looked for at {file}, so copy it there or correct the path.", NOT_THERE, concerns=lambda seen, words: not set("/.") & set(words["said"])),
+    Pattern("no_file", "The program opens {file}, which is not there: if it reads it, copy it to that path in the Dockerfile, or correct the path; if it writes it, make the folder first (`RUN mkdir -p {folder}`).", NOT_THERE, concerns=_is_not_below("/input/", "/output/", "/opt/ml/model/")),
     Pattern("too_large_to_write", "The program writes to {file}, but {large} is read-only: what it holds takes more than the {kept_mib} MiB that can be copied. Write below /tmp, or into a folder of its own that you name as a writable folder (form: Writable folders, API: writable_folders=[\"{large}/state\"]); one that is not there yet is made.", READ_ONLY, concerns=lambda seen, words: bool(words["large"])),
+    Pattern("read_only_root", "The program writes to {file}, into the root folder itself, which is read-only here: write to a folder, such as /tmp, or where the path is relative, set a WORKDIR in the Dockerfile, such as `WORKDIR /app`.", READ_ONLY, concerns=_lies_in_root),
     Pattern("read_only", "The program writes to {file}, which is read-only here: " + WRITABLE + ", or write below /tmp.", READ_ONLY),
-    Pattern("no_permission", "The program may not open {file}: if it reads it, add `RUN {opening}` to the Dockerfile, after the line that copies it and before its USER line; if it writes it, " + WRITABLE + ".", rf"(?:Permission denied)(?:: {PATH})|{PATH.replace('file', 'before')}'?: Permission denied"),
+    Pattern("no_permission", "The program may not open {file}: if it reads it, add `RUN {opening}` to the Dockerfile, after the line that copies it{as_root}; if it writes it, " + WRITABLE + ".", DENIED),
     Pattern("read_only_somewhere", "The program writes where it may not: name the folder as a writable folder (form: Writable folders, API: writable_folders), or write below /tmp.", r"[Rr]ead-only file system|EROFS"),
     # Memory
     Pattern("shared_memory", "The shared memory /dev/shm ({shm_mib} MiB, half the memory) was full: use fewer DataLoader workers (`num_workers=0`), or smaller batches.", r"Bus error|insufficient shared memory|unable to (?:open|write to|mmap) (?:shared memory|file </torch)"),
@@ -184,8 +219,10 @@ TABLE: tuple[Pattern, ...] = (
 PACKAGES: dict[str, str] = {"libGL.so.1": "libgl1 libglib2.0-0", "libgomp.so.1": "libgomp1", "libglib-2.0.so.0": "libglib2.0-0", "libgthread-2.0.so.0": "libglib2.0-0", "libsndfile.so.1": "libsndfile1", "libSM.so.6": "libsm6", "libXext.so.6": "libxext6", "libXrender.so.1": "libxrender1"}  # fmt: skip
 
 
+# Where a sentence's {file} stands in an expression.
+FILE_GROUPS = ("file", "before", "file_bare", "before_bare", "in_script")
 # Where the package has another name than its module.
-MODULES = {"PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python-headless", "dotenv": "python-dotenv", "multipart": "python-multipart", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "PyYAML"}  # fmt: skip
+MODULES = {"Crypto": "pycryptodome", "OpenSSL": "pyOpenSSL", "PIL": "pillow", "attr": "attrs", "bs4": "beautifulsoup4", "cv2": "opencv-python-headless", "dateutil": "python-dateutil", "dicom": "pydicom", "distutils": "setuptools", "dotenv": "python-dotenv", "fitz": "pymupdf", "gdcm": "python-gdcm", "jwt": "PyJWT", "mpl_toolkits": "matplotlib", "multipart": "python-multipart", "nrrd": "pynrrd", "opentelemetry": "opentelemetry-api", "pkg_resources": "'setuptools<81'", "pytorch_grad_cam": "grad-cam", "skimage": "scikit-image", "sklearn": "scikit-learn", "umap": "umap-learn", "yaml": "PyYAML", "zmq": "pyzmq"}  # fmt: skip
 
 
 def diagnose(seen: Evidence) -> str:
@@ -230,6 +267,10 @@ def _large_folder(seen: Evidence, file: str) -> str:
     return next((folder for folder in seen.too_large if file.startswith(f"{folder}/")), "")
 
 
+def _absolute(path: str, working_dir: str) -> str:
+    return normpath(join(working_dir or "/", path)) if path else ""
+
+
 def _folder(file: str) -> str:
     return dirname(file) if dirname(file) not in ("", "/") else file
 
@@ -246,9 +287,13 @@ def _opening(folder: str) -> str:
 def _words(seen: Evidence, found: re.Match[str] | None) -> Words:
     """Return what a sentence may name: fields of the evidence, groups of the match, and what follows from them."""
     groups = {name: text[:SHOWN_NAME] for name, text in (found.groupdict() if found else {}).items() if text}
-    file = groups.get("file") or groups.get("before") or ""
-    name = groups.get("name", "")
-    package = PACKAGES.get(name) or MODULES.get(name.partition(".")[0])
+    said = next(filter(None, map(groups.get, FILE_GROUPS)), "")
+    file = _absolute(said, seen.working_dir)
+    name = groups.get("name") or groups.get("run") or ""
+    top = (groups.get("module") or name).partition(".")[0]
+    package = PACKAGES.get(name) or MODULES.get(top)
+    as_root = AS_ROOT.format(user=seen.user) if seen.user else ""
+    owner = {"user": seen.user.partition(":")[0], "folder": _folder(file), "as_root": as_root}
     return {
         **{field: getattr(seen, field) for field in Evidence.__dataclass_fields__},
         "ports": ", ".join(map(str, seen.listening[:5])),
@@ -259,9 +304,15 @@ def _words(seen: Evidence, found: re.Match[str] | None) -> Words:
         "that_number": "that number" if len(seen.listening) == 1 else "the one that answers predictions",
         "peak": f"highest seen: {seen.peak_mib} MiB; " if seen.peak_mib else "",
         "answer_says": "; its answer, shown below, says why" if seen.answer else "",
-        "package": package or name.partition(".")[0],
+        "package": package or top,
+        "module": "",
+        "as_root": as_root,
+        "top": top,
+        "owning": OWNING.format(**owner) if seen.user else "",
         **groups,
+        "name": name,
         "field": groups.get("field") or groups.get("field_too") or "",
+        "said": said,
         "file": file,
         "large": _large_folder(seen, file),
         "folder": _folder(file),

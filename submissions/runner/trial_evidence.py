@@ -30,7 +30,15 @@ def evidence_of(error: ContainerFault, limits: Limits, reading: ImageReading | N
         peak_mib=peak_bytes // MIB,
         too_large=reading.facts.choice.too_large if reading else (),
         kept_mib=kept_mib(limits.root_mib),
+        working_dir=reading.image.working_dir if reading else "/",
+        user=_user_of(reading),
     )
+
+
+def _user_of(reading: ImageReading | None) -> str:
+    """Return an image's USER as its Dockerfile has it, "" where that is root or cannot be resolved."""
+    is_another = reading is not None and not reading.facts.identity.owns_as_root
+    return reading.image.user if reading is not None and is_another else ""
 
 
 def tell_read_only(reading: ImageReading, request: RunRequest, watcher: RunCallbacks) -> None:

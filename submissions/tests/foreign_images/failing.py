@@ -18,7 +18,7 @@ FAILURES = dict(zip(
             ("libGL.so.1 is not in the image", "apt-get install -y libgl1"),
         ),
         ('open("/models/w.bin")', (SECRET_WEIGHTS,), ("/models/w.bin", "chmod -R a+rX /models")),
-        ('open("/data.bin", "w")', (), ("writes to /data.bin, which is read-only", "writable folder")),
+        ('open("/data.bin", "w")', (), ("writes to /data.bin, into the root folder itself", "such as /tmp")),
         ("", (CRLF, 'ENTRYPOINT ["/start.sh"]'), ("/start.sh has Windows line ends", "sed -i 's/\\r$//' /start.sh")),
         ("", (NVIDIA, 'ENTRYPOINT ["/start.sh"]'), ("nvidia-smi || true", "this phase has none")),
         (

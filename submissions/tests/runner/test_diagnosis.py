@@ -90,6 +90,24 @@ def test_closed_weights_are_opened_with_the_folders_above_them(path, command):
     assert command in diagnose(Evidence("CONTAINER_EXITED", logs=f"PermissionError: Permission denied: '{path}'"))
 
 
+@pytest.mark.parametrize("user", ["app", "1000:1000", ""])
+@pytest.mark.parametrize(
+    "log",
+    [
+        "ModuleNotFoundError: No module named 'monai'",
+        "ImportError: libGL.so.1: cannot open shared object file: No such file or directory",
+        "PermissionError: [Errno 13] Permission denied: '/models/w.pt'",
+        "[FATAL tini (6)] exec /start.sh failed: Permission denied",
+        "/usr/bin/env: 'bash\\r': No such file or directory",
+    ],
+)
+def test_a_line_of_the_dockerfile_is_run_by_root_also_where_a_base_image_has_a_user(log, user):
+    sentence = diagnose(Evidence("CONTAINER_EXITED", logs=log, user=user))
+    assert "`RUN " in sentence
+    assert (f", between a line `USER root` and a line `USER {user}`" in sentence) == bool(user)
+    assert ("USER" in sentence) == bool(user)
+
+
 def test_libraries_that_follow_one_another_are_named_together():
     log = "ImportError: libGL.so.1: cannot open shared object file: No such file or directory"
     assert "install -y libgl1 libglib2.0-0`" in diagnose(Evidence("CONTAINER_EXITED", logs=log))
@@ -134,10 +152,82 @@ def test_what_the_form_fits_is_called_as_the_form_calls_it(seen, label):
 
 
 @pytest.mark.parametrize("words", ["OSError: [Errno 30] Read-only file system", "[Errno 13] Permission denied"])
-def test_a_folder_to_write_to_must_belong_to_the_user(words):
-    sentence = diagnose(Evidence("CONTAINER_EXITED", logs=f"{words}: '/data/cache/patches.bin'"))
-    assert 'writable_folders=["/data/cache"])' in sentence
-    assert "`RUN chown -R USER /data/cache` before the USER line" in sentence
+@pytest.mark.parametrize(
+    ("user", "owning"), [("app:users", ", and add `RUN mkdir -p /data/cache && chown -R app /data/cache` to"), ("", "")]
+)
+def test_a_folder_to_write_to_must_belong_to_the_user(words, user, owning):
+    seen = Evidence("CONTAINER_EXITED", logs=f"{words}: '/data/cache/patches.bin'", user=user)
+    sentence = diagnose(seen)
+    assert f'writable_folders=["/data/cache"]){owning}' in sentence
+    assert ("chown" in sentence) == bool(user)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "PermissionError: [Errno 13] Permission denied: 'logs/run.txt'",
+        "OSError: [Errno 30] Read-only file system: 'logs/run.txt'",
+        "/start.sh: line 2: logs/run.txt: Permission denied",
+        "/start.sh: 2: cannot create logs/run.txt: Read-only file system",
+        "mkdir: cannot create directory ‘logs/run’: Permission denied",
+        "python3: can't open file '/opt/app/logs/main.py': [Errno 13] Permission denied",
+    ],
+)
+def test_a_path_begins_where_the_image_works(log):
+    sentence = diagnose(Evidence("CONTAINER_EXITED", logs=log, working_dir="/opt/app"))
+    assert 'writable_folders=["/opt/app/logs"]' in sentence
+
+
+@pytest.mark.parametrize("log", ["[Errno 30] Read-only file system: '/out.csv'", "Read-only file system: 'out.csv'"])
+def test_of_a_file_in_the_root_no_folder_is_named(log):
+    sentence = diagnose(Evidence("CONTAINER_EXITED", logs=log))
+    assert "writes to /out.csv, into the root folder itself" in sentence
+    assert "writable folder" not in sentence
+    assert 'writable_folders=["/logs"]' in diagnose(Evidence("X", logs="[Errno 30] Read-only file system: 'logs'"))
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("No such file or directory: 'weights/best.pth'", "opens /opt/app/weights/best.pth, which is not there"),
+        ("python3: can't open file '/opt/app/main.py': [Errno 2] No such file or directory", "opens /opt/app/main.py"),
+        ("No such file or directory: 'ffmpeg'", "wants `ffmpeg`, which is not there: if it is a command"),
+        ("No such file or directory: '/input/images/ct/x.mha'", 'contract="batch"'),
+        ("No such file or directory: '/opt/ml/model/w.pth'", "as the model archive"),
+    ],
+)
+def test_a_file_that_is_not_there_is_named_by_its_whole_path(log, words):
+    assert words in diagnose(
+        Evidence("CONTAINER_EXITED", logs=f"FileNotFoundError: [Errno 2] {log}", working_dir="/opt/app")
+    )
+
+
+def test_a_script_that_a_script_may_not_run_is_made_executable():
+    seen = Evidence("CONTAINER_START", logs="/start.sh: line 3: ./run.sh: Permission denied", exit_code=126)
+    assert "/app/run.sh is not executable: add `RUN chmod a+rx /app/run.sh`" in diagnose(
+        replace(seen, working_dir="/app")
+    )
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("ModuleNotFoundError: No module named 'opentelemetry'", "`RUN pip install opentelemetry-api`"),
+        ("/usr/local/bin/python: No module named inference", "`inference` is not in the image"),
+        (
+            "ModuleNotFoundError: No module named 'torchvision.transforms.functional_tensor'",
+            "`RUN pip install torchvision==VERSION`",
+        ),
+        ("ModuleNotFoundError: No module named 'sklearn.externals'", "`pip show scikit-learn`"),
+        ("ModuleNotFoundError: No module named 'utils.io'; 'utils' is not a package", "a folder of your own"),
+        (
+            "ImportError: cannot import name 'soft_unicode' from 'markupsafe' (/usr/lib/markupsafe/__init__.py)",
+            "`RUN pip install markupsafe==VERSION`",
+        ),
+    ],
+)
+def test_a_module_is_called_missing_only_where_all_of_it_is(log, words):
+    assert words in diagnose(Evidence("CONTAINER_EXITED", logs=log))
 
 
 TF_WARNS = (
