@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.models.bench_models import differing, sections
 from inference.networks.config import WEIGHTS_DIR
+from inference.training.lesions.figures import figures_table
 from inference.training.lesions.held_out import ANSWERS, HeldOutLesions
 from inference.training.reference import write_reference
 from inference.training.slice_data import read_rows
@@ -23,6 +24,22 @@ def test_a_shipped_table_holds_what_the_model_answered_and_nothing_of_the_data(n
     assert {"label", "vote", "patient", "group", "source", "diameter_mm"}.isdisjoint(rows[0])
     names = [row["name"] for row in rows]
     assert names == sorted(names), "the order of the data tells the classes"
+
+
+def test_the_strict_label_is_the_vote_whatever_the_label_of_the_data_says():
+    """Of votes 1, 2, 3, 4, 5 the data may call any malignant; 0.9 is their model's answer to a vote of 2."""
+    votes = np.array([1, 2, 3, 4, 5])
+    columns = {name: np.zeros(5) for name in ("slice_mm", "pixel_mm", "network", "probability", "estimated_mm")}
+    found = HeldOutLesions(
+        name=np.array(list("abcde")), patient=np.array(list("abcde")), fold=np.zeros(5, int), vote=votes,
+        label=np.array([1, 1, 1, 1, 0]), logit=np.array([0.1, 0.9, 0.5, 0.6, 0.7]), diameter_mm=1.0 * votes, **columns,
+    )  # fmt: skip
+    assert found.strict.label.tolist() == [0, 0, 1, 1]
+    assert found.strict.name.tolist() == ["a", "b", "d", "e"]
+    rows = [line.split(" | ") for line in figures_table(found).splitlines()]
+    shown = {row[0].strip("| "): row[1][:5] for row in rows if len(row) == 2}
+    assert shown["AUC, strict label (vote 3 left out; malignant is a vote over 3)"] == "0.500"
+    assert shown["AUC"] == "0.250"
 
 
 def test_the_order_of_the_drift_reference_does_not_tell_the_class(tmp_path):

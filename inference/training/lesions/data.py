@@ -22,7 +22,7 @@ LEAST_REACH_ZYX_MM = (1.0, 9.0, 9.0)
 
 @dataclass(frozen=True)
 class NoduleRow:
-    """One line of nodules.csv. vote: the readers' median malignancy, 1..5; label: the value to predict."""
+    """One line of nodules.csv. vote: the readers' majority on malignancy, 1..5; label: the value to predict."""
 
     path: Path
     patient: str

@@ -16,7 +16,6 @@ from inference.training.metrics import (
 
 from .held_out import HeldOutLesions
 
-UNDECIDED_VOTE = 3
 THRESHOLD = 0.5
 SMALL_MM = 8.0
 Floats = NDArray[np.float64]
@@ -25,19 +24,18 @@ Rows = NDArray[np.intp]
 
 def figures_table(found: HeldOutLesions) -> str:
     """Return the table of the figures, with intervals by patient."""
-    every = np.arange(len(found.label))
-    strict = np.flatnonzero(found.vote != UNDECIDED_VOTE)
+    strict = found.strict
     line = calibration_line(found.label, found.probability)
     small = np.flatnonzero((found.label == 1) & (found.diameter_mm <= SMALL_MM))
     positive = found.probability >= THRESHOLD
     rows = [
-        ("AUC", _auc(found, found.logit, every)),
-        ("AUC, strict label (vote 3 left out; malignant is a vote over 3)", _auc(found, found.logit, strict)),
-        ("AUC of the network alone", _auc(found, found.network, every)),
-        ("AUC of the readers' diameter alone, which the model does not receive", _auc(found, found.diameter_mm, every)),
-        ("the same, strict label", _auc(found, found.diameter_mm, strict)),
-        ("difference to the diameter, paired by patient", _paired(found, every)),
-        ("the same, strict label", _paired(found, strict)),
+        ("AUC", _auc(found, found.logit)),
+        ("AUC, strict label (vote 3 left out; malignant is a vote over 3)", _auc(strict, strict.logit)),
+        ("AUC of the network alone", _auc(found, found.network)),
+        ("AUC of the readers' diameter alone, which the model does not receive", _auc(found, found.diameter_mm)),
+        ("the same, strict label", _auc(strict, strict.diameter_mm)),
+        ("difference to the diameter, paired by patient", _paired(found)),
+        ("the same, strict label", _paired(strict)),
         ("Brier score", estimate_by_group(lambda rows: _brier(found, rows), found.patient)),
         ("calibration slope (1 is right), on patients that did not fit the calibration", f"{line.slope:.2f}"),
         ("calibration intercept (0 is right), likewise", f"{line.intercept:.2f}"),
@@ -78,13 +76,13 @@ def _subgroup(name: str, rows: Rows, found: HeldOutLesions) -> tuple[object, ...
     return name, len(rows), *(f"{mean:.2f}" for mean in means), *shown, sensitivity
 
 
-def _auc(found: HeldOutLesions, score: Floats, among: Rows) -> Estimate:
+def _auc(found: HeldOutLesions, score: Floats, among: Rows | slice = slice(None)) -> Estimate:
     label, shown = found.label[among], score[among]
     return estimate_by_group(lambda rows: auc(label[rows], shown[rows]), found.patient[among])
 
 
-def _paired(found: HeldOutLesions, among: Rows) -> str:
-    return str(paired_auc(found.label[among], found.logit[among], found.diameter_mm[among], found.patient[among]))
+def _paired(found: HeldOutLesions) -> str:
+    return str(paired_auc(found.label, found.logit, found.diameter_mm, found.patient))
 
 
 def _brier(found: HeldOutLesions, rows: NDArray[np.int64]) -> float:

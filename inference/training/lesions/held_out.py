@@ -6,7 +6,7 @@ the data, which `make bench-models` needs anyway, so it prints the card's figure
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from .validate import OutOfFold
 
 Floats = NDArray[np.float64]
 DIGITS = 5
+UNDECIDED_VOTE = 3
 # The columns of the file. Everything else is the data's.
 ANSWERS = ("name", "fold", "network", "logit", "probability", "estimated_mm")
 
@@ -50,6 +51,16 @@ class HeldOutLesions:
     logit: Floats
     probability: Floats
     estimated_mm: Floats
+
+    @property
+    def strict(self) -> "HeldOutLesions":
+        """Return the nodules about which the readers decided: malignant is a vote over 3, whatever the label says.
+
+        The data's label contradicts the vote at some nodules.
+        """
+        decided = self.vote != UNDECIDED_VOTE
+        columns: dict[str, Any] = {field.name: getattr(self, field.name)[decided] for field in fields(self)}
+        return HeldOutLesions(**columns | {"label": (columns["vote"] > UNDECIDED_VOTE).astype(np.int64)})
 
     def write(self, path: Path) -> None:
         """Write the answers as CSV, in the order of the pseudonyms."""
