@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
 
-from lunasite.http.page_cache.views import PAGES
 from lunasite.tests.pages.big_site import fill
-from lunasite.tests.pages.test_queries import pages_of
-from lunasite.tests.test_routes import address, world  # noqa: F401
 from submissions.models import Submission
 
 MOST_BYTES = 120_000
@@ -50,14 +48,10 @@ def is_viewer(weights: dict[str, int]) -> bool:
     return any("/vendor/niivue/" in name for name in weights)
 
 
-def weights_of(role: str, world: dict[str, Any]) -> dict[str, dict[str, int]]:  # noqa: F811
-    client = Client()
-    if user := world["users"][role]:
-        client.force_login(user)
+def weights_of(role: str, each_page: Callable[..., Any]) -> dict[str, dict[str, int]]:
     found = {}
-    for name, row in pages_of(role).items():
-        PAGES.clear()
-        response = client.get(address(name, world) + row.query, headers={"Accept": "text/html"})
+    for name, client, opened in each_page(role, accept="text/html"):
+        response = opened()
         if response["Content-Type"].startswith("text/html") and name not in HEAVY and not name.startswith("api_"):
             found[name] = weight(client, response.content)
     return found
@@ -65,9 +59,9 @@ def weights_of(role: str, world: dict[str, Any]) -> dict[str, dict[str, int]]:  
 
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ["anonymous", "own", "superuser"])
-def test_a_first_visit_loads_at_most_120_kilobytes(role, world):  # noqa: F811
+def test_a_first_visit_loads_at_most_120_kilobytes(role, world, each_page):
     fill(Submission.objects.get(pk=world["pk"]), TEAMS)
-    found = weights_of(role, world)
+    found = weights_of(role, each_page)
     assert len(found) > 12
     heavy = {
         name: weights
