@@ -64,9 +64,7 @@ def test_a_zstd_layer_is_held_to_its_diff_id():
     with pytest.raises(ParticipantError) as caught:
         scan(oci_archive([layer()], [zstd.compress(layer("other"))]))
     assert caught.value.code == "IMAGE_LAYER_MISMATCH"
-    assert (
-        "plain or compressed with gzip" in caught.value.note
-    )
+    assert "plain or compressed with gzip" in caught.value.note
 
 
 @pytest.mark.parametrize("keep", [5, 20, -1])

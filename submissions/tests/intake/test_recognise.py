@@ -136,7 +136,7 @@ def test_the_powershell_case_is_what_its_report_describes(tmp_path: Path):
 
 
 def test_an_image_folder_is_called_one():
-    """As skopeo 1.9.3 writes `dir:` and podman 4.3 `--format docker-dir`, the folder packed with tar or what it holds."""
+    """As skopeo 1.9.3 writes `dir:` and podman 4.3 `--format docker-dir`, packed as a folder or as what is in it."""
     docker = "application/vnd.docker"
     config = {"mediaType": f"{docker}.container.image.v1+json", "size": 2, "digest": f"sha256:{'c' * 64}"}
     layers = [{"mediaType": f"{docker}.image.rootfs.diff.tar.gzip", "size": 2, "digest": f"sha256:{'1' * 64}"}]
