@@ -70,6 +70,7 @@ TEMPLATES = [
 ]
 
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = ["lunasite.formats"]
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
