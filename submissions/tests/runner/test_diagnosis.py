@@ -163,6 +163,15 @@ def test_a_field_that_was_not_sent_is_shown_beside_those_that_were():
 
 
 @pytest.mark.parametrize(
+    "answer", ['{"error": "No image uploaded"}', "KeyError: 'image'", '{"message": "image is missing"}']
+)
+def test_a_file_that_a_service_of_flask_misses_is_sent_as_it_says(answer):
+    sentence = diagnose(Evidence("BAD_RESPONSE", status=400, answer=answer, path="/predict"))
+    assert "choose `image` as Name of the file part" in sentence
+    assert "choose" not in diagnose(Evidence("BAD_RESPONSE", status=400, answer=answer, file_field="image"))
+
+
+@pytest.mark.parametrize(
     ("seen", "label"),
     [
         (Evidence("NOT_READY", port=8000, listening=(5000,)), "Port"),
