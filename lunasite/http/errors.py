@@ -1,7 +1,8 @@
 """Every error of the API in one shape: status, error_code, message, details (docs/reference/api-contract.md)."""
 
 import math
-from typing import Any
+import re
+from typing import Any, TypeGuard
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
@@ -18,6 +19,7 @@ from lunasite.http.negotiation import wants_page
 from lunasite.http.tracing import current_request_id
 
 log = structlog.get_logger(__name__)
+NO_YEAR = re.compile(r"year\b.*\b(out of range|in 1\.\.9999)", re.IGNORECASE)
 
 CODES: dict[type[Exception], str] = {
     exceptions.NotAuthenticated: "UNAUTHORIZED",
@@ -206,12 +208,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 503 when the database is unavailable (F13), else 500; neither page uses a context that needs the database.
 
     PostgreSQL accepts neither a NUL in a text nor an infinite number, and no database a number beyond 64 bits or a
-    year beyond 9999: then the request is at fault and is answered with 400. The same holds for a truncated body.
+    year outside 1 to 9999: then the request is at fault and is answered with 400. The same holds for a truncated body.
     """
     import sys
 
     error = sys.exc_info()[1]
-    if isinstance(error, DataError | UnreadablePostError | OverflowError):
+    if isinstance(error, DataError | UnreadablePostError | OverflowError) or _is_no_year(error):
         return bad_request(request, error)
     away = isinstance(error, OperationalError)
     code, http = ("TRY_AGAIN", 503) if away else ("INTERNAL_SERVER_ERROR", 500)
@@ -224,6 +226,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if away:
         response["Retry-After"] = "5"
     return response
+
+
+def _is_no_year(error: BaseException | None) -> TypeGuard[ValueError]:
+    """Return whether a date could not be made of a year, as of a filter in an address: Python says it in words only."""
+    return isinstance(error, ValueError) and NO_YEAR.match(str(error)) is not None
 
 
 def _page(http: int) -> str:
