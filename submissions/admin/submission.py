@@ -111,7 +111,8 @@ class SubmissionAdmin(ActionOnlyAdmin, OwnChallengesAdmin):
     @admin.display(ordering="newest_status")
     def status(self, submission: Any) -> SafeString:
         page = '<span class="state {}">{}</span><br><small>{}</small>'
-        return format_html(page, submission.newest_status, submission.newest_status, breakable(submission.newest_code or ""))
+        status, code = submission.newest_status, breakable(submission.newest_code or "")
+        return format_html(page, status, status, code)
 
     @admin.display(description="try and board")
     def standing(self, submission: Submission) -> str:
