@@ -31,6 +31,7 @@ def site(request: HttpRequest) -> dict[str, object]:
     return {
         "SITE_NAME": SITE_NAME,
         "SITE_URL": settings.SITE_URL,
+        "SOURCE_URL": settings.SOURCE_URL,
         "DEMO": settings.DEMO,
         "MAINTENANCE": SimpleLazyObject(maintenance),
         "IMAGE_REGISTRIES": settings.IMAGE_REGISTRIES,

@@ -38,6 +38,7 @@ CT_READER = "inference.ct.reading.metaimage.open_scan"
 RECORD_SIGNING_KEY = env.key("RECORD_SIGNING_KEY") or kept_secret(DATA_DIR / "record_signing_key", 32)
 RECORD_RETIRED_KEYS = env.keys("RECORD_RETIRED_KEYS")
 SITE_URL = env.url("SITE_URL", "http://localhost:8000")
+SOURCE_URL = env.url("SOURCE_URL")
 SITE_HOST = urlsplit(SITE_URL).hostname or "localhost"
 HTTPS = SITE_URL.startswith("https://")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS") or [SITE_HOST, "localhost", "127.0.0.1", "[::1]"]

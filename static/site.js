@@ -23,6 +23,19 @@
     }
   }
 
+  // Pictures of scans are decoded one at a time for each reader: what is told to wait comes again by itself.
+  const LONGEST_PAUSE_S = 15, MOST_TRIES = 20;
+  function askAgain(picture) {
+    const tries = Number(picture.dataset.tries || 0);
+    if (tries >= MOST_TRIES) return;
+    picture.dataset.tries = tries + 1;
+    setTimeout(() => { picture.src = picture.src; }, 1000 * Math.min(LONGEST_PAUSE_S, 0.5 * 1.5 ** tries));
+  }
+  function patientPicture(picture) {
+    picture.addEventListener("error", () => askAgain(picture));
+    if (picture.complete && !picture.naturalWidth) askAgain(picture);
+  }
+
   // <button data-print hidden> shows where a script can print.
   function printButton(button) {
     button.hidden = false;
@@ -186,6 +199,7 @@
     localTimes(root);
     all(".drop", root).forEach(dropZone);
     all("[data-print]", root).forEach(printButton);
+    all("img[data-patient]", root).forEach(patientPicture);
     all(".table-wrap > table", root).forEach(cards);
     all(".table-wrap, pre", root).forEach(scrollable);
     all("form[data-upload]", root).forEach(uploadForm);

@@ -76,6 +76,33 @@ def test_from_sign_up_to_the_board(page):
     assert Team.objects.get().name == "Lung Ranger"
 
 
+def test_a_new_participant_has_a_scored_csv_after_six_clicks(page):
+    """From the first page, without an account; the file's own dialog counts as one."""
+    phase = make_phase(title="Warm-up", slug="warm-up")
+    clicked = []
+
+    def click(role, name, where=page, **options):
+        where.get_by_role(role, name=name, **options).click()
+        clicked.append(name)
+
+    page.goto("/")
+    click("link", "Sign up")
+    page.get_by_label("User name").fill("ann")
+    page.get_by_label("E-mail address").fill("ann@example.org")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password again").fill(PASSWORD)
+    click("button", "Sign up", page.get_by_role("main"))
+    click("link", "Warm-up", page.get_by_role("main"))
+    click("link", "Submit", exact=True)
+    page.get_by_label("Drop the CSV here").set_input_files(csv())
+    clicked.append("Drop the CSV here")
+    click("button", "Submit", exact=True)
+    page.wait_for_url(re.compile("/submissions/[0-9a-f-]{36}/"))
+    actions.evaluate(evaluation_id=Submission.objects.get(phase=phase).latest.pk, worker="browser test")
+    page.get_by_text("0.9583").first.wait_for()  # 23/24
+    assert len(clicked) <= 6, clicked
+
+
 def test_without_javascript_the_same_way_is_open(open_page):
     make_phase(title="Warm-up", slug="warm-up")
     user = make_member("ann")

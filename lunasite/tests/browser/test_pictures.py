@@ -11,7 +11,7 @@ from PIL import Image
 from inference.feedback.files import store
 from inference.models import Feedback
 from submissions.models import Case
-from submissions.tests.factories import make_dataset, make_phase
+from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 GREYS = (40, 100, 150, 220)  # four bands, beside each other
@@ -118,3 +118,26 @@ def test_own_levels_dragging_and_a_double_click(open_page, reviewer, feedback):
     page.mouse.move(at[0] + 60, at[1])
     page.mouse.up()
     assert frame.evaluate("frame => frame.scrollLeft") == pytest.approx(scrolled - 60, abs=2)
+
+
+def test_a_picture_that_must_wait_comes_by_itself(open_page, transactional_db):
+    """A scan is decoded one at a time for each reader: beside a list of cases most pictures are first told to wait."""
+    splits = ["public"] * 4 + ["sample"] * 2 + ["public"] * 2 + ["sample"] * 2
+    phase = make_phase(make_dataset(splits=splits), slug="p")
+    Case.objects.update(image=storages["datasets"].save("bands.png", ContentFile(bands())))
+    submission = evaluated(user=make_member("own"), phase=phase)
+    page = open_page(submission.user)
+    told_to_wait = []
+
+    def answer(route):
+        if len(told_to_wait) < 5:
+            told_to_wait.append(route.request.url)
+            return route.fulfill(status=429, body="wait")
+        return route.continue_()
+
+    page.route("**/slice.png*", answer)
+    page.goto(f"/submissions/{submission.pk}/cases/")
+    for picture in page.locator("img.thumbnail").all():
+        while not picture.evaluate("picture => picture.naturalWidth"):
+            page.wait_for_timeout(100)  # pytest's limit of time ends it
+    assert (page.locator("img.thumbnail").count(), len(told_to_wait)) == (4, 5)
