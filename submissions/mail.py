@@ -1,4 +1,7 @@
-"""Send mail reliably, even when the mail server is down (F21), as text and HTML (multipart/alternative)."""
+"""Send mail reliably, even when the mail server is down (F21), as text and HTML (multipart/alternative).
+
+Workers for errands send. A page only queues: a mail server that is slow, or answers nothing, would hold its thread.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,33 @@ from django.utils import timezone
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django_q.models import Schedule
+from django_q.tasks import async_task
 
 from submissions.queues import ERRANDS_CLUSTER
 
 log = structlog.get_logger(__name__)
 SITE_NAME = "lunasite"
 PAUSES_MINUTES = (1, 5, 30, 120, 720)
-RETRIED_MAIL = "submissions.mail.deliver"
+QUEUED_MAIL = "submissions.mail.deliver"
 
 
-def send_or_retry(message: EmailMessage) -> None:
-    """Send now; if the server does not accept the mail, the queue retries later. Never raises if the server is down."""
+def queue_mail(message: EmailMessage) -> None:
+    """Leave a mail to the workers, one for each recipient.
+
+    Nothing of it is kept once it is sent, as of other tasks: it may hold a link that resets a password.
+    """
     for recipient in message.to:
-        deliver(str(message.subject), str(message.body), message.from_email, recipient)
+        mail = str(message.subject), str(message.body), message.from_email, recipient
+        async_task(QUEUED_MAIL, *mail, cluster=ERRANDS_CLUSTER, save=False)
 
 
 def deliver(
     subject: str, body: str, sender: str, recipient: str, tries: int = 0, headers: Mapping[str, str] | None = None
 ) -> None:
-    """Send one mail. headers: such as List-Unsubscribe. The first five are also in queues of earlier versions."""
+    """Send one mail; if the server does not accept it, the queue tries again later. Never raises if it is down.
+
+    headers: such as List-Unsubscribe. The first five are also in queues of earlier versions.
+    """
     try:
         send_mail(subject, body, sender, recipient, headers or {})
     except OSError as error:  # smtplib's errors are OSErrors
@@ -65,8 +76,9 @@ def _paragraph(text: str) -> SafeString:
 
 def _later(tries: int, arguments: tuple[object, ...]) -> None:
     Schedule.objects.create(
-        func=RETRIED_MAIL,
+        func=QUEUED_MAIL,
         args=repr(arguments),
+        kwargs=repr({"q_options": {"save": False}}),
         schedule_type=Schedule.ONCE,
         next_run=timezone.now() + timedelta(minutes=PAUSES_MINUTES[tries]),
         repeats=-1,

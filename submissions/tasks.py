@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from submissions import actions
 from submissions.actions.heartbeat import Heartbeat
-from submissions.mail import send_or_retry
+from submissions.mail import queue_mail
 from submissions.models import Evaluation, Incident
 from submissions.notices import evaluations as evaluation_notices
 from submissions.notices import news as news_notices
@@ -118,4 +118,4 @@ def _mail_staff(subject: str, body: str) -> None:
     staff = to_alert().exclude(email="")
     recipients = sorted(set(staff.values_list("email", flat=True)))
     subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{subject}"
-    send_or_retry(EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, recipients))
+    queue_mail(EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, recipients))

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from django.contrib.auth.models import User
-from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from lunasite.http.models import CallCount
 from submissions import actions
 from submissions.models import Phase, Submission
 from submissions.teams.membership import create_team
+from submissions.tests.mails import sent_mails
 
 OF_PHASE = (
     "/phases/{slug}/", "/api/v1/phases/{slug}", "/api/v1/phases/{slug}/template", "/api/v1/phases/{slug}/samples",
@@ -116,7 +116,7 @@ class Participant:
         pk = self._send(values)
         actions.evaluate(evaluation_id=Submission.objects.get(pk=pk).latest.pk, worker="bench")
         pages = {path.format(pk=pk, slug=self.slug): self.get(path, pk=pk) for path in (*OF_SUBMISSION, *OF_PHASE)}
-        own = [message.body for message in mail.outbox if self.user.email in message.to]
+        own = [message.body for message in sent_mails() if self.user.email in message.to]
         return Seen(pages | {f"mail {i}": body for i, body in enumerate(own)})
 
     def _send(self, values: NDArray[np.float64]) -> str:

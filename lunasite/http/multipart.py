@@ -25,7 +25,8 @@ def _boundary(parameters: str) -> str:
 def wrong_media_type(content_type: str, *, takes_json: bool) -> str:
     """Return what to send instead of a media type that the address does not accept."""
     if takes_json:
-        return "This address takes multipart/form-data or application/json: send one of them."
+        how = "send a file as the part `file` of multipart/form-data."
+        return f"This address takes multipart/form-data or application/json: {how}"
     sent = "JSON, which holds no file" if "json" in content_type.lower() else "something else"
     return f"This address takes multipart/form-data, and the body is {sent}: send the file as the part `file`."
 

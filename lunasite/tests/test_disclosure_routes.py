@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core import mail
 from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -27,6 +26,7 @@ from submissions.models import Delivery, Evaluation, Message, Phase, Submission,
 from submissions.models.team import team_of
 from submissions.notices.evaluations import tell_of_evaluation
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
+from submissions.tests.mails import sent_mails
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -260,7 +260,7 @@ def test_before_the_end_no_address_tells_a_number_that_is_not_on_the_list(world,
     told = {place: names for place, text in read.items() if (names := found_in(text, secrets))}
     assert told == {}
     assert len(read) > 150
-    assert [found_in(f"{message.subject} {message.body}", secrets) for message in mail.outbox] == []
+    assert [found_in(f"{message.subject} {message.body}", secrets) for message in sent_mails()] == []
 
 
 def test_no_message_mail_or_webhook_tells_a_number_that_is_not_on_the_list(world):

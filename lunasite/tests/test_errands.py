@@ -3,7 +3,6 @@
 import io
 
 import pytest
-from django.core.mail import EmailMessage
 from django.core.management import CommandError, call_command
 from django_q.models import OrmQ, Schedule
 
@@ -58,7 +57,7 @@ def test_the_next_try_of_a_mail_is_an_errand_too(monkeypatch):
         raise OSError
 
     monkeypatch.setattr(mail, "send_mail", refuse)
-    mail.send_or_retry(EmailMessage("Subject", "Text", "from@example.org", ["to@example.org"]))
+    mail.deliver("Subject", "Text", "from@example.org", "to@example.org")
     assert Schedule.objects.get().cluster == ERRANDS_CLUSTER
 
 

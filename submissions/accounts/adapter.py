@@ -15,7 +15,7 @@ from django.urls import reverse
 from lunasite.http import lockout
 from lunasite.http.client_address import client_network
 from submissions.accounts.usernames import check_username
-from submissions.mail import SITE_NAME, send_or_retry
+from submissions.mail import SITE_NAME, queue_mail
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")  # hosts on which any port is accepted
 
@@ -46,13 +46,13 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("account")
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a mail; a mail server that is down never breaks the page (F21)."""
+        """Queue a mail; a mail server that is down or slow never holds up the page (F21)."""
         # allauth's templates name the site by this; there is no sites framework that would fill it in.
         site = {"name": SITE_NAME, "domain": urlsplit(settings.SITE_URL).netloc}
         everything = {"email": email, "request": self.request, "current_site": site, **context}
         message = self.render_mail(template_prefix, email, everything)
         body = with_own_address(message.body, self.request)
-        send_or_retry(EmailMessage(message.subject, body, message.from_email, message.to))
+        queue_mail(EmailMessage(message.subject, body, message.from_email, message.to))
 
 
 def with_own_address(text: str, request: HttpRequest | None) -> str:

@@ -10,7 +10,7 @@ from django.core.mail import EmailMessage
 from django.dispatch import receiver
 
 from lunasite.http.lockout import many_failures
-from submissions.mail import send_or_retry
+from submissions.mail import queue_mail
 
 
 @receiver(many_failures, dispatch_uid="mail the owner of a guessed account")
@@ -29,4 +29,4 @@ def mail_owner(account: str, **options: Any) -> None:
         f"{settings.SITE_URL}/account/\n"
     )
     subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}Many wrong passwords for your account"
-    send_or_retry(EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, [user.email]))
+    queue_mail(EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, [user.email]))

@@ -25,7 +25,7 @@ class ChallengeAdmin(OwnChallengesAdmin):
     list_filter = ["is_hidden", "needs_approval"]
     search_fields = ["title", "slug", "tagline"]
     prepopulated_fields = {"slug": ["title"]}
-    autocomplete_fields = ["organisers"]
+    filter_horizontal = ["organisers"]
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     fieldsets = [
         (None, {"fields": ["title", "slug", "tagline", "forum_url", "is_hidden", "texts"]}),

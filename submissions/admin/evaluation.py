@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from submissions.admin import bulk_actions
 from submissions.admin.base import ActionOnlyAdmin, OwnChallengesAdmin, ReadOnlyInline, fits
 from submissions.admin.bulk_actions import run_bulk_action
-from submissions.admin.lists.display import NOTHING, age, block, change_link, duration, pretty
+from submissions.admin.lists.display import NOTHING, age, block, breakable, change_link, duration, pretty
 from submissions.admin.lists.export import evaluations_csv
 from submissions.admin.lists.filters import AgeFilter, AttemptFilter, FailureCodeFilter, FaultFilter, WorkerFilter
 from submissions.models import Evaluation, EvaluationEvent, Submission
@@ -90,7 +90,8 @@ class EvaluationAdmin(ActionOnlyAdmin, OwnChallengesAdmin):
         if (failure := evaluation.failure) is None:
             return NOTHING
         whose = "our fault" if failure.is_ours else "the participant's fault"
-        return format_html('<span title="{}">{}<br><small>{}</small></span>', failure.sentence, failure.code, whose)
+        code = breakable(failure.code)
+        return format_html('<span title="{}">{}<br><small>{}</small></span>', failure.sentence, code, whose)
 
     @admin.display(description="submission", ordering="submission__team__name")
     def sent(self, evaluation: Evaluation) -> SafeString:

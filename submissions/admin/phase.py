@@ -40,7 +40,8 @@ class QuotaInline(admin.TabularInline):
 class PhaseAdmin(OwnChallengesAdmin):
     challenge_path = "challenge"
     form = PhaseForm
-    list_display = ["title", "slug", "dataset", "state", "tries", "sent", "opens_at", "closes_at"]
+    list_display = ["name", "dataset", "state", "tries", "sent", "opens_at", "closes_at"]
+    list_display_links = ["name"]
     list_filter = ["is_hidden", "accepts_csv", "accepts_docker", "dataset__kind"]
     list_select_related = ["dataset"]
     search_fields = ["title", "slug"]
@@ -96,6 +97,10 @@ class PhaseAdmin(OwnChallengesAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Phase]:
         rows = super().get_queryset(request).prefetch_related("quotas")
         return rows.annotate(n_sent=Count("submissions", distinct=True))
+
+    @admin.display(description="phase", ordering="title")
+    def name(self, phase: Phase) -> SafeString:
+        return format_html("{}<br><small>{}</small>", phase.title, phase.slug)
 
     @admin.display
     def state(self, phase: Phase) -> str:

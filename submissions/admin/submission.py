@@ -18,7 +18,7 @@ from submissions import actions
 from submissions.admin import bulk_actions
 from submissions.admin.base import ActionOnlyAdmin, OwnChallengesAdmin, ReadOnlyInline, fits
 from submissions.admin.bulk_actions import run_bulk_action
-from submissions.admin.lists.display import change_link, pretty
+from submissions.admin.lists.display import breakable, change_link, pretty
 from submissions.admin.lists.export import submissions_csv
 from submissions.models import Evaluation, Submission
 
@@ -110,8 +110,8 @@ class SubmissionAdmin(ActionOnlyAdmin, OwnChallengesAdmin):
 
     @admin.display(ordering="newest_status")
     def status(self, submission: Any) -> SafeString:
-        page = '<span class="state {}">{}</span><br><small>{}</small>'
-        return format_html(page, submission.newest_status, submission.newest_status, submission.newest_code)
+        status, code = submission.newest_status, breakable(submission.newest_code or "")
+        return format_html('<span class="state {}">{}</span><br><small>{}</small>', status, status, code)
 
     @admin.display(description="try and board")
     def standing(self, submission: Submission) -> str:

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from submissions.mail import RETRIED_MAIL
+from submissions.mail import QUEUED_MAIL
 from submissions.models.messages import Delivery, Message, Webhook
 from submissions.notices.unsubscribe import refused_kinds, unsubscribe_headers, unsubscribe_url
 from submissions.queues import ERRANDS_CLUSTER
@@ -72,7 +72,7 @@ def _queue_mail(message: Message) -> None:
     user = message.user
     subject = settings.ACCOUNT_EMAIL_SUBJECT_PREFIX + message.subject
     mail = subject, mail_body(message), settings.DEFAULT_FROM_EMAIL, user.email, 0
-    async_task(RETRIED_MAIL, *mail, unsubscribe_headers(user, message.kind), cluster=ERRANDS_CLUSTER)
+    async_task(QUEUED_MAIL, *mail, unsubscribe_headers(user, message.kind), cluster=ERRANDS_CLUSTER, save=False)
 
 
 def mail_body(message: Message) -> str:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from lunasite.http.errors import ApiError
 from submissions.editing.versions import accept, current_version
-from submissions.mail import send_or_retry
+from submissions.mail import queue_mail
 from submissions.models import Challenge, Participation, Phase
 from submissions.models.audit import record
 from submissions.models.participation import digest_of
@@ -83,4 +83,4 @@ def _mail_person(row: Participation) -> None:
 
 def _send(subject: str, body: str, recipients: list[str]) -> None:
     line = settings.ACCOUNT_EMAIL_SUBJECT_PREFIX + single_line(subject)
-    send_or_retry(EmailMessage(line, body, settings.DEFAULT_FROM_EMAIL, recipients))
+    queue_mail(EmailMessage(line, body, settings.DEFAULT_FROM_EMAIL, recipients))

@@ -27,7 +27,8 @@ class Evidence:
     names as in LUNA25's table. command_fault: what is wrong with the start program's file (`crlf`, `loader`, `missing`).
     memory_mib, shm_mib: limits; peak_mib: the most memory that was seen. too_large: folders that stayed read-only since
     they hold more than kept_mib. wanted_output: the answer file that /output lacks; outputs: the files in it.
-    working_dir: where a path without a folder begins. user: the image's USER, "" for root.
+    working_dir: where a path without a folder begins. user: the image's USER, "" for root. is_closed: whether a file is
+    in the image and not everybody may read it, where that is known.
     """
 
     code: str
@@ -56,6 +57,7 @@ class Evidence:
     outputs: tuple[str, ...] = ()
     working_dir: str = "/"
     user: str = ""
+    is_closed: Callable[[str], bool] | None = None
 
 
 Words = dict[str, Any]
@@ -174,7 +176,7 @@ TABLE: tuple[Pattern, ...] = (
     Pattern("no_library", "The library {name} is not in the image: add `RUN apt-get update && apt-get install -y {package}` to the Dockerfile{as_root}.", LIBRARY, concerns=lambda seen, words: words["name"] in PACKAGES),
     Pattern("no_cuda_library", "The library {name} of CUDA is not in the image: take a base image with CUDA, or install the build of your framework for the CPU.", LIBRARY, concerns=lambda seen, words: bool(re.match("lib(?:cu[a-z]|nv|nccl)", words["name"]))),
     Pattern("no_other_library", "The library {name} is not in the image: install the package that holds it in the Dockerfile{as_root} (on Debian and Ubuntu, `apt-file search {name}` names the package).", LIBRARY),
-    Pattern("no_network", "The program wants to download something, but there is no network here: download it in the Dockerfile, to where the program looks for it and as the user it runs as (`RUN python -c \"the same call\"`), so that it is in the image.", r"Name or service not known|[Tt]emporary failure in name resolution|[Ff]ailed to resolve|getaddrinfo failed|[Cc]ould not resolve host|Network is unreachable|[Oo]ffline mode is enabled|OfflineModeIsEnabled|couldn't connect to 'https?://|No address associated with hostname"),
+    Pattern("no_network", "The program wants to download something, but there is no network here: download it in the Dockerfile, as the user the program runs as (`RUN python -c \"the same call\"`) and not to /tmp, which is empty here, and let the program open what is there.", r"Name or service not known|[Tt]emporary failure in name resolution|[Ff]ailed to resolve|getaddrinfo failed|[Cc]ould not resolve host|Network is unreachable|[Oo]ffline mode is enabled|OfflineModeIsEnabled|couldn't connect to 'https?://|No address associated with hostname"),
     # Files
     Pattern("no_weights", "The program reads {file}, which is not there: send a .tar.gz that holds it as the model archive (form: Weights apart from the image, API: model_archive), or copy the weights into the image elsewhere.", NOT_THERE, concerns=_below("/opt/ml/model/")),
     Pattern("no_input", "The program reads {file}, which is not given here: only in the contract Grand Challenge batch (form: Contract, API: contract=\"batch\") does /input hold something, and /input/inputs.json names the path of each file in it.", NOT_THERE, concerns=_below("/input/")),
@@ -183,6 +185,8 @@ TABLE: tuple[Pattern, ...] = (
     Pattern("too_large_to_write", "The program writes to {file}, but {large} is read-only: what it holds takes more than the {kept_mib} MiB that can be copied. Write below /tmp, or into a folder of its own that you name as a writable folder (form: Writable folders, API: writable_folders=[\"{large}/state\"]); one that is not there yet is made.", READ_ONLY, concerns=lambda seen, words: bool(words["large"])),
     Pattern("read_only_root", "The program writes to {file}, into the root folder itself, which is read-only here: write to a folder, such as /tmp, or where the path is relative, set a WORKDIR in the Dockerfile, such as `WORKDIR /app`.", READ_ONLY, concerns=_lies_in_root),
     Pattern("read_only", "The program writes to {file}, which is read-only here: " + WRITABLE + ", or write below /tmp.", READ_ONLY),
+    Pattern("not_readable", "The program may not read {file}: add `RUN {opening}` to the Dockerfile, after the line that copies it{as_root}.", DENIED, concerns=lambda seen, words: bool(seen.is_closed and seen.is_closed(words["file"]))),
+    Pattern("not_writable", "The program may not write to {file}: " + WRITABLE + ".", DENIED, when=lambda seen: seen.is_closed is not None),
     Pattern("no_permission", "The program may not open {file}: if it reads it, add `RUN {opening}` to the Dockerfile, after the line that copies it{as_root}; if it writes it, " + WRITABLE + ".", DENIED),
     Pattern("read_only_somewhere", "The program writes where it may not: name the folder as a writable folder (form: Writable folders, API: writable_folders), or write below /tmp.", r"[Rr]ead-only file system|EROFS"),
     # Memory
@@ -202,6 +206,7 @@ TABLE: tuple[Pattern, ...] = (
     Pattern("forbidden_field", "Status {status}: the service takes no field `{field}`, which every call has: let it take that field, or let it ignore fields that it does not know.", FORBIDDEN, when=_is_status(400, 422), over=_body),
     Pattern("csv_names", "Status {status}: the service wants a field called `{field}`, as in LUNA25's table: choose those as Names of the fields (form: {differs}, API: adapter={{\"field_names\": \"csv\"}}).", FIELD, when=_is_status(400, 422), over=_body, concerns=lambda seen, words: words["field"] in seen.csv_fields and words["field"] not in seen.fields),
     Pattern("other_field", "Status {status}: the service complains of the field `{field}`. It was sent {sent}. If it wants the file there, call that part of the service `file`, `image` or `image_file` and choose that as Name of the file part; if something else, let it take one of the fields that are sent, or do without. Other names and Do not send are under {differs} (API: adapter).", FIELD, when=_is_status(400, 422), over=_body),
+    Pattern("file_field_maybe", "Status {status}: the service did not take the call as it was sent, and its answer, shown below, speaks of `{field}`, but the file was sent as `{file_field}`: choose `{field}` as Name of the file part (form: {differs}, API: adapter={{\"file_field\": \"{field}\"}}).", r"\b(?P<field>image_file|image|file)\b", when=_is_status(400, 415, 422, 500), over=_body, concerns=lambda seen, words: words["field"] != seen.file_field, is_guess=True),
     Pattern("refused_fields", "Status {status}: the service did not take the call as it was sent{answer_says}. It was sent {sent}. Fit it under {differs} (API: adapter with file_field, field_names, omit).", when=_is_status(400, 415, 422), is_guess=True),
     Pattern("server_error", "Status {status}: the service failed while it worked on a case: mend what the end of its log names.", when=lambda seen: seen.status >= 500 and bool(seen.logs.strip()), is_guess=True),
     # The answer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from submissions.runner.base import TRIAL, ContainerFault, Limits, RunCallbacks, RunRequest
 from submissions.runner.diagnosis import Evidence
 from submissions.runner.model_body import ImageReading
@@ -32,6 +34,7 @@ def evidence_of(error: ContainerFault, limits: Limits, reading: ImageReading | N
         kept_mib=kept_mib(limits.root_mib),
         working_dir=reading.image.working_dir if reading else "/",
         user=_user_of(reading),
+        is_closed=partial(reading.contents.is_closed, home=reading.facts.identity.home) if reading else None,
     )
 
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from submissions.mail import send_or_retry
+from submissions.mail import queue_mail
 from submissions.models import Team, TeamInvitation
 from submissions.teams.membership import TeamError, add_member
 from submissions.teams.ownership import owned_team
@@ -53,7 +53,7 @@ def _mail(invitation: TeamInvitation, secret: str) -> None:
         f"The link is good once, until {invitation.expires_at:%Y-%m-%d %H:%M} UTC. "
         "If you do not know what this is about, do nothing.\n"
     )
-    send_or_retry(EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, [invitation.email]))
+    queue_mail(EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, [invitation.email]))
 
 
 def invitation_of(secret: str) -> TeamInvitation | None:

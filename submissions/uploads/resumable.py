@@ -74,7 +74,9 @@ def _check_count(user: User) -> None:
     mine = Upload.objects.visible_to(user).exclude(purpose=Upload.Purpose.PREDICTIONS)
     if mine.unfinished().count() >= MAX_UNFINISHED or mine.count() >= MAX_KEPT:
         raise ApiError(
-            429, "TOO_MANY_UPLOADS", f"At most {MAX_UNFINISHED} uploads go at once; finish, submit or delete one.",
+            429, "TOO_MANY_UPLOADS",
+            f"At most {MAX_UNFINISHED} files may be on their way, and {MAX_KEPT} in no submission yet: submit or delete"
+            " one. The uploads of your account (/account/uploads/, GET /api/v1/uploads) list them.",
             uploads=[str(item.pk) for item in mine],
         )  # fmt: skip
 

@@ -25,7 +25,7 @@ from lunasite.monitoring.metrics.durations import Durations, run_times, wait_tim
 from submissions.actions.queue import CLUSTERS, messages_waiting
 from submissions.database_clock import database_now
 from submissions.failures import FAILURES
-from submissions.mail import RETRIED_MAIL
+from submissions.mail import QUEUED_MAIL
 from submissions.models import Evaluation, PeriodicJob, Worker
 from submissions.queues import ERRANDS_CLUSTER
 
@@ -119,7 +119,7 @@ def workers() -> Iterator[Metric]:
 
 
 def mail() -> Iterator[Metric]:
-    waiting = Schedule.objects.filter(func=RETRIED_MAIL).count()
+    waiting = Schedule.objects.filter(func=QUEUED_MAIL).count()
     yield GaugeMetricFamily("mail_waiting", "Mails that the mail server refused so far; they are sent again.", waiting)
 
 

@@ -31,7 +31,7 @@ pytestmark = [
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 SERIOUS = """async (rules) => {
   const only = rules ? {runOnly: {type: "rule", values: rules}} : {};
-  const found = await axe.run(document, {resultTypes: ["violations"], iframes: false, ...only});
+  const found = await axe.run(document, {resultTypes: ["violations"], iframes: false, preload: false, ...only});
   const where = (node) => `${node.target.join(" ")} ${node.any.concat(node.all).map((c) => c.message).join(" ")}`;
   return found.violations.filter((each) => ["serious", "critical"].includes(each.impact))
     .map((each) => `${each.id}: ${each.nodes.slice(0, 3).map(where).join(" | ")}`);
@@ -43,6 +43,8 @@ TOO_WIDE = "document.scrollingElement.scrollWidth - innerWidth"
 # A list of the admin scrolls in a frame of its own.
 LIST_TOO_WIDE = """(() => { const list = document.querySelector("#changelist-form .results");
   return list ? list.scrollWidth - list.clientWidth : 0; })()"""
+# What scripts draw after the page has loaded, and what shows that it is there.
+DRAWN_BY_SCRIPTS = {"#swagger-ui": "#swagger-ui .opblock"}
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # What only the colours of a theme can change.
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
@@ -137,6 +139,9 @@ class Walk:
 
     def look_at(self, path):
         self.page.goto(path)
+        for place, content in DRAWN_BY_SCRIPTS.items():
+            if self.page.query_selector(place):
+                self.page.wait_for_selector(content)
         self.picture(path, "light")
         self.note(path, "desktop", self.page.evaluate(TOO_WIDE), self.page.evaluate(LIST_TOO_WIDE))
         self.page.evaluate(AXE)

@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 NOTHING = "–"
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -45,6 +45,11 @@ def change_link(row: Model, text: object = None) -> SafeString:
     """Return a link to the row's own admin page."""
     url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
     return format_html('<a href="{}">{}</a>', url, str(text if text is not None else row))
+
+
+def breakable(code: str) -> SafeString:
+    """Return a failure code that may wrap behind each underscore, so that it fits a column."""
+    return format_html_join(mark_safe("_<wbr>"), "{}", ((part,) for part in code.split("_")))
 
 
 def block(text: str) -> str | SafeString:

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 class Occurring(FieldListFilter):
     """What both filters share: it stands before Django's own class, whose __init__ reads what is chosen now."""
 
-    lookup_val: str | list[str] | None
+    lookup_val: str | None
 
     def __init__(
         self, field: Field[Any, Any], request: HttpRequest, params: dict[str, list[str]],

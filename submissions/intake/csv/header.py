@@ -91,6 +91,8 @@ def separator_hints(header: Sequence[str], first_row: str) -> list[str]:
             return [f"The columns are separated by {name}: export the file with commas.", *_comma_hint(first_row)]
     if "," in text:
         return ["Each line is one text in quotes: take the quotes around whole lines away."]
+    if " " in text and "," in first_row:
+        return ["The first line is a title and not the header: delete the lines above the header."]
     if " " in text:
         return ["The columns are separated by blanks: export the file with commas, in R with write.csv."]
     if header and all(part.replace(".", "").replace("-", "").isdigit() for part in header if part.strip()):

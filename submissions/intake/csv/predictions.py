@@ -32,6 +32,7 @@ ROW_NAMES = (
     "use write.csv(..., row.names = FALSE)."
 )
 NO_NAME = "Every line has one field more than the header: give its column a name in the first line, or leave it out."
+COMMAS = "The numbers have decimal commas: write points."
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 
 __all__ = [
@@ -160,7 +161,8 @@ class _Reading:
         self.log = ProblemLog()
         self.unknown: Counter[str] = Counter()
         self.n_rows = 0
-        self.unreadable, self.unread_ids, self.one_more, self.row_names = 0, set[str](), 0, 0
+        self.unreadable, self.unread_ids = 0, set[str]()
+        self.one_more = self.row_names = self.commas = 0
 
     def read_all(self, rows: Iterator[tuple[int, list[str]]]) -> None:
         for line, fields in rows:
@@ -182,11 +184,17 @@ class _Reading:
 
     def _note_unreadable(self, fields: list[str]) -> None:
         """Record that an unreadable line holds an id, so that the id is not reported as missing."""
-        if len(fields) == self.columns.width + 1:
+        words = [text.strip() for text in fields]
+        at = self.columns.id_index
+        has_id = words[at : at + 1] != [] and words[at] in self.position
+        if len(words) == self.columns.width + 1:
             self.one_more += 1
-            self.row_names += fields[self.columns.id_index + 1].strip() in self.position
-        words = (word for text in fields for word in (text.strip(), *SEPARATORS.split(text.strip())))
-        found = next((word for word in words if word in self.position), None)
+            self.row_names += not has_id
+        # 0,5 is two fields: with the id where it belongs, all else is digits.
+        rest = [*words[:at], *words[at + 1 :]]
+        self.commas += len(words) > self.columns.width and has_id and all(map(str.isdecimal, rest))
+        parts = (part for text in words for part in (text, *SEPARATORS.split(text)))
+        found = next((part for part in parts if part in self.position), None)
         if found is None:
             self.unreadable += 1
         else:
@@ -248,13 +256,12 @@ class _Reading:
         return Missing(max(0, len(ids) - self.unreadable), () if self.unreadable else ids)
 
     def _hints(self) -> list[str]:
-        return [*self._one_more(), *id_hints(self.unknown, self.position)]
-
-    def _one_more(self) -> list[str]:
-        """Return what a field too many in every line is: names of rows before the id, or a column without a name."""
-        if self.one_more < self.n_rows:
-            return []
-        return [ROW_NAMES if self.row_names else NO_NAME]
+        hints = id_hints(self.unknown, self.position)
+        if 0 < self.commas == self.log.by_sort["format"]:  # a whole number has no comma
+            return [COMMAS, *hints]
+        if self.one_more == self.n_rows:
+            return [ROW_NAMES if self.row_names == self.n_rows else NO_NAME, *hints]
+        return hints
 
     def _samples(self) -> dict[str, Any]:
         """Return the answers to the sample cases that have rows; where a case may have none, to all or to none."""
@@ -268,8 +275,10 @@ class _Reading:
         if self.n_rows == 0:
             raise CsvProblems("CSV_EMPTY", "The file has a header but no rows. Add one row for each case.")
         if missing.count or self.log.total:
-            problems = self.log.problems(missing, self.columns.ignored, self._hints(), list(self.unknown))
-            problems.note = " ".join([*self._one_more(), "No try was spent."]) if self._one_more() else problems.note
+            hints = self._hints()
+            problems = self.log.problems(missing, self.columns.ignored, hints, list(self.unknown))
+            if hints[:1] in ([ROW_NAMES], [NO_NAME], [COMMAS]):
+                problems.note = f"{hints[0]} No try was spent."
             raise problems
         return PredictionTable(
             predictions=self.kind.gather(
@@ -293,15 +302,36 @@ def _value_reason(text: str, within: tuple[float, float]) -> str:
         return f"{shown(text)} has a decimal comma; write a point"
     if text.endswith("%") and NUMBER.fullmatch(text[:-1].strip()):
         return f"{shown(text)} is a percentage; write it as a number between {low} and {high}"
+    if text.strip("#").casefold() in NO_VALUES:
+        return f"{shown(text)} is no number: the model gave none; write one between {low} and {high} for each case"
+    if inner := WRAPPED.fullmatch(text):
+        return f"{shown(text)} is not a number alone; write {shown(inner[1])}"
     return f"{shown(text)} is not a plain decimal number"
 
 
+# How programs write a value that is not there; a number in brackets or quotes, or as PyTorch and NumPy print one.
+NO_VALUES = {"nan", "na", "n/a", "none", "null", "inf", "-inf", "nat", "value!", "div/0!"}
+WRAPPED = re.compile(rf"(?:(?:tensor|array|np\.float(?:32|64))\()?[\[\](){{}}'\"]*({NUMBER.pattern})[^0-9]*[^0-9,;]?")
+# What stands around an id that was printed as a text, a list, bytes or a formula.
+AROUND_ID = "'\"=[](){}`´’ "
+DATE = re.compile(
+    r"[0-9]{1,2}[-. /](?:[A-Za-zäéû]{3,4}\.?|[0-9]{1,2}[-. /][0-9]{2,4})|[0-9]{4}-[0-9]{2}-[0-9]{2}( 00:00:00)?"
+)
 # The folder and the ending of a file's name.
 FILE_NAME = re.compile(r"^.*[/\\]|(?:\.[A-Za-z][A-Za-z0-9]{0,5}){1,2}$")
 
 
 def _without_unseen(text: str) -> str:
     return "".join(character for character in text if unicodedata.category(character) != "Cf").strip()
+
+
+def _bare(text: str) -> str:
+    return FILE_NAME.sub("", text.strip())
+
+
+def _unwrapped(text: str) -> str:
+    text = text.strip()
+    return (text[1:] if text[:2] in ("b'", 'b"') else text).strip(AROUND_ID)
 
 
 def id_hints(unknown: Mapping[str, int], known: Mapping[str, int]) -> list[str]:
@@ -320,10 +350,14 @@ def _hint_table(sample: Sequence[str], known: Mapping[str, int], spaces: bool, c
     lost_zeros = any(text.strip() in bare for text in sample)
     scientific = any(re.fullmatch(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+", text.strip()) for text in sample)
     decimal = any(text.strip().endswith(".0") and text.strip()[:-2] in known for text in sample)
-    bare_names = any(text not in known and FILE_NAME.sub("", text.strip()) in known for text in sample)
+    bare_names = any(_bare(text) != text.strip() and _bare(text) in known for text in sample)
+    wrapped = any(_unwrapped(text) != text.strip() and _unwrapped(text) in known for text in sample)
+    dates = any(DATE.fullmatch(text.strip()) for text in sample) and not any(map(DATE.fullmatch, known))
     unseen = any(not text.isprintable() and _without_unseen(text) in known for text in sample)
     return [
         (bare_names, "Some ids have a folder or a file's ending: write the id alone."),
+        (wrapped, "Some ids have quotes, brackets or an equals sign around them: write the id alone."),
+        (dates, "Some ids have become dates, as happens in Excel: make the id column text."),
         (unseen, "Some ids hold an invisible character: take the ids from the template."),
         (spaces, "Some ids have spaces around them: remove the spaces."),
         (case, "Some ids differ only in upper and lower case: write them exactly as in the template."),

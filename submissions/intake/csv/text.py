@@ -50,7 +50,7 @@ def as_text(content: bytes, *, max_rows: int) -> str:
     _refuse_too_many_lines(content, max_rows)
     _refuse_long_lines(content)
     try:
-        return content.decode("utf-8-sig")
+        return content.decode().lstrip("\ufeff")  # a file that was read and written again may have two
     except UnicodeDecodeError as error:
         raise _not_utf8(content, error.start) from error
 

@@ -45,7 +45,7 @@ def _verified(file: ArchiveMember, diff_id: str, number: int) -> LayerSource:
     if f"sha256:{digest}" != diff_id:
         raise ParticipantError(
             "IMAGE_LAYER_MISMATCH",
-            f"Layer {number} is not the one the image's config names. Save the image again.",
+            f"Layer {number} is not the one the image's config names. {_again(layer)}",
         )
     head = file.unpacked.head if file.unpacked else file.head
     if layer.expanded_bytes and not begins_tar(head):
@@ -53,6 +53,13 @@ def _verified(file: ArchiveMember, diff_id: str, number: int) -> LayerSource:
     if file.headers.fault:
         raise file.headers.fault
     return layer
+
+
+def _again(layer: LayerSource) -> str:
+    """Return what to do about a layer with another digest; some skopeo lose the end of those of zstd:chunked."""
+    if layer.compression == "zstd":
+        return "Save the image again, with layers that are plain or compressed with gzip instead of zstd."
+    return "Save the image again."
 
 
 def _source(file: ArchiveMember, diff_id: str, number: int) -> LayerSource:

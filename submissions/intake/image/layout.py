@@ -75,7 +75,8 @@ def _image_folder(contents: Contents) -> str:
     if len(folders) > 1:
         raise ParticipantError("IMAGE_COUNT", f"The archive holds {len(folders)} images in folders; save exactly one.")
     if not folders:
-        raise not_an_image(_foreign(contents) or NO_MANIFEST)
+        is_image_folder = any(_is_image_folder_below(name, file) for name, file in contents.files.items())
+        raise not_an_image(IMAGE_FOLDER if is_image_folder else _foreign(contents) or NO_MANIFEST)
     return folders.pop()
 
 
@@ -84,6 +85,11 @@ def _is_layout_below(name: str, contents: Contents) -> bool:
     if rest == "index.json":
         return f"{folder}/oci-layout" in contents.files
     return rest == "manifest.json" and b'"Config"' in (contents.files[name].text or b"")
+
+
+def _is_image_folder_below(name: str, file: ArchiveMember) -> bool:
+    """Return whether a member is the manifest of a folder as skopeo's `dir:` writes it."""
+    return name.count("/") == 1 and name.endswith("/manifest.json") and b'"layers"' in (file.text or b"")
 
 
 def _foreign(contents: Contents) -> str | None:

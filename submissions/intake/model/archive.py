@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import stat
 import tarfile
 import unicodedata
 import zlib
@@ -18,6 +19,8 @@ GZIP = b"\x1f\x8b"
 ENDINGS = (".tar.gz", ".tgz")
 MAX_PADDING = 16 << 20
 MAX_NAME_BYTES = 512
+# Caches of Hugging Face are folders of symbolic links; plain tar would store them again.
+FOLLOWING = "make it with `tar -czhf model.tar.gz -C FOLDER .`, whose h stores the files that links lead to"
 REMEDY = "make it with `tar -czf model.tar.gz -C FOLDER .`"
 
 
@@ -33,8 +36,8 @@ class ModelLimits:
 DEFAULT_LIMITS = ModelLimits()
 
 
-def bad_archive(why: str) -> ParticipantError:
-    return ParticipantError("MODEL_ARCHIVE", f"The model archive {why}; {REMEDY}.")
+def bad_archive(why: str, remedy: str = REMEDY) -> ParticipantError:
+    return ParticipantError("MODEL_ARCHIVE", f"The model archive {why}; {remedy}.")
 
 
 def judge_model_name(name: str) -> None:
@@ -103,8 +106,14 @@ class _Unpacking:
             self._make(place.parent)
             self._copy(member, place)
             self.files += 1
+        elif member.islnk():
+            self._make(place.parent)
+            self._link(member, place)
+            self.files += 1
+        elif member.issym():
+            raise bad_archive(f"holds a symbolic link ({member.name[:80]!r})", FOLLOWING)
         else:
-            raise bad_archive(f"holds a link or device ({member.name[:80]!r}); only files and folders are taken")
+            raise bad_archive(f"holds a device or sparse file ({member.name[:80]!r}); only files and folders are taken")
 
     def _place(self, name: str) -> Path:
         """Return where a member belongs; its name may lead nowhere else."""
@@ -125,6 +134,16 @@ class _Unpacking:
             place.mkdir(exist_ok=True)  # raises where the name is a file's
         except OSError as error:
             raise bad_archive("names a file and a folder alike") from error
+
+    def _link(self, member: tarfile.TarInfo, place: Path) -> None:
+        """Give a file a second name, as tar stores one that had two; the first must be a file of this archive."""
+        first = self._place(member.linkname)
+        try:
+            if not stat.S_ISREG(first.lstat().st_mode):
+                raise OSError(first)
+            os.link(first, place, follow_symlinks=False)
+        except OSError as error:
+            raise bad_archive(f"holds a link that leads to no file of it ({member.name[:80]!r})", FOLLOWING) from error
 
     def _copy(self, member: tarfile.TarInfo, place: Path) -> None:
         content = self.archive.extractfile(member)

@@ -52,6 +52,18 @@ class ImageContents:
         real = self.real_path(path)
         return bool(real) and bool(self.engine.stat(self.container_id, real)[0] & GO_DIRECTORY)
 
+    def is_closed(self, path: str, home: str = "") -> bool:
+        """Say whether a file or folder is there and its mode, or that of a folder above it, keeps others out.
+
+        home: of the user, who is let into it whatever its mode.
+        """
+        real = self.real_path(path)
+        if not real:
+            return False
+        modes = [self.engine.stat(self.container_id, above)[0] for above in _above(real) if above != home]
+        mode = self.engine.stat(self.container_id, real)[0]
+        return not mode & stat.S_IROTH or any(not each & stat.S_IXOTH for each in modes)
+
     def account_file(self, path: str) -> str:
         """Return the text of an account file, "" where there is none. Raises ContainerFault on anything odd.
 
@@ -132,6 +144,11 @@ def full_path(folder: str, name: str) -> str:
     """Return the image's path of an archive's member: its first part is the folder's own name."""
     rest = name.rstrip("/").partition("/")[2]
     return f"{folder}/{rest}" if rest else folder
+
+
+def _above(path: str) -> Iterator[str]:
+    while (path := dirname(path)) not in ("", "/"):
+        yield path
 
 
 def _at_and_above(tree: Tree, path: str) -> Iterator[Folder]:

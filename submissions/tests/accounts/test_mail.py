@@ -1,14 +1,18 @@
 """Mail, and what happens when its server is away (row F21); who may have which user name."""
 
 import smtplib
+import socket
 
 import pytest
 from django.core import mail
 from django.core.mail import EmailMessage
-from django_q.models import Schedule
+from django_q.models import OrmQ, Schedule
 
-from submissions.mail import PAUSES_MINUTES, deliver, send_or_retry
-from submissions.tests.factories import make_user
+from submissions.mail import PAUSES_MINUTES, deliver, queue_mail
+from submissions.queues import ERRANDS_CLUSTER
+from submissions.teams.invitations import invite
+from submissions.tests.factories import make_member, make_user
+from submissions.tests.mails import sent_mails
 
 pytestmark = pytest.mark.django_db
 
@@ -31,11 +35,23 @@ def server_away(monkeypatch):
     return break_with
 
 
+@pytest.fixture
+def silent_server(settings):
+    """A mail server to which anybody can connect, and which never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as server:
+        server.setblocking(False)
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.getsockname()
+        settings.EMAIL_USE_TLS, settings.EMAIL_TIMEOUT = False, 0.2
+        yield server
+
+
 class TestWhenTheServerIsAway:
     @pytest.mark.parametrize("error", GONE, ids=lambda error: type(error).__name__)
     def test_the_mail_is_tried_again_later(self, server_away, error):
         server_away(error)
-        send_or_retry(EmailMessage("Hello", "Text", "site@example.org", ["ann@example.org"]))
+        queue_mail(EmailMessage("Hello", "Text", "site@example.org", ["ann@example.org"]))
+        assert sent_mails() == []
         later = Schedule.objects.get()
         assert later.func == "submissions.mail.deliver"
         assert later.schedule_type == Schedule.ONCE
@@ -49,16 +65,25 @@ class TestWhenTheServerIsAway:
         import ast
 
         server_away(TimeoutError())
-        send_or_retry(EmailMessage('It\'s "here"', "Line\nand\n", "site@example.org", ["ann@example.org"]))
+        queue_mail(EmailMessage('It\'s "here"', "Line\nand\n", "site@example.org", ["ann@example.org"]))
+        sent_mails()
         monkeypatch.undo()
         deliver(*ast.literal_eval(Schedule.objects.get().args))
         assert (mail.outbox[0].subject, mail.outbox[0].body) == ('It\'s "here"', "Line\nand\n")
 
-    def test_asking_for_a_new_password_answers_as_ever(self, server_away, client):
+    def test_no_page_waits_for_a_server_that_takes_connections_and_says_nothing(self, silent_server, client):
         make_user("ann", email="ann@example.org")
-        server_away(ConnectionRefusedError())
         answer = client.post("/accounts/password/reset/", {"email": "ann@example.org"})
         assert answer.status_code == 302
+        words = {"password1": "another-passphrase", "password2": "another-passphrase"}
+        answer = client.post("/accounts/signup/", {"username": "ben", "email": "b@example.org", **words})
+        assert answer.status_code == 302
+        invite(user=make_member("carla"), email="dan@example.org")
+        assert OrmQ.objects.filter(key=ERRANDS_CLUSTER).count() == 3
+        with pytest.raises(BlockingIOError):
+            silent_server.accept()
+        assert sent_mails() == []  # the worker waits for it, and plans the next try
+        assert Schedule.objects.count() == 3
 
 
 @pytest.mark.parametrize(("host", "is_told"), [("mail.example.org", True), ("", False)])
@@ -73,7 +98,7 @@ class TestResettingThePassword:
     def test_the_link_works_once(self, client):
         user = make_user("ann", email="ann@example.org")
         client.post("/accounts/password/reset/", {"email": "ann@example.org"})
-        link = next(word for word in mail.outbox[0].body.split() if "/accounts/password/reset/key/" in word)
+        link = next(word for word in sent_mails()[0].body.split() if "/accounts/password/reset/key/" in word)
         form = client.get(link, follow=True)
         new = {"password1": "another-passphrase", "password2": "another-passphrase"}
         client.post(form.redirect_chain[-1][0], new)
@@ -86,7 +111,7 @@ class TestResettingThePassword:
         make_user("ann", email="ann@example.org")
         answer = client.post("/accounts/password/reset/", {"email": "ann@example.org"}, headers={"host": "evil"})
         assert answer.status_code == 400
-        assert not mail.outbox
+        assert not sent_mails()
 
     @pytest.mark.parametrize("host", ["localhost:31337", "board.example.org:31337", "board.example.org"])
     def test_the_link_leads_to_the_sites_own_address(self, client, settings, host):
@@ -94,8 +119,8 @@ class TestResettingThePassword:
         settings.ALLOWED_HOSTS = ["board.example.org", "localhost"]
         make_user("ann", email="ann@example.org")
         client.post("/accounts/password/reset/", {"email": "ann@example.org"}, headers={"host": host})
-        assert "https://board.example.org/accounts/password/reset/key/" in mail.outbox[0].body
-        assert "31337" not in mail.outbox[0].body
+        assert "https://board.example.org/accounts/password/reset/key/" in sent_mails()[0].body
+        assert "31337" not in sent_mails()[0].body
 
 
 @pytest.mark.parametrize("name", ["\u0430nn", "\uff41nn", "ANN", "\u0391nn"])

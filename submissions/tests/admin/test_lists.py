@@ -1,11 +1,14 @@
 """What the lists of the admin offer to filter by."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.urls import reverse
+from django.utils.formats import date_format
 
 from submissions import actions
+from submissions.admin.lists.display import breakable
 from submissions.tests.factories import make_phase, make_submission, make_user
 
 pytestmark = pytest.mark.django_db
@@ -47,3 +50,9 @@ def test_what_is_chosen_stays_although_nothing_has_it(staff):
     _, page = offered(staff, "evaluation", "?status__exact=cancelled")
     assert "status__exact=cancelled" in page
     assert "status__exact=failed" not in page
+
+
+def test_lists_write_dates_short_and_codes_so_that_they_wrap():
+    """Long dates and codes make a list wider than 1280 px; `lunasite/tests/browser/test_walk.py` measures the lists."""
+    assert date_format(datetime(2026, 11, 9, 7, 5, tzinfo=UTC), "DATETIME_FORMAT") == "2026-11-09 07:05"
+    assert breakable("IMAGE_NO_<B>") == "IMAGE_<wbr>NO_<wbr>&lt;B&gt;"

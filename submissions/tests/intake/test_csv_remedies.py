@@ -36,6 +36,16 @@ def test_a_csv_of_another_tool_is_read(name):
     assert read(content, IDS).predictions.tolist() == pytest.approx(VALUES, abs=1e-6)
 
 
+def test_a_second_byte_order_mark_is_passed_over():
+    assert read(b"\xef\xbb\xbf" * 2 + GOOD.encode(), IDS).predictions.tolist() == VALUES
+
+
+def test_a_hint_about_ids_is_true_of_them():
+    with pytest.raises(CsvProblems) as caught:
+        read(response(GOOD, "LIDC_01", "LIDC_01 "), IDS)
+    assert caught.value.hints == ["Some ids have spaces around them: remove the spaces."]
+
+
 def of(name: str) -> bytes:
     return (FILES / name).read_bytes()
 
@@ -114,7 +124,21 @@ ROWS: list[tuple[str, str, bytes, Callable[[bytes], bytes]]] = [
     ("CSV_VALUE", "a decimal comma; write a point", response(GOOD, "0.25", '"0,25"'),
      lambda data: data.replace(b'"0,25"', b"0.25")),
     ("CSV_VALUE", "is a percentage", response(GOOD, "0.25", "25%"), lambda data: data.replace(b"25%", b"0.25")),
-    ("CSV_VALUE", "is not a plain decimal number", response(GOOD, "0.25", "nan"), anew),
+    ("CSV_VALUE", "is not a plain decimal number", response(GOOD, "0.25", "0x1p-2"), anew),
+    ("CSV_VALUE", "is no number: the model gave none", response(GOOD, "0.25", "nan"), anew),
+    # As pandas writes a list, and Python a tensor of PyTorch or a value of NumPy 2.
+    ("CSV_VALUE", 'write "0.25"', response(GOOD, "0.25", "[0.25]"), lambda data: re.sub(rb"[][]", b"", data)),
+    ("CSV_VALUE", 'write "0.25"', response(GOOD, "0.25", "tensor(0.25)"), anew),
+    ("CSV_VALUE", 'write "0.25"', response(GOOD, "0.25", "np.float32(0.25)"), anew),
+    ("CSV_FORMAT", "The numbers have decimal commas: write points. No try was spent.", GOOD.replace(".", ",").encode(),
+     lambda data: re.sub(rb",(\d+),", rb",\1.", data)),
+    ("CSV_COLUMNS", "The first line is a title", b"My second try\n" + GOOD.encode(),
+     lambda data: data.partition(b"\n")[2]),
+    # As Excel and Python write texts: '=\"id\"', lists, bytes.
+    ("CSV_IDS", "quotes, brackets or an equals sign", response(GOOD, "LIDC_01", '"=""LIDC_01"""'), anew),
+    ("CSV_IDS", "quotes, brackets or an equals sign", response(GOOD, "LIDC_01", "['LIDC_01']"), anew),
+    ("CSV_IDS", "quotes, brackets or an equals sign", response(GOOD, "LIDC_01", "b'LIDC_01'"), anew),
+    ("CSV_IDS", "Some ids have become dates", response(GOOD, "LIDC_01", "02-Jan"), anew),
     ("CSV_FORMAT", "1 fields where the header has 2", response(GOOD, ",0.25", ""), anew),
     ("CSV_FORMAT", "is opened and never closed", response(GOOD, "LIDC_02", '"LIDC_02'), without_quotes),
     ("CSV_FORMAT", "followed by something else", response(GOOD, "LIDC_02", '"LIDC"_02'), without_quotes),

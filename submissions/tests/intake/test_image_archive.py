@@ -130,6 +130,8 @@ def test_a_damaged_header_in_the_middle_is_corrupt():
         (Member("../x", b"x"), "ARCHIVE_BAD_MEMBER"),
         (Member("a/../../x", b"x"), "ARCHIVE_BAD_MEMBER"),
         (Member("n" * 513, b"x"), "ARCHIVE_BAD_MEMBER"),
+        (Member("app/a\nb.py", b"x"), "ARCHIVE_BAD_MEMBER"),
+        (Member("app/\x1b[2Ja", b"x"), "ARCHIVE_BAD_MEMBER"),
         (Member("pipe", header={"type": tarfile.FIFOTYPE}), "ARCHIVE_BAD_MEMBER"),
         (Member("null", header={"type": tarfile.CHRTYPE, "devmajor": 1}), "ARCHIVE_BAD_MEMBER"),
         (Member("disk", header={"type": tarfile.BLKTYPE}), "ARCHIVE_BAD_MEMBER"),

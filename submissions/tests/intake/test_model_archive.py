@@ -1,6 +1,8 @@
 """Model archives are unpacked as data: regular files, bounded, nowhere else."""
 
 import gzip
+import re
+import subprocess
 import tarfile
 
 import pytest
@@ -33,10 +35,13 @@ def test_files_and_folders_are_laid_out_readable(tmp_path):
 @pytest.mark.parametrize(
     ("members", "words"),
     [
-        ([Member("x", header=LINK)], "link or device"),
-        ([Member("x", header=LINK | {"type": tarfile.LNKTYPE})], "link or device"),
-        ([Member("x", header={"type": tarfile.CHRTYPE})], "link or device"),
-        ([Member("x", header={"type": tarfile.FIFOTYPE})], "link or device"),
+        ([Member("x", header=LINK)], "symbolic link"),
+        ([Member("x", header=LINK | {"type": tarfile.LNKTYPE})], "forbidden name"),
+        ([Member("x", header=LINK | {"type": tarfile.LNKTYPE, "linkname": "../etc/passwd"})], "forbidden name"),
+        ([Member("x", header=LINK | {"type": tarfile.LNKTYPE, "linkname": "later"})], "leads to no file of it"),
+        ([Member("x", header=LINK | {"type": tarfile.LNKTYPE, "linkname": "."})], "leads to no file of it"),
+        ([Member("x", header={"type": tarfile.CHRTYPE})], "device"),
+        ([Member("x", header={"type": tarfile.FIFOTYPE})], "device"),
         ([Member("../x", b"x")], "forbidden name"),
         ([Member("/etc/x", b"x")], "forbidden name"),
         ([Member("a/../../x", b"x")], "forbidden name"),
@@ -54,6 +59,27 @@ def test_anything_else_is_refused(members, words, tmp_path):
         unpack_model(path, out, ModelLimits(expanded_bytes=1000, files=10))
     assert caught.value.code == "MODEL_ARCHIVE"
     assert not (tmp_path / "x").exists()
+
+
+def test_a_cache_of_links_is_told_the_tar_that_follows_them(tmp_path):
+    """As the cache of huggingface_hub lies: blobs, and a snapshot of symbolic links; one file has two names."""
+    cache, path, out = tmp_path / "hub", tmp_path / "model.tar.gz", tmp_path / "out"
+    for folder in (cache / "blobs", cache / "snapshots/1", out):
+        folder.mkdir(parents=True)
+    (cache / "blobs/5a1").write_bytes(b"weights")
+    (cache / "last.ckpt").hardlink_to(cache / "blobs/5a1")
+    (cache / "snapshots/1/model.safetensors").symlink_to("../../blobs/5a1")
+
+    subprocess.run(["tar", "-czf", path, "-C", cache, "."], check=True)
+    with pytest.raises(ParticipantError) as caught:
+        unpack_model(path, tmp_path)
+    command = re.search("`(tar .*)`", caught.value.note)[1].replace("FOLDER", str(cache))
+
+    subprocess.run(command.split(), check=True, cwd=tmp_path)
+    assert unpack_model(path, out) == 3
+    for name in ("blobs/5a1", "last.ckpt", "snapshots/1/model.safetensors"):
+        assert (out / name).read_bytes() == b"weights"
+        assert (out / name).stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize("cut", [10, 60, -8, -1])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from backports import zstd
 
+from submissions.faults import ParticipantError
 from submissions.intake.image.limits import ArchiveLimits
 from submissions.intake.image.rewrite import rewritten
 from submissions.tests.image_archives import (
@@ -60,7 +61,10 @@ def test_zstd_layers_are_rewritten_uncompressed(pack: Any, outer: Any):
 
 
 def test_a_zstd_layer_is_held_to_its_diff_id():
-    assert code_of(oci_archive([layer()], [zstd.compress(layer("other"))])) == "IMAGE_LAYER_MISMATCH"
+    with pytest.raises(ParticipantError) as caught:
+        scan(oci_archive([layer()], [zstd.compress(layer("other"))]))
+    assert caught.value.code == "IMAGE_LAYER_MISMATCH"
+    assert "plain or compressed with gzip" in caught.value.note
 
 
 @pytest.mark.parametrize("keep", [5, 20, -1])

@@ -136,13 +136,14 @@ def test_the_powershell_case_is_what_its_report_describes(tmp_path: Path):
 
 
 def test_an_image_folder_is_called_one():
-    """As skopeo 1.9.3 writes `dir:` and podman 4.3 `--format docker-dir`, packed with tar."""
+    """As skopeo 1.9.3 writes `dir:` and podman 4.3 `--format docker-dir`, packed as a folder or as what is in it."""
     docker = "application/vnd.docker"
     config = {"mediaType": f"{docker}.container.image.v1+json", "size": 2, "digest": f"sha256:{'c' * 64}"}
     layers = [{"mediaType": f"{docker}.image.rootfs.diff.tar.gzip", "size": 2, "digest": f"sha256:{'1' * 64}"}]
     media_type = f"{docker}.distribution.manifest.v2+json"
     manifest = {"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": layers}
-    members = [Member("c" * 64, b"{}"), Member("1" * 64, b"xx"), Member("manifest.json", json.dumps(manifest).encode())]
-    error = scan_refusal(tar([*members, Member("version", b"Directory Transport Version: 1.1\n")]))
-    assert error.code == "IMAGE_NO_MANIFEST"
-    assert "skopeo copy dir:FOLDER docker-archive:model.tar" in error.note
+    files = {"c" * 64: b"{}", "1" * 64: b"xx", "manifest.json": json.dumps(manifest).encode(), "version": b"1.1\n"}
+    for folder in ("", "model/"):
+        error = scan_refusal(tar([Member(folder + name, content) for name, content in files.items()]))
+        assert error.code == "IMAGE_NO_MANIFEST"
+        assert "skopeo copy dir:FOLDER docker-archive:model.tar" in error.note

@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import storages
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django_q.models import OrmQ
 
-from submissions import actions, tasks
+from submissions import actions
 from submissions.actions.queue import CSV_CLUSTER, DOCKER_CLUSTER
 from submissions.faults import PlatformError, SharedPart
 from submissions.models import Evaluation, Incident, PeriodicJob
 from submissions.outages import incidents, pauses
 from submissions.tests.actions.test_queue import make_image
 from submissions.tests.factories import make_member, make_phase, make_submission, make_user
+from submissions.tests.mails import sent_mails
 
 pytestmark = pytest.mark.django_db
 
@@ -30,8 +32,7 @@ def work_until_quiet(limit=200):
                 return
             continue
         message.delete()
-        func, args = message.task["func"], message.task["args"]
-        getattr(tasks, func.rpartition(".")[2])(*args)
+        import_string(message.task["func"])(*message.task["args"])
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def storage_folder():
     return Path(storages["default"].path(""))
 
 
-def test_storage_away_under_thirty_jobs_costs_nothing_and_all_are_scored(storage_folder, mailoutbox):
+def test_storage_away_under_thirty_jobs_costs_nothing_and_all_are_scored(storage_folder):
     make_user("boss", is_staff=True, is_superuser=True, email="boss@example.org")
     user, phase = make_member(), make_phase()
     for _ in range(30):
@@ -61,8 +62,9 @@ def test_storage_away_under_thirty_jobs_costs_nothing_and_all_are_scored(storage
 
     assert set(Evaluation.objects.values_list("status", "failed_attempts")) == {("completed", 0)}
     assert not pauses.is_closed(CSV_CLUSTER)
-    assert [mail.to for mail in mailoutbox] == [["boss@example.org"]]
-    assert "storage of submissions" in mailoutbox[0].subject
+    (mail,) = sent_mails()
+    assert mail.to == ["boss@example.org"]
+    assert "storage of submissions" in mail.subject
 
 
 def test_a_part_that_wavers_is_one_incident_and_one_mail():

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.core import mail
 from django.utils import timezone
 
 from lunasite.http.errors import ApiError
@@ -13,6 +12,7 @@ from submissions.participation.requests import accept_rules, ask_to_take_part, d
 from submissions.participation.terms import terms_for
 from submissions.teams.membership import create_team, join_team, leave_team, return_to_team
 from submissions.tests.factories import make_member, make_phase, make_staff, make_submission, make_user
+from submissions.tests.mails import sent_mails
 
 pytestmark = pytest.mark.django_db
 WEEK = timedelta(days=7)
@@ -69,7 +69,7 @@ def test_six_accounts_of_one_person_wait_until_the_organisers_have_looked(django
 
     with django_capture_on_commit_callbacks(execute=True):
         requests = [ask_to_take_part(phase=phase, user=account, sentence="Let me in.") for account in accounts]
-    assert [message.to for message in mail.outbox] == [["boss@example.org"]] * 6
+    assert [message.to for message in sent_mails()] == [["boss@example.org"]] * 6
     assert {refusal(user=account, phase=phase) for account in accounts} == {"APPROVAL_NEEDED"}
 
     with django_capture_on_commit_callbacks(execute=True):
@@ -78,7 +78,7 @@ def test_six_accounts_of_one_person_wait_until_the_organisers_have_looked(django
             decide(participation=request, organiser=organiser, is_accepted=False)
     make_submission(user=accounts[0], phase=phase)
     assert {refusal(user=account, phase=phase) for account in accounts[1:]} == {"APPROVAL_NEEDED"}
-    words = sorted((message.to[0], message.subject.rpartition(" ")[2]) for message in mail.outbox[6:])
+    words = sorted((message.to[0], message.subject.rpartition(" ")[2]) for message in sent_mails()[6:])
     assert words == [("sock0@example.org", "accepted"), *((f"sock{n}@example.org", "declined") for n in range(1, 6))]
     assert sorted(AuditEvent.objects.values_list("action", flat=True)) == ["accept"] + ["decline"] * 5
 

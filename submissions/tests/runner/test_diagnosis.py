@@ -7,6 +7,7 @@ from string import Formatter
 import pytest
 
 from submissions.runner.diagnosis import TABLE, Evidence, _words, diagnose
+from submissions.runner.engine.image_contents import ImageContents
 from submissions.runner.start_program import start_fault_of
 from submissions.runner.values import EngineImage
 
@@ -108,6 +109,45 @@ def test_a_line_of_the_dockerfile_is_run_by_root_also_where_a_base_image_has_a_u
     assert ("USER" in sentence) == bool(user)
 
 
+def test_whether_a_file_is_read_or_written_is_told_by_the_image():
+    log = "PermissionError: [Errno 13] Permission denied: '/models/w.pt'"
+    seen = Evidence("CONTAINER_EXITED", logs=log, user="app", is_closed=lambda path: path == "/models/w.pt")
+    assert diagnose(seen).startswith("The program may not read /models/w.pt: add `RUN chmod -R a+rX /models`")
+    assert "writable" not in diagnose(seen)
+    written = diagnose(replace(seen, is_closed=lambda path: False))
+    assert written.startswith("The program may not write to /models/w.pt: name /models as a writable folder")
+    assert "chmod" not in written
+
+
+class StatOnly:
+    """An engine that knows the modes of an image's files."""
+
+    def __init__(self, modes):
+        self.modes = modes
+
+    def stat(self, container, path):
+        return self.modes.get(path, 0), ""
+
+
+@pytest.mark.parametrize(
+    ("modes", "is_closed"),
+    [
+        ({"/m": 0o755, "/m/w": 0o600}, True),
+        ({"/m": 0o700, "/m/w": 0o644}, True),
+        ({"/m": 0o755, "/m/w": 0o644}, False),
+        ({"/m": 0o700}, False),
+    ],
+)
+def test_a_closed_file_is_one_that_is_there_and_that_others_may_not_read(modes, is_closed):
+    contents = ImageContents(StatOnly(modes), "c")
+    assert contents.is_closed("/m/w") == is_closed
+    assert contents.is_closed("/m/w", home="/m") == (is_closed and modes["/m/w"] == 0o600)
+
+
+def test_what_is_downloaded_to_tmp_is_not_there_at_the_run():
+    assert "not to /tmp" in diagnose(Evidence("CONTAINER_EXITED", logs="Temporary failure in name resolution"))
+
+
 def test_libraries_that_follow_one_another_are_named_together():
     log = "ImportError: libGL.so.1: cannot open shared object file: No such file or directory"
     assert "install -y libgl1 libglib2.0-0`" in diagnose(Evidence("CONTAINER_EXITED", logs=log))
@@ -120,6 +160,15 @@ def test_a_field_that_was_not_sent_is_shown_beside_those_that_were():
     assert "sent the file as `file`, `seriesInstanceUID`, `coordX`" in sentence
     assert "`file`, `image` or `image_file`" in sentence
     assert "guide" not in sentence
+
+
+@pytest.mark.parametrize(
+    "answer", ['{"error": "No image uploaded"}', "KeyError: 'image'", '{"message": "image is missing"}']
+)
+def test_a_file_that_a_service_of_flask_misses_is_sent_as_it_says(answer):
+    sentence = diagnose(Evidence("BAD_RESPONSE", status=400, answer=answer, path="/predict"))
+    assert "choose `image` as Name of the file part" in sentence
+    assert "choose" not in diagnose(Evidence("BAD_RESPONSE", status=400, answer=answer, file_field="image"))
 
 
 @pytest.mark.parametrize(

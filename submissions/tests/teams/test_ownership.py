@@ -4,7 +4,6 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
-from django.core import mail
 from django.utils import timezone
 
 from submissions.models import TeamInvitation
@@ -13,6 +12,7 @@ from submissions.teams import ownership
 from submissions.teams.invitations import MAX_A_DAY, invite, withdraw
 from submissions.teams.membership import TeamError, create_team, join_team, leave_team
 from submissions.tests.factories import make_member, make_user
+from submissions.tests.mails import sent_mails
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +45,7 @@ def test_a_renewed_code_ends_the_old_one(ann):
 def test_who_is_out_does_not_come_back_by_the_old_code_nor_by_an_old_invitation(client, ann, ben, how):
     code = team_of(ann).code
     invite(user=ann, email=ben.email)
-    link = link_in(mail.outbox[-1])
+    link = link_in(sent_mails()[-1])
     if how == "removed":
         ownership.remove_member(user=ann, member_id=ben.membership.pk)
     else:
@@ -111,7 +111,7 @@ def test_a_taken_name_stays_with_its_team(ann):
 class TestInvitations:
     def test_a_link_is_good_once(self, client, ann):
         invite(user=ann, email="new@example.org")
-        link = link_in(mail.outbox[-1])
+        link = link_in(sent_mails()[-1])
         first, second = make_user("first"), make_user("second")
         client.force_login(first)
         assert "Alveoli" in client.get(link).content.decode()
@@ -125,7 +125,7 @@ class TestInvitations:
     @pytest.mark.parametrize("how", ["expired", "withdrawn", "sent again"])
     def test_a_link_ends(self, client, ann, how):
         invitation = invite(user=ann, email="new@example.org")
-        link = link_in(mail.outbox[-1])
+        link = link_in(sent_mails()[-1])
         if how == "expired":
             TeamInvitation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
         elif how == "withdrawn":
@@ -139,7 +139,7 @@ class TestInvitations:
 
     def test_only_the_digest_is_stored(self, ann):
         invite(user=ann, email="new@example.org")
-        secret = mail.outbox[-1].body.split("/team/invitation/")[1].split("/")[0]
+        secret = sent_mails()[-1].body.split("/team/invitation/")[1].split("/")[0]
         assert secret not in str(TeamInvitation.objects.values().get())
 
     def test_strangers_are_mailed_a_bounded_number_a_day(self, ann):
@@ -147,11 +147,11 @@ class TestInvitations:
             withdraw(user=ann, number=invite(user=ann, email=f"a{number}@example.org").pk)
         with pytest.raises(TeamError, match="tomorrow"):
             invite(user=ann, email="more@example.org")
-        assert len(mail.outbox) == MAX_A_DAY
+        assert len(sent_mails()) == MAX_A_DAY
 
     def test_who_is_in_another_team_leaves_it_first_and_keeps_the_link(self, client, ann):
         invite(user=ann, email="new@example.org")
-        link = link_in(mail.outbox[-1])
+        link = link_in(sent_mails()[-1])
         eve = make_member("eve")
         client.force_login(eve)
         client.post(link)

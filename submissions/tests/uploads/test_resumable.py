@@ -261,6 +261,10 @@ def test_two_uploads_go_at_once(client, user):
     answer = begin(client)
     assert code(answer) == (429, "TOO_MANY_UPLOADS")
     assert set(answer.json()["details"]["uploads"]) == {first["id"], second["id"]}
+    # The sentence names places where they can be deleted.
+    assert first["id"] in client.get("/account/uploads/").content.decode()
+    assert {each["id"] for each in client.get("/api/v1/uploads").json()} == {first["id"], second["id"]}
+    assert "(/account/uploads/, GET /api/v1/uploads)" in answer.json()["message"]
 
     client.delete(f"{URL}/{first['id']}")
     assert begin(client).status_code == 201

@@ -5,7 +5,6 @@ import io
 from html import unescape
 
 import pytest
-from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
@@ -13,6 +12,7 @@ from submissions import actions
 from submissions.actions.evaluate import claim
 from submissions.models import Submission
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
+from submissions.tests.mails import sent_mails
 
 pytestmark = pytest.mark.django_db
 # Each works out to a number that stands nowhere else.
@@ -151,6 +151,6 @@ def test_a_csv_that_is_refused_repeats_its_words_as_text(client, eve):
 def test_a_mail_holds_the_users_name_letter_by_letter(client):
     make_user(USER, email="eve@example.org")
     client.post("/accounts/password/reset/", {"email": "eve@example.org"})
-    (message,) = mail.outbox
+    (message,) = sent_mails()
     assert not [number for number in WORKED_OUT if number in f"{message.subject} {message.body}"]
     assert USER in message.body

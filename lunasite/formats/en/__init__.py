@@ -1,0 +1,1 @@
+"""Formats of the site's one language."""

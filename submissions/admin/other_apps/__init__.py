@@ -1,0 +1,1 @@
+"""Rows of other apps, as staff may see them: without what they must not read."""
