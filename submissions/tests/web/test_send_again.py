@@ -92,6 +92,7 @@ def complete_upload(user, data=IMAGE, name="model.tar"):
 
 
 class TestARefusal:
+    @pytest.mark.slow
     def test_of_a_used_up_quota_leaves_all_that_was_typed(self, client, ann, phase):
         Quota.objects.create(phase=phase, tries=1)
         submit(client, contract="http", file=image(data=IMAGE + bytes(512)))
@@ -121,6 +122,7 @@ class TestARefusal:
         page = submit(client, file=SimpleUploadedFile("long.tar", b"no archive" * 300_000), **TYPED)
         assert "fill it in again" in text_of(page)
 
+    @pytest.mark.slow
     def test_of_a_field_leaves_the_others_and_the_file_that_has_arrived(self, client, ann, phase):
         upload = complete_upload(ann)
         page = submit(client, **TYPED | {"port": "99999"}, upload=upload.pk)
@@ -134,6 +136,7 @@ class TestARefusal:
         assert sent.status_code == 302, text_of(sent)
         assert Submission.objects.get().original_name == "model.tar"
 
+    @pytest.mark.slow
     def test_keeps_the_file_that_has_arrived_until_it_is_not_wanted(self, client, ann, phase):
         Quota.objects.create(phase=phase, tries=1)
         submit(client, contract="http", file=image(data=IMAGE + bytes(512)))
