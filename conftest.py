@@ -5,7 +5,7 @@ import itertools
 import os
 import re
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent
 REAL_DATA = Path(os.environ.get("LUNASITE_REAL_DATA", ROOT.parent / "shared" / "data"))
 HAS_PASSED = pytest.StashKey[bool]()
 FOLDERS = itertools.count()
+DATABASE = {"db", "transactional_db", "live_server"}
 WHOLE_FILE = re.compile(r"^pytestmark = (?:\[\n.*?^\]|.*?$)", re.M | re.S)
 
 
@@ -68,6 +69,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     whole_file = WHOLE_FILE.search(collection_path.read_text())
     marks = set(re.findall(r"\bmark\.(\w+)", whole_file[0])) if whole_file else set()
     return True if may_be_chosen(ast.parse(config.option.markexpr, mode="eval").body, marks) is False else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test that needs the database for each of many cases, mark all but three as slow: first, middle and last."""
+    cases = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("django_db") or not DATABASE.isdisjoint(getattr(item, "fixturenames", ())):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for same in cases.values():
+        for item in set(same) - {same[0], same[len(same) // 2], same[-1]}:
+            item.add_marker("slow")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

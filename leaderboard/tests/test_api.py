@@ -41,6 +41,7 @@ def ranks(response):
     return [(row["rank"], row["team"]) for row in response.json()["rows"]]
 
 
+@pytest.mark.slow
 def test_a_board_has_the_promised_form(client):
     phase = make_phase()
     entry = make_entry(phase, make_team("Ada"), public=0.891234567, private=0.5)
@@ -61,6 +62,7 @@ def test_a_board_has_the_promised_form(client):
     assert (row["rank_low"], row["rank_high"], row["like_above"]) == (None, None, None)  # one entry: nothing to compare
 
 
+@pytest.mark.slow
 def test_equal_scores_share_a_place_and_baselines_have_none(client):
     phase = make_phase()
     for name, value in (("a", 0.9), ("b", 0.8), ("c", 0.8), ("d", 0.7)):
@@ -83,6 +85,7 @@ def test_declared_tie_breaks_decide(client):
     assert ranks(get(client)) == [(1, "b"), (1, "c"), (3, "a")]
 
 
+@pytest.mark.slow
 def test_a_team_stands_once_with_its_best_or_with_all(client):
     phase, team = make_phase(), make_team("a")
     for value in (0.7, 0.9, 0.8):
@@ -92,6 +95,7 @@ def test_a_team_stands_once_with_its_best_or_with_all(client):
     assert ranks(get(client, show="all")) == [(1, "a"), (2, "b"), (3, "a"), (4, "a")]
 
 
+@pytest.mark.slow
 def test_tie_breaks_decide_among_all_entries_too(client):
     phase = make_phase(tie_breaks=["brier"])
     for name, brier in (("a", 0.2), ("b", 0.1), ("c", 0.1)):
@@ -102,6 +106,7 @@ def test_tie_breaks_decide_among_all_entries_too(client):
     assert ranks(get(client, show="all", metric="auc")) == [(1, "b"), (1, "c"), (3, "a")]
 
 
+@pytest.mark.slow
 def test_baselines_and_hidden_entries_among_all(client):
     phase, team = make_phase(), make_team("a")
     for value in (0.9, 0.8, 0.7):
@@ -116,6 +121,7 @@ def test_baselines_and_hidden_entries_among_all(client):
     assert ranks(get(client, show="all")) == [(1, "a"), (2, "a"), (3, "a")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", [{"show": "all"}, {"show": "all", "metric": "brier"}, {"metric": "brier"}])
 def test_only_the_rows_of_the_page_have_their_scores_read(client, query):
     phase = make_phase()
@@ -136,6 +142,7 @@ def test_an_entry_without_the_metric_is_last_of_all_and_unranked(client):
     assert [(row["rank"], row["score"]) for row in rows] == [(1, 0.4), (2, 0.0), (None, None)]
 
 
+@pytest.mark.slow
 def test_the_count_is_of_the_whole_board_even_where_its_rows_are_cut(client, monkeypatch):
     monkeypatch.setattr("leaderboard.export.MAX_ROWS", 2)
     phase = make_phase()
@@ -169,6 +176,7 @@ def test_any_metric_can_be_chosen_and_the_lower_can_win(client):
 
 
 # T29 and A21: nothing private before the end, for anyone but staff.
+@pytest.mark.slow
 def test_private_numbers_appear_nowhere_before_the_end(client, staff):
     phase = make_phase(closes_at=timezone.now() + timedelta(hours=1), disclosure="competition")
     team = make_team("a")
@@ -184,6 +192,7 @@ def test_private_numbers_appear_nowhere_before_the_end(client, staff):
     assert get(client, split="private").json()["rows"][0]["score"] == 0.7778
 
 
+@pytest.mark.slow
 def test_the_private_cases_rank_once_the_phase_has_ended(client):
     phase = make_phase(closes_at=timezone.now() - timedelta(seconds=1))
     make_entry(phase, make_team("overfitted"), public=0.9, private=0.6)
@@ -199,6 +208,7 @@ def test_a_phase_without_private_cases_ends_with_its_public_ranks(client):
     assert (get(client).json()["split"], ranks(get(client))) == ("public", [(1, "a")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [{"board_is_public": False}, {"is_hidden": True}])
 def test_a_private_board_does_not_exist_but_for_staff(client, staff, fields):
     phase = make_phase(**fields)
@@ -219,6 +229,7 @@ def test_scores_are_rounded_as_the_phase_says(client, decimals, shown):
     assert float(row["score"]) == float(row["auc"]) == shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("show", ["best", "all"])
 def test_no_number_has_more_decimals_than_the_phase_shows(client, show):
     phase = make_phase()
@@ -277,6 +288,7 @@ def test_wrong_parameters_are_named(client, query, status, field):
     assert response.json()["details"].get("field") == field
 
 
+@pytest.mark.slow
 def test_a_board_can_be_had_in_pages(client):
     phase = make_phase()
     for i in range(5):
@@ -288,6 +300,7 @@ def test_a_board_can_be_had_in_pages(client):
     assert first.json()["count"] == 5
 
 
+@pytest.mark.slow
 def test_a_page_that_cuts_a_tie_keeps_its_order_and_places(client):
     phase = make_phase(tie_breaks=["brier"])
     for i in range(6):
@@ -318,6 +331,7 @@ def test_the_history_of_an_unknown_team_is_404(client):
 
 
 # A21: the board is where a team's name is shown, and nowhere else.
+@pytest.mark.slow
 def test_the_history_knows_the_teams_on_this_board_alone(client):
     phase, elsewhere = make_phase(), make_phase(slug="elsewhere")
     hidden, other, silent = make_team("hidden"), make_team("other"), make_team("silent")
@@ -340,6 +354,7 @@ def test_a_team_that_calls_itself_a_number_takes_nobodys_place(client):
     assert get(client, f"{URL}/history", team=str(team.pk)).json()["team"] == "a"
 
 
+@pytest.mark.slow
 def test_the_number_of_queries_does_not_grow(client, django_assert_max_num_queries, monkeypatch):
     monkeypatch.setattr("leaderboard.export.remembered_of_content", lambda kind, inputs, make, *, caller: make())
     monkeypatch.setattr(views.PublicView, "throttle_classes", [])
@@ -351,6 +366,7 @@ def test_the_number_of_queries_does_not_grow(client, django_assert_max_num_queri
             assert get(client, **query).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tie_breaks", [[], ["brier"]])
 def test_pages_put_together_are_the_board(client, tie_breaks):
     phase = make_phase(tie_breaks=tie_breaks)

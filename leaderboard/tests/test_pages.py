@@ -85,6 +85,7 @@ def test_a_board_that_ended_says_which_cases_rank(client):
 
 
 # T47
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7|add:7 }}"])
 def test_a_teams_name_is_only_text(client, name):
     phase = make_phase()
@@ -99,6 +100,7 @@ def test_a_teams_name_is_only_text(client, name):
         assert "alert(1)</script>" not in text
 
 
+@pytest.mark.slow
 def test_pages_carry_no_inline_style_or_script(client):
     phase = make_phase()
     team = make_team("a")
@@ -110,6 +112,7 @@ def test_pages_carry_no_inline_style_or_script(client):
         assert not re.search(r"\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)|<style", text)
 
 
+@pytest.mark.slow
 def test_long_boards_come_in_pages_of_fifty(client):
     phase = make_phase()
     for i in range(52):
@@ -182,6 +185,7 @@ def compare(client, a, b, **query):
     return client.get(f"{URL}compare/", {"a": a.submission_id, "b": b.submission_id} | query)
 
 
+@pytest.mark.slow
 def test_two_versions_are_compared_on_the_same_cases(client, versions):
     phase, good, bad, _ = versions
     client.force_login(User.objects.get(membership__team__name="mine"))
@@ -204,6 +208,7 @@ def test_columns_of_numbers_are_right_aligned(client):
     assert set(aligned) - numbers == {"Team", "Interval", "Submitted"}
 
 
+@pytest.mark.slow
 def test_delongs_test_compares_the_two_entries(client, versions):
     _, good, bad, _ = versions
     board = board_of(good.submission.phase, good.submission.user)
@@ -213,6 +218,7 @@ def test_delongs_test_compares_the_two_entries(client, versions):
     assert (back.value, back.low, back.high) == pytest.approx((-forth.value, -forth.high, -forth.low))
 
 
+@pytest.mark.slow
 def test_delongs_test_takes_a_patients_cases_together(client, versions):
     _, good, bad, _ = versions
     board = board_of(good.submission.phase, good.submission.user)
@@ -224,6 +230,7 @@ def test_delongs_test_takes_a_patients_cases_together(client, versions):
     assert found.delong.difference.p_value != delong_difference(cases.truth, *pair).p_value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reader", "first", "expected"),
     [
@@ -249,6 +256,7 @@ def test_a_reading_says_who_is_better_and_is_green_only_for_ones_own_win(client,
     assert ">clear<" not in text
 
 
+@pytest.mark.slow
 def test_both_curves_are_drawn_with_their_bands(client, versions):
     _, good, bad, _ = versions
     client.force_login(User.objects.get(membership__team__name="mine"))
@@ -257,6 +265,7 @@ def test_both_curves_are_drawn_with_their_bands(client, versions):
     assert len(re.findall(r'<polyline class="(?:curve|second)" points="[\d., ]+"', text)) == 2
 
 
+@pytest.mark.slow
 def test_no_number_is_minus_zero(client):
     phase = make_phase(decimals=2)
     truth = np.array([(i // 3) % 2 for i in range(40)])
@@ -272,6 +281,7 @@ def without_token(answer):
     return re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"', "", text_of(answer))
 
 
+@pytest.mark.slow
 def test_a_comparison_is_computed_once_and_one_at_a_time(client, versions, monkeypatch):
     _, good, bad, _ = versions
     user = User.objects.get(membership__team__name="mine")
@@ -285,6 +295,7 @@ def test_a_comparison_is_computed_once_and_one_at_a_time(client, versions, monke
     assert without_token(compare(client, good, bad)) == without_token(first)
 
 
+@pytest.mark.slow
 def test_the_same_ranking_does_not_differ(client, versions):
     _, _, bad, other = versions
     client.force_login(User.objects.get(membership__team__name="mine"))
@@ -293,6 +304,7 @@ def test_the_same_ranking_does_not_differ(client, versions):
     assert "secret name" not in text
 
 
+@pytest.mark.slow
 def test_comparing_needs_a_login_and_shown_cases(client, versions):
     _, good, bad, _ = versions
     assert compare(client, good, bad).status_code == 302
@@ -301,6 +313,7 @@ def test_comparing_needs_a_login_and_shown_cases(client, versions):
     assert compare(client, good, bad, split="private").status_code == 404
 
 
+@pytest.mark.slow
 def test_another_teams_lesser_entry_is_not_there(client, versions):
     _, good, bad, _ = versions
     client.force_login(User.objects.get(membership__team__name="other"))
@@ -308,6 +321,7 @@ def test_another_teams_lesser_entry_is_not_there(client, versions):
     assert client.get(f"{URL}compare/?a=nonsense").status_code == 404
 
 
+@pytest.mark.slow
 def test_entries_of_other_data_are_not_compared(client, versions):
     _, good, bad, _ = versions
     good.dataset_hash = "older"
@@ -316,6 +330,7 @@ def test_entries_of_other_data_are_not_compared(client, versions):
     assert "The dataset changed" in text_of(compare(client, good, bad))
 
 
+@pytest.mark.slow
 def test_pages_round_what_the_api_gives_in_full(client):
     phase = make_phase(decimals=None)
     team = make_team("a")

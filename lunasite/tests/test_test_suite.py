@@ -44,6 +44,21 @@ def test_that_writes(tmp_path):
 
 def test_that_looks(): assert folders and not folders[0].exists()
 """
+CASES = """
+import pytest
+
+@pytest.fixture
+def db(): pass
+
+@pytest.mark.parametrize("case", range(5))
+def test_with(db, case): pass
+
+@pytest.mark.parametrize("case", range(2))
+def test_few(db, case): pass
+
+@pytest.mark.parametrize("case", range(5))
+def test_plain(case): pass
+"""
 A_CONVOLUTION = "import torch; torch.nn.Conv2d(16, 16, 3)(torch.rand(16, 16, 32, 32))"
 
 
@@ -106,16 +121,33 @@ def test_a_file_is_passed_over_where_no_further_mark_could_choose_its_tests():
             assert (may_be_chosen(ours, set(marks)) is False) == (not chosen), (wanted, marks)
 
 
+def collected(folder: Path, wanted: str) -> str:
+    """Return what pytest says when it collects a folder with this project's conftest.py."""
+    command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "conftest", "-p", "no:xdist"]
+    config = ["-p", "no:django", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder), str(folder)]
+    own = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [*command, *config, "-m", wanted], capture_output=True, text=True, timeout=280, env=own
+    ).stdout
+
+
 @pytest.mark.slow
-def test_a_file_that_is_left_out_as_a_whole_is_not_imported(tmp_path):
+@pytest.mark.parametrize(("wanted", "said"), [("not slow", "1 test collected"), ("slow", "1 error"), ("", "1 error")])
+def test_a_file_that_is_left_out_as_a_whole_is_not_imported(tmp_path, wanted, said):
     (tmp_path / "test_left_out.py").write_text("import pytest\npytestmark = pytest.mark.slow\nassert False\n")
     (tmp_path / "test_chosen.py").write_text("def test_it(): pass\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-p", "no:xdist", "--rootdir", str(tmp_path)]
-    command += ["-c", str(ROOT / "pyproject.toml"), str(tmp_path)]
-    own = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for wanted, said in (("not slow", "1 passed"), ("slow", "1 error"), ("", "1 error")):
-        done = subprocess.run([*command, "-m", wanted], capture_output=True, text=True, timeout=280, env=own)
-        assert said in done.stdout, done.stdout[-2000:]
+    assert said in collected(tmp_path, wanted)
+
+
+@pytest.mark.slow
+def test_three_of_many_cases_with_the_database_are_fast_and_the_others_slow(tmp_path):
+    (tmp_path / "test_cases.py").write_text(CASES)
+    fast, slow = (
+        re.findall(r"^test_cases\.py::(\S+)", collected(tmp_path, marks), re.M) for marks in ("not slow", "slow")
+    )
+    plain = [f"test_plain[{case}]" for case in range(5)]
+    assert fast == ["test_with[0]", "test_with[2]", "test_with[4]", "test_few[0]", "test_few[1]", *plain]
+    assert slow == ["test_with[1]", "test_with[3]"]
 
 
 def test_what_fits_is_marked_as_training():

@@ -98,6 +98,7 @@ def test_the_example_needs_no_file(signed_in):
     assert "data:image/png" in page
 
 
+@pytest.mark.slow
 def test_the_example_is_a_real_file_with_its_nodule(tmp_path):
     with examples.phantom_file() as path:
         volume = read_volume(path)

@@ -63,6 +63,7 @@ def test_in_practice_the_numbers_are_scikit_learns(client, ann):
     assert sum(row["n"] for row in found["reliability"]) == N
 
 
+@pytest.mark.slow
 def test_before_the_end_the_details_are_of_the_sample_cases_alone(client, ann):
     phase = phase_of(HIDDEN)
     entry = evaluated(user=ann, phase=phase, values=VALUES)
@@ -89,6 +90,7 @@ def test_details_are_rounded_as_the_phase_rounds(client, ann):
     assert row["sensitivity_ci"] == [round(end, 2) for end in row["sensitivity_ci"]]
 
 
+@pytest.mark.slow
 def test_a_report_says_how_the_score_changed(client, ann):
     phase = phase_of(PRACTICE, decimals=4)
     worse, better, now = (
@@ -110,6 +112,7 @@ def test_a_report_says_how_the_score_changed(client, ann):
     assert report(client, better).json()["standing"]["is_ranked"]
 
 
+@pytest.mark.slow
 def test_with_the_ladder_a_change_is_of_shown_scores_only(client, ann):
     phase = phase_of(HIDDEN)
     best = evaluated(user=ann, phase=phase, values=VALUES)

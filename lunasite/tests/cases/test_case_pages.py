@@ -166,6 +166,7 @@ def test_few_volumes_are_decoded_at_once(client, phase, monkeypatch):
     assert client.get(at("case_slice", "case3")).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_picture_is_sent_through_a_window_of_its_grey_levels(client):
     image = Image.new("L", (64, 64))
     for number, grey_level in enumerate((40, 100, 150, 220)):

@@ -142,6 +142,7 @@ class TestTheWindow:
             seconds_to_wait("k", 1, 5.0, float(at))
         assert CallCount.objects.get().times == [[5.0, 1]]
 
+    @pytest.mark.slow
     def test_of_a_high_rate_holds_few_times_and_never_more_calls_than_the_rate(self):
         made = [at / 100 for at in range(12_000) if seconds_to_wait("k", 1000, 60.0, at / 100) is None]
         assert len(CallCount.objects.get().times) <= MOST_TIMES + 1

@@ -39,6 +39,7 @@ def make_image(user, phase, score=None, **fields):
     return submission
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [8, 20])
 def test_submitting_and_cancelling_in_a_loop_holds_few_files(times, settings):
     client = client_of(make_member("ann"))
@@ -73,6 +74,7 @@ def test_a_refused_file_goes_one_that_failed_by_our_fault_stays(code, is_freed):
     assert free_files.free_due_files(timezone.now() + LATER).files == is_freed
 
 
+@pytest.mark.slow
 def test_a_scored_csv_and_a_waiting_one_stay():
     evaluated()
     make_submission()
@@ -80,6 +82,7 @@ def test_a_scored_csv_and_a_waiting_one_stay():
     assert len(stored_files()) == 2
 
 
+@pytest.mark.slow
 def test_a_team_keeps_its_newest_its_best_and_its_baselines(settings):
     settings.IMAGES_KEPT = 2
     user, phase = make_member(), make_phase(accepts_docker=True)

@@ -32,6 +32,7 @@ def evaluate(submission, worker="tests"):
     return submission.latest
 
 
+@pytest.mark.slow
 def test_a_csv_is_scored_and_ranks():
     evaluation = evaluated().latest
     assert evaluation.status == Status.COMPLETED
@@ -40,6 +41,7 @@ def test_a_csv_is_scored_and_ranks():
     assert Standing.objects.get().evaluation == evaluation
 
 
+@pytest.mark.slow
 def test_equal_predictions_get_equal_intervals():
     phase = make_phase()
     first, second = evaluated(phase=phase).latest, evaluated(phase=phase).latest
@@ -53,6 +55,7 @@ def test_submitting_leaves_exactly_one_message():
     assert queue.place_in_queue(submission.latest) == 1
 
 
+@pytest.mark.slow
 def test_a_message_delivered_twice_changes_nothing():
     submission = make_submission()
     first = evaluate(submission)
@@ -66,6 +69,7 @@ def test_two_claims_get_one_row():
     assert claim(evaluation.pk, "b") is None
 
 
+@pytest.mark.slow
 def test_a_result_of_a_lost_attempt_is_not_written():
     submission = make_submission()
     mine = claim(submission.latest.pk, "slow")
@@ -95,6 +99,7 @@ def test_forbidden_moves_raise(status, target):
         evaluation.transition_to(target)
 
 
+@pytest.mark.slow
 def test_three_lost_workers_fail_it_as_ours_and_give_the_try_back(settings):
     submission = make_submission()
     for _ in range(settings.EVALUATION_MAX_ATTEMPTS):
@@ -166,6 +171,7 @@ def test_an_unforeseen_error_is_ours(monkeypatch, settings):
     assert "ZeroDivisionError" in evaluation.staff_detail
 
 
+@pytest.mark.slow
 def test_a_lost_message_is_sent_again():
     submission = make_submission()
     OrmQ.objects.all().delete()
@@ -247,6 +253,7 @@ def test_a_cancelled_run_uses_up_the_quota():
     assert refused.value.status_code == 429
 
 
+@pytest.mark.slow
 def test_a_submission_cancelled_in_the_queue_leaves_the_quota_as_it_was():
     phase = make_phase(quotas=[(1, timedelta(days=1))])
     submission = make_submission(phase=phase)
@@ -263,6 +270,7 @@ def test_cancelling_twice_is_refused():
     assert refused.value.status_code == 409
 
 
+@pytest.mark.slow
 def test_retry_runs_a_failed_evaluation_again(settings):
     settings.EVALUATION_MAX_ATTEMPTS = 1
     submission = make_submission()
@@ -276,6 +284,7 @@ def test_retry_runs_a_failed_evaluation_again(settings):
     assert submission.try_counts is True
 
 
+@pytest.mark.slow
 def test_re_evaluation_replaces_the_counted_run():
     submission = evaluated()
     first = submission.latest
@@ -286,6 +295,7 @@ def test_re_evaluation_replaces_the_counted_run():
     assert Standing.objects.get().evaluation == second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["cancelled", "ours", "theirs"])
 def test_a_re_evaluation_that_comes_to_nothing_leaves_scores_and_try_as_they_were(end):
     submission = evaluated()
@@ -334,6 +344,7 @@ def test_back_off_doubles(settings):
     assert waits == [5, 10, 20]
 
 
+@pytest.mark.slow
 def test_the_best_of_a_team_stands_and_hiding_it_brings_the_next():
     user, phase = make_member(), make_phase()
     worse = evaluated(user=user, phase=phase, values=[0.5] * 10)
@@ -343,6 +354,7 @@ def test_the_best_of_a_team_stands_and_hiding_it_brings_the_next():
     assert Standing.objects.get().evaluation == worse.latest
 
 
+@pytest.mark.slow
 def test_a_baseline_stands_beside_the_teams_own_row():
     user, phase = make_member(), make_phase()
     baseline = evaluated(user=user, phase=phase)
@@ -351,6 +363,7 @@ def test_a_baseline_stands_beside_the_teams_own_row():
     assert sorted(Standing.objects.values_list("is_baseline", flat=True)) == [False, True]
 
 
+@pytest.mark.slow
 def test_public_and_private_splits_are_scored_apart():
     splits = ["public", "private"] * 5
     phase = make_phase(make_dataset(truth=[0, 0, 0, 0, 1, 1, 1, 1, 0, 1], splits=splits))

@@ -416,6 +416,7 @@ def test_check_tells_what_was_understood_and_costs_nothing(client, phase):
     assert Submission.objects.count() == 0
 
 
+@pytest.mark.slow
 def test_the_template_can_be_sent_back_as_it_is(client, phase):
     template = client.get("/api/v1/phases/p1/template").content
     assert post(client, template).status_code == 201

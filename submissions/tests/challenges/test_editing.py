@@ -28,6 +28,7 @@ def save(client, body, base="", url=EDIT, button="save"):
     return client.post(url, {"body": body, "base": digest_of(base), button: "1"})
 
 
+@pytest.mark.slow
 def test_each_saved_text_is_a_version_with_its_author_and_what_changed(client, olga, phase):
     save(client, "First line\r\nsecond line")
     save(client, "First line\nanother line", base="First line\nsecond line")
@@ -88,6 +89,7 @@ def test_too_long_a_text_is_refused_and_kept_in_the_form(client, olga):
     assert "x" * 50_001 in answer.content.decode()
 
 
+@pytest.mark.slow
 def test_rules_are_accepted_once_a_version_with_time_and_number(client, phase):
     olga, user = make_staff("organiser", phase), make_user()
     save_text(owner=phase.challenge, name="rules", body="Be *fair*.", user=olga)

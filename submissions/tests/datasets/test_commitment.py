@@ -66,6 +66,7 @@ def verified(record, data):
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_a_stranger_verifies_that_nothing_was_changed(phase, record, tmp_path):
     truth = published(phase, tmp_path)
     assert "nothing was changed" in verified(record, truth)
@@ -86,6 +87,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_one_change_is_found(phase, record, tmp_path, change):
     truth = published(phase, tmp_path)

@@ -38,6 +38,7 @@ def phase_form(over, **fields):
     } | fields  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_new_challenge_is_hidden_and_its_makers(browser, client, organiser):
     answer = browser.post("/organise/challenges/new/", {"title": "Lungs", "slug": "Lungs", "tagline": "Find them"})
     assert answer["Location"] == "/organise/challenges/lungs/"
@@ -56,6 +57,7 @@ def test_an_address_that_cannot_be_is_told(browser, slug):
     assert Challenge.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_the_list_names_what_is_missing_and_what_is_needed_opens_it(browser, challenge, dataset, organiser):
     page = browser.get("/organise/challenges/lungs/").content.decode()
     assert "A phase with a dataset" in page
@@ -103,6 +105,7 @@ def test_each_text_of_the_list_is_written_where_it_becomes_a_version_with_its_au
         assert (version.body, version.saved_by_name) == (f"About the {name}.", "olga")
 
 
+@pytest.mark.slow
 def test_organisers_are_added_by_name_and_one_stays(browser, client, challenge, organiser):
     friend, participant = make_staff("organiser", name="frida"), make_member("ann")
 
@@ -122,6 +125,7 @@ def test_organisers_are_added_by_name_and_one_stays(browser, client, challenge, 
     assert AuditEvent.objects.filter(action__contains="organiser").count() == 2
 
 
+@pytest.mark.slow
 def test_a_phase_has_its_dates_in_the_organisers_zone(browser, challenge, dataset):
     answer = browser.post("/organise/challenges/lungs/phases/new/", phase_form(dataset))
     assert answer.status_code == 302, answer.content.decode()[-3000:]
@@ -194,6 +198,7 @@ def test_a_copy_of_somebody_elses_phase_is_not_to_be_had(browser, challenge):
     assert browser.get("/organise/challenges/lungs/phases/new/?copy=foreign").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_dataset_is_fixed_with_the_first_submission_and_ranking_may_change(browser, challenge, dataset):
     from submissions.tests.factories import make_submission
 
@@ -228,6 +233,7 @@ def test_the_preview_shows_what_a_participant_sees(browser, challenge, dataset):
     assert "/organise/" not in page.replace("/organise/phases/one/preview/", "")  # a participant has no such link
 
 
+@pytest.mark.slow
 def test_others_cannot_touch_a_challenge(client, challenge, dataset):
     make_phase(dataset=dataset, challenge=challenge, slug="one")
     pages = [
@@ -245,6 +251,7 @@ def test_others_cannot_touch_a_challenge(client, challenge, dataset):
         assert {client.post(f"/organise/{page}/").status_code for page in verbs} == {404}
 
 
+@pytest.mark.slow
 def test_a_frozen_board_changes_no_more(browser, challenge, dataset, organiser):
     from lunasite.http.errors import ApiError
     from submissions import actions

@@ -40,6 +40,7 @@ def storage_folder():
     return Path(storages["default"].path(""))
 
 
+@pytest.mark.slow
 def test_storage_away_under_thirty_jobs_costs_nothing_and_all_are_scored(storage_folder):
     make_user("boss", is_staff=True, is_superuser=True, email="boss@example.org")
     user, phase = make_member(), make_phase()

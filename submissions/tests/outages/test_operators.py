@@ -43,6 +43,7 @@ def alive(cluster="evaluations", host="a"):
     Worker.objects.create(name=f"{host}/{cluster}", host=host, cluster=cluster, pid=1, started_at=now, seen_at=now)
 
 
+@pytest.mark.slow
 def test_a_paused_queue_claims_nothing_and_goes_on_when_resumed():
     evaluation = make_submission().latest
     operate("pause", "evaluations", "--reason", "A new scanner is installed.")
@@ -63,6 +64,7 @@ def test_a_drained_host_takes_nothing_more():
     assert work.may_claim("evaluations", lambda cluster: [])
 
 
+@pytest.mark.slow
 def test_a_queue_without_workers_is_told_of_in_the_page_the_form_and_the_admin(client):
     image = make_image()
     client.force_login(image.user)
@@ -86,6 +88,7 @@ def test_a_host_in_quarantine_counts_as_no_worker():
     assert waiting.working_groups("evaluations") == 0
 
 
+@pytest.mark.slow
 def test_the_expected_wait_follows_from_place_workers_and_usual_run_time():
     done = evaluated().latest
     Evaluation.objects.filter(pk=done.pk).update(started_at=done.finished_at - timezone.timedelta(seconds=120))
@@ -106,6 +109,7 @@ def test_an_incident_is_told_of_without_detail():
     assert "secret" not in sentence
 
 
+@pytest.mark.slow
 def test_maintenance_lets_read_and_refuses_with_a_sentence():
     phase, member = make_phase(), make_member()
     client = Client()
@@ -137,6 +141,7 @@ def test_staff_pause_and_resume_in_the_admin(client):
     assert audit() == [("boss", "resume"), ("boss", "pause")]
 
 
+@pytest.mark.slow
 def test_many_are_retried_by_their_code_alone():
     ours, theirs = make_submission(), make_submission()
     actions.fail(evaluation=ours.latest, code="SYSTEM_STORAGE")
@@ -147,6 +152,7 @@ def test_many_are_retried_by_their_code_alone():
     assert (ours.latest.status, theirs.latest.status) == ("pending", "failed")
 
 
+@pytest.mark.slow
 def test_many_are_cancelled_and_refunded_by_phase():
     kept, gone = make_submission(), make_submission()
     assert evaluations("cancel", "--phase", gone.phase.slug) == "1 found, 1 changed, 0 refused"
@@ -166,6 +172,7 @@ def test_a_verb_without_a_filter_asks_for_one():
         call_command("operate", "pause", "nothing")
 
 
+@pytest.mark.slow
 def test_work_one_takes_one_evaluation_and_ends():
     first, second = make_submission(), make_submission()
     call_command("work", "evaluations", "--one")

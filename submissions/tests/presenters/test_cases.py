@@ -11,7 +11,7 @@ from django.utils import timezone
 from submissions.models import Case, Phase, Submission
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_staff
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 SPLITS = ["public"] * 4 + ["private"] * 4 + ["sample"] * 4
 TRUTH = [0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1]

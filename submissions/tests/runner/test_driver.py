@@ -245,6 +245,7 @@ def test_a_plan_ends_in_one_event_a_call(serve, tmp_path):
     assert [event["number"] for event in events if event["event"] == "answer"] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_server_of_one_connection_at_a_time_serves_every_lane(serve, tmp_path):
     """The connections of two lanes wait behind the first, which it would keep for ever."""
     server = serve(*[[0.02, OK]] * 500, closes=[1])
@@ -303,6 +304,7 @@ def test_any_answer_is_ready(serve, tmp_path, pieces):
     assert calling.wait_until_ready(json.loads(Path(plan(server.port, tmp_path)).read_text()), print)
 
 
+@pytest.mark.slow
 def test_a_server_that_thinks_before_each_answer_is_ready(serve, tmp_path, monkeypatch):
     monkeypatch.setattr(calling, "READY_CALL_S", 0.1)
     slow = [0.25, OK]

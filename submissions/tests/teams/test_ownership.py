@@ -142,6 +142,7 @@ class TestInvitations:
         secret = sent_mails()[-1].body.split("/team/invitation/")[1].split("/")[0]
         assert secret not in str(TeamInvitation.objects.values().get())
 
+    @pytest.mark.slow
     def test_strangers_are_mailed_a_bounded_number_a_day(self, ann):
         for number in range(MAX_A_DAY):
             withdraw(user=ann, number=invite(user=ann, email=f"a{number}@example.org").pk)

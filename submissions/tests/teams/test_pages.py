@@ -145,6 +145,7 @@ class TestLeaving:
         submission.refresh_from_db()
         assert submission.team == team
 
+    @pytest.mark.slow
     def test_shows_the_old_teams_submissions_no_longer(self, client, ann):
         submission = make_submission(user=ann, phase=make_phase())
         assert client.get(f"/submissions/{submission.pk}/").status_code == 200

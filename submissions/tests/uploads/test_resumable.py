@@ -75,6 +75,7 @@ def stored_files(settings) -> list[Path]:
     return [path for path in root.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_an_upload_says_how_to_cut_the_file(client):
     answer = begin(client)
 
@@ -127,6 +128,7 @@ def test_without_a_digest_a_far_file_is_not_read_back(on_s3, client):
     assert (body["is_complete"], body["sha256"]) == (True, "")
 
 
+@pytest.mark.slow
 def test_local_parts_go_to_the_site_itself(client):
     upload = begin(client).json()
     url = f"{URL}/{upload['id']}/parts"
@@ -145,6 +147,7 @@ def test_only_parts_of_the_file_have_addresses(client, numbers):
     assert code(answer) == (400, "VALIDATION_ERROR")
 
 
+@pytest.mark.slow
 def test_a_restarted_server_goes_on_where_it_was(anywhere, client, user):
     upload = begin(client).json()
     put(client, upload, 2)
@@ -226,6 +229,7 @@ def test_what_is_not_an_archive_is_dropped_at_its_first_part(client, settings, s
     assert stored_files(settings) == []
 
 
+@pytest.mark.slow
 def test_deleting_removes_every_byte(client, settings):
     half, whole = begin(client).json(), sent(client)
     put(client, half, 1)
@@ -255,6 +259,7 @@ def test_what_cannot_be_taken_is_said_before_a_byte_is_sent(client, more, expect
     assert code(begin(client, **more)) == expected
 
 
+@pytest.mark.slow
 def test_two_uploads_go_at_once(client, user):
     first, second = begin(client).json(), begin(client).json()
 
@@ -323,6 +328,7 @@ def submit(client, upload: dict, phase, **more):
     return client.post("/api/v1/submissions/docker", {"phase": phase.slug, "upload": upload["id"], **more})
 
 
+@pytest.mark.slow
 def test_a_finished_upload_becomes_a_submission_once(anywhere, client):
     phase = make_phase()
     upload = sent(client, sha256=SHA256)
@@ -340,6 +346,7 @@ def test_a_finished_upload_becomes_a_submission_once(anywhere, client):
     assert resumable.drop_expired() == 0
 
 
+@pytest.mark.slow
 def test_an_upload_may_be_submitted_as_json(client):
     upload = sent(client)
     complete(client, upload)
@@ -358,6 +365,7 @@ def test_an_unfinished_upload_cannot_be_submitted(client):
     assert code(submit(client, begin(client).json(), make_phase())) == (409, "UPLOAD_INCOMPLETE")
 
 
+@pytest.mark.slow
 def test_a_refused_submission_keeps_the_upload(client):
     upload = sent(client)
     complete(client, upload)
@@ -368,6 +376,7 @@ def test_a_refused_submission_keeps_the_upload(client):
     assert submit(client, upload, make_phase()).status_code == 201
 
 
+@pytest.mark.slow
 def test_file_and_upload_together_are_one_too_many(client):
     from submissions.tests.uploads.test_image_upload import image
 
@@ -376,6 +385,7 @@ def test_file_and_upload_together_are_one_too_many(client):
     assert code(submit(client, upload, make_phase(), file=image())) == (400, "FILE_REQUIRED")
 
 
+@pytest.mark.slow
 def test_workers_drop_what_expired(client):
     begin(client)
     Upload.objects.update(expires_at=timezone.now())

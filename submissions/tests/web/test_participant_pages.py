@@ -214,6 +214,7 @@ class TestTheSubmissionPage:
         page = text_of(client.get(f"/submissions/{submission.pk}/"))
         assert "the try was given back and staff were told. This was our fault." in page
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("stage", ["smoke", "start"])
     def test_beside_a_diagnosis_the_heading_names_no_other_remedy(self, client, ann, stage):
         diagnosis = {"diagnosis": "Port 8000 was called, but the program listens on 5000."} if stage == "smoke" else {}

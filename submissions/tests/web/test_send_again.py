@@ -92,6 +92,7 @@ def complete_upload(user, data=IMAGE, name="model.tar"):
 
 
 class TestARefusal:
+    @pytest.mark.slow
     def test_of_a_used_up_quota_leaves_all_that_was_typed(self, client, ann, phase):
         Quota.objects.create(phase=phase, tries=1)
         submit(client, contract="http", file=image(data=IMAGE + bytes(512)))
@@ -121,6 +122,7 @@ class TestARefusal:
         page = submit(client, file=SimpleUploadedFile("long.tar", b"no archive" * 300_000), **TYPED)
         assert "fill it in again" in text_of(page)
 
+    @pytest.mark.slow
     def test_of_a_field_leaves_the_others_and_the_file_that_has_arrived(self, client, ann, phase):
         upload = complete_upload(ann)
         page = submit(client, **TYPED | {"port": "99999"}, upload=upload.pk)
@@ -134,6 +136,7 @@ class TestARefusal:
         assert sent.status_code == 302, text_of(sent)
         assert Submission.objects.get().original_name == "model.tar"
 
+    @pytest.mark.slow
     def test_keeps_the_file_that_has_arrived_until_it_is_not_wanted(self, client, ann, phase):
         Quota.objects.create(phase=phase, tries=1)
         submit(client, contract="http", file=image(data=IMAGE + bytes(512)))
@@ -163,6 +166,7 @@ class TestChangeAndSendAgain:
         )
         return submission
 
+    @pytest.mark.slow
     def test_the_page_of_a_failed_trial_leads_to_the_form_as_it_was_sent(self, client, failed):
         page = client.get(f"/submissions/{failed.pk}/").content.decode()
         link = re.search(r'href="([^"]+)">Change and send again', page).group(1).replace("&amp;", "&")
@@ -179,6 +183,7 @@ class TestChangeAndSendAgain:
         for name in ("title", "comment", "model_endpoint", "writable_folders", "code_url", "model_archive"):
             assert getattr(again, name) == getattr(failed, name)
 
+    @pytest.mark.slow
     def test_a_chosen_file_goes_before_the_earlier_image(self, client, failed):
         form = Form(client.get(f"/phases/p/?send=docker&again={failed.pk}"))
         other = IMAGE + bytes(512)
@@ -186,6 +191,7 @@ class TestChangeAndSendAgain:
         assert sent.status_code == 302
         assert Submission.objects.exclude(pk=failed.pk).get().original_name == "fold4.tar"
 
+    @pytest.mark.slow
     def test_weights_are_named_again(self, client, ann, phase):
         weights = SimpleUploadedFile("model.tar.gz", gzip.compress(tar([Member("weights.txt", b"0.75")])))
         assert submit(client, contract="http", file=image(), model_archive=weights).status_code == 302
@@ -193,6 +199,7 @@ class TestChangeAndSendAgain:
         form = Form(client.get(f"/phases/p/?send=docker&again={sent.pk}"))
         assert form.fields["model_archive"] == [str(sent.model_archive_id)]
 
+    @pytest.mark.slow
     def test_a_team_mate_sends_it_again_too(self, client, ann, failed):
         ben = make_user("ben")
         add_member(team_for(ann), ben)
@@ -200,6 +207,7 @@ class TestChangeAndSendAgain:
         page = client.get(f"/phases/p/?send=docker&again={failed.pk}")
         assert missing_from(Form(page)) == {}
 
+    @pytest.mark.slow
     def test_another_team_s_submission_fills_in_nothing(self, client, failed):
         client.force_login(make_member("eve"))
         page = client.get(f"/phases/p/?send=docker&again={failed.pk}")
@@ -211,6 +219,7 @@ class TestChangeAndSendAgain:
         page = client.get(f"/phases/p/?send=docker&again={odd}")
         assert (page.status_code, Form(page).fields.get("image")) == (200, None)
 
+    @pytest.mark.slow
     def test_an_image_that_was_deleted_is_asked_for(self, client, failed):
         Submission.objects.update(file="")
         page = client.get(f"/phases/p/?send=docker&again={failed.pk}")
