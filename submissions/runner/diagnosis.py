@@ -224,6 +224,8 @@ TABLE: tuple[Pattern, ...] = (
 PACKAGES: dict[str, str] = {"libGL.so.1": "libgl1 libglib2.0-0", "libgomp.so.1": "libgomp1", "libglib-2.0.so.0": "libglib2.0-0", "libgthread-2.0.so.0": "libglib2.0-0", "libsndfile.so.1": "libsndfile1", "libSM.so.6": "libsm6", "libXext.so.6": "libxext6", "libXrender.so.1": "libxrender1"}  # fmt: skip
 
 
+# What the form fits, each apart from the others.
+FITTED = ("file_field", "unwanted_field", "csv_names")
 # Where a sentence's {file} stands in an expression.
 FILE_GROUPS = ("file", "before", "file_bare", "before_bare", "in_script")
 # Where the package has another name than its module.
@@ -238,7 +240,14 @@ def diagnose(seen: Evidence) -> str:
     """
     certain = [pattern for pattern in TABLE if not pattern.reads_log and not pattern.is_guess]
     guesses = [pattern for pattern in TABLE if pattern.is_guess]
-    return _first_of(certain, seen) or _of_the_log(seen) or _first_of(guesses, seen)
+    return _fitted(certain, seen) or _first_of(certain, seen) or _of_the_log(seen) or _first_of(guesses, seen)
+
+
+def _fitted(patterns: Iterable[Pattern], seen: Evidence) -> str:
+    """Return what to fit on the form where one answer complains of more than one thing, "" else."""
+    read = (_sentence(pattern, seen, seen.answer) for pattern in patterns if pattern.name in FITTED)
+    sentences = list(filter(None, read))
+    return " ".join(sentences) if len(sentences) > 1 else ""
 
 
 def _first_of(patterns: Iterable[Pattern], seen: Evidence) -> str:
@@ -260,11 +269,12 @@ def _sentence(pattern: Pattern, seen: Evidence, text: str) -> str:
     """Return the pattern's sentence if it fits, "" if not."""
     if not pattern.when(seen):
         return ""
-    found = re.search(pattern.expression, text) if pattern.expression else None
-    if pattern.expression and not found:
-        return ""
-    words = _words(seen, found)
-    return pattern.sentence.format(**words) if pattern.concerns(seen, words) else ""
+    founds: Iterable[re.Match[str] | None] = re.finditer(pattern.expression, text) if pattern.expression else [None]
+    for found in founds:
+        words = _words(seen, found)
+        if pattern.concerns(seen, words):
+            return pattern.sentence.format(**words)
+    return ""
 
 
 def _large_folder(seen: Evidence, file: str) -> str:

@@ -1,5 +1,6 @@
 """The sentence of a failed trial, from the words that shells, Python and services really write."""
 
+import json
 import re
 from dataclasses import replace
 from string import Formatter
@@ -151,6 +152,17 @@ def test_what_is_downloaded_to_tmp_is_not_there_at_the_run():
 def test_libraries_that_follow_one_another_are_named_together():
     log = "ImportError: libGL.so.1: cannot open shared object file: No such file or directory"
     assert "install -y libgl1 libglib2.0-0`" in diagnose(Evidence("CONTAINER_EXITED", logs=log))
+
+
+def test_all_that_one_answer_complains_of_is_told_at_once():
+    faults = [{"type": "missing", "loc": ["body", name]} for name in ("image", "CoordX", "CoordY")]
+    faults.append({"type": "extra_forbidden", "loc": ["body", "gender"]})
+    answer = json.dumps({"detail": faults})
+    sentence = diagnose(
+        Evidence("BAD_RESPONSE", status=422, answer=answer, csv_fields=("CoordX", "CoordY"), may_omit=("gender",))
+    )
+    for words in ("as Name of the file part", "as Names of the fields", "under Do not send"):
+        assert sentence.count(words) == 1
 
 
 def test_a_field_that_was_not_sent_is_shown_beside_those_that_were():
