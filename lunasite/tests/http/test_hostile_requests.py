@@ -1,8 +1,10 @@
 """Requests nobody sends by accident: they get a sentence, never a 5xx."""
 
 import pytest
-from django.db import DataError
+from django.contrib import admin
+from django.db import DataError, models
 from django.test import Client, RequestFactory
+from django.urls import reverse
 
 from lunasite.wsgi import application
 from submissions.accounts.tokens import create_token
@@ -85,6 +87,29 @@ def test_a_number_no_database_can_hold_is_the_senders_fault(client: Client, path
     client.force_login(make_user(is_staff=True, is_superuser=True))
     client.raise_request_exception = False
     assert client.get(path).status_code < 500
+
+
+OF_DATES = ("__year=-1", "__iso_year=0", "__date=x")
+OF_NUMBERS = ("=nan", f"={'9' * 40}")
+OF_TEXTS = ("__regex=(", "__range=1")
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_no_filter_of_any_list_of_the_admin_is_our_fault(client: Client):
+    """A new model's list is asked at once."""
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    client.raise_request_exception = False
+    statuses = {}
+    for model in admin.site._registry:
+        place = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        for field in model._meta.concrete_fields:
+            is_number = isinstance(field, models.IntegerField | models.FloatField)
+            hows = OF_DATES if isinstance(field, models.DateField) else OF_NUMBERS if is_number else OF_TEXTS
+            for path in (f"{place}?{field.name}{how}" for how in hows):
+                statuses[path] = client.get(path).status_code
+    assert {path: status for path, status in statuses.items() if status >= 500} == {}
+    assert len(statuses) > 300
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
