@@ -44,6 +44,27 @@ def docker(*arguments, text=None, host=None):
     return done.stdout.strip()
 
 
+@contextlib.contextmanager
+def images_kept():
+    """Let no other process of the suite remove an image meanwhile: what two build of the same files is one image."""
+    with _lock_of_images(fcntl.LOCK_SH):
+        yield
+
+
+@contextlib.contextmanager
+def images_removed():
+    """Wait until no other process of the suite builds or loads an image, and hold them back."""
+    with _lock_of_images(fcntl.LOCK_EX):
+        yield
+
+
+@contextlib.contextmanager
+def _lock_of_images(how):
+    with open(Path(tempfile.gettempdir()) / "lunasite-tests-images.lock", "w") as lock:
+        fcntl.flock(lock, how)
+        yield
+
+
 @dataclass
 class Bench:
     """An engine with a driver image, an instance name of its own, and the images it built."""
@@ -73,10 +94,7 @@ class Bench:
     @property
     def docker_driver(self):
         """The driver image as Docker knows it, to build on; loaded where the bench's engine is another."""
-        if self.is_slurm:
-            subprocess.run(["docker", "load", "-q"], input=driver_image().archive, check=True, capture_output=True)
-            return driver_image().image_id
-        return self.host.driver_image
+        return driver_image().image_id if self.is_slurm else self.host.driver_image
 
     def docker(self, *arguments, text=None):
         """Run the docker command line on this engine and return what it prints."""
@@ -86,11 +104,12 @@ class Bench:
         """Build an image and return its ID. is_base: others are built on it, and it is not run itself."""
         tag = f"{self.instance}-built:{len(self.built)}"
         common = ["build", "-q", "--network", "none", "-t", tag]
-        if context is None:
-            image_id = self.docker(*common, "-", text=dockerfile)
-        else:
-            open_to_all(context)
-            image_id = self.docker(*common, "-f", "-", str(context), text=dockerfile)
+        with images_kept():
+            if context is None:
+                image_id = self.docker(*common, "-", text=dockerfile)
+            else:
+                open_to_all(context)
+                image_id = self.docker(*common, "-f", "-", str(context), text=dockerfile)
         self.built.append(tag)
         if self.is_slurm and is_base:
             return ""
@@ -102,9 +121,10 @@ class Bench:
     def drop(self, count=1):
         for _ in range(count):
             tag = self.built.pop()
-            self.engine.remove_image(tag)
-            if self.is_slurm:  # which Docker built for it
-                self.docker("rmi", tag)
+            with images_removed():
+                self.engine.remove_image(tag)
+                if self.is_slurm:  # which Docker built for it
+                    self.docker("rmi", tag)
 
     def cases(self, count=4):
         """Return lesions, two to a series, whose files say which they are."""
@@ -195,21 +215,26 @@ def bench_at(folder, name="docker"):
     if name == "slurm":  # pytest keeps the user of the jobs out of its own folders
         folder = Path(tempfile.mkdtemp(dir=slurm_place().store.parent))
     engine, address = engine_for_tests(name, folder)
-    image = driver_image()
-    driver = engine.image(image.image_id)
-    was_there = driver is not None
-    driver_id = driver.image_id if was_there else engine.load([image.archive]) or image.image_id
+    image, instance = driver_image(), f"test{secrets.token_hex(4)}"
+    kept = f"{instance}-kept", "driver"
+    with images_kept():
+        driver = engine.image(image.image_id)
+        driver_id = driver.image_id if driver else engine.load([image.archive]) or image.image_id
+        # Without a tag it would leave together with the first image built on it.
+        engine.tag(driver_id, *kept)
+        if name == "slurm":  # Docker builds for it
+            subprocess.run(["docker", "load", "-q"], input=image.archive, check=True, capture_output=True)
+            docker("tag", image.image_id, ":".join(kept), host=address)
     for path in (folder, *([] if name == "slurm" else folder.parents[:2])):
         path.chmod(0o755)
-    bench = Bench(Host(engine, driver_id, PREFIX, f"test{secrets.token_hex(4)}"), folder, address)
-    # Without a tag it would leave together with the first image built on it.
-    engine.tag(driver_id, f"{bench.instance}-kept", "driver")
+    bench = Bench(Host(engine, driver_id, PREFIX, instance), folder, address)
     yield bench
     left = bench.left_behind()
-    engine.remove_image(f"{bench.instance}-kept:driver")
     bench.drop(len(bench.built))
-    if not was_there and not (bench.is_podman or bench.is_slurm):  # which would take the tags of others with it
-        engine.remove_image(driver_id)
+    with images_removed():  # the tag: by its ID it would leave under others, who have one tag on it too
+        engine.remove_image(":".join(kept))
+        if name == "slurm":
+            docker("rmi", ":".join(kept), host=address)
     images = [tag for tag in bench.docker("images", "--format", "{{.Repository}}").split() if bench.instance in tag]
     engine.close()
     shutil.rmtree(folder, ignore_errors=True)
