@@ -41,7 +41,7 @@ run: .venv/ready ## the real site: migrate, then web and workers until Ctrl-C
 test: .venv/ready-dev ## everything that can run here; what is skipped is listed with its reason
 	@$(WITH_SERVICES) $(PY) .ci/test_suite
 
-fast: .venv/ready-dev ## the part that needs no service and is not slow, about a minute on two quiet cores
+fast: .venv/ready-dev ## the part that needs no service and is not slow, about two minutes on two quiet cores
 	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -q -n 2 --nomigrations -m "$(FAST)"
 
 slow: .venv/ready-dev ## the rest of what needs no service: tests that each take long
