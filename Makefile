@@ -11,7 +11,7 @@ SERVICES := .services/env
 ADDRESS = SITE_URL=$${SITE_URL:-http://localhost:$(PORT)}
 # What `make services` started, if it did: engine, PostgreSQL, S3 server.
 WITH_SERVICES := set -a; [ ! -f $(SERVICES) ] || . $(SERVICES); set +a;
-FAST := not engine and not s3 and not browser and not postgres and not slow and not realdata
+FAST := not (engine or registry or s3 or browser or postgres or slow or realdata or training or image)
 SLOW := slow and not (engine or registry or s3 or browser or postgres or realdata or training or image)
 
 .PHONY: help demo run test fast slow lint format docs screenshots services stop-services bench chaos chaos-outages fuzz mutants lock sbom

@@ -23,7 +23,7 @@ from inference.training.lesions.held_out import HeldOutLesions
 from inference.training.lesions.validate import SPEC, LesionRecipe, cross_validate, fold_numbers
 from inference.training.metrics import auc
 
-pytestmark = [pytest.mark.slow, pytest.mark.training, pytest.mark.timeout(1200)]  # torch on two busy cores
+pytestmark = [pytest.mark.training, pytest.mark.timeout(1200)]  # torch on two busy cores
 
 CENTER = (0.0, 0.0, 0.0)
 SMALL_FIT = FitRecipe(epochs=12, width=8, batch=16)

@@ -64,7 +64,6 @@ def test_the_card_counts_series_and_not_single_pictures(real_data):
 
 
 @pytest.mark.slow
-@pytest.mark.training
 @pytest.mark.realdata
 @pytest.mark.timeout(1800)
 def test_the_cards_hold_what_the_bench_prints(real_data):

@@ -25,7 +25,7 @@ from inference.training.slice_heads import (
     softmax,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.training, pytest.mark.timeout(1200)]  # torch on two busy cores
+pytestmark = [pytest.mark.training, pytest.mark.timeout(1200)]  # torch on two busy cores
 
 
 def clusters(per_class: int = 20, spread: float = 0.5, passes: int = 2):
