@@ -255,13 +255,13 @@ class _Reading:
         ids = tuple(sorted(missing, key=lambda public_id: (len(public_id), public_id)))
         return Missing(max(0, len(ids) - self.unreadable), () if self.unreadable else ids)
 
-    def _hints(self) -> list[str]:
-        hints = id_hints(self.unknown, self.position)
+    def _of_every_line(self) -> str:
+        """Return what is wrong with all lines alike, "" where nothing is."""
         if 0 < self.commas == self.log.by_sort["format"]:  # a whole number has no comma
-            return [COMMAS, *hints]
+            return COMMAS
         if self.one_more == self.n_rows:
-            return [ROW_NAMES if self.row_names == self.n_rows else NO_NAME, *hints]
-        return hints
+            return ROW_NAMES if self.row_names == self.n_rows else NO_NAME
+        return ""
 
     def _samples(self) -> dict[str, Any]:
         """Return the answers to the sample cases that have rows; where a case may have none, to all or to none."""
@@ -275,10 +275,11 @@ class _Reading:
         if self.n_rows == 0:
             raise CsvProblems("CSV_EMPTY", "The file has a header but no rows. Add one row for each case.")
         if missing.count or self.log.total:
-            hints = self._hints()
+            hints, of_every_line = id_hints(self.unknown, self.position), self._of_every_line()
+            hints = [of_every_line, *hints] if of_every_line else hints
             problems = self.log.problems(missing, self.columns.ignored, hints, list(self.unknown))
-            if hints[:1] in ([ROW_NAMES], [NO_NAME], [COMMAS]):
-                problems.note = f"{hints[0]} No try was spent."
+            if of_every_line:
+                problems.note = f"{of_every_line} No try was spent."
             raise problems
         return PredictionTable(
             predictions=self.kind.gather(
