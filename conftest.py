@@ -62,13 +62,18 @@ def may_be_chosen(expression: ast.expr, marks: set[str]) -> bool | None:
     return None
 
 
+def marks_of(path: Path) -> set[str]:
+    """Return the marks that a file gives to all of its tests, without importing it."""
+    found = WHOLE_FILE.search(path.read_text())
+    return set(re.findall(r"\bmark\.(\w+)", found[0])) if found else set()
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not import a file that is left out as a whole: every third is, and some of those import torch."""
     if not config.option.markexpr or not collection_path.match("test_*.py"):
         return None
-    whole_file = WHOLE_FILE.search(collection_path.read_text())
-    marks = set(re.findall(r"\bmark\.(\w+)", whole_file[0])) if whole_file else set()
-    return True if may_be_chosen(ast.parse(config.option.markexpr, mode="eval").body, marks) is False else None
+    expression = ast.parse(config.option.markexpr, mode="eval").body
+    return True if may_be_chosen(expression, marks_of(collection_path)) is False else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark.expression import Expression
 
-from conftest import WHOLE_FILE, may_be_chosen
+from conftest import marks_of, may_be_chosen
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
@@ -85,11 +85,6 @@ def test_whatever_its_markers_a_test_runs_in_one_pass_and_training_in_two():
     for markers in chain.from_iterable(combinations(MARKERS, count) for count in range(len(MARKERS) + 1)):
         runs_again = "training" in markers and not {"image", "slow"} & set(markers)
         assert len(passes_of(markers)) == 1 + runs_again, markers
-
-
-def marks_of(path: Path) -> set[str]:
-    found = WHOLE_FILE.search(path.read_text())
-    return set(re.findall(r"mark\.(\w+)", found[0])) if found else set()
 
 
 @pytest.mark.parametrize(
