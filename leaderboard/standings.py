@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -75,17 +75,28 @@ class BoardRow:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a board's rows. number counts from 1. ranges: None where none are shown, or none yet."""
+    """One page of a board's rows. number counts from 1. ranges: None where none are shown, or none yet.
+
+    cells: by submission, the cells of a row as written for all whose team it is not; filled as they are written.
+    """
 
     rows: list[BoardRow]
     number: int
     n_pages: int
     n_entries: int
     ranges: RankRanges | None = None
+    cells: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_small(self) -> bool:
         return any(row.is_small for row in self.rows)
+
+    def seen_by(self, own: Team | None) -> Page:
+        """Return the page with the rows of the reader's team marked."""
+        if own is None:
+            return self
+        rows = [replace(row, is_own=True) if row.team_id == own.pk else row for row in self.rows]
+        return replace(self, rows=rows)
 
 
 def page_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -24,9 +25,10 @@ from leaderboard.history import history
 from leaderboard.listing.row_facts import is_final, last_change
 from leaderboard.listing.search import MAX_ARRANGED, Arrangement, arrangement_of
 from leaderboard.sharing.citation import citation_of
-from leaderboard.standings import BoardRow, own_rank, page_of, shown_rank, team_on_board
+from leaderboard.standings import BoardRow, Page, own_rank, page_of, shown_rank, team_on_board
 from lunasite.http.errors import ApiError, busy_page
 from lunasite.http.limits.dear_work import caller_of, count_call, dear_page, paced
+from lunasite.http.page_cache.parts import kept_part
 from lunasite.http.page_cache.views import kept_for_visitors
 from submissions.models import Evaluation, Phase, Split, Team
 from submissions.models.access import may
@@ -64,9 +66,10 @@ def board(request: HttpRequest, slug: str) -> HttpResponse:
     wanted = _asked_arrangement(request)
     if not wanted.is_plain:  # then every entry is ranked for one page
         count_call("pages", caller_of(request))
-    page = page_of(chosen, _page_number(request), own, wanted=wanted)
-    own_place = shown_rank(chosen, page) or own_rank(chosen, own)
     columns = chosen_columns(chosen, request.GET.getlist("columns") if "columns" in request.GET else None)
+    listed, updated_at = _listed(request, chosen, wanted, columns)
+    page = listed.seen_by(own)
+    own_place = shown_rank(chosen, page) or own_rank(chosen, own)
     shown = {
         "board": chosen,
         "phase": chosen.phase,
@@ -77,7 +80,7 @@ def board(request: HttpRequest, slug: str) -> HttpResponse:
         "choices": column_choices(chosen, columns),
         "wanted": wanted,
         "is_too_long": not wanted.is_plain and page.n_entries > MAX_ARRANGED,
-        "updated_at": last_change(chosen),
+        "updated_at": updated_at,
         "is_final": is_final(chosen),
         "citation": citation_of(chosen, settings.SITE_URL + reverse("leaderboard", args=[chosen.phase.slug])),
         "own": own if own and own_place else None,
@@ -95,6 +98,23 @@ def asked_board_page(request: HttpRequest) -> HttpResponse:
     """Show the board of the phase named by a parameter (`phase` or `dataset_id`, as in the API), or all boards."""
     named = request.GET.get("phase") or request.GET.get("dataset_id")
     return board(request, named) if named else boards(request)
+
+
+def _listed(
+    request: HttpRequest, chosen: Board, wanted: Arrangement, columns: set[str]
+) -> tuple[Page, datetime | None]:
+    """Return the asked page with nobody's rows marked, and when the board changed last.
+
+    columns: which the cells of the rows are written for.
+    """
+    number = _page_number(request)
+    of_board = (chosen.phase.pk, chosen.metric.name, chosen.split, chosen.every_entry)
+    key = ("board", *of_board, number, wanted, frozenset(columns))
+
+    def made() -> tuple[Page, datetime | None]:
+        return page_of(chosen, number, None, wanted=wanted), last_change(chosen)
+
+    return kept_part(request.user, key, next_change, made)
 
 
 def _template(request: HttpRequest) -> str:

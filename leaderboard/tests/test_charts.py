@@ -10,7 +10,7 @@ from django.template import Context, Template
 from leaderboard.charts import history_chart, round_ticks
 from leaderboard.columns import Column
 from leaderboard.history import HistoryPoint
-from leaderboard.standings import BoardRow
+from leaderboard.standings import BoardRow, Page
 from leaderboard.templatetags.scores import bar_marks, interval_axis, interval_bar, p_value, points, shown
 from leaderboard.views import scale_of
 from submissions.disclosure import View
@@ -122,8 +122,11 @@ def test_a_score_outside_the_scale_stays_in_the_picture(scale, at):
     ],
 )
 def test_what_people_wrote_is_escaped_in_every_sort_of_cell(column, cell):
-    page = Context({"board": SimpleNamespace(view=VIEW), "row": replace(row(0.5), team="<i>"), "columns": [column]})
-    assert Template("{% load scores %}{% row_cells row columns %}").render(page).startswith(cell)
+    known = {"board": SimpleNamespace(view=VIEW), "row": replace(row(0.5), team="<i>"), "columns": [column]}
+    page = Context({**known, "page": Page([known["row"]], 1, 1, 1)})
+    cells = Template("{% load scores %}{% row_cells row columns %}")
+    assert cells.render(page).startswith(cell)
+    assert cells.render(page).startswith(cell)  # written before, and still safe
 
 
 def test_the_scale_of_a_page_holds_every_interval():

@@ -11,9 +11,11 @@ from django.core.paginator import Paginator
 from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, Subquery, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from lunasite.http.page_cache.parts import kept_part
 from lunasite.http.page_cache.views import kept_for_visitors
 from submissions.models import Challenge, ChallengeImage, Phase, Submission
 from submissions.phases.next_change import next_change
@@ -49,12 +51,20 @@ def _urgency(phase: Phase, now: datetime) -> tuple[int, float]:
 @kept_for_visitors(next_change)
 def home(request: HttpRequest) -> HttpResponse:
     """List the challenges: open ones first, then those to come, then the ended; seven queries at any size."""
+    number = request.GET.get("page", "1")
+    challenges = kept_part(request.user, ("home", number), next_change, lambda: _challenges(request.user, number))
+    return render(request, "submissions/home.html", {"challenges": challenges})
+
+
+def _challenges(user: Any, number: str) -> str:
+    """Return the cards of a page of challenges as HTML; nothing where there are none."""
     now = timezone.now()
-    page = Paginator(_in_order(request.user, now), PER_PAGE).get_page(request.GET.get("page"))
-    cards = cards_of(page, request.user)
+    page = Paginator(_in_order(user, now), PER_PAGE).get_page(number)
+    cards = cards_of(page, user)
     shown = [(card, phase, _state(phase, now)) for card in cards for phase in [card.phase_at(now)]]
     leading = [phase for _, phase, state in shown if phase is not None and phase.board_is_public and state != COMING]
-    return render(request, "submissions/home.html", {"page": page, "cards": shown, "leading": leading, "now": now})
+    known = {"page": page, "cards": shown, "leading": leading, "now": now}
+    return render_to_string("submissions/_challenges.html", known) if shown else ""
 
 
 def _in_order(user: Any, now: datetime) -> Any:

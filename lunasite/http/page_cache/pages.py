@@ -1,4 +1,4 @@
-"""The kept answers of one process: the least recently used make room for new ones."""
+"""What one process keeps, answers and parts of them: the least recently used make room for new ones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,26 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from django.http import HttpResponse
 
-MOST_PAGES = 400
+MOST = 400
 MOST_BYTES = 32 * 2**20
+
+
+class Entry(Protocol):
+    """What can be kept: for one version of the content, until a time of the clock."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def until(self) -> float: ...
+    @property
+    def n_bytes(self) -> int: ...
+
+
+AnEntry = TypeVar("AnEntry", bound=Entry)
 
 
 @dataclass(frozen=True)
@@ -23,6 +38,10 @@ class KeptPage:
     until: float
     body: bytes
     headers: dict[str, str]
+
+    @property
+    def n_bytes(self) -> int:
+        return len(self.body)
 
     @property
     def etag(self) -> str:
@@ -37,19 +56,20 @@ def etag_of(body: bytes) -> str:
 
 
 @dataclass
-class Pages:
-    """Answers by key, each valid for one version of the content and for a time.
+class Pages(Generic[AnEntry]):
+    """Answers, or parts of them, by key, each valid for one version of the content and for a time.
 
     clock: seconds that never run back.
     """
 
     clock: Callable[[], float] = time.monotonic
+    most: int = MOST
     most_bytes: int = MOST_BYTES
-    _kept: OrderedDict[Hashable, KeptPage] = field(default_factory=OrderedDict)
+    _kept: OrderedDict[Hashable, AnEntry] = field(default_factory=OrderedDict)
     _bytes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def get(self, key: Hashable, version: str) -> KeptPage | None:
+    def get(self, key: Hashable, version: str) -> AnEntry | None:
         with self._lock:
             page = self._kept.get(key)
             if page is None or page.version != version or page.until <= self.clock():
@@ -57,17 +77,17 @@ class Pages:
             self._kept.move_to_end(key)
             return page
 
-    def keep(self, key: Hashable, page: KeptPage) -> None:
+    def keep(self, key: Hashable, page: AnEntry) -> None:
         with self._lock:
             self._drop(key)
             self._kept[key] = page
-            self._bytes += len(page.body)
-            while len(self._kept) > MOST_PAGES or self._bytes > self.most_bytes:
+            self._bytes += page.n_bytes
+            while len(self._kept) > self.most or self._bytes > self.most_bytes:
                 self._drop(next(iter(self._kept)))
 
     def _drop(self, key: Hashable) -> None:
         old = self._kept.pop(key, None)
-        self._bytes -= len(old.body) if old else 0
+        self._bytes -= old.n_bytes if old else 0
 
     def clear(self) -> None:
         with self._lock:

@@ -26,7 +26,7 @@ VARY = ("Cookie", "HX-Request", "HX-History-Restore-Request", "HX-Boosted")
 # Any store may keep it, and must ask whether it is still current before each use.
 CACHE_CONTROL = "public, no-cache"
 
-PAGES = Pages()
+PAGES: Pages[KeptPage] = Pages()
 # Notices that do not come from the view: the values go into the key.
 _notices: list[Callable[[], Hashable]] = []
 
@@ -94,10 +94,14 @@ def _may_be_kept(request: HttpRequest, response: HttpResponse) -> bool:
 
 
 def _page_of(response: HttpResponse, version: str, until: Callable[[datetime], datetime | None]) -> KeptPage:
-    now = timezone.now()
-    change = until(now)
-    seconds = KEEP_S if change is None else min(KEEP_S, (change - now).total_seconds())
     patch_vary_headers(response, VARY)
     response["Cache-Control"] = CACHE_CONTROL
     response["ETag"] = etag_of(response.content)
-    return KeptPage(version, time.monotonic() + seconds, response.content, dict(response.items()))
+    return KeptPage(version, time.monotonic() + seconds_to_keep(until), response.content, dict(response.items()))
+
+
+def seconds_to_keep(until: Callable[[datetime], datetime | None]) -> float:
+    """Return for how long what is made now may be kept. until: as in `kept_for_visitors`."""
+    now = timezone.now()
+    change = until(now)
+    return KEEP_S if change is None else min(KEEP_S, (change - now).total_seconds())
