@@ -35,6 +35,20 @@ def test_no_other_file_names_a_kind_or_a_contract():
     assert named == []
 
 
+def test_no_template_names_a_contract_or_a_kinds_addresses_and_files():
+    words = {contract.label for contract in CONTRACTS.values()}
+    for kind in KINDS.values():
+        words |= {kind.title, kind.endpoint_path, *(kind.batch.output_names if kind.batch else ())}
+    named = [
+        (path.relative_to(ROOT).as_posix(), word)
+        for path in (ROOT / "templates").rglob("*.*")
+        if not path.is_relative_to(ROOT / "templates/inference")  # the pages of the site's own models
+        for word in sorted(words - {""})
+        if word in path.read_text()
+    ]
+    assert named == []
+
+
 @pytest.mark.parametrize(
     ("kind", "names"), [("lesion", ["http", "batch"]), ("slice", ["http"]), ("nodule-detection", [])]
 )
