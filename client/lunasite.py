@@ -901,8 +901,8 @@ def told_outcome(outcome: dict[str, Any], trial: dict[str, Any], options: Option
         outcome["stage"] = known.get("stage", "")
         # Of the engine here, what the platform says of its own is not true.
         # A diagnosis names the remedy itself.
-        said = known.get("happened" if outcome.get("diagnosis") else "sentence") or known.get("sentence")
-        outcome["sentence"] = outcome["detail"] if is_ours else said or outcome["code"]
+        sentence = known.get("happened" if outcome.get("diagnosis") else "sentence") or known.get("sentence")
+        outcome["sentence"] = outcome["detail"] if is_ours else sentence or outcome["code"]
     if options.json:
         show(outcome)
     else:

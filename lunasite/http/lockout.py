@@ -1,4 +1,4 @@
-"""Lock-out after failed logins. Attempts are counted before the check, so that parallel ones cannot exceed the limit.
+"""Lock-out after failed logins. Login attempts are counted before the check, so parallel ones cannot exceed the limit.
 
 django-axes counts failures after the check, which lets fifty parallel requests try fifty passwords. Here each attempt
 first takes one of LOGIN_FAILURE_LIMIT places with a single conditional UPDATE; a right password gives them back.

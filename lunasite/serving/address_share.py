@@ -51,9 +51,9 @@ class AddressShare:
         """Yield the longest-waiting connection of each address whose unknown senders have sent too many bytes."""
         for own in self._of.values():
             sending = {item: None for item in own if item.body_bytes and not item.is_known}
-            one = _longest_waiting(sending)
-            if one and sum(each.body_bytes for each in sending) > UNKNOWN_BYTES:
-                yield one
+            longest = _longest_waiting(sending)
+            if longest and sum(each.body_bytes for each in sending) > UNKNOWN_BYTES:
+                yield longest
 
 
 def subscriber(address: str) -> str:
@@ -65,4 +65,4 @@ def subscriber(address: str) -> str:
 
 def _longest_waiting(connections: dict[ClientConnection, None]) -> ClientConnection | None:
     waiting = [connection for connection in connections if connection.stage not in IN_A_THREAD]
-    return min(waiting, key=lambda one: one.pace.began, default=None)
+    return min(waiting, key=lambda connection: connection.pace.began, default=None)

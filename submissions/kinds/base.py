@@ -144,7 +144,7 @@ class Kind(ABC):
     # Request fields that a participant may choose to leave out.
     optional_fields: ClassVar[tuple[str, ...]] = ()
     batch: ClassVar[BatchFiles | None] = None
-    # For the data dictionary: (unit, meaning) of each of a case's facts that has a name of the kind's own.
+    # For the data dictionary: (unit, meaning) of each of a case's facts that only this kind has.
     fact_meanings: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     # The ground-truth table

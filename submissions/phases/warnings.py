@@ -1,4 +1,4 @@
-"""Warnings about a phase, for organisers; shown in the admin and by `open_phase`."""
+"""Warnings about a phase for organisers, like Django's system checks; shown in the admin and by `open_phase`."""
 
 from __future__ import annotations
 
