@@ -46,6 +46,13 @@ computed by the platform; your own label and time are not used.
 {"status": "success", "data": {"seriesInstanceUID": "…", "lesionID": 4711, "probability": 0.83}}
 ```"""
 
+TABLE_GUIDE = """\
+takes LUNA25's columns as they are: `SeriesInstanceUID`, `LesionID`, `CoordX/Y/Z` (world mm, LPS), `label` (0 or 1),
+and where you have them `PatientID`, `AnnotationID`, `StudyDate`, `Age_at_StudyDate`, `Gender`. Values as pandas writes
+them are converted to the contract's form (`55.0`, `20010101.0`, `2001-01-01`, `F`, `055Y`); ambiguous values are
+refused, with their row. A case's id is `AnnotationID`, else `id`, else `<SeriesInstanceUID>_<LesionID>`; its image
+(`.mha`) is named by the `file` column, else it is `<SeriesInstanceUID>.mha`."""
+
 BATCH_GUIDE = """\
 For phases of **lesions**; LUNA25's images run unchanged.
 
@@ -107,6 +114,7 @@ class LesionKind(ClassificationKind):
         "A1,P1,1.2.840.1,56.2,86.3,-115.9,1,Male,61,23.4,Leiden\n"
         "A2,P2,1.2.840.2,-118.1,94.8,-230.2,0,Female,57,4.6,Nijmegen\n"
     )
+    table_guide = TABLE_GUIDE
     id_columns = ("annotationid", "id")
     fact_meanings = {
         "lesion": ("number", "The number of the lesion in its scan."),

@@ -56,6 +56,12 @@ def test_a_contract_says_which_kinds_it_serves(kind, names):
     assert [contract.name for contract in contracts_for(KINDS[kind])] == names
 
 
+def test_the_reference_has_a_section_for_every_contract():
+    page = (ROOT / "docs/reference/container-contract.md").read_text()
+    headings = [line for line in page.splitlines() if line.startswith("## ")]
+    assert [name for name in CONTRACTS if not any(f"(`{name}`" in heading for heading in headings)] == []
+
+
 def test_the_first_contract_is_the_default():
     assert default_contract() == contract_choices()[0][0] == "http"
 
