@@ -27,7 +27,7 @@ OPTIONAL_FIELDS = ("patientID", "studyDate", "ageAtStudyDate", "gender")
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "benign": 0, "malignant": 1}
 SCORE_COLUMNS = ("probability", "prob", "score", "prediction", "label_score", "label_pred")
 VERSION = {"major": 1, "minor": 0}
-LONGEST_FACT = 64
+MAX_FACT_LENGTH = 64
 
 REQUEST_GUIDE = """\
 A phase of **lesions** posts to `/api/v1/predict/lesion`:
@@ -136,7 +136,7 @@ class LesionKind(ClassificationKind):
 
     def read_row(self, record: Record) -> CaseContent:
         facts: dict[str, Any] = {"point_xyz_mm": point_xyz_mm(record)}
-        facts |= {"series": series_of(record)[:LONGEST_FACT], "lesion": record.get("lesionid", "")[:LONGEST_FACT]}
+        facts |= {"series": series_of(record)[:MAX_FACT_LENGTH], "lesion": record.get("lesionid", "")[:MAX_FACT_LENGTH]}
         facts |= {"clinical": clinical_facts(record), "groups": group_facts(record)}
         return CaseContent(self.read_label(record["label"]), {name: value for name, value in facts.items() if value})
 

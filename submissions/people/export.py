@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 # What one export holds of files; the others are named with where to download them.
-MOST_FILE_BYTES = 256 << 20
+MAX_FILE_BYTES = 256 << 20
 # More than the tables of anybody take.
-MOST_TABLE_BYTES = 16 << 20
+MAX_TABLE_BYTES = 16 << 20
 README = """Everything lunasite has stored about your account, as JSON (UTF-8), and the files you sent.
 
 Scores are those that you may see at this moment. Files that are not here are named in submissions.json with the
@@ -38,7 +38,7 @@ def export_of(user: User) -> IO[bytes]:
     """Return an open zip of the person's data; the caller sends and closes it. Raises ApiError(507)."""
     submissions = _own_submissions(user)
     files_bytes = sum(item.size_bytes for item in submissions if item.file)
-    size_bytes = min(files_bytes, MOST_FILE_BYTES) + MOST_TABLE_BYTES
+    size_bytes = min(files_bytes, MAX_FILE_BYTES) + MAX_TABLE_BYTES
     return made_file(size_bytes, lambda target: _write(target, user, submissions))
 
 
@@ -59,7 +59,7 @@ def _own_submissions(user: User) -> list[Submission]:
 def _add_files(archive: zipfile.ZipFile, submissions: Iterable[Submission]) -> dict[Any, str]:
     """Write the files that fit, the newest first; return their names by submission."""
     names: dict[Any, str] = {}
-    left = MOST_FILE_BYTES
+    left = MAX_FILE_BYTES
     for submission in submissions:
         if not submission.file or submission.size_bytes > left:
             continue

@@ -16,7 +16,7 @@ from submissions.outages import pauses
 
 # More than Django reads of an iterated query at once (2,000): a page that asked once for each such part would show.
 TEAMS = 2_500
-MOST = 12
+MAX_QUERIES = 12
 # The others see what one of these sees, with no more to ask: no team, or no permission.
 WALKERS = ("anonymous", "own", "organiser", "reviewer", "operator", "superuser")
 
@@ -47,6 +47,6 @@ def test_no_page_asks_more_than_twelve_times(world, each_page, monkeypatch, aske
         f"{name} as {role}": [len(statements), *statements]
         for role in WALKERS
         for name, statements in statements_of(role, each_page, asked).items()
-        if len(statements) > MOST
+        if len(statements) > MAX_QUERIES
     }
     assert over == {}

@@ -58,7 +58,7 @@ def test_everything_about_me_and_nothing_about_others(client, ann):
 
 def test_without_room_for_it_no_file_is_begun(client, ann, monkeypatch):
     evaluated(user=ann, phase=make_phase(slug="p"))
-    needed = Submission.objects.get().size_bytes + export.MOST_TABLE_BYTES + settings.FREE_SPACE_BYTES
+    needed = Submission.objects.get().size_bytes + export.MAX_TABLE_BYTES + settings.FREE_SPACE_BYTES
     begun = []
     monkeypatch.setattr(made_files.tempfile, "TemporaryFile", lambda: begun.append(1) or io.BytesIO())
     monkeypatch.setattr(made_files.shutil, "disk_usage", lambda path: SimpleNamespace(free=needed - 1))
@@ -105,7 +105,7 @@ def test_the_end_of_a_run_is_as_coarse_as_on_its_page(client, ann):
 
 
 def test_large_files_are_named_with_their_address(client, ann, monkeypatch):
-    monkeypatch.setattr(export, "MOST_FILE_BYTES", 10)
+    monkeypatch.setattr(export, "MAX_FILE_BYTES", 10)
     submission = evaluated(user=ann)
     archive = exported(client)
     (row,) = json.loads(archive.read("submissions.json"))
