@@ -18,7 +18,7 @@ from django.utils import timezone
 from lunasite.http.errors import ApiError
 from submissions import actions
 from submissions.datasets.commitment import commitment, revealed_data
-from submissions.models import Case, Dataset, Phase
+from submissions.models import AuditEvent, Case, Dataset, Phase
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +114,13 @@ def test_a_label_changed_by_the_site_itself_cannot_be_published(phase):
     Case.objects.filter(dataset=phase.dataset, position=0).update(truth=1)
     with pytest.raises(CommandError, match="the data were changed"):
         call_command("reveal_dataset", end(phase).dataset.name)
+    assert not AuditEvent.objects.exists()
+
+
+def test_publishing_by_the_command_line_is_in_the_audit_log(phase):
+    call_command("reveal_dataset", end(phase).dataset.name, stdout=io.StringIO())
+    [line] = AuditEvent.objects.all()
+    assert (line.actor_name, line.action, line.target_name) == ("command line", "publish", str(phase.dataset))
 
 
 @pytest.mark.parametrize("other", ["open", "none", "unending"])
@@ -165,4 +172,5 @@ def test_staff_publish_in_the_admin(phase, client):
     end(phase)
     page = client.post("/admin/submissions/dataset/", post, follow=True).content.decode()
     assert "1 published" in page
+    assert AuditEvent.objects.get().action == "publish"
     assert "truth.json" in Client().get("/phases/luna/").content.decode()
