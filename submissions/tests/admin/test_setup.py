@@ -13,7 +13,7 @@ from leaderboard import tasks
 from leaderboard.models import Standing
 from submissions.admin.lists.display import duration, window
 from submissions.admin.phase_form import WindowField
-from submissions.models import Evaluation, Membership, Phase, Quota, Team
+from submissions.models import Dataset, Evaluation, Membership, Phase, Quota, Team
 from submissions.phases.warnings import phase_warnings
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
 
@@ -206,6 +206,19 @@ def test_an_organiser_is_told_where_the_same_cases_are_open():
     assert f"It shares its cases with '{practice.slug}', where they are open." in phase_warnings(hidden)
     assert f"It shares its cases with '{hidden.slug}', where they are hidden." in phase_warnings(practice)
     assert sum("shares its cases" in line for line in phase_warnings(hidden)) == 1
+
+
+def test_an_organiser_is_told_of_the_same_cases_in_another_version_of_the_dataset():
+    """Each version draws its own sample cases, whose truth is shown."""
+    first = make_phase(disclosure="competition", slug="first")
+    later = make_dataset()
+    Dataset.objects.filter(pk=later.pk).update(name=first.dataset.name, version=2)
+    second = make_phase(Dataset.objects.get(pk=later.pk), disclosure="competition", slug="second")
+    assert "with 'second' (version 2 of its dataset): where the split differs" in " ".join(phase_warnings(first))
+    assert "with 'first' (version 1 of its dataset): where the split differs" in " ".join(phase_warnings(second))
+    Phase.objects.filter(pk=first.pk).update(closes_at=timezone.now())
+    told = "It shares its cases with 'first' (version 1 of its dataset), where they are open."
+    assert told in phase_warnings(second)
 
 
 def test_practice_over_private_cases_is_named():
