@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from submissions.models import Case, Phase, Quota, Split
+from submissions.models import Case, Challenge, Phase, Quota, Split
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,12 @@ def phase_warnings(phase: Phase, facts: PhaseFacts | None = None) -> list[str]:
     """Return the settings that an organiser may have overlooked, one sentence each. facts: where they are known."""
     facts = facts or facts_of([phase])[phase.pk]
     image_advice = _image_advice(facts) if phase.accepts_docker else ()
-    return [*_people_advice(phase), *_ranking_advice(phase, facts), *image_advice]
+    return [*people_warnings(phase.challenge), *_ranking_advice(phase, facts), *image_advice]
 
 
-def _people_advice(phase: Phase) -> Iterator[str]:
-    if settings.ACCOUNT_EMAIL_VERIFICATION != "mandatory" and not phase.needs_approval:
+def people_warnings(challenge: Challenge | None) -> Iterator[str]:
+    """Yield what an organiser may overlook about who takes part. None: of a phase whose challenge is not chosen yet."""
+    if settings.ACCOUNT_EMAIL_VERIFICATION != "mandatory" and not (challenge and challenge.needs_approval):
         yield (
             "No mail server confirms addresses: one person can sign up many times, and has the tries of each account. "
             "Let participants need approval, or ask the operator for a mail server (EMAIL_HOST)."

@@ -239,7 +239,9 @@ def test_addresses_that_nobody_confirms_are_named_unless_participants_need_appro
     sentence = "No mail server confirms addresses"
     page = reverse("admin:submissions_phase_change", args=[phase.pk])
     assert sentence in " ".join(phase_warnings(phase))
-    assert sentence in staff.get(page).content.decode()
+    new = [reverse("admin:submissions_phase_add"), reverse("organise_phase_new", args=[phase.challenge.slug])]
+    for form in (page, *new):
+        assert sentence in staff.get(form).content.decode(), form
     assert sentence in staff.get(reverse("admin:index")).content.decode()
     phase.challenge.needs_approval = True
     assert sentence not in " ".join(phase_warnings(phase))
