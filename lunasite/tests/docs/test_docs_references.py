@@ -14,7 +14,7 @@ PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/
 # Written by a program into a folder of its choice, or made by `make docs`.
 WRITTEN = {"lesion.md", "slice.md", "x.md", "api-endpoints.md", "index.md"}
 # A number of the catalogue is cited with the word for it, in brackets, or at the start of a comment.
-NUMBER = r"[RTUCAMIKF][0-9]{1,2}\b"
+NUMBER = r"[RTUCAMIKF][0-9]{1,3}\b"
 CITED = re.compile(
     rf"(?:\b[Rr]ows?|\b[Tt]hreats?|\b[Rr]ules?) (?:{NUMBER}[^.;)\"]*)|\({NUMBER}\)|# {NUMBER}(?:[,: ]|$)|\"\"\"{NUMBER}"
 )
@@ -47,7 +47,7 @@ TERMS = {
     "lunasite/serving/drain_body.py": "lingering close",
     "lunasite/serving/slowloris.py": "slowloris protection",
 }
-RANGE = re.compile(r"([RTUCAMIKF])([0-9]{1,2})(?:–| to )\1([0-9]{1,2})")
+RANGE = re.compile(r"([RTUCAMIKF])([0-9]{1,3})(?:–| to )\1([0-9]{1,3})")
 
 
 @functools.cache
