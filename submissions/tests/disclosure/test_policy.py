@@ -82,8 +82,9 @@ def test_significant_digits(value, digits, shown):
 
 @pytest.mark.parametrize(
     ("metric", "value", "shown"),
-    [("calibration_slope", 31.4, 5.0), ("log_loss", 36.04, 2.0), ("auc", 0.5, 0.5), ("calibration_intercept", -9, -5)],
-)
+    [("calibration_slope", 31.4, 5.0), ("calibration_slope", -3, -1), ("log_loss", 36.04, 2.0), ("auc", 0.5, 0.5),
+     ("calibration_intercept", -9, -5), ("calibration_intercept", 9, 5)],
+)  # fmt: skip
 def test_a_number_without_bounds_is_clamped(metric, value, shown):
     assert clamped(metric, value) == shown
 
