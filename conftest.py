@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from functools import lru_cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parent
@@ -16,6 +17,11 @@ REAL_DATA = Path(os.environ.get("LUNASITE_REAL_DATA", ROOT.parent / "shared" / "
 HAS_PASSED = pytest.StashKey[bool]()
 FOLDERS = itertools.count()
 DATABASE = {"db", "transactional_db", "live_server"}
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 WHOLE_FILE = re.compile(r"^pytestmark = (?:\[\n.*?^\]|.*?$)", re.M | re.S)
 
 

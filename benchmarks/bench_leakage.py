@@ -16,7 +16,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 SHARES = (0.09, 0.5)
-MOST_PUBLIC = {0.09: 10, 0.5: 25}
+MAX_PUBLIC = {0.09: 10, 0.5: 25}
 
 
 def main() -> int:
@@ -92,7 +92,7 @@ def _table(options: argparse.Namespace, share: float, title: str, *, is_open_boo
 
 def _holds(figures: object, share: float) -> bool:
     return (
-        figures.public <= MOST_PUBLIC[share]  # type: ignore[attr-defined]
+        figures.public <= MAX_PUBLIC[share]  # type: ignore[attr-defined]
         and figures.private_beyond == 0  # type: ignore[attr-defined]
         and figures.members_beyond == 0  # type: ignore[attr-defined]
     )

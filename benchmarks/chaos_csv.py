@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-LONGEST_WAIT_S = 120
+MAX_WAIT_S = 120
 CASES_BY_3 = 1000  # large enough that a job lasts a few tenths of a second
 
 
@@ -124,13 +124,13 @@ def wait_until_finished(group: WorkerGroup) -> None:
     from submissions.models import Evaluation
 
     unfinished = Evaluation.objects.filter(status__in=("pending", "running"))
-    left, deadline = unfinished.count(), time.monotonic() + LONGEST_WAIT_S
+    left, deadline = unfinished.count(), time.monotonic() + MAX_WAIT_S
     while left:
         assert time.monotonic() < deadline, f"{left} jobs are left over and nothing moves: lost"
         group.ensure()
         time.sleep(0.3)
         if (now_left := unfinished.count()) != left:
-            left, deadline = now_left, time.monotonic() + LONGEST_WAIT_S
+            left, deadline = now_left, time.monotonic() + MAX_WAIT_S
 
 
 def attempts() -> dict[str, int]:

@@ -46,7 +46,7 @@ SITE = ""  # filled in where a site serves this file
 OK, REFUSED, USAGE, NOT_ALLOWED, UNREACHED, USED_UP = range(6)
 TRIES = 6
 TIMEOUT_S = 120
-LONGEST_WAIT_S = 120
+MAX_WAIT_S = 120
 PARALLEL_PARTS = 2
 PARTS_A_BATCH = 16
 PIECE_BYTES = 1 << 20
@@ -214,7 +214,7 @@ class Site:
             except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
                 failure, wait_s = ClientError(f"{url} cannot be reached: {getattr(error, 'reason', error)}"), None
                 is_temporary = not isinstance(getattr(error, "reason", None), ValueError)
-            if not (may_repeat and is_temporary) or attempt == TRIES - 1 or (wait_s or 0) > LONGEST_WAIT_S:
+            if not (may_repeat and is_temporary) or attempt == TRIES - 1 or (wait_s or 0) > MAX_WAIT_S:
                 raise failure
             time.sleep(wait_s if wait_s is not None else min(2**attempt / 2, 15))
         raise AssertionError("unreachable: the last attempt returns or raises")
@@ -901,8 +901,8 @@ def told_outcome(outcome: dict[str, Any], trial: dict[str, Any], options: Option
         outcome["stage"] = known.get("stage", "")
         # Of the engine here, what the platform says of its own is not true.
         # A diagnosis names the remedy itself.
-        said = known.get("happened" if outcome.get("diagnosis") else "sentence") or known.get("sentence")
-        outcome["sentence"] = outcome["detail"] if is_ours else said or outcome["code"]
+        sentence = known.get("happened" if outcome.get("diagnosis") else "sentence") or known.get("sentence")
+        outcome["sentence"] = outcome["detail"] if is_ours else sentence or outcome["code"]
     if options.json:
         show(outcome)
     else:

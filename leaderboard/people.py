@@ -12,7 +12,7 @@ from leaderboard.models import Standing
 from submissions.models import Phase, Profile, Team
 from submissions.models.team import team_of
 
-MOST_PHASES = 50
+MAX_PHASES = 50
 
 
 @require_GET
@@ -33,4 +33,4 @@ def entered_phases(team: Team | None) -> list[Phase]:
         return []
     entered = Standing.objects.filter(team=team, is_baseline=False).values("phase")
     public = Phase.objects.boards_visible_to(AnonymousUser()).filter(pk__in=entered)
-    return list(public.select_related("dataset")[:MOST_PHASES])
+    return list(public.select_related("dataset")[:MAX_PHASES])

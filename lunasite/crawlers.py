@@ -12,9 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import path, reverse
-from django.views.decorators.http import require_safe
 
-from submissions.models import Phase
+from lunasite.http.limits.only_reading import only_reading
+from submissions.models import Challenge, NewsPost, Phase, SitePage
 
 # What belongs to one person, costs work, or exists once for every row.
 DISALLOWED = (
@@ -23,7 +23,7 @@ DISALLOWED = (
 )  # fmt: skip
 
 
-@require_safe
+@only_reading
 def robots(request: HttpRequest) -> HttpResponse:
     """Tell crawlers what to leave out, and where the list of pages is."""
     lines = ["User-agent: *", *(f"Disallow: {place}" for place in DISALLOWED)]
@@ -31,7 +31,7 @@ def robots(request: HttpRequest) -> HttpResponse:
     return HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")
 
 
-@require_safe
+@only_reading
 def favicon(request: HttpRequest) -> HttpResponse:
     """Redirect to the icon; pages name the SVG themselves."""
     return redirect(static("favicon.ico"))
@@ -41,10 +41,35 @@ class Pages(Sitemap):
     """The pages that every site has."""
 
     def items(self) -> list[str]:
-        return ["home", "leaderboards", "guide", "try_it"]
+        own = [reverse("site_page", kwargs={"name": name}) for name in SitePage.Name.values]
+        return [*map(reverse, ("home", "leaderboards", "guide", "try_it")), *own]
 
     def location(self, item: str) -> str:
-        return reverse(item)
+        return item
+
+
+class ChallengeSitemap(Sitemap):
+    """The tabs of the challenges that anybody may see; rules exist where they are written."""
+
+    def items(self) -> list[str]:
+        """Return the addresses, from one query: a list is counted without another."""
+        seen = Challenge.objects.visible_to(AnonymousUser()).order_by("pk").values_list("slug", "rules")
+        return [
+            reverse(name, args=[slug])
+            for slug, rules in seen
+            for name in ("challenge", "challenge_data", "challenge_news", "challenge_rules")
+            if rules.strip() or name != "challenge_rules"
+        ]
+
+    def location(self, item: str) -> str:
+        return item
+
+
+class NewsSitemap(Sitemap):
+    """The posts that anybody may read."""
+
+    def items(self) -> list[NewsPost]:
+        return list(NewsPost.objects.visible_to(AnonymousUser()).select_related("challenge").order_by("pk"))
 
 
 class PhaseSitemap(Sitemap):
@@ -62,10 +87,13 @@ class PhaseSitemap(Sitemap):
         return reverse(self.name, args=[item.slug])
 
 
-SITEMAPS = {"pages": Pages(), "phases": PhaseSitemap("phase"), "boards": PhaseSitemap("leaderboard")}
+SITEMAPS: dict[str, Sitemap] = {
+    "pages": Pages(), "challenges": ChallengeSitemap(), "news": NewsSitemap(), "phases": PhaseSitemap("phase"),
+    "boards": PhaseSitemap("leaderboard"),
+}  # fmt: skip
 
 crawler_urls = [
     path("robots.txt", robots, name="robots"),
-    path("sitemap.xml", require_safe(sitemap), {"sitemaps": SITEMAPS}, name="sitemap"),
+    path("sitemap.xml", only_reading(sitemap), {"sitemaps": SITEMAPS}, name="sitemap"),
     path("favicon.ico", favicon, name="favicon"),
 ]

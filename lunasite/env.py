@@ -23,7 +23,7 @@ LABEL = re.compile(r"(?=.{1,40}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 KEY = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 BASE64URL = str.maketrans("+/", "-_")
 HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?")
-BUCKET = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+([.-][a-z0-9]+)*")
+BUCKET = re.compile(r"(?=.{3,63}\Z)(?![0-9.]+\Z)[a-z0-9]+([.-][a-z0-9]+)*")
 LEAST_DIFFERENT = 8
 RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)")
 
@@ -59,10 +59,12 @@ class Env:
         return value
 
     def bucket(self, name: str, default: str) -> str:
-        """Return a name that every S3 server accepts for a bucket."""
+        """Return a name that every S3 server accepts for a bucket; one that reads as an IP address is none."""
         value = self.text(name, default)
         if not BUCKET.fullmatch(value):
-            raise ImproperlyConfigured(f"{name} must be 3 to 63 of a-z, 0-9, '-' and '.', not {value!r}.")
+            raise ImproperlyConfigured(
+                f"{name} must be 3 to 63 of a-z, 0-9, '-' and '.', and no number or address, not {value!r}."
+            )
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
@@ -96,11 +98,16 @@ class Env:
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
 
     def key(self, name: str) -> str:
-        """Return 32 bytes as base64url without padding, or an empty text; the value may use either base64 alphabet."""
+        """Return 32 secret bytes as base64url without padding, or an empty text; either base64 alphabet is read."""
         found = self.keys(name)
         if len(found) > 1:
             raise ImproperlyConfigured(f"{name} must be one key, not {len(found)}.")
-        return "".join(found)
+        key = "".join(found)
+        if key and len(set(key)) < LEAST_DIFFERENT:
+            raise ImproperlyConfigured(
+                f"{name} is too easy to guess: take 32 random bytes, such as `openssl rand -base64 32` prints."
+            )
+        return key
 
     def keys(self, name: str) -> list[str]:
         """Return several keys, separated by commas."""
@@ -137,6 +144,15 @@ class Env:
         is_address = parts.scheme in ("http", "https") and parts.hostname and port_of(value) is not None
         if value and not is_address:
             raise ImproperlyConfigured(f"{name} must be an address such as https://example.org, not {value!r}.")
+        return value
+
+    def redis(self, name: str) -> str:
+        """Return the address of a Redis server, or an empty text. A password in it is never told."""
+        value = self.text(name)
+        parts = urlsplit(value)
+        is_there = parts.path if parts.scheme == "unix" else parts.hostname and port_of(value) is not None
+        if value and not (parts.scheme in ("redis", "rediss", "unix") and is_there):
+            raise ImproperlyConfigured(f"{name} must be an address such as redis://host:6379/0.")
         return value
 
     def label(self, name: str, default: str) -> str:

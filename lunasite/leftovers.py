@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-# Longer than any import may run (submissions.organise.imports.start.LONGEST_S).
+# Longer than any import may run (submissions.organise.imports.start.MAX_S).
 UNFINISHED_AFTER = timedelta(days=2)
 UNUSED_AFTER = timedelta(days=30)
 

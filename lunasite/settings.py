@@ -98,7 +98,7 @@ if DATABASES["default"]["ENGINE"].endswith("postgresql"):
     DATABASES["default"]["ENGINE"] = "lunasite.database"
     DATABASES["default"].setdefault("OPTIONS", {}).update(postgres_timeouts(DATABASE_ANSWER_SECONDS))
 
-REDIS_URL = env.text("REDIS_URL")
+REDIS_URL = env.redis("REDIS_URL")
 REDIS_TIMEOUTS = {"socket_connect_timeout": 1, "socket_timeout": 1, "health_check_interval": 30}
 CACHES = {
     "default": {"BACKEND": "lunasite.cache.FallbackRedisCache", "LOCATION": REDIS_URL, "OPTIONS": REDIS_TIMEOUTS}
@@ -331,7 +331,7 @@ MODEL_PATH = env.path("MODEL_PATH", BASE_DIR / "inference" / "weights" / "slice.
 LESION_CONFIG_PATH = env.path("LESION_CONFIG_PATH", BASE_DIR / "inference" / "weights" / "lesion.json")
 LESION_MODEL_PATH = env.path("LESION_MODEL_PATH", BASE_DIR / "inference" / "weights" / "lesion.safetensors")
 MODEL_SERVER_URL = env.url("MODEL_SERVER_URL")
-MODEL_SERVER_TOKEN = env.text("MODEL_SERVER_TOKEN")
+MODEL_SERVER_TOKEN = env.secret("MODEL_SERVER_TOKEN", least=16)
 PREDICT_TIMEOUT_SECONDS = env.number("PREDICT_TIMEOUT_SECONDS", 30, least=0.1, most=600)
 PREDICT_NEEDS_TOKEN = env.flag("PREDICT_NEEDS_TOKEN")
 MAX_VOLUME_BYTES = env.megabytes("MAX_VOLUME_SIZE", "600m") * 2**20

@@ -24,12 +24,12 @@
   }
 
   // Pictures of scans are decoded one at a time for each reader: what is told to wait comes again by itself.
-  const LONGEST_PAUSE_S = 15, MOST_TRIES = 20;
+  const MAX_PAUSE_S = 15, MAX_TRIES = 20;
   function askAgain(picture) {
     const tries = Number(picture.dataset.tries || 0);
-    if (tries >= MOST_TRIES) return;
+    if (tries >= MAX_TRIES) return;
     picture.dataset.tries = tries + 1;
-    setTimeout(() => { picture.src = picture.src; }, 1000 * Math.min(LONGEST_PAUSE_S, 0.5 * 1.5 ** tries));
+    setTimeout(() => { picture.src = picture.src; }, 1000 * Math.min(MAX_PAUSE_S, 0.5 * 1.5 ** tries));
   }
   function patientPicture(picture) {
     picture.addEventListener("error", () => askAgain(picture));

@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 from submissions.scoring.auc_interval import AreaFacts
 
-MOST_CELLS = 400_000
+MAX_CELLS = 400_000
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def grid(spread: float = 1.0) -> Iterator[Cell]:
 
 def samples(cell: Cell, n_samples: int, random: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (truth, scores), each (samples, patients · lesions) with a patient's lesions side by side, in chunks."""
-    at_once = max(1, MOST_CELLS // cell.n)
+    at_once = max(1, MAX_CELLS // cell.n)
     for start in range(0, n_samples, at_once):
         yield _drawn(cell, min(at_once, n_samples - start), random)
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.mutants.campaign import Campaign
-from benchmarks.mutants.covering import MOST_SECONDS, TEST_FOLDERS, measure, measure_newer, test_files
+from benchmarks.mutants.covering import MAX_SECONDS, TEST_FOLDERS, measure, measure_newer, test_files
 from benchmarks.mutants.kept import Kept, Verdict, still_there
 from benchmarks.mutants.report import as_text
 from benchmarks.mutants.server import RunningServer
@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--only", nargs="+", default=[""], help="try only the sample's changes in these folders")
     parser.add_argument("--tests", nargs="+", default=TEST_FOLDERS, help="the folders whose tests are run")
-    parser.add_argument("--most", type=float, default=MOST_SECONDS, help="seconds of tests that a change may cost")
+    parser.add_argument("--most", type=float, default=MAX_SECONDS, help="seconds of tests that a change may cost")
     parser.add_argument("packages", nargs="*", default=list(PACKAGES))
     return parser.parse_args()
 

@@ -15,7 +15,7 @@ from benchmarks.mutants.session import Session
 from benchmarks.mutants.sites import Mutant
 
 # What a mutant may cost in processor seconds of tests. A mutant that lives through so many counts as a survivor.
-MOST_SECONDS = 25
+MAX_SECONDS = 25
 SUITE_CPU_S = 1800
 TEST_FOLDERS = ("submissions", "leaderboard", "inference", "lunasite")
 
@@ -30,7 +30,7 @@ class Covering:
     lines: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
     seconds: dict[str, float] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
-    most: float = MOST_SECONDS
+    most: float = MAX_SECONDS
 
     def tests_for(self, mutant: Mutant, source: str) -> list[str]:
         """Return the tests to run, quickest first; for a line that runs at import, those that use its file."""

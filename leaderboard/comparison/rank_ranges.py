@@ -23,7 +23,7 @@ from submissions.scoring.pairs import RankInterval, rank_intervals
 from submissions.scoring.resamples import Sample
 
 # The best entries of a board; time, and Holm's correction, grow with the square of their number.
-MOST_COMPARED = 200
+MAX_COMPARED = 200
 # A fixed seed: a board that has not changed keeps its rank intervals.
 SEED = 20250102
 # For how long no second worker is asked for the same board.
@@ -68,7 +68,7 @@ def compare_entries(phase: Phase, split: str) -> RankComparison:
     """
     state = _state_of_standings(phase, split)
     ranked = _ranked(phase, split)
-    samples = _samples(phase, split, ranked[:MOST_COMPARED])
+    samples = _samples(phase, split, ranked[:MAX_COMPARED])
     ranks = _intervals(phase, split, samples) if len(samples) > 1 else []
     stored = {str(key): [each.low, each.high, each.is_like_above] for key, each in zip(samples, ranks, strict=False)}
     left_out = len(ranked) - len(stored)

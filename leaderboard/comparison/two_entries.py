@@ -100,7 +100,10 @@ def comparable(board: Board, user: Any) -> Any:
 
 def remembered_comparison(board: Board, first: Evaluation, second: Evaluation, *, caller: str) -> Comparison:
     """Return the comparison, computed once for both evaluations. Raises NotComparable, ApiError(429)."""
-    both = ((one.pk, one.attempt, one.finished_at, one.metric_version, one.dataset_hash) for one in (first, second))
+    both = (
+        (entry.pk, entry.attempt, entry.finished_at, entry.metric_version, entry.dataset_hash)
+        for entry in (first, second)
+    )
     inputs = (board.split, board.phase.dataset.content_hash, *both)
     return remembered("comparison", inputs, lambda: compare(board, first, second), caller=caller)
 

@@ -15,7 +15,7 @@ from submissions.scoring import METRICS
 from submissions.scoring.details.subgroups import BINARY, OF_CLASSES
 
 # The groups of one property that a page lists, the largest; JSON and CSV have all.
-MOST_GROUPS = 6
+MAX_GROUPS = 6
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ def _confusion(details: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def subgroups(details: Mapping[str, Any]) -> Iterator[Subgroup]:
-    """Yield the subgroups in order, at most MOST_GROUPS of a property: of more, the largest."""
+    """Yield the subgroups in order, at most MAX_GROUPS of a property: of more, the largest."""
     rows = details.get("subgroups", [])
     metrics = BINARY if "thresholds" in details else OF_CLASSES
     for by in dict.fromkeys(row["by"] for row in rows):
         of_property = [row for row in rows if row["by"] == by]
-        largest = sorted(of_property, key=lambda row: -row["n"])[:MOST_GROUPS]
+        largest = sorted(of_property, key=lambda row: -row["n"])[:MAX_GROUPS]
         kept = [row for row in of_property if row in largest]
         yield from (_subgroup(row, metrics, is_first=number == 0) for number, row in enumerate(kept))
 

@@ -14,7 +14,7 @@ from leaderboard.standings import own_rank
 from submissions.models import Evaluation, Phase, Submission
 
 # How many of a team's entries are looked through.
-MOST_ENTRIES = 500
+MAX_ENTRIES = 500
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _scored_entries(submission: Submission, board: Board) -> list[dict[str, Any]
     fields = ("submission_id", "submission__created_at", "submission__title", "submission__original_name")
     with_key = counted.annotate(ranked_key=Subquery(standing.filter(is_baseline=False).values("sort_key")[:1]))
     rows = with_key.order_by("-submission__created_at").values(*fields, "scores", "shown_score", "ranked_key")
-    return list(rows[:MOST_ENTRIES])
+    return list(rows[:MAX_ENTRIES])
 
 
 def _score(board: Board, row: dict[str, Any]) -> float | None:

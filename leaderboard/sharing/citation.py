@@ -59,7 +59,7 @@ version: {json.dumps(f"data {board.phase.dataset.version}")}
 identifiers:
   - type: other
     value: "sha256:{board_digest(board)}"
-    description: "SHA-256 of the ranks: CSV of rank, team, submission, {board.metric.name}"
+    description: "SHA-256 of the ranks: CSV of rank, submission, {board.metric.name}"
 keywords:
   - leaderboard
   - chest CT
@@ -69,10 +69,9 @@ keywords:
 def board_digest(board: Board) -> str:
     """Return the SHA-256 of the board's ranks, so that a reader can check that they are the ones cited.
 
-    It is that of the CSV with the columns rank, team, submission, score, as the board's own CSV writes them.
+    It is that of the CSV with the columns rank, submission, score, as the board's own CSV writes them. A team may take
+    another name, or be closed, and the ranks stay those that were cited.
     """
     rows = all_rows(board, None, MAX_ROWS)
-    ranks = as_csv(
-        ["rank", "team", "submission", "score"], ([row.rank, row.team, row.submission, row.score] for row in rows)
-    )
+    ranks = as_csv(["rank", "submission", "score"], ([row.rank, row.submission, row.score] for row in rows))
     return hashlib.sha256(ranks.encode()).hexdigest()

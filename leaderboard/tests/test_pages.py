@@ -167,6 +167,9 @@ def test_the_page_exports_what_it_shows(client):
     response = client.get(f"{URL}leaderboard.csv?metric=brier")
     assert response["Content-Type"].startswith("text/csv")
     assert b"0.2" in response.content
+    header = response.content.decode().splitlines()[0].split(",")
+    assert {"rank", "team", "score", "brier", "baseline"} <= set(header)
+    assert {"bar", "ranks", "ends", "model", "metrics"}.isdisjoint(header)  # how a page draws what other columns hold
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from leaderboard.comparison.rank_ranges import MOST_COMPARED, compare_entries
+from leaderboard.comparison.rank_ranges import MAX_COMPARED, compare_entries
 from leaderboard.models import RankComparison
 from leaderboard.tasks import compare_entries as task
 from submissions.models import Phase
@@ -154,10 +154,10 @@ def test_a_board_without_entries_has_no_ranks(client):
 
 
 def test_only_the_best_are_compared(monkeypatch):
-    monkeypatch.setattr("leaderboard.comparison.rank_ranges.MOST_COMPARED", 2)
+    monkeypatch.setattr("leaderboard.comparison.rank_ranges.MAX_COMPARED", 2)
     found = compare_entries(board(), "public")
     assert (len(found.ranks), found.n_left_out) == (2, 1)
-    assert MOST_COMPARED >= 100
+    assert MAX_COMPARED >= 100
 
 
 @pytest.mark.parametrize(("n", "is_marked"), [(36, True), (120, False)])

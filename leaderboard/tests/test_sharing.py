@@ -16,12 +16,12 @@ from leaderboard.sharing.badge import Badge, badge_of
 from leaderboard.sharing.boards import open_board
 from leaderboard.sharing.citation import board_digest
 from lunasite.http.files.csv_export import as_csv
-from submissions.models import Challenge
+from submissions.models import Challenge, Team
 
 from .boards import make_entry, make_phase, make_team
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
-NAMES = ["rank", "team", "submission", "score"]
+NAMES = ["rank", "submission", "score"]
 ENDED = {"closes_at": timezone.now() - timedelta(hours=1)}
 
 
@@ -118,8 +118,17 @@ def test_the_citation_names_the_ranks_it_is_of(client):
     assert board_digest(open_board("lesions")) == as_listed(client)
 
 
+def test_a_team_that_is_renamed_changes_no_citation(client):
+    phase = make_phase(**ENDED)
+    ada = make_team("Ada")
+    make_entry(phase, ada, public=0.9, private=0.8)
+    cited = board_digest(open_board("lesions"))
+    Team.objects.filter(pk=ada.pk).update(name="Left")
+    assert board_digest(open_board("lesions")) == cited == as_listed(client)
+
+
 def as_listed(client):
-    """Return the checksum of the four columns of the board's own CSV."""
+    """Return the checksum of the three columns of the board's own CSV."""
     rows = csv.DictReader(io.StringIO(client.get("/leaderboards/lesions/leaderboard.csv").content.decode()))
     text = as_csv(NAMES, ([row[name] for name in NAMES] for row in rows))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -46,12 +46,12 @@ class Look:
     @property
     def query(self) -> str:
         """The address's query that asks for this."""
-        asked = {"plane": self.plane, "window": self.window}
+        query = {"plane": self.plane, "window": self.window}
         if self.index is not None:
-            asked["index"] = str(self.index)
+            query["index"] = str(self.index)
         if self.window == OWN:
-            asked |= {"level": f"{self.level:g}", "width": f"{self.width:g}"}
-        return urlencode(asked)
+            query |= {"level": f"{self.level:g}", "width": f"{self.width:g}"}
+        return urlencode(query)
 
     def at(self, index: int) -> Look:
         return replace(self, index=index)

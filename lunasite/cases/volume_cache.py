@@ -25,8 +25,8 @@ from inference.ct.volume import Grid
 from submissions.storage.base import StorageError
 from submissions.storage.files import on_this_machine, store
 
-MOST_BYTES = 8 * 2**30
-MOST_AT_ONCE = 2
+MAX_BYTES = 8 * 2**30
+MAX_AT_ONCE = 2
 USED_AGAIN_S = 60  # how often a use is noted
 
 
@@ -119,7 +119,7 @@ def _slot() -> Iterator[None]:
 
     Sample cases are shown to anybody, and those of a large dataset are more than the cache holds.
     """
-    for number in range(MOST_AT_ONCE):
+    for number in range(MAX_AT_ONCE):
         with (folder() / f"slot{number}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,7 +134,7 @@ def _make_room(size_bytes: int) -> None:
     """Drop the volumes that were used longest ago until this one fits. Raises StorageError on a full disk."""
     kept = sorted(folder().glob("*.npz"), key=_used_at)
     total = sum(_size(path.with_suffix(".npy")) for path in kept)
-    while kept and (total + size_bytes > MOST_BYTES or _is_short_of(size_bytes)):
+    while kept and (total + size_bytes > MAX_BYTES or _is_short_of(size_bytes)):
         grid_path = kept.pop(0)
         voxels_path = grid_path.with_suffix(".npy")
         total -= _size(voxels_path)

@@ -1,4 +1,4 @@
-"""Lock-out after failed logins. Attempts are counted before the check, so that parallel ones cannot exceed the limit.
+"""Lock-out after failed logins. Login attempts are counted before the check, so parallel ones cannot exceed the limit.
 
 django-axes counts failures after the check, which lets fifty parallel requests try fifty passwords. Here each attempt
 first takes one of LOGIN_FAILURE_LIMIT places with a single conditional UPDATE; a right password gives them back.
@@ -26,7 +26,7 @@ from lunasite.http.errors import ApiError
 
 EVERY_ADDRESS = "::"  # the row that counts an account over all addresses; nobody calls from it
 QUIET_DAY = timedelta(days=1)
-LONGEST_PAUSE = timedelta(hours=1)
+MAX_PAUSE = timedelta(hours=1)
 # Sent with `account` (as accounts_tried names it) when it reaches LOGIN_ACCOUNT_LIMIT.
 many_failures = Signal()
 
@@ -90,7 +90,7 @@ def count_account_attempt(account: str) -> bool:
 def pause_after(failures: int) -> timedelta:
     """Return the wait after so many attempts: a minute at the limit, doubled with each, at most an hour."""
     beyond = failures - int(settings.LOGIN_ACCOUNT_LIMIT)
-    return min(LONGEST_PAUSE, timedelta(minutes=1) * 2 ** min(beyond, 10))
+    return min(MAX_PAUSE, timedelta(minutes=1) * 2 ** min(beyond, 10))
 
 
 def reset_attempts(account: str, address: str) -> None:

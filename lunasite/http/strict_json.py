@@ -1,4 +1,4 @@
-"""Strict JSON from untrusted senders: it refuses what Python's parser accepts beyond RFC 8259.
+"""Strict JSON (RFC 8259) from untrusted senders: no duplicate keys, no NaN, bounded depth.
 
 NotStrictJson      not JSON: bad UTF-8, a syntax error, nested too deep
  +-- NotANumber    NaN or Infinity in place of a number

@@ -123,8 +123,8 @@ def errands() -> Part:
     if Worker.objects.alive(timezone.now()).filter(cluster=ERRANDS_CLUSTER).exists():
         return Part(True, "answers")
     waiting = messages_waiting(ERRANDS_CLUSTER)
-    told = f"no worker for mails, webhooks and imports, {waiting} waiting; start one with `manage.py work errands`"
-    return Part(waiting == 0, told)
+    message = f"no worker for mails, webhooks and imports, {waiting} waiting; start one with `manage.py work errands`"
+    return Part(waiting == 0, message)
 
 
 def evaluation_engine() -> Part:
@@ -146,8 +146,8 @@ def models() -> Part:
 
 
 def described(status: ServiceStatus) -> str:
-    told = (f"{model.name} {model.state}" + f" ({model.reason})" * bool(model.reason) for model in status.models)
-    return ", ".join(told) or "none"
+    models = (f"{model.name} {model.state}" + f" ({model.reason})" * bool(model.reason) for model in status.models)
+    return ", ".join(models) or "none"
 
 
 def confirmed_addresses() -> Part:

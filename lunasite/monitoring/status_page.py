@@ -14,9 +14,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from inference.model_service import engine
+from lunasite.http.limits.only_reading import only_reading
 from lunasite.monitoring.parts import ESSENTIAL, Part, can_serve, check_parts
 from submissions.actions.queue import CLUSTERS, messages_taken, messages_waiting
 from submissions.models import Evaluation, Worker
@@ -107,7 +107,7 @@ recent = RecentStatus()
 
 
 @never_cache
-@require_safe
+@only_reading
 def status_page(request: HttpRequest) -> HttpResponse:
     """Answer the page, or JSON where the Accept header or `?format=json` asks for it; 503 when the site is down."""
     status = recent.get()

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from lunasite.serving.connection import ClientConnection, ConnectionStage
 
-MOST_OF_ONE_ADDRESS = 256
-MOST = 2000
+MAX_PER_ADDRESS = 256
+MAX_CONNECTIONS = 2000
 UNKNOWN_BYTES = 512 * 2**20  # of unfinished bodies from unknown senders of one address
 IN_A_THREAD = {ConnectionStage.READY, ConnectionStage.UNSURE, ConnectionStage.RESUMING}
 
@@ -19,8 +19,8 @@ class AddressShare:
     So a client that holds many connections open loses its own oldest ones, and is answered on its newest.
     """
 
-    def __init__(self, most_of_one_address: int = MOST_OF_ONE_ADDRESS, most: int = MOST) -> None:
-        self._most_of_one_address = most_of_one_address
+    def __init__(self, max_per_address: int = MAX_PER_ADDRESS, most: int = MAX_CONNECTIONS) -> None:
+        self._max_per_address = max_per_address
         self._most = most
         self._of: dict[str, dict[ClientConnection, None]] = {}
         self._count = 0
@@ -29,7 +29,7 @@ class AddressShare:
         """Count a new connection; return the connection that must be ended for it, or None."""
         own = self._of.setdefault(subscriber(connection.address), {})
         has_to_go = None
-        if len(own) >= self._most_of_one_address:
+        if len(own) >= self._max_per_address:
             has_to_go = _longest_waiting(own)
         elif self._count >= self._most:
             has_to_go = _longest_waiting(max(self._of.values(), key=len)) or connection
@@ -51,9 +51,9 @@ class AddressShare:
         """Yield the longest-waiting connection of each address whose unknown senders have sent too many bytes."""
         for own in self._of.values():
             sending = {item: None for item in own if item.body_bytes and not item.is_known}
-            one = _longest_waiting(sending)
-            if one and sum(each.body_bytes for each in sending) > UNKNOWN_BYTES:
-                yield one
+            longest = _longest_waiting(sending)
+            if longest and sum(each.body_bytes for each in sending) > UNKNOWN_BYTES:
+                yield longest
 
 
 def subscriber(address: str) -> str:
@@ -65,4 +65,4 @@ def subscriber(address: str) -> str:
 
 def _longest_waiting(connections: dict[ClientConnection, None]) -> ClientConnection | None:
     waiting = [connection for connection in connections if connection.stage not in IN_A_THREAD]
-    return min(waiting, key=lambda one: one.pace.began, default=None)
+    return min(waiting, key=lambda connection: connection.pace.began, default=None)

@@ -28,7 +28,7 @@ from lunasite.serving.streamed_body import StreamedBody, is_soon_whole
 
 HEAD_BYTES = 64 * 1024
 MEMORY_BYTES = 1024 * 1024
-MOST_OUTGOING = 1024 * 1024  # of an answer buffered for a slow client, so that the thread is free again
+MAX_OUTGOING = 1024 * 1024  # of an answer buffered for a slow client, so that the thread is free again
 
 
 class ConnectionStage(enum.Enum):
@@ -231,13 +231,13 @@ class ClientConnection:
     def send(self, data: bytes, *, may_wait: bool = False) -> None:
         """Send data, and buffer what the client does not accept at once.
 
-        may_wait: for worker threads: wait until at most MOST_OUTGOING bytes are buffered. Raises OSError when the
+        may_wait: for worker threads: wait until at most MAX_OUTGOING bytes are buffered. Raises OSError when the
         client is gone or reads the answer too slowly.
         """
         self._outgoing += data
         self._push()
         pace = Pace(time.monotonic())
-        while may_wait and len(self._outgoing) > MOST_OUTGOING:
+        while may_wait and len(self._outgoing) > MAX_OUTGOING:
             poll = select.poll()
             poll.register(self.socket, select.POLLOUT)
             poll.poll(1000 * GRACE_SECONDS)
@@ -248,7 +248,7 @@ class ClientConnection:
     @property
     def is_full(self) -> bool:
         """Return whether the client has so much of its answer to take that no more is made now."""
-        return len(self._outgoing) > MOST_OUTGOING
+        return len(self._outgoing) > MAX_OUTGOING
 
     def pause(self, rest: Rest) -> None:
         """Let the client take what there is of its answer, without a thread; `rest` goes on after that."""
@@ -312,7 +312,7 @@ class ClientConnection:
         except OSError:
             self.stage = ConnectionStage.CLOSED
             return self.stage
-        if len(self._outgoing) <= MOST_OUTGOING // 4:
+        if len(self._outgoing) <= MAX_OUTGOING // 4:
             self.stage = ConnectionStage.RESUMING
         return self.stage
 

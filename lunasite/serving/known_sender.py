@@ -18,7 +18,7 @@ FREE_BYTES = 2**20  # up to this size, the sender is not checked
 FORM_BYTES = 2**20  # of the fields beside a file
 # The limit for unknown senders; the views' limits are lower. A picture is the largest file such a sender may need.
 ANYBODYS_BYTES = settings.MAX_PICTURE_BYTES + FORM_BYTES
-MOST_BYTES = settings.MAX_IMAGE_BYTES + FORM_BYTES
+MAX_BYTES = settings.MAX_IMAGE_BYTES + FORM_BYTES
 
 
 def judge(environ: dict[str, Any]) -> Sender:
@@ -28,7 +28,7 @@ def judge(environ: dict[str, Any]) -> Sender:
         known = is_known(WSGIRequest(environ))
     except Exception:  # noqa: BLE001 the application meets the same error and answers it
         known = False
-    return Sender(MOST_BYTES if known else ANYBODYS_BYTES, known)
+    return Sender(MAX_BYTES if known else ANYBODYS_BYTES, known)
 
 
 def is_known(request: WSGIRequest) -> bool:

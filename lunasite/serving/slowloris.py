@@ -13,11 +13,11 @@ from typing import Any
 
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
-from lunasite.serving.address_share import MOST, AddressShare
+from lunasite.serving.address_share import MAX_CONNECTIONS, AddressShare
 from lunasite.serving.event_loop import NO_LIMIT, EventLoop
 
 TURN_S = 0.5
-MOST_FILES = 8192
+MAX_FILES = 8192
 # The loop releases the interpreter lock (GIL) at each read of a body, and would wait 5 ms behind a busy thread to
 # get it back.
 SWITCH_S = 0.0005
@@ -48,11 +48,11 @@ class HeaderBufferingThreadWorker(Worker):  # type: ignore[misc]  # gunicorn has
 def allow_many_files() -> None:
     """Raise the limit of open files, so that each connection can have a socket and a temporary file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 def _share(environment: Any) -> AddressShare:
     """Return the connection limits; behind a proxy, all connections share its address, so the proxy limits clients."""
     is_behind_proxy = environment.get("PROXY_COUNT", "0") not in ("", "0")
-    return AddressShare(MOST) if is_behind_proxy else AddressShare()
+    return AddressShare(MAX_CONNECTIONS) if is_behind_proxy else AddressShare()

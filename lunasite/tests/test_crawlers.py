@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from submissions.models import NewsPost
 from submissions.tests.factories import make_phase, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -18,6 +19,24 @@ def test_the_sitemap_lists_what_anybody_may_see(client):
     found = {node.text.partition("testserver")[2] for node in tree.iterfind("s:url/s:loc", NAMES)}
     assert {"/", "/leaderboards/", "/phases/seen/", "/leaderboards/seen/", "/phases/private-board/"} <= found
     assert not {"/phases/hidden/", "/leaderboards/hidden/", "/leaderboards/private-board/"} & found
+
+
+def test_the_sitemap_lists_challenges_their_tabs_and_their_news(client, django_assert_max_num_queries):
+    seen = make_phase(slug="seen", rules="Be fair.").challenge
+    hidden = make_phase(slug="hidden", is_hidden=True).challenge
+    for challenge in (seen, hidden):
+        NewsPost.objects.create(challenge=challenge, title="t", body="b", author_name="olga")
+    make_phase(slug="unruled")
+    with django_assert_max_num_queries(12):
+        tree = ET.fromstring(client.get("/sitemap.xml").content)
+    found = {node.text.partition("testserver")[2] for node in tree.iterfind("s:url/s:loc", NAMES)}
+    assert {"/terms/", "/privacy/", "/imprint/"} <= found
+    for tab in ("", "data/", "news/", "rules/", f"news/{seen.news.get().pk}/"):
+        assert f"/challenges/seen/{tab}" in found, tab
+    assert "/challenges/unruled/" in found
+    assert "/challenges/unruled/rules/" not in found  # there are none
+    assert not [path for path in found if "hidden" in path]
+    assert {client.get(path).status_code for path in found} == {200}
 
 
 def test_robots_txt_names_the_sitemap(client):

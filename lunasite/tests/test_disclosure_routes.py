@@ -308,7 +308,7 @@ def test_before_the_end_its_team_reads_one_number_and_everything_of_the_sample_c
     client = Client()
     client.force_login(world.own)
     best, lesser = (client.get(f"/api/v1/submissions/{entry.pk}/report").json() for entry in (world.best, world.lesser))
-    assert best["scores"]["public"] == {"auc": SHOWN, "auc_ci": {"patient": [0.82, 0.95]}}
+    assert best["scores"]["public"] == {"auc": SHOWN, "auc_ci": {"shown": [0.82, 0.95]}}
     assert (best["disclosure"], best["score_note"]) == ("competition", "")
     assert set(best["scores"]["sample"]) == set(world.best.latest.scores["sample"])
     assert set(best["curves"]) == {"sample"}

@@ -171,8 +171,8 @@ def result(line, verdict, change=("x", "y")):
 def test_results_outlive_a_run_that_was_ended_and_the_last_of_a_change_counts(tmp_path):
     kept = Kept(tmp_path / "results.jsonl")
     assert kept.all() == {}
-    for one in (result(1, Verdict.SURVIVED), result(2, Verdict.TIMEOUT), result(1, Verdict.KILLED)):
-        kept.add(one)
+    for each in (result(1, Verdict.SURVIVED), result(2, Verdict.TIMEOUT), result(1, Verdict.KILLED)):
+        kept.add(each)
     assert list(Kept(kept.path).all().values()) == [result(1, Verdict.KILLED), result(2, Verdict.TIMEOUT)]
     kept.forget()
     assert kept.all() == {}
@@ -204,7 +204,7 @@ def test_a_run_that_got_no_processor_is_not_counted_as_noticed(tmp_path):
     for code, verdict in ((None, Verdict.UNDECIDED), (-24, Verdict.TIMEOUT)):
         kept = Kept(tmp_path / "results.jsonl")
         Campaign([], [], Covering(), tmp_path, kept)._keep_late(run, code)
-        assert [(one.verdict, one.is_noticed) for one in kept.all().values()] == [(verdict, code is not None)]
+        assert [(entry.verdict, entry.is_noticed) for entry in kept.all().values()] == [(verdict, code is not None)]
 
 
 def test_of_a_test_measured_twice_the_last_counts(tmp_path):

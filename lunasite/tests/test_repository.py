@@ -1,8 +1,10 @@
-"""What a public repository owes its readers: one version, a dated changelog, true terms, workflows that work."""
+"""What a public repository owes its readers: one version, a dated changelog, true terms, folders one can survey."""
 
+import ast
 import json
 import re
 import tomllib
+from collections import Counter
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +16,9 @@ import lunasite
 
 ROOT = Path(__file__).parents[2]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
+APPS = ("lunasite", "submissions", "inference", "leaderboard")
+# More than this beside each other is a list to read and no longer a place to look at.
+MAX_MODULES = 16
 RELEASES = re.findall(r"^## \[([^\]]+)\](?: - (\S+))?$", CHANGELOG, re.MULTILINE)
 
 
@@ -91,3 +96,46 @@ def test_issue_forms_are_forms():
         assert form["description"]
         inputs = [item for item in form["body"] if item["type"] != "markdown"]
         assert len({item["id"] for item in inputs}) == len(inputs)
+
+
+def modules():
+    """Return every module of the apps but the migrations, which Django names and counts."""
+    return [path for app in APPS for path in (ROOT / app).rglob("*.py") if path.parent.name != "migrations"]
+
+
+def test_no_folder_has_more_modules_than_a_reader_surveys():
+    beside = Counter(path.parent.relative_to(ROOT).as_posix() for path in modules() if path.name != "__init__.py")
+    assert {folder: count for folder, count in beside.items() if count > MAX_MODULES} == {}
+
+
+def bound_names(body):
+    """Yield the names that statements at the top of a module bind."""
+    for node in body:
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.name
+            case ast.If() | ast.Try() | ast.With():
+                yield from bound_names(ast.iter_child_nodes(node))
+            case _:
+                yield from (
+                    each.id for each in ast.walk(node) if isinstance(each, ast.Name) and type(each.ctx) is ast.Store
+                )
+
+
+def exported(tree):
+    """Return what a module says that it exports, by `__all__`."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == ["__all__"]:
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+def test_every_name_that_a_module_exports_exists():
+    missing = {}
+    for path in modules():
+        tree = ast.parse(path.read_text())
+        if absent := exported(tree) - set(bound_names(tree.body)):
+            missing[path.relative_to(ROOT).as_posix()] = absent
+    assert missing == {}

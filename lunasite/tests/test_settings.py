@@ -30,6 +30,9 @@ def start(tmp_path, *command, **variables):
         ("SECRET_KEY", {"SECRET_KEY": "short"}),
         ("SECRET_KEY", {"SECRET_KEY": "a" * 50}),
         ("METRICS_TOKEN", {"METRICS_TOKEN": "a"}),
+        ("MODEL_SERVER_TOKEN", {"MODEL_SERVER_TOKEN": "a"}),
+        ("RECORD_SIGNING_KEY", {"RECORD_SIGNING_KEY": "A" * 43}),
+        ("REDIS_URL", {"REDIS_URL": "redis://cache:99999/0"}),
         ("MINIO_DATASETS_BUCKET", {"MINIO_DATASETS_BUCKET": "My_Bucket"}),
         ("ALLOWED_HOSTS", {"ALLOWED_HOSTS": "*"}),
         ("DEBUG", {"DEBUG": "1", "SITE_URL": "https://example.org"}),
@@ -68,8 +71,9 @@ def test_a_random_secret_key_is_kept_for_the_next_start(tmp_path):
 
 
 def test_a_key_is_read_in_either_alphabet_of_base64():
-    given = base64.b64encode(b"\xfb\xff" * 16).decode()
-    assert Env({"X": given}).key("X") == base64.urlsafe_b64encode(b"\xfb\xff" * 16).decode().rstrip("=")
+    seed = b"\xfb\xff" * 8 + bytes(range(16))
+    given = base64.b64encode(seed).decode()
+    assert Env({"X": given}).key("X") == base64.urlsafe_b64encode(seed).decode().rstrip("=")
     assert Env({"X": f"{given}, {given}"}).keys("X") == [Env({"X": given}).key("X")] * 2
     assert Env({}).key("X") == ""
 
@@ -78,6 +82,18 @@ def test_a_key_is_read_in_either_alphabet_of_base64():
 def test_a_key_of_another_length_stops_the_start(text):
     with pytest.raises(ImproperlyConfigured, match="X must be 32 bytes"):
         Env({"X": text}).key("X")
+
+
+@pytest.mark.parametrize("text", ["A" * 43, "AB" * 21 + "A", base64.b64encode(bytes(32)).decode()])
+def test_a_signing_key_that_can_be_guessed_stops_the_start(text):
+    """With it anybody could sign records in the site's name."""
+    with pytest.raises(ImproperlyConfigured, match="X is too easy to guess"):
+        Env({"X": text}).key("X")
+
+
+@pytest.mark.parametrize("text", ["redis://cache", "rediss://:word@cache:6380/1", "unix:///run/redis.sock"])
+def test_an_address_of_redis_is_taken(text):
+    assert Env({"X": text}).redis("X") == text
 
 
 @pytest.mark.parametrize(
@@ -112,6 +128,10 @@ def test_an_empty_variable_counts_as_not_set(text):
         ("url", "https://"),
         ("database", "foo"),
         ("database", "postgres://u:p@h:port/d"),
+        ("redis", "cache:6379"),
+        ("redis", "redis://:secret@cache:99999/0"),
+        ("redis", "redis://"),
+        ("redis", "unix:"),
         ("label", "Site"),
         ("label", "a_b"),
         ("label", "a" * 41),
@@ -119,9 +139,10 @@ def test_an_empty_variable_counts_as_not_set(text):
     ],
 )
 def test_a_wrong_value_is_named(read, text):
-    arguments = {"whole": (1,), "number": (1.0,), "flag": ()}.get(read, ("",))
-    with pytest.raises(ImproperlyConfigured, match="X must"):
+    arguments = {"whole": (1,), "number": (1.0,), "flag": (), "redis": ()}.get(read, ("",))
+    with pytest.raises(ImproperlyConfigured, match="X must") as refused:
         getattr(Env({"X": text}), read)("X", *arguments)
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +211,9 @@ def test_a_good_secret_and_none_are_taken():
     assert Env({}).secret("T", least=16) == ""
 
 
-@pytest.mark.parametrize("text", ["ab", "a" * 64, "My", "a_b", "-ab", "ab-", "a..b", "a/b", "submissions "[::-1] + "!"])
+@pytest.mark.parametrize(
+    "text", ["ab", "a" * 64, "My", "a_b", "-ab", "ab-", "a..b", "a/b", "submissions "[::-1] + "!", "10.0.0.1"]
+)
 def test_a_name_that_no_server_takes_for_a_bucket_is_refused(text):
     with pytest.raises(ImproperlyConfigured, match=r"^BUCKET must be 3 to 63"):
         Env({"BUCKET": text}).bucket("BUCKET", "submissions")

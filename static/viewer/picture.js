@@ -4,7 +4,7 @@
 
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
-  const MOST = 16;
+  const MAX_TIMES = 16;
   const WORDS = "Double click or Ctrl and wheel zoom, dragging moves; on the keyboard +, − and 0. ";
 
   // Spread the grey levels from low to high over all of them, as the server does (inference/feedback/windows.py).
@@ -65,7 +65,7 @@
       const here = (link, act) => link.addEventListener("click", (event) => { event.preventDefault(); act(link.dataset); });
       this.windows.forEach((link) => here(link, ({ low, high }) => this.window(Number(low), Number(high))));
       this.zooms.forEach((link) => here(link, ({ zoom }) => this.zoom(Number(zoom))));
-      this.frame.addEventListener("dblclick", (event) => this.zoom(this.times < MOST ? this.times * 2 : 1, event));
+      this.frame.addEventListener("dblclick", (event) => this.zoom(this.times < MAX_TIMES ? this.times * 2 : 1, event));
       this.frame.addEventListener("wheel", (event) => {
         if (!event.ctrlKey) return; // a plain wheel scrolls, a pinch comes with Ctrl
         event.preventDefault();
@@ -102,7 +102,7 @@
       const x = at ? at.clientX : box.left + box.width / 2;
       const y = at ? at.clientY : box.top + box.height / 2;
       const part = [(x - before.left) / (before.width || 1), (y - before.top) / (before.height || 1)];
-      this.times = Math.min(Math.max(1, times), MOST);
+      this.times = Math.min(Math.max(1, times), MAX_TIMES);
       this.image.style.setProperty("--zoom", String(this.times));
       const after = this.image.getBoundingClientRect();
       this.frame.scrollLeft += after.left + part[0] * after.width - x;

@@ -77,7 +77,7 @@ def _known_score(image: Submission) -> float | None:
 def due(now: datetime) -> list[Submission]:
     """Return the submissions whose files are idle and past the grace time at `now`."""
     since = now - timedelta(hours=settings.IDLE_FILES_HOURS)
-    return [one for one in (*with_idle_file(), *superseded_images()) if _idle_since(one) <= since]
+    return [sent for sent in (*with_idle_file(), *superseded_images()) if _idle_since(sent) <= since]
 
 
 def _idle_since(submission: Submission) -> datetime:

@@ -1,4 +1,4 @@
-"""What staff and teams decide about an evaluation: cancel, retry, re-evaluate, refund, hide, mark as baseline."""
+"""Triage: what staff and teams decide of an evaluation: cancel, retry, re-evaluate, refund, hide, mark as baseline."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class DatasetAdmin(admin.ModelAdmin):
 
     @admin.action(description="Publish truth and nonce for ever (all phases ended)", permissions=["change"])
     def reveal(self, request: HttpRequest, rows: QuerySet[Dataset]) -> HttpResponse | None:
-        return run_bulk_action(self, request, rows, bulk_actions.reveal, "published")
+        return run_bulk_action(self, request, rows, bulk_actions.reveal, "published", audited_as="publish")
 
     @admin.display(description="commitment")
     def short_hash(self, dataset: Dataset) -> str:

@@ -24,7 +24,7 @@ from submissions.models import Challenge, Evaluation, Phase, Quota, Submission
 from submissions.models.access import ALL_PHASES
 from submissions.models.audit import record
 from submissions.phases.opening import announce_ranking
-from submissions.phases.warnings import phase_warnings
+from submissions.phases.warnings import people_warnings, phase_warnings
 
 PUBLISHED = {"is_hidden": "the phase", "board_is_public": "its leaderboard"}
 
@@ -121,8 +121,10 @@ class PhaseAdmin(OwnChallengesAdmin):
     @admin.display(description="worth knowing")
     def advice(self, phase: Phase) -> str | SafeString:
         if phase.pk is None:
-            return "Shown once the phase is saved."
-        lines = format_html_join("", "<li>{}</li>", ((line,) for line in phase_warnings(phase)))
+            found = [*people_warnings(None), "The rest is shown once the phase is saved."]
+        else:
+            found = phase_warnings(phase)
+        lines = format_html_join("", "<li>{}</li>", ((line,) for line in found))
         return format_html("<ul>{}</ul>", lines) if lines else NOTHING
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -84,8 +84,11 @@ def cards_of(challenges: Iterable[Any], user: Any) -> list[ChallengeCard]:
     for phase in Phase.objects.visible_to(user).filter(challenge__in=cards).select_related("dataset"):
         cards[phase.challenge_id].phases.append(phase)
     of_phase = {phase.pk: card for card in cards.values() for phase in card.phases}
-    sent = Submission.objects.filter(phase__in=of_phase, is_baseline=False, is_hidden=False)
-    for phase_id, count in sent.order_by().values_list("phase").annotate(count=Count("pk")):
+    # As on the boards, an entry is what was scored: submitting and cancelling in a loop makes none.
+    scored = Submission.objects.filter(
+        phase__in=of_phase, is_baseline=False, is_hidden=False, evaluations__is_current=True
+    )
+    for phase_id, count in scored.order_by().values_list("phase").annotate(count=Count("pk")):
         of_phase[phase_id].n_entries += count
     return list(cards.values())
 

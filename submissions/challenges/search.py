@@ -18,8 +18,8 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from lunasite.http.limits.dear_work import paced
-from submissions.failures import FAILURES
 from submissions.models import Challenge, NewsPost
+from submissions.presenters.guide import guide_context
 from submissions.text.markdown import plain
 
 MAX_QUERY = 100
@@ -109,7 +109,7 @@ def _holds(section: Section, words: list[str]) -> bool:
 def guide_sections() -> list[Section]:
     """Return the sections of the site's guide; it changes only with the program."""
     reader = _Sections()
-    reader.feed(render_to_string("submissions/guide.html", {"failures": FAILURES.values()}))
+    reader.feed(render_to_string("submissions/guide.html", guide_context()))
     return [Section(anchor, " ".join(title.split()), " ".join(text.split())) for anchor, title, text in reader.found]
 
 

@@ -1,19 +1,19 @@
 """URLs of challenges, of their news and of the search."""
 
 from django.urls import path
-from django.views.decorators.http import require_safe
 
+from lunasite.http.limits.only_reading import only_reading
 from submissions.challenges import editing, feeds, search, views
 
 PLACE = "challenges/<slug:slug>/"
 
 urlpatterns = [
     path("search", search.search, name="search"),
-    path("news.atom", require_safe(feeds.SiteFeed()), name="news_feed"),
+    path("news.atom", only_reading(feeds.SiteFeed()), name="news_feed"),
     path(PLACE, views.overview, name="challenge"),
     path(f"{PLACE}rules/", views.rules, name="challenge_rules"),
     path(f"{PLACE}news/", views.news, name="challenge_news"),
-    path(f"{PLACE}news.atom", require_safe(feeds.ChallengeFeed()), name="challenge_feed"),
+    path(f"{PLACE}news.atom", only_reading(feeds.ChallengeFeed()), name="challenge_feed"),
     path(f"{PLACE}news/write/", editing.write_news, name="challenge_news_write"),
     path(f"{PLACE}news/<int:number>/", views.news_post, name="challenge_news_post"),
     path(f"{PLACE}news/<int:number>/edit/", editing.edit_news, name="challenge_news_edit"),

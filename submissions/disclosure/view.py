@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from submissions.scoring import preferred_interval
+from submissions.scoring import SHOWN_INTERVAL, preferred_interval
 
 from .policy import STAFF, Show, shows
 from .rounding import clamped, places_of, rounded, significant
@@ -79,7 +79,8 @@ class View:
         shown: dict[str, Any] = {self.metric: shown_score}
         if found and self.shows("public_interval") is not Show.NOTHING:
             ends = [significant(clamped(self.metric, end), self.interval_digits) for end in found]
-            shown[f"{self.metric}_ci"] = {_method_of(found, of_public[f"{self.metric}_ci"]): ends}
+            # The method's own name would tell how many hidden cases there are of a class (docs/metrics.md, `newcombe`).
+            shown[f"{self.metric}_ci"] = {SHOWN_INTERVAL: ends}
         return shown
 
     def _in_full(self, of_split: Mapping[str, Any]) -> Any:
@@ -124,11 +125,6 @@ class View:
         if value is None or isinstance(value, str) or not self.has_ladder:
             return self.score_text(value)
         return _digits_text(value, self.interval_digits)
-
-
-def _method_of(interval: tuple[float, float], by_method: Mapping[str, Any]) -> str:
-    """Return the method that gave an interval."""
-    return next(name for name, ends in by_method.items() if ends and tuple(map(float, ends)) == interval)
 
 
 def _digits_text(value: float, digits: int) -> str:

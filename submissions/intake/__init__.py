@@ -1,1 +1,1 @@
-"""Check uploads before anything opens them. Framework-free: no Django, no engine, no settings."""
+"""Upload validation, before anything opens an upload. Framework-free: no Django, no engine, no settings."""

@@ -1,4 +1,4 @@
-"""The kinds of task. A new kind is one file here with a `KIND`; no other module names a kind or branches on one.
+"""The kinds of task (task types). A new one is a file here with a `KIND`; no other module names it or branches on it.
 
 Framework-free; imports nothing else of the platform. A kind defines: the contents of a ground-truth table and of
 a CSV, the request to a container, how an answer is read and stored, its metrics and curves, and how a case is shown.

@@ -124,6 +124,7 @@ class Kind(ABC):
     table_id_sentence: ClassVar[str]
     table_optional: ClassVar[tuple[tuple[str, str], ...]] = ()  # (columns, what they are for)
     table_example: ClassVar[str]  # a small table that can be imported, for organisers to begin with
+    table_guide: ClassVar[str]  # what the organisers' guide says of the table, in Markdown
     rows_may_repeat: ClassVar[bool] = False  # whether a case may have several rows
     image_suffixes: ClassVar[tuple[str, ...]] = (".mha",)  # single-file formats: a .mhd has its pixels elsewhere
 
@@ -144,7 +145,7 @@ class Kind(ABC):
     # Request fields that a participant may choose to leave out.
     optional_fields: ClassVar[tuple[str, ...]] = ()
     batch: ClassVar[BatchFiles | None] = None
-    # For the data dictionary: (unit, meaning) of each of a case's facts that has a name of the kind's own.
+    # For the data dictionary: (unit, meaning) of each of a case's facts that only this kind has.
     fact_meanings: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     # The ground-truth table

@@ -27,7 +27,7 @@ OPTIONAL_FIELDS = ("patientID", "studyDate", "ageAtStudyDate", "gender")
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "benign": 0, "malignant": 1}
 SCORE_COLUMNS = ("probability", "prob", "score", "prediction", "label_score", "label_pred")
 VERSION = {"major": 1, "minor": 0}
-LONGEST_FACT = 64
+MAX_FACT_LENGTH = 64
 
 REQUEST_GUIDE = """\
 A phase of **lesions** posts to `/api/v1/predict/lesion`:
@@ -45,6 +45,13 @@ computed by the platform; your own label and time are not used.
 ```json
 {"status": "success", "data": {"seriesInstanceUID": "…", "lesionID": 4711, "probability": 0.83}}
 ```"""
+
+TABLE_GUIDE = """\
+takes LUNA25's columns as they are: `SeriesInstanceUID`, `LesionID`, `CoordX/Y/Z` (world mm, LPS), `label` (0 or 1),
+and where you have them `PatientID`, `AnnotationID`, `StudyDate`, `Age_at_StudyDate`, `Gender`. Values as pandas writes
+them are converted to the contract's form (`55.0`, `20010101.0`, `2001-01-01`, `F`, `055Y`); ambiguous values are
+refused, with their row. A case's id is `AnnotationID`, else `id`, else `<SeriesInstanceUID>_<LesionID>`; its image
+(`.mha`) is named by the `file` column, else it is `<SeriesInstanceUID>.mha`."""
 
 BATCH_GUIDE = """\
 For phases of **lesions**; LUNA25's images run unchanged.
@@ -107,6 +114,7 @@ class LesionKind(ClassificationKind):
         "A1,P1,1.2.840.1,56.2,86.3,-115.9,1,Male,61,23.4,Leiden\n"
         "A2,P2,1.2.840.2,-118.1,94.8,-230.2,0,Female,57,4.6,Nijmegen\n"
     )
+    table_guide = TABLE_GUIDE
     id_columns = ("annotationid", "id")
     fact_meanings = {
         "lesion": ("number", "The number of the lesion in its scan."),
@@ -128,7 +136,7 @@ class LesionKind(ClassificationKind):
 
     def read_row(self, record: Record) -> CaseContent:
         facts: dict[str, Any] = {"point_xyz_mm": point_xyz_mm(record)}
-        facts |= {"series": series_of(record)[:LONGEST_FACT], "lesion": record.get("lesionid", "")[:LONGEST_FACT]}
+        facts |= {"series": series_of(record)[:MAX_FACT_LENGTH], "lesion": record.get("lesionid", "")[:MAX_FACT_LENGTH]}
         facts |= {"clinical": clinical_facts(record), "groups": group_facts(record)}
         return CaseContent(self.read_label(record["label"]), {name: value for name, value in facts.items() if value})
 

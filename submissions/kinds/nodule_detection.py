@@ -18,6 +18,12 @@ REACH_MM = 100_000.0
 UNMEASURED_DIAMETER_MM = 10.0
 # A candidate this probable counts as called where a single scan is judged.
 CALLED = 0.5
+TABLE_GUIDE = """\
+takes a row for each finding of a scan: `seriesuid`, `coordX`, `coordY`, `coordZ` (world mm, LPS), `diameter_mm`,
+`label`. The label is `nodule`, `irrelevant` (neither found nor false: LUNA16's excluded annotations, whose diameter may
+be empty or -1) or `none`, with empty coordinates, for a scan without findings; such scans count in the false positives
+per scan. LUNA16's `annotations.csv` and `annotations_excluded.csv` joined, with a `none` row for each other scan of
+`seriesuids.csv`, make such a table. No container contract supports this kind yet: its phases take CSVs only."""
 NODULE, IRRELEVANT, NO_FINDING = "nodule", "irrelevant", "none"
 
 
@@ -40,6 +46,7 @@ class NoduleDetectionKind(Kind):
         "1.2.840.1,-20.0,40.5,-90.0,3.1,irrelevant\n"
         "1.2.840.2,,,,,none\n"
     )
+    table_guide = TABLE_GUIDE
     rows_may_repeat = True
     id_columns = ("seriesuid", "seriesinstanceuid")
     rows_a_case = (0, 500)
@@ -102,8 +109,8 @@ class NoduleDetectionKind(Kind):
 
     def csv_sentences(self) -> list[str]:
         return [
-            "One row for each candidate: `seriesuid` of the scan, the point `coordX`, `coordY`, `coordZ` in world "
-            "millimetres (LPS), and a `probability` from 0 to 1.",
+            "One row for each candidate: `seriesuid` (or `SeriesInstanceUID`) of the scan, the point `coordX`, "
+            "`coordY`, `coordZ` in world millimetres (LPS, within ± 100,000), and a `probability` from 0 to 1.",
             f"A scan may have none, and at most {self.rows_a_case[1]} rows; the 100 most probable count.",
             "A candidate hits a nodule when it lies closer to its centre than its radius.",
         ]

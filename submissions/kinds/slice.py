@@ -19,6 +19,7 @@ class SliceKind(ClassificationKind):
     class_names = CLASS_NAMES
     n_values = len(CLASS_NAMES)
     table_example = "id,file,label,PatientID\ns1,s1.png,adenocarcinoma,P1\ns2,s2.png,normal,P2\n"
+    table_guide = f"takes `id` or `file`, and `label`: one of {', '.join(f'`{name}`' for name in CLASS_NAMES)}."
     id_columns = ("id",)
     image_suffixes = (".png", ".jpg", ".jpeg")
     metrics = ("log_loss", "accuracy", "macro_f1", "macro_auc_ovr", *(f"f1_{name}" for name in CLASS_NAMES))
@@ -66,7 +67,7 @@ class SliceKind(ClassificationKind):
         names = ", ".join(f"`{name}`" for name in CLASS_NAMES)
         return [
             f"An `id` column and one probability column a class: {names}.",
-            "Each id exactly once; each value a number from 0 to 1, and each row sums to 1.",
+            "Each id exactly once; each value a number from 0 to 1, and each row sums to 1 ± 0.01.",
         ]
 
     def read_answer(

@@ -22,7 +22,7 @@ TABLE_OPTIONAL = (
     (" or ".join(SIZE_COLUMNS), "of the lesion: results by size; no container gets it"),
     (" or ".join(SITE_COLUMNS[:2]), "where the scan is from: results by site; no container gets it"),
 )
-LONGEST_SITE = 64
+MAX_SITE_LENGTH = 64
 LARGEST_MM = 500.0
 
 # The decades of screening, and the sizes at which guidelines part nodules (Fleischner 2017; a mass is over 30 mm).
@@ -40,7 +40,7 @@ def group_facts(record: Record) -> dict[str, str | float]:
     """Return site and diameter (mm) of a row where it has them. Raises ValueError with a sentence."""
     found: dict[str, str | float] = {}
     if site := next((record[name] for name in SITE_COLUMNS if record.get(name)), ""):
-        found["site"] = site[:LONGEST_SITE]
+        found["site"] = site[:MAX_SITE_LENGTH]
     if size := next((record[name] for name in SIZE_COLUMNS if record.get(name)), ""):
         found["diameter_mm"] = _diameter_mm(size)
     return found

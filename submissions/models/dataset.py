@@ -1,4 +1,4 @@
-"""Datasets: the cases to predict, and the truth that never leaves the worker."""
+"""Datasets: the cases to predict, and their ground truth, which never leaves the worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluations: one run of a submission, and the only place where its status changes."""
+"""Evaluations: one run of a submission, with its state machine: the only place where the status changes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Evaluation(models.Model):
     submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="evaluations")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     is_current = models.BooleanField(default=False, help_text="The evaluation whose scores rank its submission.")
-    attempt = models.PositiveIntegerField(default=0)
+    attempt = models.PositiveIntegerField(default=0)  # the fencing token of whoever works on it
     failed_attempts = models.PositiveIntegerField(default=0, help_text="Attempts lost by our fault.")
     worker = models.CharField(max_length=120, blank=True)
     traceparent = models.CharField(

@@ -14,7 +14,7 @@ from submissions.notices.people import taking_part, teams_taking_part
 from submissions.notices.sending import Notice, tell
 
 # A run of the periodic job tells so many; the next goes on with those who have not heard.
-MOST_AT_ONCE = 500
+MAX_AT_ONCE = 500
 REMINDERS = ((Kind.CLOSING_1, timedelta(0), timedelta(days=1)), (Kind.CLOSING_3, timedelta(days=1), timedelta(days=3)))
 
 
@@ -26,7 +26,7 @@ def remind_of_closing(now: datetime | None = None) -> int:
             assert phase.closes_at is not None
             people = taking_part(phase.challenge, [phase], since_before=phase.closes_at - most)
             notice = closing_notice(phase, kind, most.days)
-            unheard = people.exclude(inbox__key=notice.key)[: MOST_AT_ONCE - count]
+            unheard = people.exclude(inbox__key=notice.key)[: MAX_AT_ONCE - count]
             count += tell(notice, unheard)
     return count
 

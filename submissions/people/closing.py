@@ -41,6 +41,11 @@ from submissions.uploads.resumable import drop
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+# What somebody typed about a submission: names of a person, and links to the person's own pages. Boards show some.
+NAMES_NOBODY: dict[str, Any] = {
+    "title": "", "comment": "", "original_name": "deleted", "docker_image_name": "", "image_reference": "",
+    "model_name": "", "model_version": "", "code_url": "", "paper_url": "", "adapter": {},
+}  # fmt: skip
 WAITING = (Evaluation.Status.PENDING, Evaluation.Status.RUNNING)
 
 
@@ -88,7 +93,7 @@ def _withdraw(team: Team) -> None:
     for submission in team.submissions.select_related("phase"):
         if not submission.phase.has_ended(now) and not submission.is_hidden:
             actions.set_hidden(submission=submission, is_hidden=True)
-    team.submissions.update(title="", comment="", original_name="deleted", docker_image_name="", adapter={})
+    team.submissions.update(**NAMES_NOBODY)
     team.registry_credentials.all().delete()
     team.webhooks.all().delete()
     team.invitations.all().delete()

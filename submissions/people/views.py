@@ -19,7 +19,7 @@ from lunasite.http.limits.dear_work import one_at_a_time
 from submissions.models import Profile, Submission
 from submissions.models.audit import record
 from submissions.people.closing import close_account, teams_left_empty
-from submissions.people.export import MOST_FILE_BYTES, export_of
+from submissions.people.export import MAX_FILE_BYTES, export_of
 from submissions.people.forms import CloseForm, ProfileForm
 from submissions.storage.base import StorageError
 
@@ -47,7 +47,7 @@ def _page(request: HttpRequest, form: CloseForm, status: int = 200, **more: Any)
         "form": form,
         "submissions": Submission.objects.filter(user=user).count(),
         "alone": teams_left_empty(user),
-        "file_limit": MOST_FILE_BYTES,
+        "file_limit": MAX_FILE_BYTES,
         **more,
     }
     return render(request, "people/own_data.html", context, status=status)

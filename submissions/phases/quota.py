@@ -1,4 +1,4 @@
-"""The quota: how many tries a team has left, and when the next is free."""
+"""The quota, a submission limit: how many tries a team has left, and when the next is free."""
 
 from __future__ import annotations
 
@@ -80,4 +80,4 @@ def first_used_up(left: list[Allowance]) -> Allowance | None:
     endless = [item for item in used_up if item.next_free_at is None]
     if endless or not used_up:
         return endless[0] if endless else None
-    return max(used_up, key=lambda one: one.next_free_at)  # type: ignore[arg-type, return-value]
+    return max(used_up, key=lambda quota: quota.next_free_at)  # type: ignore[arg-type, return-value]

@@ -88,8 +88,8 @@ def _team_full(held: int, size_bytes: int) -> ApiError:
     most = settings.TEAM_STORAGE_BYTES
     message = (
         f"Your team's files take {in_words(held)} of {in_words(most)}, and this one has {in_words(size_bytes)}: delete "
-        "an upload you no longer need. Files of cancelled, refused and superseded submissions are deleted by "
-        "themselves."
+        "an upload you no longer need. Files of cancelled and refused submissions, and images that newer ones "
+        "supersede, are deleted by themselves."
     )
     return ApiError(507, "STORAGE_BUDGET", message, held_bytes=held, limit_bytes=most)
 

@@ -1,4 +1,4 @@
-"""Warnings about a phase, for organisers; shown in the admin and by `open_phase`."""
+"""Warnings about a phase for organisers, like Django's system checks; shown in the admin and by `open_phase`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.conf import settings
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from submissions.models import Case, Phase, Quota, Split
+from submissions.models import Case, Challenge, Phase, Quota, Split
 
 
 @dataclass(frozen=True)
 class PhaseFacts:
-    """What a phase rests on. splits: number of cases. others: phases of the same dataset."""
+    """What a phase rests on. splits: number of cases. others: phases of the same dataset, of any version."""
 
     splits: dict[str, int]
     n_without_image: int
@@ -33,13 +33,13 @@ def facts_of(phases: Sequence[Phase]) -> dict[int, PhaseFacts]:
         splits[dataset][split] = count
         without_image[dataset] += without
     limited = set(Quota.objects.filter(phase__in=phases).order_by().values_list("phase", flat=True))
-    sharing: dict[int, list[Phase]] = {dataset: [] for dataset in datasets}
-    for other in Phase.objects.filter(dataset__in=datasets):
-        sharing[other.dataset_id].append(other)
+    sharing: dict[str, list[Phase]] = {phase.dataset.name: [] for phase in phases}
+    for other in Phase.objects.filter(dataset__name__in=sharing).select_related("dataset"):
+        sharing[other.dataset.name].append(other)
     return {
         phase.pk: PhaseFacts(
             splits[phase.dataset_id], without_image[phase.dataset_id], phase.pk in limited,
-            [other for other in sharing[phase.dataset_id] if other.pk != phase.pk],
+            [other for other in sharing[phase.dataset.name] if other.pk != phase.pk],
         )
         for phase in phases
     }  # fmt: skip
@@ -49,11 +49,12 @@ def phase_warnings(phase: Phase, facts: PhaseFacts | None = None) -> list[str]:
     """Return the settings that an organiser may have overlooked, one sentence each. facts: where they are known."""
     facts = facts or facts_of([phase])[phase.pk]
     image_advice = _image_advice(facts) if phase.accepts_docker else ()
-    return [*_people_advice(phase), *_ranking_advice(phase, facts), *image_advice]
+    return [*people_warnings(phase.challenge), *_ranking_advice(phase, facts), *image_advice]
 
 
-def _people_advice(phase: Phase) -> Iterator[str]:
-    if settings.ACCOUNT_EMAIL_VERIFICATION != "mandatory" and not phase.needs_approval:
+def people_warnings(challenge: Challenge | None) -> Iterator[str]:
+    """Yield what an organiser may overlook about who takes part. None: of a phase whose challenge is not chosen yet."""
+    if settings.ACCOUNT_EMAIL_VERIFICATION != "mandatory" and not (challenge and challenge.needs_approval):
         yield (
             "No mail server confirms addresses: one person can sign up many times, and has the tries of each account. "
             "Let participants need approval, or ask the operator for a mail server (EMAIL_HOST)."
@@ -88,12 +89,21 @@ def _disclosure_advice(phase: Phase, facts: PhaseFacts) -> Iterator[str]:
 
 
 def _shared_advice(phase: Phase, facts: PhaseFacts) -> Iterator[str]:
-    """Warn where the same cases are hidden in one phase and open in another."""
+    """Warn where the same cases are hidden in one phase and open in another, also in another version of the dataset."""
     now = timezone.now()
     is_open_here = phase.state(now) != Phase.Disclosure.COMPETITION
     for other in facts.others:
-        if (other.state(now) != Phase.Disclosure.COMPETITION) != is_open_here:
-            yield f"It shares its cases with '{other.slug}', where they are {'hidden' if is_open_here else 'open'}."
+        is_open_there = other.state(now) != Phase.Disclosure.COMPETITION
+        is_other_version = other.dataset_id != phase.dataset_id
+        version = f" (version {other.dataset.version} of its dataset)" if is_other_version else ""
+        if is_open_there != is_open_here:
+            how = "open" if is_open_there else "hidden"
+            yield f"It shares its cases with '{other.slug}'{version}, where they are {how}."
+        elif is_other_version and not is_open_here:
+            yield (
+                f"It shares its cases with '{other.slug}'{version}: where the split differs, sample cases of the one, "
+                "whose truth is shown, count in the other."
+            )
 
 
 def _image_advice(facts: PhaseFacts) -> Iterator[str]:

@@ -14,7 +14,7 @@ from submissions.scoring import CURVES, CurveAxes
 LEFT, TOP, SIDE = 40, 10, 200  # the plot is a square of SIDE units; x and y both run from 0 to 1
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # The rows of a line in the table below a chart; the report as JSON has every point.
-MOST_ROWS = 21
+MAX_ROWS = 21
 LINE_CLASSES = ("curve", "second", "curve third", "second fourth")
 
 Points = Sequence[Sequence[float]]
@@ -73,8 +73,8 @@ def line(name: str, points: Points, css: str = "curve", axes: CurveAxes | None =
 
 
 def _table_rows(rows: Points) -> list[tuple[str, ...]]:
-    """Return at most MOST_ROWS of the rows as text, evenly spread and with both ends."""
-    step = max(1, math.ceil((len(rows) - 1) / (MOST_ROWS - 1)))
+    """Return at most MAX_ROWS of the rows as text, evenly spread and with both ends."""
+    step = max(1, math.ceil((len(rows) - 1) / (MAX_ROWS - 1)))
     kept = [row for number, row in enumerate(rows) if number % step == 0 or number == len(rows) - 1]
     return [tuple(f"{value:.3g}" for value in row) for row in kept]
 

@@ -12,7 +12,7 @@ from submissions.presenters.progress import run_seconds
 
 
 def report_of(submission: Submission, user: Any) -> dict[str, Any]:
-    """Return what `user` may see of the current evaluation: scores, curves and timings, and what it was judged by."""
+    """Return what `user` may see of the current evaluation: scores, curves, timings, and the versions behind them."""
     now = timezone.now()
     view = submission.phase.view_of(user, now)
     report: dict[str, Any] = {

@@ -1,1 +1,1 @@
-"""Drive a participant's container: values in, answers out. Pure; `docker.py` is the one gateway."""
+"""Drive a participant's container: values in, answers out. Framework-free; `engine/docker.py` is the one gateway."""

@@ -302,8 +302,8 @@ def _opening(folder: str) -> str:
 def _words(seen: Evidence, found: re.Match[str] | None) -> Words:
     """Return what a sentence may name: fields of the evidence, groups of the match, and what follows from them."""
     groups = {name: text[:SHOWN_NAME] for name, text in (found.groupdict() if found else {}).items() if text}
-    said = next(filter(None, map(groups.get, FILE_GROUPS)), "")
-    file = _absolute(said, seen.working_dir)
+    named_file = next(filter(None, map(groups.get, FILE_GROUPS)), "")
+    file = _absolute(named_file, seen.working_dir)
     name = groups.get("name") or groups.get("run") or ""
     top = (groups.get("module") or name).partition(".")[0]
     package = PACKAGES.get(name) or MODULES.get(top)
@@ -327,7 +327,7 @@ def _words(seen: Evidence, found: re.Match[str] | None) -> Words:
         **groups,
         "name": name,
         "field": groups.get("field") or groups.get("field_too") or "",
-        "said": said,
+        "said": named_file,
         "file": file,
         "large": _large_folder(seen, file),
         "folder": _folder(file),

@@ -1,4 +1,4 @@
-"""The sandbox as commands for a shell, from the same values the platform starts containers with."""
+"""The `docker run` command for participants, from the same values the platform starts containers with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose fault it was, decided from the container's state and never from what it says of itself."""
+"""Exit diagnosis: whose fault it was, decided from the container's state and never from what it says of itself."""
 
 from __future__ import annotations
 

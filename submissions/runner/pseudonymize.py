@@ -1,4 +1,4 @@
-"""Neutral names and a shuffled order, so that nothing sent to a container carries a label.
+"""Pseudonymisation: neutral names and a shuffled order, so that nothing sent to a container carries a label.
 
 A lesion's number alone predicts LUNA25's labels (AUC 0.73), its number together with the count of
 lesions in the series 0.80: so ids are drawn anew, and every lesion has a series uid of its own.

@@ -1,4 +1,4 @@
-"""What each of the three containers of an attempt gets, as values; `container_options.py` turns them into arguments.
+"""What each of the three containers of an attempt gets, as values; `container_spec.py` turns them into arguments.
 
 Holder (ours) owns the empty network namespace; model (the participant's) and driver (ours) join it.
 """
@@ -71,7 +71,7 @@ PLAIN_BODY = ModelBody()
 
 
 def holder_spec(labels: Labels, driver_image: str, volumes: tuple[OutputVolume, ...] = ()) -> ContainerSpec:
-    """Return the container that owns the empty network and, for batches, keeps the output alive."""
+    """Return the pause (infra) container: it owns the empty network and, for batches, keeps the output alive."""
     return ContainerSpec(
         name=labels.name("holder"),
         image_id=driver_image,

@@ -6,7 +6,7 @@ from .curves import CURVES, CurveAxes, curves
 from .errors import MetricError
 from .metrics import METRIC_VERSION, METRICS, MISSING, Metric, canonical_name, metrics_of
 from .outcome import Outcome
-from .report import INTERVAL_TITLES, preferred_interval, preferred_method, score
+from .report import INTERVAL_TITLES, SHOWN_INTERVAL, preferred_interval, preferred_method, score
 
 __all__ = [
     "CURVES",
@@ -14,6 +14,7 @@ __all__ = [
     "METRICS",
     "METRIC_VERSION",
     "MISSING",
+    "SHOWN_INTERVAL",
     "CurveAxes",
     "Metric",
     "MetricError",

@@ -36,6 +36,8 @@ PREFERRED_INTERVALS = (
     "cases",
     "delong",
 )
+# Of a score whose method is not told.
+SHOWN_INTERVAL = "shown"
 INTERVAL_TITLES = {
     "logit": "logit scale, variance by patient",
     "newcombe": "Newcombe's method 5, for few cases",
@@ -47,6 +49,7 @@ INTERVAL_TITLES = {
     "luna25": "LUNA25's bootstrap over cases",
     "cases": "bootstrap over cases",
     "delong": "DeLong",
+    SHOWN_INTERVAL: "",
 }
 # A split with fewer cases of a class is marked: its intervals are wide, and rest on assumptions more than on cases.
 FEW_CASES = 10
@@ -95,7 +98,7 @@ def preferred_interval(scores: Mapping[str, Any], metric: str) -> tuple[float, f
 
 def preferred_method(intervals: Mapping[str, Any]) -> str:
     """Return the name of the interval to show of a metric's intervals by name; empty if it has none."""
-    return next((name for name in PREFERRED_INTERVALS if intervals.get(name)), "")
+    return next((name for name in (*PREFERRED_INTERVALS, SHOWN_INTERVAL) if intervals.get(name)), "")
 
 
 def _checked(truth: ArrayLike, predictions: ArrayLike) -> Sample:

@@ -38,8 +38,7 @@ class Sample(Memo):
     """The cases of a split, sorted once.
 
     truth: (n,) int class numbers; predictions: (n,) probability of class 1, or (n, classes). Or both are (n,) objects
-    in
-    the kind's own form, such as lists of findings and (k, 4) arrays of candidates.
+    in the form that the kind defines, such as lists of findings and (k, 4) arrays of candidates.
     """
 
     def __init__(self, truth: NDArray[Any], predictions: NDArray[Any]) -> None:

@@ -14,7 +14,7 @@ from .uncertainty import patient_resamples
 
 # A band needs fewer resamples than an interval whose ends are read as numbers.
 N_RESAMPLES = 400
-MOST_RATES = 41
+MAX_RATES = 41
 
 
 def roc_band(sample: Sample, groups: Ints, seed: int, *, truth_is_public: bool = False) -> Points:
@@ -26,7 +26,7 @@ def roc_band(sample: Sample, groups: Ints, seed: int, *, truth_is_public: bool =
     positives = (sample.truth == 1).astype(np.float64)
     if not 0 < positives.sum() < sample.n:
         return []
-    rates = np.linspace(0, 1, MOST_RATES if truth_is_public else min(MOST_RATES, most_points(sample.n)))
+    rates = np.linspace(0, 1, MAX_RATES if truth_is_public else min(MAX_RATES, most_points(sample.n)))
     parts = [
         _sensitivities(Resamples(sample, sample.usable(counts)), rates)
         for counts in patient_resamples(groups, seed, N_RESAMPLES)

@@ -20,7 +20,7 @@ from .uncertainty import LEVEL, Interval
 # Below this a variance or a loss is zero but for rounding.
 NOTHING = 1e-12
 # Beyond this the exponential is too large for a float.
-LONGEST_REACH = 700.0
+MAX_REACH = 700.0
 
 
 def share_interval(metric: Metric, value: float, sample: Sample, drawn: Floats, groups: Ints) -> Interval | None:
@@ -71,7 +71,7 @@ def loss_interval(metric: Metric, value: float, drawn: Floats, groups: Ints) -> 
     if not NOTHING < value < metric.worst - NOTHING or variance < NOTHING**2:
         return None
     reach = float(student.ppf((1 + LEVEL) / 2, n_groups - 1)) * np.sqrt(variance) / value
-    factor = float(np.exp(min(reach, LONGEST_REACH)))
+    factor = float(np.exp(min(reach, MAX_REACH)))
     return [value / factor, min(value * factor, metric.worst)]
 
 

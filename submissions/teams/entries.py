@@ -8,7 +8,7 @@ from django.db.models import Count, Max
 
 from submissions.models import ModelArchive, Phase, Submission, Team
 
-MOST_ROWS = 30
+MAX_ROWS = 30
 
 
 def entries_context(team: Team | None, user: Any) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def entries_of(team: Team, user: Any) -> list[dict[str, Any]]:
     """Return (phase, number of submissions, date of the last), the newest first, of phases that the reader may see."""
     sent = Submission.objects.filter(team=team, phase__in=Phase.objects.visible_to(user)).order_by()
     counted = sent.values("phase__slug", "phase__title").annotate(count=Count("pk"), last=Max("created_at"))
-    rows: Any = counted.order_by("-last")[:MOST_ROWS]
+    rows: Any = counted.order_by("-last")[:MAX_ROWS]
     return list(rows)
 
 
@@ -30,10 +30,10 @@ def images_of(team: Team) -> list[Submission]:
     """Return the newest submission of each image, by its digest."""
     images = Submission.objects.filter(team=team, submission_type=Submission.Type.DOCKER).select_related("phase")
     newest: dict[str, Submission] = {}
-    for image in images.order_by("-created_at")[: 10 * MOST_ROWS]:
+    for image in images.order_by("-created_at")[: 10 * MAX_ROWS]:
         newest.setdefault(image.sha256 or image.image_reference or str(image.pk), image)
-    return list(newest.values())[:MOST_ROWS]
+    return list(newest.values())[:MAX_ROWS]
 
 
 def archives_of(team: Team) -> list[ModelArchive]:
-    return list(ModelArchive.objects.filter(team=team).order_by("-created_at")[:MOST_ROWS])
+    return list(ModelArchive.objects.filter(team=team).order_by("-created_at")[:MAX_ROWS])

@@ -138,10 +138,11 @@ def leave_team(*, user: User) -> None:
 
 
 def take_out(team: Team, membership: Membership) -> None:
-    """End a membership, renew the code and end the person's invitations; call under the team's lock.
+    """End a membership, renew the code and end the invitations to and by the person; call under the team's lock.
 
     The team's webhooks that the person made are switched off: they would go on telling the person of its scores.
     """
+    now = timezone.now()
     membership.delete()
     team.webhooks.filter(made_by=membership.user).update(is_active=False)
     heir = team.memberships.order_by("joined_at").first()
@@ -151,3 +152,5 @@ def take_out(team: Team, membership: Membership) -> None:
     confirmed = EmailAddress.objects.filter(user=membership.user).values_list("email", flat=True)
     for address in {membership.user.email, *confirmed} - {""}:
         team.invitations.filter(email__iexact=address).delete()
+    # Those that the person sent: a link to another address of one's own would lead back in. The row counts for the day.
+    team.invitations.filter(invited_by=membership.user, expires_at__gt=now).update(expires_at=now)

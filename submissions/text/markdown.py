@@ -24,7 +24,7 @@ ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title"}, "ol": {"st
 SCHEMES = {"http", "https", "mailto"}
 OWN_IMAGE = re.compile(r"/challenges/[a-z0-9A-Z_-]{1,60}/images/[0-9a-f]{16,40}\.(?:png|jpg)")
 # For each [ the parser looks for its ] up to the end: 50,000 of them took six seconds, and a search shows 40 texts.
-MOST_BRACKETS = 2000
+MAX_BRACKETS = 2000
 KEPT_TEXTS = 64
 # A page has its title; the headings of a text stand below it.
 DEEPER = {f"h{level}": f"h{min(level + 1, 6)}" for level in range(1, 7)}
@@ -44,7 +44,7 @@ def plain(text: str) -> str:
 
 
 def _html(text: str) -> str:
-    html: str = _parser(has_links=text.count("[") <= MOST_BRACKETS).render(text)
+    html: str = _parser(has_links=text.count("[") <= MAX_BRACKETS).render(text)
     return html
 
 

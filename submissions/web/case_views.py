@@ -27,7 +27,7 @@ from submissions.presenters.cases.table import (
 PER_PAGE = 25
 # The windows that a case's picture can be asked for in; the first is the usual one.
 WINDOWS = ("lung", "mediastinum", "bone")
-MOST_CHOICES = 200
+MAX_CHOICES = 200
 
 
 def _submission(request: HttpRequest, pk: Any) -> Submission:
@@ -72,7 +72,7 @@ def case_list(request: HttpRequest, pk: Any) -> HttpResponse:
 def _other_entries(submission: Submission) -> list[Submission]:
     """Return the scored entries of the same team and phase, the newest first: who sees one of them sees all."""
     rows = Submission.objects.filter(phase=submission.phase_id, team=submission.team_id, evaluations__is_current=True)
-    return list(rows.exclude(pk=submission.pk).order_by("-created_at")[:MOST_CHOICES])
+    return list(rows.exclude(pk=submission.pk).order_by("-created_at")[:MAX_CHOICES])
 
 
 @login_required

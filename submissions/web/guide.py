@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from lunasite.http.page_cache.views import kept_for_visitors
-from submissions.failures import FAILURES
 from submissions.models import Phase
+from submissions.presenters.guide import guide_context
 from submissions.runner.base import limits_with
 from submissions.runner.contracts import contracts_for
 from submissions.runner.docker_run_command import docker_run_command
@@ -17,7 +17,7 @@ from submissions.runner.docker_run_command import docker_run_command
 @require_safe
 @kept_for_visitors(lambda now: None)
 def guide(request: HttpRequest) -> HttpResponse:
-    return render(request, "submissions/guide.html", {"failures": FAILURES.values()})
+    return render(request, "submissions/guide.html", guide_context())
 
 
 def contract_texts(phase: Phase) -> list[tuple[str, str, str]]:

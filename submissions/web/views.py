@@ -238,7 +238,15 @@ def submission_context(request: HttpRequest, submission: Submission) -> dict[str
         "memory_quarters": report["timings"].get("peak_memory_quarters"),
         "poll_s": poll_seconds(evaluation.created_at, now),
     }
-    return context | {"seen": digest_of(context)}
+    return context | {"seen": _seen(context)}
+
+
+def _seen(context: dict[str, Any]) -> str:
+    evaluation, progress = context["evaluation"], context["progress"]
+    return digest_of(
+        evaluation.pk, evaluation.status, evaluation.failure_code, progress.sentence, progress.answered,
+        progress.total, context["steps"], len(context["events"]), len(evaluation.smoke_log), context["poll_s"],
+    )  # fmt: skip
 
 
 def _can_choose(submission: Submission, now: datetime) -> bool:

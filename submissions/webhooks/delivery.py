@@ -23,7 +23,7 @@ from submissions.webhooks.connection import NOT_IN_TIME, NoAnswer, NotAllowed, p
 log = structlog.get_logger(__name__)
 PAUSES_MINUTES = (1, 5, 30, 120, 720)
 # So many deliveries in a row were given up: nobody listens any more.
-MOST_FAILURES = 20
+MAX_FAILURES = 20
 # How long a webhook that did not answer in time is left alone; the third pause is longer, so nothing is lost by it.
 REST = timedelta(minutes=5)
 Status = Delivery.Status
@@ -106,7 +106,7 @@ def _finish(delivery: Delivery, status: str, answer: str, next_try: Schedule) ->
         hook.update(failures=0)
         return
     hook.update(failures=F("failures") + 1)
-    if hook.filter(failures__gte=MOST_FAILURES, is_active=True).update(is_active=False):
+    if hook.filter(failures__gte=MAX_FAILURES, is_active=True).update(is_active=False):
         log.info("webhook switched off", webhook=delivery.webhook_id)
 
 

@@ -20,9 +20,9 @@ from submissions.notices.sending import Notice, queue_delivery
 from submissions.webhooks.delivery import resend
 from submissions.webhooks.forms import WebhookForm
 
-MOST_HOOKS = 5
+MAX_HOOKS = 5
 # Waiting deliveries of one webhook, beyond which no test is sent and nothing is sent again.
-MOST_WAITING = 20
+MAX_WAITING = 20
 SHOWN_DELIVERIES = 50
 
 
@@ -33,7 +33,7 @@ def owned_team_of(user: Any) -> Team | None:
 
 def _page(request: HttpRequest, form: WebhookForm, status: int = 200, new: Webhook | None = None) -> HttpResponse:
     hooks = Webhook.objects.managed_by(request.user).select_related("team")
-    context = {"form": form, "hooks": hooks, "new_hook": new, "is_full": len(hooks) >= MOST_HOOKS}
+    context = {"form": form, "hooks": hooks, "new_hook": new, "is_full": len(hooks) >= MAX_HOOKS}
     return render(request, "messages/webhooks.html", context, status=status)
 
 
@@ -51,8 +51,8 @@ def webhooks(request: HttpRequest) -> HttpResponse:
         return _page(request, form, 400)
     with transaction.atomic():
         get_user_model().objects.select_for_update().get(pk=request.user.pk)  # type: ignore[misc]  # count and add at once
-        if Webhook.objects.managed_by(request.user).count() >= MOST_HOOKS:
-            form.add_error("url", f"You have {MOST_HOOKS} webhooks; delete one first.")
+        if Webhook.objects.managed_by(request.user).count() >= MAX_HOOKS:
+            form.add_error("url", f"You have {MAX_HOOKS} webhooks; delete one first.")
             return _page(request, form, 400)
         is_teams = form.cleaned_data["owner"] == "team"
         owner: dict[str, Any] = {"team" if is_teams else "user": team if is_teams else request.user}
@@ -93,7 +93,7 @@ def delete(request: HttpRequest, number: int) -> HttpResponse:
 
 
 def _is_busy(request: HttpRequest, hook: Webhook) -> bool:
-    if hook.deliveries.filter(status=Delivery.Status.PENDING).count() < MOST_WAITING:
+    if hook.deliveries.filter(status=Delivery.Status.PENDING).count() < MAX_WAITING:
         return False
     messages.error(request, "Too many deliveries are waiting; try again later.")
     return True

@@ -19,7 +19,7 @@ from benchmarks.leakage.participant import OF_SUBMISSION, Participant
 from submissions.disclosure.side_channels import step_at_or_after
 from submissions.models import Evaluation, Phase, Submission, Team
 
-CASES, LIMIT_MIB, LONGEST_S = 1000, 4096, 3600.0
+CASES, LIMIT_MIB, MAX_S = 1000, 4096, 3600.0
 # What differs from one reading to the next by itself.
 VOLATILE = re.compile(r'(csrfmiddlewaretoken" value|nonce|signature": |X-CSRFToken": )[=: ]*"[^"]*"|\d+ \w+ ago')
 Row = dict[str, Any]
@@ -49,7 +49,7 @@ def bits_a_try(player: Participant, *, readings: int = 120, is_held_back: bool =
         }  # fmt: skip
 
     channels: dict[str, tuple[Callable[[float], Row], Iterable[float]]] = {
-        "run time": (ran, np.geomspace(1, LONGEST_S, readings)),
+        "run time": (ran, np.geomspace(1, MAX_S, readings)),
         "memory": (peaked, np.linspace(64, LIMIT_MIB, readings)),
         "point of failure": (failed, np.linspace(0, CASES - 1, readings)),
     }

@@ -12,7 +12,7 @@ from .errors import InvalidImageFile
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS = 20_000
 MAX_EXIF_BYTES = 64 * 1024
-MOST_FRAMES = 2**31
+MAX_FRAMES = 2**31
 DAMAGED = "The picture is damaged or cut off: save it anew and send the whole file."
 
 
@@ -65,5 +65,5 @@ def _refuse_other_pngs(kind: bytes, chunk: bytes) -> None:
     if kind == b"CgBI":
         note = "This is a PNG in the form Apple gives it for iPhones: open it in Preview and export it as PNG."
         raise InvalidImageFile("IMAGE_MODE", note)
-    if kind == b"acTL" and 1 < int.from_bytes(chunk[8:12], "big") <= MOST_FRAMES:
+    if kind == b"acTL" and 1 < int.from_bytes(chunk[8:12], "big") <= MAX_FRAMES:
         raise InvalidImageFile("IMAGE_FORMAT", "This is an animated PNG: save the one picture you mean as plain PNG.")

@@ -10,7 +10,7 @@ from inference.networks.model.lesion_judge import Judgement
 FIELD_MM = 25.6
 THICK_MM = 3.05
 # Nodule files end 15 mm beside the nodule, on one side a little less.
-MOST_OUTSIDE = 0.2
+MAX_OUTSIDE = 0.2
 UNSTABLE_RANGE = 0.2
 
 
@@ -23,7 +23,7 @@ def lesion_warnings(
         "POINT_NOT_IN_LUNG_LESION": judgement.doubt > guard_limit,
         "LARGER_THAN_FIELD": max(judgement.diameter_mm, judgement.size_mm) > FIELD_MM,
         "THICK_SLICES": slice_distance_mm(scan) > THICK_MM,
-        "NEAR_BORDER": share_outside(point_xyz_mm, scan, FIELD_MM / 2) > MOST_OUTSIDE,
+        "NEAR_BORDER": share_outside(point_xyz_mm, scan, FIELD_MM / 2) > MAX_OUTSIDE,
         "UNSTABLE": judgement.reach > UNSTABLE_RANGE,
     }
     return [code for code, applies in found.items() if applies]

@@ -24,7 +24,7 @@ RISK_BY_SIZE = 1.0
 HAND_SHARE = 0.2
 MEASURED_SHARE, SMALLEST_MM = 0.35, 2.0
 # The measures come from the near field: beyond it, the regression's answer passes over to the most that it may say.
-HAND_MOST = 3.0
+HAND_MAX = 3.0
 HAND_UP_TO_MM, HAND_ENDS_MM = 22.0, 30.0
 # The point, and the corners of a tetrahedron 2 mm from it: as few as spread evenly.
 CORNER_MM = 2 / math.sqrt(3)
@@ -84,7 +84,7 @@ def combined_logit(network: Floats, size_mm: Floats | float, hand: Floats | floa
     size = np.asarray(size_mm)
     by_size = RISK_BY_SIZE * np.log(size / FULL_SIZE_MM)
     beyond = np.clip((size - HAND_UP_TO_MM) / (HAND_ENDS_MM - HAND_UP_TO_MM), 0, 1)
-    bounded = (1 - beyond) * np.minimum(hand, HAND_MOST) + beyond * HAND_MOST
+    bounded = (1 - beyond) * np.minimum(hand, HAND_MAX) + beyond * HAND_MAX
     return np.asarray((1 - HAND_SHARE) * (network + by_size) + HAND_SHARE * bounded)
 
 

@@ -112,6 +112,15 @@ def test_a_report_says_how_the_score_changed(client, ann):
     assert report(client, better).json()["standing"]["is_ranked"]
 
 
+def test_a_score_is_compared_with_entries_of_its_own_team_alone(client, ann):
+    phase = phase_of(PRACTICE)
+    evaluated(user=make_member(team="Others"), phase=phase, values=[float(truth) for truth in TRUTH])
+    own = evaluated(user=ann, phase=phase, values=VALUES)
+    recompute_standings(phase)
+    standing = report(client, own).json()["standing"]
+    assert (standing["rank"], standing["last"], standing["best"]) == (2, None, None)
+
+
 @pytest.mark.slow
 def test_with_the_ladder_a_change_is_of_shown_scores_only(client, ann):
     phase = phase_of(HIDDEN)

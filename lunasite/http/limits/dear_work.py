@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 Answer = TypeVar("Answer", bound=HttpResponseBase)
 KEPT_S = 3600
 # A process that ends while it computes leaves its mark; after this time the caller may compute again.
-LONGEST_S = 120.0
+MAX_S = 120.0
 MARK = "dear-mark"
 
 
@@ -74,7 +74,7 @@ def one_at_a_time(caller: str) -> Iterator[None]:
     The mark is a row, as the counts are: the cache may drop one at any time, for others' pages.
     """
     mark = key_of(MARK, caller)
-    if seconds_to_wait(mark, 1, LONGEST_S, time.time()) is not None:
+    if seconds_to_wait(mark, 1, MAX_S, time.time()) is not None:
         raise too_many("Your last page is still being computed; wait until it is there.", 2)
     try:
         count_call("dear", caller)

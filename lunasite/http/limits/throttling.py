@@ -23,7 +23,7 @@ from lunasite.http.models import CallCount
 
 # A row holds at most so many times. A higher rate counts its calls at the next hundredth of the window: later, so that
 # never more pass than the rate, and a caller waits at most that much longer.
-MOST_TIMES = 100
+MAX_TIMES = 100
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def take(
     within_s: how long after `now` they may be made; they are counted as of then. given_back: (time, number) of calls
     that were counted before and not made.
     """
-    at = now + within_s if calls <= MOST_TIMES else _next_step(now + within_s, window_s / MOST_TIMES)
+    at = now + within_s if calls <= MAX_TIMES else _next_step(now + within_s, window_s / MAX_TIMES)
     with transaction.atomic():
         row = CallCount.objects.select_for_update().filter(key=key).first() or _new_row(key, now)
         recent = {when: number for when, number in row.times if when > now - window_s}

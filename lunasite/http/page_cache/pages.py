@@ -12,8 +12,8 @@ from typing import Generic, Protocol, TypeVar
 
 from django.http import HttpResponse
 
-MOST = 400
-MOST_BYTES = 32 * 2**20
+MAX_PAGES = 400
+MAX_BYTES = 32 * 2**20
 
 
 class Entry(Protocol):
@@ -63,8 +63,8 @@ class Pages(Generic[AnEntry]):
     """
 
     clock: Callable[[], float] = time.monotonic
-    most: int = MOST
-    most_bytes: int = MOST_BYTES
+    most: int = MAX_PAGES
+    most_bytes: int = MAX_BYTES
     _kept: OrderedDict[Hashable, AnEntry] = field(default_factory=OrderedDict)
     _bytes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)

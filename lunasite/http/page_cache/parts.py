@@ -19,7 +19,7 @@ from lunasite.http.page_cache.views import seconds_to_keep
 
 Part = TypeVar("Part")
 # Each at most some hundred kilobytes: the rows of a page of a board.
-MOST_PARTS = 100
+MAX_PARTS = 100
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class KeptPart:
     n_bytes: int = 0
 
 
-PARTS: Pages[KeptPart] = Pages(most=MOST_PARTS)
+PARTS: Pages[KeptPart] = Pages(most=MAX_PARTS)
 
 
 def kept_part(user: Any, key: Hashable, until: Callable[[datetime], datetime | None], make: Callable[[], Part]) -> Part:

@@ -45,12 +45,12 @@ def kept_for_visitors(until: Callable[[datetime], datetime | None]) -> Callable[
     def decorate(view: View) -> View:
         @wraps(view)
         def kept_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            asked = _asked(request)
-            if asked is None or (page := PAGES.get(*asked)) is None:
+            kept_as = _asked(request)
+            if kept_as is None or (page := PAGES.get(*kept_as)) is None:
                 response = view(request, *args, **kwargs)
-                if asked is None or not _may_be_kept(request, response):
+                if kept_as is None or not _may_be_kept(request, response):
                     return response
-                key, version = asked
+                key, version = kept_as
                 page = _page_of(response, version, until)
                 PAGES.keep(key, page)
             response = page.response()

@@ -137,7 +137,7 @@ def test_decoded_volumes_stay_within_their_room(phase, monkeypatch, tmp_path):
         keys.append(storages["datasets"].save(f"other/v1/{number}.mha", storages["datasets"].open(keys[0])))
     if volume_cache.mapped_volume(keys[0]).voxels.filename.suffix == ".mha":
         return  # mapped where it lies: nothing is kept
-    monkeypatch.setattr(volume_cache, "MOST_BYTES", 2 * 6 * 9 * 11 * 2 + 600)
+    monkeypatch.setattr(volume_cache, "MAX_BYTES", 2 * 6 * 9 * 11 * 2 + 600)
     for key in keys[1:]:
         volume_cache.mapped_volume(key)
     assert len(list(folder.glob("*.npy"))) == 2
@@ -154,7 +154,7 @@ def test_a_full_disk_drops_volumes_before_it_shows_none(phase, monkeypatch):
 
 def test_few_volumes_are_decoded_at_once(client, phase, monkeypatch):
     """Whoever asks for one more is answered at once, and a volume that is decoded already is shown."""
-    monkeypatch.setattr(volume_cache, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(volume_cache, "MAX_AT_ONCE", 1)
     if volume_cache.mapped_volume(Case.objects.first().image).voxels.filename.suffix == ".mha":
         return  # mapped where it lies: nothing is decoded
     other = storages["datasets"].save("other/v1/x.mha", storages["datasets"].open(Case.objects.first().image))

@@ -14,11 +14,40 @@ PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/
 # Written by a program into a folder of its choice, or made by `make docs`.
 WRITTEN = {"lesion.md", "slice.md", "x.md", "api-endpoints.md", "index.md"}
 # A number of the catalogue is cited with the word for it, in brackets, or at the start of a comment.
-NUMBER = r"[RTUCAMIKF][0-9]{1,2}\b"
+NUMBER = r"[RTUCAMIKF][0-9]{1,3}\b"
 CITED = re.compile(
     rf"(?:\b[Rr]ows?|\b[Tt]hreats?|\b[Rr]ules?) (?:{NUMBER}[^.;)\"]*)|\({NUMBER}\)|# {NUMBER}(?:[,: ]|$)|\"\"\"{NUMBER}"
 )
-RANGE = re.compile(r"([RTUCAMIKF])([0-9]{1,2})(?:–| to )\1([0-9]{1,2})")
+# The word of the field that a person searches for → the module whose first line holds it.
+TERMS = {
+    "submissions/actions/db_retry.py": "deadlock",
+    "submissions/actions/heartbeat.py": "lease",
+    "submissions/actions/triage.py": "triage",
+    "submissions/intake/__init__.py": "upload validation",
+    "submissions/intake/image/go_json.py": "duplicate keys",
+    "submissions/intake/image/tar.py": "path traversal",
+    "submissions/kinds/__init__.py": "task type",
+    "submissions/models/dataset.py": "ground truth",
+    "submissions/models/evaluation.py": "state machine",
+    "submissions/phases/quota.py": "submission limit",
+    "submissions/phases/warnings.py": "system check",
+    "submissions/runner/__init__.py": "framework-free",
+    "submissions/runner/docker_run_command.py": "docker run",
+    "submissions/runner/exit_diagnosis.py": "exit diagnosis",
+    "submissions/runner/host/image_cache.py": "LRU eviction",
+    "submissions/runner/pseudonymize.py": "pseudonymisation",
+    "submissions/text/confusables.py": "homoglyphs",
+    "submissions/text/sanitize.py": "sanitise",
+    "lunasite/http/files/csv_export.py": "CSV injection",
+    "lunasite/http/limits/throttling.py": "rate limit",
+    "lunasite/http/lockout.py": "lock-out",
+    "lunasite/http/strict_json.py": "RFC 8259",
+    "lunasite/middleware/cache_control.py": "no-store",
+    "lunasite/serving/content_length.py": "Content-Length check",
+    "lunasite/serving/drain_body.py": "lingering close",
+    "lunasite/serving/slowloris.py": "slowloris protection",
+}
+RANGE = re.compile(r"([RTUCAMIKF])([0-9]{1,3})(?:–| to )\1([0-9]{1,3})")
 
 
 @functools.cache
@@ -128,3 +157,21 @@ def test_every_row_of_the_threat_model_names_a_test():
     rows = re.findall(rf"^\| {NUMBER} \|.*$", THREATS.read_text(), re.MULTILINE)
     without = [row for row in rows if "::test_" not in row and "tests/hostile/" not in row]
     assert [row[:8] for row in without] == ["| T63 | "]  # updates of dependencies are proposed, not tested
+
+
+@pytest.mark.parametrize(("path", "term"), TERMS.items(), ids=TERMS)
+def test_a_search_for_the_fields_word_finds_the_module(path, term):
+    first_line = (ast.get_docstring(ast.parse((ROOT / path).read_text())) or "").partition("\n")[0]
+    assert term.lower() in first_line.lower()
+
+
+@pytest.mark.slow
+def test_every_module_that_code_names_exists():
+    modules = [f"/{path.relative_to(ROOT)}" for path in repository_files() if path.suffix == ".py"]
+    missing = {
+        (str(path.relative_to(ROOT)), name)
+        for path, text in texts(".py", ".html", ".js", ".yml", ".toml")
+        for name in re.findall(r"`((?:[\w.-]+/)*\w+\.py)`", text)
+        if not any(module.endswith(f"/{name}") for module in modules)
+    }
+    assert missing == set()

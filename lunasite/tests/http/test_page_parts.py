@@ -60,10 +60,10 @@ def test_without_a_version_nothing_is_kept(monkeypatch, unknown):
 
 def test_no_more_than_a_hundred_are_kept(versions):
     first = made(MEMBER, 0)
-    for key in range(1, parts.MOST_PARTS + 1):
+    for key in range(1, parts.MAX_PARTS + 1):
         made(MEMBER, key)
-    assert made(MEMBER, parts.MOST_PARTS) == first + parts.MOST_PARTS
-    assert made(MEMBER, 0) == first + parts.MOST_PARTS + 1
+    assert made(MEMBER, parts.MAX_PARTS) == first + parts.MAX_PARTS
+    assert made(MEMBER, 0) == first + parts.MAX_PARTS + 1
 
 
 # The real site, outside a transaction.

@@ -49,7 +49,7 @@ def collector(settings, monkeypatch):
 
     def spans():
         fresh.get().span_processor.force_flush()
-        return {one.name: one for one in received}
+        return {span.name: span for span in received}
 
     yield spans
     server.shutdown()
@@ -75,7 +75,7 @@ def test_spans_are_children_of_what_came_in(collector):
     with continued(PARENT), span("outer", attempt=1), span("inner"):
         past_span("call", 0.5)
     spans = collector()
-    assert {one.trace_id.hex() for one in spans.values()} == {TRACE}
+    assert {span.trace_id.hex() for span in spans.values()} == {TRACE}
     assert spans["outer"].parent_span_id.hex() == "00f067aa0ba902b7"
     assert spans["inner"].parent_span_id == spans["outer"].span_id
     assert spans["call"].parent_span_id == spans["inner"].span_id

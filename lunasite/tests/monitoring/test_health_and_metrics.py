@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
+from django.test import Client
 from django.utils import timezone
 from django_q.tasks import async_task
 from prometheus_client.parser import text_string_to_metric_families
@@ -334,6 +335,10 @@ def test_metrics_answer_while_the_database_is_away(client, site, monkeypatch):
     assert "system_cpu_percent" in text
 
 
-@pytest.mark.parametrize("url", ["/health", "/ready", "/metrics"])
-def test_only_reading_is_allowed(client, url):
-    assert client.post(url).status_code == 405
+@pytest.mark.parametrize(
+    "url", ["/health", "/ready", "/live", "/metrics", "/status", "/robots.txt", "/sitemap.xml", "/news.atom"]
+)
+@pytest.mark.django_db  # other addresses ask whether the site is being maintained
+def test_only_reading_is_allowed(url):
+    answer = Client(enforce_csrf_checks=True).patch(url)
+    assert (answer.status_code, answer.json()["error_code"]) == (405, "METHOD_NOT_ALLOWED")

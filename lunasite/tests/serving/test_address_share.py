@@ -20,19 +20,19 @@ class One(SimpleNamespace):
 
 
 def test_room_is_made_by_the_one_that_waits_longest():
-    share = AddressShare(most_of_one_address=2)
+    share = AddressShare(max_per_address=2)
     ones = [One(began=2.0), One(began=1.0), One(began=3.0)]
     assert [share.add(item) for item in ones] == [None, None, ones[1]]
 
 
 def test_a_connection_that_is_answered_stays():
-    share = AddressShare(most_of_one_address=2)
+    share = AddressShare(max_per_address=2)
     ones = [One(began=1.0, stage=ConnectionStage.READY), One(began=2.0), One()]
     assert [share.add(item) for item in ones] == [None, None, ones[1]]
 
 
 def test_another_address_has_its_own_share():
-    share = AddressShare(most_of_one_address=1)
+    share = AddressShare(max_per_address=1)
     assert share.add(One()) is None
     assert share.add(One("192.0.2.2")) is None
 
@@ -53,7 +53,7 @@ def test_when_every_connection_is_answered_the_new_one_goes():
 
 
 def test_who_has_gone_counts_no_more():
-    share = AddressShare(most_of_one_address=1)
+    share = AddressShare(max_per_address=1)
     one = One()
     share.add(one)
     share.remove(one)

@@ -44,7 +44,7 @@ def test_the_rest_of_a_refused_body_holds_no_thread(serve):
 
 @pytest.mark.slow
 def test_a_client_that_does_not_take_its_answer_holds_no_thread(serve, monkeypatch):
-    monkeypatch.setattr(connection, "MOST_OUTGOING", 5_000_000)
+    monkeypatch.setattr(connection, "MAX_OUTGOING", 5_000_000)
 
     def large(environ, start_response):
         start_response("200 OK", [("Content-Length", "5000000")] if environ["PATH_INFO"] == "/large" else [])
@@ -171,7 +171,7 @@ def test_a_refused_body_that_drips_is_cut_off(serve, monkeypatch):
 
 
 def test_an_address_loses_the_oldest_that_waits_and_is_answered_on_the_newest(serve):
-    served = serve(share=AddressShare(most_of_one_address=3))
+    served = serve(share=AddressShare(max_per_address=3))
     slow = [served.connect() for _ in range(3)]
     assert served.ask(get()).startswith(b"HTTP/1.1 200")
     assert slow[0].recv(1) == b""

@@ -8,7 +8,7 @@ from django.test import Client, RequestFactory
 from knox.models import get_token_model
 
 from lunasite.serving import known_sender
-from lunasite.serving.known_sender import ANYBODYS_BYTES, MOST_BYTES, judge
+from lunasite.serving.known_sender import ANYBODYS_BYTES, MAX_BYTES, judge
 
 pytestmark = pytest.mark.django_db
 
@@ -32,17 +32,17 @@ def user():
 def limit(**headers: str) -> int:
     form = {"REQUEST_METHOD": "POST", "CONTENT_TYPE": "multipart/form-data; boundary=x", "CONTENT_LENGTH": "5000000000"}
     sender = judge(RequestFactory()._base_environ(**form, **{"wsgi.input": Untouchable()}, **headers))
-    assert sender.is_known == (sender.body_limit == MOST_BYTES)
+    assert sender.is_known == (sender.body_limit == MAX_BYTES)
     return sender.body_limit
 
 
 def test_a_stranger_may_send_what_anybody_may():
-    assert limit() == ANYBODYS_BYTES < MOST_BYTES
+    assert limit() == ANYBODYS_BYTES < MAX_BYTES
 
 
 def test_a_token_may_send_an_image(user):
     token = get_token_model().objects.create(user)[1]
-    assert limit(HTTP_AUTHORIZATION=f"Bearer {token}") == MOST_BYTES
+    assert limit(HTTP_AUTHORIZATION=f"Bearer {token}") == MAX_BYTES
 
 
 @pytest.mark.parametrize("value", ["Bearer made-up", "Bearer", "Basic YTpi", "Bearer \xff"])
@@ -54,7 +54,7 @@ def test_somebody_signed_in_may_send_an_image(user):
     client = Client()
     client.force_login(user)
     cookie = client.cookies["sessionid"].value
-    assert limit(HTTP_COOKIE=f"sessionid={cookie}") == MOST_BYTES
+    assert limit(HTTP_COOKIE=f"sessionid={cookie}") == MAX_BYTES
     user.is_active = False
     user.save()
     assert limit(HTTP_COOKIE=f"sessionid={cookie}") == ANYBODYS_BYTES

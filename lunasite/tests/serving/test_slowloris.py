@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from gunicorn.workers.base import Worker
 
-from lunasite.serving.address_share import MOST, MOST_OF_ONE_ADDRESS
+from lunasite.serving.address_share import MAX_CONNECTIONS, MAX_PER_ADDRESS
 from lunasite.serving.slowloris import HeaderBufferingThreadWorker, _share
 from lunasite.tests.serving.conftest import get, received
 
@@ -52,9 +52,9 @@ def test_nothing_else_names_gunicorn():
     assert naming == ["slowloris.py"]
 
 
-@pytest.mark.parametrize(("proxies", "most"), [("", MOST_OF_ONE_ADDRESS), ("0", MOST_OF_ONE_ADDRESS), ("1", MOST)])
+@pytest.mark.parametrize(("proxies", "most"), [("", MAX_PER_ADDRESS), ("0", MAX_PER_ADDRESS), ("1", MAX_CONNECTIONS)])
 def test_behind_a_proxy_all_connections_are_the_proxys(proxies, most):
-    assert _share({"PROXY_COUNT": proxies})._most_of_one_address == most
+    assert _share({"PROXY_COUNT": proxies})._max_per_address == most
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from lunasite.http.errors import ApiError
 from submissions.datasets.commitment import commitment, revealed_data
-from submissions.models import Dataset
+from submissions.models import Case, Dataset, Phase, Split
 
 
 def reveal(*, dataset: Dataset, now: datetime) -> None:
@@ -39,9 +41,20 @@ def _check_phases(dataset: Dataset, now: datetime) -> None:
 
 
 def why_secret(dataset: Dataset, now: datetime) -> str:
-    """Return why the truth may not be published yet, as the end of a sentence; "" where it may."""
-    phases = list(dataset.phases.all())
-    going_on = [phase.slug for phase in phases if not phase.has_ended(now)]
-    if dataset.is_practice or (phases and not going_on):
+    """Return why the truth may not be published yet, as the end of a sentence; "" where it may.
+
+    Another version holds most of the same cases: the truth of one is that of the other.
+    """
+    if dataset.is_practice:
         return ""
-    return f"these phases over it have not ended: {', '.join(going_on)}" if going_on else "no phase over it has ended"
+    same = Case.objects.filter(dataset=OuterRef("dataset"), public_id__in=dataset.cases.values("public_id"))
+    rows = Phase.objects.filter(dataset__name=dataset.name)
+    phases: list[Any] = list(rows.annotate(hides_same=Exists(same.exclude(split=Split.SAMPLE))))
+    own = [phase for phase in phases if phase.dataset_id == dataset.pk]
+    if not own:
+        return "no phase over it has ended"
+    if going_on := [phase.slug for phase in own if not phase.has_ended(now)]:
+        return f"these phases over it have not ended: {', '.join(going_on)}"
+    others = [phase for phase in phases if phase not in own and phase.hides_same]
+    hidden = [phase.slug for phase in others if phase.state(now) == Phase.Disclosure.COMPETITION]
+    return f"these phases over other versions of it have not ended: {', '.join(hidden)}" if hidden else ""

@@ -238,7 +238,7 @@ def _bad_member(name: str, what: str) -> ParticipantError:
     return ParticipantError("ARCHIVE_BAD_MEMBER", message)
 
 
-END_MARK, END_BYTES, LONGEST_COMMENT = b"PK\x05\x06", 22, 1 << 16
+END_MARK, END_BYTES, MAX_COMMENT_LENGTH = b"PK\x05\x06", 22, 1 << 16
 LOCATOR_MARK, END64_MARK, END64_BYTES = b"PK\x06\x07", b"PK\x06\x06", 56
 
 
@@ -249,7 +249,7 @@ def directory_of(path: Path) -> tuple[int, int]:
     """
     with path.open("rb") as file:
         length = file.seek(0, os.SEEK_END)
-        file.seek(max(0, length - END_BYTES - LONGEST_COMMENT - 20))
+        file.seek(max(0, length - END_BYTES - MAX_COMMENT_LENGTH - 20))
         tail = file.read()
         at = tail.rfind(END_MARK)
         if at < 0 or len(tail) - at < END_BYTES:

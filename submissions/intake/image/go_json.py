@@ -1,4 +1,4 @@
-"""Read JSON written by image builders, and look up its fields as an engine does.
+"""Read JSON written by image builders, and look up its fields as an engine does: no duplicate keys.
 
 Engines are written in Go, which matches field names without regard to case and takes the last of two. A reader that
 takes `Env` where Go takes `eNV` would check one config and run another. So a field is looked up as in Go, and may

@@ -1,4 +1,4 @@
-"""A strict reader of tar headers, for archives from untrusted sources.
+"""A strict reader of tar headers, for archives from untrusted sources: path traversal ends here.
 
 Why not `tarfile`: in a stream it stops silently at a damaged header, accepts a truncated file as complete, and reads
 extension headers of any declared size into memory. This reader accepts ustar, GNU long names and pax, and refuses

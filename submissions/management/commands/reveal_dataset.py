@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 
 from lunasite.http.errors import ApiError
 from submissions.actions.staff.reveal import reveal, truth_of
 from submissions.models import Dataset
+from submissions.models.audit import record
 
 
 class Command(BaseCommand):
@@ -29,7 +31,9 @@ class Command(BaseCommand):
         if (dataset := found.first()) is None:
             raise CommandError(f"There is no dataset '{name}'.")
         try:
-            reveal(dataset=dataset, now=timezone.now())
+            with transaction.atomic():
+                reveal(dataset=dataset, now=timezone.now())
+                record(None, "publish", dataset)
         except ApiError as refusal:
             raise CommandError(refusal.message) from refusal
         if output:

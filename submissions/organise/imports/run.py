@@ -61,8 +61,8 @@ class Recorder:
 
     def _report(self) -> None:
         self._next = time.monotonic() + REPORT_EVERY_S
-        told = {"step": self._step, "done": self._done, "total": self._total, "seen_at": timezone.now()}
-        if not self._row.update(**told):
+        progress = {"step": self._step, "done": self._done, "total": self._total, "seen_at": timezone.now()}
+        if not self._row.update(**progress):
             raise Stopped
 
 

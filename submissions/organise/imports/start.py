@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TASK = "submissions.tasks.import_dataset"
 # Hundreds of gigabytes are unpacked, opened and stored.
-LONGEST_S = 86_400
+MAX_S = 86_400
 MAX_OPEN = 2
 State = DatasetImport.State
 NO_PROGRESS: dict[str, Any] = {
@@ -147,4 +147,4 @@ def delete_files(row: DatasetImport) -> None:
 
 def send(row: DatasetImport) -> None:
     """Queue a message in the database itself, so that it commits or rolls back with the row."""
-    async_task(TASK, str(row.pk), cluster=ERRANDS_CLUSTER, timeout=LONGEST_S)
+    async_task(TASK, str(row.pk), cluster=ERRANDS_CLUSTER, timeout=MAX_S)

@@ -30,6 +30,7 @@ from submissions.uploads.body import guard_body
 from submissions.uploads.checks import MAX_TRUTH_BYTES
 from submissions.uploads.handler import FORM_BYTES, DatasetUploadHandler, ReceivedFile
 from submissions.uploads.listing import uploads_of
+from submissions.web.polling import digest_of, poll_seconds
 
 IN_ORDER = ("sample", "public", "private")
 MOVED = "It has moved on meanwhile; this page shows how it stands."
@@ -110,8 +111,11 @@ def _import_of(request: HttpRequest, pk: UUID) -> DatasetImport:
 
 
 def _context(row: DatasetImport) -> dict[str, Any]:
+    poll_s = poll_seconds(row.created_at, timezone.now())
     return {
         "row": row,
+        "poll_s": poll_s,
+        "seen": digest_of(row.pk, row.state, row.step, row.done, row.total, poll_s),
         "counts": [(split, row.counts[split]) for split in IN_ORDER if split in row.counts],
         "is_drawn": row.options.get("public_fraction") is not None,
         "changes": sentences_of(row.changes),
@@ -130,9 +134,15 @@ def import_page(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @needs(IMPORT_PERMISSION)
 def import_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Render the fragment that htmx polls; when the import has ended, the page is loaded anew for what comes next."""
+    """Render the fragment that htmx polls; when the import has ended, the page is loaded anew for what comes next.
+
+    `seen` names what the reader's card shows; 204 if it shows the same as now, so that it stays as it is.
+    """
     row = _import_of(request, pk)
-    response = render(request, "organise/_import_progress.html", _context(row))
+    context = _context(row)
+    if not row.is_over and request.GET.get("seen") == context["seen"]:
+        return HttpResponse(status=204)
+    response = render(request, "organise/_import_progress.html", context)
     if row.is_over:
         response["HX-Refresh"] = "true"
     return response

@@ -17,7 +17,7 @@ from submissions.models import Challenge, Phase
 from submissions.organise.access import needs
 from submissions.organise.phases.forms import OrganiserPhaseForm
 from submissions.phases.opening import end_phase, freeze_board, quota_text, save_phase
-from submissions.phases.warnings import phase_warnings
+from submissions.phases.warnings import people_warnings, phase_warnings
 from submissions.web.views import phase_context
 
 # What a copy begins anew: it needs an address and dates of its own.
@@ -93,7 +93,7 @@ def _page(request: HttpRequest, form: OrganiserPhaseForm, challenge: Challenge, 
         "form": form,
         "challenge": challenge,
         "phase": phase,
-        "advice": phase_warnings(phase) if phase and status == 200 else [],
+        "advice": (phase_warnings(phase) if phase else people_warnings(challenge)) if status == 200 else [],
     }
     return render(request, "organise/phase.html", context, status=status)
 

@@ -1,8 +1,8 @@
 """The program of a job: `python -m submissions.runner.cluster.job FOLDER`, as root of a user namespace without rights.
 
-`slurm_script.py` starts it in user, mount, process, network and IPC namespaces of its own. It reads `task.json` of its
-folder, does it, and writes a line to `events` for whatever the worker is to know; the last is the outcome. It ends by
-itself when the worker has shown no life for a while.
+`slurm_commands.py` starts it in user, mount, process, network and IPC namespaces of its own. It reads `task.json` of
+its folder, does it, and writes a line to `events` for whatever the worker is to know; the last is the outcome. It ends
+by itself when the worker has shown no life for a while.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def set_up() -> Path:
     (work / "sys").mkdir()
     _run("mount", "-t", "sysfs", "-o", "ro,nosuid,nodev,noexec", "sysfs", str(work / "sys"))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        asked = fcntl.ioctl(sock, SIOCGIFFLAGS, struct.pack("16sh14x", b"lo", 0))
-        (flags,) = struct.unpack_from("h", asked, 16)
+        interface = fcntl.ioctl(sock, SIOCGIFFLAGS, struct.pack("16sh14x", b"lo", 0))
+        (flags,) = struct.unpack_from("h", interface, 16)
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
     return work
 

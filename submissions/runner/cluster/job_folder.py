@@ -127,10 +127,10 @@ class JobFolder:
     def _how_it_ended(self, watch: _Watch) -> str:
         try:
             with open(self.folder / "output", "rb") as file:
-                said = file.read(2000).decode("utf-8", "replace")
+                output = file.read(2000).decode("utf-8", "replace")
         except OSError:
-            said = ""
-        return f"job {self.job_id}: {watch.state}. {said}"[:2000]
+            output = ""
+        return f"job {self.job_id}: {watch.state}. {output}"[:2000]
 
     def close(self) -> None:
         """Cancel the job unless it said its outcome, wait until it is gone, and remove its folder.

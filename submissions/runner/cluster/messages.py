@@ -58,9 +58,9 @@ def result_json(result: RunResult) -> dict[str, Any]:
 
 def error_json(error: RunError) -> dict[str, Any]:
     """Return what a failed run leaves; is_ours: an EngineFault."""
-    told = {name: getattr(error, name) for name in TEXTS}
-    told |= {"code": error.code, "answered": error.answered, "status": error.status, "exit_code": error.exit_code}
-    return {"ok": False, "is_ours": isinstance(error, EngineFault), "outputs": list(error.outputs), **told}
+    details = {name: getattr(error, name) for name in TEXTS}
+    details |= {"code": error.code, "answered": error.answered, "status": error.status, "exit_code": error.exit_code}
+    return {"ok": False, "is_ours": isinstance(error, EngineFault), "outputs": list(error.outputs), **details}
 
 
 def outcome_of(plain: dict[str, Any]) -> RunResult | RunError:

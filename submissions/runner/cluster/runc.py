@@ -206,10 +206,10 @@ class RuncEngine:
         return standard, errors
 
     def _start_fault(self, container: _Container, log: Path, is_untrusted: bool) -> Exception:
-        said = (log.read_text(errors="replace") if log.is_file() else "") + self.logs(container.folder.name)
-        if is_untrusted and names_the_image(said):
-            return start_fault(RuntimeError(said))
-        return engine_fault(RuntimeError(said))
+        output = (log.read_text(errors="replace") if log.is_file() else "") + self.logs(container.folder.name)
+        if is_untrusted and names_the_image(output):
+            return start_fault(RuntimeError(output))
+        return engine_fault(RuntimeError(output))
 
     def _wait(self, container: _Container) -> None:
         """Wait for the first process of a container: orphaned by runc, it is a child of this namespace's first."""

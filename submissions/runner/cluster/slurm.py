@@ -143,19 +143,19 @@ class SlurmEngine(NoContainers):
         labels = host.labels(request.evaluation, request.attempt, 365 * 86400.0).of(request.stage)
         needs = Needs(limits.memory_mib + OWN_MIB, limits.cpus, lifetime_s)
         for jobs_left in reversed(range(JOBS_A_RUN)):
-            told = _Told(watcher)
+            relay = _EventRelay(watcher)
             try:
-                return self._run_job(host, request, labels, needs, told)
+                return self._run_job(host, request, labels, needs, relay)
             except JobLost:
                 # Its node did it: another one goes on after the cases that were answered.
                 if not jobs_left:
                     raise
                 run_dir = request.run_dir.parent / secrets.token_hex(8)  # the lost one may still write to its own
-                request = replace(request, done={**request.done, **told.answers}, run_dir=run_dir)
+                request = replace(request, done={**request.done, **relay.answers}, run_dir=run_dir)
         raise AssertionError("a run has at least one job")
 
     def _run_job(
-        self, host: Host, request: RunRequest, labels: Mapping[str, str], needs: Needs, told: _Told
+        self, host: Host, request: RunRequest, labels: Mapping[str, str], needs: Needs, relay: _EventRelay
     ) -> RunResult:
         self._open_to_jobs(request)
         task = self._task("run", host) | {"request": request_json(request)}
@@ -163,10 +163,10 @@ class SlurmEngine(NoContainers):
         job = JobFolder(self.slurm, name)
         job.open(task, labels, needs, image_id=request.image_id)
         try:
-            for event in job.events(told.watcher.is_cancelled):
+            for event in job.events(relay.watcher.is_cancelled):
                 if event["event"] == "outcome":
                     return outcome(event)
-                told.hear(event)
+                relay.hear(event)
         finally:
             job.close()
         raise EngineFault("The job said nothing.")
@@ -263,7 +263,7 @@ class SlurmRunner:
         return self.engine.run(self.host, request, watcher)
 
 
-class _Told:
+class _EventRelay:
     """What a job has said while it went on, passed on at once. answers: by case."""
 
     def __init__(self, watcher: RunCallbacks) -> None:

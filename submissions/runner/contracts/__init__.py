@@ -13,7 +13,9 @@ from .base import Contract
 def _discovered() -> dict[str, Contract]:
     """Return the `CONTRACT` of every module of this package that has one, by name, in the order of their ranks."""
     modules = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
-    found = sorted((module.CONTRACT for module in modules if hasattr(module, "CONTRACT")), key=lambda one: one.rank)
+    found = sorted(
+        (module.CONTRACT for module in modules if hasattr(module, "CONTRACT")), key=lambda contract: contract.rank
+    )
     by_name = {contract.name: contract for contract in found}
     assert len(by_name) == len(found), "two container contracts have one name"
     return by_name

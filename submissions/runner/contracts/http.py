@@ -385,7 +385,8 @@ CONTRACT = Contract(
     runner=HttpRunner,
     summary=lambda kind: (
         f"Listens on port {DEFAULT_PORT} and answers `POST {kind.endpoint_path}` for one case a call, "
-        f"with {kind.answer_sentence}."
+        f"with {kind.answer_sentence}. Another port, path or field name, or another place of the number, can be "
+        "named on the form."
     ),
     guide=GUIDE,
     kind_guide=lambda kind: kind.request_guide,

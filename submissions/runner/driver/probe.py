@@ -12,7 +12,7 @@ from typing import Any
 # Documentation range: nobody answers there, and nobody is disturbed where packets get out.
 OUTSIDE = ("192.0.2.1", 80)
 # More than any self-test allows.
-MOST_PROCESSES = 256
+MAX_PROCESSES = 256
 # Calls that our seccomp profile denies, by their numbers on x86-64.
 CALLS = {
     "ptrace": 101, "add_key": 248, "request_key": 249, "keyctl": 250, "perf_event_open": 298, "bpf": 321,
@@ -46,7 +46,7 @@ def look_around(witness_path: str, writable: str, limit_bytes: int, limit_files:
         "resolv_conf": _read("/etc/resolv.conf"),
         "engine_socket": os.path.exists("/var/run/docker.sock"),
         "root_outside": _root_outside(),
-        "processes": _processes_taken(MOST_PROCESSES),
+        "processes": _processes_taken(MAX_PROCESSES),
         "writable_files": _files_taken(writable, 4 * limit_files),
         "writable_bytes": _bytes_taken(writable, 4 * limit_bytes),
     }

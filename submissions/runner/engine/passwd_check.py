@@ -1,4 +1,4 @@
-"""The files of an image that the engine itself reads, before its container starts."""
+"""Check passwd and group of an image, which the engine itself reads, before its container starts."""
 
 from __future__ import annotations
 

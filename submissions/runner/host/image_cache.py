@@ -1,4 +1,4 @@
-"""Keep participants' images on the engine while there is room; the least recently used leave first.
+"""Image cache: participants' images stay on the engine while there is room, with LRU eviction.
 
 An image is loaded without any tag of its archive. Ours says when it was last used:
 `<instance>-model:<first 20 of its ID>-<seconds since the epoch>`. So the engine itself remembers.

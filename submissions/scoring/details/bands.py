@@ -7,7 +7,7 @@ import numpy as np
 from submissions.scoring.curves import DECIMALS, Points, most_points
 from submissions.scoring.ranks import divide
 from submissions.scoring.resamples import Floats, Ints, Sample
-from submissions.scoring.roc_band import MOST_RATES, N_RESAMPLES
+from submissions.scoring.roc_band import MAX_RATES, N_RESAMPLES
 from submissions.scoring.share_interval import interval_of_share
 from submissions.scoring.uncertainty import patient_resamples
 
@@ -20,7 +20,7 @@ def precision_band(sample: Sample, groups: Ints, seed: int, *, truth_is_public: 
     n_positive = int((sample.truth == 1).sum())
     if not 0 < n_positive < sample.n:
         return []
-    n_recalls = MOST_RATES if truth_is_public else min(MOST_RATES, most_points(sample.n))
+    n_recalls = MAX_RATES if truth_is_public else min(MAX_RATES, most_points(sample.n))
     recalls = np.linspace(0, 1, n_recalls)[1:]
     drawn = np.concatenate(
         [

@@ -15,6 +15,7 @@ from .registry import (
     metric,
     metric_named,
     metrics_of,
+    resample_metric,
 )
 
 for _module in pkgutil.iter_modules(__path__):

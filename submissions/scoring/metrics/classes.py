@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from submissions.kinds import KINDS
+from submissions.kinds import KINDS, Kind
 from submissions.scoring import ranks
 from submissions.scoring.resamples import Floats, Resamples
 
@@ -39,7 +41,16 @@ def _register_class_f1(k: int, name: str) -> None:
     )(lambda resamples: f1_of_class(resamples, k))
 
 
-for _kind in KINDS.values():
-    for _number, _name in enumerate(_kind.class_names):
-        if f"f1_{_name}" in _kind.metrics:
-            _register_class_f1(_number, _name)
+def class_numbers(kinds: Iterable[Kind]) -> dict[str, int]:
+    """Return the number of each class with an F1 metric of its own; kinds may share classes, under the same numbers."""
+    numbers: dict[str, int] = {}
+    for kind in kinds:
+        for number, name in enumerate(kind.class_names):
+            if f"f1_{name}" in kind.metrics:
+                known = numbers.setdefault(name, number)
+                assert known == number, f"class {name} is number {known} of one kind and {number} of {kind.name}"
+    return numbers
+
+
+for _name, _number in class_numbers(KINDS.values()).items():
+    _register_class_f1(_number, _name)

@@ -26,7 +26,7 @@ from submissions.scoring.resamples import Floats, Ints, Resamples, Sample
 # The false positives per scan at which the competition performance metric reads the sensitivity.
 RATES = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
 # As in LUNA16's evaluation: if a scan has more candidates, only those more probable than the next one count.
-MOST_CANDIDATES = 100
+MAX_CANDIDATES = 100
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ def _marks_of_scan(truth: dict[str, Any], candidates: Floats) -> tuple[Floats, F
 
 
 def _most_probable(candidates: Floats) -> Floats:
-    if len(candidates) <= MOST_CANDIDATES:
+    if len(candidates) <= MAX_CANDIDATES:
         return candidates
-    next_one = np.sort(candidates[:, 3])[::-1][MOST_CANDIDATES]
+    next_one = np.sort(candidates[:, 3])[::-1][MAX_CANDIDATES]
     return candidates[candidates[:, 3] > next_one]
 
 

@@ -91,7 +91,7 @@ def test_a_team_keeps_its_newest_its_best_and_its_baselines(settings):
     newest = [make_image(user, phase, 0.7) for _ in range(2)]
     assert free_files.free_due_files(timezone.now() + LATER).files == 1
     kept = set(Submission.objects.exclude(file="").values_list("pk", flat=True))
-    assert kept == {one.pk for one in (best, baseline, *newest)}
+    assert kept == {sent.pk for sent in (best, baseline, *newest)}
     assert worse.pk not in kept
 
 
@@ -170,5 +170,5 @@ def test_the_bound_is_each_team_s_own(settings):
     Evaluation.objects.filter(submission=other).update(status="cancelled", finished_at=timezone.now())
     mine = make_submission(phase=phase)
     actions.cancel(submission=mine)
-    assert [one.pk for one in free_files.with_idle_file()] == [other.pk]
+    assert [sent.pk for sent in free_files.with_idle_file()] == [other.pk]
     assert free_files.with_idle_file(team_of(mine.user)) == []

@@ -13,7 +13,7 @@ from leaderboard import tasks
 from leaderboard.models import Standing
 from submissions.admin.lists.display import duration, window
 from submissions.admin.phase_form import WindowField
-from submissions.models import Evaluation, Membership, Phase, Quota, Team
+from submissions.models import Dataset, Evaluation, Membership, Phase, Quota, Team
 from submissions.phases.warnings import phase_warnings
 from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
 
@@ -208,6 +208,19 @@ def test_an_organiser_is_told_where_the_same_cases_are_open():
     assert sum("shares its cases" in line for line in phase_warnings(hidden)) == 1
 
 
+def test_an_organiser_is_told_of_the_same_cases_in_another_version_of_the_dataset():
+    """Each version draws its own sample cases, whose truth is shown."""
+    first = make_phase(disclosure="competition", slug="first")
+    later = make_dataset()
+    Dataset.objects.filter(pk=later.pk).update(name=first.dataset.name, version=2)
+    second = make_phase(Dataset.objects.get(pk=later.pk), disclosure="competition", slug="second")
+    assert "with 'second' (version 2 of its dataset): where the split differs" in " ".join(phase_warnings(first))
+    assert "with 'first' (version 1 of its dataset): where the split differs" in " ".join(phase_warnings(second))
+    Phase.objects.filter(pk=first.pk).update(closes_at=timezone.now())
+    told = "It shares its cases with 'first' (version 1 of its dataset), where they are open."
+    assert told in phase_warnings(second)
+
+
 def test_practice_over_private_cases_is_named():
     phase = make_phase(make_dataset(splits=["private"] * 10), disclosure="practice")
     assert any("private cases are shown at once" in line for line in phase_warnings(phase))
@@ -226,7 +239,9 @@ def test_addresses_that_nobody_confirms_are_named_unless_participants_need_appro
     sentence = "No mail server confirms addresses"
     page = reverse("admin:submissions_phase_change", args=[phase.pk])
     assert sentence in " ".join(phase_warnings(phase))
-    assert sentence in staff.get(page).content.decode()
+    new = [reverse("admin:submissions_phase_add"), reverse("organise_phase_new", args=[phase.challenge.slug])]
+    for form in (page, *new):
+        assert sentence in staff.get(form).content.decode(), form
     assert sentence in staff.get(reverse("admin:index")).content.decode()
     phase.challenge.needs_approval = True
     assert sentence not in " ".join(phase_warnings(phase))

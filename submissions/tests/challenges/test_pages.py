@@ -10,10 +10,19 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image
 
+from submissions import actions
 from submissions.challenges.news import publish
 from submissions.challenges.search import excerpt, marked
 from submissions.models import ChallengeImage, Profile
-from submissions.tests.factories import evaluated, make_challenge, make_dataset, make_member, make_phase, make_staff
+from submissions.tests.factories import (
+    evaluated,
+    make_challenge,
+    make_dataset,
+    make_member,
+    make_phase,
+    make_staff,
+    make_submission,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -146,6 +155,7 @@ class TestHome:
         phase = make_phase(slug="p", closes_at=now + timedelta(days=3, hours=1))
         for team in ("Alveoli", "Bronchi", "Cilia", "Diaphragm"):
             evaluated(user=make_member(team=team), phase=phase)
+        actions.cancel(submission=make_submission(phase=phase))
         make_phase(slug="later", opens_at=now + timedelta(days=2, hours=1))
         make_phase(slug="over", opens_at=now - timedelta(days=9), closes_at=now - timedelta(days=1))
         make_phase(slug="secret", title="Secret", is_hidden=True)

@@ -18,8 +18,8 @@ from django.utils import timezone
 from lunasite.http.errors import ApiError
 from submissions import actions
 from submissions.datasets.commitment import commitment, revealed_data
-from submissions.models import Case, Dataset, Phase
-from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase
+from submissions.models import AuditEvent, Case, Dataset, Phase
+from submissions.tests.factories import TRUTH, evaluated, make_dataset, make_member, make_phase
 
 pytestmark = pytest.mark.django_db
 SPLITS = ["public"] * 4 + ["private"] * 4 + ["public", "private"]
@@ -114,6 +114,13 @@ def test_a_label_changed_by_the_site_itself_cannot_be_published(phase):
     Case.objects.filter(dataset=phase.dataset, position=0).update(truth=1)
     with pytest.raises(CommandError, match="the data were changed"):
         call_command("reveal_dataset", end(phase).dataset.name)
+    assert not AuditEvent.objects.exists()
+
+
+def test_publishing_by_the_command_line_is_in_the_audit_log(phase):
+    call_command("reveal_dataset", end(phase).dataset.name, stdout=io.StringIO())
+    [line] = AuditEvent.objects.all()
+    assert (line.actor_name, line.action, line.target_name) == ("command line", "publish", str(phase.dataset))
 
 
 @pytest.mark.parametrize("other", ["open", "none", "unending"])
@@ -129,6 +136,28 @@ def test_the_truth_stays_secret_while_a_phase_runs(phase, other):
     with pytest.raises(ApiError, match="second" if other != "none" else "no phase over it has ended"):
         actions.reveal(dataset=dataset, now=timezone.now())
     assert Client().get("/api/v1/phases/luna/truth").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("truth", "ends", "is_secret"),
+    [(TRUTH, None, True), (TRUTH, timedelta(days=-1), False), ([], None, False)],
+    ids=["it runs", "it has ended", "it has other cases"],
+)
+def test_the_truth_stays_secret_while_another_version_of_the_dataset_is_in_use(phase, truth, ends, is_secret):
+    """Most of its cases are the same."""
+    first = end(phase).dataset
+    later = make_dataset(truth=truth, splits=SPLITS)
+    Dataset.objects.filter(pk=later.pk).update(name=first.name, version=2)
+    make_phase(
+        Dataset.objects.get(pk=later.pk), slug="second", disclosure="competition",
+        opens_at=timezone.now() - timedelta(days=2), closes_at=ends and timezone.now() + ends,
+    )  # fmt: skip
+    if is_secret:
+        with pytest.raises(ApiError, match="other versions of it have not ended: second"):
+            actions.reveal(dataset=first, now=timezone.now())
+    else:
+        actions.reveal(dataset=first, now=timezone.now())
+    assert (Dataset.objects.get(pk=first.pk).revealed_at is None) == is_secret
 
 
 def test_the_data_of_practice_are_public_at_once(phase):
@@ -165,4 +194,5 @@ def test_staff_publish_in_the_admin(phase, client):
     end(phase)
     page = client.post("/admin/submissions/dataset/", post, follow=True).content.decode()
     assert "1 published" in page
+    assert AuditEvent.objects.get().action == "publish"
     assert "truth.json" in Client().get("/phases/luna/").content.decode()

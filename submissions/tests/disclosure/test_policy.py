@@ -26,9 +26,17 @@ COMPETITION = View("competition", "auc", 4, step=0.01)
 
 def test_a_competition_shows_of_the_counted_cases_the_ranking_score_alone():
     assert COMPETITION.scores(STORED, 0.89) == {
-        "public": {"auc": 0.89, "auc_ci": {"patient": [0.82, 0.95]}},
+        "public": {"auc": 0.89, "auc_ci": {"shown": [0.82, 0.95]}},
         "sample": {"n": 20, "auc": 0.6667, "calibration_slope": 5.0},
     }
+
+
+@pytest.mark.parametrize("method", ["logit", "newcombe"])
+def test_how_the_interval_was_computed_is_not_told_before_the_end(method):
+    """It depends on how many patients of the rarer class are among the public cases."""
+    stored = STORED | {"public": {"auc": 0.89, "auc_ci": {method: [0.8235, 0.951]}}}
+    assert COMPETITION.scores(stored, 0.89)["public"]["auc_ci"] == {"shown": [0.82, 0.95]}
+    assert View("ended", "auc", 4).scores(stored, 0.89)["public"]["auc_ci"] == {method: [0.8235, 0.951]}
 
 
 def test_a_score_that_the_ladder_does_not_show_has_no_interval_either():

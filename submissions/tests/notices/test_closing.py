@@ -89,7 +89,7 @@ def test_nobody_is_told_of_a_hidden_phase(ann, phase, hidden):
 
 
 def test_a_run_tells_a_bounded_number_and_the_next_goes_on(ann, phase, monkeypatch):
-    monkeypatch.setattr("submissions.notices.closing.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("submissions.notices.closing.MAX_AT_ONCE", 1)
     ben = make_member("ben")
     make_submission(user=ben, phase=phase, received_at=END - 30 * DAY)
     assert [remind_of_closing(END - DAY / 2) for _ in range(3)] == [1, 1, 0]

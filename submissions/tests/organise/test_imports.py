@@ -1,5 +1,6 @@
 """A dataset by upload: the same refusals as the command, a dry run, a new version with its changes, nothing left."""
 
+import re
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -300,6 +301,19 @@ def test_the_files_are_readable_by_the_site_alone(send):
     send(run=False)
     [path] = stored_files("default")
     assert not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+
+
+def test_a_card_that_shows_the_same_is_not_drawn_again(send, browser):
+    row = send(run=False)
+    page = f"/organise/imports/{row.pk}/"
+    shown = browser.get(page).content.decode()
+    asks = re.search(r'hx-get="([^"]+)" hx-trigger="every 2s"', shown)[1]
+    assert browser.get(asks).status_code == 204
+    DatasetImport.objects.filter(pk=row.pk).update(state="running", step="reading", done=3, total=9)
+    moved = browser.get(asks)
+    assert (moved.status_code, 'value="3"' in moved.content.decode()) == (200, True)
+    DatasetImport.objects.filter(pk=row.pk).update(created_at=timezone.now() - timedelta(minutes=20))
+    assert 'hx-trigger="every 5s"' in browser.get(asks).content.decode()
 
 
 @pytest.mark.slow

@@ -44,7 +44,8 @@ def test_whoever_sent_nothing_is_deleted(client, ann):
 
 
 def test_nothing_that_names_the_person_is_left(client, ann):
-    submission = evaluated(user=ann, title="Ann's model", comment="by Ann")
+    links = {"code_url": "https://ann.example/code", "paper_url": "https://ann.example/paper"}
+    submission = evaluated(user=ann, title="Ann's model", comment="by Ann", model_name="AnnNet", **links)
     create_token(user=ann, name="laptop")
     Profile.objects.create(user=ann, display_name="Ann Example", is_public=True)
     Message.objects.create(user=ann, kind="team", key="k", subject="s", text="Hello ann")
@@ -59,6 +60,7 @@ def test_nothing_that_names_the_person_is_left(client, ann):
     assert store().size(upload.key) is None
     submission.refresh_from_db()
     assert (submission.title, submission.comment, submission.original_name) == ("", "", "deleted")
+    assert (submission.model_name, submission.code_url, submission.paper_url) == ("", "", "")
     assert submission.team.name.startswith("deleted team ")
     assert store().size(submission.file or "gone") is None
     assert not submission.file

@@ -7,14 +7,16 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.signals import request_finished
 from django.db import close_old_connections
 from django.utils import timezone
 
 from lunasite.http.limits import made_files
 from submissions.accounts.tokens import create_token
-from submissions.models import AuditEvent, Message, Profile, Submission, Webhook
+from submissions.models import Acceptance, AuditEvent, Message, Profile, SitePage, Submission, TextVersion, Webhook
 from submissions.people import export
 from submissions.tests.factories import csv_bytes, evaluated, make_dataset, make_member, make_phase
 
@@ -56,9 +58,65 @@ def test_everything_about_me_and_nothing_about_others(client, ann):
     assert AuditEvent.objects.get().action == "export account"
 
 
+# Where the export has each row that refers to a person, or why it has not.
+IN_THE_EXPORT = {
+    "account.EmailAddress.user": "account", "inference.Feedback.user": "feedback",
+    "inference.Prediction.user": "prediction", "submissions.Acceptance.user": "acceptances",
+    "submissions.ApiToken.user": "tokens", "submissions.AuditEvent.actor": "audit_log",
+    "submissions.DatasetImport.user": "dataset_imports", "submissions.MailChoice.user": "account",
+    "submissions.Membership.user": "team", "submissions.Message.user": "messages",
+    "submissions.ModelArchive.user": "model_archives", "submissions.NewsPost.author": "news",
+    "submissions.Participation.user": "participations", "submissions.Profile.user": "account",
+    "submissions.Submission.user": "submissions", "submissions.TeamInvitation.invited_by": "invitations",
+    "submissions.Upload.user": "uploads", "submissions.Webhook.user": "webhooks",
+}  # fmt: skip
+NOT_IN_THE_EXPORT = {
+    "secret": {"mfa.Authenticator.user", "submissions.UsernameSkeleton.user"},
+    "rights that an operator gave": {
+        "auth.User_groups.user", "auth.User_user_permissions.user", "submissions.Challenge_organisers.user",
+        "submissions.Challenge.organisers",
+    },
+    "decisions about others or about the site, in the audit log too": {
+        "admin.LogEntry.user", "inference.Feedback.reviewer", "inference.Feedback.second_reader",
+        "submissions.ChallengeImage.uploaded_by", "submissions.DataFile.added_by", "submissions.Dataset.owner",
+        "submissions.Participation.decided_by", "submissions.TextVersion.saved_by",
+    },
+    "the team's": {"submissions.Webhook.made_by"},
+}  # fmt: skip
+
+
+def test_every_table_that_refers_to_a_person_is_in_it_or_left_out_for_a_reason(client, ann):
+    """A new table has to be named here."""
+    relations = [each for each in get_user_model()._meta.get_fields(include_hidden=True) if each.auto_created]
+    found = {f"{each.related_model._meta.label}.{each.field.name}" for each in relations if not each.concrete}
+    assert found == set(IN_THE_EXPORT).union(*NOT_IN_THE_EXPORT.values())
+    assert {f"{name}.json" for name in IN_THE_EXPORT.values()} <= set(exported(client).namelist())
+
+
+def test_the_method_the_consents_and_what_was_said_of_answers_are_in_it(client, ann):
+    evaluated(user=ann, model_name="Ann's net", code_url="https://ann.example/code")
+    terms = TextVersion.objects.create(
+        page=SitePage.objects.create(name="terms"), name="body", number=3, body="Be fair."
+    )
+    Acceptance.objects.create(user=ann, version=terms)
+    feedback = {"predicted_class": "normal", "label": "normal", "is_correct": True, "width": 8, "height": 8}
+    for number, who in enumerate((ann, make_member("ben"))):
+        note = f"said by {who}"
+        apps.get_model("inference.Feedback").objects.create(
+            user=who, note=note, review_note="a reviewer's", picture=f"{number}.png", sha256="0" * 64, **feedback
+        )
+    archive = exported(client)
+    tables = {name: json.loads(archive.read(f"{name}.json")) for name in ("submissions", "acceptances", "feedback")}
+    [sent], [accepted], [said] = tables.values()
+    assert (sent["model_name"], sent["code_url"]) == ("Ann's net", "https://ann.example/code")
+    assert (accepted["version__page__name"], accepted["version__number"]) == ("terms", 3)
+    assert said["note"] == "said by ann"
+    assert b"a reviewer's" not in archive.read("feedback.json")
+
+
 def test_without_room_for_it_no_file_is_begun(client, ann, monkeypatch):
     evaluated(user=ann, phase=make_phase(slug="p"))
-    needed = Submission.objects.get().size_bytes + export.MOST_TABLE_BYTES + settings.FREE_SPACE_BYTES
+    needed = Submission.objects.get().size_bytes + export.MAX_TABLE_BYTES + settings.FREE_SPACE_BYTES
     begun = []
     monkeypatch.setattr(made_files.tempfile, "TemporaryFile", lambda: begun.append(1) or io.BytesIO())
     monkeypatch.setattr(made_files.shutil, "disk_usage", lambda path: SimpleNamespace(free=needed - 1))
@@ -105,7 +163,7 @@ def test_the_end_of_a_run_is_as_coarse_as_on_its_page(client, ann):
 
 
 def test_large_files_are_named_with_their_address(client, ann, monkeypatch):
-    monkeypatch.setattr(export, "MOST_FILE_BYTES", 10)
+    monkeypatch.setattr(export, "MAX_FILE_BYTES", 10)
     submission = evaluated(user=ann)
     archive = exported(client)
     (row,) = json.loads(archive.read("submissions.json"))

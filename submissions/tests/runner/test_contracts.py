@@ -35,11 +35,31 @@ def test_no_other_file_names_a_kind_or_a_contract():
     assert named == []
 
 
+def test_no_template_names_a_contract_or_a_kinds_addresses_and_files():
+    words = {contract.label for contract in CONTRACTS.values()}
+    for kind in KINDS.values():
+        words |= {kind.title, kind.endpoint_path, *(kind.batch.output_names if kind.batch else ())}
+    named = [
+        (path.relative_to(ROOT).as_posix(), word)
+        for path in (ROOT / "templates").rglob("*.*")
+        if not path.is_relative_to(ROOT / "templates/inference")  # the pages of the site's own models
+        for word in sorted(words - {""})
+        if word in path.read_text()
+    ]
+    assert named == []
+
+
 @pytest.mark.parametrize(
     ("kind", "names"), [("lesion", ["http", "batch"]), ("slice", ["http"]), ("nodule-detection", [])]
 )
 def test_a_contract_says_which_kinds_it_serves(kind, names):
     assert [contract.name for contract in contracts_for(KINDS[kind])] == names
+
+
+def test_the_reference_has_a_section_for_every_contract():
+    page = (ROOT / "docs/reference/container-contract.md").read_text()
+    headings = [line for line in page.splitlines() if line.startswith("## ")]
+    assert [name for name in CONTRACTS if not any(f"(`{name}`" in heading for heading in headings)] == []
 
 
 def test_the_first_contract_is_the_default():

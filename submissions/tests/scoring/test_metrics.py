@@ -1,6 +1,7 @@
 """Every metric against scikit-learn on random data with ties, and against known answers."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from submissions.kinds.slice import CLASS_NAMES
 from submissions.scoring import CURVES, METRICS, MetricError, metrics_of, preferred_interval, score
 from submissions.scoring.calibration import calibration_line
 from submissions.scoring.metrics import Metric, evaluate
+from submissions.scoring.metrics.classes import class_numbers
 from submissions.scoring.resamples import Resamples, Sample
 
 # A small vector with known answers: ten benign, four malignant.
@@ -279,3 +281,12 @@ def test_only_curves_with_a_line_of_chance_have_a_diagonal():
     axes = {name: curve.chart for name, curve in CURVES.items() if curve.chart}
     assert {name for name, chart in axes.items() if chart.has_diagonal} == {"roc", "reliability"}
     assert axes["roc"].x_ticks == (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+def test_kinds_share_the_f1_of_a_class_unless_they_number_it_otherwise():
+    ours = KINDS["slice"]
+    other = SimpleNamespace(name="other", class_names=CLASS_NAMES[:2], metrics=[f"f1_{CLASS_NAMES[0]}"])
+    assert class_numbers([ours, other]) == dict(zip(CLASS_NAMES, range(4), strict=True))
+    other.class_names = CLASS_NAMES[1::-1]
+    with pytest.raises(AssertionError, match=f"class {CLASS_NAMES[0]} is number 0 of one kind and 1 of other"):
+        class_numbers([ours, other])

@@ -57,6 +57,19 @@ def test_who_is_out_does_not_come_back_by_the_old_code_nor_by_an_old_invitation(
     assert team_of(ben) is None
 
 
+def test_a_former_owner_does_not_come_back_by_a_link_to_another_address_of_his_own(client, ann, ben):
+    """Joining needs no address, only the link."""
+    invite(user=ann, email="ann.at.home@example.org")
+    link = link_in(sent_mails()[-1])
+    ownership.hand_over(user=ann, member_id=ben.membership.pk)
+    ownership.remove_member(user=ben, member_id=ann.membership.pk)
+    client.force_login(ann)
+    assert client.get(link).status_code == 404
+    client.post(link)
+    assert team_of(ann) is None
+    assert TeamInvitation.objects.count() == 1  # it counts among those of the day
+
+
 def test_a_handed_over_team_has_one_owner_who_can_remove_the_former(ann, ben):
     ownership.hand_over(user=ann, member_id=ben.membership.pk)
     with pytest.raises(TeamError, match="Only the owner"):

@@ -287,5 +287,16 @@ def test_the_guide_tells_every_failure(client):
     assert [code for code in FAILURES if code not in text] == []
 
 
+def test_the_guide_tells_what_every_contract_requires_for_every_kind(client):
+    from submissions.kinds import KINDS
+    from submissions.runner.contracts import CONTRACTS
+
+    text = text_of(client.get("/guide/"))
+    for contract in CONTRACTS.values():
+        assert contract.label in text
+        for kind in filter(contract.serves, KINDS.values()):
+            assert f"{kind.title}: {contract.summary(kind)}".replace("`", "") in text
+
+
 def test_the_start_page_says_what_to_do_before_there_is_a_phase(client):
     assert "There is no challenge yet" in text_of(client.get("/"))

@@ -138,7 +138,7 @@ def test_sending_again_repeats_the_same_body(hook, listener):
 
 
 def test_a_webhook_that_never_answers_is_switched_off(hook, listener, monkeypatch):
-    monkeypatch.setattr(delivery, "MOST_FAILURES", 1)
+    monkeypatch.setattr(delivery, "MAX_FAILURES", 1)
     monkeypatch.setattr(delivery, "PAUSES_MINUTES", ())
     monkeypatch.setattr(delivery, "_schedule", lambda *args: Schedule.objects.create(func="x"))
     listener.status = 500

@@ -12,12 +12,12 @@ from submissions.intake.image.layer.programs import ELF_HEAD_BYTES, Programs, Re
 from submissions.intake.image.tar import BLOCK_BYTES, decimal, header_number, pax_records
 
 _ZERO_BLOCK = bytes(BLOCK_BYTES)
-_MOST_EXTENSION_BYTES = 1 << 20  # the limit of Go's reader
+_MAX_EXTENSION_BYTES = 1 << 20  # the limit of Go's reader
 _EXTENSIONS = b"LKxg"
 _WITHOUT_BYTES = b"123456"
 _XATTR = "SCHILY.xattr."
 # A file system keeps xattrs in a block of 4 KiB; more of them fail as "disk full", which would count as our fault.
-_MOST_XATTR_BYTES = 2048
+_MAX_XATTR_BYTES = 2048
 _XATTR_ENTRY_BYTES = 16
 _SPARSE_KEY = re.compile(rb"(?:\A|\n)[0-9]+ GNU\.sparse\.")
 
@@ -101,7 +101,7 @@ class LayerHeaders:
         return flag in _WITHOUT_BYTES or (flag == b"\0" and name.endswith(b"/"))
 
     def _expect_extension(self, flag: bytes, size: int) -> None:
-        if not 0 < size <= _MOST_EXTENSION_BYTES:
+        if not 0 < size <= _MAX_EXTENSION_BYTES:
             raise ParticipantError("ARCHIVE_CORRUPT", "A layer holds a damaged extension header. Build the image anew.")
         self._extension, self._wanted = flag, size
         self._padding = -size % BLOCK_BYTES
@@ -139,7 +139,7 @@ def too_many_files(most: int) -> ParticipantError:
 def _check_xattrs(records: dict[str, bytes]) -> None:
     xattrs = {key: value for key, value in records.items() if key.startswith(_XATTR)}
     taken = sum(len(key.encode()) + len(value) + _XATTR_ENTRY_BYTES for key, value in xattrs.items())
-    if taken > _MOST_XATTR_BYTES:
+    if taken > _MAX_XATTR_BYTES:
         raise ParticipantError(
             "ARCHIVE_BAD_MEMBER", "A file in a layer has more extended attributes than a disk keeps."
         )
