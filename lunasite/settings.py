@@ -250,8 +250,8 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "lunasite.http.negotiation.BrowsableNegotiation",
     "DEFAULT_PARSER_CLASSES": [
-        "rest_framework.parsers.MultiPartParser",
-        "rest_framework.parsers.FormParser",
+        "lunasite.http.parsers.PartsParser",
+        "lunasite.http.parsers.PlainFormParser",
         "lunasite.http.parsers.BoundedJSONParser",
     ],
     "DEFAULT_PAGINATION_CLASS": "lunasite.http.pagination.Pages",

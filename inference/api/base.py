@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, QueryDict
 from django.http.request import UnreadablePostError
 from rest_framework import exceptions
-from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
@@ -24,6 +24,7 @@ from inference.networks.answers import ServiceError
 from lunasite.http import multipart
 from lunasite.http.errors import ApiError
 from lunasite.http.limits.upload_limits import cap_body, close_uploads, refuse_large_body
+from lunasite.http.parsers import PartsParser
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -46,7 +47,7 @@ class FieldsAlone(QueryDict):
 class MultipartViewSet(ViewSet):
     """A view set that takes files of at most `max_bytes()` together, as multipart."""
 
-    parser_classes = [MultiPartParser, NoFileParser]
+    parser_classes = [PartsParser, NoFileParser]
 
     def max_bytes(self) -> int:
         return settings.MAX_PICTURE_BYTES
@@ -74,7 +75,7 @@ def known(error: Exception, content_type: str = "") -> Exception:
     if isinstance(error, UnreadablePostError):
         return ApiError(400, "VALIDATION_ERROR", "The request ended before its body did; send it again.")
     if isinstance(error, exceptions.ParseError):
-        return ApiError(400, "VALIDATION_ERROR", multipart.malformed_body(content_type))
+        return ApiError(400, "VALIDATION_ERROR", multipart.malformed_body(content_type, str(error.detail)))
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return ApiError(503, "TRY_AGAIN", "The site is out of space; try again later.", retry_after_s=60)
     if isinstance(error, InvalidImageFile | PointOutsideScan | ServiceError):

@@ -18,7 +18,7 @@ from inference.api.fields import (
     whole_number,
 )
 from lunasite.http.errors import ApiError
-from lunasite.http.multipart import is_file, misnamed, missing_file
+from lunasite.http.multipart import is_file, misnamed, missing_file, sent_as_file
 
 SERIES_UID = r"^[A-Za-z0-9._-]{1,64}\Z"
 MAX_LESIONS = 100
@@ -63,7 +63,9 @@ class FormRequest(serializers.Serializer[Any]):
                 return self.file_refusal(name, first_problem({name: wrong[name]})[1])
         name, problem = first_problem(wrong)
         reason = str(problem.code).upper()
-        return ApiError(400, "VALIDATION_ERROR", f"{name}: {sentence(problem)}", field=name, reason=reason)
+        other = other_spelling(name, self.initial_data) if problem.code == "required" else None
+        told = sentence(problem) if other is None else f"it came as `{other[:40]}`; name it `{name}`."
+        return ApiError(400, "VALIDATION_ERROR", f"{name}: {told}", field=name, reason=reason)
 
     def file_refusal(self, name: str, problem: Any) -> ApiError:
         reason = self.file_codes.get(problem.code, problem.code)
@@ -95,8 +97,16 @@ class ScanRequest(FormRequest):
     recenter = YesNoField(required=False, help_text="Judge the middle of the lesion at the point instead of the point.")
 
     def check_parts(self, data: Any) -> None:
+        self.check_plain_fields(data)
         check_file_set(data)
         super().check_parts(data)
+
+    def check_plain_fields(self, data: Any) -> None:
+        """Raise ApiError 400 if a plain field came as a file, as JavaScript sends a Blob."""
+        names: Any = self.fields
+        sent = next((name for name in names if name not in FILE_FIELDS and is_file(data.get(name))), None)
+        if sent is not None:
+            raise ApiError(400, "VALIDATION_ERROR", sent_as_file(sent), field=sent, reason="INVALID")
 
 
 class LesionRequest(ScanRequest):
@@ -166,6 +176,15 @@ class SliceBatchRequest(FormRequest):
     file_codes = {**FormRequest.file_codes, "min_length": "FILE_REQUIRED", "max_length": "TOO_MANY_FILES"}
 
 
+def other_spelling(name: str, data: Any) -> str | None:
+    """Return under which name a field was sent that differs only in case, underscores or hyphens, as in tables."""
+
+    def letters(text: str) -> str:
+        return text.replace("_", "").replace("-", "").lower()
+
+    return next((sent for sent in data if sent != name and letters(sent) == letters(name)), None)
+
+
 def sentence(problem: Any) -> str:
     """Return the sentence that says what to send instead."""
     return "it is missing; send it." if problem.code == "required" else str(problem)
@@ -179,6 +198,8 @@ def check_file_set(data: Any) -> None:
     if not main and not raw and not files:
         raise _bad_file("FILE_REQUIRED", missing_file(data, content_type_of(data)))
     others = sorted(set(files) - set(FILE_FIELDS))
+    if others and len(main) == 1 and name.endswith(MHA):
+        raise _bad_file("FILE_SET", "A .mha comes alone: leave the other files out.")
     if others and len(main) + len(raw) == 1 and len(others) == 1:
         raise _bad_file("FILE_SET", misnamed(others[0], _wanted_name(name)))
     if others and not main and len(others) == 1:

@@ -1,4 +1,4 @@
-"""Recognise voxels that are not Hounsfield units: stored with an offset, as 8-bit grey, or as 0 to 1."""
+"""Recognise voxels that are not Hounsfield units: stored with an offset, as grey of a window, or as 0 to 1."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from .crop_spec import CropSpec
 from .cropping import crop_each_hu
 from .geometry import axis_order
-from .lesion_fields import Fields
+from .lesion_fields import Fields, Floats
 from .volume import Scan
 
 # Around any point of a chest there is lung, air or at least fat, well below 0 HU.
@@ -22,6 +22,22 @@ UNIT_RANGE, GREY_RANGE = 20.0, 255.0
 # With 1000 or 1024 added lung lies above 50 and tissue above 900. In HU a place without air is soft tissue, fat and
 # bone: of 480 such places in two whole scans two were mostly as dense and in part denser than this.
 DENSE_HU, LEAST_DENSE, MIDDLE_HU = 700.0, 0.005, 50.0
+# Fields are clipped to what tissue can be: lower numbers fill what lies outside the scanner's circle.
+FILLED_HU, BEYOND_HU = -1020.0, 3000.0
+# With an offset soft tissue is dense, a third or more of a field's parts within the circle, while hardly any is air.
+MOSTLY_DENSE, HARDLY_AIR = 0.3, 0.05
+# A window makes all air its lowest number. Of a scan of 20 mm one corner voxel fills up to 0.14 of the wide field.
+LEAST_CUT = 0.2
+# No more of a chest than a little metal is beyond BEYOND_HU. A quarter of a whole plane is denser than TISSUE_HU.
+MOST_BEYOND, BEYOND_AND_BELOW = 0.05, 0.25
+TISSUE_HU, LEAST_TISSUE = -200.0, 0.05
+ROUNDING = 0.5
+SEND_AS_STORED = "send the scan as the scanner stored it."
+OFFSET = "there is no air: they look stored with an offset, most often 1024. Subtract it (air is -1000)."
+SUBTRACTED_TWICE = (
+    "hardly anything is as dense as tissue: an offset looks subtracted twice. Add it once, most often 1024."
+)
+BYTE_ORDER = "they reach far beyond those of tissue, as where BinaryDataByteOrderMSB is wrong: correct it."
 # One axial plane at 6 mm, single voxels: enough to see whether there is air.
 PLANE = CropSpec(shape_zyx=(1, 64, 64), spacing_zyx_mm=(1.0, 6.0, 6.0), fill_hu=None, smooth=False)
 
@@ -29,25 +45,55 @@ PLANE = CropSpec(shape_zyx=(1, 64, 64), spacing_zyx_mm=(1.0, 6.0, 6.0), fill_hu=
 def foreign_scale(fields: Sequence[Fields], points_xyz_mm: Sequence[ArrayLike], scan: Scan) -> str | None:
     """Return what the voxels look like instead of HU, and what to do, or None where they look like HU.
 
-    fields: around `points_xyz_mm`, at least one. The whole plane is read only if no air lies in the wide fields.
+    fields: around `points_xyz_mm`, at least one. The whole plane is read only if the fields hold no air, or nothing
+    between air and what no tissue is.
     """
-    low = min(float(min(field.near.min(), field.wide.min())) for field in fields)
-    high = max(float(max(field.near.max(), field.wide.max())) for field in fields)
-    if low < AIR_HU or min(_in_plane_mm(scan)) < LEAST_MM:
+    near = np.concatenate([field.near.ravel() for field in fields])
+    wide = np.concatenate([field.wide.ravel() for field in fields])
+    low, high = float(min(near.min(), wide.min())), float(max(near.max(), wide.max()))
+    if min(_in_plane_mm(scan)) < LEAST_MM:
         return None
+    if low < AIR_HU:
+        return _with_air(wide, high, points_xyz_mm, scan)
     if high - low <= UNIT_RANGE:
-        return "they span less than 20 units, like numbers scaled to 0 to 1: send the scan as the scanner stored it."
-    if low >= 0 and high <= GREY_RANGE:
-        return "they lie between 0 and 255, like 8-bit grey: send the scan as the scanner stored it."
-    if low >= 0 or _lies_high(fields) or _lacks_air(points_xyz_mm, scan):
-        return "there is no air: they look stored with an offset, most often 1024. Subtract it (air is -1000)."
+        return f"they span less than 20 units, like numbers scaled to 0 to 1: {SEND_AS_STORED}"
+    is_cut_off = float((wide <= low + ROUNDING).mean()) >= LEAST_CUT
+    if low >= 0 or is_cut_off or _lies_high(near, wide) or _lacks_air(points_xyz_mm, scan):
+        return _without_air(wide, low, high)
     return None
 
 
-def _lies_high(fields: Sequence[Fields]) -> bool:
+def _with_air(wide: Floats, high: float, points_xyz_mm: Sequence[ArrayLike], scan: Scan) -> str | None:
+    """Return what is wrong with numbers of which some are as low as air."""
+    beyond, below = float((wide > BEYOND_HU).mean()), float((wide <= FILLED_HU).mean())
+    within = wide[wide > FILLED_HU] if 0 < below < 1 else np.zeros(1, np.float32)
+    if float((within > DENSE_HU).mean()) >= MOSTLY_DENSE and float((within < AIR_HU).mean()) < HARDLY_AIR:
+        return OFFSET
+    if min(beyond, below) >= BEYOND_AND_BELOW:
+        return BYTE_ORDER
+    is_whole = min(_in_plane_mm(scan)) >= WHOLE_CHEST_MM
+    if is_whole and (high < TISSUE_HU or beyond >= MOST_BEYOND):
+        [plane] = crop_each_hu(points_xyz_mm[:1], scan, PLANE)
+        if float((plane > TISSUE_HU).mean()) < LEAST_TISSUE:
+            return SUBTRACTED_TWICE
+        if float((plane > BEYOND_HU).mean()) >= MOST_BEYOND:
+            return BYTE_ORDER
+    return None
+
+
+def _without_air(wide: Floats, low: float, high: float) -> str:
+    """Return what numbers without air look like; the remedy of an offset would hide that of a grey window."""
+    if low >= -ROUNDING and high <= GREY_RANGE + ROUNDING:
+        return f"they lie between 0 and 255, like 8-bit grey: {SEND_AS_STORED}"
+    if float(np.median(wide)) > BEYOND_HU:
+        return f"most are denser than bone, as negative numbers are that were stored as unsigned ones: {SEND_AS_STORED}"
+    if high <= DENSE_HU:
+        return f"there is no air (-1000): they look cut to a grey window, or stored with an offset: {SEND_AS_STORED}"
+    return OFFSET
+
+
+def _lies_high(near: Floats, wide: Floats) -> bool:
     """Return whether fields without air are denser than tissue: stored with an offset, less than that of their air."""
-    near = np.concatenate([field.near.ravel() for field in fields])
-    wide = np.concatenate([field.wide.ravel() for field in fields])
     dense = np.concatenate([near, wide]) > DENSE_HU
     return float(np.median(near)) > MIDDLE_HU and float(dense.mean()) >= LEAST_DENSE
 

@@ -15,10 +15,12 @@ from rest_framework.views import set_rollback
 
 from lunasite.http import multipart
 from lunasite.http.authentication import REMEDY
+from lunasite.http.multipart import LARGE_TEXT, FormTooLarge
 from lunasite.http.negotiation import wants_page
 from lunasite.http.tracing import current_request_id
 
 log = structlog.get_logger(__name__)
+FORM_TOO_LARGE = "The request is larger than this site takes; send a smaller file."
 NO_YEAR = re.compile(r"year\b.*\b(out of range|in 1\.\.9999)", re.IGNORECASE)
 
 CODES: dict[type[Exception], str] = {
@@ -88,10 +90,20 @@ def _name_the_remedy(error: Exception, context: dict[str, Any]) -> None:
     if isinstance(error, exceptions.UnsupportedMediaType):
         parsers = getattr(view, "parser_classes", ())
         takes_json = any("json" in str(parser.media_type) for parser in parsers)
+        packed = multipart.compression(request.META) if request is not None else ""
         sentence = multipart.wrong_media_type(content_type, takes_json=takes_json)
+        sentence = multipart.compressed_body(packed) if packed else sentence
         error.detail = exceptions.ErrorDetail(sentence, "unsupported_media_type")
+    elif isinstance(error, exceptions.MethodNotAllowed):
+        error.detail = exceptions.ErrorDetail(_methods_taken(request, view), "method_not_allowed")
     elif isinstance(error, exceptions.ParseError) and "multipart" in content_type.lower():
-        error.detail = exceptions.ErrorDetail(multipart.malformed_body(content_type), "parse_error")
+        error.detail = exceptions.ErrorDetail(multipart.malformed_body(content_type, str(error.detail)), "parse_error")
+
+
+def _methods_taken(request: Any, view: Any) -> str:
+    taken = [method for method in getattr(view, "allowed_methods", ()) if method not in ("HEAD", "OPTIONS")]
+    sent = str(getattr(request, "method", ""))[:20]
+    return f"This address takes {' and '.join(taken)}, not {sent}: /api/docs/ says what each of them does."
 
 
 def _known(error: Exception) -> Exception:
@@ -108,7 +120,7 @@ def _known(error: Exception) -> Exception:
         error.detail = exceptions.ErrorDetail(sentence, "throttled")
         return error
     if isinstance(error, RequestDataTooBig):
-        return ApiError(413, "FILE_TOO_LARGE", "The request is larger than this site takes; send a smaller file.")
+        return ApiError(413, "FILE_TOO_LARGE", FORM_TOO_LARGE if isinstance(error, FormTooLarge) else LARGE_TEXT)
     if isinstance(error, TooManyFilesSent | TooManyFieldsSent):
         return ApiError(400, "VALIDATION_ERROR", "The request holds too many parts; send only the named ones.")
     if isinstance(error, UnreadablePostError):

@@ -1,17 +1,79 @@
-"""Parsers of API request bodies."""
+"""Parsers of API request bodies; lunasite.http.errors turns what they raise into a sentence with a remedy."""
 
 from typing import Any
 
-from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+
+from lunasite.http import multipart
+
+
+def refuse_compressed(media_type: Any, parser_context: Any) -> None:
+    """Raise UnsupportedMediaType if the header Content-Encoding says that the body is compressed."""
+    request = (parser_context or {}).get("request")
+    if request is not None and multipart.compression(request.META):
+        raise UnsupportedMediaType(media_type or "")
+
+
+class PlainFormParser(FormParser):
+    """Parser of fields without files."""
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        """Return the fields. Raises UnsupportedMediaType."""
+        refuse_compressed(media_type, parser_context)
+        return super().parse(stream, media_type, parser_context)
+
+
+class PartsParser(MultiPartParser):
+    """Multipart parser; a body without the boundary that Content-Type names is an error.
+
+    Django would take such a body for the first part alone, with all that follows as its value.
+    """
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        """Return fields and files. Raises ParseError or UnsupportedMediaType."""
+        refuse_compressed(media_type, parser_context)
+        watched: Any = _Watched(stream, multipart.boundary(media_type or "").encode("ascii", "replace"))
+        try:
+            return super().parse(watched, media_type, parser_context)
+        finally:
+            if watched.lacks_boundary:
+                raise ParseError(multipart.NO_PART)
+
+
+class _Watched:
+    """A stream that notes whether a boundary came by.
+
+    lacks_boundary: whether something has been read, and no boundary so far.
+    """
+
+    def __init__(self, stream: Any, boundary: bytes) -> None:
+        self._stream, self._boundary = stream, b"--" + boundary
+        self._tail, self.lacks_boundary, self._has_seen = b"", False, False
+
+    def read(self, *size: int) -> bytes:
+        data: bytes = self._stream.read(*size)
+        if data and not self._has_seen:
+            self._has_seen = self._boundary in self._tail + data
+            self._tail = data[1 - len(self._boundary) :]
+            self.lacks_boundary = not self._has_seen
+        return data
 
 
 class BoundedJSONParser(JSONParser):
-    """JSON parser; nesting deeper than Python's stack is reported as the sender's error."""
+    """JSON parser; nesting deeper than Python's stack is reported as the sender's error.
+
+    A byte-order mark, which PowerShell and .NET write, is ignored.
+    """
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
-        """Return the parsed value. Raises ParseError."""
+        """Return the parsed value. Raises ParseError or UnsupportedMediaType."""
+        refuse_compressed(media_type, parser_context)
         try:
-            return super().parse(stream, media_type, parser_context)
+            return super().parse(stream, media_type, {**(parser_context or {}), "encoding": "utf-8-sig"})
         except RecursionError as error:
             raise ParseError("The JSON is nested too deeply.") from error
+        except ParseError as error:
+            if isinstance(error.__context__, UnicodeDecodeError):
+                raise ParseError("The JSON is not UTF-8: encode it as UTF-8.") from error
+            raise

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 
 from lunasite.http.limits.upload_limits import megabytes
@@ -253,6 +254,8 @@ class NeedsFile(serializers.Serializer[Any]):
             request = self.context.get("request")
             content_type = request.META.get("CONTENT_TYPE", "") if request is not None else ""
             raise serializers.ValidationError({"file": [missing_file(data, content_type)]})
+        if isinstance(data, MultiValueDict) and len(data.getlist("file")) > 1:
+            raise serializers.ValidationError({"file": ["Send one file: it is unclear which of them counts."]})
         return super().to_internal_value(data)
 
 

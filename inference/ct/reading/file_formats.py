@@ -54,6 +54,8 @@ POINTER = FileFormat("a Git LFS pointer", "run git lfs pull and send the file it
 BMP = FileFormat("a BMP picture")
 SVG = FileFormat("an SVG drawing", "send the CT volume as .mha.")
 PAGE = FileFormat("a web page", SEND_FILE, SEND_FILE)
+# A data URL, or what begins as PNG, JPEG or a MetaImage header do in base64, in lower case.
+BASE64 = re.compile(rb"data:[a-z/.+-]+;base64,|ivborw0kggo|/9j/[24]|t2jqzwn0vhlwz")
 DATA_URL = FileFormat("text in base64", SEND_FILE, SEND_FILE)
 
 
@@ -74,4 +76,4 @@ def _text_format(text: bytes) -> FileFormat | None:
         return SVG
     if text.startswith((b"<!doctype html", b"<html")):
         return PAGE
-    return DATA_URL if re.match(rb"data:image/[a-z+]+;base64,", text) else None
+    return DATA_URL if BASE64.match(text) else None

@@ -152,6 +152,8 @@ def _number_type(fields: dict[str, str]) -> np.dtype[np.generic]:
 
 def _grid(fields: dict[str, str], shape_zyx: tuple[int, int, int]) -> Grid:
     # As in ITK, voxels without a given distance are as far apart as their size.
+    if "ElementSpacing" not in fields and "ElementSize" not in fields:
+        raise InvalidImageFile("HEADER_GEOMETRY", "The header has no ElementSpacing: add it, in millimetres as x y z.")
     spacing = _reals(fields, "ElementSpacing" if "ElementSpacing" in fields else "ElementSize", 3)
     origin = _reals(fields, "Offset", 3, "0 0 0")
     # The file lists the direction of each image axis in turn; ITK keeps them as columns.

@@ -28,6 +28,7 @@ FLAGS = {"BinaryData", "BinaryDataByteOrderMSB", "CompressedData"}
 USED_KEYS = {"ObjectType", "ElementType", "ElementDataFile", *NUMBERS, *FLAGS, *SYNONYMS}
 # MetaIO ends a key at the first of the two or at a NUL, and starts one after a carriage return.
 SEPARATOR = re.compile(rb"[=:]")
+SHORT_HEAD = 256
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -113,6 +114,9 @@ def _without_end(head: bytes, fields: dict[str, str]) -> InvalidImageFile:
         return InvalidImageFile("HEADER_FORMAT", "Empty file: there is no scan in it; choose it again.")
     if fields:
         note = "The header has no line ElementDataFile in its first 64 KiB: end it with 'ElementDataFile = LOCAL'."
+        return InvalidImageFile("HEADER_FORMAT", note)
+    if b"\0" in head[:4] and b"ObjectType" in head[:SHORT_HEAD].replace(b"\0", b""):
+        note = "The header is UTF-16, as Notepad and PowerShell may write text: save it as plain ASCII text."
         return InvalidImageFile("HEADER_FORMAT", note)
     if foreign := foreign_format(head):
         return InvalidImageFile("HEADER_FORMAT", f"This is {foreign.name}, not a MetaImage file: {foreign.to_scan}")

@@ -1,4 +1,4 @@
-"""Inflate a zlib stream forward in small pieces, without trusting any declared size."""
+"""Inflate a zlib or gzip stream forward in small pieces, without trusting any declared size."""
 
 import os
 from collections.abc import Callable
@@ -10,10 +10,12 @@ from .padding import MAX_PADDING_BYTES, is_padding
 
 INPUT_BYTES = 128 * 1024
 OUTPUT_BYTES = 256 * 1024
+# MetaIO writes zlib, and reads gzip too.
+GZIP_MARK = b"\x1f\x8b"
 
 
 class ZlibStream:
-    """Bytes of a zlib stream in a file, in order.
+    """Bytes of a compressed stream in a file, in order.
 
     fd: an open file; start_bytes, size_bytes: where the stream lies in it, and how long it is.
     INPUT_BYTES and OUTPUT_BYTES bound the memory, whatever the stream contains.
@@ -23,7 +25,9 @@ class ZlibStream:
         self._fd = fd
         self._position = start_bytes
         self._end = start_bytes + size_bytes
-        self._inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_ZLIB)
+        is_gzip = os.pread(fd, min(2, size_bytes), start_bytes) == GZIP_MARK
+        flag = igzip_lib.DECOMP_GZIP if is_gzip else igzip_lib.DECOMP_ZLIB
+        self._inflater = igzip_lib.IgzipDecompressor(flag=flag)
         self._rest = memoryview(b"")
 
     def read_into(self, target: memoryview) -> None:

@@ -1,6 +1,7 @@
 """Read MetaImage scans (.mha, .mhd with its raw file): the header first, then only the requested voxels."""
 
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +15,15 @@ from inference.ct.volume import Block, CTVolume, Grid
 from .errors import InvalidImageFile
 from .finite import FiniteWatch, check_finite, check_finite_file
 from .header import MAX_HEADER_BYTES, Header, parse_header
-from .inflate import ZlibStream
+from .inflate import GZIP_MARK, ZlibStream
 from .padding import MAX_PADDING_BYTES, is_padding
+from .text_transfer import TEXT_NOTE, changed_voxels
 
 # Deflate can expand one byte to a thousand. Real scans stay under 20; a large scan beyond 200 is a decompression bomb.
 MAX_RATIO = 200
 RATIO_FREE_BYTES = 64 * 1024**2
+SAMPLE_BYTES = 64 * 1024
+ITEM_BYTES = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +144,7 @@ def open_scan(path: Path | str, raw_path: Path | str | None = None) -> ScanFile:
     try:
         start_bytes = header.data_start_bytes or 0
         data_bytes = _without_padding(fd, start_bytes, _wanted_bytes(header))
-        _check_size(header, data_bytes)
+        _check_size(header, data_bytes, os.pread(fd, SAMPLE_BYTES, start_bytes))
     except BaseException:
         os.close(fd)
         raise
@@ -175,12 +179,15 @@ def _without_padding(fd: int, start_bytes: int, wanted_bytes: int | None) -> int
     return wanted_bytes if is_padding(tail) else data_bytes
 
 
-def _check_size(header: Header, data_bytes: int) -> None:
+def _check_size(header: Header, data_bytes: int, sample: bytes) -> None:
+    """sample: the first bytes of the data, to see why they are more or fewer than they should be."""
     if not header.is_compressed:
         if data_bytes != header.pixel_bytes:
-            raise InvalidImageFile("DATA_LENGTH", _length_note(header, data_bytes))
+            raise InvalidImageFile("DATA_LENGTH", _length_note(header, data_bytes, sample))
         return
     if header.compressed_bytes not in (None, data_bytes):
+        if changed_voxels(sample):
+            raise InvalidImageFile("DATA_CORRUPT", f"The compressed voxels are damaged. {TEXT_NOTE}")
         note = "CompressedDataSize does not match the file: send the file whole, or correct the size."
         raise InvalidImageFile("DATA_CORRUPT", note)
     if header.pixel_bytes > max(RATIO_FREE_BYTES, MAX_RATIO * data_bytes):
@@ -190,12 +197,30 @@ def _check_size(header: Header, data_bytes: int) -> None:
         )
 
 
-def _length_note(header: Header, data_bytes: int) -> str:
+def _length_note(header: Header, data_bytes: int, sample: bytes) -> str:
     promised = f"DimSize and ElementType promise {header.pixel_bytes} bytes of voxels"
     if data_bytes == 0:
         return f"{promised}, but none follow: send the whole file."
+    if changed_voxels(sample):
+        return f"{promised}, but there are {data_bytes}. {TEXT_NOTE}"
+    if _is_compressed(sample):
+        return f"{promised}, but there are {data_bytes}, which are compressed: write CompressedData = True."
+    each, rest = divmod(data_bytes, header.pixel_bytes // header.dtype.itemsize)
+    if rest == 0 and each in ITEM_BYTES:
+        number = "one byte" if each == 1 else f"{each} bytes"
+        return f"{promised}, but there are {data_bytes}, {number} a voxel: correct ElementType."
     cure = "send the whole file" if data_bytes < header.pixel_bytes else "correct the header"
     return f"{promised}, but there are {data_bytes}: {cure}."
+
+
+def _is_compressed(sample: bytes) -> bool:
+    """Return whether bytes are the beginning of a zlib or gzip stream."""
+    if not sample.startswith((b"x", GZIP_MARK)):
+        return False
+    try:
+        return len(zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(sample, 64)) > 0
+    except zlib.error:
+        return False
 
 
 def _pread_exactly(fd: int, target: memoryview, offset: int) -> None:

@@ -20,7 +20,8 @@ from .file_formats import foreign_format
 from .jpeg_pieces import first_picture, is_jpeg
 from .png_chunks import DAMAGED, is_png, used_chunks
 from .png_rows import is_complete
-from .sixteen_bits import significant_bits, to_eight_bits
+from .sixteen_bits import FEW_GREYS, is_deep_colour, significant_bits, to_eight_bits
+from .text_transfer import TEXT_NOTE, changed_picture
 
 MAX_FILE_BYTES = 20 * 1024**2
 MAX_PIXELS = 4096**2
@@ -75,7 +76,11 @@ def read_picture(path: Path | str) -> Picture:
             _check_size(*image.size)
             if not is_complete(data):
                 raise InvalidImageFile("IMAGE_CORRUPT", DAMAGED)
-            return _picture(_decoded(image), significant_bits(sent))
+            picture = _picture(_decoded(image), significant_bits(sent))
+    if is_deep_colour(sent) and 0 < picture.grey.max() <= FEW_GREYS:
+        note = "The colour picture has 16 bits and uses few of them: save it as 16-bit grey, or scale it to 8 bits."
+        raise InvalidImageFile("IMAGE_MODE", note)
+    return picture
 
 
 def _picture_alone(data: bytes) -> bytes:
@@ -84,6 +89,8 @@ def _picture_alone(data: bytes) -> bytes:
         return used_chunks(data)
     if is_jpeg(data):
         return first_picture(data)
+    if changed_picture(data):
+        raise InvalidImageFile("IMAGE_CORRUPT", f"The picture is damaged. {TEXT_NOTE}")
     raise InvalidImageFile("IMAGE_FORMAT", _other_format(data))
 
 

@@ -40,8 +40,8 @@ URLS = (LESION_URL, SLICE_URL, "/feedback")
 WITHOUT_FILE = {LESION_URL: LESION, SLICE_URL: {"x": "1"}, "/feedback": FEEDBACK}
 WITHOUT_BOUNDARY = ("multipart/form-data", "multipart/form-data; charset=utf-8", "multipart/form-data; boundary=")
 BOUNDARY_NOTE = "The boundary is missing: let your HTTP client set Content-Type itself."
-JSON_NOTE = "the body is JSON, which holds no file: send the file as the part `file`"
-TEXT_NOTE = "The part `file` holds text, not a file: with curl, write -F file=@NAME with the @."
+JSON_NOTE = "Content-Type says JSON, which holds no file: send the file as the part `file`"
+TEXT_NOTE = "The part `file` holds text, not a file: with curl, write -F file=@NAME with the @; elsewhere give"
 
 
 def rows() -> Iterator[tuple[str, int, str, tuple[bytes, str]]]:
@@ -60,6 +60,16 @@ def rows() -> Iterator[tuple[str, int, str, tuple[bytes, str]]]:
         yield url, 400, "urlencoded, which holds no file: send multipart/form-data", urlencoded({"a": "1"})
     with_raw = lesion(scan_file(MHD, "a.mhd"), raw=scan_file(VOXELS, "a.raw"))
     yield LESION_URL, 400, "The file came as `raw`: name it `rawFile`.", multipart(with_raw)
+    two = lesion(mask=scan_file(name="mask.mha"))
+    yield LESION_URL, 400, "A .mha comes alone: leave the other files out.", multipart(two)
+    # As JavaScript sends a field that was made a Blob.
+    blob = lesion(coordX=scan_file(b"56.2", "blob"))
+    yield LESION_URL, 400, "coordX: it came as a file; send it as a plain field", multipart(blob)
+    # The names that tables of lesions, and Python's style, give the parameters.
+    for sent, name in (("SeriesInstanceUID", "seriesInstanceUID"), ("coord_x", "coordX"), ("lesion_id", "lesionID")):
+        fields = lesion()
+        fields[sent] = fields.pop(name)
+        yield LESION_URL, 400, f"{name}: it came as `{sent}`; name it `{name}`.", multipart(fields)
 
 
 ROWS = list(rows())

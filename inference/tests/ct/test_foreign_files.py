@@ -1,5 +1,7 @@
 """Files as everyday tools write them: read, and to the same voxels and pixels. The README there says by what."""
 
+import base64
+import gzip
 import io
 import struct
 import zlib
@@ -13,7 +15,7 @@ from PIL import Image
 from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.metaimage import read_volume
 from inference.ct.reading.picture import read_picture
-from inference.tests.metaimages import saved, voxels
+from inference.tests.metaimages import fields_of, header_bytes, mha, saved, voxels, zlib_mha
 
 FILES = Path(__file__).parent.parent / "foreign_files"
 SCANS = ("simpleitk-metadata.mha", "simpleitk-z.mhd", "itk-compressed.mha", "vtk-0.mhd", "vtk-1.mhd", "medpy.mha")
@@ -178,3 +180,93 @@ def test_a_picture_that_cannot_be_used_is_called_what_it_is(tmp_path, code, word
         read_picture(saved(tmp_path, content, "slice.png"))
     assert refusal.value.code == code
     assert words in refusal.value.note
+
+
+def as_text(data: bytes) -> list[bytes]:
+    """Return what reading or sending bytes as text makes of them: replacement characters, Latin-1, line ends."""
+    return [data.decode("utf-8", "replace").encode(), data.decode("latin-1").encode(), data.replace(b"\n", b"\r\n")]
+
+
+SCAN = voxels(shape_zyx=(30, 40, 50))
+
+
+@pytest.mark.parametrize("way", range(3))
+@pytest.mark.parametrize("write", [mha, zlib_mha])
+def test_a_scan_that_was_sent_as_text_is_told_to_go_as_binary(tmp_path, way, write):
+    head, body = header_bytes(fields_of(SCAN)), write(SCAN).partition(b"LOCAL\n")
+    content = body[0] + body[1] + as_text(body[2])[way]
+    assert content.startswith(head[:20])
+    with pytest.raises(InvalidImageFile) as refusal:
+        read_volume(saved(tmp_path, content))
+    assert refusal.value.code.startswith("DATA_")
+    assert "read or sent as text" in refusal.value.note
+
+
+@pytest.mark.parametrize("way", range(3))
+def test_a_picture_that_was_sent_as_text_is_told_to_go_as_binary(tmp_path, way):
+    for kind in ("PNG", "JPEG") if way < 2 else ("PNG",):
+        with pytest.raises(InvalidImageFile) as refusal:
+            read_picture(saved(tmp_path, as_text(encoded(drawn(), kind))[way], "slice.png"))
+        assert (refusal.value.code, "read or sent as text" in refusal.value.note) == ("IMAGE_CORRUPT", True)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_base64_without_a_prefix_is_called_that(tmp_path, kind):
+    with pytest.raises(InvalidImageFile, match="text in base64"):
+        read_picture(saved(tmp_path, base64.b64encode(encoded(drawn(), kind)), "slice.png"))
+
+
+def test_a_scan_in_base64_is_called_that(tmp_path):
+    with pytest.raises(InvalidImageFile, match="text in base64"):
+        read_volume(saved(tmp_path, base64.b64encode(mha())))
+
+
+@pytest.mark.parametrize("names_size", [True, False])
+def test_a_gzip_stream_is_read_as_metaio_reads_it(tmp_path, names_size):
+    data = gzip.compress(SCAN.tobytes())
+    path = saved(tmp_path, zlib_mha(SCAN, data, **({} if names_size else {"CompressedDataSize": None})))
+    assert np.array_equal(read_volume(path).hu, SCAN)
+    if names_size:
+        assert np.array_equal(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path))), SCAN)
+
+
+@pytest.mark.parametrize("harm", ["flipped", "cut"])
+def test_a_damaged_gzip_stream_is_refused(tmp_path, harm):
+    data = bytearray(gzip.compress(SCAN.tobytes()))
+    data[-8] ^= 1  # its checksum
+    content = bytes(data) if harm == "flipped" else bytes(data[:-9])
+    with pytest.raises(InvalidImageFile) as refusal:
+        read_volume(saved(tmp_path, zlib_mha(SCAN, content)))
+    assert refusal.value.code == "DATA_CORRUPT"
+
+
+@pytest.mark.parametrize("pack", [zlib.compress, gzip.compress])
+def test_compressed_voxels_that_the_header_hides_are_told_apart(tmp_path, pack):
+    """As `gzip scan.raw` makes them; the remedy makes a file that is read."""
+    data = pack(SCAN.tobytes())
+    with pytest.raises(InvalidImageFile, match="which are compressed: write CompressedData = True"):
+        read_volume(saved(tmp_path, mha(SCAN, data)))
+    assert np.array_equal(read_volume(saved(tmp_path, mha(SCAN, data, CompressedData=True))).hu, SCAN)
+
+
+@pytest.mark.parametrize("said", ["MET_FLOAT", "MET_CHAR", "MET_DOUBLE"])
+def test_a_wrong_element_type_is_told_by_the_size(tmp_path, said):
+    with pytest.raises(InvalidImageFile, match="2 bytes a voxel: correct ElementType"):
+        read_volume(saved(tmp_path, mha(SCAN, ElementType=said)))
+
+
+def test_voxels_that_are_cut_off_are_still_asked_for_whole(tmp_path):
+    with pytest.raises(InvalidImageFile, match="send the whole file"):
+        read_volume(saved(tmp_path, mha(SCAN)[:-101]))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_header_in_utf_16_is_called_that(tmp_path, encoding):
+    text = header_bytes(fields_of(SCAN, ElementDataFile="a.raw")).decode().encode(encoding)
+    with pytest.raises(InvalidImageFile, match="UTF-16"):
+        read_volume(saved(tmp_path, text, "a.mhd"), saved(tmp_path, SCAN.tobytes(), "a.raw"))
+
+
+def test_a_missing_spacing_is_named(tmp_path):
+    with pytest.raises(InvalidImageFile, match="has no ElementSpacing: add it"):
+        read_volume(saved(tmp_path, mha(ElementSpacing=None)))

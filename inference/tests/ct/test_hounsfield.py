@@ -53,6 +53,41 @@ def test_numbers_below_zero_are_no_grey():
     assert "8-bit grey" in named(volume)
 
 
+def patch(hu):
+    """Return 60 mm of tissue with air on one side, noisy, in numbers of `hu` (air, tissue)."""
+    volume = cut((60, 60, 10), (1.0, 1.0, 2.0))
+    volume.hu[:] = np.random.default_rng(0).normal(hu[1], 15, volume.hu.shape)
+    volume.hu[:, :25] = np.random.default_rng(1).normal(hu[0], 15, volume.hu[:, :25].shape)
+    return volume
+
+
+def test_an_offset_is_noticed_beside_what_fills_the_corners():
+    """As GE's pixels are before their intercept is added: air at 24, tissue at 1064, -2000 outside the circle."""
+    volume = patch((24, 1064))
+    volume.hu[:, :8] = -2000
+    assert "offset" in named(volume)
+    true = patch((-1000, 40))
+    true.hu[:, :8] = -2000
+    assert named(true) is None
+
+
+def test_a_cut_whose_air_is_all_one_number_was_cut_to_a_window():
+    """60 mm, where no whole plane tells; tissue without air has no such floor."""
+    volume = patch((-1000, 40))
+    assert "grey window" in named(CTVolume(volume.hu.clip(-160, 240), volume.grid))
+    assert named(patch((-100, 40))) is None
+
+
+@pytest.mark.parametrize(("beyond_mm", "is_named"), [(20, False), (200, True)])
+def test_metal_is_no_other_byte_order(beyond_mm, is_named):
+    """A pacemaker fills the field around a point and little of the chest."""
+    volume = cut((90, 90, 4), (3.0, 3.0, 5.0))
+    volume.hu[:, ::2] = -900
+    volume.hu[:, 40 : 40 + beyond_mm // 3, 35:55] = 20_000
+    volume.hu[:, :, : beyond_mm // 10] = 20_000 if is_named else 30
+    assert ("BinaryDataByteOrderMSB" in (named(volume) or "")) is is_named
+
+
 @pytest.mark.parametrize(("axis", "side"), [(0, -1), (0, 1), (1, -1), (1, 1)])
 def test_what_is_missing_is_counted_from_the_outer_edge_of_the_last_voxel(axis, side):
     """The scan reaches from -1 mm to 39 mm along x and y, and no distance along z matters."""

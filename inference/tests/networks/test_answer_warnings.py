@@ -80,6 +80,12 @@ CONVERSIONS = {
     "normal scores": (lambda hu: (hu - hu.mean()) / hu.std(), "0 to 1"),
     "offset": (lambda hu: (hu.astype(np.int32) + 1024).clip(0).astype(np.uint16), "1024"),
     "grey": (lambda hu: ((hu.astype(float) + 1000) / 1400 * 255).clip(0, 255).astype(np.uint8), "8-bit"),
+    "grey of a soft window": (lambda hu: ((hu.astype(float) + 160) / 400 * 255).clip(0, 255).astype(np.uint8), "8-bit"),
+    "cut to a soft window": (lambda hu: hu.clip(-160, 240), "cut to a grey window"),
+    "cut to 8 bits": (lambda hu: hu.clip(-128, 127).astype(np.int8), "cut to a grey window"),
+    "unsigned": (lambda hu: hu.astype(np.uint16), "stored as unsigned"),
+    "other byte order": (lambda hu: hu.byteswap(), "BinaryDataByteOrderMSB"),
+    "subtracted twice": (lambda hu: hu.astype(np.int32) - 1024, "subtracted twice"),
     "unit": (lambda hu: ((hu.astype(float) + 1000) / 1400).clip(0, 1).astype(np.float32), "0 to 1"),
 }
 

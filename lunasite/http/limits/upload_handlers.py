@@ -6,14 +6,15 @@ scans or images replace this handler by another.
 
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
+
+from lunasite.http.multipart import FormTooLarge
 
 MAX_BYTES = 32 * 2**20
 
 
 class MaxFormSizeUploadHandler(FileUploadHandler):
-    """Count the bytes that pass; the handlers after it store the files. Raises RequestDataTooBig."""
+    """Count the bytes that pass; the handlers after it store the files. Raises FormTooLarge."""
 
     received_bytes = 0
 
@@ -26,12 +27,12 @@ class MaxFormSizeUploadHandler(FileUploadHandler):
         **kwargs: Any,
     ) -> None:
         if content_length > MAX_BYTES:
-            raise RequestDataTooBig("the form is larger than any page takes")
+            raise FormTooLarge("the form is larger than any page takes")
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
         self.received_bytes += len(raw_data)
         if self.received_bytes > MAX_BYTES:
-            raise RequestDataTooBig("the form is larger than any page takes")
+            raise FormTooLarge("the form is larger than any page takes")
         return raw_data
 
     def file_complete(self, file_size: int) -> None:

@@ -73,6 +73,8 @@ OTHER_TEXTS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("#", "%", "//"), "The first line begins with a comment mark: delete the line, or the mark if it is the header."),
     (("'",), "The texts are in single quotes: write double quotes, or none."),
 )
+NO_HEADER = "The first line looks like data: add a header."
+FRACTION = re.compile(r"[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?")  # names no column
 DECIMAL_COMMA = re.compile(r"(?:^|[;\t|\s\"])[0-9]+,[0-9]+")
 
 
@@ -95,9 +97,15 @@ def separator_hints(header: Sequence[str], first_row: str) -> list[str]:
         return ["The first line is a title and not the header: delete the lines above the header."]
     if " " in text:
         return ["The columns are separated by blanks: export the file with commas, in R with write.csv."]
-    if header and all(part.replace(".", "").replace("-", "").isdigit() for part in header if part.strip()):
-        return ["The first line looks like data: add a header."]
+    if _looks_like_data(header):
+        return [NO_HEADER]
     return []
+
+
+def _looks_like_data(header: Sequence[str]) -> bool:
+    words = [part.strip() for part in header if part.strip()]
+    are_numbers = bool(words) and all(word.replace(".", "").replace("-", "").isdigit() for word in words)
+    return are_numbers or any(map(FRACTION.fullmatch, words))
 
 
 def _comma_hint(first_row: str) -> list[str]:

@@ -108,6 +108,8 @@ def _header(rows: Iterator[tuple[int, list[str]]], text: str) -> list[str]:
         return next(rows, (1, []))[1]
     except CsvProblems:
         line = _first_lines(text)[0]
+        if line.startswith("{"):  # one JSON object a line
+            return [line]
         if OTHER_SEPARATORS.search(line):
             return [line.replace('"', "")]
         raise
@@ -311,8 +313,14 @@ def _value_reason(text: str, within: tuple[float, float]) -> str:
 
 
 # How programs write a value that is not there; a number in brackets or quotes, or as PyTorch and NumPy print one.
-NO_VALUES = {"nan", "na", "n/a", "none", "null", "inf", "-inf", "nat", "value!", "div/0!"}
-WRAPPED = re.compile(rf"(?:(?:tensor|array|np\.float(?:32|64))\()?[\[\](){{}}'\"]*({NUMBER.pattern})[^0-9]*[^0-9,;]?")
+NO_VALUES = {
+    "nan", "-nan", "na", "<na>", "n/a", "none", "null", "inf", "-inf", "infinity", "-infinity", "nat", "value!",
+    "div/0!", "tensor(nan)", "nan(ind)", "-nan(ind)", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind", "1.#inf", "-1.#inf",
+}  # fmt: skip
+WRAPPED = re.compile(
+    rf"(?:(?:tensor|array|np\.float(?:32|64))\()?[\[\](){{}}'\"=]*({NUMBER.pattern})(?:, device='cuda:[0-9]')?"
+    r"[^0-9]*[^0-9,;]?"
+)
 # What stands around an id that was printed as a text, a list, bytes or a formula.
 AROUND_ID = "'\"=[](){}`´’ "
 DATE = re.compile(

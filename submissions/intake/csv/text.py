@@ -11,6 +11,11 @@ MAX_LINE_BYTES = 100_000
 # File types that people send instead of a CSV, by first bytes, with what to do.
 PACKED = {
     b"\x1f\x8b": "compressed with gzip. Unpack it and send the CSV itself.",
+    b"BZh": "compressed with bzip2. Unpack it and send the CSV itself.",
+    b"\xfd7zXZ": "compressed with xz. Unpack it and send the CSV itself.",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd. Unpack it and send the CSV itself.",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive. Unpack it and send the CSV itself.",
+    b"Rar!\x1a\x07": "a RAR archive. Unpack it and send the CSV itself.",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook. Save it as CSV UTF-8.",
     b"PAR1": "in Parquet format. Save it as CSV.",
     b"%PDF": "a PDF. Send the predictions as CSV.",
@@ -22,6 +27,7 @@ PACKED = {
     b"\xff\xfe\0\0": "UTF-32. Save it as CSV UTF-8.",
     b"\0\0\xfe\xff": "UTF-32. Save it as CSV UTF-8.",
 }
+TAR, TAR_AT = b"ustar", 257
 ZIP = b"PK\x03\x04"
 # Spreadsheets are zip archives; these member names identify them, whatever else the archive holds.
 SPREADSHEETS = {
@@ -59,6 +65,8 @@ def _refuse_other_encodings(content: bytes) -> None:
     for mark, what in PACKED.items():
         if content.startswith(mark):
             raise CsvProblems("CSV_ENCODING", f"The file is {what}")
+    if content.startswith(TAR, TAR_AT):
+        raise CsvProblems("CSV_ENCODING", "The file is a tar archive. Unpack it and send the CSV itself.")
     if content.startswith(ZIP):
         named = (what for name, what in SPREADSHEETS.items() if name in content)
         what = next(named, "a zip archive: unpack it, and send the CSV itself.")

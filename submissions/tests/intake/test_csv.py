@@ -180,7 +180,7 @@ def test_a_missing_class_is_named():
         (GOOD.replace("a_1", "a_1 "), "spaces"), (GOOD.replace("a_1", " a_1"), "spaces"),
         (GOOD.replace("a_1", "A_1"), "upper and lower case"), (GOOD.replace("007", "7"), "leading zeros"),
         (GOOD.replace("007", "1.2E+05"), "long numbers"), ("id;prob\na_1;0.1\n", "semicolons"),
-        ("a_1,0.1\n", None), ("1,0.5\n2,0.5\n", "add a header"),
+        ("a_1,0.1\n", "add a header"), ("1,0.5\n2,0.5\n", "add a header"),
     ],
 )  # fmt: skip
 def test_a_spreadsheets_damage_is_recognised(text, hint):

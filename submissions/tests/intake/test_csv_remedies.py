@@ -1,9 +1,12 @@
 """Each sentence about a CSV is true of a file of some tool, and its remedy, applied, makes a file that is read."""
 
+import bz2
 import gzip
 import io
+import lzma
 import pickle
 import re
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +65,13 @@ def commas(content: bytes) -> bytes:
 def npy() -> bytes:
     target = io.BytesIO()
     np.save(target, np.array(VALUES))
+    return target.getvalue()
+
+
+def packed_tar() -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("p.csv"), io.BytesIO())
     return target.getvalue()
 
 
@@ -157,6 +167,19 @@ ROWS: list[tuple[str, str, bytes, Callable[[bytes], bytes]]] = [
      lambda data: data.replace(b"'", b"")),
     ("CSV_COLUMNS", "perhaps the page that asks to sign in", b"<!DOCTYPE html>\n<html>Sign in</html>", anew),
     ("CSV_COLUMNS", "a comment mark", b"# made by fold 3\n" + GOOD.encode(), lambda data: data.partition(b"\n")[2]),
+    # As pandas writes them: to_csv(header=False), to_json(lines=True), and compressed by the file's ending.
+    ("CSV_COLUMNS", "add a header", GOOD.partition("\n")[2].encode(),
+     lambda data: b"AnnotationID,probability\n" + data),
+    ("CSV_COLUMNS", "The file is JSON", b'{"AnnotationID":"LIDC_01","probability":0.1}\n' * 6, anew),
+    ("CSV_ENCODING", "compressed with bzip2. Unpack it", bz2.compress(GOOD.encode()), bz2.decompress),
+    ("CSV_ENCODING", "compressed with xz. Unpack it", lzma.compress(GOOD.encode()), lzma.decompress),
+    ("CSV_ENCODING", "a tar archive. Unpack it", packed_tar(), anew),
+    ("CSV_ENCODING", "compressed with zstd", b"\x28\xb5\x2f\xfd\x24\x00", anew),
+    # NaN as Microsoft's C library prints it: no remedy makes it a 1.
+    *[("CSV_VALUE", "the model gave none", response(GOOD, "0.25", text), anew) for text in (
+        "1.#QNAN", "-1.#IND", "-nan(ind)", "tensor(nan)", "<NA>")],
+    ("CSV_VALUE", 'write "0.25"', response(GOOD, "0.25", "\"tensor(0.25, device='cuda:0')\""), anew),
+    ("CSV_VALUE", 'write "0.25"', response(GOOD, "0.25", '"=""0.25"""'), anew),
     ("CSV_ENCODING", "a NumPy array", npy(), anew),
     ("CSV_ENCODING", "a pickle of Python", pickle.dumps({"LIDC_01": 0.1}), anew),
     ("CSV_ENCODING", "is UTF-16", GOOD.encode("utf-16-le"), lambda data: data.decode("utf-16-le").encode()),

@@ -269,3 +269,40 @@ def test_real_slices_saved_as_0_to_255_in_16_bits_stay_the_same(tmp_path, real_d
         picture = read_picture(saved(tmp_path, sixteen_bits(grey), f"{number}.png"))
         assert np.array_equal(picture.grey, grey)
         assert picture.is_low_range
+
+
+HU = (RAMP * 1400 - 1000).astype(np.int32)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (HU + 32768, "with 32768 added"), (np.where(RAMP < 0.1, 0, HU + 32768), "with 32768 added"),
+        (HU.astype(np.uint16), "with the negative ones above 32767"),
+    ],
+)  # fmt: skip
+def test_hounsfield_units_in_16_bits_are_not_called_blank(tmp_path, values, told):
+    """As DeepLesion's pictures hold them, and as `astype(uint16)` makes them."""
+    with pytest.raises(InvalidImageFile, match=told) as refusal:
+        read_picture(saved(tmp_path, sixteen_bits(values)))
+    assert refusal.value.code == "IMAGE_MODE"
+
+
+def deep_colour(values: np.ndarray) -> bytes:
+    """Return a PNG of 16 bits in three colours, which Pillow does not write."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    height, width = values.shape
+    lines = np.repeat(values.astype(">u2"), 3, axis=1)
+    rows = b"".join(b"\0" + line.tobytes() for line in lines)
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_colour_of_16_bits_is_read_only_where_its_upper_half_tells_it(tmp_path):
+    assert read_picture(saved(tmp_path, deep_colour(RAMP * 65535))).grey.max() == 255
+    with pytest.raises(InvalidImageFile, match="uses few of them") as refusal:
+        read_picture(saved(tmp_path, deep_colour(RAMP * 4095)))
+    assert refusal.value.code == "IMAGE_MODE"

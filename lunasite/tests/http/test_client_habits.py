@@ -1,0 +1,117 @@
+"""Bodies as client libraries send them by mistake: each is told what happened, and what is usual is read."""
+
+import gzip
+import json
+import zlib
+
+import pytest
+from django.test import Client
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+
+from lunasite.http.multipart import NO_PART
+from submissions.accounts.tokens import create_token
+from submissions.tests.factories import make_member, make_phase
+
+pytestmark = pytest.mark.django_db
+TOKEN_URL, CHECK_URL, LESION_URL = "/api/v1/auth/token", "/api/v1/phases/les/check", "/api/v1/predict/lesion"
+FORM_URLS = (CHECK_URL, "/api/v1/submissions", "/api/v1/submissions/docker", LESION_URL, "/predict", "/feedback")
+LARGE = 3 * 2**20
+
+
+@pytest.fixture
+def api() -> Client:
+    user = make_member()
+    make_phase(slug="les", title="Lesions")
+    return Client(headers={"Authorization": f"Bearer {create_token(user=user, name='t')[1]}"})
+
+
+def sent(api: Client, url: str, body: bytes, content_type: str = MULTIPART_CONTENT, **headers: str) -> tuple[int, str]:
+    answer = api.generic("POST", url, body, content_type=content_type, headers=headers)
+    return answer.status_code, answer.json()["message"]
+
+
+def form(**fields: object) -> bytes:
+    return encode_multipart(BOUNDARY, fields)
+
+
+@pytest.mark.parametrize("url", FORM_URLS)
+@pytest.mark.parametrize(
+    ("name", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("GZIP", gzip.compress)]
+)
+def test_a_compressed_body_is_called_that(api, url, name, pack):
+    """As aiohttp sends it with compress=True."""
+    status, message = sent(api, url, pack(form(file="x")), **{"Content-Encoding": name})
+    assert (status, f"Content-Encoding: {name.lower()}): send it uncompressed" in message) == (415, True)
+
+
+@pytest.mark.parametrize("body", [b'{"username": "a"}', b"username=a"])
+def test_compressed_text_is_called_that_too(api, body):
+    content_type = "application/json" if body.startswith(b"{") else "application/x-www-form-urlencoded"
+    status, message = sent(api, TOKEN_URL, gzip.compress(body), content_type, **{"Content-Encoding": "gzip"})
+    assert (status, "send it uncompressed" in message) == (415, True)
+
+
+@pytest.mark.parametrize("name", ["identity", "utf-8", ""])
+def test_a_header_that_names_no_compression_changes_nothing(api, name):
+    body = b'{"username": "nobody", "password": "x"}'
+    assert sent(api, TOKEN_URL, body, "application/json", **{"Content-Encoding": name})[0] == 401
+
+
+@pytest.mark.parametrize("url", FORM_URLS)
+def test_a_boundary_copied_from_a_browser_is_named(api, url):
+    copied = "multipart/form-data; boundary=----WebKitFormBoundaryabc"
+    status, message = sent(api, url, form(file="x", phase="les"), copied)
+    assert (status, message) == (400, NO_PART)
+
+
+@pytest.mark.parametrize("url", FORM_URLS)
+@pytest.mark.parametrize(("size", "status"), [(10, 400), (LARGE, 413)])
+def test_a_file_without_a_name_is_told_to_have_one(api, url, size, status):
+    """As Spring sends a ByteArrayResource, and axios a Buffer: without a file name a part is text."""
+    answer = sent(api, url, form(phase="les", file="x" * size))
+    assert (answer[0], "give the" in answer[1] and "file name" in answer[1]) == (status, True), answer
+    assert "smaller" not in answer[1]
+
+
+def test_a_form_with_too_large_files_is_still_called_too_large(api, monkeypatch):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    from lunasite.http.limits import upload_handlers
+
+    monkeypatch.setattr(upload_handlers, "MAX_BYTES", 1000)
+    body = form(username="a", extra=SimpleUploadedFile("a.bin", bytes(2000)))
+    assert sent(api, TOKEN_URL, body) == (413, "The request is larger than this site takes; send a smaller file.")
+
+
+@pytest.mark.parametrize("url", [CHECK_URL, "/api/v1/submissions"])
+def test_of_two_files_none_is_taken(api, url):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    files = [SimpleUploadedFile(name, b"id,probability\n") for name in ("a.csv", "b.csv")]
+    status, message = sent(api, url, form(phase="les", file=files))
+    assert (status, message) == (400, "file: Send one file: it is unclear which of them counts.")
+
+
+@pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig"])
+def test_json_may_begin_with_a_byte_order_mark(api, mark):
+    body = json.dumps({"username": "nobody", "password": "x"}).encode(mark)
+    assert sent(api, TOKEN_URL, body, "application/json") == (401, "User name or password is wrong.")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_json_in_another_encoding_is_called_that(api, encoding):
+    body = '{"username": "Müller", "password": "x"}'.encode(encoding)
+    assert sent(api, TOKEN_URL, body, "application/json") == (400, "The JSON is not UTF-8: encode it as UTF-8.")
+
+
+@pytest.mark.parametrize(("method", "url", "taken"), [("PUT", LESION_URL, "POST"), ("PATCH", "/predict", "POST"),
+                         ("GET", TOKEN_URL, "POST"), ("DELETE", "/api/v1/submissions", "GET and POST")])  # fmt: skip
+def test_another_method_is_told_which_is_taken(api, method, url, taken):
+    answer = api.generic(method, url)
+    assert answer.status_code == 405
+    assert answer.json()["message"].startswith(f"This address takes {taken}, not {method}:")
+
+
+def test_json_without_its_content_type_is_told_to_name_it(api):
+    status, message = sent(api, TOKEN_URL, b'{"username": "a"}', "text/plain")
+    assert (status, "let Content-Type say which" in message) == (415, True)
