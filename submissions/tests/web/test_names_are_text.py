@@ -15,15 +15,15 @@ from submissions.tests.factories import evaluated, make_dataset, make_member, ma
 from submissions.tests.mails import sent_mails
 
 pytestmark = pytest.mark.django_db
-# Each works out to a number that stands nowhere else.
-TEAM = "{{ 700001|add:700001 }}"
-USER = "{{ 700002|add:700002 }}"
-PHASE = "{{ 700003|add:700003 }}"
-TITLE = "{{ 700004|add:700004 }}"
-VERSION = "{% widthratio 700005 1 2 %}"
-COMMENT = "{{ 700006|add:700006 }} %(settings)s {0.__class__} ${7*7} <%= 7*7 %>"
-DATASET = "{{ 700007|add:700007 }}"
-WORKED_OUT = tuple(str(2 * (700000 + i)) for i in range(1, 8))
+# Each works out to a number that stands nowhere else, not among the thousands of digits of a page of scores either.
+TEAM = "{{ 70000100001|add:70000100001 }}"
+USER = "{{ 70000200002|add:70000200002 }}"
+PHASE = "{{ 70000300003|add:70000300003 }}"
+TITLE = "{{ 70000400004|add:70000400004 }}"
+VERSION = "{% widthratio 70000500005 1 2 %}"
+COMMENT = "{{ 70000600006|add:70000600006 }} %(settings)s {0.__class__} ${7*7} <%= 7*7 %>"
+DATASET = "{{ 70000700007|add:70000700007 }}"
+WORKED_OUT = tuple(str(2 * (70_000_000_000 + 100_001 * i)) for i in range(1, 8))
 
 
 @pytest.fixture
