@@ -261,7 +261,9 @@ def _can_choose(submission: Submission, now: datetime) -> bool:
 def submission_page(request: HttpRequest, pk: Any) -> HttpResponse:
     submission = submission_of(request, pk, with_evaluations=True)
     context = submission_context(request, submission)
-    if submission.team == team_of(request.user):  # type: ignore[arg-type]
+    # Who may not look at others' submissions sees this one because it is the own team's.
+    sees_others = holds(request.user, "submissions.view_submission")
+    if not sees_others or submission.team == team_of(request.user):  # type: ignore[arg-type]
         context["method_form"] = MethodForm(initial={name: getattr(submission, name) for name in METHOD_FIELDS})
     return render(request, "submissions/submission.html", context)
 

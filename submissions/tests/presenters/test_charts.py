@@ -3,6 +3,7 @@
 import pytest
 
 from submissions.presenters.charts import LINE_CLASSES, banded_chart, charts_of, line, to_x, to_y
+from submissions.templatetags.chart_numbers import number_rows
 
 
 @pytest.mark.parametrize(("value", "x", "y"), [(0, 40, 210), (1, 240, 10), (0.25, 90, 160), (0.12345, 64.7, 185.3)])
@@ -40,6 +41,14 @@ def test_charts_come_in_their_order_and_only_two_have_a_diagonal():
     assert [(chart.x_label, chart.y_label) for chart in charts] == [
         ("false positive rate", "sensitivity"), ("recall", "precision"), ("predicted probability", "observed share"),
     ]  # fmt: skip
+
+
+def test_the_numbers_are_rows_with_the_lines_name_where_there_are_several():
+    (one,) = charts_of({"public": {"roc": [(0, 0.25), (1, 1)]}})
+    row = '<tr>{}<td class="num">{}</td><td class="num">{}</td></tr>'
+    assert number_rows(one) == row.format("", "0", "0.25") + row.format("", "1", "1")
+    (two,) = charts_of({"public": {"roc": POINTS}, "<private>": {"roc": POINTS}})
+    assert row.format('<th scope="row">&lt;private&gt;</th>', "0", "0") in number_rows(two)
 
 
 def test_what_has_no_points_is_not_drawn():
