@@ -77,9 +77,10 @@ stop-services: ## end what `make services` started
 
 bench: bench-statistics bench-coverage bench-leaderboard bench-csv bench-inference bench-containers bench-uploads bench-memory bench-load bench-leakage ## all benchmarks
 
-# bench_<name>.py lies in benchmarks/ or in the folder of its subject.
+# bench_<name>.py lies in benchmarks/ or in the folder of its subject; an unknown name must not end as if it had run.
+bench_file = $(or $(firstword $(wildcard $(addsuffix /bench_$(subst -,_,$*).py,benchmarks benchmarks/*))),$(error there is no benchmark '$*'))
 bench-%: .venv/ready-dev
-	@$(WITH_SERVICES) PYTHONPATH=. $(PY) $(firstword $(wildcard benchmarks/bench_$*.py benchmarks/*/bench_$*.py))
+	@$(WITH_SERVICES) PYTHONPATH=. $(PY) $(bench_file)
 
 chaos: .venv/ready-dev ## kill workers at random moments over CSVs and containers, then the outages below
 	@$(WITH_SERVICES) PYTHONPATH=. $(PY) benchmarks/chaos_csv.py --kills 200

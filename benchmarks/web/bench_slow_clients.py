@@ -128,12 +128,18 @@ def slow_clients(server: Server, sorts: list[str], connections: int) -> Iterator
     try:
         yield lambda: counts["opened"]
     finally:
-        for task in tasks:
-            task.cancel()
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.1), loop).result()
+        asyncio.run_coroutine_threadsafe(end_all(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def end_all() -> None:
+    """Cancel what runs in the loop and wait until it has ended, those included that close a socket first."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.wait(others, timeout=5)
 
 
 async def drip(port: int, first: bytes, each_second: bytes, counts: dict[str, int]) -> None:

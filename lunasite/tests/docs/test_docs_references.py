@@ -47,6 +47,8 @@ TERMS = {
     "lunasite/serving/drain_body.py": "lingering close",
     "lunasite/serving/slowloris.py": "slowloris protection",
 }
+TARGETS = "demo|run|test|fast|slow|lint|docs|mutants|fuzz|lock|sbom|(?:bench|chaos|stop)-[a-z]+(?:-[a-z]+)*"
+MAKE = re.compile(rf"[`$ ]make ({TARGETS})[`\n ]")
 RANGE = re.compile(r"([RTUCAMIKF])([0-9]{1,3})(?:–| to )\1([0-9]{1,3})")
 
 
@@ -175,3 +177,12 @@ def test_every_module_that_code_names_exists():
         if not any(module.endswith(f"/{name}") for module in modules)
     }
     assert missing == set()
+
+
+@pytest.mark.parametrize("name", sorted({name for _, text in texts(".md", ".py") for name in MAKE.findall(text)}))
+def test_what_the_docs_tell_to_make_can_be_made(name):
+    """And a benchmark is a file: make with the wrong name once ran Python without one, and ended well."""
+    made = subprocess.run(["make", "-n", "-o", ".venv/ready-dev", name], cwd=ROOT, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    if name.startswith("bench-"):
+        assert (ROOT / made.stdout.split()[-1]).is_file()
