@@ -1,11 +1,16 @@
 """Parsers of API request bodies; lunasite.http.errors turns what they raise into a sentence with a remedy."""
 
+import re
 from typing import Any
 
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 
 from lunasite.http import multipart
+
+# The line of a part's head with its file's name; a longer one is not looked for across two reads.
+FILE_NAME = re.compile(rb'content-disposition:[^\r\n]*\bfilename="([^"\r\n]*)"', re.IGNORECASE)
+MAX_HEADER_BYTES = 1024
 
 
 def refuse_compressed(media_type: Any, parser_context: Any) -> None:
@@ -25,9 +30,10 @@ class PlainFormParser(FormParser):
 
 
 class PartsParser(MultiPartParser):
-    """Multipart parser; a body without the boundary that Content-Type names is an error.
+    """Multipart parser; a body without the boundary that Content-Type names is an error, and a file name not in UTF-8.
 
-    Django would take such a body for the first part alone, with all that follows as its value.
+    Django would take such a body for the first part alone, with all that follows as its value; and it leaves out a
+    part whose name is in another encoding, as curl on Windows sends it, as if it had not come.
     """
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
@@ -39,25 +45,41 @@ class PartsParser(MultiPartParser):
         finally:
             if watched.lacks_boundary:
                 raise ParseError(multipart.NO_PART)
+            if watched.has_foreign_name:
+                raise ParseError(multipart.NOT_UTF8_NAME)
 
 
 class _Watched:
-    """A stream that notes whether a boundary came by.
+    """A stream that notes whether a boundary came by, and a file name that is not UTF-8.
 
     lacks_boundary: whether something has been read, and no boundary so far.
     """
 
     def __init__(self, stream: Any, boundary: bytes) -> None:
         self._stream, self._boundary = stream, b"--" + boundary
-        self._tail, self.lacks_boundary, self._has_seen = b"", False, False
+        self._tail, self._has_seen = b"", False
+        self.lacks_boundary = self.has_foreign_name = False
 
     def read(self, *size: int) -> bytes:
         data: bytes = self._stream.read(*size)
-        if data and not self._has_seen:
-            self._has_seen = self._boundary in self._tail + data
-            self._tail = data[1 - len(self._boundary) :]
-            self.lacks_boundary = not self._has_seen
+        if data:
+            self._look_at(self._tail + data)
         return data
+
+    def _look_at(self, window: bytes) -> None:
+        self._has_seen = self._has_seen or self._boundary in window
+        self.lacks_boundary = not self._has_seen
+        if b"filename=" in window:  # the expression alone would take a volume's bytes ten times as long
+            self.has_foreign_name |= any(not _is_utf8(found[1]) for found in FILE_NAME.finditer(window))
+        self._tail = window[-MAX_HEADER_BYTES:]
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class BoundedJSONParser(JSONParser):

@@ -5,10 +5,11 @@ import json
 import zlib
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
-from lunasite.http.multipart import NO_PART
+from lunasite.http.multipart import NO_PART, NOT_UTF8_NAME
 from submissions.accounts.tokens import create_token
 from submissions.tests.factories import make_member, make_phase
 
@@ -115,3 +116,14 @@ def test_another_method_is_told_which_is_taken(api, method, url, taken):
 def test_json_without_its_content_type_is_told_to_name_it(api):
     status, message = sent(api, TOKEN_URL, b'{"username": "a"}', "text/plain")
     assert (status, "let Content-Type say which" in message) == (415, True)
+
+
+@pytest.mark.parametrize("url", FORM_URLS)
+@pytest.mark.parametrize("before", [0, 2**16 - 90, 2**16 - 60, 2 * 2**16])
+def test_a_file_name_in_another_encoding_is_called_that(api, url, before):
+    """As curl on Windows sends it; the head may lie across two reads of the body."""
+    upload = SimpleUploadedFile("L\u00f6sung.csv", b"seriesuid,probability\r\n")
+    good = encode_multipart(BOUNDARY, {"note": "x" * before, "file": upload})
+    assert sent(api, url, good)[1] != NOT_UTF8_NAME
+    status, message = sent(api, url, good.replace("\u00f6".encode(), "\u00f6".encode("cp1252")))
+    assert (status, message) == (400, NOT_UTF8_NAME)
