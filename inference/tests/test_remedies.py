@@ -72,6 +72,7 @@ SCANS = [
     scan("HEADER_FORMAT", "a NumPy array", b"\x93NUMPY\x01\x00" + bytes(50)),
     scan("HEADER_FORMAT", "git lfs pull", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
     scan("HEADER_FORMAT", "a web page, not a MetaImage file: send the file itself", b"<!DOCTYPE html><title>x</title>"),
+    scan("HEADER_FORMAT", "The header is UTF-16", mha().decode("latin-1").encode("utf-16")),
     scan("HEADER_FORMAT", "its first line must read", b"hello\n" * 9),
     scan("HEADER_FORMAT", "no line ElementDataFile in its first", mha().partition(b"ElementDataFile")[0]),
     wrong("HEADER_FORMAT", "BinaryDataByteOrderMSB and ElementByteOrderMSB with", ElementByteOrderMSB="True"),
@@ -92,6 +93,7 @@ SCANS = [
     wrong("HEADER_CHANNELS", "one channel", ElementNumberOfChannels="3"),
     scan("HEADER_TYPE", "best to MET_SHORT", mha(data=voxels("<i8").tobytes(), ElementType="MET_LONG_LONG")),
     wrong("HEADER_TYPE", "Hounsfield units", ElementToIntensityFunctionOffset="-1024"),
+    wrong("HEADER_GEOMETRY", "has no ElementSpacing: add it", ElementSpacing=None),
     wrong("HEADER_GEOMETRY", "ElementSpacing must lie between", ElementSpacing="0 0 0"),
     wrong("HEADER_GEOMETRY", "more than a kilometre", Offset="-10500000 0 0"),
     wrong("HEADER_GEOMETRY", "resample a tilted scan", TransformMatrix=TILTED),
@@ -105,6 +107,9 @@ SCANS = [
     scan("DATA_LENGTH", "but there are 119: send the whole file", mha()[:-1]),
     scan("DATA_LENGTH", "but there are 360: correct the header", mha(data=PLAIN * 3)),
     scan("DATA_LENGTH", "but there are 240, 4 bytes a voxel: correct ElementType", mha(data=PLAIN * 2)),
+    scan("DATA_LENGTH", "which are compressed: write CompressedData = True", mha(data=zlib.compress(PLAIN)),
+         zlib_mha(CompressedDataSize=None)),
+    scan("DATA_LENGTH", "read or sent as text: open it as binary", mha(data="\x18\xfc".encode() * 60)),
     scan("DATA_CORRUPT", "CompressedDataSize must be a whole", zlib_mha(CompressedDataSize="9e9"),
          zlib_mha(CompressedDataSize=None)),
     scan("DATA_CORRUPT", "CompressedDataSize does not match", zlib_mha(CompressedDataSize=5), zlib_mha()),
@@ -138,6 +143,15 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
+def deep(rows: np.ndarray, colour: int) -> bytes:
+    """Return a PNG of 16 bits. rows: (height, width) or (height, width, channels). colour: 0 grey, 2 RGB."""
+    height, width = rows.shape[:2]
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in rows)
+    head = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+HU = np.random.default_rng(0).integers(-1000, 400, (60, 80))
 TWELVE_BITS = FILES / "case-20-12-bit.jpg"
 FLOAT_TIFF = picture(kind="TIFF")
 ANIMATED = picture(save_all=True, append_images=[Image.effect_noise((80, 60), 50)])
@@ -154,6 +168,9 @@ PICTURES = [
     shown("IMAGE_MODE", "JPEG-LS", with_frame(0xF7), picture(kind="JPEG")),
     shown("IMAGE_MODE", "hierarchical", with_frame(0xC5), picture(kind="JPEG")),
     shown("IMAGE_MODE", "open it in Preview", IPHONE),
+    shown("IMAGE_MODE", "apply a window, and save the slice as 8-bit PNG", deep(HU + 32768, 0)),
+    shown("IMAGE_MODE", "save it as 16-bit grey, or scale it", deep(np.stack([HU + 1000] * 3, -1), 2),
+          deep(HU + 1000, 0)),
     shown("IMAGE_CORRUPT", "damaged or cut off", with_wrong_header_checksum()),
     shown("IMAGE_CORRUPT", "damaged or cut off", picture(kind="JPEG")[:-700], picture(kind="JPEG")),
     shown("IMAGE_CORRUPT", "too many pieces", picture()[:33] + chunk(b"tEXt", b"a\0b") * 20_001 + picture()[33:]),

@@ -48,7 +48,7 @@ class TestIdsThatAreNotRight:
 
 REQUESTS = [
     ("multipart/form-data", b"--x", 400, "The boundary is missing: let your HTTP client set Content-Type itself."),
-    ("text/csv", b"id,prob\n", 415, "application/json: send a file as the part `file` of multipart/form-data."),
+    ("text/csv", b"id,prob\n", 415, "let Content-Type say which, and send a file as the part `file` of multipart"),
     ("application/json", b"{}", 400, "The body is JSON, which holds no file: send multipart/form-data"),
     ("application/x-www-form-urlencoded", b"file=x", 400, "which holds no file: send multipart/form-data"),
 ]
