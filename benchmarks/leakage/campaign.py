@@ -66,7 +66,8 @@ def play_once(attack: str, arena: Arena, seed: int, *, tries: int = TRIES) -> tu
     player = Participant(arena.phase)
     guesses = ATTACKS[attack](player, share, np.random.default_rng(seed), tries=tries) or [Guess()]
     assert player.spent <= tries
-    return max(((judge(arena, guess), guess) for guess in guesses), key=lambda found: _luck(found[0]))
+    judged = ((judge(arena, guess, of=len(guesses)), guess) for guess in guesses)
+    return max(judged, key=lambda found: _luck(found[0]))
 
 
 def guess_the_hash(arenas: list[Arena], *, unknown: int = hash_guessing.UNKNOWN, unsalted: bool = False) -> Figures:
@@ -83,7 +84,7 @@ def guess_the_hash(arenas: list[Arena], *, unknown: int = hash_guessing.UNKNOWN,
         cases_asked = by_use[:unknown]
         guesses = hash_guessing.attack(Participant(arena.phase), known, cases, cases_asked)
         Dataset.objects.filter(pk=dataset.pk).update(content_hash=dataset.content_hash)
-        verdicts.append(max((judge(arena, guess) for guess in guesses), key=_luck))
+        verdicts.append(max((judge(arena, guess, of=len(guesses)) for guess in guesses), key=_luck))
         found += sum(len(guess.labels) for guess in guesses)
     return replace(_figures("hash guessing", verdicts), found=found)
 

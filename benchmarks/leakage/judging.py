@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
+from scipy.stats import norm
+
 from benchmarks.leakage.phases import Arena
 
-# Beyond so many standard deviations a difference from chance counts as real; 100 such tests err once in 600 runs.
-BAND_SD = 3.5
+# How rarely chance alone may look like a find: the best of all guesses of an attack in a round.
+FALSE_ALARM = 1e-5
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class Verdict:
         return max(0.0, self.members - self.members_band)
 
 
-def judge(arena: Arena, guess: Guess) -> Verdict:
+def judge(arena: Arena, guess: Guess, *, of: int = 1) -> Verdict:
+    """Return what a guess found. of: from how many guesses it may be the best (Bonferroni's bound)."""
+    band_sd = float(norm.isf(FALSE_ALARM / of))
     private = [public_id for public_id in arena.labels if public_id not in arena.public]
     changed = sum(public_id in guess.labels for public_id in private)
     share = len(arena.public) / len(arena.labels)
@@ -51,9 +55,9 @@ def judge(arena: Arena, guess: Guess) -> Verdict:
     return Verdict(
         public=_beyond_constant(arena, list(arena.public), guess),
         private=_beyond_constant(arena, private, guess),
-        private_band=BAND_SD * math.sqrt(changed),
+        private_band=band_sd * math.sqrt(changed),
         members=len(guess.members & arena.public) - named * share,
-        members_band=BAND_SD * spread,
+        members_band=band_sd * spread,
     )
 
 
