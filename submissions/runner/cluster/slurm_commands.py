@@ -104,11 +104,19 @@ class Slurm:
             f"--cpus-per-task={max(1, ceil(needs.cpus))}", f"--time={max(1, ceil(needs.time_s / 60))}",
             *([f"--partition={partitions}"] if partitions else []),
         ]  # fmt: skip
-        return self._call("sbatch", *options, said=script).strip().partition(";")[0]
+        job_id = self._call("sbatch", *options, said=script).strip().partition(";")[0]
+        self._look_anew()
+        return job_id
 
     def cancel(self, name: str) -> None:
         """Cancel the jobs of that name; fine where there are none."""
         self._call("scancel", f"--name={name}", f"--user={self.user}")
+        self._look_anew()
+
+    def _look_anew(self) -> None:
+        """Forget the last look: a job that is younger than it would be taken for one that is gone."""
+        with self._look.lock:
+            self._look.at = float("-inf")
 
     def state(self, job_id: str) -> str:
         """Return a job's state in Slurm's words, GONE where it knows none of that ID. Raises EngineFault."""

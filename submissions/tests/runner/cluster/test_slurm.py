@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shutil
 import threading
 import time
 
@@ -10,7 +11,7 @@ import pytest
 from submissions.runner.base import AttemptTaken, EngineFault, RunCallbacks, RunCancelled
 from submissions.runner.cluster.job_folder import JobFolder
 from submissions.runner.cluster.slurm import SlurmEngine
-from submissions.runner.cluster.slurm_commands import ENDED, GONE
+from submissions.runner.cluster.slurm_commands import ENDED, GONE, Needs
 from submissions.runner.host.reaper import reap
 from submissions.tests.containers import HOSTILE, SLURM, TEST_LIMITS, node_two, slurm_place
 
@@ -97,6 +98,21 @@ def test_a_trial_shows_its_log_and_a_diagnosis(bench):
     assert "my own words" in error.logs
     assert "no_such_module" in error.diagnosis
     bench.drop()
+
+
+def test_a_job_is_known_as_soon_as_it_is_sent(bench):
+    slurm = bench.engine.slurm
+    folder = slurm.place.store / "jobs" / f"luna-{bench.instance}-new"
+    folder.mkdir()
+    slurm.own(folder)
+    assert slurm.state("0") == GONE  # the look that is older than the job
+    job_id = slurm.submit(folder.name, folder, folder, Needs(64, 1, 60))
+    try:
+        assert slurm.state(job_id) != GONE
+    finally:
+        slurm.cancel(folder.name)
+        wait_for(lambda: slurm.state(job_id) in ENDED)
+        shutil.rmtree(folder)
 
 
 def test_a_cancel_ends_the_job(bench, sleeping):
