@@ -9,6 +9,7 @@ and how long it takes until the next right answer.
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -129,14 +131,18 @@ def models_of(pid: int) -> list[int]:
 
 
 def least_busy(asks: list[Ask]) -> Ask:
-    """Return what asks the service with the fewest calls under way, as the model server does."""
-    load = [0] * len(asks)
-    counting = threading.Lock()
+    """Return what asks the service with the fewest calls under way, of those the one that waits longest for a call.
+
+    Otherwise one caller alone would never wake the second process.
+    """
+    load, last = [0] * len(asks), [0] * len(asks)
+    counting, turns = threading.Lock(), itertools.count(1)
 
     def ask() -> LesionAnswer:
         with counting:
-            chosen = load.index(min(load))
+            chosen = min(range(len(asks)), key=lambda index: (load[index], last[index]))
             load[chosen] += 1
+            last[chosen] = next(turns)
         try:
             return asks[chosen]()
         finally:
@@ -168,13 +174,10 @@ def rates(sides: list[Side]) -> dict[str, float]:
 
 
 def crowd(side: Side, callers: int = 8, calls: int = 20) -> float:
-    threads = [threading.Thread(target=lambda: [side.ask() for _ in range(calls)]) for _ in range(callers)]
     began = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return callers * calls / (time.perf_counter() - began)
+    with ThreadPoolExecutor(callers) as pool:  # a call that fails ends the benchmark: it must not count as a fast one
+        answers = list(pool.map(lambda _: side.ask(), range(callers * calls)))
+    return len(answers) / (time.perf_counter() - began)
 
 
 def fault(side: Side, number: signal.Signals) -> tuple[float, float]:
