@@ -77,6 +77,14 @@ class JobFolder:
         self._next_beat = time.monotonic() + BEAT_EVERY_S
         (self.folder / "beat").write_text(str(self._beats))
 
+    def _beat_in_time(self) -> None:
+        try:
+            self.beat()
+        except OSError as error:
+            code = "SYSTEM_DISK" if error.errno == 28 else "SYSTEM_ENGINE"
+            detail = f"{self.name}: {error}"  # gone where the reaper took the run for one of a lost worker
+            raise EngineFault("The job's folder cannot be written.", code=code, staff_detail=detail) from error
+
     def events(self, is_cancelled: Callable[[], bool], *, give_up_s: float = float("inf")) -> Iterator[Event]:
         """Yield what the job says, the outcome last. Raises RunCancelled; EngineFault where it ends without one.
 
@@ -99,7 +107,7 @@ class JobFolder:
                 detail = f"{self.name} is {watch.state} after {give_up_s:g} s"
                 raise EngineFault("The job did not end in time.", staff_detail=detail)
             if now >= self._next_beat:
-                self.beat()
+                self._beat_in_time()
             watch.look(now)
             time.sleep(POLL_S)
 
