@@ -49,7 +49,8 @@ def pytest_generate_tests(metafunc):
         for engine in (*ENGINES, SLURM)
         for hostile in (variants if engine.values[0] == "docker" else some)
     ]
-    metafunc.parametrize(("bench", "hostile"), pairs, indirect=["bench"])
+    # The scope is said, because a pair would be set up for each test otherwise, with the engine and the base image.
+    metafunc.parametrize(("bench", "hostile"), pairs, indirect=["bench"], scope="module")
 
 
 @pytest.fixture(scope="module")
