@@ -70,11 +70,11 @@ class _Watched:
         self._has_seen = self._has_seen or self._boundary in window
         self.lacks_boundary = not self._has_seen
         if b"filename=" in window:  # the expression alone would take a volume's bytes ten times as long
-            self.has_foreign_name |= any(not _is_utf8(found[1]) for found in FILE_NAME.finditer(window))
+            self.has_foreign_name |= any(not _decodes_as_utf8(found[1]) for found in FILE_NAME.finditer(window))
         self._tail = window[-MAX_HEADER_BYTES:]
 
 
-def _is_utf8(text: bytes) -> bool:
+def _decodes_as_utf8(text: bytes) -> bool:
     try:
         text.decode()
     except UnicodeDecodeError:
