@@ -9,9 +9,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
-from lunasite.http.multipart import NO_PART, NOT_UTF8_NAME
+from lunasite.http.multipart import CUT_OFF, NO_PART, NOT_UTF8_NAME
 from submissions.accounts.tokens import create_token
 from submissions.tests.factories import make_member, make_phase
+from submissions.tests.image_archives import docker_archive
 
 pytestmark = pytest.mark.django_db
 TOKEN_URL, CHECK_URL, LESION_URL = "/api/v1/auth/token", "/api/v1/phases/les/check", "/api/v1/predict/lesion"
@@ -127,3 +128,32 @@ def test_a_file_name_in_another_encoding_is_called_that(api, url, before):
     assert sent(api, url, good)[1] != NOT_UTF8_NAME
     status, message = sent(api, url, good.replace("\u00f6".encode(), "\u00f6".encode("cp1252")))
     assert (status, message) == (400, NOT_UTF8_NAME)
+
+
+def upload(url: str, **fields: object) -> bytes:
+    """Return a body with a file that the address would begin to take."""
+    name, content = ("a.tar", docker_archive()) if "docker" in url else ("a.csv", b"seriesuid,probability\r\n" * 20000)
+    return form(**fields, file=SimpleUploadedFile(name, content))
+
+
+@pytest.mark.parametrize("url", FORM_URLS)
+@pytest.mark.parametrize("left_out", [len(f"\r\n--{BOUNDARY}--\r\n"), len("--\r\n"), 2000])
+def test_a_body_that_ends_within_its_file_is_called_cut_off(api, url, left_out):
+    """The request is whole by its Content-Length: a client closed its file early, or writes no closing boundary."""
+    status, message = sent(api, url, upload(url, phase="les")[:-left_out])
+    assert (status, message) == (400, CUT_OFF)
+
+
+@pytest.mark.parametrize("url", FORM_URLS)
+def test_a_text_that_is_cut_off_is_not_taken_for_whole(api, url):
+    body = upload(url)[: -len("--\r\n")] + form(phase="les")[len(f"--{BOUNDARY}") :]
+    assert sent(api, url, body[: body.rindex(b"les") + 1]) == (400, CUT_OFF)
+
+
+@pytest.mark.parametrize("url", FORM_URLS)
+@pytest.mark.parametrize("end", [b"--", b"--\r\nwhat follows is no part of it", b"\r\n", b"-"])
+def test_a_body_that_ends_with_a_boundary_is_whole(api, url, end):
+    """A closing boundary without its last hyphens is taken as ever: every part before it is there."""
+    body = upload(url).removesuffix(b"--\r\n")  # without a phase, so that nothing is stored
+    assert sent(api, url, body + end) == sent(api, url, body + b"--\r\n")
+    assert sent(api, url, body + end)[1] != CUT_OFF
