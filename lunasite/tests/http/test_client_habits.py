@@ -157,3 +157,28 @@ def test_a_body_that_ends_with_a_boundary_is_whole(api, url, end):
     body = upload(url).removesuffix(b"--\r\n")  # without a phase, so that nothing is stored
     assert sent(api, url, body + end) == sent(api, url, body + b"--\r\n")
     assert sent(api, url, body + end)[1] != CUT_OFF
+
+
+@pytest.mark.parametrize("url", FORM_URLS)
+def test_the_case_of_a_media_type_means_nothing(api, url):
+    odd = f"Multipart/Form-Data; Boundary={BOUNDARY}"
+    assert sent(api, url, upload(url), odd) == sent(api, url, upload(url))
+
+
+@pytest.mark.parametrize("url", [*FORM_URLS, TOKEN_URL])
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-www-form-urlencoded"])
+def test_the_case_means_nothing_for_json_and_fields_either(api, url, media_type):
+    body = b'{"username": "nobody", "password": "x"}' if "json" in media_type else b"username=nobody&password=x"
+    assert sent(api, url, body, media_type.upper()) == sent(api, url, body, media_type)
+    assert url != TOKEN_URL or sent(api, url, body, media_type.title()) == (401, "User name or password is wrong.")
+
+
+def test_the_case_means_nothing_for_a_browser_with_a_session():
+    """Its CSRF token is read from the body by Django's own parser, before REST framework's."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_member())
+    make_phase(slug="les", title="Lesions")
+    client.cookies["csrftoken"] = "c" * 32
+    odd = f"Multipart/Form-Data; boundary={BOUNDARY}"
+    body = form(csrfmiddlewaretoken="c" * 32, phase="les")
+    assert sent(client, "/api/v1/submissions", body, odd) == (400, "file: Send the file as the part `file`.")
