@@ -182,3 +182,43 @@ def test_the_case_means_nothing_for_a_browser_with_a_session():
     odd = f"Multipart/Form-Data; boundary={BOUNDARY}"
     body = form(csrfmiddlewaretoken="c" * 32, phase="les")
     assert sent(client, "/api/v1/submissions", body, odd) == (400, "file: Send the file as the part `file`.")
+
+
+def at(client: Client, path: str, method: str = "GET", **more: object):
+    """Send a request to a path as it stands; the test client would take `//api` for a host."""
+    return client.generic(method, "/", more.pop("data", b""), PATH_INFO=path, **more)
+
+
+@pytest.mark.parametrize("url", [*FORM_URLS, "/apitest/v1/predict/lesion", "/submissions/docker"])
+def test_doubled_slashes_are_merged_for_a_program(api, url):
+    """As a client makes them that adds "/api/v1/…" to an address that ends with a slash."""
+    body = upload(url)
+    wanted = api.generic("POST", url, body, content_type=MULTIPART_CONTENT)
+    for path in (f"/{url}", f"//{url}/", url.replace("/", "//"), f"{url}//"):
+        got = at(api, path, "POST", data=body, content_type=MULTIPART_CONTENT)
+        assert (got.status_code, got.json()) == (wanted.status_code, wanted.json()), path
+
+
+def test_what_a_list_links_to_has_no_doubled_slash(api):
+    for number in range(3):
+        make_phase(slug=f"p{number}", title=f"P{number}")
+    answer = at(api, "//api/v1//phases", QUERY_STRING="page_size=1").json()
+    assert answer["next"] == "http://testserver/api/v1/phases?page=2&page_size=1"
+
+
+@pytest.mark.parametrize("path", ["//api/v1/nothing", "/api//v1/nothing", "//api//", "//predict/nothing"])
+def test_an_unknown_address_with_a_doubled_slash_is_a_404_as_json(api, path):
+    answer = at(api, path, "POST")
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "NOT_FOUND")
+
+
+def test_health_has_doubled_slashes_merged_and_metrics_has_not():
+    """A proxy closes /metrics by its address."""
+    assert at(Client(), "//health").status_code == 200
+    assert at(Client(), "//metrics").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["//other.example/api/v1", "//other.example/", "//other.example"])
+def test_a_doubled_slash_leads_to_no_other_host(path):
+    answer = at(Client(), path, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers.get("Location")) == (404, None)
