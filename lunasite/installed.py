@@ -35,6 +35,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "lunasite.middleware.media_type.MediaTypeMiddleware",
     "lunasite.middleware.trailing_slash.TrailingSlashMiddleware",
     "lunasite.middleware.cache_control.NoStoreMiddleware",
     "lunasite.middleware.maintenance.MaintenanceMiddleware",

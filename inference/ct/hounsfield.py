@@ -1,4 +1,4 @@
-"""Recognise voxels that are not Hounsfield units: stored with an offset, as grey of a window, or as 0 to 1."""
+"""Recognise voxels that are not Hounsfield units: an offset, grey of a window, 0 to 1, a turned sign, a multiple."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,7 @@ from .cropping import crop_each_hu
 from .geometry import axis_order
 from .lesion_fields import Fields, Floats
 from .volume import Scan
+from .voxel_numbers import has_lung_turned, has_tissue_turned, is_swapped, numbers_around, share_below_anything
 
 # Around any point of a chest there is lung, air or at least fat, well below 0 HU.
 AIR_HU = -500.0
@@ -31,11 +32,24 @@ LEAST_CUT = 0.2
 # No more of a chest than a little metal is beyond BEYOND_HU. A quarter of a whole plane is denser than TISSUE_HU.
 MOST_BEYOND, BEYOND_AND_BELOW = 0.05, 0.25
 TISSUE_HU, LEAST_TISSUE = -200.0, 0.05
+# Fields like these lead to a look at the numbers as stored: of 743 real cuts around a nodule less than one in a hundred
+# is filled as much, and in none, nor in 1,400 cuts out of two whole scans, is more than 0.1 as dense.
+ODDLY_FILLED, ODDLY_DENSE = 0.1, 0.15
+# Of the numbers as stored: 0.001 at most in those cuts, 0.13 at least where bytes are swapped or numbers ten times HU.
+LEAST_BELOW_ANYTHING = 0.1
+# With an offset subtracted twice air lies at -2024; ten times HU reach to -10,000.
+SUBTRACTED_AIR_HU = -2300.0
 ROUNDING = 0.5
 SEND_AS_STORED = "send the scan as the scanner stored it."
 OFFSET = "there is no air: they look stored with an offset, most often 1024. Subtract it (air is -1000)."
 SUBTRACTED_TWICE = (
     "hardly anything is as dense as tissue: an offset looks subtracted twice. Add it once, most often 1024."
+)
+MULTIPLIED = "many lie far below air (-1000): they look multiplied, most often by 10. Divide them by that number."
+NEGATED = "air lies near 1000, and tissue near 0: their sign looks turned. Multiply them by -1."
+NEGATED_OR_OFFSET = (
+    "there is no air (-1000). If air lies near 1000 their sign is turned: multiply them by -1. If it lies near 0 they "
+    "look stored with an offset, most often 1024: subtract it."
 )
 BYTE_ORDER = "they reach far beyond those of tissue, as where BinaryDataByteOrderMSB is wrong: correct it."
 # One axial plane at 6 mm, single voxels: enough to see whether there is air.
@@ -53,6 +67,8 @@ def foreign_scale(fields: Sequence[Fields], points_xyz_mm: Sequence[ArrayLike], 
     low, high = float(min(near.min(), wide.min())), float(max(near.max(), wide.max()))
     if min(_in_plane_mm(scan)) < LEAST_MM:
         return None
+    if said := _as_stored(near, wide, points_xyz_mm, scan):
+        return said
     if low < AIR_HU:
         return _with_air(wide, high, points_xyz_mm, scan)
     if high - low <= UNIT_RANGE:
@@ -60,6 +76,23 @@ def foreign_scale(fields: Sequence[Fields], points_xyz_mm: Sequence[ArrayLike], 
     is_cut_off = float((wide <= low + ROUNDING).mean()) >= LEAST_CUT
     if low >= 0 or is_cut_off or _lies_high(near, wide) or _lacks_air(points_xyz_mm, scan):
         return _without_air(wide, low, high)
+    return None
+
+
+def _as_stored(near: Floats, wide: Floats, points_xyz_mm: Sequence[ArrayLike], scan: Scan) -> str | None:
+    """Return what is wrong with numbers that no tissue and no scanner has, which fields hide: they are limited."""
+    dense = float((np.concatenate([near, wide]) > DENSE_HU).mean())
+    filled = max(float((field <= FILLED_HU).mean()) for field in (near, wide))
+    if filled < ODDLY_FILLED and dense < ODDLY_DENSE:
+        return None
+    numbers = numbers_around(points_xyz_mm, scan)
+    if share_below_anything(numbers) >= LEAST_BELOW_ANYTHING:
+        if is_swapped(numbers):
+            return BYTE_ORDER
+        is_shifted = float((numbers > TISSUE_HU).mean()) < LEAST_TISSUE and float(numbers.min()) > SUBTRACTED_AIR_HU
+        return SUBTRACTED_TWICE if is_shifted else MULTIPLIED
+    if dense >= ODDLY_DENSE and has_lung_turned(numbers):
+        return NEGATED if has_tissue_turned(numbers) else NEGATED_OR_OFFSET
     return None
 
 

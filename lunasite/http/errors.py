@@ -177,9 +177,14 @@ SHARED_ADDRESSES = ("/submissions", "/submissions/docker", "/leaderboard", "/aut
 
 def is_api(request: HttpRequest) -> bool:
     """Return whether errors are sent as JSON: below the API's addresses, and to programs where a page shares one."""
-    if request.path.startswith(("/api/", "/apitest/", "/api-token-auth", "/predict", "/feedback")):
+    return is_api_path(request, request.path)
+
+
+def is_api_path(request: HttpRequest, path: str) -> bool:
+    """Return the same of a path that the request could have had."""
+    if path.startswith(("/api/", "/apitest/", "/api-token-auth", "/predict", "/feedback")):
         return True
-    is_shared = request.path.removesuffix("/") in SHARED_ADDRESSES
+    is_shared = path.removesuffix("/") in SHARED_ADDRESSES
     return is_shared and not (request.method in ("GET", "HEAD") and wants_page(request))
 
 

@@ -18,6 +18,10 @@ NO_PART = (
     "The body holds no part that begins with the boundary in Content-Type: "
     "let your HTTP client set Content-Type itself, and send the body whole."
 )
+CUT_OFF = (
+    "The body ends before its closing boundary (--, the boundary of Content-Type, --): it was cut off, or your client "
+    "left that last line out. Send the body whole, with a Content-Length that counts all of it."
+)
 NOT_UTF8_NAME = (
     "The file's name is not UTF-8: send it under a name of plain letters, such as scan.mha; "
     "with curl, -F 'file=@NAME;filename=scan.mha'."
@@ -46,7 +50,7 @@ def malformed_body(content_type: str, why: str = "") -> str:
     media_type = content_type.partition(";")[0]
     if media_type.strip().lower().startswith("multipart/") and not boundary(content_type):
         return "The boundary is missing: let your HTTP client set Content-Type itself."
-    if why in (NO_PART, NOT_UTF8_NAME):
+    if why in (NO_PART, NOT_UTF8_NAME, CUT_OFF):
         return why
     return "The body is not valid multipart/form-data: let your HTTP client build it, and send it whole."
 

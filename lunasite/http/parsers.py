@@ -8,6 +8,8 @@ from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 
 from lunasite.http import multipart
 
+# What may follow the last boundary of a whole body: the hyphens that close it, which some clients leave out.
+AFTER_LAST_BOUNDARY = b"- \t\r\n"
 # The line of a part's head with its file's name; a longer one is not looked for across two reads.
 FILE_NAME = re.compile(rb'content-disposition:[^\r\n]*\bfilename="([^"\r\n]*)"', re.IGNORECASE)
 MAX_HEADER_BYTES = 1024
@@ -33,7 +35,8 @@ class PartsParser(MultiPartParser):
     """Multipart parser; a body without the boundary that Content-Type names is an error, and a file name not in UTF-8.
 
     Django would take such a body for the first part alone, with all that follows as its value; and it leaves out a
-    part whose name is in another encoding, as curl on Windows sends it, as if it had not come.
+    part whose name is in another encoding, as curl on Windows sends it, as if it had not come. A body that ends within
+    a part is an error, too: Django would leave out a file that was cut off, and take a text for whole.
     """
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
@@ -47,34 +50,45 @@ class PartsParser(MultiPartParser):
                 raise ParseError(multipart.NO_PART)
             if watched.has_foreign_name:
                 raise ParseError(multipart.NOT_UTF8_NAME)
+            if watched.ended_within_a_part:
+                raise ParseError(multipart.CUT_OFF)
 
 
 class _Watched:
-    """A stream that notes whether a boundary came by, and a file name that is not UTF-8.
+    """A stream that notes which boundaries came by, and a file name that is not UTF-8.
 
-    lacks_boundary: whether something has been read, and no boundary so far.
+    lacks_boundary: whether something has been read, and no boundary so far. ended_within_a_part: whether the stream
+    was read to its end, and a part was still open there.
     """
 
     def __init__(self, stream: Any, boundary: bytes) -> None:
         self._stream, self._boundary = stream, b"--" + boundary
-        self._tail, self._has_seen = b"", False
-        self.lacks_boundary = self.has_foreign_name = False
+        self._tail, self._has_seen, self._is_closed, self._is_open = b"", False, False, False
+        self.lacks_boundary = self.has_foreign_name = self.ended_within_a_part = False
 
     def read(self, *size: int) -> bytes:
         data: bytes = self._stream.read(*size)
         if data:
-            self._look_at(self._tail + data)
+            self._look_at(self._tail + data, data)
+        elif size != (0,):
+            self.ended_within_a_part = self._is_open and not self._is_closed
         return data
 
-    def _look_at(self, window: bytes) -> None:
-        self._has_seen = self._has_seen or self._boundary in window
+    def _look_at(self, window: bytes, data: bytes) -> None:
+        if self._boundary in window:
+            self._has_seen = True
+            self._is_closed |= self._boundary + b"--" in window
+            after = window[window.rindex(self._boundary) + len(self._boundary) :]
+            self._is_open = not after or bool(after.strip(AFTER_LAST_BOUNDARY))
+        else:
+            self._is_open |= bool(data.strip(AFTER_LAST_BOUNDARY))
         self.lacks_boundary = not self._has_seen
         if b"filename=" in window:  # the expression alone would take a volume's bytes ten times as long
-            self.has_foreign_name |= any(not _is_utf8(found[1]) for found in FILE_NAME.finditer(window))
+            self.has_foreign_name |= any(not _decodes_as_utf8(found[1]) for found in FILE_NAME.finditer(window))
         self._tail = window[-MAX_HEADER_BYTES:]
 
 
-def _is_utf8(text: bytes) -> bool:
+def _decodes_as_utf8(text: bytes) -> bool:
     try:
         text.decode()
     except UnicodeDecodeError:

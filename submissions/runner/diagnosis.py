@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from posixpath import dirname, join, normpath
 from typing import Any
 
+from submissions.runner.described_call import DIFFERS, DescribedCall
+
 SHOWN_NAME = 120
 SHOWN_ANSWER = 1024
 
@@ -22,8 +24,8 @@ class Evidence:
     """What is known of a failed trial.
 
     note: what the platform says of the failure itself. status, answer: of the HTTP call that failed, with the first
-    kilobyte of its body. port, listening: which port was called and which listened. has_token: whether a token was
-    sent. fields: names of what was sent beside the file; may_omit: those that the form can leave out; csv_fields: their
+    kilobyte of its body. port, listening: which port was called and which listened. described: the calls with a file
+    that the service's own description names, where the path was wrong. has_token: whether a token was sent. fields: names of what was sent beside the file; may_omit: those that the form can leave out; csv_fields: their
     names as in LUNA25's table. command_fault: what is wrong with the start program's file (`crlf`, `loader`, `missing`).
     memory_mib, shm_mib: limits; peak_mib: the most memory that was seen. too_large: folders that stayed read-only since
     they hold more than kept_mib. wanted_output: the answer file that /output lacks; outputs: the files in it.
@@ -40,6 +42,7 @@ class Evidence:
     port: int = 0
     listening: tuple[int, ...] = ()
     path: str = ""
+    described: tuple[DescribedCall, ...] = ()
     file_field: str = "file"
     has_token: bool = False
     fields: tuple[str, ...] = ()
@@ -131,7 +134,6 @@ FIELD = r'"loc"\s*:\s*\[\s*"body"\s*,\s*"(?P<field>[A-Za-z_]\w{0,60})"'
 READ_ONLY = rf"(?:Read-only file system|Errno 30\][^:\n]*): {_path('file')}|(?:{_path('before')}|{IN_SCRIPT}): {ERRNO}Read-only file system"
 DENIED = rf"Permission denied: {_path('file')}|(?:{_path('before')}|{IN_SCRIPT}): {ERRNO}Permission denied"
 NOT_THERE = rf"No such file or directory: {_path('file')}|can't open file {_path('before')}: \[Errno 2\]"
-DIFFERS = "My service differs from the contract"
 WRITABLE = 'name {folder} as a writable folder (form: Writable folders, API: writable_folders=["{folder}"]){owning}'
 # An image for another user than root, which its base image may have set, cannot do it as that user.
 AS_ROOT = ", between a line `USER root` and a line `USER {user}`"
@@ -199,6 +201,7 @@ TABLE: tuple[Pattern, ...] = (
     Pattern("no_port", "Nothing listened on port {port}, or any other, until the time to start was over: start the server in the foreground, on 0.0.0.0:{port}; if the log shows that it was still loading, load less or faster.", when=lambda seen: seen.code == "NOT_READY" and seen.port > 0 and not seen.listening, is_guess=True),
     Pattern("other_token", "Status {status}: the service refused the token that it was sent: correct it under Bearer token (form: {differs}, API: adapter={{\"bearer_token\": \"...\"}}).", when=lambda seen: seen.status in (401, 403) and seen.has_token),
     Pattern("token", "Status {status}: the service wants a token: give it as Bearer token (form: {differs}, API: adapter={{\"bearer_token\": \"...\"}}).", when=_is_status(401, 403)),
+    Pattern("described_path", "Status {status}: there is nothing for POST at {path}, and the service's own description (/openapi.json) names {described_path}: give that as Path (form: {differs}, API: model_endpoint={described_path}).{fits}", when=lambda seen: seen.status in (404, 405) and len(seen.described) == 1 and seen.described[0].path != seen.path),
     Pattern("path", "Status {status}: there is nothing for POST at {path}; give the path your service answers at as Path (form: {differs}, API: model_endpoint).", when=_is_status(404, 405)),
     Pattern("file_refused", "Status {status}: the service got the file as `{field}`, as it wants it, and refused what is in it; its answer says why. Read the file as the contract describes it.", FIELD, when=_is_status(400, 422), over=_body, concerns=lambda seen, words: words["field"] == seen.file_field),
     Pattern("file_field", "Status {status}: the service wants the file in a part called `{field}`, it was sent as `{file_field}`: choose `{field}` as Name of the file part (form: {differs}, API: adapter={{\"file_field\": \"{field}\"}}).", FIELD.replace(r"[A-Za-z_]\w{0,60}", "file|image|image_file"), when=_is_status(400, 422), over=_body),
@@ -308,6 +311,7 @@ def _words(seen: Evidence, found: re.Match[str] | None) -> Words:
     top = (groups.get("module") or name).partition(".")[0]
     package = PACKAGES.get(name) or MODULES.get(top)
     as_root = AS_ROOT.format(user=seen.user) if seen.user else ""
+    call = seen.described[0] if seen.described else None
     owner = {"user": seen.user.partition(":")[0], "folder": _folder(file), "as_root": as_root}
     return {
         **{field: getattr(seen, field) for field in Evidence.__dataclass_fields__},
@@ -316,6 +320,8 @@ def _words(seen: Evidence, found: re.Match[str] | None) -> Words:
         "written": ", ".join(f"/output/{name[:SHOWN_NAME]}" for name in seen.outputs[:5]),
         "differs": DIFFERS,
         "sent": f"the file as `{seen.file_field}`" + "".join(f", `{name}`" for name in seen.fields),
+        "described_path": call.path if call else "",
+        "fits": "".join(f" {sentence}" for sentence in call.fits(seen)) if call else "",
         "that_number": "that number" if len(seen.listening) == 1 else "the one that answers predictions",
         "peak": f"highest seen: {seen.peak_mib} MiB; " if seen.peak_mib else "",
         "answer_says": "; its answer, shown below, says why" if seen.answer else "",

@@ -21,7 +21,7 @@ def changed_voxels(sample: bytes) -> bool:
     Numbers of two bytes and more, and compressed ones, are neither unless something made them so.
     """
     ends = sample.count(b"\n")
-    return _is_utf8(sample) or (ends >= LEAST_LINES and sample.count(b"\r\n") == ends)
+    return _is_utf8_beyond_ascii(sample) or (ends >= LEAST_LINES and sample.count(b"\r\n") == ends)
 
 
 def changed_picture(head: bytes) -> bool:
@@ -29,7 +29,8 @@ def changed_picture(head: bytes) -> bool:
     return head.startswith(CHANGED_PICTURES)
 
 
-def _is_utf8(sample: bytes) -> bool:
+def _is_utf8_beyond_ascii(sample: bytes) -> bool:
+    """Return whether a sample, whose last character may be cut off, is UTF-8 and more than ASCII."""
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:

@@ -85,6 +85,9 @@ CONVERSIONS = {
     "cut to 8 bits": (lambda hu: hu.clip(-128, 127).astype(np.int8), "cut to a grey window"),
     "unsigned": (lambda hu: hu.astype(np.uint16), "stored as unsigned"),
     "other byte order": (lambda hu: hu.byteswap(), "BinaryDataByteOrderMSB"),
+    "ten times HU": (lambda hu: hu.astype(np.int32) * 10, "most often by 10"),
+    "ten times HU, as float": (lambda hu: hu.astype(np.float32) * 10, "most often by 10"),
+    "negated": (lambda hu: -hu.astype(np.int32), "by -1"),
     "subtracted twice": (lambda hu: hu.astype(np.int32) - 1024, "subtracted twice"),
     "unit": (lambda hu: ((hu.astype(float) + 1000) / 1400).clip(0, 1).astype(np.float32), "0 to 1"),
 }
@@ -111,7 +114,10 @@ def test_an_offset_below_zero_is_noticed_in_a_whole_chest(chest):
     assert "offset" in foreign_scale(fields_around(points, volume), points, volume)
 
 
-@pytest.mark.parametrize("name", ["offset of 1000", "normal scores"])
+IN_A_CUT = ("offset of 1000", "normal scores", "other byte order", "ten times HU", "negated", "subtracted twice")
+
+
+@pytest.mark.parametrize("name", IN_A_CUT)
 def test_they_are_named_in_a_cut_around_the_nodule_too(name):
     """50 mm of lung: too narrow to ask for air, and an airway lies at -15, so that not all numbers are positive."""
     convert, told = CONVERSIONS[name]

@@ -54,6 +54,9 @@ CONVERSIONS: dict[str, Callable[[NDArray[np.generic]], NDArray[np.generic]]] = {
     "uint16 with 1024 added": lambda hu: (hu.astype(np.int32).clip(-OFFSET_HU) + OFFSET_HU).astype(np.uint16),
     "8-bit grey (lung window)": lambda hu: ((hu.astype(float) + 1350) / 1500 * 255).clip(0, 255).astype(np.uint8),
     "float 0 to 1": lambda hu: ((hu.astype(float) + 1000) / 2000).clip(0, 1).astype(np.float32),
+    "bytes swapped": lambda hu: hu.astype(np.int16).byteswap(),
+    "ten times HU": lambda hu: hu.astype(np.int32) * 10,
+    "negated": lambda hu: -hu.astype(np.int32),
     "HU as they are (false alarms)": lambda hu: hu,
 }
 

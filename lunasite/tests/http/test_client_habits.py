@@ -9,9 +9,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
-from lunasite.http.multipart import NO_PART, NOT_UTF8_NAME
+from lunasite.http.multipart import CUT_OFF, NO_PART, NOT_UTF8_NAME
 from submissions.accounts.tokens import create_token
 from submissions.tests.factories import make_member, make_phase
+from submissions.tests.image_archives import docker_archive
 
 pytestmark = pytest.mark.django_db
 TOKEN_URL, CHECK_URL, LESION_URL = "/api/v1/auth/token", "/api/v1/phases/les/check", "/api/v1/predict/lesion"
@@ -127,3 +128,97 @@ def test_a_file_name_in_another_encoding_is_called_that(api, url, before):
     assert sent(api, url, good)[1] != NOT_UTF8_NAME
     status, message = sent(api, url, good.replace("\u00f6".encode(), "\u00f6".encode("cp1252")))
     assert (status, message) == (400, NOT_UTF8_NAME)
+
+
+def upload(url: str, **fields: object) -> bytes:
+    """Return a body with a file that the address would begin to take."""
+    name, content = ("a.tar", docker_archive()) if "docker" in url else ("a.csv", b"seriesuid,probability\r\n" * 20000)
+    return form(**fields, file=SimpleUploadedFile(name, content))
+
+
+@pytest.mark.parametrize("url", FORM_URLS)
+@pytest.mark.parametrize("left_out", [len(f"\r\n--{BOUNDARY}--\r\n"), len("--\r\n"), 2000])
+def test_a_body_that_ends_within_its_file_is_called_cut_off(api, url, left_out):
+    """The request is whole by its Content-Length: a client closed its file early, or writes no closing boundary."""
+    status, message = sent(api, url, upload(url, phase="les")[:-left_out])
+    assert (status, message) == (400, CUT_OFF)
+
+
+@pytest.mark.parametrize("url", FORM_URLS)
+def test_a_text_that_is_cut_off_is_not_taken_for_whole(api, url):
+    body = upload(url)[: -len("--\r\n")] + form(phase="les")[len(f"--{BOUNDARY}") :]
+    assert sent(api, url, body[: body.rindex(b"les") + 1]) == (400, CUT_OFF)
+
+
+@pytest.mark.parametrize("url", FORM_URLS)
+@pytest.mark.parametrize("end", [b"--", b"--\r\nwhat follows is no part of it", b"\r\n", b"-"])
+def test_a_body_that_ends_with_a_boundary_is_whole(api, url, end):
+    """A closing boundary without its last hyphens is taken as ever: every part before it is there."""
+    body = upload(url).removesuffix(b"--\r\n")  # without a phase, so that nothing is stored
+    assert sent(api, url, body + end) == sent(api, url, body + b"--\r\n")
+    assert sent(api, url, body + end)[1] != CUT_OFF
+
+
+@pytest.mark.parametrize("url", FORM_URLS)
+def test_the_case_of_a_media_type_means_nothing(api, url):
+    odd = f"Multipart/Form-Data; Boundary={BOUNDARY}"
+    assert sent(api, url, upload(url), odd) == sent(api, url, upload(url))
+
+
+@pytest.mark.parametrize("url", [*FORM_URLS, TOKEN_URL])
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-www-form-urlencoded"])
+def test_the_case_means_nothing_for_json_and_fields_either(api, url, media_type):
+    body = b'{"username": "nobody", "password": "x"}' if "json" in media_type else b"username=nobody&password=x"
+    assert sent(api, url, body, media_type.upper()) == sent(api, url, body, media_type)
+    assert url != TOKEN_URL or sent(api, url, body, media_type.title()) == (401, "User name or password is wrong.")
+
+
+def test_the_case_means_nothing_for_a_browser_with_a_session():
+    """Its CSRF token is read from the body by Django's own parser, before REST framework's."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_member())
+    make_phase(slug="les", title="Lesions")
+    client.cookies["csrftoken"] = "c" * 32
+    odd = f"Multipart/Form-Data; boundary={BOUNDARY}"
+    body = form(csrfmiddlewaretoken="c" * 32, phase="les")
+    assert sent(client, "/api/v1/submissions", body, odd) == (400, "file: Send the file as the part `file`.")
+
+
+def at(client: Client, path: str, method: str = "GET", **more: object):
+    """Send a request to a path as it stands; the test client would take `//api` for a host."""
+    return client.generic(method, "/", more.pop("data", b""), PATH_INFO=path, **more)
+
+
+@pytest.mark.parametrize("url", [*FORM_URLS, "/apitest/v1/predict/lesion", "/submissions/docker"])
+def test_doubled_slashes_are_merged_for_a_program(api, url):
+    """As a client makes them that adds "/api/v1/…" to an address that ends with a slash."""
+    body = upload(url)
+    wanted = api.generic("POST", url, body, content_type=MULTIPART_CONTENT)
+    for path in (f"/{url}", f"//{url}/", url.replace("/", "//"), f"{url}//"):
+        got = at(api, path, "POST", data=body, content_type=MULTIPART_CONTENT)
+        assert (got.status_code, got.json()) == (wanted.status_code, wanted.json()), path
+
+
+def test_what_a_list_links_to_has_no_doubled_slash(api):
+    for number in range(3):
+        make_phase(slug=f"p{number}", title=f"P{number}")
+    answer = at(api, "//api/v1//phases", QUERY_STRING="page_size=1").json()
+    assert answer["next"] == "http://testserver/api/v1/phases?page=2&page_size=1"
+
+
+@pytest.mark.parametrize("path", ["//api/v1/nothing", "/api//v1/nothing", "//api//", "//predict/nothing"])
+def test_an_unknown_address_with_a_doubled_slash_is_a_404_as_json(api, path):
+    answer = at(api, path, "POST")
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "NOT_FOUND")
+
+
+def test_health_has_doubled_slashes_merged_and_metrics_has_not():
+    """A proxy closes /metrics by its address."""
+    assert at(Client(), "//health").status_code == 200
+    assert at(Client(), "//metrics").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["//other.example/api/v1", "//other.example/", "//other.example"])
+def test_a_doubled_slash_leads_to_no_other_host(path):
+    answer = at(Client(), path, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers.get("Location")) == (404, None)

@@ -26,6 +26,7 @@ from submissions.runner.base import (
     RunResult,
 )
 from submissions.runner.contracts.base import Contract
+from submissions.runner.described_call import DescribedCall
 from submissions.runner.diagnosis import SHOWN_ANSWER, Evidence, diagnose
 from submissions.runner.engine.errors import readable
 from submissions.runner.exit_diagnosis import classify_exit, refine_exit, with_count
@@ -110,9 +111,9 @@ class _HttpRun:
         self.memory: MemoryWatch | None = None
         self.reading: ImageReading | None = None
         self.listening: tuple[int, ...] = ()
+        self.described: tuple[DescribedCall, ...] = ()
         self.port = port_of(request, image)
-        self._next_look = 0.0
-        self._next_log = 0.0
+        self._next_look = self._next_log = 0.0
 
     def run(self, image: EngineImage) -> None:
         with attempt_on(self.host.engine) as attempt:
@@ -166,6 +167,8 @@ class _HttpRun:
                 self.watcher.stage("predicting")
             case "listening":
                 self._hear(tuple(event["ports"]))
+            case "described":
+                self.described = tuple(DescribedCall(**call) for call in event["calls"])
             case "answer":
                 self._take(self.calls[event["number"]], event)
             case "fault":
@@ -260,15 +263,15 @@ class _HttpRun:
         evidence = evidence_of(error, self.request.limits, self.reading, self.result.peak_memory_bytes)
         adapter = self.request.adapter
         path = self.request.endpoint or adapter.get("path") or self.request.kind.endpoint_path
-        file_field = adapter.get("file_field") or "file"
         case, kind = self.request.cases[0], self.request.kind
         error.diagnosis = diagnose(
             replace(
                 evidence,
                 port=self.port,
                 listening=self.listening,
+                described=self.described,
                 path=path,
-                file_field=file_field,
+                file_field=adapter.get("file_field") or "file",
                 has_token=bool(adapter.get("bearer_token")),
                 fields=tuple(_fields(self.request, case)),
                 may_omit=tuple(kind.optional_fields),

@@ -12,12 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 from .connection import CallFault, Connection, Response, Unreached
+from .description import DESCRIBED_AT, described_calls
 from .ports import Ports
 
 READY_PAUSE_S = 0.01
 READY_CALL_S = 2.0
 UNREACHED_PATIENCE_S = 1.0
 MAKE_WAY_S = 0.5
+WRONG_PATH = (404, 405)
+MAX_DESCRIBED = 8
 Say = Callable[[dict[str, Any]], None]
 
 
@@ -86,7 +89,7 @@ class Caller:
         seconds = time.monotonic() - started
         if was_kept:
             self._usual_s = max(self._usual_s, seconds)
-        self._report(call["number"], response, seconds)
+        self._report(call["number"], response, seconds, connection)
         self._make_way(connection)
 
     def _make_way(self, connection: Connection) -> None:
@@ -109,13 +112,26 @@ class Caller:
                     raise
                 time.sleep(0.05)
 
-    def _report(self, number: int, response: Response, seconds: float) -> None:
+    def _report(self, number: int, response: Response, seconds: float, connection: Connection) -> None:
         if response.status != 200:
             shown = b2a_base64(response.body[: self.plan["shown_bytes"]], newline=False).decode("ascii")
+            self._stopped = True
+            self._describe(response.status, connection)
             self._fault(number, "BAD_RESPONSE", f"status {response.status}", status=response.status, body=shown)
             return
         body = b2a_base64(response.body, newline=False).decode("ascii")
         self.say({"event": "answer", "number": number, "seconds": seconds, "body": body})
+
+    def _describe(self, status: int, connection: Connection) -> None:
+        """Tell, in a trial whose path is wrong, what the service says of the calls that it takes."""
+        if status not in WRONG_PATH or not self.plan["shown_bytes"]:
+            return
+        try:
+            response = connection.request([_get(DESCRIBED_AT, self.plan)], READY_CALL_S)
+        except CallFault:
+            return
+        if response.status == 200 and (calls := described_calls(response.body)):
+            self.say({"event": "described", "calls": calls[:MAX_DESCRIBED]})
 
     def _fault(self, number: int, code: str, detail: str, status: int = 0, body: str = "") -> None:
         self._stopped = True

@@ -7,6 +7,7 @@ from string import Formatter
 
 import pytest
 
+from submissions.runner.described_call import FILE_FIELDS, DescribedCall
 from submissions.runner.diagnosis import TABLE, Evidence, _words, diagnose
 from submissions.runner.engine.image_contents import ImageContents
 from submissions.runner.start_program import start_fault_of
@@ -413,3 +414,53 @@ class TestTheRemedyFitsTheCause:
             names = {name for _, name, _, _ in Formatter().parse(pattern.sentence) if name}
             found = re.search("(?P<file>.)(?P<name>.)", "ab")
             assert names <= _words(Evidence("X"), found).keys(), pattern.name
+
+
+SENT = ("seriesInstanceUID", "lesionID", "coordX", "gender")
+TABLE_NAMES = ("SeriesInstanceUID", "LesionID", "CoordX", "Gender")
+WRONG_PATH = Evidence(
+    "BAD_RESPONSE", status=404, path="/api/v1/predict/lesion", fields=SENT, may_omit=("gender",), csv_fields=TABLE_NAMES
+)
+
+
+class TestADescribedCall:
+    """Of a service at another path that wants other fields, one trial names both, by its /openapi.json."""
+
+    def sentence(self, *calls, **changes):
+        return diagnose(replace(WRONG_PATH, described=calls, **changes))
+
+    def test_path_and_fields_are_named_together(self):
+        """The image of the first round's trial page: another path, another file part, LUNA25's names."""
+        sentence = self.sentence(DescribedCall("/predict", "image", ["CoordX", "LesionID"], ["Gender"]))
+        assert "nothing for POST at /api/v1/predict/lesion" in sentence
+        assert "names /predict: give that as Path (form: My service differs" in sentence
+        assert 'adapter={"file_field": "image"}' in sentence
+        assert 'adapter={"field_names": "csv"}' in sentence
+        assert "Do not send" not in sentence
+
+    def test_what_fits_already_is_not_named(self):
+        sentence = self.sentence(DescribedCall("/predict", "file", ["coordX"], ["note"]))
+        assert sentence.endswith("API: model_endpoint=/predict).")
+
+    def test_a_field_that_a_closed_form_does_not_name_is_left_out(self):
+        fields = ["seriesInstanceUID", "lesionID", "coordX"]
+        assert 'adapter={"omit": ["gender"]}' in self.sentence(DescribedCall("/p", "file", fields, [], False))
+        assert "Do not send" not in self.sentence(DescribedCall("/p", "file", fields, ["gender"], False))
+
+    def test_what_no_call_can_have_is_to_be_changed_in_the_service(self):
+        sentence = self.sentence(DescribedCall("/p", "scan", ["coordX", "api_key"]))
+        assert "call that part of the service `file`, `image` or `image_file`" in sentence
+        assert "It requires `api_key`, which no call has" in sentence
+
+    @pytest.mark.parametrize("calls", [(), (DescribedCall("/a", "file"), DescribedCall("/b", "file"))])
+    def test_of_none_or_several_the_path_is_left_to_choose(self, calls):
+        assert "give the path your service answers at" in self.sentence(*calls)
+
+    def test_a_description_that_names_the_called_path_does_not_help(self):
+        sentence = self.sentence(DescribedCall(WRONG_PATH.path, "file"))
+        assert "give the path your service answers at" in sentence
+
+    def test_the_names_of_a_files_part_are_those_of_the_form(self):
+        from submissions.phases import http_adapter
+
+        assert FILE_FIELDS == http_adapter.FILE_FIELDS

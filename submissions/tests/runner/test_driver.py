@@ -13,6 +13,7 @@ import pytest
 
 from submissions.runner.driver import calling
 from submissions.runner.driver.connection import CallFault, Connection
+from submissions.runner.driver.description import described_calls
 from submissions.runner.driver.ports import MAX_PORTS
 
 REQUEST = [b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"]
@@ -392,3 +393,82 @@ def test_the_request_is_a_multipart_form(tmp_path):
     assert b'name="lesionID"\r\n\r\n0\r\n' in body
     assert b'name="image"; filename="u0.mha"\r\n' in body
     assert body.endswith(b"\r\n\r\nvoxels\r\n--bbb--\r\n")
+
+
+def openapi(path="/predict", **changes):
+    """What FastAPI 0.115 serves for `def predict(image: UploadFile, CoordX: float = Form(), note: str = Form(""))`."""
+    properties = {
+        "image": {"type": "string", "format": "binary", "title": "Image"},
+        "CoordX": {"type": "number", "title": "Coordx"},
+        "note": {"type": "string", "title": "Note", "default": ""},
+    }
+    body = {"properties": properties, "type": "object", "required": ["image", "CoordX"], "title": "Body"} | changes
+    content = {"multipart/form-data": {"schema": {"$ref": "#/components/schemas/Body"}}}
+    post = {"summary": "Predict", "requestBody": {"content": content, "required": True}}
+    paths = {"/health": {"get": {"summary": "Health"}}, path: {"post": post}}
+    return {"openapi": "3.1.0", "paths": paths, "components": {"schemas": {"Body": body}}}
+
+
+TAKEN = {"path": "/predict", "file": "image", "fields": ["CoordX"], "others": ["note"], "takes_more": True}
+
+
+def test_the_calls_that_a_service_describes_are_read():
+    assert described_calls(json.dumps(openapi()).encode()) == [TAKEN]
+    closed = openapi(additionalProperties=False)
+    assert described_calls(json.dumps(closed).encode()) == [TAKEN | {"takes_more": False}]
+    newer = openapi()["components"]["schemas"]["Body"]["properties"] | {
+        "image": {"type": "string", "contentMediaType": "application/octet-stream"}
+    }
+    assert described_calls(json.dumps(openapi(properties=newer)).encode()) == [TAKEN]
+
+
+BINARY = {"type": "string", "format": "binary"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"", b"\xff", b"null", b"[]", b"{}", b"[" * 100_000, b'{"paths": [1]}', b'{"paths": {"/p": null}}',
+        b'{"paths": {"/p": {"post": {"requestBody": {"content": {"multipart/form-data": {}}}}}}}',
+        json.dumps(openapi("/predict/{model}")).encode(),
+        json.dumps(openapi("//elsewhere")).encode(),
+        json.dumps(openapi("/p`<script>")).encode(),
+        json.dumps(openapi(properties={"image`": BINARY})).encode(),
+        json.dumps(openapi(properties={"a": BINARY, "b": BINARY})).encode(),
+        json.dumps(openapi(properties={"a": {"$ref": "#/components/schemas/Body"}})).encode(),
+        json.dumps(openapi(properties={f"a{n}": BINARY if n == 0 else {} for n in range(100)})).encode(),
+    ],
+)  # fmt: skip
+def test_a_description_that_names_no_plain_call_says_nothing(text):
+    assert described_calls(text) == []
+
+
+def http(status, body):
+    return [f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body]
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_where_the_path_is_wrong_a_trial_asks_for_the_services_description(serve, tmp_path, status):
+    """Over the same connection, as some servers serve one at a time."""
+    server = serve([OK], http(status, b"no"), http(200, json.dumps(openapi()).encode()), closes=[1])
+    events = events_of(plan(server.port, tmp_path, shown_bytes=100, response_bytes=10_000))
+    assert events[2:] == [{"event": "described", "calls": [TAKEN]}, events[3], {"event": "done"}]
+    assert (events[3]["event"], events[3]["status"], server.connections) == ("fault", status, 2)
+
+
+@pytest.mark.parametrize("answer", [http(404, b"no"), http(200, b"{"), http(200, b"x" * 2000), [b""], None])
+def test_a_service_without_a_description_fails_as_ever(serve, tmp_path, answer, monkeypatch):
+    monkeypatch.setattr(calling, "READY_CALL_S", 0.3)
+    server = serve([OK], http(404, b"no"), answer, closes=[1, 3])
+    events = events_of(plan(server.port, tmp_path, shown_bytes=100))
+    assert [event["event"] for event in events] == ["up", "ready", "fault", "done"]
+
+
+@pytest.mark.parametrize(("status", "shown_bytes"), [(404, 0), (500, 100)])
+def test_a_description_is_asked_for_in_a_trial_alone(serve, tmp_path, status, shown_bytes):
+    """On hidden cases, where nothing is shown, it would only be one more call."""
+    described = http(200, json.dumps(openapi()).encode())
+    server = serve([OK], http(status, b"no"), described, closes=[1])
+    events = events_of(plan(server.port, tmp_path, shown_bytes=shown_bytes, response_bytes=10_000))
+    assert [event["event"] for event in events] == ["up", "ready", "fault", "done"]
+    assert server.scripts == [described]
