@@ -25,8 +25,9 @@ class Evidence:
 
     note: what the platform says of the failure itself. status, answer: of the HTTP call that failed, with the first
     kilobyte of its body. port, listening: which port was called and which listened. described: the calls with a file
-    that the service's own description names, where the path was wrong. has_token: whether a token was sent. fields: names of what was sent beside the file; may_omit: those that the form can leave out; csv_fields: their
-    names as in LUNA25's table. command_fault: what is wrong with the start program's file (`crlf`, `loader`, `missing`).
+    that the service's own description names, where the path was wrong. has_token: whether a token was sent. fields:
+    names of what was sent beside the file; may_omit: those that the form can leave out; csv_fields: their names as in
+    LUNA25's table. command_fault: what is wrong with the start program's file (`crlf`, `loader`, `missing`).
     memory_mib, shm_mib: limits; peak_mib: the most memory that was seen. too_large: folders that stayed read-only since
     they hold more than kept_mib. wanted_output: the answer file that /output lacks; outputs: the files in it.
     working_dir: where a path without a folder begins. user: the image's USER, "" for root. is_closed: whether a file is
