@@ -196,7 +196,12 @@ EMAIL_FILE_PATH = DATA_DIR / "mail"
 ACCOUNT_ADAPTER = "submissions.accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
-ACCOUNT_FORMS = {"login": "submissions.accounts.forms.SignInForm", "signup": "submissions.accounts.forms.SignUpForm"}
+ACCOUNT_FORMS = {
+    "login": "submissions.accounts.forms.SignInForm",
+    "signup": "submissions.accounts.forms.SignUpForm",
+    "add_email": "submissions.accounts.forms.NewAddressForm",
+    "reset_password": "submissions.accounts.forms.ForgottenPasswordForm",
+}
 ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_HOST else "optional"

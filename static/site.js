@@ -23,16 +23,19 @@
     }
   }
 
-  // Pictures of scans are decoded one at a time for each reader: what is told to wait comes again by itself.
+  // Pictures of scans are decoded one at a time for each reader: what is told to wait comes again by itself, and until
+  // then its place stays empty.
   const MAX_PAUSE_S = 15, MAX_TRIES = 20;
   function askAgain(picture) {
     const tries = Number(picture.dataset.tries || 0);
+    picture.classList.toggle("waiting", tries < MAX_TRIES);
     if (tries >= MAX_TRIES) return;
     picture.dataset.tries = tries + 1;
     setTimeout(() => { picture.src = picture.src; }, 1000 * Math.min(MAX_PAUSE_S, 0.5 * 1.5 ** tries));
   }
   function patientPicture(picture) {
     picture.addEventListener("error", () => askAgain(picture));
+    picture.addEventListener("load", () => picture.classList.remove("waiting"));
     if (picture.complete && !picture.naturalWidth) askAgain(picture);
   }
 
@@ -49,16 +52,17 @@
     if (field && cookie && event.target.method === "post") field.value = cookie[1];
   }, true);
 
-  // On a phone a table becomes cards (site.css): each cell brings its column's heading.
+  // On a phone a table becomes cards (site.css): each cell brings its column's heading. A matrix stays a table.
   function cards(table) {
-    const heads = [...all("thead th", table)].map((head) => head.textContent.trim());
-    if (!heads.length || table.querySelector(".extra") || table.classList.contains("cards")) return;
+    const heads = [...all("thead th", table)].map((head) => head.querySelector(".visually-hidden") ? "" : head.textContent.trim());
+    if (!heads.length || table.querySelector(".extra") || table.matches(".cards, .matrix")) return;
     for (const row of all("tbody tr", table)) {
       row.setAttribute("role", "row"); // display: block would take a row's meaning from it
       if (row.cells.length !== heads.length) continue;
       [...row.cells].forEach((cell, i) => {
         cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "cell");
-        cell.dataset.label = heads[i];
+        if (heads[i]) cell.dataset.label = heads[i];
+        cell.classList.toggle("blank", !cell.textContent.trim() && !cell.querySelector("img, svg, meter, input, button"));
       });
     }
     table.setAttribute("role", "table");
@@ -189,6 +193,12 @@
     select.addEventListener("change", () => select.form.requestSubmit());
   }
 
+  // On a phone the links of the head are one line that scrolls: the open page's own link is in sight.
+  function showOpenLink(link) {
+    const line = link.parentElement;
+    if (line.scrollWidth > line.clientWidth && link.offsetLeft + link.offsetWidth > line.clientWidth - 24) line.scrollLeft = link.offsetLeft - 24;
+  }
+
   // input[data-time-zone] begins with the zone of this browser where the page has none.
   function timeZone(input) {
     if (!input.value) input.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
@@ -196,6 +206,7 @@
 
   function enhance(root) {
     all("input[data-time-zone]", root).forEach(timeZone);
+    all(".site-nav > [aria-current]", root).forEach(showOpenLink);
     localTimes(root);
     all(".drop", root).forEach(dropZone);
     all("[data-print]", root).forEach(printButton);

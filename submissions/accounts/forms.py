@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from allauth.account.forms import LoginForm, SignupForm
+from allauth.account.forms import AddEmailForm, LoginForm, ResetPasswordForm, SignupForm
 from django import forms
 from django.contrib import messages
 from django.db import IntegrityError, transaction
@@ -61,6 +61,22 @@ class SignUpForm(SignupForm):  # type: ignore[misc]
         if user is not None and "terms" in self.fields:
             accept_terms(user)
         return user, response
+
+
+class NewAddressForm(AddEmailForm):  # type: ignore[misc]
+    """Another e-mail address (ACCOUNT_FORMS["add_email"])."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        relabel(self, {"email": "New e-mail address"})
+
+
+class ForgottenPasswordForm(ResetPasswordForm):  # type: ignore[misc]
+    """Ask for a link to a new password (ACCOUNT_FORMS["reset_password"])."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        relabel(self, {"email": "E-mail address"})
 
 
 class TokenForm(forms.Form):

@@ -69,6 +69,38 @@ def test_staff_pages_too(open_page, scored):
         page.goto(path, wait_until="networkidle")
 
 
+PHONE = {"viewport": {"width": 390, "height": 844}}
+
+
+def test_the_head_takes_two_lines_on_a_phone_and_one_at_a_desk_for_staff_too(open_page, scored):
+    root = make_user("organiser", is_staff=True, is_superuser=True)
+    for size, most in ((PHONE, 100), ({"viewport": {"width": 1280, "height": 900}}, 70)):
+        page = open_page(root, **size)
+        page.goto("/organise/")
+        assert page.locator(".site-header").bounding_box()["height"] <= most
+        link = page.get_by_label("Site").get_by_role("link", name="Organise")
+        box = link.bounding_box()
+        right = box["x"] + box["width"]
+        assert 0 <= box["x"] < right <= page.viewport_size["width"], "the open page's link is out of sight"
+
+
+def test_on_a_phone_a_long_heading_has_its_own_room_and_an_empty_cell_takes_none(open_page, scored):
+    page = open_page(scored.user, **PHONE)
+    page.goto("/guide/")
+    cell = page.locator("#UPLOAD_EMPTY td").last
+    needed = cell.evaluate("""cell => {
+      const label = document.createElement("div");
+      label.textContent = cell.dataset.label;
+      label.style.cssText = "width: 7rem; font-size: .82rem; font-weight: 600";
+      cell.parentElement.parentElement.parentElement.parentElement.append(label);
+      return label.offsetHeight;
+    }""")
+    assert cell.bounding_box()["height"] >= needed > 60
+    page.goto(f"/submissions/{scored.pk}/")
+    blanks = page.locator("table.cards td.blank")
+    assert not any(blank.is_visible() for blank in blanks.all())
+
+
 def test_one_can_sign_in_and_submit_by_keyboard_alone(open_page, scored):
     page = open_page()
     page.goto("/accounts/login/")

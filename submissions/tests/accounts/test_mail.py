@@ -155,3 +155,13 @@ def test_weak_passwords_are_refused_with_a_sentence(client, django_user_model, p
     answer = client.post("/accounts/signup/", form)
     assert "errorlist" in answer.content.decode()
     assert not django_user_model.objects.exists()
+
+
+def test_the_pages_of_the_address_and_the_forgotten_password_use_our_words(client):
+    forgotten = client.get("/accounts/password/reset/").content.decode()
+    client.force_login(make_user("ann"))
+    address = client.get("/accounts/email/").content.decode()
+    assert "E-mail address" in forgotten
+    assert "New e-mail address" in address
+    assert "My account</p>" in address
+    assert "placeholder" not in forgotten + address

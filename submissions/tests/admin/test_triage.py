@@ -133,6 +133,7 @@ def test_the_page_tells_the_whole_story(staff):
     for text in ("run says", "the engine&#x27;s own words", "Our note.", "load_s", FAILURES["OUT_OF_MEMORY"].code,
                  "the try counted", "A worker has started.", "smoke &lt;b&gt;says"):  # fmt: skip
         assert text in page, text
+    assert f"<h2>Evaluation {evaluation.pk} of {evaluation.submission}</h2>" in page  # its title, no identifier
     assert "<b>says</b>" not in page
     assert "9.25" not in page  # the time of one case is a case's
     assert 'name="_save"' not in page

@@ -143,6 +143,11 @@ class TestSearch:
         assert answer.status_code == 200
         assert "<script>alert(1)" not in answer.content.decode()
 
+    def test_says_where_else_to_look_where_nothing_is_found(self, client):
+        page = client.get("/search", {"q": "zzzz"}).content.decode()
+        assert "0 results" in page
+        assert 'href="/#challenges"' in page
+
     def test_marks_are_the_only_markup(self):
         assert marked("a <b>Bold</b>", ["bold", "<b>"]) == "a <mark>&lt;b&gt;</mark><mark>Bold</mark>&lt;/b&gt;"
         assert excerpt("x " * 200 + "needle", ["needle"]).startswith("…")

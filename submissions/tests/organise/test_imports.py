@@ -9,6 +9,7 @@ import pytest
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
@@ -136,6 +137,15 @@ def test_a_check_stores_nothing_and_can_be_followed_by_the_import(send, browser)
     row.refresh_from_db()
     assert (row.state, Dataset.objects.count()) == ("imported", 1)
     assert not row.has_files
+
+
+def test_an_import_whose_files_are_gone_says_where_to_begin_again(browser, organiser):
+    row = DatasetImport.objects.create(
+        user=organiser, kind="lesion", name="lungs", truth_name="truth.csv", state="refused"
+    )
+    page = browser.get(f"/organise/imports/{row.pk}/").content.decode()
+    assert reverse("dataset_import_new") in page
+    assert "Begin again" in page
 
 
 @pytest.mark.slow

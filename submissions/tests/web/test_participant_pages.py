@@ -214,6 +214,13 @@ class TestTheSubmissionPage:
         page = text_of(client.get(f"/submissions/{submission.pk}/"))
         assert "the try was given back and staff were told. This was our fault." in page
 
+    def test_sets_the_commands_of_its_sentence_as_code_and_nothing_else_as_markup(self, client, ann):
+        submission = make_submission(user=ann, phase=make_phase())
+        note = "Make it with `docker save -o model.tar <IMAGE>`."
+        fail(evaluation=claim(submission.latest.pk, "w"), code="IMAGE_NO_MANIFEST", note=note)
+        page = client.get(f"/submissions/{submission.pk}/").content.decode()
+        assert "<code>docker save -o model.tar &lt;IMAGE&gt;</code>" in page
+
     @pytest.mark.slow
     @pytest.mark.parametrize("stage", ["smoke", "start"])
     def test_beside_a_diagnosis_the_heading_names_no_other_remedy(self, client, ann, stage):
