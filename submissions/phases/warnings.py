@@ -89,7 +89,7 @@ def _disclosure_advice(phase: Phase, facts: PhaseFacts) -> Iterator[str]:
 
 
 def _shared_advice(phase: Phase, facts: PhaseFacts) -> Iterator[str]:
-    """Warn where the same cases are hidden in one phase and open in another, also in another version of the dataset."""
+    """Warn of each other phase with the same cases: open there and hidden here, other samples, or more tries."""
     now = timezone.now()
     is_open_here = phase.state(now) != Phase.Disclosure.COMPETITION
     for other in facts.others:
@@ -103,6 +103,11 @@ def _shared_advice(phase: Phase, facts: PhaseFacts) -> Iterator[str]:
             yield (
                 f"It shares its cases with '{other.slug}'{version}: where the split differs, sample cases of the one, "
                 "whose truth is shown, count in the other."
+            )
+        elif not is_open_here:
+            yield (
+                f"It shares its hidden cases with '{other.slug}': a team has the tries of both to learn about the same "
+                "labels. Set fewer tries in each."
             )
 
 

@@ -202,10 +202,14 @@ def test_what_was_overlooked_is_said(staff):
 def test_an_organiser_is_told_where_the_same_cases_are_open():
     hidden = make_phase(disclosure="competition")
     practice = make_phase(hidden.dataset, disclosure="practice")
-    make_phase(hidden.dataset, disclosure="competition")  # as hidden as the first
+    twin = make_phase(hidden.dataset, disclosure="competition")
     assert f"It shares its cases with '{practice.slug}', where they are open." in phase_warnings(hidden)
     assert f"It shares its cases with '{hidden.slug}', where they are hidden." in phase_warnings(practice)
     assert sum("shares its cases" in line for line in phase_warnings(hidden)) == 1
+    assert f"It shares its hidden cases with '{twin.slug}': a team has the tries of both" in " ".join(
+        phase_warnings(hidden)
+    )
+    assert "hidden cases" not in " ".join(phase_warnings(practice))
 
 
 def test_an_organiser_is_told_of_the_same_cases_in_another_version_of_the_dataset():
