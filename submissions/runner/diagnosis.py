@@ -8,8 +8,8 @@ it is made at stage `smoke` alone: words about hidden cases would carry them out
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from posixpath import dirname, join, normpath
 from typing import Any
 
@@ -25,13 +25,14 @@ class Evidence:
 
     note: what the platform says of the failure itself. status, answer: of the HTTP call that failed, with the first
     kilobyte of its body. port, listening: which port was called and which listened. described: the calls with a file
-    that the service's own description names, where the path was wrong. has_token: whether a token was sent. fields:
-    names of what was sent beside the file; may_omit: those that the form can leave out; csv_fields: their names as in
-    LUNA25's table. command_fault: what is wrong with the start program's file (`crlf`, `loader`, `missing`).
-    memory_mib, shm_mib: limits; peak_mib: the most memory that was seen. too_large: folders that stayed read-only since
-    they hold more than kept_mib. wanted_output: the answer file that /output lacks; outputs: the files in it.
-    working_dir: where a path without a folder begins. user: the image's USER, "" for root. is_closed: whether a file is
-    in the image and not everybody may read it, where that is known.
+    that the service's own description names, where a call did not fit. has_token: whether a token was sent. fields:
+    names of what was sent beside the file; may_omit: what the form can leave out, by each name that it is sent under,
+    with its name on the form; csv_fields: the names of what was sent as in LUNA25's table. command_fault: what is wrong
+    with the start program's file (`crlf`, `loader`, `missing`). memory_mib, shm_mib: limits; peak_mib: the most memory
+    that was seen. too_large: folders that stayed read-only since they hold more than kept_mib. wanted_output: the
+    answer file that /output lacks; outputs: the files in it. working_dir: where a path without a folder begins. user:
+    the image's USER, "" for root. is_closed: whether a file is in the image and not everybody may read it, where that
+    is known.
     """
 
     code: str
@@ -47,7 +48,7 @@ class Evidence:
     file_field: str = "file"
     has_token: bool = False
     fields: tuple[str, ...] = ()
-    may_omit: tuple[str, ...] = ()
+    may_omit: Mapping[str, str] = field(default_factory=dict)
     csv_fields: tuple[str, ...] = ()
     command: str = ""
     command_fault: str = ""
@@ -203,10 +204,11 @@ TABLE: tuple[Pattern, ...] = (
     Pattern("other_token", "Status {status}: the service refused the token that it was sent: correct it under Bearer token (form: {differs}, API: adapter={{\"bearer_token\": \"...\"}}).", when=lambda seen: seen.status in (401, 403) and seen.has_token),
     Pattern("token", "Status {status}: the service wants a token: give it as Bearer token (form: {differs}, API: adapter={{\"bearer_token\": \"...\"}}).", when=_is_status(401, 403)),
     Pattern("described_path", "Status {status}: there is nothing for POST at {path}, and the service's own description (/openapi.json) names {described_path}: give that as Path (form: {differs}, API: model_endpoint={described_path}).{fits}", when=lambda seen: seen.status in (404, 405) and len(seen.described) == 1 and seen.described[0].path != seen.path),
+    Pattern("described_fields", "Status {status}: the service's own description (/openapi.json) says how it is called.{fits} All of that is under {differs}.", when=lambda seen: seen.status in (400, 415, 422) and any(call.fits(seen) for call in seen.described if call.path == seen.path)),
     Pattern("path", "Status {status}: there is nothing for POST at {path}; give the path your service answers at as Path (form: {differs}, API: model_endpoint).", when=_is_status(404, 405)),
     Pattern("file_refused", "Status {status}: the service got the file as `{field}`, as it wants it, and refused what is in it; its answer says why. Read the file as the contract describes it.", FIELD, when=_is_status(400, 422), over=_body, concerns=lambda seen, words: words["field"] == seen.file_field),
     Pattern("file_field", "Status {status}: the service wants the file in a part called `{field}`, it was sent as `{file_field}`: choose `{field}` as Name of the file part (form: {differs}, API: adapter={{\"file_field\": \"{field}\"}}).", FIELD.replace(r"[A-Za-z_]\w{0,60}", "file|image|image_file"), when=_is_status(400, 422), over=_body),
-    Pattern("unwanted_field", "Status {status}: the service takes no field `{field}`: tick it under Do not send (form: {differs}, API: adapter={{\"omit\": [\"{field}\"]}}).", FORBIDDEN, when=_is_status(400, 422), over=_body, concerns=lambda seen, words: words["field"] in seen.may_omit),
+    Pattern("unwanted_field", "Status {status}: the service takes no field {unwanted}: tick that under Do not send (form: {differs}, API: adapter={{\"omit\": [{omitted}]}}).", FORBIDDEN, when=_is_status(400, 422), over=_body, concerns=lambda seen, words: words["field"] in seen.may_omit),
     Pattern("forbidden_field", "Status {status}: the service takes no field `{field}`, which every call has: let it take that field, or let it ignore fields that it does not know.", FORBIDDEN, when=_is_status(400, 422), over=_body),
     Pattern("csv_names", "Status {status}: the service wants a field called `{field}`, as in LUNA25's table: choose those as Names of the fields (form: {differs}, API: adapter={{\"field_names\": \"csv\"}}).", FIELD, when=_is_status(400, 422), over=_body, concerns=lambda seen, words: words["field"] in seen.csv_fields and words["field"] not in seen.fields),
     Pattern("other_field", "Status {status}: the service complains of the field `{field}`. It was sent {sent}. If it wants the file there, call that part of the service `file`, `image` or `image_file` and choose that as Name of the file part; if something else, let it take one of the fields that are sent, or do without. Other names and Do not send are under {differs} (API: adapter).", FIELD, when=_is_status(400, 422), over=_body),
@@ -244,7 +246,9 @@ def diagnose(seen: Evidence) -> str:
     """
     certain = [pattern for pattern in TABLE if not pattern.reads_log and not pattern.is_guess]
     guesses = [pattern for pattern in TABLE if pattern.is_guess]
-    return _fitted(certain, seen) or _first_of(certain, seen) or _of_the_log(seen) or _first_of(guesses, seen)
+    described = [pattern for pattern in certain if pattern.name == "described_fields"]
+    fitted = _first_of(described, seen) or _fitted(certain, seen)
+    return fitted or _first_of(certain, seen) or _of_the_log(seen) or _first_of(guesses, seen)
 
 
 def _fitted(patterns: Iterable[Pattern], seen: Evidence) -> str:
@@ -303,6 +307,11 @@ def _opening(folder: str) -> str:
     return f"{enter}chmod -R a+rX {folder}"
 
 
+def _forbidden(answer: str) -> list[str]:
+    """Return the fields that an answer in the manner of FastAPI forbids."""
+    return [found["field"] or found["field_too"] for found in re.finditer(FORBIDDEN, answer)]
+
+
 def _words(seen: Evidence, found: re.Match[str] | None) -> Words:
     """Return what a sentence may name: fields of the evidence, groups of the match, and what follows from them."""
     groups = {name: text[:SHOWN_NAME] for name, text in (found.groupdict() if found else {}).items() if text}
@@ -312,10 +321,11 @@ def _words(seen: Evidence, found: re.Match[str] | None) -> Words:
     top = (groups.get("module") or name).partition(".")[0]
     package = PACKAGES.get(name) or MODULES.get(top)
     as_root = AS_ROOT.format(user=seen.user) if seen.user else ""
-    call = seen.described[0] if seen.described else None
+    call = next((call for call in seen.described if call.path == seen.path), next(iter(seen.described), None))
+    unwanted = [each for each in _forbidden(seen.answer) if each in seen.may_omit]
     owner = {"user": seen.user.partition(":")[0], "folder": _folder(file), "as_root": as_root}
     return {
-        **{field: getattr(seen, field) for field in Evidence.__dataclass_fields__},
+        **{name: getattr(seen, name) for name in Evidence.__dataclass_fields__},
         "ports": ", ".join(map(str, seen.listening[:5])),
         "first_port": seen.listening[0] if seen.listening else 0,
         "written": ", ".join(f"/output/{name[:SHOWN_NAME]}" for name in seen.outputs[:5]),
@@ -323,6 +333,8 @@ def _words(seen: Evidence, found: re.Match[str] | None) -> Words:
         "sent": f"the file as `{seen.file_field}`" + "".join(f", `{name}`" for name in seen.fields),
         "described_path": call.path if call else "",
         "fits": "".join(f" {sentence}" for sentence in call.fits(seen)) if call else "",
+        "unwanted": ", ".join(f"`{each}`" for each in unwanted),
+        "omitted": ", ".join(f'"{seen.may_omit[each]}"' for each in unwanted),
         "that_number": "that number" if len(seen.listening) == 1 else "the one that answers predictions",
         "peak": f"highest seen: {seen.peak_mib} MiB; " if seen.peak_mib else "",
         "answer_says": "; its answer, shown below, says why" if seen.answer else "",

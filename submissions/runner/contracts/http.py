@@ -263,7 +263,7 @@ class _HttpRun:
         evidence = evidence_of(error, self.request.limits, self.reading, self.result.peak_memory_bytes)
         adapter = self.request.adapter
         path = self.request.endpoint or adapter.get("path") or self.request.kind.endpoint_path
-        case, kind = self.request.cases[0], self.request.kind
+        case = self.request.cases[0]
         error.diagnosis = diagnose(
             replace(
                 evidence,
@@ -274,8 +274,8 @@ class _HttpRun:
                 file_field=adapter.get("file_field") or "file",
                 has_token=bool(adapter.get("bearer_token")),
                 fields=tuple(_fields(self.request, case)),
-                may_omit=tuple(kind.optional_fields),
-                csv_fields=tuple(kind.request_fields(case.facts, series="", lesion=0, naming="csv")),
+                may_omit=_names_on_the_form(self.request, case),
+                csv_fields=tuple(_fields(self.request, case, naming="csv")),
             )
         )
 
@@ -369,15 +369,24 @@ def _planned(request: RunRequest, call: Call) -> dict[str, Any]:
     return {"number": call.number, "file_name": name, "content_type": content_type, "fields": fields}
 
 
-def _fields(request: RunRequest, case: RunCase, series: str = "", lesion: int = 0) -> dict[str, str]:
+def _fields(
+    request: RunRequest, case: RunCase, series: str = "", lesion: int = 0, naming: str | None = None
+) -> dict[str, str]:
     adapter = request.adapter
     return request.kind.request_fields(
         case.facts,
         series=series,
         lesion=lesion,
-        naming=adapter.get("field_names") or "camelCase",
+        naming=naming or adapter.get("field_names") or "camelCase",
         omit=adapter.get("omit") or (),
     )
+
+
+def _names_on_the_form(request: RunRequest, case: RunCase) -> dict[str, str]:
+    """Return what the form can leave out, by each name that it can be sent under."""
+    pairs = zip(_fields(request, case, naming="camelCase"), _fields(request, case, naming="csv"), strict=True)
+    optional = [(name, csv_name) for name, csv_name in pairs if name in request.kind.optional_fields]
+    return {sent: name for name, csv_name in optional for sent in (name, csv_name)}
 
 
 CONTRACT = Contract(

@@ -19,7 +19,8 @@ READY_PAUSE_S = 0.01
 READY_CALL_S = 2.0
 UNREACHED_PATIENCE_S = 1.0
 MAKE_WAY_S = 0.5
-WRONG_PATH = (404, 405)
+# Another path, another part or other fields than the contract's.
+MISFITS = (400, 404, 405, 415, 422)
 MAX_DESCRIBED = 8
 Say = Callable[[dict[str, Any]], None]
 
@@ -123,8 +124,8 @@ class Caller:
         self.say({"event": "answer", "number": number, "seconds": seconds, "body": body})
 
     def _describe(self, status: int, connection: Connection) -> None:
-        """Tell, in a trial whose path is wrong, what the service says of the calls that it takes."""
-        if status not in WRONG_PATH or not self.plan["shown_bytes"]:
+        """Tell, in a trial whose call did not fit, what the service says of the calls that it takes."""
+        if status not in MISFITS or not self.plan["shown_bytes"]:
             return
         try:
             response = connection.request([_get(DESCRIBED_AT, self.plan)], READY_CALL_S)

@@ -11,7 +11,8 @@ DESCRIBED_AT = "/openapi.json"
 MAX_FIELDS = 32
 PATH = re.compile(r"/[A-Za-z0-9/_-]{1,120}")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
-MULTIPART = "multipart/form-data"
+# FastAPI calls a form that is a model the second, a file in it or not; a file can only come by the first.
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
 def described_calls(text: bytes) -> list[dict[str, Any]]:
@@ -29,9 +30,10 @@ def described_calls(text: bytes) -> list[dict[str, Any]]:
 def _calls(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for path, methods in document["paths"].items():
         content = methods.get("post", {}).get("requestBody", {}).get("content", {})
-        if MULTIPART not in content or not PATH.fullmatch(path) or "//" in path:
+        form = next((content[name] for name in FORMS if name in content), None)
+        if form is None or not PATH.fullmatch(path) or "//" in path:
             continue
-        schema = _resolved(content[MULTIPART]["schema"], document)
+        schema = _resolved(form["schema"], document)
         properties = {name: _resolved(value, document) for name, value in schema["properties"].items()}
         files = [name for name, value in properties.items() if _is_file(value)]
         fields = [name for name in properties if name not in files]

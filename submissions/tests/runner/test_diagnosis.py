@@ -160,10 +160,25 @@ def test_all_that_one_answer_complains_of_is_told_at_once():
     faults.append({"type": "extra_forbidden", "loc": ["body", "gender"]})
     answer = json.dumps({"detail": faults})
     sentence = diagnose(
-        Evidence("BAD_RESPONSE", status=422, answer=answer, csv_fields=("CoordX", "CoordY"), may_omit=("gender",))
+        Evidence(
+            "BAD_RESPONSE",
+            status=422,
+            answer=answer,
+            csv_fields=("CoordX", "CoordY"),
+            may_omit={"gender": "gender", "Gender": "gender"},
+        )
     )
     for words in ("as Name of the file part", "as Names of the fields", "under Do not send"):
         assert sentence.count(words) == 1
+
+
+def test_all_fields_that_an_answer_forbids_are_named_under_either_name():
+    faults = [{"type": "extra_forbidden", "loc": ["body", name]} for name in ("Gender", "coordX", "PatientID")]
+    names = {"Gender": "gender", "PatientID": "patientID"}
+    answer = json.dumps({"detail": faults})
+    sentence = diagnose(Evidence("BAD_RESPONSE", status=422, answer=answer, may_omit=names))
+    assert "no field `Gender`, `PatientID`" in sentence
+    assert 'adapter={"omit": ["gender", "patientID"]}' in sentence
 
 
 def test_a_field_that_was_not_sent_is_shown_beside_those_that_were():
@@ -197,7 +212,10 @@ def test_a_file_that_a_service_of_flask_misses_is_sent_as_it_says(answer):
         ),
         (
             Evidence(
-                "BAD_RESPONSE", status=422, answer='{"type":"extra_forbidden","loc":["body","sex"]}', may_omit=("sex",)
+                "BAD_RESPONSE",
+                status=422,
+                answer='{"type":"extra_forbidden","loc":["body","sex"]}',
+                may_omit={"sex": "sex"},
             ),
             "Do not send",
         ),
@@ -358,7 +376,9 @@ class TestTheRemedyFitsTheCause:
 
     def test_a_field_that_every_call_has_cannot_be_left_out(self):
         answer = '{"detail":[{"type":"extra_forbidden","loc":["body","coordX"]}]}'
-        sentence = diagnose(Evidence("BAD_RESPONSE", status=422, answer=answer, may_omit=("gender",)))
+        sentence = diagnose(
+            Evidence("BAD_RESPONSE", status=422, answer=answer, may_omit={"gender": "gender", "Gender": "gender"})
+        )
         assert "let it ignore fields" in sentence
         assert "Do not send" not in sentence
 
@@ -419,7 +439,12 @@ class TestTheRemedyFitsTheCause:
 SENT = ("seriesInstanceUID", "lesionID", "coordX", "gender")
 TABLE_NAMES = ("SeriesInstanceUID", "LesionID", "CoordX", "Gender")
 WRONG_PATH = Evidence(
-    "BAD_RESPONSE", status=404, path="/api/v1/predict/lesion", fields=SENT, may_omit=("gender",), csv_fields=TABLE_NAMES
+    "BAD_RESPONSE",
+    status=404,
+    path="/api/v1/predict/lesion",
+    fields=SENT,
+    may_omit={"gender": "gender", "Gender": "gender"},
+    csv_fields=TABLE_NAMES,
 )
 
 
@@ -441,6 +466,21 @@ class TestADescribedCall:
     def test_what_fits_already_is_not_named(self):
         sentence = self.sentence(DescribedCall("/predict", "file", ["coordX"], ["note"]))
         assert sentence.endswith("API: model_endpoint=/predict).")
+
+    def test_a_table_whose_form_is_closed_is_told_what_to_leave_out_by_the_forms_names(self):
+        call = DescribedCall("/predict", "file", list(TABLE_NAMES[:3]), [], False)
+        assert 'adapter={"field_names": "csv"}' in self.sentence(call)
+        assert 'adapter={"omit": ["gender"]}' in self.sentence(call)
+
+    def test_at_the_right_path_the_description_tells_more_than_the_first_kilobyte_of_an_answer(self):
+        answer = '{"detail": [{"type": "missing", "loc": ["body", "image"], "input": {"seriesInstanceUID": "1.2.3'
+        call = DescribedCall(WRONG_PATH.path, "image", ["CoordX"])
+        sentence = self.sentence(call, status=422, answer=answer)
+        assert 'adapter={"file_field": "image"}' in sentence
+        assert 'adapter={"field_names": "csv"}' in sentence
+        assert "as Path" not in sentence
+        fitting = DescribedCall(WRONG_PATH.path, "file", ["coordX"])
+        assert "description" not in self.sentence(fitting, status=422, answer=answer)
 
     def test_a_field_that_a_closed_form_does_not_name_is_left_out(self):
         fields = ["seriesInstanceUID", "lesionID", "coordX"]

@@ -420,6 +420,8 @@ def test_the_calls_that_a_service_describes_are_read():
         "image": {"type": "string", "contentMediaType": "application/octet-stream"}
     }
     assert described_calls(json.dumps(openapi(properties=newer)).encode()) == [TAKEN]
+    model = json.dumps(openapi()).replace("multipart/form-data", "application/x-www-form-urlencoded")
+    assert described_calls(model.encode()) == [TAKEN]
 
 
 BINARY = {"type": "string", "format": "binary"}
@@ -447,8 +449,8 @@ def http(status, body):
     return [f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body]
 
 
-@pytest.mark.parametrize("status", [404, 405])
-def test_where_the_path_is_wrong_a_trial_asks_for_the_services_description(serve, tmp_path, status):
+@pytest.mark.parametrize("status", [404, 405, 422])
+def test_where_a_call_does_not_fit_a_trial_asks_for_the_services_description(serve, tmp_path, status):
     """Over the same connection, as some servers serve one at a time."""
     server = serve([OK], http(status, b"no"), http(200, json.dumps(openapi()).encode()), closes=[1])
     events = events_of(plan(server.port, tmp_path, shown_bytes=100, response_bytes=10_000))
