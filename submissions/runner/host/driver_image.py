@@ -102,15 +102,19 @@ def _python_files() -> dict[str, Path]:
     wanted = ", ".join(ALWAYS)
     code = (
         f"import sys; sys.path.insert(0, {str(DRIVER_DIR.parent)!r}); import {wanted}, driver.main, json; "
-        "json.dump([getattr(m, '__file__', None) for m in sys.modules.values()], sys.stdout)"
+        "json.dump({name: getattr(m, '__file__', None) for name, m in sys.modules.items()}, sys.stdout)"
     )
     output = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-c", code], check=True, capture_output=True, timeout=60
     ).stdout
+    modules: dict[str, str | None] = json.loads(output)
     home = Path(os.__file__).parent.resolve()
-    loaded = (Path(name).resolve() for name in json.loads(output) if name)
-    files = {str(path.relative_to(home)): path for path in loaded if path.is_relative_to(home)}
-    return files | {name: home / name for name in ("os.py", "io.py") if (home / name).is_file()}
+    loaded = [Path(file).resolve() for file in modules.values() if file]
+    # By their names too: a frozen module tells no file, and Python 3.13's collections.abc that of another.
+    stems = [home / name.replace(".", "/") for name in modules]
+    named = [path for stem in stems for path in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py")]
+    found = [path for path in loaded if path.is_relative_to(home)] + [path for path in named if path.is_file()]
+    return {str(path.relative_to(home)): path for path in found}
 
 
 def _libraries(binaries: list[Path]) -> dict[str, Path]:

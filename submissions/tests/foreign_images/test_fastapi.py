@@ -3,6 +3,7 @@
 import importlib.metadata
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,10 +13,7 @@ from submissions.kinds import KINDS
 from submissions.tests.containers import open_to_all
 from submissions.tests.foreign_images.test_habits import LIMITS
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="its compiled packages are copied into Python 3.11"),
-]
+pytestmark = pytest.mark.engine
 PACKAGES = ("fastapi", "uvicorn", "python-multipart")
 DOCKERFILE = """FROM python:3.11-slim
 COPY . /srv/service
@@ -64,14 +62,24 @@ def with_dependencies(names):
     return found.values()
 
 
+def copy(distribution, folder):
+    """Copy a distribution to a folder for the image's Python; a compiled one is fetched where this Python is another."""
+    if sys.version_info[:2] != (3, 11) and any(file.suffix == ".so" for file in distribution.files):
+        wanted = f"{distribution.name}=={distribution.version}"
+        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder, wanted]
+        subprocess.run([*pip, "--python-version", "3.11", "--only-binary", ":all:"], check=True, timeout=120)
+        return
+    for file in distribution.files:
+        if ".." not in file.parts and "__pycache__" not in file.parts:
+            target = folder / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file.locate(), target)
+
+
 @pytest.fixture(params=["/v2/malignancy", KINDS["lesion"].endpoint_path], ids=["another_path", "our_path"])
 def service(bench, tmp_path, request):
     for distribution in with_dependencies(PACKAGES):
-        for file in distribution.files:
-            target = tmp_path / "packages" / file
-            if ".." not in file.parts and "__pycache__" not in file.parts:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(file.locate(), target)
+        copy(distribution, tmp_path / "packages")
     Path(tmp_path, "service.py").write_text(SERVICE.replace("PATH", request.param))
     open_to_all(tmp_path)
     yield bench.build(DOCKERFILE, tmp_path)
