@@ -63,7 +63,7 @@ def with_dependencies(names):
 
 
 def copy(distribution, folder):
-    """Copy a distribution to a folder for the image's Python; a compiled one is fetched where this Python is another."""
+    """Copy a distribution to a folder for the image; a compiled one is fetched where this Python is another."""
     if sys.version_info[:2] != (3, 11) and any(file.suffix == ".so" for file in distribution.files):
         wanted = f"{distribution.name}=={distribution.version}"
         pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder, wanted]
