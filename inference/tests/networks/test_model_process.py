@@ -232,7 +232,7 @@ def test_the_queue_is_bounded_and_says_when_to_come_back(folder, inputs):
     began = time.monotonic()
     with pytest.raises(ServiceBusy) as refusal:
         service.clean_picture(inputs["slice"], TIMEOUT_S)
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 1
     assert refusal.value.retry_after_s >= 1
     first.join()
     second.join()

@@ -293,21 +293,21 @@ def test_as_many_rows_as_the_limit_are_read():
 )  # C11, C13
 def test_a_monstrous_file_is_refused_at_once_and_in_little_memory(content):
     file = io.BytesIO(content)
-    started = time.perf_counter()
+    started = time.process_time()
     tracemalloc.start()
     with pytest.raises(CsvProblems):
         read_predictions(file, LESION, [f"case{i}" for i in range(6000)], max_bytes=MAX_BYTES)
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.perf_counter() - started < 1.5
+    assert time.process_time() - started < 1.5
     assert peak_bytes < 150_000_000
 
 
 def test_a_quote_left_open_in_a_plausible_file_is_found_at_once():
     rows = "".join(f"case{i},0.5\n" for i in range(6000))
-    started = time.perf_counter()
+    started = time.process_time()
     problems = problems_of("id,prob\n" + rows.replace("case7,", '"case7,', 1), ids=[f"case{i}" for i in range(6000)])
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert (problems.code, problems.problems[0].line) == ("CSV_FORMAT", 9)
 
 

@@ -214,11 +214,11 @@ def test_members_are_counted():
 @pytest.mark.slow
 def test_a_million_empty_members_stop_early():
     header = tarfile.TarInfo("x").tobuf(tarfile.GNU_FORMAT)
-    started = time.monotonic()
     many = b"".join(tarfile.TarInfo(f"{number:07d}").tobuf(tarfile.GNU_FORMAT) for number in range(20_001))
+    started = time.process_time()
 
     assert code_of(many + header * 10_000) == "ARCHIVE_TOO_MANY_MEMBERS"
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("data", [TAR, GZIP, oci_archive()])
@@ -265,14 +265,14 @@ def test_a_thousandfold_bomb_stops_within_seconds_and_little_memory():
     one = gzip.compress(bytes(1 << 20))
     bomb = gzip.compress(docker_archive()[:-1024]) + one * 1024  # says 1 GiB in about a megabyte
     tracemalloc.start()
-    started = time.monotonic()
+    started = time.process_time()
 
     code = code_of(bomb)
 
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert code in ("ARCHIVE_BOMB", "ARCHIVE_CORRUPT")
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert peak_bytes < 40 << 20
 
 

@@ -78,14 +78,14 @@ def test_a_zstd_bomb_stops_in_little_time_and_memory():
     bomb = zstd.compress(bytes(64 << 20)) * 400  # 25 GiB in under a megabyte
     data = oci_archive([layer()], [bomb])
     tracemalloc.start()
-    started = time.monotonic()
+    started = time.process_time()
 
     code = code_of(data)
 
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert code == "ARCHIVE_BOMB"
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert peak_bytes < 40 << 20
 
 

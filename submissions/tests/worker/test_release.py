@@ -51,8 +51,8 @@ def test_the_end_is_held_back_until_the_next_step(error):
 
 
 def test_in_a_practice_phase_nothing_is_held_back():
-    took_s, timings = end(running("practice"))
-    assert took_s < 0.2
+    took_s, timings = end(running("practice", since_s=1))
+    assert took_s < 1
     assert "released_at_s" not in timings
 
 
@@ -60,7 +60,7 @@ def test_a_cancelled_run_ends_at_once():
     evaluation, began = running(since_s=1), time.monotonic()
     with pytest.raises(RunCancelled), released_on_a_step(ProgressRecorder(evaluation), Heartbeat(evaluation)):
         raise RunCancelled
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 1
 
 
 def test_a_run_that_is_lost_while_it_waits_is_not_finished():

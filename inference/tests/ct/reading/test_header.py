@@ -248,11 +248,11 @@ def test_the_largest_header_allowed_is_read(tmp_path):
 
 def test_a_huge_promise_costs_neither_time_nor_memory(tmp_path):
     path = saved(tmp_path, mha(data=bytes(64), DimSize="4096 4096 32"))
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(InvalidImageFile) as refusal:
         open_scan(path)
     assert refusal.value.code == "DATA_LENGTH"
-    assert time.monotonic() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize("shape_zyx", [(1, 1, 1), (1, 4, 5), (3, 1, 5), (3, 4, 1)])

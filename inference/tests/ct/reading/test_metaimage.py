@@ -205,11 +205,11 @@ def test_a_bomb_is_refused_at_once_and_in_little_memory(tmp_path, gibibyte_of_ze
     path = saved(tmp_path, zlib_mha(data=gibibyte_of_zeros, DimSize=dims))
     assert os.path.getsize(path) < 1.2e6
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(InvalidImageFile) as refusal, open_scan(path) as scan:
         scan.read_blocks([((0, 0, 0), (1, 4, 5))])
     assert refusal.value.code == code
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 

@@ -218,9 +218,9 @@ def test_a_compressed_text_bomb_in_a_png_is_never_inflated(tmp_path):
     chunk = struct.pack(">I", len(body)) + b"zTXt" + body + struct.pack(">I", zlib.crc32(b"zTXt" + body))
     good = encoded(ramp())
     path = saved(tmp_path, good[:33] + chunk + good[33:])
-    began = time.monotonic()
+    began = time.process_time()
     assert np.array_equal(read_picture(path).grey, np.asarray(ramp()))
-    assert time.monotonic() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.realdata
