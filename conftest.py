@@ -84,9 +84,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of a test that needs the database for each of many cases, mark all but three as slow: first, middle and last."""
+    """Mark what asks for the real data, so that it is left out where there is none.
+
+    Of a test that needs the database for each of many cases, mark all but three as slow: first, middle and last.
+    """
     cases = defaultdict(list)
     for item in items:
+        if "real_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("realdata")
         if item.get_closest_marker("django_db") or not DATABASE.isdisjoint(getattr(item, "fixturenames", ())):
             cases[item.nodeid.partition("[")[0]].append(item)
     for same in cases.values():
