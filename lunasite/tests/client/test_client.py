@@ -180,7 +180,7 @@ def test_an_image_goes_up_in_parts_and_on_where_it_stopped(lunasite, phase, tmp_
 
 def wait_for_parts(count):
     """Return the upload that is on its way once it has so many parts."""
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 180
     while time.monotonic() < give_up:
         upload = Upload.objects.first()
         if upload and len(resumable.received(upload)) >= count:

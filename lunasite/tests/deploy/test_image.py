@@ -223,7 +223,7 @@ def test_the_backup_service_saves_both_stores_and_the_database(composed):
 
 def test_the_model_server_answers(composed):
     composed.start("model-server")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     program = "import socket; socket.create_connection(('127.0.0.1', 8500), timeout=2)"
     while "Error" in composed.inside("model-server", "python", "-c", program, check=False):
         assert time.monotonic() < deadline, composed.response("model-server")

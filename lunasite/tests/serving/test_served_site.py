@@ -201,8 +201,8 @@ def test_prometheus_finds_every_name(used_site, tmp_path):
 
 
 def names_missing(prometheus: str) -> set[str]:
-    """Return the names Prometheus has not found within half a minute."""
-    deadline = time.monotonic() + 30
+    """Return the names Prometheus has not found within two minutes."""
+    deadline = time.monotonic() + 120
     while True:
         found = set(json.loads(get(f"http://{prometheus}/api/v1/label/__name__/values")[1])["data"])
         if found >= NAMES or time.monotonic() > deadline:
@@ -289,7 +289,7 @@ def test_a_caller_who_hangs_up_leaves_nothing_behind(site):
     for _ in range(3):
         with socket.create_connection((host, int(port))) as caller:
             caller.sendall((head + kind + part).encode() + bytes(2_000_000))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while left_behind(site) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left_behind(site) == []
