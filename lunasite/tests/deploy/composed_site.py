@@ -168,7 +168,7 @@ def set_up(services: Composed) -> None:
 
 
 def page(services: Composed, path: str) -> str:
-    """Return a page of `web`, fetched inside its container, once it answers. Fails when it ends or takes three minutes."""
+    """Return a page of `web`, fetched inside its container, once it answers. Fails when it ends or takes long."""
     deadline = time.monotonic() + 180
     while True:
         done = services.inside("web", "python", "-c", FETCH, path, check=False)
