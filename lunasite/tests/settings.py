@@ -19,6 +19,8 @@ if postgres := os.environ.get("LUNASITE_TEST_DATABASE_URL"):
 
 from lunasite.settings import *  # noqa: F403
 
+# That of the checkout may hold what `make demo` collected.
+STATIC_ROOT = Path(os.environ["DATA_DIR"]) / "static"
 # Otherwise whitenoise looks at every static file for each test's client.
 WHITENOISE_AUTOREFRESH = True
 

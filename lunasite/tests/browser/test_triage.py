@@ -1,6 +1,7 @@
 """The operator's whole way in a browser: what failed by our fault is found, read, and decided; the board follows."""
 
 import pytest
+from playwright.sync_api import expect
 
 from submissions import actions
 from submissions.actions.evaluate import claim
@@ -34,13 +35,13 @@ def test_from_the_front_page_to_the_board(open_page):
     page.get_by_role("link", name="Admin", exact=True).click()
     page.get_by_role("link", name="1 failed by our fault").click()
     listed = page.locator("#result_list tbody tr")
-    assert listed.count() == 1
-    assert "Team of ann" in listed.inner_text()
+    expect(listed).to_have_count(1)
+    expect(listed).to_contain_text("Team of ann")
 
     listed.locator("th a").click()
-    assert DETAIL in page.locator("#content").inner_text()
+    expect(page.locator("#content")).to_contain_text(DETAIL)
     page.get_by_role("button", name="Retry what failed").click()
-    assert "1 queued again" in page.locator(".messagelist").inner_text()
+    expect(page.locator(".messagelist")).to_contain_text("1 queued again")
     assert state(ours) == ("pending", True)
     actions.evaluate(evaluation_id=ours.latest.pk, worker="browser test")
     page.goto("/leaderboards/warm-up/")
@@ -51,7 +52,7 @@ def test_from_the_front_page_to_the_board(open_page):
     page.locator("#result_list tbody tr input[type=checkbox]").check()
     page.get_by_label("Action:").select_option(label="Give the try back")
     page.locator("button[name=index]").click()
-    assert "1 refunded" in page.locator(".messagelist").inner_text()
+    expect(page.locator(".messagelist")).to_contain_text("1 refunded")
     assert state(theirs) == ("failed", False)
 
     page.goto("/admin/submissions/auditevent/?q=boss")
