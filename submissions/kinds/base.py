@@ -144,6 +144,8 @@ class Kind(ABC):
     request_guide: ClassVar[str] = ""
     # Request fields that a participant may choose to leave out.
     optional_fields: ClassVar[tuple[str, ...]] = ()
+    # What a call's fields are called in the table of truth, by their names in the contract.
+    csv_field_names: ClassVar[Mapping[str, str]] = {}
     batch: ClassVar[BatchFiles | None] = None
     # For the data dictionary: (unit, meaning) of each of a case's facts that only this kind has.
     fact_meanings: ClassVar[Mapping[str, tuple[str, str]]] = {}

@@ -132,6 +132,7 @@ class LesionKind(ClassificationKind):
     answer_sentence = "a number at `data.probability`"
     request_guide = REQUEST_GUIDE
     optional_fields = OPTIONAL_FIELDS
+    csv_field_names = FIELD_NAMES
     batch = LesionBatch()
 
     def read_row(self, record: Record) -> CaseContent:

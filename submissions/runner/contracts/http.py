@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from lunasite.http.strict_json import NotStrictJson, parse_strict
-from submissions.kinds import BadAnswer
+from submissions.kinds import BadAnswer, Kind
 from submissions.runner.attempt import Attempt, Clock, Host, attempt_on, known_image, wait_exited
 from submissions.runner.base import (
     TRIAL,
@@ -274,7 +274,7 @@ class _HttpRun:
                 file_field=adapter.get("file_field") or "file",
                 has_token=bool(adapter.get("bearer_token")),
                 fields=tuple(_fields(self.request, case)),
-                may_omit=_names_on_the_form(self.request, case),
+                may_omit=_names_on_the_form(self.request.kind),
                 csv_fields=tuple(_fields(self.request, case, naming="csv")),
             )
         )
@@ -382,11 +382,9 @@ def _fields(
     )
 
 
-def _names_on_the_form(request: RunRequest, case: RunCase) -> dict[str, str]:
-    """Return what the form can leave out, by each name that it can be sent under."""
-    pairs = zip(_fields(request, case, naming="camelCase"), _fields(request, case, naming="csv"), strict=True)
-    optional = [(name, csv_name) for name, csv_name in pairs if name in request.kind.optional_fields]
-    return {sent: name for name, csv_name in optional for sent in (name, csv_name)}
+def _names_on_the_form(kind: Kind) -> dict[str, str]:
+    """Return what the form can leave out, by each name that it can be sent under; not each case has all of it."""
+    return {sent: name for name in kind.optional_fields for sent in (name, kind.csv_field_names[name])}
 
 
 CONTRACT = Contract(
