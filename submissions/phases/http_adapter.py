@@ -13,12 +13,12 @@ from typing import Any
 from lunasite.http.errors import ApiError
 from lunasite.http.strict_json import NotANumber, NotStrictJson, RepeatedKey, parse_strict
 from submissions.kinds import KINDS
+from submissions.runner.described_call import FILE_FIELDS
 from submissions.runner.writable.folders import is_system_folder
 
 PATH = re.compile(r"/[A-Za-z0-9/_-]{0,200}")
 TOKEN = re.compile(r"[\x21-\x7e]{1,512}")
 DOTTED = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,7}")
-FILE_FIELDS = ("file", "image", "image_file")
 NAMINGS = ("camelCase", "csv")
 OPTIONAL_FIELDS = tuple(dict.fromkeys(name for kind in KINDS.values() for name in kind.optional_fields))
 FOLDER = re.compile(r"/(?!/)[A-Za-z0-9._@+-][A-Za-z0-9/._@+-]{0,199}")

@@ -10,7 +10,6 @@ from django.conf import settings
 from lunasite.http.errors import ApiError
 from submissions.models import Phase
 from submissions.phases.http_adapter import (
-    FILE_FIELDS,
     OPTIONAL_FIELDS,
     checked_adapter,
     checked_endpoint,
@@ -18,6 +17,7 @@ from submissions.phases.http_adapter import (
 )
 from submissions.registry.reference import MAX_REFERENCE
 from submissions.runner.contracts import contract_choices, contracts_for, default_contract
+from submissions.runner.described_call import FILE_FIELDS
 from submissions.text.idempotency import new_key
 from submissions.text.sanitize import single_line
 from submissions.web.method_form import METHOD_FIELDS, MethodForm

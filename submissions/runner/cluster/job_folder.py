@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import shutil
 import time
@@ -58,8 +59,7 @@ class JobFolder:
             self.job_id = self.slurm.submit(self.name, self.folder, self._program(), needs)
         except OSError as error:
             self.close()
-            code = "SYSTEM_DISK" if error.errno == 28 else "SYSTEM_ENGINE"
-            raise EngineFault("The job could not be written.", code=code, staff_detail=str(error)) from error
+            raise store_fault("The job could not be written.", error) from error
         except EngineFault:
             self.close()
             raise
@@ -81,9 +81,8 @@ class JobFolder:
         try:
             self.beat()
         except OSError as error:
-            code = "SYSTEM_DISK" if error.errno == 28 else "SYSTEM_ENGINE"
-            detail = f"{self.name}: {error}"  # gone where the reaper took the run for one of a lost worker
-            raise EngineFault("The job's folder cannot be written.", code=code, staff_detail=detail) from error
+            # It is gone where the reaper took the run for one of a lost worker.
+            raise store_fault("The job's folder cannot be written.", error) from error
 
     def events(self, is_cancelled: Callable[[], bool], *, give_up_s: float = float("inf")) -> Iterator[Event]:
         """Yield what the job says, the outcome last. Raises RunCancelled; EngineFault where it ends without one.
@@ -180,6 +179,12 @@ class _Watch:
     def has_said_its_last(self, now: float) -> bool:
         """Say whether it ended so long ago that whatever it wrote is seen by now."""
         return self._ended_at is not None and now - self._ended_at > LAST_WORDS_S
+
+
+def store_fault(sentence: str, error: OSError) -> EngineFault:
+    """Return the fault that an error with a file of the shared store is."""
+    code = "SYSTEM_DISK" if error.errno == errno.ENOSPC else "SYSTEM_ENGINE"
+    return EngineFault(sentence, code=code, staff_detail=str(error))
 
 
 def outcome(event: Event) -> RunResult:

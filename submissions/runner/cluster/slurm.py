@@ -14,7 +14,7 @@ from typing import Any
 from submissions.runner.attempt import Host
 from submissions.runner.base import ContainerFault, EngineFault, RunCallbacks, RunRequest, RunResult
 from submissions.runner.cluster import store as images
-from submissions.runner.cluster.job_folder import Event, JobFolder, JobLost, outcome
+from submissions.runner.cluster.job_folder import Event, JobFolder, JobLost, outcome, store_fault
 from submissions.runner.cluster.messages import frozen, request_json
 from submissions.runner.cluster.no_containers import NoContainers
 from submissions.runner.cluster.runc import NO_GPU
@@ -91,8 +91,7 @@ class SlurmEngine(NoContainers):
             note = "A layer of the image could not be unpacked. Build the image anew, save it and send it again."
             raise ContainerFault("ARCHIVE_CORRUPT", note, staff_detail=str(error)) from error
         except OSError as error:
-            code = "SYSTEM_DISK" if error.errno == 28 else "SYSTEM_ENGINE"
-            raise EngineFault("The image could not be stored.", code=code, staff_detail=str(error)) from error
+            raise store_fault("The image could not be stored.", error) from error
         finally:
             shutil.rmtree(layout, ignore_errors=True)
         return image_id
