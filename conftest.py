@@ -1,6 +1,7 @@
 """Shared fixtures, and the reasons for skipping tests; with LUNASITE_NOTHING_SKIPPED=1 a skip is a failure."""
 
 import ast
+import gc
 import itertools
 import os
 import re
@@ -216,3 +217,14 @@ def asked():
         return [sql for sql in every if "http_callcount" not in sql and not sql.startswith(("SAVEPOINT", "RELEASE"))]
 
     return statements
+
+
+def pytest_collection() -> None:
+    """Do not look for garbage while 7,000 tests are made; they stay until the end."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # else each full collection would go through them all
+    gc.enable()

@@ -311,6 +311,7 @@ def test_a_page_that_cuts_a_tie_keeps_its_order_and_places(client):
     assert paged == whole
 
 
+@pytest.mark.slow
 def test_history_is_a_teams_way_up(client):
     phase, team = make_phase(), make_team("a")
     for days_ago, value in ((3, 0.7), (2, 0.65), (1, 0.8)):

@@ -38,6 +38,7 @@ def make_phases():
     return phases
 
 
+@pytest.mark.slow
 def test_each_board_begins_with_the_same_rows(django_assert_max_num_queries):
     phases = make_phases()
     with django_assert_max_num_queries(6):

@@ -21,6 +21,7 @@ def test_the_sitemap_lists_what_anybody_may_see(client):
     assert not {"/phases/hidden/", "/leaderboards/hidden/", "/leaderboards/private-board/"} & found
 
 
+@pytest.mark.slow
 def test_the_sitemap_lists_challenges_their_tabs_and_their_news(client, django_assert_max_num_queries):
     seen = make_phase(slug="seen", rules="Be fair.").challenge
     hidden = make_phase(slug="hidden", is_hidden=True).challenge

@@ -36,6 +36,7 @@ def test_mails_and_deliveries_are_errands(hook):
     assert messages_waiting(ERRANDS_CLUSTER) == 2
 
 
+@pytest.mark.slow
 def test_what_is_told_of_a_score_is_an_errand(hook):
     evaluated(user=hook.user)
     told = [message.key for message in OrmQ.objects.all() if message.task["func"].endswith("tell_of_evaluation")]

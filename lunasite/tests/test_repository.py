@@ -131,6 +131,7 @@ def exported(tree):
     return set()
 
 
+@pytest.mark.slow
 def test_every_name_that_a_module_exports_exists():
     missing = {}
     for path in modules():

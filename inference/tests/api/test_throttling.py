@@ -52,6 +52,7 @@ def test_most_calls_of_a_fast_caller_count_nothing(request_of_ann, settings, clo
     assert len(writes) == 8  # of 1, 2, 4, … 128 calls
 
 
+@pytest.mark.slow
 def test_whoever_calls_now_and_then_gets_all_calls(request_of_ann, settings, clock):
     limit(settings, "600/min")
     let_through = 0

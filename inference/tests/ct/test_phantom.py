@@ -72,6 +72,7 @@ def test_vessels_leave_the_tissue_around_the_lungs_alone(seed, monkeypatch):
     assert set(np.unique(volume.hu[:, outside & body])) == {TISSUE_HU, BONE_HU}
 
 
+@pytest.mark.slow
 def test_a_chest_has_air_lung_tissue_and_bone():
     hu = make_phantom(1).volume.hu
     assert hu.dtype == np.int16

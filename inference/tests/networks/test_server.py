@@ -35,7 +35,7 @@ def site(tmp_path_factory):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120), dtype=np.uint8)).save(folder / "slice.png")
     server = ModelServer(("127.0.0.1", 0), Pool(config_in(folder), 1), TOKEN)
     server.pool.start()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield {"folder": folder, "points": [n.point_xyz_mm for n in phantom.nodules], "port": server.server_address[1],
            "server": server}  # fmt: skip

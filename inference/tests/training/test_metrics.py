@@ -129,6 +129,7 @@ def test_calibrated_probabilities_have_slope_one():
     assert line.slope == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.slow
 def test_interval_holds_the_value_and_widens_when_patients_have_more_rows():
     rng = np.random.default_rng(0)
     patient_effect = rng.normal(size=40).repeat(10)
@@ -140,6 +141,7 @@ def test_interval_holds_the_value_and_widens_when_patients_have_more_rows():
     assert by_patient.high - by_patient.low > 2 * (by_row.high - by_row.low)
 
 
+@pytest.mark.slow
 def test_resamples_without_an_answer_are_skipped():
     label = np.array([1, 0, 0, 0, 0])
     found = estimate_by_group(lambda rows: auc(label[rows], np.arange(5.0)[rows]), np.arange(5).astype(str))

@@ -26,6 +26,7 @@ def test_a_shipped_table_holds_what_the_model_answered_and_nothing_of_the_data(n
     assert names == sorted(names), "the order of the data tells the classes"
 
 
+@pytest.mark.slow
 def test_the_strict_label_is_the_vote_whatever_the_label_of_the_data_says():
     """Of votes 1, 2, 3, 4, 5 the data may call any malignant; 0.9 is their model's answer to a vote of 2."""
     votes = np.array([1, 2, 3, 4, 5])

@@ -46,6 +46,7 @@ def report(client, entry, query=""):
     return client.get(f"/api/v1/submissions/{entry.pk}/report/full{query}")
 
 
+@pytest.mark.slow
 def test_in_practice_the_numbers_are_scikit_learns(client, ann):
     entry = evaluated(user=ann, phase=phase_of(PRACTICE, decimals=None), values=VALUES)
     found = report(client, entry).json()["details"]["public"]
@@ -77,6 +78,7 @@ def test_before_the_end_the_details_are_of_the_sample_cases_alone(client, ann):
     assert set(report(client, entry).json()["details"]) == {"public", "private", "sample"}
 
 
+@pytest.mark.slow
 def test_its_organiser_sees_every_split_before_the_end(client, ann):
     phase = phase_of(HIDDEN)
     entry = evaluated(user=ann, phase=phase, values=VALUES)
@@ -84,6 +86,7 @@ def test_its_organiser_sees_every_split_before_the_end(client, ann):
     assert set(report(client, entry).json()["details"]) == {"public", "private", "sample"}
 
 
+@pytest.mark.slow
 def test_details_are_rounded_as_the_phase_rounds(client, ann):
     entry = evaluated(user=ann, phase=phase_of(PRACTICE, decimals=2), values=VALUES)
     row = report(client, entry).json()["details"]["public"]["thresholds"][0]
@@ -112,6 +115,7 @@ def test_a_report_says_how_the_score_changed(client, ann):
     assert report(client, better).json()["standing"]["is_ranked"]
 
 
+@pytest.mark.slow
 def test_a_score_is_compared_with_entries_of_its_own_team_alone(client, ann):
     phase = phase_of(PRACTICE)
     evaluated(user=make_member(team="Others"), phase=phase, values=[float(truth) for truth in TRUTH])
@@ -133,11 +137,13 @@ def test_with_the_ladder_a_change_is_of_shown_scores_only(client, ann):
     assert report(client, best).json()["standing"]["best"] is None
 
 
+@pytest.mark.slow
 def test_a_hidden_board_tells_no_rank(client, ann):
     entry = evaluated(user=ann, phase=phase_of(PRACTICE, board_is_public=False), values=VALUES)
     assert report(client, entry).json()["standing"]["rank"] is None
 
 
+@pytest.mark.slow
 def test_the_csv_has_a_row_for_each_number(client, ann):
     entry = evaluated(user=ann, phase=phase_of(PRACTICE), values=VALUES)
     answer = report(client, entry, "?format=csv")
@@ -159,6 +165,7 @@ def test_the_csv_has_a_row_for_each_number(client, ann):
     assert report(client, entry, "?format=xml").status_code == 400
 
 
+@pytest.mark.slow
 def test_the_page_shows_each_part_and_a_table_for_each_chart(client, ann):
     entry = evaluated(user=ann, phase=phase_of(PRACTICE), values=VALUES)
     page = client.get(f"/submissions/{entry.pk}/report/")
@@ -172,6 +179,7 @@ def test_the_page_shows_each_part_and_a_table_for_each_chart(client, ann):
     assert sum(int(row[-1]) for row in reliability.lines[0].rows) == N
 
 
+@pytest.mark.slow
 def test_many_sites_are_listed_by_size(client, ann):
     phase = phase_of(PRACTICE)
     for case in Case.objects.all():
@@ -183,6 +191,7 @@ def test_many_sites_are_listed_by_size(client, ann):
     assert sum(row["by"] == "site" for row in report(client, entry).json()["details"]["public"]["subgroups"]) == 8
 
 
+@pytest.mark.slow
 def test_what_is_not_scored_has_an_empty_report(client, ann):
     entry = evaluated(user=ann, phase=phase_of(PRACTICE), values=VALUES)
     entry.evaluations.update(is_current=False, status="failed", failure_code="SYSTEM_METRIC")
@@ -191,6 +200,7 @@ def test_what_is_not_scored_has_an_empty_report(client, ann):
     assert b"Nothing is scored yet" in client.get(f"/submissions/{entry.pk}/report/").content
 
 
+@pytest.mark.slow
 def test_classes_have_a_report_too(client, ann):
     dataset = make_dataset(truth=[number % 4 for number in range(N)], splits=PRACTICE, kind="slice")
     phase = make_phase(dataset)
@@ -205,6 +215,7 @@ def test_classes_have_a_report_too(client, ann):
     assert b"At thresholds" not in page.content
 
 
+@pytest.mark.slow
 def test_a_report_takes_few_queries(client, ann, asked):
     entry = evaluated(user=ann, phase=phase_of(HIDDEN), values=VALUES)
     for path in (f"/submissions/{entry.pk}/report/", f"/api/v1/submissions/{entry.pk}/report/full"):

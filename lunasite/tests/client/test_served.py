@@ -52,6 +52,7 @@ def test_the_phase_page_offers_the_client(db, settings):
     assert "python3 lunasite.py try luna my-model" in page
 
 
+@pytest.mark.slow
 def test_the_client_is_one_file_for_python_3_8():
     tree = ast.parse(CLIENT.read_text(), feature_version=(3, 8))
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
@@ -93,6 +94,7 @@ def test_the_driver_is_the_workers_own(member):
     assert driver["image_id"] == driver_image().image_id
 
 
+@pytest.mark.slow
 def test_sample_cases_are_handed_out_as_containers_get_them(member):
     phase = make_lesions(slug="luna")
     trial = member.get("/api/v1/phases/luna/trial").json()

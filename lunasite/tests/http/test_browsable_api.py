@@ -94,6 +94,7 @@ def test_the_form_holds_the_fields_of_the_request(browser, phase, path):
     assert FORMS[path] <= set(re.findall(r'name="([A-Za-z_0-9]+)"', page))
 
 
+@pytest.mark.slow
 def test_a_csv_sent_by_the_form_is_submitted(ann, phase):
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(ann)
@@ -136,6 +137,7 @@ def test_the_root_lists_every_address_without_a_parameter(client, db):
 
 
 @pytest.mark.parametrize("path", ["/api/v1/schema", "/api/v1/schema/"])
+@pytest.mark.slow
 def test_a_browser_shows_the_schema(client, db, path):
     answer = client.get(path, headers=BROWSER)
     assert answer["Content-Type"] == "application/json"
@@ -143,5 +145,6 @@ def test_a_browser_shows_the_schema(client, db, path):
     assert json.loads(answer.content)["openapi"].startswith("3.")
 
 
+@pytest.mark.slow
 def test_a_program_gets_the_schema_in_its_own_type(client, db):
     assert client.get("/api/v1/schema")["Content-Type"].startswith("application/vnd.oai.openapi")

@@ -190,6 +190,7 @@ def at(client: Client, path: str, method: str = "GET", **more: object):
 
 
 @pytest.mark.parametrize("url", [*FORM_URLS, "/apitest/v1/predict/lesion", "/submissions/docker"])
+@pytest.mark.slow
 def test_doubled_slashes_are_merged_for_a_program(api, url):
     """As a client makes them that adds "/api/v1/…" to an address that ends with a slash."""
     body = upload(url)

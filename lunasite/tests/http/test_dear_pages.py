@@ -40,6 +40,7 @@ def ask(name, client, world):  # noqa: F811
 @pytest.mark.parametrize(
     ("name", "scope"), [(name, "pages") for name in PACED] + [(name, "dear") for name in DEAR], ids=str
 )
+@pytest.mark.slow
 def test_everybody_who_may_ask_is_counted_alone(world, monkeypatch, name, scope):  # noqa: F811
     limit(monkeypatch, scope)
     asked = 0
@@ -62,6 +63,7 @@ def test_everybody_who_may_ask_is_counted_alone(world, monkeypatch, name, scope)
     assert asked
 
 
+@pytest.mark.slow
 def test_a_board_in_another_order_is_counted_and_the_board_itself_is_not(client, monkeypatch):
     make_phase(slug="p")
     limit(monkeypatch, "pages")
@@ -94,6 +96,7 @@ def test_a_mark_of_a_process_that_ended_holds_two_minutes_at_most(client):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_a_board_is_written_once_until_something_of_it_changes(client, monkeypatch):
     phase = make_phase(slug="p")
     evaluated(phase=phase)

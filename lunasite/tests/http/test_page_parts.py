@@ -76,6 +76,7 @@ def signed_in(user) -> Client:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_each_member_sees_the_mark_at_own_rows_alone():
     phase = boards.make_phase()
     teams = {name: boards.make_team(name) for name in ("Alveoli", "Bronchi")}
@@ -97,6 +98,7 @@ def test_each_member_sees_the_mark_at_own_rows_alone():
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_a_hidden_challenge_is_on_its_organisers_first_page_alone(django_assert_max_num_queries):
     boards.make_phase()
     hidden = factories.make_phase(slug="hidden", title="Hidden")

@@ -42,7 +42,7 @@ def collector(settings, monkeypatch):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     settings.OTEL_ENDPOINT = f"http://127.0.0.1:{server.server_port}"
     fresh = tracing._Tracers()
     monkeypatch.setattr(tracing, "_tracers", fresh)

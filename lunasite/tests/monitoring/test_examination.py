@@ -126,6 +126,7 @@ def test_engine_and_no_engine_exclude_each_other():
 
 
 @pytest.mark.parametrize(("address", "is_fatal"), [("http://127.0.0.2:1", True), ("http://localhost:1", False)])
+@pytest.mark.slow
 def test_an_endpoint_of_browsers_that_is_away_is_broken_unless_it_is_this_machine_s_own(healthy, address, is_fatal):
     server = parse_address("MINIO_PUBLIC_ENDPOINT", address, False)
     for name in ("MINIO", "MINIO_PUBLIC"):

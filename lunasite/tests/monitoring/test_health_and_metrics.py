@@ -193,6 +193,7 @@ def values(text: str) -> dict[str, float]:
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_metrics_name_everything(client, site):
     worker(engine_free_bytes=123)
     prometheus.observe("lesion", 200, 0.2, "v1")

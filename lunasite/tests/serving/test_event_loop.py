@@ -1,5 +1,6 @@
 """A client that does not finish its sentence, its body or its refused body holds no thread."""
 
+import select
 import socket
 import threading
 import time
@@ -129,6 +130,7 @@ def test_a_file_taken_in_steps_arrives_whole_and_the_connection_lives_on(serve):
     assert closed == [1]
 
 
+@pytest.mark.slow
 def test_who_takes_a_paused_file_too_slowly_is_ended(serve, monkeypatch):
     monkeypatch.setattr(pace, "GRACE_SECONDS", 0.2)
     closed = []
@@ -144,16 +146,19 @@ def test_who_takes_a_paused_file_too_slowly_is_ended(serve, monkeypatch):
     client.close()
 
 
+@pytest.mark.slow
 def test_half_a_head_has_its_time(serve, monkeypatch):
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.1)
     assert serve().ask(b"GET / HTTP/1.1\r\n") == b""
 
 
+@pytest.mark.slow
 def test_a_body_that_drips_is_ended_with_408(serve, monkeypatch):
     monkeypatch.setattr(pace, "GRACE_SECONDS", 0.1)
     assert serve().ask(post(1000, b"half")).startswith(b"HTTP/1.1 408")
 
 
+@pytest.mark.slow
 def test_a_body_at_a_good_pace_outlives_the_grace(serve, monkeypatch):
     monkeypatch.setattr(pace, "GRACE_SECONDS", 0.1)
     served = serve()
@@ -164,6 +169,7 @@ def test_a_body_at_a_good_pace_outlives_the_grace(serve, monkeypatch):
         assert received(client).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.slow
 def test_a_refused_body_that_drips_is_cut_off(serve, monkeypatch):
     monkeypatch.setattr(drain_body, "MAX_SECONDS", 0.1)
     served = serve(refuse, free_bytes=100, judge=lambda environ: Sender(100, is_known=False))
@@ -281,9 +287,10 @@ def test_a_connection_is_kept_after_a_streamed_body(serve, monkeypatch):
         assert b"HTTP/1.1 200" in received(client)
 
 
+@pytest.mark.slow
 def test_half_of_the_threads_take_bodies_to_come_and_let_go_of_those_that_stall(serve, monkeypatch):
     monkeypatch.setattr(streamed_body, "SOON_SECONDS", 1000.0)
-    monkeypatch.setattr(streamed_body, "STALL_SECONDS", 1.5)
+    monkeypatch.setattr(streamed_body, "STALL_SECONDS", 4.0)
     message = []
 
     def reads(environ, start_response):
@@ -297,10 +304,10 @@ def test_half_of_the_threads_take_bodies_to_come_and_let_go_of_those_that_stall(
     served = serve(reads, free_bytes=100, judge=known)
     slow = [served.connect(post(9_000_000, bytes(3_000_000))) for _ in range(SLOW)]
     time.sleep(0.3)
-    began = time.monotonic()
     assert served.ask(get()).startswith(b"HTTP/1.1 200")
-    assert time.monotonic() - began < 1
-    assert slow[0].recv(12) == b"HTTP/1.1 200"
+    assert message == []  # it was answered while they were still waited for
+    let_go = select.select(slow, [], [], 20)[0]
+    assert let_go[0].recv(12) == b"HTTP/1.1 200"
     assert message[0] == "the client has stalled"
     for client in slow:
         client.close()

@@ -88,6 +88,7 @@ def ask(address, seconds: float = 30) -> bytes:
     raise AssertionError("gunicorn does not answer through our worker")
 
 
+@pytest.mark.slow
 def test_gunicorn_serves_through_it_replaces_it_and_ends(gunicorn):
     process, address = gunicorn
     silent = []

@@ -48,6 +48,7 @@ def silent_server(settings):
 
 class TestWhenTheServerIsAway:
     @pytest.mark.parametrize("error", GONE, ids=lambda error: type(error).__name__)
+    @pytest.mark.slow
     def test_the_mail_is_tried_again_later(self, server_away, error):
         server_away(error)
         queue_mail(EmailMessage("Hello", "Text", "site@example.org", ["ann@example.org"]))
@@ -71,6 +72,7 @@ class TestWhenTheServerIsAway:
         deliver(*ast.literal_eval(Schedule.objects.get().args))
         assert (mail.outbox[0].subject, mail.outbox[0].body) == ('It\'s "here"', "Line\nand\n")
 
+    @pytest.mark.slow
     def test_no_page_waits_for_a_server_that_takes_connections_and_says_nothing(self, silent_server, client):
         make_user("ann", email="ann@example.org")
         answer = client.post("/accounts/password/reset/", {"email": "ann@example.org"})

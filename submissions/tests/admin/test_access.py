@@ -36,6 +36,7 @@ def addresses():
 
 
 @pytest.mark.parametrize("who", ["nobody", "participant"])
+@pytest.mark.slow
 def test_strangers_are_turned_away_from_every_page(client, who):
     """Row A23."""
     pages = addresses()
@@ -54,6 +55,7 @@ def test_a_participant_cannot_act(client):
     assert not Submission.objects.get(pk=waiting.pk).is_baseline
 
 
+@pytest.mark.slow
 def test_staff_need_the_permission(client):
     user = make_user("helper", is_staff=True)
     client.force_login(user)
@@ -74,6 +76,7 @@ def test_staff_need_the_permission(client):
     assert waiting.latest.status == "cancelled"
 
 
+@pytest.mark.slow
 def test_nobody_deletes_or_adds_what_was_evaluated(client):
     client.force_login(make_user("boss", is_staff=True, is_superuser=True))
     submission = evaluated()
@@ -89,6 +92,7 @@ def test_nobody_deletes_or_adds_what_was_evaluated(client):
     assert Evaluation.objects.filter(pk=submission.latest.pk).exists()
 
 
+@pytest.mark.slow
 def test_posted_fields_change_nothing(client):
     client.force_login(make_user("boss", is_staff=True, is_superuser=True))
     submission = evaluated()
@@ -102,6 +106,7 @@ def test_posted_fields_change_nothing(client):
     assert not Submission.objects.get().is_baseline
 
 
+@pytest.mark.slow
 def test_pages_load_nothing_from_elsewhere_and_run_no_inline_code(client):
     client.force_login(make_user("boss", is_staff=True, is_superuser=True))
     for address in addresses():
@@ -117,6 +122,7 @@ def test_pages_load_nothing_from_elsewhere_and_run_no_inline_code(client):
         assert not re.search(r"""(?:src|<link[^>]+href)=["'](?:https?:)?//""", page), address
 
 
+@pytest.mark.slow
 def test_the_first_page_says_how_the_queue_does(client):
     now = timezone.now()
     phase = make_phase()
@@ -149,6 +155,7 @@ def test_the_first_page_says_how_the_queue_does(client):
 
 
 @pytest.mark.parametrize("count", [0, 5])
+@pytest.mark.slow
 def test_the_first_page_asks_eight_questions_whatever_the_queue(count):
     for _ in range(count):
         make_submission()

@@ -26,6 +26,7 @@ def offered(client, model, query=""):
     return set(re.findall(r'href="\?(\w+)=', page)), page
 
 
+@pytest.mark.slow
 def test_only_states_that_occur_are_offered(staff):
     phase = make_phase()
     done = make_submission(phase=phase)

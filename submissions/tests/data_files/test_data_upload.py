@@ -71,6 +71,7 @@ def test_a_file_in_an_object_store_gets_its_digest_when_it_is_handed_out(client,
     assert DataFile.objects.get().sha256 == sha256(BODY).hexdigest()
 
 
+@pytest.mark.slow
 def test_an_upload_stays_while_the_form_is_wrong_and_is_used_once(client, phase, organiser):
     upload = sent(client)
     wrong = client.post(address(phase), {**FORM, "upload": upload, "audience": "nobody at all"})

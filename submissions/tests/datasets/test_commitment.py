@@ -98,6 +98,7 @@ def test_one_change_is_found(phase, record, tmp_path, change):
         verified(record, truth)
 
 
+@pytest.mark.slow
 def test_the_script_of_the_docs_says_the_same_without_the_site(phase, record, tmp_path):
     truth = published(phase, tmp_path)
     page = (Path(__file__).parents[3] / "docs" / "signed-records.md").read_text()

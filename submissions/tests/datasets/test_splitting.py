@@ -143,6 +143,7 @@ class TestImport:
         _, counts = run(table(column=lambda i: ("sample", "private", "public")[i // 14 % 3]), split_column="part")
         assert counts["sample"] == 70
 
+    @pytest.mark.slow
     def test_without_whole_public_patients_it_warns(self, table):
         said, counts = run(table(column=lambda i: "public" if i % 2 else "private"), split_column="part")
         assert counts["sample"] == 0

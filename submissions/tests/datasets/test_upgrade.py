@@ -15,6 +15,7 @@ migration = importlib.import_module("submissions.migrations.0008_commit_to_datas
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_an_older_dataset_is_committed_to_and_its_evaluations_follow():
     phase, other = make_phase(), make_dataset()
     submission = evaluated(phase=phase)

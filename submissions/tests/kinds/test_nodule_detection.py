@@ -144,6 +144,7 @@ def test_candidates_come_back_bit_for_bit(answers):
     assert all(a.shape == b.shape and a.tobytes() == b.tobytes() for a, b in zip(predictions, back, strict=True))
 
 
+@pytest.mark.slow
 def test_a_submission_is_scored_ranked_and_shown(phase, client):
     user = make_member()
     first, second = submitted(phase, user), submitted(phase, make_member(), CSV.replace("0.9\n", "0.1\n"))
@@ -161,6 +162,7 @@ def test_a_submission_is_scored_ranked_and_shown(phase, client):
     assert board.index(second.team.name) < board.index(first.team.name)
 
 
+@pytest.mark.slow
 def test_two_entries_are_compared_on_the_same_scans(phase, client):
     user = make_member()
     first, second = submitted(phase, user), submitted(phase, user, CSV.replace("0.9\n", "0.1\n"))

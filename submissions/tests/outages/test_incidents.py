@@ -95,6 +95,7 @@ def test_a_dataset_whose_files_are_away_holds_up_no_other():
     assert actions.sweep() == (0, 1)
 
 
+@pytest.mark.slow
 def test_a_missing_file_is_its_own_trouble_and_stops_nobody():
     kept, lost = make_submission(), make_submission()
     Path(storages["default"].path(lost.file)).unlink()
@@ -105,6 +106,7 @@ def test_a_missing_file_is_its_own_trouble_and_stops_nobody():
     assert kept.latest.status == "completed"
 
 
+@pytest.mark.slow
 def test_what_waits_again_and_again_is_counted_at_last(storage_folder):
     submission = make_submission()
     for _ in range(50):
@@ -114,6 +116,7 @@ def test_what_waits_again_and_again_is_counted_at_last(storage_folder):
     assert submission.latest.failed_attempts == 1
 
 
+@pytest.mark.slow
 def test_failures_of_one_code_are_mailed_once_an_hour():
     for _ in range(3):
         evaluation = make_submission().latest

@@ -63,6 +63,7 @@ def test_a_stopping_worker_gives_its_message_back_and_claims_nothing(own_gate):
     assert (Evaluation.objects.get().status, OrmQ.objects.count()) == ("pending", 1)
 
 
+@pytest.mark.slow
 def test_a_backlog_gets_no_second_message_however_often_it_is_swept():
     user, phase = make_member(), make_phase()
     for _ in range(12):
@@ -82,6 +83,7 @@ def test_messages_that_a_lost_worker_took_are_replaced_and_not_added_to():
     assert OrmQ.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_a_sweep_sends_no_more_than_a_batch(monkeypatch):
     monkeypatch.setattr(sweep, "BATCH", 3)
     user, phase = make_member(), make_phase()

@@ -25,6 +25,7 @@ def phase():
     return make_phase(slug="p1", accepts_docker=True)
 
 
+@pytest.mark.slow
 def test_a_csv_beyond_the_team_s_budget_is_refused_and_nothing_is_stored(ann, phase, settings):
     settings.TEAM_STORAGE_BYTES = 2 * SIZE
     client = client_of(ann)
@@ -38,6 +39,7 @@ def test_a_csv_beyond_the_team_s_budget_is_refused_and_nothing_is_stored(ann, ph
     assert post(client_of(make_member("ben"))).status_code == 201
 
 
+@pytest.mark.slow
 def test_the_site_has_a_budget_too(ann, phase, settings):
     settings.SITE_STORAGE_BYTES = SIZE
     assert post(client_of(ann)).status_code == 201

@@ -26,6 +26,7 @@ def running(*, since_s=40, **fields):
     return evaluation, now
 
 
+@pytest.mark.slow
 def test_the_queue_counts_what_waits_ahead_in_the_same_queue():
     first, second, image, third = (make_submission() for _ in range(4))
     type(image).objects.filter(pk=image.pk).update(submission_type="docker")
@@ -70,6 +71,7 @@ def test_a_stage_without_cases_has_its_own_sentence(stage):
     assert progress_of(*running(stage=stage)).sentence == STAGES[stage]
 
 
+@pytest.mark.slow
 def test_a_scored_one_says_how_many_were_answered():
     submission = evaluated()
     submission.evaluations.update(answered=9, total=10)
@@ -95,6 +97,7 @@ def test_a_failure_says_whose_fault_it_was_and_what_became_of_the_try(code, note
     assert "  " not in sentence
 
 
+@pytest.mark.slow
 def test_a_failure_of_ours_after_a_score_says_that_the_scores_stand():
     submission = evaluated()
     actions.re_evaluate(submission=submission)
@@ -128,6 +131,7 @@ def test_the_table_puts_the_ranking_metric_first_and_leaves_out_what_no_split_ha
     ]
 
 
+@pytest.mark.slow
 def test_a_list_shows_the_score_once_there_is_one():
     user, phase = make_member(), make_phase(decimals=3)
     now = timezone.now()

@@ -61,6 +61,7 @@ SAMPLE = {"sample_predict_s": 0.125, "sample_latency_s": {"s1": 0.0625}}
         ("practice", False, OF_THE_RUN | {"total_s": 62}),
     ],
 )
+@pytest.mark.slow
 def test_the_report_tells_the_timings_that_the_disclosure_allows(
     client, submission, ann, disclosure, is_staff, timings
 ):
@@ -80,6 +81,7 @@ def everything_a_team_reads(submission):
     return own + shared
 
 
+@pytest.mark.slow
 def test_no_page_and_no_answer_tells_the_seconds_of_a_case(client, submission, ann):
     client.force_login(ann)
     message = {}
@@ -94,6 +96,7 @@ def test_no_page_and_no_answer_tells_the_seconds_of_a_case(client, submission, a
     ("submission_type", "staff", "seconds"),
     [("docker", False, 70), ("docker", True, 62), ("csv", False, 70), ("csv", True, 62)],
 )
+@pytest.mark.slow
 def test_only_staff_read_how_long_it_ran_to_the_second(client, submission, ann, submission_type, staff, seconds):
     Submission.objects.update(submission_type=submission_type)
     client.force_login(make_staff("operator") if staff else ann)
@@ -101,6 +104,7 @@ def test_only_staff_read_how_long_it_ran_to_the_second(client, submission, ann, 
 
 
 @pytest.mark.parametrize(("ran_s", "seconds"), [(0, 10), (1, 10), (10, 10), (10.6, 20), (11, 20), (20, 20), (-5, 10)])
+@pytest.mark.slow
 def test_a_containers_seconds_are_rounded_up_to_ten(client, submission, ann, ran_s, seconds):
     started = timezone.now()
     Evaluation.objects.update(started_at=started, finished_at=started + timedelta(seconds=ran_s))
@@ -108,6 +112,7 @@ def test_a_containers_seconds_are_rounded_up_to_ten(client, submission, ann, ran
     assert client.get(f"/api/v1/submissions/{submission.pk}").json()["seconds"] == seconds
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_over_has_no_seconds(client, submission, ann):
     Evaluation.objects.update(finished_at=None)
     client.force_login(ann)

@@ -50,6 +50,7 @@ def test_the_threshold_table_counts_as_scikit_learn_does(found):
     assert found["confusion"]["counts"] == confusion_matrix(TRUTH, P >= 0.5).tolist()
 
 
+@pytest.mark.slow
 def test_the_bins_of_the_reliability_diagram_are_scikit_learns_and_hold_every_case(found):
     observed, means = calibration_curve(TRUTH, P, n_bins=10, strategy="quantile")
     rows = found["reliability"]

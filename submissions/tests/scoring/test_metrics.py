@@ -229,6 +229,7 @@ def test_the_handbook_names_every_metric():
     assert [name for name in METRICS if f"`{name}`" not in handbook] == []
 
 
+@pytest.mark.slow
 def test_a_plain_function_becomes_a_metric_that_ranks(monkeypatch):
     def youden(truth, p):
         return (p >= 0.5)[truth == 1].mean() - (p >= 0.5)[truth == 0].mean()

@@ -25,6 +25,7 @@ def interval(truth, scores, groups=None):
 
 
 @pytest.mark.parametrize("n_positive", [8, 15, 30, 90])
+@pytest.mark.slow
 def test_the_true_specificity_is_held_however_few_positives_tell_the_threshold(n_positive):
     """Wilson's interval, which takes the threshold as known, held 80 to 88 % of such samples."""
     random, true = np.random.default_rng(4), float(norm.cdf(1.8 + ndtri(0.05)))
@@ -93,6 +94,7 @@ def test_it_is_the_one_shown():
     assert list(preferred_interval(found, NAME)) == found[f"{NAME}_ci"]["quantile"]
 
 
+@pytest.mark.slow
 def test_a_skewed_loss_is_held_where_plus_minus_two_errors_are_not():
     """Exponential losses of 15 patients, mean 0.2: on the log scale 92.6 %, by ± 1.96 standard errors under 90 %."""
     random, n = np.random.default_rng(6), 15

@@ -191,6 +191,7 @@ def test_dropped_parts_are_gone(anywhere, settings):
     assert leftovers(anywhere, settings) == []
 
 
+@pytest.mark.slow
 def test_unfinished_files_go_by_age(anywhere, settings):
     parts = parts_of(os.urandom(PART + 1))
     put(parts, 2, b"x")
@@ -350,6 +351,7 @@ def test_provisioning_without_a_server_makes_folders(own_files):
 # ---- faults
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_is_named_by_its_setting(settings, tmp_path: Path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

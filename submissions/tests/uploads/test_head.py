@@ -71,6 +71,7 @@ def test_a_form_without_a_name_is_told_so(client):
     assert "filename" in json.dumps(answer.json())
 
 
+@pytest.mark.slow
 def test_a_streamed_image_is_refused_by_its_beginning(client, settings):
     phase = make_phase(slug="p")
     file = SimpleUploadedFile("model.tar", SOURCE)

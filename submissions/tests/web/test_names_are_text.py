@@ -75,6 +75,7 @@ def pages(phase, submission):
 
 
 @pytest.mark.parametrize("who", ["its team", "staff"])
+@pytest.mark.slow
 def test_every_page_and_answer_shows_the_names_letter_by_letter(client, eve, stage, who):
     client.force_login(eve if who == "its team" else make_user(is_staff=True, is_superuser=True))
     missing = {
@@ -90,11 +91,13 @@ def test_the_pages_of_the_person_and_the_team(client, eve, address, names):
     assert [name for name in names if name not in text] == []
 
 
+@pytest.mark.slow
 def test_everybody_reads_the_board_letter_by_letter(client, stage):
     for address in ("/leaderboards/p1/", "/leaderboards/p1/history/", "/leaderboards/p1/leaderboard.csv"):
         assert TEAM in shown(client, address)
 
 
+@pytest.mark.slow
 def test_the_admin_shows_the_names_letter_by_letter(client, eve, stage):
     phase, submission = stage
     client.force_login(make_user("root", is_staff=True, is_superuser=True))
@@ -112,6 +115,7 @@ def test_the_admin_shows_the_names_letter_by_letter(client, eve, stage):
             assert [name for name in names if name not in text] == [], address
 
 
+@pytest.mark.slow
 def test_the_admins_export_holds_the_names_letter_by_letter(client, stage):
     client.force_login(make_user("root", is_staff=True, is_superuser=True))
     data = {"action": "export_csv", "_selected_action": [stage[1].pk], "index": "0"}
@@ -120,6 +124,7 @@ def test_the_admins_export_holds_the_names_letter_by_letter(client, stage):
     assert {TEAM, TITLE} <= set(cells)
 
 
+@pytest.mark.slow
 def test_what_staff_do_is_told_in_the_names_letters(client, stage):
     client.force_login(make_user("root", is_staff=True, is_superuser=True))
     data = {"action": "hide", "_selected_action": [stage[1].pk], "index": "0"}

@@ -20,6 +20,7 @@ def test_it_asks_less_often_the_longer_it_takes(age_s, every_s):
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_a_card_that_shows_all_there_is_stays_as_it_is(client):
     submission = make_submission(user=make_member("ann"), phase=make_phase(slug="p"))
     client.force_login(submission.user)

@@ -40,7 +40,7 @@ class Listener(BaseHTTPRequestHandler):
 def listener(settings):
     server = HTTPServer(("127.0.0.1", 0), Listener)
     server.got, server.status = [], 204
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     server.host = f"127.0.0.1:{server.server_port}"
     settings.WEBHOOK_PRIVATE_HOSTS = [server.host]

@@ -40,6 +40,7 @@ def end(evaluation, error=None):
 
 
 @pytest.mark.parametrize("error", [None, RunError("OUT_OF_MEMORY")])
+@pytest.mark.slow
 def test_the_end_is_held_back_until_the_next_step(error):
     evaluation = running()
     _, timings = end(evaluation, error)

@@ -77,6 +77,7 @@ def test_a_folder_becomes_a_tar_that_follows_no_link(root):
 # The store
 
 
+@pytest.mark.slow
 def test_an_archive_becomes_a_layout_with_the_same_id(tmp_path):
     image = driver_image()
     assert write_layout(tmp_path / "layout", [image.archive]) == image.image_id
@@ -103,6 +104,7 @@ def test_tags_lead_to_images(tmp_path):
     assert not drop_tag(tmp_path, "site-model:1-2")
 
 
+@pytest.mark.slow
 def test_the_program_of_a_job_needs_only_python(tmp_path):
     prepare(tmp_path)
     folder = put_program(tmp_path)
