@@ -18,11 +18,15 @@ def parser_for(description: str | None, data_help: str) -> argparse.ArgumentPars
 
 
 def options_of(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options; exit with argparse's usage error when no data folder is given."""
+    """Return the options and make the folder of --out: minutes of training must not end at a missing one.
+
+    Exits with argparse's usage error when no data folder is given.
+    """
     options = parser.parse_args(arguments)
     if options.data is None:
         usual = os.environ.get(DATA_VARIABLE)
         if not usual:
             parser.error(f"say where the data are: --data, or the environment variable {DATA_VARIABLE}")
         options.data = Path(usual)
+    options.out.mkdir(parents=True, exist_ok=True)
     return options
