@@ -1,4 +1,4 @@
-"""Every foreign image by API and by form: evaluated by the worker's own code, read on the participant's page."""
+"""Every foreign image through the site: sent as people do, evaluated by the worker's own code, read on its page."""
 
 import gc
 import gzip
@@ -58,6 +58,12 @@ class Foreign:
     phase: dict = field(default_factory=dict)
     fields: dict = field(default_factory=dict)
     weights: bytes = b""
+    by_form: bool = False
+
+    @property
+    def ways(self) -> tuple:
+        """Form and API differ in how they read fields; the image they store, and run, is the same."""
+        return ("api", "form") if self.fields or self.by_form else ("api",)
 
 
 def on_the_site(program: str) -> str:
@@ -69,7 +75,7 @@ WORKING = {
     **{f"{name}_user": Foreign(program, user=AS_USER) for name, program in HABITS.items()},
     **{f"{name}_root": Foreign(program) for name, program in HABITS.items()},
     "home_of_user": Foreign(USER_SITE, (MAKE_USER, *baked("/home/user", "user:user")), ("USER user",)),
-    "home_of_root": Foreign(USER_SITE, baked("/root", "root:root")),
+    "home_of_root": Foreign(USER_SITE, baked("/root", "root:root"), by_form=True),
     "named_folder": Foreign('open("/data/x", "w")', fields={"writable_folders": "/data"}),
     "algorithm_user": Foreign(on_the_site(algorithm()), user=AS_USER, fields={"contract": "batch"}, weights=WEIGHTS),
     "algorithm_root": Foreign(on_the_site(algorithm()), fields={"contract": "batch"}, weights=WEIGHTS),
@@ -86,7 +92,7 @@ FAILING = {
     },
     "other_port": Foreign(
         "from serving import serve\nserve(port=5000)", phase={"startup_s": 6},
-        words=("Port 8000 was called, but the program listens on 5000",),
+        words=("Port 8000 was called, but the program listens on 5000",), by_form=True,
     ),
     "shared_memory": Foreign(
         FULL_SHARED_MEMORY, phase={"memory_mib": 256}, words=("/dev/shm (128 MiB", "num_workers=0"),
@@ -143,7 +149,7 @@ def evaluated(way: str, path: Path, image: Foreign):
 @pytest.mark.parametrize("image", WORKING.values(), ids=WORKING)
 def test_an_image_is_scored_without_a_change(image, base, bench, tmp_path):
     path = saved(bench, base, image, tmp_path)
-    for way in ("api", "form"):
+    for way in image.ways:
         evaluation, page = evaluated(way, path, image)
         told = (evaluation.failure_code, evaluation.failure_note, evaluation.trial, evaluation.smoke_log[-500:])
         assert evaluation.status == "completed", (way, *told)
@@ -156,7 +162,7 @@ def test_an_image_is_scored_without_a_change(image, base, bench, tmp_path):
 @pytest.mark.parametrize("image", FAILING.values(), ids=FAILING)
 def test_a_failing_image_is_told_what_to_change_at_no_cost(image, base, bench, tmp_path):
     path = saved(bench, base, image, tmp_path)
-    for way in ("api", "form"):
+    for way in image.ways:
         evaluation, page = evaluated(way, path, image)
         assert (evaluation.status, evaluation.failure_stage) == ("failed", "smoke"), (way, evaluation.failure_note)
         assert evaluation.failure_sentence in page
