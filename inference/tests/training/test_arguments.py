@@ -21,6 +21,11 @@ def test_the_command_line_says_it_better(monkeypatch):
     assert options_of(parser_for("", "folder"), ["--data", "/else"]).data == Path("/else")
 
 
+def test_the_folder_to_write_into_is_made_before_the_training(tmp_path):
+    options = options_of(parser_for("", "folder"), ["--data", "/else", "--out", str(tmp_path / "new" / "weights")])
+    assert options.out.is_dir()
+
+
 @pytest.mark.parametrize("environment", [None, ""])
 @pytest.mark.parametrize("command", [lesion.main, slices.main])
 def test_without_either_the_error_names_the_option_and_the_variable(monkeypatch, capsys, command, environment):
