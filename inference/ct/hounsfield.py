@@ -10,7 +10,14 @@ from .cropping import crop_each_hu
 from .geometry import axis_order
 from .lesion_fields import Fields, Floats
 from .volume import Scan
-from .voxel_numbers import has_lung_turned, has_tissue_turned, is_swapped, numbers_around, share_below_anything
+from .voxel_numbers import (
+    has_fat_and_bone,
+    has_lung_turned,
+    has_tissue_turned,
+    is_swapped,
+    numbers_around,
+    share_below_anything,
+)
 
 # Around any point of a chest there is lung, air or at least fat, well below 0 HU.
 AIR_HU = -500.0
@@ -21,7 +28,7 @@ LEAST_AIR = 0.01
 # Numbers scaled to 0..1, -1..1 or a mean of 0 span a few units; the noise of any scanner alone spans more than 20 HU.
 UNIT_RANGE, GREY_RANGE = 20.0, 255.0
 # With 1000 or 1024 added lung lies above 50 and tissue above 900. In HU a place without air is soft tissue, fat and
-# bone: of 480 such places in two whole scans two were mostly as dense and in part denser than this.
+# bone: one in eight of such cuts is mostly as dense and in part denser than this, beside a spine or ribs.
 DENSE_HU, LEAST_DENSE, MIDDLE_HU = 700.0, 0.005, 50.0
 # Fields are clipped to what tissue can be: lower numbers fill what lies outside the scanner's circle.
 FILLED_HU, BEYOND_HU = -1020.0, 3000.0
@@ -74,7 +81,10 @@ def foreign_scale(fields: Sequence[Fields], points_xyz_mm: Sequence[ArrayLike], 
     if high - low <= UNIT_RANGE:
         return f"they span less than 20 units, like numbers scaled to 0 to 1: {SEND_AS_STORED}"
     is_cut_off = float((wide <= low + ROUNDING).mean()) >= LEAST_CUT
-    if low >= 0 or is_cut_off or _lies_high(near, wide) or _lacks_air(points_xyz_mm, scan):
+    if is_cut_off or _lacks_air(points_xyz_mm, scan):
+        return _without_air(wide, low, high)
+    is_high = low >= 0 or _lies_high(near, wide)
+    if is_high and not has_fat_and_bone(numbers_around(points_xyz_mm, scan)):
         return _without_air(wide, low, high)
     return None
 

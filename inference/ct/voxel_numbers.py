@@ -18,6 +18,10 @@ BEYOND_HU = 3100.0
 # Negated, lung and air lie from 500 to 1024 and nothing above; stored with an offset, so does fat, with muscle above.
 DENSE_HU, MOST_NEGATED_HU = 700.0, 1040.0
 LEAST_LUNG, MOST_ABOVE = 0.15, 0.05
+# Fat and its edges. A scanner's lowest number is -1024, so that with 976 or more added nothing of it is as low as this.
+FAT_HU, LEAST_FAT = (-200.0, -50.0), 0.01
+# Bone gets rarer the denser it is. With an offset, or negated, a peak of tissue or of lung lies above DENSE_HU instead.
+BONE_HU, LEAST_BONE, MOST_OF_BONE = 200.0, 0.03, 0.7
 # Tissue lies a little below 0 where it is negated. With an offset nothing is as low, or one number that fills corners.
 TISSUE_NEGATED_HU, LEAST_TISSUE = -50.0, 0.01
 
@@ -62,6 +66,14 @@ def has_tissue_turned(numbers: NDArray[Any]) -> bool:
     """Return whether numbers that have lung turned have tissue turned as well, which tells them from fat at 900."""
     low = numbers[numbers < TISSUE_NEGATED_HU]
     return low.size - _most_alike(low) >= LEAST_TISSUE * numbers.size
+
+
+def has_fat_and_bone(numbers: NDArray[Any]) -> bool:
+    """Return whether there is fat where it belongs, and what is dense falls off as bone does: so only HU look."""
+    fat = numbers[(numbers >= FAT_HU[0]) & (numbers < FAT_HU[1])]
+    bone, dense = (float(part.mean()) for part in ((numbers >= BONE_HU) & (numbers <= DENSE_HU), numbers > DENSE_HU))
+    has_fat = fat.size - _most_alike(fat) >= LEAST_FAT * numbers.size
+    return has_fat and bone >= LEAST_BONE and dense <= MOST_OF_BONE * bone
 
 
 def _most_alike(numbers: NDArray[Any]) -> int:
