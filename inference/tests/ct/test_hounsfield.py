@@ -8,6 +8,7 @@ from inference.ct.hounsfield import foreign_scale, share_outside, slice_distance
 from inference.ct.lesion_fields import fields_around
 from inference.ct.reading.metaimage import read_volume
 from inference.ct.volume import CTVolume, Grid
+from inference.ct.voxel_numbers import numbers_around
 from inference.training.lesions.data import read_rows
 
 # Image axes 0 and 1 lie half-way between patient x and y: parallel to none of them.
@@ -107,6 +108,44 @@ def test_two_numbers_that_fill_corners_are_no_multiple():
     volume.hu[:, :12] = -3024
     volume.hu[:, 12:14] = -2012
     assert named(volume) is None
+
+
+def test_corners_do_not_make_a_multiple_of_what_was_subtracted_twice():
+    """Corners at -2048 lie at -3072 then, lower than air does; the air itself tells."""
+    volume = patch((-1000, -100))
+    volume.hu[:, :8] = -2048
+    assert named(volume) is None
+    assert "subtracted twice" in named(CTVolume(volume.hu - np.int16(1024), volume.grid))
+    assert "by 10" in named(CTVolume(volume.hu.astype(np.int32) * 10, volume.grid))
+
+
+def test_corners_do_not_hide_swapped_bytes():
+    volume = patch((-1000, 0))
+    volume.hu[:, :12] = -2048
+    assert "BinaryDataByteOrderMSB" in named(CTVolume(volume.hu.byteswap(), volume.grid))
+
+
+def test_the_plane_of_a_whole_chest_tells_that_an_offset_was_subtracted_twice():
+    """Nothing but tissue and a little bone within 25 mm of the point; the lung begins beyond."""
+    volume = cut((90, 90, 5), (3.0, 3.0, 5.0))
+    volume.hu[:] = np.random.default_rng(7).normal(40, 15, volume.hu.shape)
+    volume.hu[:, :, :35] = np.random.default_rng(8).normal(-850, 40, volume.hu[:, :, :35].shape)
+    volume.hu[2, 45, 45] = 1100
+    assert named(volume) is None
+    assert "subtracted twice" in named(CTVolume(volume.hu - np.int16(1024), volume.grid))
+
+
+@pytest.mark.parametrize(("image_axis", "array_axis"), [(0, 2), (1, 1), (2, 0)])
+def test_the_plane_is_axial_however_the_axes_lie(image_axis, array_axis):
+    """The image axis that runs along patient z, and the slice of the array across it."""
+    hu = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
+    direction = np.roll(np.eye(3), image_axis + 1, axis=1)
+    volume = CTVolume.at(hu, direction=direction)
+    place = [1, 1, 1]
+    place[array_axis] = 2
+    numbers = numbers_around([direction @ np.array(place[::-1], float)], volume, with_plane=True)
+    assert np.array_equal(numbers[: hu.size], hu.ravel())  # all of it lies within 25 mm
+    assert np.array_equal(numbers[hu.size :], hu.take(2, axis=array_axis).ravel())
 
 
 def test_noise_of_a_sharp_kernel_is_no_multiple():
