@@ -10,7 +10,14 @@ from .cropping import crop_each_hu
 from .geometry import axis_order
 from .lesion_fields import Fields, Floats
 from .volume import Scan
-from .voxel_numbers import has_lung_turned, has_tissue_turned, is_swapped, numbers_around, share_below_anything
+from .voxel_numbers import (
+    has_fat_and_bone,
+    has_lung_turned,
+    has_tissue_turned,
+    is_swapped,
+    numbers_around,
+    share_below,
+)
 
 # Around any point of a chest there is lung, air or at least fat, well below 0 HU.
 AIR_HU = -500.0
@@ -21,7 +28,7 @@ LEAST_AIR = 0.01
 # Numbers scaled to 0..1, -1..1 or a mean of 0 span a few units; the noise of any scanner alone spans more than 20 HU.
 UNIT_RANGE, GREY_RANGE = 20.0, 255.0
 # With 1000 or 1024 added lung lies above 50 and tissue above 900. In HU a place without air is soft tissue, fat and
-# bone: of 480 such places in two whole scans two were mostly as dense and in part denser than this.
+# bone: one in eight of such cuts is mostly as dense and in part denser than this, beside a spine or ribs.
 DENSE_HU, LEAST_DENSE, MIDDLE_HU = 700.0, 0.005, 50.0
 # Fields are clipped to what tissue can be: lower numbers fill what lies outside the scanner's circle.
 FILLED_HU, BEYOND_HU = -1020.0, 3000.0
@@ -38,7 +45,7 @@ ODDLY_FILLED, ODDLY_DENSE = 0.1, 0.15
 # Of the numbers as stored: 0.001 at most in those cuts, 0.13 at least where bytes are swapped or numbers ten times HU.
 LEAST_BELOW_ANYTHING = 0.1
 # With an offset subtracted twice air lies at -2024; ten times HU reach to -10,000.
-SUBTRACTED_AIR_HU = -2300.0
+SUBTRACTED_AIR_HU, MOST_BELOW_AIR = -2300.0, 0.01
 ROUNDING = 0.5
 SEND_AS_STORED = "send the scan as the scanner stored it."
 OFFSET = "there is no air: they look stored with an offset, most often 1024. Subtract it (air is -1000)."
@@ -70,33 +77,41 @@ def foreign_scale(fields: Sequence[Fields], points_xyz_mm: Sequence[ArrayLike], 
     if said := _as_stored(near, wide, points_xyz_mm, scan):
         return said
     if low < AIR_HU:
-        return _with_air(wide, high, points_xyz_mm, scan)
+        return _with_air(wide, points_xyz_mm, scan)
     if high - low <= UNIT_RANGE:
         return f"they span less than 20 units, like numbers scaled to 0 to 1: {SEND_AS_STORED}"
     is_cut_off = float((wide <= low + ROUNDING).mean()) >= LEAST_CUT
-    if low >= 0 or is_cut_off or _lies_high(near, wide) or _lacks_air(points_xyz_mm, scan):
+    if is_cut_off or _lacks_air(points_xyz_mm, scan):
+        return _without_air(wide, low, high)
+    is_high = low >= 0 or _lies_high(near, wide)
+    if is_high and not has_fat_and_bone(numbers_around(points_xyz_mm, scan)):
         return _without_air(wide, low, high)
     return None
 
 
 def _as_stored(near: Floats, wide: Floats, points_xyz_mm: Sequence[ArrayLike], scan: Scan) -> str | None:
-    """Return what is wrong with numbers that no tissue and no scanner has, which fields hide: they are limited."""
-    dense = float((np.concatenate([near, wide]) > DENSE_HU).mean())
+    """Return what is wrong with numbers that no tissue and no scanner has, which fields hide: they are limited.
+
+    Of a whole chest the plane is looked at too: around a point in tissue an offset subtracted twice leaves air alone.
+    """
+    both = np.concatenate([near, wide])
+    dense, is_whole = float((both > DENSE_HU).mean()), _is_whole(scan)
     filled = max(float((field <= FILLED_HU).mean()) for field in (near, wide))
-    if filled < ODDLY_FILLED and dense < ODDLY_DENSE:
+    if filled < ODDLY_FILLED and dense < ODDLY_DENSE and not (is_whole and float(both.max()) < TISSUE_HU):
         return None
-    numbers = numbers_around(points_xyz_mm, scan)
-    if share_below_anything(numbers) >= LEAST_BELOW_ANYTHING:
+    numbers = numbers_around(points_xyz_mm, scan, with_plane=is_whole)
+    if share_below(numbers) >= LEAST_BELOW_ANYTHING:
         if is_swapped(numbers):
             return BYTE_ORDER
-        is_shifted = float((numbers > TISSUE_HU).mean()) < LEAST_TISSUE and float(numbers.min()) > SUBTRACTED_AIR_HU
-        return SUBTRACTED_TWICE if is_shifted else MULTIPLIED
+        has_tissue = float((numbers > TISSUE_HU).mean()) >= LEAST_TISSUE
+        is_below_air = share_below(numbers, SUBTRACTED_AIR_HU) >= MOST_BELOW_AIR
+        return MULTIPLIED if has_tissue or is_below_air else SUBTRACTED_TWICE
     if dense >= ODDLY_DENSE and has_lung_turned(numbers):
         return NEGATED if has_tissue_turned(numbers) else NEGATED_OR_OFFSET
     return None
 
 
-def _with_air(wide: Floats, high: float, points_xyz_mm: Sequence[ArrayLike], scan: Scan) -> str | None:
+def _with_air(wide: Floats, points_xyz_mm: Sequence[ArrayLike], scan: Scan) -> str | None:
     """Return what is wrong with numbers of which some are as low as air."""
     beyond, below = float((wide > BEYOND_HU).mean()), float((wide <= FILLED_HU).mean())
     within = wide[wide > FILLED_HU] if 0 < below < 1 else np.zeros(1, np.float32)
@@ -104,11 +119,8 @@ def _with_air(wide: Floats, high: float, points_xyz_mm: Sequence[ArrayLike], sca
         return OFFSET
     if min(beyond, below) >= BEYOND_AND_BELOW:
         return BYTE_ORDER
-    is_whole = min(_in_plane_mm(scan)) >= WHOLE_CHEST_MM
-    if is_whole and (high < TISSUE_HU or beyond >= MOST_BEYOND):
+    if beyond >= MOST_BEYOND and _is_whole(scan):
         [plane] = crop_each_hu(points_xyz_mm[:1], scan, PLANE)
-        if float((plane > TISSUE_HU).mean()) < LEAST_TISSUE:
-            return SUBTRACTED_TWICE
         if float((plane > BEYOND_HU).mean()) >= MOST_BEYOND:
             return BYTE_ORDER
     return None
@@ -133,10 +145,14 @@ def _lies_high(near: Floats, wide: Floats) -> bool:
 
 def _lacks_air(points_xyz_mm: Sequence[ArrayLike], scan: Scan) -> bool:
     """Return whether the plane of a whole chest through the first point holds no air to speak of."""
-    if min(_in_plane_mm(scan)) < WHOLE_CHEST_MM:
+    if not _is_whole(scan):
         return False
     [plane] = crop_each_hu(points_xyz_mm[:1], scan, PLANE)
     return float((plane < AIR_HU).mean()) < LEAST_AIR
+
+
+def _is_whole(scan: Scan) -> bool:
+    return min(_in_plane_mm(scan)) >= WHOLE_CHEST_MM
 
 
 def _in_plane_mm(scan: Scan) -> NDArray[np.float64]:

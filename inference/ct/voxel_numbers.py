@@ -6,26 +6,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .geometry import world_to_index
+from .geometry import axis_order, world_to_index
 from .volume import Block, Scan
 
 REACH_MM = 25.0
 MOST_VOXELS_AWAY = 48
 MOST_POINTS = 8
+MOST_OF_PLANE = 2**16
 # No tissue, and hardly any noise, is as low; what fills the corners outside a scanner's circle is, with one number.
 NOTHING_BELOW_HU = -1300.0
-BEYOND_HU = 3100.0
+BEYOND_HU, MOST_ODD = 3100.0, 0.1
 # Negated, lung and air lie from 500 to 1024 and nothing above; stored with an offset, so does fat, with muscle above.
 DENSE_HU, MOST_NEGATED_HU = 700.0, 1040.0
 LEAST_LUNG, MOST_ABOVE = 0.15, 0.05
+# Fat and its edges. A scanner's lowest number is -1024, so that with 976 or more added nothing of it is as low as this.
+FAT_HU, LEAST_FAT = (-200.0, -50.0), 0.01
+# Bone gets rarer the denser it is. With an offset, or negated, a peak of tissue or of lung lies above DENSE_HU instead.
+BONE_HU, LEAST_BONE, MOST_OF_BONE = 200.0, 0.03, 0.7
 # Tissue lies a little below 0 where it is negated. With an offset nothing is as low, or one number that fills corners.
 TISSUE_NEGATED_HU, LEAST_TISSUE = -50.0, 0.01
 
 
-def numbers_around(points_xyz_mm: Sequence[ArrayLike], scan: Scan) -> NDArray[Any]:
-    """Return the voxels within 25 mm of the first few points, in one row, in the scan's own number type."""
+def numbers_around(points_xyz_mm: Sequence[ArrayLike], scan: Scan, *, with_plane: bool = False) -> NDArray[Any]:
+    """Return the voxels within 25 mm of the first few points, in one row, in the scan's own number type.
+
+    with_plane: voxels spread evenly over the axial slice of the first point follow; of an oblique scan, its own slice.
+    """
     blocks = [_block_around(point, scan) for point in points_xyz_mm[:MOST_POINTS]]
-    return np.concatenate([block.ravel() for block in scan.read_blocks(blocks)])
+    if not with_plane:
+        return np.concatenate([block.ravel() for block in scan.read_blocks(blocks)])
+    *near, plane = scan.read_blocks([*blocks, _plane_through(points_xyz_mm[0], scan)])
+    return np.concatenate([block.ravel() for block in near] + [plane.ravel()[:: -(-plane.size // MOST_OF_PLANE)]])
+
+
+def _plane_through(point_xyz_mm: ArrayLike, scan: Scan) -> Block:
+    axis = 2 - (axis_order(scan.grid.direction) or (0, 1, 2))[2]
+    low, high = [0, 0, 0], list(scan.grid.shape_zyx)
+    low[axis] = int(np.round(world_to_index(point_xyz_mm, scan.grid)[axis]))
+    high[axis] = low[axis] + 1
+    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
 
 
 def _block_around(point_xyz_mm: ArrayLike, scan: Scan) -> Block:
@@ -36,9 +55,9 @@ def _block_around(point_xyz_mm: ArrayLike, scan: Scan) -> Block:
     return tuple(low.tolist()), tuple(high.tolist())
 
 
-def share_below_anything(numbers: NDArray[Any]) -> float:
-    """Return how many numbers are lower than anything is, 0..1, without the one number that fills the corners."""
-    low = numbers[numbers < NOTHING_BELOW_HU]
+def share_below(numbers: NDArray[Any], limit_hu: float = NOTHING_BELOW_HU) -> float:
+    """Return how many numbers are lower than `limit_hu`, 0..1, without the one number that fills the corners."""
+    low = numbers[numbers < limit_hu]
     filled = _most_alike(low)
     return (low.size - filled) / max(1, numbers.size - filled)
 
@@ -48,7 +67,9 @@ def is_swapped(numbers: NDArray[Any]) -> bool:
     if numbers.dtype.kind not in "iu" or numbers.dtype.itemsize == 1:
         return False
     swapped = numbers.byteswap()
-    return float(((swapped >= NOTHING_BELOW_HU) & (swapped <= BEYOND_HU)).mean()) >= 0.9
+    odd = swapped[(swapped < NOTHING_BELOW_HU) | (swapped > BEYOND_HU)]
+    filled = _most_alike(odd)
+    return odd.size - filled <= MOST_ODD * (swapped.size - filled)
 
 
 def has_lung_turned(numbers: NDArray[Any]) -> bool:
@@ -62,6 +83,14 @@ def has_tissue_turned(numbers: NDArray[Any]) -> bool:
     """Return whether numbers that have lung turned have tissue turned as well, which tells them from fat at 900."""
     low = numbers[numbers < TISSUE_NEGATED_HU]
     return low.size - _most_alike(low) >= LEAST_TISSUE * numbers.size
+
+
+def has_fat_and_bone(numbers: NDArray[Any]) -> bool:
+    """Return whether there is fat where it belongs, and what is dense falls off as bone does: so only HU look."""
+    fat = numbers[(numbers >= FAT_HU[0]) & (numbers < FAT_HU[1])]
+    bone, dense = (float(part.mean()) for part in ((numbers >= BONE_HU) & (numbers <= DENSE_HU), numbers > DENSE_HU))
+    has_fat = fat.size - _most_alike(fat) >= LEAST_FAT * numbers.size
+    return has_fat and bone >= LEAST_BONE and dense <= MOST_OF_BONE * bone
 
 
 def _most_alike(numbers: NDArray[Any]) -> int:
