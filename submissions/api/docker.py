@@ -154,10 +154,11 @@ def _what_to_send(request: Request) -> str:
 
 
 def _fields(request: Request) -> dict[str, Any]:
-    """Return the form's fields without the files, which only their handler reads."""
+    """Return the fields that are filled in, without the files, which only their handler reads."""
     if not hasattr(request.data, "items"):
         raise ApiError(400, "VALIDATION_ERROR", "Send form fields, or a JSON object.")
-    fields = {name: value for name, value in request.data.items() if name != FILE_FIELD}
+    # A form sends what was left empty too, such as an id.
+    fields = {name: value for name, value in request.data.items() if name != FILE_FIELD and value != ""}
     if isinstance(fields.get(MODEL_FIELD), ReceivedFile):
         del fields[MODEL_FIELD]
     return fields
