@@ -71,6 +71,10 @@ class ImageSubmissionSerializer(SubmissionFieldsSerializer):
     sha256 = CheckedField(declared_digest, help_text="Of the file; a mismatch is refused.")
 
 
+# One of these that comes as a file is refused, not passed over. A file as `image` or `upload` is the image, misnamed.
+PLAIN_FIELDS = frozenset(ImageSubmissionSerializer().fields) - {FILE_FIELD, MODEL_FIELD, "image", "upload"}
+
+
 class ImageSubmissionAnswer(SubmissionSerializer):
     """A submission, and a sentence about it."""
 
@@ -89,7 +93,7 @@ class ReceivesImages(APIView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         self.received_at = timezone.now()
-        handler = ImageUploadHandler(request)
+        handler = ImageUploadHandler(request, PLAIN_FIELDS)
         request.upload_handlers = [handler]
         guard_body(request, settings.MAX_IMAGE_BYTES + FORM_BYTES)
         try:
