@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -157,8 +158,10 @@ def build_driver(engine: Engine) -> str:
     engine.tag(present.image_id, driver_repository(), "pinned")
     pin = {"image_id": present.image_id, "sources": _driver_sources()}
     path = _pin_path(engine)
-    path.with_suffix(".part").write_text(json.dumps(pin))
-    path.with_suffix(".part").rename(path)
+    # Of its own: the reaper and the evaluations of a new host may build at once.
+    part = path.with_suffix(f".{secrets.token_hex(6)}")
+    part.write_text(json.dumps(pin))
+    part.rename(path)
     return present.image_id
 
 
