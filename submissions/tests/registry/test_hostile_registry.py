@@ -207,11 +207,42 @@ def test_trouble_of_the_registry_is_not_the_participants(registry, status):
         pull(reference)
 
 
-def test_a_blob_that_drips_ends_at_its_deadline(registry, monkeypatch):
+@pytest.mark.parametrize("path", ["manifest", "token"])
+def test_an_answer_that_is_cut_off_is_worth_another_attempt(registry, path):
+    """The rest of what Content-Length announces never comes."""
+    reference = registry.holds(manifest())
+    token = json.dumps({"token": "secret-token"}).encode()
+    registry.needs_token = "secret-token" if path == "token" else ""
+    cut = {"manifest": (f"/v2/m/manifests/{reference.digest}", manifest()), "token": ("/token", token)}
+    place, whole = cut[path]
+    registry.answers[place] = (200, {"Content-Length": str(len(whole))}, whole[:-1])
+    with pytest.raises(RegistryUnavailable, match="1 bytes early"):
+        pull(reference)
+
+
+@pytest.mark.parametrize("take", ["manifest", "blob"])
+def test_what_drips_ends_at_its_deadline(registry, monkeypatch, take):
+    reference = registry.holds(manifest())
+    client = RegistryClient(reference, [reference.host])
     monkeypatch.setattr(client_module, "_SLACK_S", -1.0)
     with pytest.raises(ParticipantError) as caught:
-        pull(registry.holds(manifest()))
+        client.manifest(reference.digest) if take == "manifest" else list(client.blob(digest(LAYER), len(LAYER)))
     assert "drips" in caught.value.staff_detail
+
+
+@pytest.mark.parametrize("take", ["manifest", "blob"])
+def test_a_worker_that_lost_its_attempt_stops_in_the_middle_of_an_answer(registry, take):
+    reference = registry.holds(manifest())
+    looks = []
+
+    def check():
+        looks.append(1)
+        if len(looks) > 1:  # the first is before the request
+            raise TimeoutError
+
+    client = RegistryClient(reference, [reference.host], check=check)
+    with pytest.raises(TimeoutError):
+        client.manifest(reference.digest) if take == "manifest" else list(client.blob(digest(LAYER), len(LAYER)))
 
 
 # ---- hosts
