@@ -274,6 +274,15 @@ def test_a_tag_beside_the_digest_is_dropped():
     assert str(named) == "reg.example.org:5000/a/b@sha256:" + "0" * 64
 
 
+def test_what_the_named_command_prints_is_taken():
+    """It has quotes, without which PowerShell takes the braces for its own; Docker prints a list."""
+    with pytest.raises(ParticipantError) as caught:
+        parse_reference("reg.example.org/m:1", ["reg.example.org"])
+    assert '`docker inspect --format "{{.RepoDigests}}" IMAGE`' in caught.value.note
+    printed = "[reg.example.org/m@sha256:" + "0" * 64 + "]\n"
+    assert str(parse_reference(printed, ["reg.example.org"])) == printed.strip("[]\n")
+
+
 @pytest.mark.parametrize(
     ("address", "ok"),
     [
