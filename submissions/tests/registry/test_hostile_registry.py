@@ -130,6 +130,27 @@ def test_a_lie_is_noticed(registry, text, layer_bytes, error):
     assert caught.value.code == error
 
 
+ARM = {"platform": {"os": "linux", "architecture": "arm64"}}
+SIGNATURE = {"artifactType": "application/vnd.example.signature"}
+
+
+@pytest.mark.parametrize(
+    ("others", "is_taken"), [([], True), ([ARM], True), ([SIGNATURE], True), ([{}], False), ([ARM, {}], False)]
+)
+def test_of_an_index_without_platforms_the_only_image_is_taken(registry, others, is_taken):
+    """A descriptor's platform is optional; the scan reads that of the config."""
+    text, other = manifest(), manifest(other=1)
+    registry.holds(text)
+    listed = [{"digest": digest(text), "size": len(text)}]
+    listed += [{"digest": digest(other), "size": len(other)} | more for more in others]
+    reference = registry.holds(as_bytes({"schemaVersion": 2, "manifests": listed}))
+    if is_taken:
+        assert scan(pull(reference)).diff_ids == (digest(LAYER),)
+        return
+    with pytest.raises(ParticipantError, match="IMAGE_ARCHITECTURE"):
+        pull(reference)
+
+
 def test_a_short_blob_is_worth_another_attempt(registry):
     with pytest.raises(RegistryUnavailable):
         pull(registry.holds(manifest(), LAYER[:-1]))
