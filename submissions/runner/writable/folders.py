@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from posixpath import normpath
 
 from submissions.runner.base import ContainerFault
+from submissions.runner.engine.errors import printable
 from submissions.runner.engine.image_contents import Folder, ImageContents, Tree
 from submissions.runner.identity import ROOT_HOME, Identity
 from submissions.runner.values import MIB
@@ -43,7 +44,7 @@ class Choice:
         """Return what to know of the folders that hold too much, "" if none does."""
         if not self.too_large:
             return ""
-        names = ", ".join(self.too_large[:SHOWN_FOLDERS])
+        names = ", ".join(map(printable, self.too_large[:SHOWN_FOLDERS]))
         return (
             f"Read-only, since what they hold takes more than the {kept_mib(root_mib)} MiB that can be copied: "
             f"{names}. If your program writes there, name a smaller folder inside as a writable folder; one that is "

@@ -10,6 +10,7 @@ from submissions.runner.base import EngineFault, RunCallbacks, RunResult
 from submissions.runner.contracts import http
 from submissions.runner.sandbox import ModelBody
 from submissions.runner.values import ContainerState, EngineImage
+from submissions.runner.writable.folders import Choice
 from submissions.tests.run_requests import run_request
 
 IMAGE = EngineImage("sha256:abc", {}, (), (8000,))
@@ -61,3 +62,9 @@ def test_it_ends_before_the_reaper_would_come_too_early(engine, monkeypatch):
     monkeypatch.setattr(http, "PREPARE_S", -1.0)
     with pytest.raises(EngineFault, match="not laid out in time"):
         run(engine)
+
+
+def test_a_folder_whose_name_is_not_utf8_is_told_as_text():
+    sentence = Choice((), ("/opt/caf\udce9",)).left_read_only(2048)
+    assert "/opt/caf\N{REPLACEMENT CHARACTER}. If your" in sentence
+    assert sentence.encode()
