@@ -9,7 +9,7 @@ from posixpath import normpath
 from submissions.runner.base import ContainerFault
 from submissions.runner.engine.errors import printable
 from submissions.runner.engine.image_contents import Folder, ImageContents, Tree
-from submissions.runner.identity import ROOT_HOME, Identity
+from submissions.runner.identity import Identity
 from submissions.runner.values import MIB
 
 # Where images keep programs, results and homes; in this order they get room.
@@ -168,4 +168,4 @@ def _outermost_of(tree: Tree, uid: int) -> Iterator[Folder]:
             yield folder
 
 
-__all__ = ["ROOT_HOME", "Choice", "WritableFolder", "choose_folders", "is_system_folder"]
+__all__ = ["Choice", "WritableFolder", "choose_folders", "is_system_folder"]
