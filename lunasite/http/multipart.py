@@ -18,6 +18,7 @@ NO_PART = (
     "The body holds no part that begins with the boundary in Content-Type: "
     "let your HTTP client set Content-Type itself, and send the body whole."
 )
+ONE_FILE = "Send one file: it is unclear which of them counts."
 CUT_OFF = (
     "The body ends before its closing boundary (--, the boundary of Content-Type, --): it was cut off, or your client "
     "left that last line out. Send the body whole, with a Content-Length that counts all of it."
@@ -102,7 +103,7 @@ def misnamed(sent: str, wanted: str) -> str:
 
 def sent_as_file(name: str) -> str:
     """Return the remedy for a plain field that was sent as a file."""
-    return f"{name}: it came as a file; send it as a plain field, without a file name."
+    return f"{name}: it came as a file; send it as a plain field, without a file name (curl: -F '{name}=<NAME')."
 
 
 def is_file(value: Any) -> bool:

@@ -2,12 +2,12 @@
 
 from submissions.actions.choice import choose
 from submissions.actions.evaluate import evaluate
-from submissions.actions.finish import complete, fail, requeue
+from submissions.actions.finish import fail
 from submissions.actions.queue import DOCKER_CLUSTER
 from submissions.actions.reuse import model_archive_of, same_file_before
 from submissions.actions.staff.oversight import cancel_for, file_url
 from submissions.actions.staff.reveal import reveal
-from submissions.actions.submit import check_may_submit, submit, submit_csv
+from submissions.actions.submit import submit, submit_csv
 from submissions.actions.submit_image import submit_again, submit_image, submit_reference, submit_upload
 from submissions.actions.sweep import sweep
 from submissions.actions.triage import (
@@ -28,9 +28,7 @@ __all__ = [
     "Probes",
     "cancel",
     "cancel_for",
-    "check_may_submit",
     "choose",
-    "complete",
     "evaluate",
     "fail",
     "file_url",
@@ -41,7 +39,6 @@ __all__ = [
     "refund",
     "release",
     "reopen",
-    "requeue",
     "retry",
     "reveal",
     "same_file_before",

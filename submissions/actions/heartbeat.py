@@ -60,15 +60,16 @@ class Heartbeat:
         try:
             while not self._stop.wait(LOOK_EVERY_S) and not self.is_lost:
                 due = time.monotonic() >= next_beat
-                if not self._still_ours(lease_s if due else None):
+                is_ours = self._asked(lease_s if due else None)
+                if is_ours is False:
                     self._lost.set()
-                if due:
+                if due and is_ours:  # one that was missed is made up for as soon as the database answers
                     next_beat = time.monotonic() + lease_s / 3
         finally:
             connection.close()
 
-    def _still_ours(self, extend_s: float | None) -> bool:
-        """Return whether the attempt is still ours; extend the lease when due. If the database is down, ask later."""
+    def _asked(self, extend_s: float | None) -> bool | None:
+        """Return whether the attempt is still ours, None while the database is down; extend the lease when due."""
         row = Evaluation.objects.attempt_running(self.evaluation_id, self.attempt)
         try:
             if extend_s is None:
@@ -78,4 +79,4 @@ class Heartbeat:
         except (DatabaseError, InterfaceError):
             log.warning("heartbeat missed", evaluation=self.evaluation_id)
             connection.close()
-            return True
+            return None

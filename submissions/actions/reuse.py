@@ -53,21 +53,32 @@ def model_archive_of(
 ) -> Iterator[ModelArchive | None]:
     """Give the model archive to be combined with an image: one named by its id, one sent in the same request, or None.
 
-    One that was sent is deleted again unless the block submits it. Raises ApiError, StorageError.
+    Unless the block submits it, one that was sent is deleted again, and one that was an upload is the upload again,
+    which expires. Raises ApiError, StorageError.
     """
-    if received is None:
-        yield kept_model_archive(user, archive_id, now) if archive_id else None
-        return
-    if archive_id is not None:
+    if received is not None and archive_id is not None:
         message = "Send the model archive as a file, or name the id of one that was sent; not both."
         raise ApiError(400, "VALIDATION_ERROR", message, field="model_archive")
-    archive = _sent_model_archive(user, received, now)
+    archive, upload = None, None
+    if received is not None:
+        archive = _sent_model_archive(user, received, now)
+    elif archive_id is not None:
+        archive, upload = _named_model_archive(user, archive_id, now)
     try:
         yield archive
     finally:
-        if not archive.submissions.exists():
-            archive.delete()
-            storage.delete(received.key)
+        if archive is not None and (received or upload) and not archive.submissions.exists():
+            _undo(archive, upload)
+
+
+def _undo(archive: ModelArchive, upload: Upload | None) -> None:
+    """Take an archive back that no submission has: into the upload that it was, or for good."""
+    with transaction.atomic():
+        archive.delete()
+        if upload is not None:
+            upload.save(force_insert=True)
+    if upload is None:
+        storage.delete(archive.file)
 
 
 def _sent_model_archive(user: User, received: ReceivedFile, now: datetime) -> ModelArchive:
@@ -79,8 +90,8 @@ def _sent_model_archive(user: User, received: ReceivedFile, now: datetime) -> Mo
     )  # fmt: skip
 
 
-def kept_model_archive(user: User, archive_id: uuid.UUID, now: datetime) -> ModelArchive:
-    """Return the team's model archive of this id, or make one of a completed upload, which it uses up.
+def _named_model_archive(user: User, archive_id: uuid.UUID, now: datetime) -> tuple[ModelArchive, Upload | None]:
+    """Return the team's model archive of this id; or make one of a completed upload, which it uses up, with the upload.
 
     Raises ApiError: MODEL_ARCHIVE_NOT_FOUND, UPLOAD_INCOMPLETE.
     """
@@ -89,15 +100,16 @@ def kept_model_archive(user: User, archive_id: uuid.UUID, now: datetime) -> Mode
         kept = ModelArchive.objects.filter(pk=archive_id, team=team).first()
         upload = Upload.objects.visible_to(user).filter(pk=archive_id, purpose=Upload.Purpose.MODEL).first()
         if kept or upload is None:
-            return kept or _not_found()
+            return kept or _not_found(), None
         if not upload.is_complete:
             raise ApiError(409, "UPLOAD_INCOMPLETE", "The model archive is not complete; send its parts, complete it.")
         if Upload.objects.filter(pk=upload.pk).delete()[0] == 0:
             _not_found()
-        return ModelArchive.objects.create(
+        archive = ModelArchive.objects.create(
             pk=upload.pk, team=team, user=user, file=upload.key, original_name=upload.original_name,
             sha256=upload.sha256, size_bytes=upload.size_bytes, created_at=now,
         )  # fmt: skip
+    return archive, upload
 
 
 def _not_found() -> Any:

@@ -71,6 +71,10 @@ class ImageSubmissionSerializer(SubmissionFieldsSerializer):
     sha256 = CheckedField(declared_digest, help_text="Of the file; a mismatch is refused.")
 
 
+# One of these that comes as a file is refused, not passed over. A file as `image` or `upload` is the image, misnamed.
+PLAIN_FIELDS = frozenset(ImageSubmissionSerializer().fields) - {FILE_FIELD, MODEL_FIELD, "image", "upload"}
+
+
 class ImageSubmissionAnswer(SubmissionSerializer):
     """A submission, and a sentence about it."""
 
@@ -89,7 +93,7 @@ class ReceivesImages(APIView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         self.received_at = timezone.now()
-        handler = ImageUploadHandler(request)
+        handler = ImageUploadHandler(request, PLAIN_FIELDS)
         request.upload_handlers = [handler]
         guard_body(request, settings.MAX_IMAGE_BYTES + FORM_BYTES)
         try:
@@ -154,10 +158,11 @@ def _what_to_send(request: Request) -> str:
 
 
 def _fields(request: Request) -> dict[str, Any]:
-    """Return the form's fields without the files, which only their handler reads."""
+    """Return the fields that are filled in, without the files, which only their handler reads."""
     if not hasattr(request.data, "items"):
         raise ApiError(400, "VALIDATION_ERROR", "Send form fields, or a JSON object.")
-    fields = {name: value for name, value in request.data.items() if name != FILE_FIELD}
+    # A form sends what was left empty too, such as an id.
+    fields = {name: value for name, value in request.data.items() if name != FILE_FIELD and value != ""}
     if isinstance(fields.get(MODEL_FIELD), ReceivedFile):
         del fields[MODEL_FIELD]
     return fields

@@ -12,7 +12,7 @@ from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 
 from lunasite.http.limits.upload_limits import megabytes
-from lunasite.http.multipart import is_file, missing_file
+from lunasite.http.multipart import ONE_FILE, is_file, missing_file, sent_as_file
 from submissions.models import Phase, Submission
 from submissions.models.team import team_of
 from submissions.phases.quota import allowances_of
@@ -234,6 +234,13 @@ class SubmissionFieldsSerializer(serializers.Serializer[Any]):
     code_url = LinkField(help_text="Shown on the board.")
     paper_url = LinkField(help_text="Shown on the board.")
 
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse a plain field that came as a file, as JavaScript sends a Blob and curl `-F name=@file`."""
+        names = [name for name, field in self.fields.items() if not isinstance(field, serializers.FileField)]
+        if isinstance(data, Mapping) and (sent := next((name for name in names if is_file(data.get(name))), None)):
+            raise serializers.ValidationError({sent: [sent_as_file(sent).partition(": ")[2]]})
+        return super().to_internal_value(data)
+
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         """Put the phase itself in place of its slug or number."""
         named = data.pop("dataset_id", None)
@@ -255,7 +262,7 @@ class NeedsFile(serializers.Serializer[Any]):
             content_type = request.META.get("CONTENT_TYPE", "") if request is not None else ""
             raise serializers.ValidationError({"file": [missing_file(data, content_type)]})
         if isinstance(data, MultiValueDict) and len(data.getlist("file")) > 1:
-            raise serializers.ValidationError({"file": ["Send one file: it is unclear which of them counts."]})
+            raise serializers.ValidationError({"file": [ONE_FILE]})
         return super().to_internal_value(data)
 
 

@@ -36,6 +36,9 @@ class EvaluationQuerySet(models.QuerySet["Evaluation"]):
     def waiting(self) -> EvaluationQuerySet:
         return self.filter(status=Evaluation.Status.PENDING)
 
+    def running_on(self, host: str) -> EvaluationQuerySet:
+        return self.filter(status=Evaluation.Status.RUNNING, worker__startswith=f"{host}/")
+
     def attempt_running(self, pk: int, attempt: int) -> EvaluationQuerySet:
         """Return the row while this attempt runs: nothing after a cancel, release or sweep."""
         return self.filter(pk=pk, status=Evaluation.Status.RUNNING, attempt=attempt)

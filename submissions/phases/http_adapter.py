@@ -63,7 +63,7 @@ def checked_adapter(value: Any) -> dict[str, Any]:
 def checked_folders(value: Any) -> list[str]:
     """Return absolute paths from a list or one a line or comma, at most 8. Raises ApiError (INVALID_FOLDER)."""
     if isinstance(value, str):
-        value = _json(value) if value.strip().startswith("[") else re.split(r"[\s,]+", value.strip())
+        value = _listed(value) if value.strip().startswith("[") else re.split(r"[\s,]+", value.strip())
     names: list[Any] = [item for item in value or () if item != ""] if isinstance(value, list) or not value else [None]
     if len(names) > MAX_FOLDERS or not all(isinstance(name, str) and FOLDER.fullmatch(name) for name in names):
         raise _bad_folder(f"Give up to {MAX_FOLDERS} absolute paths, such as /data/cache.")
@@ -71,6 +71,13 @@ def checked_folders(value: Any) -> list[str]:
     if kept := [name for name in folders if is_system_folder(name)]:
         raise _bad_folder(f"{kept[0]} is a folder of the system's, or writable already; name one of your own.")
     return folders
+
+
+def _listed(text: str) -> Any:
+    try:
+        return _json(text)
+    except ApiError as refusal:
+        raise _bad_folder('Write the list as JSON, such as ["/data/cache"], or the paths one a line.') from refusal
 
 
 def _bad_folder(message: str) -> ApiError:

@@ -66,7 +66,7 @@ class RegistryClient:
     def manifest(self, digest: str) -> bytes:
         """Return a manifest or index after checking its digest. Raises ParticipantError, RegistryUnavailable."""
         with closing(self._get(f"{self._base}/manifests/{digest}", accept=MANIFEST_TYPES)) as response:
-            text = _read(response, MAX_MANIFEST_BYTES)
+            text = self._read(response, MAX_MANIFEST_BYTES)
         _expect_digest(digest, sha256(text).hexdigest())
         return text
 
@@ -125,7 +125,7 @@ class RegistryClient:
         with closing(self._hosts.request(f"{fields['realm']}?{urlencode(query)}", headers)) as response:
             if response.status != 200:
                 raise _status_error(response.status)
-            text = _read(response, _MAX_TOKEN_BYTES)
+            text = self._read(response, _MAX_TOKEN_BYTES)
         try:
             message = json.loads(text)
             token = message.get("token") or message.get("access_token")
@@ -135,14 +135,16 @@ class RegistryClient:
             raise _bad_answer("a token answer without a token")
         return token
 
-
-def _read(response: http.client.HTTPResponse, most_bytes: int) -> bytes:
-    text = b""
-    while piece := _piece(response):
-        text += piece
-        if len(text) > most_bytes:
-            raise _bad_answer(f"more than {most_bytes} bytes")
-    return text
+    def _read(self, response: http.client.HTTPResponse, most_bytes: int) -> bytes:
+        text, deadline = b"", monotonic() + _SLACK_S
+        while piece := _piece(response):
+            self._check()
+            text += piece
+            if len(text) > most_bytes or monotonic() > deadline:
+                raise _bad_answer(f"more than {most_bytes} bytes" if len(text) > most_bytes else "an answer that drips")
+        if response.length:  # as Content-Length has it: the end of the stream came first
+            raise RegistryUnavailable(f"an answer ended {response.length} bytes early")
+        return text
 
 
 def _piece(response: http.client.HTTPResponse) -> bytes:

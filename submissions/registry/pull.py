@@ -81,13 +81,21 @@ def oci_archive(client: RegistryClient, image: RemoteImage) -> Iterator[bytes]:
 
 
 def _our_platform(index: dict[str, Any]) -> str:
-    """Return the digest of the image for linux/amd64 in an index. Raises ParticipantError (IMAGE_ARCHITECTURE)."""
+    """Return the digest of the image for linux/amd64 in an index. Raises ParticipantError (IMAGE_ARCHITECTURE).
+
+    A platform may be left out (image-spec 1.1): then the only image without one is taken, whose config decides.
+    """
+    nameless = []
     for entry in go_json.list_field(index, "manifests"):
         descriptor = json_object(entry, "An index entry")
         platform = go_json.object_field(descriptor, "platform")
         names = [go_json.text_field(platform, name) for name in ("os", "architecture", "variant")]
         if names[:2] == ["linux", "amd64"] and names[2] in ("", "v1"):
             return _blob(descriptor, MAX_MANIFEST_BYTES).digest
+        if not any(names) and not go_json.field(descriptor, "artifactType"):
+            nameless.append(descriptor)
+    if len(nameless) == 1:
+        return _blob(nameless[0], MAX_MANIFEST_BYTES).digest
     raise ParticipantError("IMAGE_ARCHITECTURE", "The index lists no image for linux/amd64.")
 
 

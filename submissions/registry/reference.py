@@ -34,12 +34,15 @@ def parse_reference(text: str, allowed_hosts: Collection[str]) -> ImageReference
 
     allowed_hosts: exact names with their ports; any other host that a participant writes is never resolved.
     """
-    found = _REFERENCE.fullmatch(text.strip()) if len(text) <= MAX_REFERENCE else None
+    # Docker prints them as a list, in brackets.
+    found = (
+        _REFERENCE.fullmatch(text.strip().removeprefix("[").removesuffix("]")) if len(text) <= MAX_REFERENCE else None
+    )
     if found is None:
         raise ParticipantError(
             "IMAGE_REFERENCE",
             "Name the image by its digest, as host/name@sha256:…; after `docker push`, "
-            "`docker inspect --format {{.RepoDigests}} IMAGE` prints it.",
+            '`docker inspect --format "{{.RepoDigests}}" IMAGE` prints it.',
         )
     if found["host"] not in allowed_hosts:
         known = ", ".join(sorted(allowed_hosts)) or "no registry"

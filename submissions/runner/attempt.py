@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from submissions.runner.base import (
-    AttemptTaken,
     ContainerFault,
     Engine,
     EngineFault,
@@ -184,4 +183,4 @@ def wait_exited(engine: Engine, container_id: str, timeout_s: float = LOG_TAIL_S
     return state
 
 
-__all__ = ["Attempt", "AttemptTaken", "Clock", "Host", "Means", "attempt_on", "known_image", "wait_exited"]
+__all__ = ["Attempt", "Clock", "Host", "Means", "attempt_on", "known_image", "wait_exited"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.conf import settings
 
 from lunasite.http.errors import ApiError
-from lunasite.http.multipart import misnamed
+from lunasite.http.multipart import misnamed, sent_as_file
 from submissions.faults import ParticipantError
 from submissions.intake.dataset.unpack import judge_archive_head, judge_archive_name
 from submissions.intake.image.recognise.head import ENDINGS, HEAD_BYTES, judge_head, judge_name
@@ -67,10 +67,15 @@ def check_ending(name: str, purpose: str = "image") -> None:
         raise _api_error(error) from error
 
 
-def check_part_name(part: str, name: str) -> None:
-    """Raise ApiError for an archive under a part name other than `file`, before gigabytes of it are sent."""
+def check_part_name(part: str, name: str, plain_fields: Collection[str] = ()) -> None:
+    """Raise ApiError for an archive under a part name other than `file`, and for a plain field that is sent as a file.
+
+    It is judged before gigabytes are sent. Other parts that nobody asked for are passed over.
+    """
     if name.lower().endswith(ENDINGS):
         raise ApiError(400, "FILE_REQUIRED", misnamed(part, "file"), field="file")
+    if part in plain_fields:
+        raise ApiError(400, "VALIDATION_ERROR", sent_as_file(part), field=part)
 
 
 def max_bytes(purpose: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -10,6 +11,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpRequest
 
+from lunasite.http.errors import ApiError
+from lunasite.http.multipart import ONE_FILE
 from submissions.models import Upload
 from submissions.storage import files as storage
 from submissions.storage.base import PIECE_BYTES, Stored, Writer
@@ -78,15 +81,16 @@ class ImageUploadHandler(FileUploadHandler):
     """Write the parts called `file` and `model_archive` to storage.
 
     The view always calls `close` at the end; a file that was not kept by then is deleted.
-    purposes, stored_as: by the name of the form's field.
+    purposes, stored_as: by the name of the form's field. plain_fields: names of fields that are no files.
     """
 
     chunk_size = PIECE_BYTES
     purposes: ClassVar[dict[str, str]] = dict(PURPOSES)
     stored_as: ClassVar[dict[str, str]] = STORED_AS
 
-    def __init__(self, request: HttpRequest) -> None:
+    def __init__(self, request: HttpRequest, plain_fields: Collection[str] = ()) -> None:
         super().__init__(request)
+        self._plain_fields = plain_fields
         self._files: dict[str, _ArrivingFile] = {}
 
     def handle_raw_input(
@@ -98,11 +102,12 @@ class ImageUploadHandler(FileUploadHandler):
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         super().new_file(field_name, file_name, *args, **kwargs)
-        if field_name not in self.purposes:
-            checks.check_part_name(field_name, file_name)
-        self._is_skipped = field_name not in self.purposes or field_name in self._files
+        self._is_skipped = field_name not in self.purposes
         if self._is_skipped:
+            checks.check_part_name(field_name, file_name, self._plain_fields)
             raise SkipFile
+        if field_name in self._files:
+            raise ApiError(400, "VALIDATION_ERROR", ONE_FILE, field=field_name)
         purpose, stored_as = self.purposes[field_name], self.stored_as[field_name]
         self._files[field_name] = _ArrivingFile(purpose, file_name, stored_as)
 

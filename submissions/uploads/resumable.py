@@ -157,7 +157,7 @@ def complete(upload: Upload) -> Upload:
     """Join the parts and check the whole file; a second call returns the same result as the first.
 
     Raises ApiError: UPLOAD_INCOMPLETE (send the missing parts), CHECKSUM_MISMATCH or UPLOAD_NOT_ARCHIVE
-    (the upload is dropped: no part of it is usable).
+    (the upload is dropped: no part of it is usable), UPLOAD_COMPLETE (it was submitted or deleted meanwhile).
     """
     if upload.is_complete:
         return upload
@@ -170,7 +170,8 @@ def complete(upload: Upload) -> Upload:
         drop(upload)
         raise
     upload.is_complete = True
-    upload.save(update_fields=["sha256", "is_complete"])
+    if not Upload.objects.filter(pk=upload.pk).update(sha256=upload.sha256, is_complete=True):
+        raise ApiError(409, "UPLOAD_COMPLETE", "The upload was submitted or deleted meanwhile.")
     return upload
 
 

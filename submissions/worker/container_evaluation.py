@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -96,7 +97,8 @@ class _ContainerEvaluation:
                 result = self._hidden(host, image_id, run_dir)
         finally:
             shutil.rmtree(run_dir, ignore_errors=True)
-            engine_host.image_cache(self.engine).mark_used(self.submission.image_id, time.time())
+            with contextlib.suppress(EngineFault):  # a mark decides nothing about what the run came to
+                engine_host.image_cache(self.engine).mark_used(self.submission.image_id, time.time())
         return self._outcome(result)
 
     def _smoke(self, host: Host, image_id: str, run_dir: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from django.conf import settings
 
 from submissions.models import Evaluation
 from submissions.outages import probes
+from submissions.outages.hosts import this_host
 from submissions.runner.attempt import Host, Means
 from submissions.runner.base import Engine, EngineFault, Runner
 from submissions.runner.cluster.slurm import SlurmEngine, SlurmRunner
@@ -157,8 +159,10 @@ def build_driver(engine: Engine) -> str:
     engine.tag(present.image_id, driver_repository(), "pinned")
     pin = {"image_id": present.image_id, "sources": _driver_sources()}
     path = _pin_path(engine)
-    path.with_suffix(".part").write_text(json.dumps(pin))
-    path.with_suffix(".part").rename(path)
+    # Of its own: the reaper and the evaluations of a new host may build at once.
+    part = path.with_suffix(f".{secrets.token_hex(6)}")
+    part.write_text(json.dumps(pin))
+    part.rename(path)
     return present.image_id
 
 
@@ -230,7 +234,10 @@ def adopt_half_loaded(engine: Engine) -> None:
 
 def make_room(host: Host, wanted_bytes: int) -> None:
     """Let unused images go until `wanted_bytes` are free. Raises EngineFault(SYSTEM_DISK)."""
-    left = image_cache(host.engine).make_room(wanted_bytes, lambda: engine_free_bytes(host))
+    # Between two containers of an evaluation, as while its end is held back, nothing on the engine keeps its image.
+    in_use = Evaluation.objects.running_on(this_host()).exclude(submission__image_id="")
+    ids = set(in_use.values_list("submission__image_id", flat=True))
+    left = image_cache(host.engine).make_room(wanted_bytes, lambda: engine_free_bytes(host), ids)
     if left:
         log.info("images removed for room", count=len(left))
     free = engine_free_bytes(host)

@@ -95,7 +95,7 @@ def fitting(evaluation_ids: list[int], machine: KnownMachine) -> list[int]:
 
 
 def running_here() -> QuerySet[Evaluation]:
-    running = Evaluation.objects.filter(status=Evaluation.Status.RUNNING, worker__startswith=f"{this_host()}/")
+    running = Evaluation.objects.running_on(this_host())
     return running.filter(submission__submission_type=Submission.Type.DOCKER).select_related("submission")
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
+import structlog
 from django.conf import settings
 from django.core.management import call_command
+from django.db import InterfaceError, OperationalError
 
 from submissions import actions
 from submissions.actions.free_files import free_due_files
@@ -17,15 +19,24 @@ from submissions.notices.closing import remind_of_closing
 from submissions.organise.imports.run import sweep_imports
 from submissions.uploads.resumable import drop_expired
 
+log = structlog.get_logger(__name__)
 SWEEP_EVERY_S = 20.0
 
 
 def run_due_jobs(stopping: threading.Event) -> None:
-    """Run the jobs that are due, stopping between two of them when the worker ends."""
+    """Run the jobs that are due, stopping between two of them when the worker ends.
+
+    One that fails keeps no other from running. Raises the error of a database that is away.
+    """
     for job in JOBS:
         if stopping.is_set():
             return
-        job()
+        try:
+            job()
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("a periodic job failed", job=job.__name__)
 
 
 def sweep_if_due() -> None:

@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from submissions.models import Worker
 from submissions.runner.base import EngineFault
@@ -17,6 +17,7 @@ from submissions.worker import engine_host
 
 log = structlog.get_logger(__name__)
 EVERY_S = 20.0
+AWAY = (DatabaseError, InterfaceError)
 
 
 def reap_for_ever(stop: threading.Event, every_s: float = EVERY_S) -> None:
@@ -27,8 +28,11 @@ def reap_for_ever(stop: threading.Event, every_s: float = EVERY_S) -> None:
         except EngineFault as fault:
             log.warning("engine away or refused", reason=fault.staff_detail[:200])
             _refuse(fault)
-        except DatabaseError as error:
+        except AWAY as error:
             log.warning("database away", reason=type(error).__name__)
+        except Exception as error:  # a full disk of the worker's own, for one: nobody would reap here any more
+            log.exception("reaper failed; it goes on")
+            _refuse(EngineFault("This host's engine could not be looked after.", staff_detail=repr(error)))
         finally:
             connection.close()
         stop.wait(every_s)
@@ -55,7 +59,7 @@ def _report(**facts: Any) -> None:
 
 
 def _refuse(fault: EngineFault) -> None:
-    with contextlib.suppress(DatabaseError):
+    with contextlib.suppress(*AWAY):
         _report(takes_containers=False, refusal=f"{fault.note} {fault.staff_detail}".strip()[:2000])
 
 

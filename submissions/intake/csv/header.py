@@ -74,6 +74,9 @@ OTHER_TEXTS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("'",), "The texts are in single quotes: write double quotes, or none."),
 )
 NO_HEADER = "The first line looks like data: add a header."
+BLANK_BEFORE_QUOTE = (
+    'A blank stands before a quote ("), which makes the quote part of the text: write commas without blanks.'
+)
 FRACTION = re.compile(r"[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?")  # names no column
 DECIMAL_COMMA = re.compile(r"(?:^|[;\t|\s\"])[0-9]+,[0-9]+")
 
@@ -82,8 +85,7 @@ def separator_hints(header: Sequence[str], first_row: str) -> list[str]:
     """Return hints from the shape of the header: which program wrote the file, and what to change there."""
     if [part.strip().lower() for part in header][:1] == ["sep="]:
         return ["The first line is an instruction to Excel (sep=): delete it."]
-    begin = header[0].strip() if header else ""
-    if hint := next((hint for marks, hint in OTHER_TEXTS if begin.startswith(marks)), ""):
+    if hint := _other_text(header):
         return [hint]
     text = header[0].strip() if len(header) == 1 else ""
     if text.lower().startswith("sep="):
@@ -100,6 +102,14 @@ def separator_hints(header: Sequence[str], first_row: str) -> list[str]:
     if _looks_like_data(header):
         return [NO_HEADER]
     return []
+
+
+def _other_text(header: Sequence[str]) -> str:
+    """Return what a text is that is no table, or no plain one, "" where it may be one."""
+    if any(part.lstrip().startswith('"') for part in header):
+        return BLANK_BEFORE_QUOTE
+    begin = header[0].strip() if header else ""
+    return next((hint for marks, hint in OTHER_TEXTS if begin.startswith(marks)), "")
 
 
 def _looks_like_data(header: Sequence[str]) -> bool:

@@ -26,6 +26,7 @@ PIECE_BYTES = 1 << 20
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06")
 MAX_DEPTH = 16
+MADE_ON_WINDOWS = 0  # APPNOTE 4.4.2.2: MS-DOS
 # What other programs leave behind in an archive.
 LEFT_BEHIND = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 NOT_AN_ARCHIVE = "The file is not a zip or tar archive: send a .zip, .tar or .tar.gz of the images."
@@ -129,9 +130,10 @@ class _Unpacking:
         with zipfile.ZipFile(self.path) as archive:
             for member in archive.infolist():
                 self._judge_member(member)
-                if not member.is_dir():
+                name = _with_slashes(member)
+                if not name.endswith("/"):
                     with archive.open(member) as stream:
-                        self._take(member.filename, iter(partial(stream.read, PIECE_BYTES), b""))
+                        self._take(name, iter(partial(stream.read, PIECE_BYTES), b""))
         return self.found
 
     def _judge_directory(self) -> None:
@@ -214,6 +216,11 @@ class _Unpacking:
     def _too_many(self) -> ParticipantError:
         message = f"The archive holds more than {self.limits.max_members:,} members."
         return ParticipantError("ARCHIVE_TOO_MANY_MEMBERS", message)
+
+
+def _with_slashes(member: zipfile.ZipInfo) -> str:
+    """Return a member's name; Compress-Archive of Windows PowerShell 5.1 separates folders by backslashes."""
+    return member.filename.replace("\\", "/") if member.create_system == MADE_ON_WINDOWS else member.filename
 
 
 def _make_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import stat
@@ -19,6 +20,9 @@ GZIP = b"\x1f\x8b"
 ENDINGS = (".tar.gz", ".tgz")
 MAX_PADDING = 16 << 20
 MAX_NAME_BYTES = 512
+MAX_PART_BYTES = 255
+# What a disk says of names that clash; anything else, such as that it is full, is not the archive's fault.
+CLASHES = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EMLINK)
 # Caches of Hugging Face are folders of symbolic links; plain tar would store them again.
 FOLLOWING = "make it with `tar -czhf model.tar.gz -C FOLDER .`, whose h stores the files that links lead to"
 REMEDY = "make it with `tar -czf model.tar.gz -C FOLDER .`"
@@ -82,6 +86,10 @@ def _read_to_end(stream: gzip.GzipFile) -> None:
     raise bad_archive("goes on after its end")
 
 
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "replace")
+
+
 class _Unpacking:
     def __init__(self, archive: tarfile.TarFile, folder: Path, limits: ModelLimits, check: Callable[[], None]) -> None:
         self.archive, self.folder, self.limits, self.check = archive, folder, limits, check
@@ -120,7 +128,8 @@ class _Unpacking:
         parts = [part for part in PurePosixPath(name).parts if part != "."]
         has_control = any(unicodedata.category(letter) == "Cc" for letter in name)
         is_odd = has_control or name.startswith("/") or ".." in parts or "\\" in name
-        if is_odd or len(parts) > self.limits.depth or len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES:
+        is_long = len(_bytes(name)) > MAX_NAME_BYTES or any(len(_bytes(part)) > MAX_PART_BYTES for part in parts)
+        if is_odd or is_long or len(parts) > self.limits.depth:
             raise bad_archive(f"holds a forbidden name ({name[:80]!r})")
         return self.folder.joinpath(*parts)
 
@@ -133,6 +142,8 @@ class _Unpacking:
                 each.chmod(0o755)
             place.mkdir(exist_ok=True)  # raises where the name is a file's
         except OSError as error:
+            if error.errno not in CLASHES:
+                raise
             raise bad_archive("names a file and a folder alike") from error
 
     def _link(self, member: tarfile.TarInfo, place: Path) -> None:
@@ -140,9 +151,11 @@ class _Unpacking:
         first = self._place(member.linkname)
         try:
             if not stat.S_ISREG(first.lstat().st_mode):
-                raise OSError(first)
+                raise FileNotFoundError(errno.ENOENT, "no regular file")
             os.link(first, place, follow_symlinks=False)
         except OSError as error:
+            if error.errno not in CLASHES:
+                raise
             raise bad_archive(f"holds a link that leads to no file of it ({member.name[:80]!r})", FOLLOWING) from error
 
     def _copy(self, member: tarfile.TarInfo, place: Path) -> None:
@@ -152,7 +165,9 @@ class _Unpacking:
             # Exclusive: a name that comes twice is refused, and no link is followed.
             descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
         except OSError as error:
-            raise bad_archive(f"names {member.name[:80]!r} twice, or as no file can be called") from error
+            if error.errno not in CLASHES:
+                raise
+            raise bad_archive(f"names {member.name[:80]!r} twice") from error
         with os.fdopen(descriptor, "wb") as file:
             while piece := content.read(PIECE_BYTES):
                 self.bytes_left -= len(piece)

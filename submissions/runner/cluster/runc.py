@@ -29,7 +29,7 @@ from submissions.runner.cluster.store import bundle_of, image_config, known_imag
 from submissions.runner.engine.container_spec import root_volume_options, volume_options
 from submissions.runner.engine.errors import engine_fault, names_the_image, readable, start_fault
 from submissions.runner.memory_group import NO_GROUP, MemoryGroup, group_of
-from submissions.runner.values import MIB, ContainerSpec, ContainerState, EngineImage, OutputVolume, OwnContainer
+from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume, OwnContainer
 
 CALL_TIMEOUT_S = 60
 LOG_TAIL_BYTES = 64 << 10
@@ -389,6 +389,3 @@ def _called(*command: str) -> str:
     if done.returncode:
         raise engine_fault(RuntimeError(f"{' '.join(command[:4])}: {done.stderr.strip() or done.stdout.strip()}"))
     return done.stdout
-
-
-__all__ = ["MIB", "RuncEngine"]

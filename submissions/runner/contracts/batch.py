@@ -29,6 +29,7 @@ from submissions.runner.base import (
 )
 from submissions.runner.contracts.base import Contract, Machine
 from submissions.runner.diagnosis import diagnose
+from submissions.runner.engine.errors import printable
 from submissions.runner.exit_diagnosis import classify_exit, with_count
 from submissions.runner.memory import MemoryWatch
 from submissions.runner.model_body import ImageReading, kept_body, read_image
@@ -339,7 +340,7 @@ def _write_json(path: Path, value: Any) -> None:
 def _missing(wanted: str, members: Mapping[str, tarfile.TarInfo]) -> ContainerFault:
     fault = ContainerFault("OUTPUT_MISSING", f"No {wanted} was in /output.")
     fault.wanted_output = wanted
-    fault.outputs = tuple(name for name, member in members.items() if name and not member.isdir())
+    fault.outputs = tuple(printable(name) for name, member in members.items() if name and not member.isdir())
     return fault
 
 

@@ -43,6 +43,8 @@ LOOK_S = 0.25
 SHOW_LOG_S = 1.0
 STARTUP_SLACK_S = 5.0
 CLEANUP_S = 60.0
+# Reading an image and copying its folders takes none of the model's time; a slow disk needs minutes for it.
+PREPARE_S = 1800.0
 CONTENT_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
@@ -127,13 +129,15 @@ class _HttpRun:
 
     def _drive(self, attempt: Attempt, image: EngineImage) -> None:
         engine, request, limits = self.host.engine, self.request, self.request.limits
-        labels = self.host.labels(request.evaluation, request.attempt, limits.timeout_s + CLEANUP_S)
+        labels = self.host.labels(request.evaluation, request.attempt, PREPARE_S + limits.timeout_s + CLEANUP_S)
         reading = read_image(attempt, self.host, labels, image, limits, request.writable_folders)
         tell_read_only(reading, request, self.watcher)
         self.reading = reading = with_volume(reading, attempt, labels, limits, 0)
         holder = attempt.create_holder(holder_spec(labels, self.host.driver_image, reading.volumes))
         engine.start(holder)
         body = reading.filled(attempt, holder)
+        if self.clock.elapsed() > PREPARE_S:  # else the reaper's deadline would come before the run's own end
+            raise EngineFault("The image's folders were not laid out in time.")
         self.model = attempt.create_participant_container(
             model_spec(labels, image, limits, runtime=self.host.runtime, binds=model_binds(request), body=body)
         )

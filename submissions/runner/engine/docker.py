@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import http.client
 import io
 import json
 import struct
@@ -19,6 +20,7 @@ from typing import Any, TypeVar, cast
 
 import docker
 import requests
+import urllib3
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from submissions.runner.base import AttemptTaken, ContainerFault
@@ -42,6 +44,11 @@ LOAD_WORDS = 10_000
 LOG_TAIL_BYTES = 64 * 1024
 HAS_ENDED = "can only kill running containers"  # podman's words, under a status of its own
 Result = TypeVar("Result")
+# What goes wrong between a gateway and its engine; the two of HTTP where an answer that is read bit by bit breaks off.
+BROKEN = (
+    DockerException, requests.exceptions.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException,
+    OSError, struct.error,
+)  # fmt: skip
 
 
 def guarded(call: Callable[..., Result]) -> Callable[..., Result]:
@@ -51,7 +58,7 @@ def guarded(call: Callable[..., Result]) -> Callable[..., Result]:
     def faultless(*args: Any, **kwargs: Any) -> Result:
         try:
             return call(*args, **kwargs)
-        except (DockerException, requests.exceptions.RequestException, OSError, struct.error) as error:
+        except BROKEN as error:
             raise engine_fault(error) from error
 
     return faultless
@@ -298,6 +305,8 @@ class DockerEngine:
             raise engine_fault(error) from error
         try:
             yield answer.raw if answer.ok else None
+        except BROKEN as error:
+            raise engine_fault(error) from error
         finally:
             answer.close()  # also where it broke off: the engine would go on holding the container
 

@@ -7,7 +7,7 @@ An image is loaded without any tag of its archive. Ours says when it was last us
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from submissions.runner.base import Engine
 
@@ -53,12 +53,18 @@ class ImageCache:
         }
         return sorted(last_used, key=lambda image_id: last_used[image_id])
 
-    def make_room(self, wanted_bytes: int, free_bytes: Callable[[], int]) -> list[str]:
-        """Remove images until `wanted_bytes` are free; return what left."""
+    def make_room(self, wanted_bytes: int, free_bytes: Callable[[], int], in_use: Collection[str] = ()) -> list[str]:
+        """Remove images until `wanted_bytes` are free; return what left.
+
+        in_use: digests of the configs of images that stay, though no container may be there that would keep them.
+        """
         left = []
+        kept = {self.engine_id_of(image_id) for image_id in in_use}
         for image_id in self.least_recently_used():
             if free_bytes() >= wanted_bytes:
                 break
+            if image_id in kept:
+                continue
             self.forget(image_id)
             left.append(image_id)
         return left

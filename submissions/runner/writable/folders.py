@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from posixpath import normpath
 
 from submissions.runner.base import ContainerFault
+from submissions.runner.engine.errors import printable
 from submissions.runner.engine.image_contents import Folder, ImageContents, Tree
-from submissions.runner.identity import ROOT_HOME, Identity
+from submissions.runner.identity import Identity
 from submissions.runner.values import MIB
 
 # Where images keep programs, results and homes; in this order they get room.
@@ -43,7 +44,7 @@ class Choice:
         """Return what to know of the folders that hold too much, "" if none does."""
         if not self.too_large:
             return ""
-        names = ", ".join(self.too_large[:SHOWN_FOLDERS])
+        names = ", ".join(map(printable, self.too_large[:SHOWN_FOLDERS]))
         return (
             f"Read-only, since what they hold takes more than the {kept_mib(root_mib)} MiB that can be copied: "
             f"{names}. If your program writes there, name a smaller folder inside as a writable folder; one that is "
@@ -167,4 +168,4 @@ def _outermost_of(tree: Tree, uid: int) -> Iterator[Folder]:
             yield folder
 
 
-__all__ = ["ROOT_HOME", "Choice", "WritableFolder", "choose_folders", "is_system_folder"]
+__all__ = ["Choice", "WritableFolder", "choose_folders", "is_system_folder"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from posixpath import dirname, normpath
 
 from submissions.runner.base import ContainerFault, Engine
+from submissions.runner.engine.errors import printable
 from submissions.runner.engine.image_contents import ImageContents, full_path
 from submissions.runner.identity import Identity
 from submissions.runner.values import Bind, OutputVolume
@@ -53,7 +54,8 @@ class WritableRoot:
     def _copied(self, folder: WritableFolder, name: str) -> Iterator[bytes]:
         with self.contents.engine.open_archive(self.contents.container_id, folder.path) as source:
             if source is None:
-                raise ContainerFault("CONTAINER_START", f"The folder {folder.path} of the image cannot be read.")
+                note = f"The folder {printable(folder.path)} of the image cannot be read."
+                raise ContainerFault("CONTAINER_START", note)
             with tarfile.open(fileobj=source, mode="r|") as archive:
                 for member in archive:
                     yield from self._member(archive, member, folder.path, name)

@@ -165,6 +165,8 @@ ROWS: list[tuple[str, str, bytes, Callable[[bytes], bytes]]] = [
     ("CSV_COLUMNS", "The file is JSON", b'[\n{\n  "AnnotationID": "LIDC_01",\n  "probability": 0.1\n}\n]\n', anew),
     ("CSV_COLUMNS", "in single quotes", re.sub(rb"[\w.]+", rb"'\g<0>'", GOOD.encode()),
      lambda data: data.replace(b"'", b"")),
+    ("CSV_COLUMNS", "write commas without blanks", re.sub(r"(?m)^(.*),(.*)$", r'"\1", "\2"', GOOD).encode(),
+     lambda data: data.replace(b", ", b",")),
     ("CSV_COLUMNS", "perhaps the page that asks to sign in", b"<!DOCTYPE html>\n<html>Sign in</html>", anew),
     ("CSV_COLUMNS", "a comment mark", b"# made by fold 3\n" + GOOD.encode(), lambda data: data.partition(b"\n")[2]),
     # As pandas writes them: to_csv(header=False), to_json(lines=True), and compressed by the file's ending.

@@ -1,6 +1,8 @@
 """Model archives are unpacked as data: regular files, bounded, nowhere else."""
 
+import errno
 import gzip
+import os
 import re
 import subprocess
 import tarfile
@@ -48,6 +50,8 @@ def test_files_and_folders_are_laid_out_readable(tmp_path):
         ([Member("a", b"1"), Member("a", b"2")], "twice"),
         ([Member("a", b"1"), Member("a/b", b"2")], "a file and a folder"),
         ([Member("/".join("a" * 30), b"2")], "forbidden name"),
+        ([Member("a" * 256 + "/x", b"2")], "forbidden name"),
+        ([Member("é" * 128, b"2")], "forbidden name"),
         ([], "holds no file"),
         ([Member("a", b"0" * 2000)], "expands to more"),
         ([Member(str(number), b"") for number in range(12)], "more than 10 files"),
@@ -59,6 +63,20 @@ def test_anything_else_is_refused(members, words, tmp_path):
         unpack_model(path, out, ModelLimits(expanded_bytes=1000, files=10))
     assert caught.value.code == "MODEL_ARCHIVE"
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("call", ["mkdir", "open", "link"])
+def test_a_full_disk_is_not_the_archives_fault(tmp_path, monkeypatch, call):
+    path, out = archive(
+        tmp_path, [Member("a/x", b"1"), Member("a/y", header={"type": tarfile.LNKTYPE, "linkname": "a/x"})]
+    )
+
+    def full(*args, **more):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(OSError, match="No space left"):
+        unpack_model(path, out)
 
 
 def test_a_cache_of_links_is_told_the_tar_that_follows_them(tmp_path):

@@ -211,3 +211,11 @@ def test_other_folders_are_refused(given):
     with pytest.raises(ApiError) as caught:
         checked_folders(given)
     assert caught.value.error_code == "INVALID_FOLDER"
+
+
+@pytest.mark.parametrize("given", ["['/data/cache']", '["/data/cache",]', '["/data"' + " " * 5000])
+def test_a_list_of_folders_that_is_no_json_is_not_called_the_adapter(given):
+    """As Python prints a list."""
+    with pytest.raises(ApiError, match=r'\["/data/cache"\], or the paths one a line') as caught:
+        checked_folders(given)
+    assert (caught.value.error_code, caught.value.details["field"]) == ("INVALID_FOLDER", "writable_folders")

@@ -130,6 +130,27 @@ def test_a_lie_is_noticed(registry, text, layer_bytes, error):
     assert caught.value.code == error
 
 
+ARM = {"platform": {"os": "linux", "architecture": "arm64"}}
+SIGNATURE = {"artifactType": "application/vnd.example.signature"}
+
+
+@pytest.mark.parametrize(
+    ("others", "is_taken"), [([], True), ([ARM], True), ([SIGNATURE], True), ([{}], False), ([ARM, {}], False)]
+)
+def test_of_an_index_without_platforms_the_only_image_is_taken(registry, others, is_taken):
+    """A descriptor's platform is optional; the scan reads that of the config."""
+    text, other = manifest(), manifest(other=1)
+    registry.holds(text)
+    listed = [{"digest": digest(text), "size": len(text)}]
+    listed += [{"digest": digest(other), "size": len(other)} | more for more in others]
+    reference = registry.holds(as_bytes({"schemaVersion": 2, "manifests": listed}))
+    if is_taken:
+        assert scan(pull(reference)).diff_ids == (digest(LAYER),)
+        return
+    with pytest.raises(ParticipantError, match="IMAGE_ARCHITECTURE"):
+        pull(reference)
+
+
 def test_a_short_blob_is_worth_another_attempt(registry):
     with pytest.raises(RegistryUnavailable):
         pull(registry.holds(manifest(), LAYER[:-1]))
@@ -207,11 +228,42 @@ def test_trouble_of_the_registry_is_not_the_participants(registry, status):
         pull(reference)
 
 
-def test_a_blob_that_drips_ends_at_its_deadline(registry, monkeypatch):
+@pytest.mark.parametrize("path", ["manifest", "token"])
+def test_an_answer_that_is_cut_off_is_worth_another_attempt(registry, path):
+    """The rest of what Content-Length announces never comes."""
+    reference = registry.holds(manifest())
+    token = json.dumps({"token": "secret-token"}).encode()
+    registry.needs_token = "secret-token" if path == "token" else ""
+    cut = {"manifest": (f"/v2/m/manifests/{reference.digest}", manifest()), "token": ("/token", token)}
+    place, whole = cut[path]
+    registry.answers[place] = (200, {"Content-Length": str(len(whole))}, whole[:-1])
+    with pytest.raises(RegistryUnavailable, match="1 bytes early"):
+        pull(reference)
+
+
+@pytest.mark.parametrize("take", ["manifest", "blob"])
+def test_what_drips_ends_at_its_deadline(registry, monkeypatch, take):
+    reference = registry.holds(manifest())
+    client = RegistryClient(reference, [reference.host])
     monkeypatch.setattr(client_module, "_SLACK_S", -1.0)
     with pytest.raises(ParticipantError) as caught:
-        pull(registry.holds(manifest()))
+        client.manifest(reference.digest) if take == "manifest" else list(client.blob(digest(LAYER), len(LAYER)))
     assert "drips" in caught.value.staff_detail
+
+
+@pytest.mark.parametrize("take", ["manifest", "blob"])
+def test_a_worker_that_lost_its_attempt_stops_in_the_middle_of_an_answer(registry, take):
+    reference = registry.holds(manifest())
+    looks = []
+
+    def check():
+        looks.append(1)
+        if len(looks) > 1:  # the first is before the request
+            raise TimeoutError
+
+    client = RegistryClient(reference, [reference.host], check=check)
+    with pytest.raises(TimeoutError):
+        client.manifest(reference.digest) if take == "manifest" else list(client.blob(digest(LAYER), len(LAYER)))
 
 
 # ---- hosts
@@ -241,6 +293,15 @@ def test_a_name_that_is_not_exactly_allowed_is_refused_before_any_look_up(text, 
 def test_a_tag_beside_the_digest_is_dropped():
     named = parse_reference("reg.example.org:5000/a/b:1.0@sha256:" + "0" * 64, ["reg.example.org:5000"])
     assert str(named) == "reg.example.org:5000/a/b@sha256:" + "0" * 64
+
+
+def test_what_the_named_command_prints_is_taken():
+    """It has quotes, without which PowerShell takes the braces for its own; Docker prints a list."""
+    with pytest.raises(ParticipantError) as caught:
+        parse_reference("reg.example.org/m:1", ["reg.example.org"])
+    assert '`docker inspect --format "{{.RepoDigests}}" IMAGE`' in caught.value.note
+    printed = "[reg.example.org/m@sha256:" + "0" * 64 + "]\n"
+    assert str(parse_reference(printed, ["reg.example.org"])) == printed.strip("[]\n")
 
 
 @pytest.mark.parametrize(

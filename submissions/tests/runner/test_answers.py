@@ -90,6 +90,7 @@ def test_output_folders_that_hold_no_answer(archive, code):
     [
         (None, "wrote nothing to /output: write the answer to /output/answer.json"),
         (archive_with("0", type=tarfile.DIRTYPE, body=b""), "wrote nothing to /output"),
+        (archive_with("0/antw\udcf6rt\n.json"), "the program wrote /output/antw\N{REPLACEMENT CHARACTER}rt"),
         (
             archive_with("0/out/answer.json"),
             "is read from /output/answer.json, and the program wrote /output/out/answer.json",
@@ -99,7 +100,9 @@ def test_output_folders_that_hold_no_answer(archive, code):
 def test_a_missing_answer_is_explained_by_what_is_there(archive, words):
     with pytest.raises(ContainerFault) as caught:
         answer_in(archive, ["answer.json"])
-    assert words in diagnose(evidence_of(caught.value, Limits(), None, 0))
+    diagnosis = diagnose(evidence_of(caught.value, Limits(), None, 0))
+    assert words in diagnosis
+    assert diagnosis.encode().decode().isprintable()  # as PostgreSQL and a page need it
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,19 @@ def test_a_restart_in_the_middle_of_completing_loses_nothing(anywhere, client):
     assert complete(client, upload).status_code == 200
 
 
+def test_what_was_submitted_when_it_is_complete_is_told_so(client):
+    """A second request, sent when the first took long, ends after what came of the first."""
+    upload = sent(client, sha256=SHA256)
+    slow = Upload.objects.get()
+    assert complete(client, upload).status_code == 200
+    Upload.objects.all().delete()  # as submitting begins
+
+    with pytest.raises(ApiError) as caught:
+        resumable.complete(slow)
+
+    assert (caught.value.status_code, caught.value.error_code) == (409, "UPLOAD_COMPLETE")
+
+
 def test_missing_parts_are_named(anywhere, client):
     upload = begin(client).json()
     put(client, upload, 2)

@@ -154,6 +154,30 @@ def test_an_archive_that_is_not_submitted_leaves_nothing(client, settings, way, 
     assert stored_files(settings) == []
 
 
+@pytest.mark.parametrize("way", ["api", "form"])
+def test_a_refused_submission_uses_no_upload_of_an_archive_up(client, way):
+    """It stays an upload, which expires and can be deleted; an archive would take of the team's room for good."""
+    ended, phase = make_phase(accepts_docker=False), make_phase()
+    model = uploaded(client)
+    fields = {"contract": "http", "file": image(), "model_archive": model}
+    answer = sent(client, ended, **fields) if way == "api" else client.post(form_of(ended), fields)
+    assert answer.status_code == 400, answer.content
+    assert not ModelArchive.objects.exists()
+    assert client.get(f"/api/v1/uploads/{model}").json()["is_complete"]
+
+    assert sent(client, phase, file=image(), model_archive=model).status_code == 201
+    assert str(ModelArchive.objects.get().pk) == model
+    assert not Upload.objects.exists()
+
+
+def test_an_archive_of_a_submission_stays_whatever_becomes_of_the_next(client):
+    phase, ended = make_phase(), make_phase(accepts_docker=False)
+    model = uploaded(client)
+    assert sent(client, phase, file=image(), model_archive=model).status_code == 201
+    assert sent(client, ended, file=image(), model_archive=model).status_code == 400
+    assert str(ModelArchive.objects.get().pk) == model
+
+
 def test_a_repeated_request_keeps_one_archive(client, settings):
     phase = make_phase()
     for _ in range(2):

@@ -71,6 +71,22 @@ def test_images_keep_their_names_and_the_rest_is_only_counted(unpacked, content)
     assert stat.S_IMODE((folder / "scans/a.mha").stat().st_mode) == 0o600
 
 
+def windows_zip_of(*members):
+    """Return a zip as Compress-Archive of Windows PowerShell 5.1 writes it."""
+    rows = [(zipfile.ZipInfo(name), content) for name, content in members]
+    for info, _ in rows:
+        info.create_system, info.external_attr = 0, 0
+    return zip_of(*rows)
+
+
+def test_folders_of_windows_are_folders(unpacked):
+    empty, left = ("scans\\empty\\", b""), ("__MACOSX\\._a.mha", b"y")
+    found, folder = unpacked(windows_zip_of(("scans\\a.mha", b"one"), ("scans\\deep\\b.png", b"two"), empty, left))
+    assert (found.files, found.members, found.n_ignored) == (2, 3, 0)
+    assert (folder / "scans/a.mha").read_bytes() == b"one"
+    assert (folder / "scans/deep/b.png").read_bytes() == b"two"
+
+
 def zip_link():
     info = zipfile.ZipInfo("scan.mha")
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -93,6 +109,9 @@ def encrypted():
         (zip_of(("x/../../a.mha", b"x")), "ARCHIVE_BAD_MEMBER"),
         (zip_of(("/a.mha", b"x")), "ARCHIVE_BAD_MEMBER"),
         (zip_of(("..\\a.mha", b"x")), "ARCHIVE_BAD_MEMBER"),
+        (windows_zip_of(("..\\a.mha", b"x")), "ARCHIVE_BAD_MEMBER"),
+        (windows_zip_of(("\\a.mha", b"x")), "ARCHIVE_BAD_MEMBER"),
+        (windows_zip_of(("x\\a.mha", b"x"), ("x/a.mha", b"y")), "ARCHIVE_DUPLICATE_MEMBER"),
         (zip_of(("/".join("abcdefghijklmnopqr") + ".mha", b"x")), "ARCHIVE_BAD_MEMBER"),
         (zip_of(("n" * 300 + ".mha", b"x")), "ARCHIVE_BAD_MEMBER"),
         (zip_of(("a.mha", b"x"), ("a.mha/b.mha", b"x")), "ARCHIVE_BAD_MEMBER"),
