@@ -203,8 +203,8 @@ def _compressed_bytes(fields: dict[str, str]) -> int | None:
     word = fields.get("CompressedDataSize")
     if word is None:
         return None
-    if not INTEGER.match(word):
+    if not INTEGER.match(word) or int(word) < 0:
         raise InvalidImageFile(
-            "DATA_CORRUPT", "CompressedDataSize must be a whole number: correct it, or leave it out."
+            "DATA_CORRUPT", "CompressedDataSize must be a whole number from 0: correct it, or leave it out."
         )
     return int(word)
