@@ -315,6 +315,7 @@ def test_behind_a_proxy_metrics_without_a_token_are_for_nobody(client, site, set
     ("token", "headers", "address", "status"),
     [
         ("", {}, "127.0.0.1", 200),
+        ("", {}, "::ffff:127.0.0.1", 200),
         ("", {}, "192.0.2.7", 401),
         ("", {"X-Forwarded-For": "192.0.2.7"}, "127.0.0.1", 401),
         ("s3cret", {}, "127.0.0.1", 401),
