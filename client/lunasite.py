@@ -19,12 +19,10 @@ import concurrent.futures
 import getpass
 import hashlib
 import http.client
-import io
 import json
 import os
 import platform
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
@@ -118,6 +116,19 @@ def pieces_of(file: Any) -> Iterator[bytes]:
         yield piece
 
 
+def received(answer: Any, path: str) -> Iterator[bytes]:
+    """Yield an answer as it comes. Raises ClientError where it does not come whole."""
+    wanted, done = int(answer.headers.get("Content-Length") or 0), 0
+    try:
+        for piece in pieces_of(answer):
+            yield piece
+            done += len(piece)
+    except (http.client.HTTPException, OSError) as error:
+        raise ClientError(f"{path} broke off: {error}") from None
+    if wanted and done != wanted:
+        raise ClientError(f"{path} broke off; try again.")
+
+
 # HTTP
 
 
@@ -187,7 +198,7 @@ class Site:
         if value is not None:
             body, headers["Content-Type"] = json.dumps(value).encode(), "application/json"
         with self.open(method, path, body, headers, may_repeat=may_repeat) as answer:
-            text = answer.read()
+            text = b"".join(received(answer, path))
         try:
             return json.loads(text) if text else {}
         except ValueError:
@@ -239,13 +250,11 @@ class Site:
         try:
             with self.open("GET", path) as answer, part.open("wb") as file:
                 size, done = int(answer.headers.get("Content-Length") or 0), 0
-                for piece in pieces_of(answer):
+                for piece in received(answer, path):
                     file.write(piece)
                     digest.update(piece)
                     done += len(piece)
                     progress(label, done, size)
-            if size and done != size:
-                raise ClientError(f"{path} broke off; try again.")
             if sha256 and digest.hexdigest() != sha256:
                 raise ClientError(f"{path} is not what the site announced (sha256); it was not used.")
             os.replace(part, target)
@@ -360,7 +369,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 def phases(site: Site, options: Options) -> int:
     if options.phase:
         return phase_detail(site, options)
-    found = site.get("/api/v1/phases", page_size=100)["results"]
+    found = every(site, "/api/v1/phases")
     if options.json:
         show(found)
         return OK
@@ -376,6 +385,16 @@ def phases(site: Site, options: Options) -> int:
     ]
     table(rows, ("PHASE", "STATE", "CLOSES", "TRIES LEFT", "TITLE"))
     return OK
+
+
+def every(site: Site, path: str) -> list[dict[str, Any]]:
+    """Return a list of the site's whole, which comes in pages."""
+    found: list[dict[str, Any]] = []
+    while True:
+        page = site.get(path, page_size=100, page=len(found) // 100 + 1 if found else None)
+        found += page["results"]
+        if not page["next"] or not page["results"]:
+            return found
 
 
 def tries(phase: dict[str, Any]) -> Any:
@@ -743,7 +762,8 @@ def board(site: Site, options: Options) -> int:
     if options.csv:
         filled = {name: value for name, value in {**query, "format": "csv"}.items() if value}
         with site.open("GET", "/api/v1/leaderboard?" + urllib.parse.urlencode(filled)) as answer:
-            shutil.copyfileobj(io.TextIOWrapper(answer, "utf-8", newline=""), sys.stdout)
+            for piece in received(answer, "The board"):
+                sys.stdout.buffer.write(piece)  # as the site wrote it: UTF-8, whatever the terminal speaks
         return OK
     answer = site.get("/api/v1/leaderboard", **query)
     if options.json:
@@ -1021,6 +1041,8 @@ def site_of(options: Options) -> Site:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal or file here cannot hold
     options = parser().parse_args(arguments)
     try:
         return options.run(site_of(options), options)
