@@ -142,6 +142,34 @@ def test_what_a_spreadsheet_writes_instead_is_told_as_participants_are_told(tmp_
         run(str(path))
 
 
+@pytest.mark.parametrize("missing", ["NA", "NaN", "nan", "<NA>", "#N/A", "NULL", "None", ""])
+def test_what_r_and_pandas_write_for_a_missing_value_is_none(table, missing):
+    """A patient called NA would be one whom all cases share; sex and age would be refused."""
+    header = "PatientID,AnnotationID,label,CoordX,CoordY,CoordZ,Gender,Age_at_StudyDate,diameter_mm,site"
+    values = ",".join([missing] * 4)
+    run(table([f"{missing},A{i},{i % 2},1,2,{i},{values}" for i in range(6)], header))
+    assert set(Case.objects.values_list("patient", flat=True)) == {""}
+    assert {tuple(case.facts) for case in Case.objects.all()} == {("point_xyz_mm",)}
+
+
+def test_a_missing_truth_stays_a_fault(table):
+    with pytest.raises(CommandError, match="row 3: the label is not 0 or 1"):
+        run(table(["a,0,1,2,3", "b,NA,1,2,3"], "AnnotationID,label,CoordX,CoordY,CoordZ"))
+
+
+def test_rows_and_columns_that_excel_leaves_empty_are_passed_over(table):
+    """After a column or a row was cleared and not deleted."""
+    rows = ["a,0,1,2,3,,", "b,1,1,2,3,,", ",,,,,,", ",,,,,,"]
+    run(table(rows, "AnnotationID,label,CoordX,CoordY,CoordZ,,"))
+    assert list(Case.objects.values_list("public_id", flat=True)) == ["a", "b"]
+
+
+def test_a_table_with_nothing_but_a_byte_order_mark_is_empty(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbf\r\n")
+    with pytest.raises(CommandError, match="no column 'label'"):
+        run(str(tmp_path / "t.csv"))
+
+
 def test_patients_are_never_split(table):
     run(table(), public_fraction=0.5)
     splits = {}
@@ -288,11 +316,11 @@ def test_the_hash_covers_what_a_score_depends_on(table):
 
 
 def test_a_slice_table_names_classes(table):
-    rows = [f"s{i},{name}" for i, name in enumerate(["adenocarcinoma", "large.cell.carcinoma", "normal", "3"])]
+    rows = [f"s{i},{name}" for i, name in enumerate(["adenocarcinoma", "large.cell.carcinoma", "normal", "3", "2.0"])]
     call_command(
         "import_dataset", kind="slice", name="s", truth=table(rows, "id,label"), practice=True, stdout=io.StringIO()
     )
-    assert list(Case.objects.values_list("truth", flat=True)) == [0, 1, 3, 3]
+    assert list(Case.objects.values_list("truth", flat=True)) == [0, 1, 3, 3, 2]
 
 
 def test_a_phase_opens_with_its_quotas(table):
