@@ -55,7 +55,6 @@ class Header:
     is_compressed: bool
     compressed_bytes: int | None
     data_start_bytes: int | None
-    header_bytes: int
 
     @property
     def pixel_bytes(self) -> int:
@@ -82,7 +81,6 @@ def parse_header(head: bytes) -> Header:
         is_compressed=is_compressed,
         compressed_bytes=_compressed_bytes(fields) if is_compressed else None,
         data_start_bytes=header_bytes if is_local else None,
-        header_bytes=header_bytes,
     )
     if header.pixel_bytes > MAX_PIXEL_BYTES:
         raise InvalidImageFile(
