@@ -118,6 +118,8 @@ def broken() -> None:
 BROKEN_PARTS = [
     ("queue", lambda site: Worker.objects.all().delete()),
     ("queue", lambda site: Worker.objects.update(seen_at=timezone.now() - timedelta(minutes=5))),
+    ("queue", lambda site: Worker.objects.update(cluster="errands")),
+    ("queue", lambda site: Worker.objects.update(cluster="containers", takes_containers=True)),
     ("engine", lambda site: worker("containers", takes_containers=False)),
     ("models", lambda site: setattr(site, "status", lambda: ServiceStatus("cpu", [ModelStatus("lesion", "failed")]))),
 ]
