@@ -129,6 +129,11 @@ def received(answer: Any, path: str) -> Iterator[bytes]:
         raise ClientError(f"{path} broke off; try again.")
 
 
+def name_of(path: str | Path) -> str:
+    """Return a file's name as it is sent; of a name that is not UTF-8, question marks stand for the rest."""
+    return Path(path).name.encode("utf-8", "replace").decode("utf-8")
+
+
 # HTTP
 
 
@@ -149,7 +154,7 @@ class Form:
             self._head(f'name="{name}"', "")
             self.pieces += [str(value).encode("utf-8"), b"\r\n"]
         for name, path in files:
-            file_name = Path(path).name.replace('"', "%22").replace("\r", "").replace("\n", "")
+            file_name = name_of(path).replace('"', "%22").replace("\r", "").replace("\n", "")
             self._head(f'name="{name}"; filename="{file_name}"', "Content-Type: application/octet-stream\r\n")
             self.pieces += [Path(path), b"\r\n"]
         self.pieces.append(f"--{self.boundary}--\r\n".encode())
@@ -567,7 +572,7 @@ class Upload:
         facts = path.stat()
         self.size = facts.st_size
         name = f"{site.url}\n{path.resolve()}\n{self.size}\n{facts.st_mtime_ns}\n{phase}\n{purpose}"
-        self._file = cache_dir("uploads") / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+        self._file = cache_dir("uploads") / f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}.json"
         self.state = self._read()
         self._lock, self._sent = threading.Lock(), 0
 
@@ -600,7 +605,7 @@ class Upload:
             return None  # expired
 
     def _begin(self) -> dict[str, Any]:
-        requested = {"filename": self.path.name, "size": self.size, "sha256": self.state["sha256"]}
+        requested = {"filename": name_of(self.path), "size": self.size, "sha256": self.state["sha256"]}
         requested["purpose"] = self.purpose
         upload = self.site.json("POST", "/api/v1/uploads", requested, may_repeat=False)
         self._keep(upload=upload["id"], key=uuid.uuid4().hex)
