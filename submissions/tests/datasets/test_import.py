@@ -265,6 +265,19 @@ def test_volumes_can_be_resampled(table, images, own_files):
     assert hashlib.sha256(stored.read_bytes()).hexdigest() in case.image
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("resample_mm", [None, 1.0])
+def test_a_volume_may_end_in_capitals(table, images, own_files, resample_mm):
+    """As a disk of a scanner or of Windows names it."""
+    for path in list(images.iterdir()):
+        path.rename(path.with_suffix(".MHA"))
+    rows = [f"{row},1.2.{i // 2}.MHA" for i, row in enumerate(ROWS)]
+    run(table(rows, f"{HEADER},file"), images=images, resample_mm=resample_mm)
+    stored = own_files / "datasets" / Case.objects.get(public_id="A0").image
+    assert stored.suffix == ".mha"
+    assert SimpleITK.ReadImage(str(stored)).GetSize() == ((4, 5, 12) if resample_mm else (8, 9, 6))
+
+
 def test_pictures_cannot_be_resampled(tmp_path, table):
     (tmp_path / "a.png").write_bytes(b"a picture, whose content nobody reads here")
     rows = [f"s{i},{name},a.png" for i, name in enumerate(["adenocarcinoma", "normal", "2", "1"])]
