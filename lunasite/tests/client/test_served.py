@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import os
 import subprocess
 import sys
 import zipfile
@@ -10,11 +11,13 @@ from io import BytesIO
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 import lunasite
-from lunasite.client.driver_archive import replace_file
+from lunasite.client.driver_archive import folder, replace_file
 from lunasite.client.made_up import made_up_cases
 from lunasite.client.runner_zip import runner_zip
+from lunasite.leftovers import delete_unfinished
 from lunasite.tests.client.conftest import CLIENT
 from submissions.kinds import KINDS
 from submissions.runner.host.driver_image import driver_image
@@ -55,6 +58,16 @@ def test_threads_that_write_the_same_file_at_once_do_not_meet(tmp_path):
         list(pool.map(lambda _: replace_file(target, data), range(80)))
     assert target.read_bytes() == data
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_process_began_to_write_is_removed(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    begun, whole = folder() / ".driver-1.tar.gz.0a1b", folder() / "driver-1.tar.gz"
+    for path in (begun, whole):
+        path.write_bytes(b"x")
+        os.utime(path, (0, 0))
+    assert delete_unfinished(timezone.now()) == 1
+    assert list(folder().iterdir()) == [whole]
 
 
 def test_threads_that_draw_the_same_case_at_once_do_not_meet(settings, tmp_path):
