@@ -20,9 +20,8 @@ SHOWN = 10
 MAX_ROWS = 2_000_000
 SPLITS = {"public": "public", "0": "public", "private": "private", "1": "private", "sample": "sample",
           "train": "public", "valid": "public", "test": "private"}  # fmt: skip
-# How R, pandas and Excel write a value that is missing. Of the truth itself none may be.
+# How R, pandas and Excel write that there is no value: as a patient, all cases without one would share it.
 NO_VALUES = {"NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None"}
-TRUTH_COLUMN = "label"
 
 
 class DatasetError(Exception):
@@ -117,20 +116,12 @@ def _rows(
         try:
             if len(fields) != len(names):  # an unquoted comma would shift the label
                 raise ValueError(f"{len(fields)} fields where the header has {len(names)}")
-            rows.append(_row(line, _record(names, fields), kind, split_column))
+            rows.append(_row(line, dict(zip(names, fields, strict=True)), kind, split_column))
         except ValueError as error:
             problems.append(f"row {line}: {error}")
     if problems:
         raise DatasetError(problems)
     return rows
-
-
-def _record(names: list[str], fields: list[str]) -> Record:
-    """Return the cells by their columns, empty where a program wrote that there is no value."""
-    return {
-        name: "" if text in NO_VALUES and name != TRUTH_COLUMN else text
-        for name, text in zip(names, fields, strict=True)
-    }
 
 
 def _row(line: int, record: Record, kind: Kind, split_column: str | None) -> TruthRow:
@@ -144,9 +135,14 @@ def _row(line: int, record: Record, kind: Kind, split_column: str | None) -> Tru
         public_id=public_id,
         content=kind.read_row(record),
         image=kind.image_name(record),
-        patient=record.get("patientid") or record.get("near_dup_group", ""),
+        patient=_group(record, "patientid") or _group(record, "near_dup_group"),
         split=_split(record, split_column),
     )
+
+
+def _group(record: Record, column: str) -> str:
+    text = record.get(column, "")
+    return "" if text in NO_VALUES else text
 
 
 def _split(record: Record, column: str | None) -> str:

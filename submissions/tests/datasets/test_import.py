@@ -143,18 +143,15 @@ def test_what_a_spreadsheet_writes_instead_is_told_as_participants_are_told(tmp_
 
 
 @pytest.mark.parametrize("missing", ["NA", "NaN", "nan", "<NA>", "#N/A", "NULL", "None", ""])
-def test_what_r_and_pandas_write_for_a_missing_value_is_none(table, missing):
-    """A patient called NA would be one whom all cases share; sex and age would be refused."""
-    header = "PatientID,AnnotationID,label,CoordX,CoordY,CoordZ,Gender,Age_at_StudyDate,diameter_mm,site"
-    values = ",".join([missing] * 4)
-    run(table([f"{missing},A{i},{i % 2},1,2,{i},{values}" for i in range(6)], header))
+@pytest.mark.parametrize("column", ["PatientID", "near_dup_group"])
+def test_what_r_and_pandas_write_for_a_missing_patient_is_none(table, missing, column):
+    """A patient called NA would be one whom all cases without a patient share."""
+    run(
+        table(
+            [f"{missing},A{i},{i % 2},1,2,{i}" for i in range(6)], f"{column},AnnotationID,label,CoordX,CoordY,CoordZ"
+        )
+    )
     assert set(Case.objects.values_list("patient", flat=True)) == {""}
-    assert {tuple(case.facts) for case in Case.objects.all()} == {("point_xyz_mm",)}
-
-
-def test_a_missing_truth_stays_a_fault(table):
-    with pytest.raises(CommandError, match="row 3: the label is not 0 or 1"):
-        run(table(["a,0,1,2,3", "b,NA,1,2,3"], "AnnotationID,label,CoordX,CoordY,CoordZ"))
 
 
 def test_rows_and_columns_that_excel_leaves_empty_are_passed_over(table):
