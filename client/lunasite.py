@@ -19,12 +19,10 @@ import concurrent.futures
 import getpass
 import hashlib
 import http.client
-import io
 import json
 import os
 import platform
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
@@ -118,6 +116,24 @@ def pieces_of(file: Any) -> Iterator[bytes]:
         yield piece
 
 
+def received(answer: Any, path: str) -> Iterator[bytes]:
+    """Yield an answer as it comes. Raises ClientError where it does not come whole."""
+    wanted, done = int(answer.headers.get("Content-Length") or 0), 0
+    try:
+        for piece in pieces_of(answer):
+            yield piece
+            done += len(piece)
+    except (http.client.HTTPException, OSError) as error:
+        raise ClientError(f"{path} broke off: {error}") from None
+    if wanted and done != wanted:
+        raise ClientError(f"{path} broke off; try again.")
+
+
+def name_of(path: str | Path) -> str:
+    """Return a file's name as it is sent; of a name that is not UTF-8, question marks stand for the rest."""
+    return Path(path).name.encode("utf-8", "replace").decode("utf-8")
+
+
 # HTTP
 
 
@@ -138,7 +154,7 @@ class Form:
             self._head(f'name="{name}"', "")
             self.pieces += [str(value).encode("utf-8"), b"\r\n"]
         for name, path in files:
-            file_name = Path(path).name.replace('"', "%22").replace("\r", "").replace("\n", "")
+            file_name = name_of(path).replace('"', "%22").replace("\r", "").replace("\n", "")
             self._head(f'name="{name}"; filename="{file_name}"', "Content-Type: application/octet-stream\r\n")
             self.pieces += [Path(path), b"\r\n"]
         self.pieces.append(f"--{self.boundary}--\r\n".encode())
@@ -187,7 +203,7 @@ class Site:
         if value is not None:
             body, headers["Content-Type"] = json.dumps(value).encode(), "application/json"
         with self.open(method, path, body, headers, may_repeat=may_repeat) as answer:
-            text = answer.read()
+            text = b"".join(received(answer, path))
         try:
             return json.loads(text) if text else {}
         except ValueError:
@@ -239,13 +255,11 @@ class Site:
         try:
             with self.open("GET", path) as answer, part.open("wb") as file:
                 size, done = int(answer.headers.get("Content-Length") or 0), 0
-                for piece in pieces_of(answer):
+                for piece in received(answer, path):
                     file.write(piece)
                     digest.update(piece)
                     done += len(piece)
                     progress(label, done, size)
-            if size and done != size:
-                raise ClientError(f"{path} broke off; try again.")
             if sha256 and digest.hexdigest() != sha256:
                 raise ClientError(f"{path} is not what the site announced (sha256); it was not used.")
             os.replace(part, target)
@@ -360,7 +374,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 def phases(site: Site, options: Options) -> int:
     if options.phase:
         return phase_detail(site, options)
-    found = site.get("/api/v1/phases", page_size=100)["results"]
+    found = every(site, "/api/v1/phases")
     if options.json:
         show(found)
         return OK
@@ -376,6 +390,16 @@ def phases(site: Site, options: Options) -> int:
     ]
     table(rows, ("PHASE", "STATE", "CLOSES", "TRIES LEFT", "TITLE"))
     return OK
+
+
+def every(site: Site, path: str) -> list[dict[str, Any]]:
+    """Return a list of the site's whole, which comes in pages."""
+    found: list[dict[str, Any]] = []
+    while True:
+        page = site.get(path, page_size=100, page=len(found) // 100 + 1 if found else None)
+        found += page["results"]
+        if not page["next"] or not page["results"]:
+            return found
 
 
 def tries(phase: dict[str, Any]) -> Any:
@@ -548,7 +572,7 @@ class Upload:
         facts = path.stat()
         self.size = facts.st_size
         name = f"{site.url}\n{path.resolve()}\n{self.size}\n{facts.st_mtime_ns}\n{phase}\n{purpose}"
-        self._file = cache_dir("uploads") / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+        self._file = cache_dir("uploads") / f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}.json"
         self.state = self._read()
         self._lock, self._sent = threading.Lock(), 0
 
@@ -581,7 +605,7 @@ class Upload:
             return None  # expired
 
     def _begin(self) -> dict[str, Any]:
-        requested = {"filename": self.path.name, "size": self.size, "sha256": self.state["sha256"]}
+        requested = {"filename": name_of(self.path), "size": self.size, "sha256": self.state["sha256"]}
         requested["purpose"] = self.purpose
         upload = self.site.json("POST", "/api/v1/uploads", requested, may_repeat=False)
         self._keep(upload=upload["id"], key=uuid.uuid4().hex)
@@ -743,7 +767,8 @@ def board(site: Site, options: Options) -> int:
     if options.csv:
         filled = {name: value for name, value in {**query, "format": "csv"}.items() if value}
         with site.open("GET", "/api/v1/leaderboard?" + urllib.parse.urlencode(filled)) as answer:
-            shutil.copyfileobj(io.TextIOWrapper(answer, "utf-8", newline=""), sys.stdout)
+            for piece in received(answer, "The board"):
+                sys.stdout.buffer.write(piece)  # as the site wrote it: UTF-8, whatever the terminal speaks
         return OK
     answer = site.get("/api/v1/leaderboard", **query)
     if options.json:
@@ -1021,6 +1046,8 @@ def site_of(options: Options) -> Site:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal or file here cannot hold
     options = parser().parse_args(arguments)
     try:
         return options.run(site_of(options), options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,6 @@ from django.utils import timezone
 from inference.slice_classes import SLICE_CLASSES
 
 CLASS_CHOICES = [(name, name.replace("_", " ")) for name in SLICE_CLASSES]
-
-
-class PredictionQuerySet(models.QuerySet["Prediction"]):
-    def by(self, caller: str, endpoints: tuple[str, ...], since: datetime) -> PredictionQuerySet:
-        return self.filter(caller=caller, endpoint__in=endpoints, at__gt=since)
 
 
 class Prediction(models.Model):
@@ -50,8 +44,6 @@ class Prediction(models.Model):
     model_version = models.CharField(max_length=80, blank=True)
     statistics = models.JSONField(default=dict, blank=True)
     warnings = models.JSONField(default=list, blank=True, help_text="Codes of the warnings that the answer carried.")
-
-    objects = PredictionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
@@ -89,12 +81,6 @@ class DriftRow(models.Model):
 
 
 class FeedbackQuerySet(models.QuerySet["Feedback"]):
-    def wrong(self) -> FeedbackQuerySet:
-        return self.filter(is_correct=False)
-
-    def waiting(self) -> FeedbackQuerySet:
-        return self.filter(state=Feedback.State.WAITING)
-
     def accepted(self) -> FeedbackQuerySet:
         """Return what was accepted, and by the second reader too where there was one."""
         return self.filter(state=Feedback.State.ACCEPTED, second_state__in=("", Feedback.State.ACCEPTED))

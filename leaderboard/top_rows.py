@@ -27,9 +27,11 @@ def top_rows(phases: Sequence[Phase], now: datetime) -> dict[int, tuple[Board, l
     entries = _entries(boards)
     places = {key: _first(rows) for key, rows in entries.items()}
     rows = load_rows([_evaluation(place) for found in places.values() for place in found])
+    # An entry removed since it was ranked is left out, as on the board.
+    kept = {key: [place for place in found if _evaluation(place) in rows] for key, found in places.items()}
     return {
         key: (boards[key], [row_of(boards[key], place.rank, rows[_evaluation(place)]) for place in found])
-        for key, found in places.items()
+        for key, found in kept.items()
         if found
     }
 

@@ -34,7 +34,7 @@ def unfinished(now: datetime) -> list[Path]:
     """Return what killed processes left."""
     data = Path(settings.DATA_DIR)
     patterns = ("scratch/import-*", "cache/volumes/*.part", "cache/volumes/*.grid", "cache/volumes/tmp*",
-                "cache/starter-kits/.*.zip.*")  # fmt: skip
+                "cache/starter-kits/.*.zip.*", "client/.*")  # fmt: skip
     return [path for pattern in patterns for path in _older(data.glob(pattern), now - UNFINISHED_AFTER)]
 
 

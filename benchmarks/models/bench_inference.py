@@ -190,8 +190,8 @@ def _status_kib(pid: int, name: str) -> int:
 FORWARD = """
 import sys, json, statistics, time, torch
 from pathlib import Path
-from inference.networks.forward import fast_forward
-from inference.networks.weights import load_network, read_config
+from inference.networks.model.forward import fast_forward
+from inference.networks.model.weights import load_network, read_config
 torch.set_num_threads(1)
 folder, kind = Path(sys.argv[1]), sys.argv[2]
 config = read_config(folder / f"{kind}.json")

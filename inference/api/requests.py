@@ -1,7 +1,6 @@
 """Requests of the prediction endpoints: each serializer defines one body."""
 # ruff: noqa: N815  the contract spells its parameters so
 
-import json
 from typing import Any
 
 from rest_framework import serializers
@@ -19,6 +18,7 @@ from inference.api.fields import (
 )
 from lunasite.http.errors import ApiError
 from lunasite.http.multipart import is_file, misnamed, missing_file, sent_as_file
+from lunasite.http.strict_json import NotStrictJson, parse_strict
 
 SERIES_UID = r"^[A-Za-z0-9._-]{1,64}\Z"
 MAX_LESIONS = 100
@@ -135,7 +135,10 @@ class LesionBatchRequest(ScanRequest):
 
     def validate_lesions(self, text: str) -> list[dict[str, Any] | ApiError]:
         """Return each row's values, or its error. Raises ApiError if every row is invalid."""
-        rows = strict_json(text)
+        try:
+            rows = parse_strict(text)
+        except NotStrictJson:
+            rows = None
         if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_LESIONS:
             raise serializers.ValidationError(f"send a JSON list of 1 to {MAX_LESIONS} lesions.", "lesions")
         places = [self._place(position, row) for position, row in enumerate(rows)]
@@ -229,22 +232,3 @@ def _bad_file(reason: str, message: str) -> ApiError:
 def json_text(value: Any) -> str:
     """Return a JSON number as it would be written in a form; any other value becomes text that is not a number."""
     return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
-
-
-def strict_json(text: str) -> Any:
-    """Return the value of a JSON text, or None if it is not JSON or holds NaN, Infinity or a repeated key."""
-    try:
-        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(name)
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("repeated key")
-    return result

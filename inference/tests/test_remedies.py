@@ -68,6 +68,7 @@ SCANS = [
     scan("HEADER_FORMAT", "a PNG picture", (FILES / "ramp.png").read_bytes()),
     scan("HEADER_FORMAT", "a JPEG picture", (FILES / "imageio.jpg").read_bytes()),
     scan("HEADER_FORMAT", "a DICOM file", bytes(128) + b"DICM" + bytes(50)),
+    scan("HEADER_FORMAT", "an NRRD file", b"NRRD0005\ntype: short\n"),
     scan("HEADER_FORMAT", "a gzip file", gzip.compress(mha())),
     scan("HEADER_FORMAT", "a NumPy array", b"\x93NUMPY\x01\x00" + bytes(50)),
     scan("HEADER_FORMAT", "git lfs pull", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),

@@ -9,7 +9,8 @@ from django.utils import timezone
 from leaderboard.boards import board_of
 from leaderboard.standings import page_of
 from leaderboard.tests.boards import make_dataset, make_entry, make_phase, make_team
-from leaderboard.top_rows import top_rows
+from leaderboard.top_rows import _first, top_rows
+from submissions.models import Evaluation
 
 pytestmark = pytest.mark.django_db
 
@@ -55,3 +56,19 @@ def test_a_board_that_is_not_public_is_left_out():
     make_entry(phase, make_team("a"), public=0.9)
     assert top_rows([phase], timezone.now()) == {}
     assert top_rows([], timezone.now()) == {}
+
+
+def test_an_entry_that_goes_between_two_looks_is_left_out(monkeypatch):
+    """Deleted by staff, or evaluated once more, while the first page is made."""
+    phase = make_phase()
+    make_entry(phase, make_team("a"), public=0.9)
+    make_entry(phase, make_team("b"), public=0.8)
+
+    def ranked_then_deleted(rows):
+        found = _first(rows)
+        Evaluation.objects.filter(submission__team__name="b").delete()
+        return found
+
+    monkeypatch.setattr("leaderboard.top_rows._first", ranked_then_deleted)
+    [(_, rows)] = top_rows([phase], timezone.now()).values()
+    assert [row.team for row in rows] == ["a"]

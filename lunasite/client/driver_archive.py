@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import gzip
 import json
-import os
 import platform
+import secrets
 import sys
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -62,7 +62,10 @@ def _version() -> str:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file atomically; several web processes may do so at once."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_bytes(data)
-    part.replace(path)
+    """Write a file atomically; several threads of several web processes may do so at once."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

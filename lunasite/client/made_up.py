@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,11 +68,10 @@ def _phantom(number: int) -> Any:
 
 
 def _mha(number: int) -> bytes:
-    path = folder() / f".drawing-{number}.mha"
-    write_mha(_phantom(number).volume, path)
-    data = path.read_bytes()
-    path.unlink(missing_ok=True)
-    return data
+    with tempfile.TemporaryDirectory() as drawn:
+        path = Path(drawn) / "made-up.mha"
+        write_mha(_phantom(number).volume, path)
+        return path.read_bytes()
 
 
 def _png(class_name: str, number: int) -> bytes:

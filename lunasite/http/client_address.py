@@ -29,13 +29,17 @@ def client_address(request: HttpRequest) -> str:
 
 
 def client_network(request: HttpRequest) -> str:
-    """Return the address by which a client is counted: IPv4 as it is, of IPv6 the first address of its /64.
+    """Return the address by which a client is counted."""
+    return subscriber(client_address(request))
 
-    A subscriber gets a whole /64, and may call from each of its addresses.
+
+def subscriber(address: str) -> str:
+    """Return an address as it is counted: IPv4 as it is, of IPv6 the first address of its /64, without a port.
+
+    A subscriber gets a whole /64, and may call from each of its addresses; a port is another at each connection.
     """
-    address = client_address(request)
     try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(_host_of(address).partition("%")[0])
     except ValueError:
         return address
     if parsed.version == 4:
@@ -43,6 +47,13 @@ def client_network(request: HttpRequest) -> str:
     if parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
     return str(ipaddress.ip_network(f"{parsed}/64", strict=False).network_address)
+
+
+def _host_of(address: str) -> str:
+    """Return an address without the port that some proxies (IIS, Azure) write behind it into X-Forwarded-For."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def _note_unexpected_proxy() -> None:

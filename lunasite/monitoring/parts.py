@@ -23,7 +23,7 @@ from django.utils import timezone
 from inference.model_service import engine
 from inference.networks.answers import ServiceStatus
 from lunasite.http.client_address import has_unexpected_proxy
-from submissions.actions.queue import DOCKER_CLUSTER, messages_waiting
+from submissions.actions.queue import CSV_CLUSTER, DOCKER_CLUSTER, messages_waiting
 from submissions.models import Evaluation, Worker
 from submissions.queues import ERRANDS_CLUSTER
 
@@ -111,8 +111,9 @@ def storage() -> Part:
 
 
 def queue() -> Part:
-    waiting = Evaluation.objects.waiting().count()
-    alive = Worker.objects.alive(timezone.now()).count()
+    """Check that a worker scores CSVs; those of images and errands have parts of their own and score none."""
+    waiting = Evaluation.objects.waiting().filter(submission__submission_type="csv").count()
+    alive = Worker.objects.alive(timezone.now()).filter(cluster=CSV_CLUSTER).count()
     if alive == 0:
         return Part(False, f"no worker alive, {waiting} waiting; start one with `manage.py work`")
     return Part(True, f"{alive} worker{'s' * (alive != 1)}, {waiting} waiting")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
+from lunasite.http.client_address import subscriber
 from lunasite.serving.connection import ClientConnection, ConnectionStage
 
 MAX_PER_ADDRESS = 256
@@ -54,13 +54,6 @@ class AddressShare:
             longest = _longest_waiting(sending)
             if longest and sum(each.body_bytes for each in sending) > UNKNOWN_BYTES:
                 yield longest
-
-
-def subscriber(address: str) -> str:
-    """Return the key of one client: an IPv4 address, or the /64 network of an IPv6 client."""
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network(f"{address.partition('%')[0]}/64", strict=False))
 
 
 def _longest_waiting(connections: dict[ClientConnection, None]) -> ClientConnection | None:

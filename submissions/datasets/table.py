@@ -20,6 +20,8 @@ SHOWN = 10
 MAX_ROWS = 2_000_000
 SPLITS = {"public": "public", "0": "public", "private": "private", "1": "private", "sample": "sample",
           "train": "public", "valid": "public", "test": "private"}  # fmt: skip
+# How R, pandas and Excel write that there is no value: as a patient, all cases without one would share it.
+NO_VALUES = {"NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None"}
 
 
 class DatasetError(Exception):
@@ -67,7 +69,7 @@ def _text_of(path: Path) -> str:
     """Return the text of a table. Workbooks and other encodings are told apart as in participants' predictions."""
     try:
         content = path.read_bytes()
-        return as_text(content, max_rows=MAX_ROWS) if content.strip() else ""
+        return as_text(content, max_rows=MAX_ROWS) if content.strip(b"\xef\xbb\xbf \t\r\n") else ""
     except OSError as error:
         raise DatasetError([f"{path.name} cannot be read: {error.strerror}"]) from error
     except CsvProblems as error:
@@ -81,18 +83,19 @@ def _hints(text: str, header: list[str]) -> list[str]:
 
 
 def _records(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """Yield (first line, trimmed fields) of each record that is not blank."""
+    """Yield (first line, trimmed fields) of each record that is not blank; ",," counts as blank."""
     reader = csv.reader(file, strict=True)
     line = 1
     for fields in reader:
-        if fields:
-            yield line, [text.strip() for text in fields]
+        trimmed = [text.strip() for text in fields]
+        if any(trimmed):
+            yield line, trimmed
         line = reader.line_num + 1
 
 
 def _check_header(header: list[str], kind: Kind, split_column: str | None, hints: list[str]) -> None:
     folded = Counter(name.lower() for name in header)
-    problems = [f"header: the column '{name}' is given twice" for name, count in folded.items() if count > 1]
+    problems = [f"header: the column '{name}' is given twice" for name, count in folded.items() if name and count > 1]
     problems += [f"header: there is no column '{name}'" for name in kind.table_columns if name not in folded]
     if not set(kind.table_id_columns) & set(folded):
         problems.append(f"header: there is no id column ({kind.table_id_sentence})")
@@ -132,9 +135,14 @@ def _row(line: int, record: Record, kind: Kind, split_column: str | None) -> Tru
         public_id=public_id,
         content=kind.read_row(record),
         image=kind.image_name(record),
-        patient=record.get("patientid") or record.get("near_dup_group", ""),
+        patient=_group(record, "patientid") or _group(record, "near_dup_group"),
         split=_split(record, split_column),
     )
+
+
+def _group(record: Record, column: str) -> str:
+    text = record.get(column, "")
+    return "" if text in NO_VALUES else text
 
 
 def _split(record: Record, column: str | None) -> str:

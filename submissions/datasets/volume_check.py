@@ -13,6 +13,7 @@ import importlib
 import json
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ import numpy as np
 import SimpleITK
 
 SECONDS_A_VOLUME = 300
+# Named, or SimpleITK takes a file by its name, and knows .mha in small letters alone.
+META_IMAGE = "MetaImageIO"
 # Allowed difference between two readers of the same decimal text, in mm or as a cosine.
 TOLERANCE = 1e-4
 
@@ -32,9 +35,8 @@ def main() -> None:
         signal.alarm(SECONDS_A_VOLUME)  # nothing catches it: the process ends, and the parent goes on after this volume
         problem = problem_of(Path(source), open_scan)
         if problem is None and work["resample_mm"]:
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            volume = resampled(SimpleITK.ReadImage(source), work["resample_mm"])
-            SimpleITK.WriteImage(volume, target, useCompression=True)
+            volume = resampled(SimpleITK.ReadImage(source, imageIO=META_IMAGE), work["resample_mm"])
+            write(volume, Path(target))
         print(json.dumps(problem), flush=True)  # noqa: T201
 
 
@@ -50,6 +52,7 @@ def problem_of(path: Path, open_scan: Callable[[Path], Any]) -> str | None:
         with open_scan(path) as scan:
             grid = scan.grid
         reader = SimpleITK.ImageFileReader()
+        reader.SetImageIO(META_IMAGE)
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
     except (ValueError, RuntimeError, OSError) as error:
@@ -62,6 +65,15 @@ def problem_of(path: Path, open_scan: Callable[[Path], Any]) -> str | None:
             read = f"{name} is {tuple(other)} to SimpleITK, {tuple(map(float, item))} to this site"
             return f"is placed differently by two readers: its {read}"
     return None
+
+
+def write(volume: SimpleITK.Image, target: Path) -> None:
+    """Write a volume as one file, whatever the case of its ending: of .MHA SimpleITK makes a header and a raw file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        written = Path(folder) / "volume.mha"
+        SimpleITK.WriteImage(volume, str(written), useCompression=True)
+        written.replace(target)
 
 
 def resampled(image: SimpleITK.Image, spacing_mm: float) -> SimpleITK.Image:

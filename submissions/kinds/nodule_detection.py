@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from . import packing
 from .base import CaseContent, Floats, Judgement, Kind, Record, finite, point_xyz_mm
+from .candidates import MAX_CANDIDATES, is_inside, most_probable
 
 COORDINATES = ("coordx", "coordy", "coordz")
 REACH_MM = 100_000.0
@@ -111,7 +112,7 @@ class NoduleDetectionKind(Kind):
         return [
             "One row for each candidate: `seriesuid` (or `SeriesInstanceUID`) of the scan, the point `coordX`, "
             "`coordY`, `coordZ` in world millimetres (LPS, within ± 100,000), and a `probability` from 0 to 1.",
-            f"A scan may have none, and at most {self.rows_a_case[1]} rows; the 100 most probable count.",
+            f"A scan may have none, and at most {self.rows_a_case[1]} rows; the {MAX_CANDIDATES} most probable count.",
             "A candidate hits a nodule when it lies closer to its centre than its radius.",
         ]
 
@@ -128,10 +129,10 @@ class NoduleDetectionKind(Kind):
         return array
 
     def judged(self, truth: Any, answer: Any) -> Judgement:
-        """Return how many nodules are missed, and candidates wrong, of the candidates with a probability from 0.5."""
-        called = np.array(answer, dtype=np.float64).reshape(-1, 4)
-        points = called[called[:, 3] >= CALLED, :3]
-        on_nodule, on_other = (_is_inside(points, truth[name]) for name in ("nodules", "irrelevant"))
+        """Return how many nodules are missed, and candidates wrong, of those that count with a probability from 0.5."""
+        counted = most_probable(np.array(answer, dtype=np.float64).reshape(-1, 4))
+        called = counted[counted[:, 3] >= CALLED]
+        on_nodule, on_other = (is_inside(called, truth[name]) for name in ("nodules", "irrelevant"))
         missed = int((~on_nodule.any(axis=1)).sum())
         false = int((~on_nodule.any(axis=0) & ~on_other.any(axis=0)).sum())
         outcome = "missed and false candidates" if missed and false else "missed" if missed else ""
@@ -153,14 +154,6 @@ class NoduleDetectionKind(Kind):
 
 def _findings(nodules: Sequence[Any] = (), irrelevant: Sequence[Any] = ()) -> dict[str, list[Any]]:
     return {"nodules": list(nodules), "irrelevant": list(irrelevant)}
-
-
-def _is_inside(points: Floats, findings: Sequence[Sequence[float]]) -> NDArray[np.bool_]:
-    """Return (findings, points) whether each point (x, y, z mm) is closer to a finding's centre than its radius."""
-    spheres = np.array(findings, dtype=np.float64).reshape(-1, 4)
-    away = points[None, :, :] - spheres[:, None, :3]
-    inside: NDArray[np.bool_] = (away**2).sum(axis=2) < (spheres[:, None, 3] / 2) ** 2
-    return inside
 
 
 def _diameter_mm(record: Record, *, is_nodule: bool) -> float:

@@ -46,8 +46,9 @@ class SliceKind(ClassificationKind):
         word = text.strip().lower().replace(".", "_").replace(" ", "_").replace("-", "_")
         if word in CLASS_NAMES:
             return CLASS_NAMES.index(word)
-        if word in ("0", "1", "2", "3"):
-            return int(word)
+        number = text.strip().removesuffix(".0")  # pandas writes whole numbers so where one was missing
+        if number in ("0", "1", "2", "3"):
+            return int(number)
         raise ValueError(f"the label is none of {', '.join(CLASS_NAMES)}")
 
     def value_columns(self, header: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -4,6 +4,11 @@ import re
 from dataclasses import dataclass
 
 TO_MHA = "convert it, for example with SimpleITK: WriteImage(ReadImage(name), 'scan.mha')."
+# A DICOM file is one slice of a scan: converted alone it would be read, and judged as all there is.
+SERIES_TO_MHA = (
+    "convert the folder of all its slices, for example with SimpleITK: "
+    "WriteImage(ReadImage(ImageSeriesReader.GetGDCMSeriesFileNames('folder')), 'scan.mha')."
+)
 TO_PNG = "save it as PNG and send that."
 UNPACK = "unpack it and send the file inside."
 SEND_FILE = "send the file itself."
@@ -25,7 +30,7 @@ SLICE_AS_PNG = "this address takes one slice: save one slice as PNG and send tha
 MAGIC = (
     (0, b"\x89PNG\r\n\x1a\n", PNG),
     (0, b"\xff\xd8\xff", JPEG),
-    (128, b"DICM", FileFormat("a DICOM file")),
+    (128, b"DICM", FileFormat("a DICOM file", SERIES_TO_MHA)),
     (0, b"NRRD000", FileFormat("an NRRD file", TO_MHA, SLICE_AS_PNG)),
     (344, b"n+1\0", FileFormat("a NIfTI file", TO_MHA, SLICE_AS_PNG)),
     (0, b"# vtk DataFile", FileFormat("a VTK file", TO_MHA, SLICE_AS_PNG)),

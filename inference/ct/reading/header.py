@@ -55,7 +55,6 @@ class Header:
     is_compressed: bool
     compressed_bytes: int | None
     data_start_bytes: int | None
-    header_bytes: int
 
     @property
     def pixel_bytes(self) -> int:
@@ -82,7 +81,6 @@ def parse_header(head: bytes) -> Header:
         is_compressed=is_compressed,
         compressed_bytes=_compressed_bytes(fields) if is_compressed else None,
         data_start_bytes=header_bytes if is_local else None,
-        header_bytes=header_bytes,
     )
     if header.pixel_bytes > MAX_PIXEL_BYTES:
         raise InvalidImageFile(
@@ -203,8 +201,8 @@ def _compressed_bytes(fields: dict[str, str]) -> int | None:
     word = fields.get("CompressedDataSize")
     if word is None:
         return None
-    if not INTEGER.match(word):
+    if not INTEGER.match(word) or int(word) < 0:
         raise InvalidImageFile(
-            "DATA_CORRUPT", "CompressedDataSize must be a whole number: correct it, or leave it out."
+            "DATA_CORRUPT", "CompressedDataSize must be a whole number from 0: correct it, or leave it out."
         )
     return int(word)

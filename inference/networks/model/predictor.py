@@ -6,7 +6,8 @@
     slices = load_slice_predictor(config_path, weights_path)
     [row] = slices.probabilities([picture.grey])          # one number per class, ordered as slices.classes
 
-Both raise WeightsError at loading, and NotFinite when the network returns NaN or infinity.
+Both raise WeightsError at loading, NotFinite when the network returns NaN or infinity, and NotAProbability when it
+returns what its description calls probabilities and is none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,8 +36,16 @@ Prepare = Callable[[NDArray[np.uint8], int], NDArray[np.float32]]
 PREPARATIONS: dict[str, Prepare] = {"body": prepare_slice, "whole": whole_slice}
 
 
+# In single precision, and of a network of somebody else's, a probability may lie this far outside 0 to 1.
+OUTSIDE = 1e-3
+
+
 class NotFinite(ArithmeticError):
     """The network returned NaN or infinity."""
+
+
+class NotAProbability(ArithmeticError):
+    """The network of somebody else's returned other numbers than its description says."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,8 @@ class LesionPredictor:
         crop = np.ascontiguousarray(window(crop_hu, self.spec)[None])
         answer = _finite(self.forward(torch.from_numpy(crop)[None])).double().reshape(-1)
         probability = answer[0] if answer.numel() == 1 else torch.sigmoid(torch.logit(answer[:-1]).mean())
-        return LesionReading(float(probability), point_xyz_mm=_place(point_xyz_mm))
+        [share] = _shares([float(probability)])
+        return LesionReading(share, point_xyz_mm=_place(point_xyz_mm))
 
     def _judged(self, point_xyz_mm: ArrayLike, scan: Scan, fields: Fields, judge: LesionJudge) -> LesionReading:
         shape = measure(fields)
@@ -114,7 +124,7 @@ class SlicePredictor:
     def reading_prepared(self, picture: NDArray[np.float32]) -> SliceReading:
         """Return the answer for (1, side, side) as returned by `prepare_slice`."""
         row = _finite(self.forward(torch.from_numpy(picture)[None]))[0].double().tolist()
-        shares, doubts = row[: len(self.classes)], row[len(self.classes) :]
+        shares, doubts = _shares(row[: len(self.classes)]), row[len(self.classes) :]
         total = sum(shares)
         found = [] if self.limits is None else slice_warnings(doubts[0], doubts[1], self.limits)
         return SliceReading([share / total for share in shares], found)
@@ -159,11 +169,16 @@ def _must_answer(network: nn.Module, example: Tensor, classes: int | None, confi
         return
     try:
         with torch.inference_mode():
-            found = network(example).shape[1]
+            answer = network(example)
+            found, low, high = answer.shape[1], float(answer.min()), float(answer.max())
     except Exception as error:
         raise WeightsDamaged(f"{config.version} fails on an input of {tuple(example.shape)}") from error
     if found != (classes or 1):
         raise WeightsDamaged(f"{config.version} answers {found} numbers, but its config names {classes or 1}")
+    if low < -OUTSIDE or high > 1 + OUTSIDE:
+        raise WeightsDamaged(
+            f"{config.version} answers {low:.3g} to {high:.3g}, which are no probabilities: say output: logits"
+        )
 
 
 def _config_of_kind(kind: str, path: Path) -> ModelConfig:
@@ -182,6 +197,13 @@ def _finite(answer: Tensor) -> Tensor:
     if not bool(torch.isfinite(answer).all()):
         raise NotFinite("the network answered no number")
     return answer
+
+
+def _shares(values: list[float]) -> list[float]:
+    """Return probabilities, of which rounding may have left some just outside 0 to 1. Raises NotAProbability."""
+    if min(values) < -OUTSIDE or max(values) > 1 + OUTSIDE:
+        raise NotAProbability("the network answered no probability")
+    return [min(max(value, 0.0), 1.0) for value in values]
 
 
 def _place(point_xyz_mm: ArrayLike) -> list[float]:

@@ -43,7 +43,7 @@ class RemoteService(ModelCalls):
         try:
             message = self._message("GET", "/v1/status", {}, [], STATUS_TIMEOUT_S)
             status: ServiceStatus = from_json(ServiceStatus, message.get("answer"))
-        except (OSError, ProtocolError, ServiceBusy, TimedOut, AttributeError):
+        except (OSError, http.client.HTTPException, ProtocolError, AttributeError):
             return ServiceStatus("remote", [ModelStatus(name, "failed") for name in ("lesion", "slice")])
         return status
 
@@ -54,11 +54,11 @@ class RemoteService(ModelCalls):
         header = {"parameters": parameters, "sizes": sizes, "timeout_s": timeout_s}
         try:
             message = self._message("POST", f"/v1/{call}", header, files, timeout_s + GRACE_S)
+            return result_of(ANSWER_TYPES[call], message)
         except TimeoutError:
             raise TimedOut from None
         except (OSError, http.client.HTTPException, ProtocolError) as error:
             raise ServiceBusy(5) from error
-        return result_of(ANSWER_TYPES[call], message)
 
     def _message(self, method: str, path: str, header: dict[str, Any], files: list[AnyPath], timeout_s: float) -> Any:
         deadline = time.monotonic() + timeout_s

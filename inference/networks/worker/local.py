@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from inference.networks.answers import ModelStatus, ModelUnavailable, ServiceStatus
+from inference.networks.answers import ModelFailed, ModelStatus, ModelUnavailable, ServiceStatus
 from inference.networks.calls import ANSWER_TYPES, CALLS_WITHOUT_MODEL, AnyPath, ModelCalls
 from inference.networks.config import ServiceConfig
 from inference.networks.worker.process import ModelProcess
-from inference.networks.worker.wire import result_of
+from inference.networks.worker.wire import ProtocolError, result_of
 
 MODEL_NAMES = ("lesion", "slice")
 
@@ -41,4 +41,7 @@ class LocalService(ModelCalls):
             raise ModelUnavailable
         paths = [str(Path(file).absolute()) for file in files]
         request = {"call": call, "files": paths, **parameters}
-        return result_of(ANSWER_TYPES[call], self.process.ask(request, timeout_s))
+        try:
+            return result_of(ANSWER_TYPES[call], self.process.ask(request, timeout_s))
+        except ProtocolError as error:
+            raise ModelFailed from error

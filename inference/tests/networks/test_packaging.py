@@ -12,7 +12,7 @@ from torch import nn
 
 from inference.networks.model.foreign_network import load_program
 from inference.networks.model.packaging import CannotPack, package
-from inference.networks.model.predictor import load_slice_predictor
+from inference.networks.model.predictor import NotAProbability, SlicePredictor, load_slice_predictor
 from inference.networks.worker.loading import load_jobs
 from inference.slice_classes import SLICE_CLASSES
 from inference.tests.network_samples import LESION, chest_picture
@@ -76,6 +76,23 @@ def test_a_wrong_description_is_named(network, tmp_path, changes, told):
 class Trap:
     def __reduce__(self):
         return (open, (self.path, "w"))
+
+
+def test_logits_that_are_called_probabilities_are_refused(network, tmp_path):
+    """The site would answer them as they are, negative ones too."""
+    described = {**DESCRIPTION, "output": "probabilities"}
+    with pytest.raises(CannotPack, match="no probabilities: say output: logits"):
+        package(saved(network, tmp_path, ".pt2"), described, tmp_path / "models")
+    honest = nn.Sequential(network, nn.Softmax(dim=1)).eval()
+    package(saved(honest, tmp_path, ".pt2"), described, tmp_path / "models")
+
+
+@pytest.mark.parametrize("row", [[-0.5, 0.5, 0.5, 0.5], [2.0, 0.0, 0.0, 0.0]])
+def test_numbers_that_are_no_probabilities_are_never_answered(row):
+    """Those of an input that the loading did not try."""
+    predictor = SlicePredictor(SLICE_CLASSES, 64, "v", lambda batch: torch.tensor([row]))
+    with pytest.raises(NotAProbability):
+        predictor.reading(chest_picture())
 
 
 def test_a_pickle_is_refused_and_not_run(tmp_path):

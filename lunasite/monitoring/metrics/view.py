@@ -19,7 +19,7 @@ from lunasite.monitoring.metrics.database import DatabaseCollector
 from lunasite.monitoring.metrics.parts import PartsCollector
 from lunasite.monitoring.metrics.system import SystemCollector
 
-LOOPBACK = ("127.0.0.1", "::1")
+LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")  # the last as a socket of both kinds names the first
 
 
 @only_reading

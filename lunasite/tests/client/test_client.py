@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -47,6 +48,16 @@ def test_a_password_becomes_a_token_that_only_its_owner_reads(live_server, membe
     kept = tmp_path / "config" / "lunasite" / "tokens.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert lunasite("watch", uuid.uuid4(), LUNASITE_TOKEN="").code == REFUSED  # signed in, and nothing is there
+
+
+def test_a_file_whose_name_is_not_utf_8_is_sent(lunasite, phase, tmp_path):
+    """As an archive from Windows unpacks it."""
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/pr\xe9dictions.csv")
+    Path(path).write_bytes(csv_bytes())
+    assert lunasite("check", "luna", path).code == OK
+    done = lunasite("submit", "luna", path, "--json")
+    assert done.code == OK, done.err
+    assert Submission.objects.get().original_name == "pr?dictions.csv"
 
 
 def on_a_terminal(arguments, answer, environment):

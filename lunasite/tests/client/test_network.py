@@ -1,5 +1,6 @@
 """Predictions by the client, and how it meets a site that is busy, redirects or breaks off."""
 
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -52,8 +53,25 @@ def test_a_busy_site_is_asked_again_after_the_seconds_it_names(lunasite, files, 
     assert len(calls) == 2
 
 
+DISTANT_CSV = "rank,team\r\n1,\u5317\u4eac\r\n".encode()
+DISTANT_BOARD = {
+    "metric": "auc",
+    "rows": [
+        {"rank": 1, "team": "\u5317\u4eac", "score": 0.5, "ci_low": None, "ci_high": None, "submitted_at": "today"}
+    ],
+}
+
+
+def phases_of_page(is_last):
+    """Of a site with 101 phases."""
+    phase = {"is_open": True, "closes_at": None, "tries_left": None, "title": "Nodules"}
+    numbers = [100] if is_last else range(100)
+    rows = [{**phase, "slug": f"phase-{number}"} for number in numbers]
+    return {"results": rows, "next": None if is_last else "more"}
+
+
 class Odd(BaseHTTPRequestHandler):
-    """A server that is no lunasite: a redirect, a page, or a file that breaks off."""
+    """A server that is no lunasite: a redirect, a page, an answer that breaks off, or a board with distant names."""
 
     seen: list[tuple[str, str]] = []
 
@@ -64,9 +82,15 @@ class Odd(BaseHTTPRequestHandler):
             self.send_header("Location", "/elsewhere")
             self.end_headers()
             return
+        body = b"<html>hello</html>"
+        if self.path.startswith("/distant"):
+            body = DISTANT_CSV if "format=csv" in self.path else json.dumps(DISTANT_BOARD).encode()
+        if self.path.startswith("/many"):
+            body = json.dumps(phases_of_page("page=2" in self.path)).encode()
         self.send_response(200)
+        self.send_header("Content-Length", str(len(body) + 5000 * self.path.startswith("/cut")))
         self.end_headers()
-        self.wfile.write(b"<html>hello</html>")
+        self.wfile.write(body)
 
     def log_message(self, *args):
         pass
@@ -93,3 +117,29 @@ def test_an_address_that_is_not_a_lunasite_is_told(lunasite, odd):
     done = lunasite("phases", "--site", f"{odd}/other")
     assert done.code == UNREACHED
     assert "does not answer as a lunasite does" in done.err
+
+
+def test_an_answer_that_breaks_off_is_a_fault_of_the_network(lunasite, odd):
+    done = lunasite("phases", "--site", f"{odd}/cut")
+    assert done.code == UNREACHED
+    assert "broke off" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_board_is_printed_where_its_names_cannot_be(lunasite, odd):
+    """Into a file on Windows, whose encoding holds few letters."""
+    done = lunasite("board", "luna", "--site", f"{odd}/distant", PYTHONIOENCODING="cp1252")
+    assert done.code == OK, done.err
+    assert "\\u5317\\u4eac" in done.out
+
+
+def test_a_board_as_csv_is_what_the_site_sent(lunasite, odd):
+    done = lunasite("board", "luna", "--csv", "--site", f"{odd}/distant", PYTHONIOENCODING="cp1252")
+    assert done.code == OK, done.err
+    assert done.out == DISTANT_CSV.decode().replace("\r\n", "\n")  # as the test reads lines
+
+
+def test_all_phases_are_listed_however_many_pages_they_fill(lunasite, odd):
+    done = lunasite("phases", "--site", f"{odd}/many", "--json")
+    assert done.code == OK, done.err
+    assert [phase["slug"] for phase in done.json] == [f"phase-{number}" for number in range(101)]

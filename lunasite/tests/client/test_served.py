@@ -2,17 +2,24 @@
 
 import ast
 import hashlib
+import os
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 import lunasite
+from lunasite.client.driver_archive import folder, replace_file
+from lunasite.client.made_up import made_up_cases
 from lunasite.client.runner_zip import runner_zip
+from lunasite.leftovers import delete_unfinished
 from lunasite.tests.client.conftest import CLIENT
+from submissions.kinds import KINDS
 from submissions.runner.host.driver_image import driver_image
 from submissions.tests.evaluated_images import make_lesions
 from submissions.tests.factories import make_dataset, make_member, make_phase
@@ -42,6 +49,34 @@ def test_the_site_serves_the_client_with_its_address(db, settings):
     compile(answer.content, "lunasite.py", "exec")
     again = Client().get("/client/lunasite.py", headers={"If-None-Match": answer["ETag"]})
     assert again.status_code == 304
+
+
+def test_threads_that_write_the_same_file_at_once_do_not_meet(tmp_path):
+    """The first trial of two participants at once, in one web process."""
+    target, data = tmp_path / "driver.tar.gz", bytes(1 << 20)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: replace_file(target, data), range(80)))
+    assert target.read_bytes() == data
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_process_began_to_write_is_removed(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    begun, whole = folder() / ".driver-1.tar.gz.0a1b", folder() / "driver-1.tar.gz"
+    for path in (begun, whole):
+        path.write_bytes(b"x")
+        os.utime(path, (0, 0))
+    assert delete_unfinished(timezone.now()) == 1
+    assert list(folder().iterdir()) == [whole]
+
+
+def test_threads_that_draw_the_same_case_at_once_do_not_meet(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    case = made_up_cases(KINDS["lesion"])[0]
+    with ThreadPoolExecutor(4) as pool:
+        drawn = set(pool.map(lambda _: case.draw(), range(8)))
+    assert len(drawn) == 1
+    assert len(drawn.pop()) > 100_000
 
 
 def test_the_phase_page_offers_the_client(db, settings):

@@ -171,6 +171,9 @@ class TestTheWindow:
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("fe80::1%eth0", "fe80::"),
         ("unix", "unix"),
+        ("192.0.2.7:53211", "192.0.2.7"),
+        ("[2001:db8:1:2::6]:443", "2001:db8:1:2::"),
+        ("[2001:db8:1:2::6]", "2001:db8:1:2::"),
     ],
 )
 def test_a_subscriber_counts_as_one(rf, address, counted_as):

@@ -118,6 +118,8 @@ def broken() -> None:
 BROKEN_PARTS = [
     ("queue", lambda site: Worker.objects.all().delete()),
     ("queue", lambda site: Worker.objects.update(seen_at=timezone.now() - timedelta(minutes=5))),
+    ("queue", lambda site: Worker.objects.update(cluster="errands")),
+    ("queue", lambda site: Worker.objects.update(cluster="containers", takes_containers=True)),
     ("engine", lambda site: worker("containers", takes_containers=False)),
     ("models", lambda site: setattr(site, "status", lambda: ServiceStatus("cpu", [ModelStatus("lesion", "failed")]))),
 ]
@@ -316,6 +318,7 @@ def test_behind_a_proxy_metrics_without_a_token_are_for_nobody(client, site, set
     ("token", "headers", "address", "status"),
     [
         ("", {}, "127.0.0.1", 200),
+        ("", {}, "::ffff:127.0.0.1", 200),
         ("", {}, "192.0.2.7", 401),
         ("", {"X-Forwarded-For": "192.0.2.7"}, "127.0.0.1", 401),
         ("s3cret", {}, "127.0.0.1", 401),

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from lunasite.serving import address_share
-from lunasite.serving.address_share import AddressShare, subscriber
+from lunasite.serving.address_share import AddressShare
 from lunasite.serving.connection import ConnectionStage
 
 
@@ -62,11 +62,20 @@ def test_who_has_gone_counts_no_more():
 
 
 @pytest.mark.parametrize(
-    ("address", "key"),
-    [("192.0.2.1", "192.0.2.1"), ("", ""), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"), ("fe80::1%eth0", "fe80::/64")],
+    ("first", "second", "is_one"),
+    [
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::1", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),  # IPv4 as a socket of both kinds names it
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("", "", True),
+    ],
 )
-def test_an_ipv6_client_is_its_64(address, key):
-    assert subscriber(address) == key
+def test_connections_share_what_one_subscriber_may_have(first, second, is_one):
+    share = AddressShare(max_per_address=1)
+    share.add(One(first))
+    assert (share.add(One(second)) is not None) == is_one
 
 
 def test_too_many_bytes_from_the_unknown_end_the_oldest(monkeypatch):

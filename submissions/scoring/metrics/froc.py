@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from submissions.kinds.candidates import is_inside, most_probable
 from submissions.scoring import ranks
 from submissions.scoring.curves import DECIMALS, CurveAxes, Points, curve
 from submissions.scoring.metrics import support
@@ -25,8 +26,6 @@ from submissions.scoring.resamples import Floats, Ints, Resamples, Sample
 
 # The false positives per scan at which the competition performance metric reads the sensitivity.
 RATES = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
-# As in LUNA16's evaluation: if a scan has more candidates, only those more probable than the next one count.
-MAX_CANDIDATES = 100
 
 
 @dataclass(frozen=True)
@@ -66,27 +65,12 @@ def _merged(thresholds: Ints, is_hit: NDArray[np.bool_]) -> Ints:
 
 def _marks_of_scan(truth: dict[str, Any], candidates: Floats) -> tuple[Floats, Floats]:
     """Return the probabilities (of hit nodules, of false positives). candidates: (k, 4)."""
-    kept = _most_probable(candidates)
-    on_nodule = _is_inside(kept, truth["nodules"])
-    on_irrelevant = _is_inside(kept, truth["irrelevant"])
+    kept = most_probable(candidates)
+    on_nodule = is_inside(kept, truth["nodules"])
+    on_irrelevant = is_inside(kept, truth["irrelevant"])
     hits = [kept[inside, 3].max() for inside in on_nodule if inside.any()]
     is_false = ~on_nodule.any(axis=0) & ~on_irrelevant.any(axis=0)
     return np.array(hits, dtype=np.float64), kept[is_false, 3]
-
-
-def _most_probable(candidates: Floats) -> Floats:
-    if len(candidates) <= MAX_CANDIDATES:
-        return candidates
-    next_one = np.sort(candidates[:, 3])[::-1][MAX_CANDIDATES]
-    return candidates[candidates[:, 3] > next_one]
-
-
-def _is_inside(candidates: Floats, findings: Sequence[Sequence[float]]) -> NDArray[np.bool_]:
-    """Return (findings, k) whether each candidate is closer to a finding's centre than its radius."""
-    spheres = np.array(findings, dtype=np.float64).reshape(-1, 4)
-    away = candidates[None, :, :3] - spheres[:, None, :3]
-    inside: NDArray[np.bool_] = (away**2).sum(axis=2) < (spheres[:, None, 3] / 2) ** 2
-    return inside
 
 
 def sensitivities(resamples: Resamples, rates: Sequence[float] = RATES) -> Floats:

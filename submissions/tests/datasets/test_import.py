@@ -142,6 +142,31 @@ def test_what_a_spreadsheet_writes_instead_is_told_as_participants_are_told(tmp_
         run(str(path))
 
 
+@pytest.mark.parametrize("missing", ["NA", "NaN", "nan", "<NA>", "#N/A", "NULL", "None", ""])
+@pytest.mark.parametrize("column", ["PatientID", "near_dup_group"])
+def test_what_r_and_pandas_write_for_a_missing_patient_is_none(table, missing, column):
+    """A patient called NA would be one whom all cases without a patient share."""
+    run(
+        table(
+            [f"{missing},A{i},{i % 2},1,2,{i}" for i in range(6)], f"{column},AnnotationID,label,CoordX,CoordY,CoordZ"
+        )
+    )
+    assert set(Case.objects.values_list("patient", flat=True)) == {""}
+
+
+def test_rows_and_columns_that_excel_leaves_empty_are_passed_over(table):
+    """After a column or a row was cleared and not deleted."""
+    rows = ["a,0,1,2,3,,", "b,1,1,2,3,,", ",,,,,,", ",,,,,,"]
+    run(table(rows, "AnnotationID,label,CoordX,CoordY,CoordZ,,"))
+    assert list(Case.objects.values_list("public_id", flat=True)) == ["a", "b"]
+
+
+def test_a_table_with_nothing_but_a_byte_order_mark_is_empty(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbf\r\n")
+    with pytest.raises(CommandError, match="no column 'label'"):
+        run(str(tmp_path / "t.csv"))
+
+
 def test_patients_are_never_split(table):
     run(table(), public_fraction=0.5)
     splits = {}
@@ -237,6 +262,19 @@ def test_volumes_can_be_resampled(table, images, own_files):
     assert hashlib.sha256(stored.read_bytes()).hexdigest() in case.image
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("resample_mm", [None, 1.0])
+def test_a_volume_may_end_in_capitals(table, images, own_files, resample_mm):
+    """As a disk of a scanner or of Windows names it."""
+    for path in list(images.iterdir()):
+        path.rename(path.with_suffix(".MHA"))
+    rows = [f"{row},1.2.{i // 2}.MHA" for i, row in enumerate(ROWS)]
+    run(table(rows, f"{HEADER},file"), images=images, resample_mm=resample_mm)
+    stored = own_files / "datasets" / Case.objects.get(public_id="A0").image
+    assert stored.suffix == ".mha"
+    assert SimpleITK.ReadImage(str(stored)).GetSize() == ((4, 5, 12) if resample_mm else (8, 9, 6))
+
+
 def test_pictures_cannot_be_resampled(tmp_path, table):
     (tmp_path / "a.png").write_bytes(b"a picture, whose content nobody reads here")
     rows = [f"s{i},{name},a.png" for i, name in enumerate(["adenocarcinoma", "normal", "2", "1"])]
@@ -288,11 +326,11 @@ def test_the_hash_covers_what_a_score_depends_on(table):
 
 
 def test_a_slice_table_names_classes(table):
-    rows = [f"s{i},{name}" for i, name in enumerate(["adenocarcinoma", "large.cell.carcinoma", "normal", "3"])]
+    rows = [f"s{i},{name}" for i, name in enumerate(["adenocarcinoma", "large.cell.carcinoma", "normal", "3", "2.0"])]
     call_command(
         "import_dataset", kind="slice", name="s", truth=table(rows, "id,label"), practice=True, stdout=io.StringIO()
     )
-    assert list(Case.objects.values_list("truth", flat=True)) == [0, 1, 3, 3]
+    assert list(Case.objects.values_list("truth", flat=True)) == [0, 1, 3, 3, 2]
 
 
 def test_a_phase_opens_with_its_quotas(table):

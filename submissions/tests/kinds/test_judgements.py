@@ -35,6 +35,8 @@ SCAN = {"nodules": [[0, 0, 0, 10], [50, 0, 0, 6]], "irrelevant": [[0, 90, 0, 20]
         ([[0, 95, 0, 0.9]], 2, "missed"),  # on an irrelevant finding: neither
         ([[9, 9, 9, 0.9]], 3, "missed and false candidates"),
         ([], 2, "missed"),
+        # Of more than a hundred only the most probable count, as in the score: the hit is none of them.
+        ([[9, 9, 9, 0.9]] * 100 + [[1, 0, 0, 0.6]], 102, "missed and false candidates"),
     ],
 )
 def test_a_scan_is_judged_by_what_is_missed_and_what_is_false(candidates, error, outcome):

@@ -229,6 +229,15 @@ def test_a_mhd_is_read_with_a_compressed_raw_file(tmp_path):
     assert np.array_equal(read_volume(header, raw).hu, voxels())
 
 
+@pytest.mark.parametrize("size", ["-1", "-5", "-9999999999999999999"])
+def test_a_size_below_zero_is_a_fault_of_the_header(tmp_path, size):
+    """Counted from it, the voxels would end before the file begins."""
+    header = saved(tmp_path, mhd(voxels(), "a.zraw", CompressedData=True, CompressedDataSize=size), "a.mhd")
+    with pytest.raises(InvalidImageFile) as refusal:
+        open_scan(header, saved(tmp_path, good_stream(), "b"))
+    assert refusal.value.code == "DATA_CORRUPT"
+
+
 def test_the_name_in_a_mhd_is_never_followed(tmp_path):
     saved(tmp_path, voxels().tobytes(), "scan.raw")
     header = saved(tmp_path, mhd(voxels()), "a.mhd")
