@@ -19,6 +19,8 @@ from inference.training.arguments import DATA_VARIABLE
 from inference.training.lesions.card import HELD_OUT_NAME as LESION_HELD_OUT
 from inference.training.lesions.card import lesion_figures
 from inference.training.lesions.held_out import HeldOutLesions
+from inference.training.lesions.measures import gather_places, held_out_doubt
+from inference.training.lesions.trust import guard_table
 from inference.training.lesions.validate import LesionRecipe
 from inference.training.slice_card import HELD_OUT_NAME as SLICE_HELD_OUT
 from inference.training.slice_figures import slice_figures
@@ -34,8 +36,10 @@ def sections(data: Path) -> dict[str, dict[str, str]]:
     slices = load_slice_predictor(WEIGHTS_DIR / "slice.json", WEIGHTS_DIR / "slice.safetensors")
     lesions = HeldOutLesions.read(WEIGHTS_DIR / LESION_HELD_OUT, data / "lidc_nodules")
     pictures = HeldOutSlices.read(WEIGHTS_DIR / SLICE_HELD_OUT, data)
+    places = gather_places(data, LesionRecipe().seed)
+    guard = guard_table(places, held_out_doubt(places))
     return {
-        f"Lesion model {lesion.version}": lesion_figures(lesions, lesion, data, LesionRecipe().seed),
+        f"Lesion model {lesion.version}": lesion_figures(lesions, lesion, data, guard),
         f"Slice model {slices.version}": slice_figures(pictures, slices, data, SliceRecipe().seed),
     }
 

@@ -35,6 +35,7 @@ from .lesions.measures import (
     limit_of,
     nodule_fields,
 )
+from .lesions.trust import guard_table
 from .lesions.validate import QUICK, LesionRecipe, cross_validate
 from .metrics import fit_platt
 
@@ -49,14 +50,15 @@ def fit_all(nodules: NoduleSet, recipe: LesionRecipe) -> LesionNet:
     return network.eval()
 
 
-def fit_judge(found: HeldOutLesions, shapes: list[Shape], places: Places, limit: float) -> LesionJudge:
+def fit_judge(found: HeldOutLesions, shapes: list[Shape], places: Places, limit: float, trees: int) -> LesionJudge:
     """Return what is computed beside the network, fitted on every nodule and place.
 
-    found: the held-out answers, which calibrate. limit: the doubt from which to warn, from held-out places.
+    found: the held-out answers, which calibrate. limit: the doubt from which to warn, from held-out places. trees: how
+    many the guard has.
     """
     weight, bias = fit_hand(np.array([shape.values for shape in shapes]), found.label)
     platt = fit_platt(found.label, found.logit)
-    guard = as_trees(fit_guard(places, np.arange(len(places.label))))
+    guard = as_trees(fit_guard(places, np.arange(len(places.label)), trees))
     return LesionJudge(weight, bias, platt.slope, platt.intercept, guard, limit)
 
 
@@ -68,15 +70,16 @@ def train(data: Path, out: Path, recipe: LesionRecipe) -> None:
     inputs = [network_inputs(field, shape, recipe.spec)[0, 0] for field, shape in zip(fields, shapes, strict=True)]
     found = held_out_lesions(nodules, shapes, cross_validate(nodules, recipe, np.stack(inputs)))
     found.write(out / HELD_OUT_NAME)
-    places = gather_places(data, recipe.seed)
-    limit = limit_of(places, held_out_doubt(places))
+    places = gather_places(data, recipe.seed, recipe.guard_step)
+    doubt = held_out_doubt(places, recipe.trees)
+    limit = limit_of(places, doubt)
     network = fit_all(nodules, recipe)
     architecture = {"members": recipe.members, "slices": recipe.spec.shape_zyx[0], "width": recipe.fit.width}
     save_network(
         network, out / "lesion.safetensors", kind="lesion", name="lesion", architecture=architecture,
-        input=asdict(recipe.spec), tables=fit_judge(found, shapes, places, limit).tables(),
+        input=asdict(recipe.spec), tables=fit_judge(found, shapes, places, limit, recipe.trees).tables(),
     )  # fmt: skip
-    write_lesion_card(out / "lesion.md", recipe, data, (time.monotonic() - began) / 60)
+    write_lesion_card(out / "lesion.md", recipe, data, guard_table(places, doubt), (time.monotonic() - began) / 60)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

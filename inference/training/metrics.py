@@ -64,15 +64,15 @@ def auc(label: Labels, score: Floats) -> float:
     """Return the area under the ROC curve (AUC); ties count half.
 
     label: (n,) 0 or 1. score: (n,) in any unit, higher means 1.
-    Computed from ranks (Mann & Whitney, 1947), because thousands of resamples need to be fast; equal to
-    sklearn.metrics.roc_auc_score. Raises ValueError with one class only.
+    The share of pairs in the right order (Mann & Whitney, 1947), because thousands of resamples need to be fast; equal
+    to sklearn.metrics.roc_auc_score. Raises ValueError with one class only.
     """
-    positive = int(label.sum())
-    negative = len(label) - positive
-    if positive == 0 or negative == 0:
+    is_positive = label == 1
+    positive, negative = score[is_positive], np.sort(score[~is_positive])
+    if not len(positive) or not len(negative):
         raise ValueError("one class only")
-    rank_sum = float(rankdata(score)[label == 1].sum())
-    return (rank_sum - positive * (positive + 1) / 2) / (positive * negative)
+    below = np.searchsorted(negative, positive, "left") + np.searchsorted(negative, positive, "right")
+    return float(below.sum()) / (2 * len(positive) * len(negative))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from inference.training.cards import LESION_ITEMS, bullets, items_table, write_c
 from .data import read_rows
 from .figures import figures_table, subgroups_table
 from .held_out import UNDECIDED_VOTE, HeldOutLesions
-from .measures import gather_places
-from .trust import guard_table, phantom_table, units_table
+from .trust import phantom_table, units_table
 from .validate import LesionRecipe
 
 VOLUME = "LIDC-IDRI-0001"
@@ -23,15 +22,15 @@ HELD_OUT_NAME = "lesion_held_out.csv"
 PHANTOM_SEEDS = range(20)
 
 
-def write_lesion_card(path: Path, recipe: LesionRecipe, data: Path, minutes: float) -> None:
-    """Write the card of the weights and held-out answers that lie beside `path`."""
+def write_lesion_card(path: Path, recipe: LesionRecipe, data: Path, guard: str, minutes: float) -> None:
+    """Write the card of the weights and held-out answers that lie beside `path`. guard: what `guard_table` says."""
     predictor = load_lesion_predictor(path.with_suffix(".json"), path.with_suffix(".safetensors"))
     found = HeldOutLesions.read(path.with_name(HELD_OUT_NAME), data / "lidc_nodules")
     sections = {
         "What it is": _what(predictor, recipe),
         "Data": _data(found),
         "Training": _training(recipe, minutes),
-        **lesion_figures(found, predictor, data, recipe.seed),
+        **lesion_figures(found, predictor, data, guard),
         "Limits": LIMITS,
         "Topics of TRIPOD+AI and CLAIM 2024": items_table(LESION_ITEMS),
         "Attribution": ATTRIBUTION,
@@ -39,13 +38,13 @@ def write_lesion_card(path: Path, recipe: LesionRecipe, data: Path, minutes: flo
     write_card(path, "Lesion malignancy model", sections)
 
 
-def lesion_figures(found: HeldOutLesions, predictor: LesionPredictor, data: Path, seed: int) -> dict[str, str]:
-    """Return the sections that hold figures; `make bench-models` prints them too."""
+def lesion_figures(found: HeldOutLesions, predictor: LesionPredictor, data: Path, guard: str) -> dict[str, str]:
+    """Return the sections that hold figures; `make bench-models` prints them too. guard: `guard_table`'s."""
     return {
         "How good it is": figures_table(found),
         "Where it is better and worse": subgroups_table(found),
         "What the warnings catch and miss": "\n\n".join([
-            guard_table(gather_places(data, seed)), units_table(data), phantom_table(predictor, PHANTOM_SEEDS),
+            guard, units_table(data), phantom_table(predictor, PHANTOM_SEEDS),
         ]),
         "From a nodule's file and from its whole scan": _file_and_volume_line(predictor, data),
     }  # fmt: skip

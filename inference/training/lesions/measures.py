@@ -24,6 +24,7 @@ from .data import NoduleRow, read_rows
 
 HAND_PENALTY = 0.1
 GUARD_FOLDS = 5
+TREES = 300
 # The share of real nodules that the guard may doubt, by points of patients that it had not seen.
 FALSE_ALARMS = 0.035
 CLICK_SPREAD_MM = 0.8
@@ -66,26 +67,26 @@ def fit_hand(values: Floats, label: NDArray[np.int64]) -> tuple[Floats, float]:
     return weight, float(regression.intercept_[0] - weight @ scaler.mean_)
 
 
-def fit_guard(places: Places, rows: NDArray[np.int64]) -> HistGradientBoostingClassifier:
+def fit_guard(places: Places, rows: NDArray[np.int64], trees: int = TREES) -> HistGradientBoostingClassifier:
     """Return boosted trees fitted to tell nodules from other places; large nodules, which are few, count fourfold."""
     weight = np.where((places.label == 1) & (places.diameter_mm > LARGE_MM), 4.0, 1.0)
     model = HistGradientBoostingClassifier(
-        max_iter=300, learning_rate=0.06, max_leaf_nodes=8, l2_regularization=1.0, random_state=0
+        max_iter=trees, learning_rate=0.06, max_leaf_nodes=8, l2_regularization=1.0, random_state=0
     )
     return model.fit(places.values[rows], places.label[rows], sample_weight=weight[rows])
 
 
-def held_out_doubt(places: Places) -> Floats:
+def held_out_doubt(places: Places, trees: int = TREES) -> Floats:
     """Return (n,) the doubt of each place by trees that had seen neither its patient nor any whole volume."""
     doubt = np.zeros(len(places.label))
     files = np.flatnonzero(~is_volume(places))
     for seen, unseen in GroupKFold(GUARD_FOLDS).split(files, groups=places.source[files]):
-        model = fit_guard(places, files[seen])
+        model = fit_guard(places, files[seen], trees)
         doubt[files[unseen]] = model.predict_proba(places.values[files[unseen]])[:, 0]
     volumes = np.flatnonzero(is_volume(places))
     if volumes.size:
         names = {name.removesuffix(VOLUME) for name in places.source[volumes]}
-        model = fit_guard(places, files[~np.isin(places.source[files], list(names))])
+        model = fit_guard(places, files[~np.isin(places.source[files], list(names))], trees)
         doubt[volumes] = model.predict_proba(places.values[volumes])[:, 0]
     return doubt
 
@@ -119,16 +120,16 @@ def as_trees(model: HistGradientBoostingClassifier) -> Trees:
 VOLUME = " (whole)"
 
 
-def gather_places(data: Path, seed: int) -> Places:
-    """Return nodules and other places of every nodule file, and other places of the whole volumes.
+def gather_places(data: Path, seed: int, step: int = 1) -> Places:
+    """Return nodules and other places of every step-th nodule file, and a step-th of those of the whole volumes.
 
     A place in a nodule file is other when it lies in plane at least CLEAR_MM beyond the nodule; of lung, which is most
     of what is there, a part is kept. data: holds lidc_nodules/, and volumes/ and volumes_other/ if there are any.
     """
     rng = np.random.default_rng(seed)
-    parts = [_of_file(row, rng) for row in read_rows(data / "lidc_nodules")]
+    parts = [_of_file(row, rng) for row in read_rows(data / "lidc_nodules")[::step]]
     for folder in ("volumes", "volumes_other"):
-        parts += [_of_volume(path, rng) for path in sorted((data / folder).glob("*.mha"))]
+        parts += [_of_volume(path, rng, PLACES_PER_VOLUME // step) for path in sorted((data / folder).glob("*.mha"))]
     found = [place for part in parts for place in part]
     values, label, source, kind, diameter = zip(*found, strict=True)
     return Places(np.array(values), np.array(label), np.array(source), np.array(kind), np.array(diameter, dtype=float))
@@ -159,13 +160,13 @@ def _of_file(row: NoduleRow, rng: np.random.Generator) -> list[Place]:
     return [*ours, *((s.values, 0, row.patient, kind, 0.0) for s, kind in zip(shapes[2:], kinds, strict=True))]
 
 
-def _of_volume(path: Path, rng: np.random.Generator) -> list[Place]:
-    """Return random places of a whole scan, its border left out; the few that happen to be a lesion are not known."""
+def _of_volume(path: Path, rng: np.random.Generator, tries: int) -> list[Place]:
+    """Return up to `tries` random places of a whole scan but its border; the few in a lesion are not known as such."""
     volume = read_volume(path)
     low, high = np.array((5, 60, 60)), np.array(volume.grid.shape_zyx) - (5, 60, 60)
     name = ("LIDC-IDRI-0001" if path.parent.name == "volumes" else path.stem) + VOLUME
     found: list[Place] = []
-    for _ in range(PLACES_PER_VOLUME):
+    for _ in range(tries):
         place = index_to_world(rng.uniform(low, high), volume.grid)
         kind = kind_at(volume, place)
         if kind == "lung" and rng.random() > 0.3:

@@ -17,15 +17,14 @@ from inference.training.cards import table
 from inference.training.metrics import exact_share
 
 from .data import read_rows
-from .measures import Places, held_out_doubt, is_volume, limit_of
+from .measures import Floats, Places, is_volume, limit_of
 
 OFFSET_HU = 1024
 STEP_FILES = 8
 
 
-def guard_table(places: Places) -> str:
-    """Return the shares of places that are warned, by trees that saw neither the patient nor any whole volume."""
-    doubt = held_out_doubt(places)
+def guard_table(places: Places, doubt: Floats) -> str:
+    """Return the shares of places that are warned. doubt: (n,) what `held_out_doubt` says of them."""
     warned, whole = doubt > limit_of(places, doubt), is_volume(places)
     rows = [("real nodules, and points beside their middle (false alarms)", *_share(warned[places.label == 1]))]
     large = (places.label == 1) & (places.diameter_mm > 20)

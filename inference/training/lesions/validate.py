@@ -13,6 +13,7 @@ from inference.networks.model.architectures import LesionMember
 
 from .data import NoduleSet
 from .fit import FitRecipe, fit_member, plain
+from .measures import TREES
 
 log = logging.getLogger(__name__)
 
@@ -23,17 +24,23 @@ SPEC = CropSpec(shape_zyx=(3, 32, 32), spacing_zyx_mm=(2.0, 0.8, 0.8), fill_hu=N
 
 @dataclass(frozen=True)
 class LesionRecipe:
-    """Everything that decides the outcome besides the data."""
+    """Everything that decides the outcome besides the data.
+
+    guard_step: of how many nodule files the guard sees one.
+    trees: of the guard.
+    """
 
     spec: CropSpec = SPEC
     fit: FitRecipe = field(default_factory=FitRecipe)
     members: int = 4
     folds: int = 5
     variants: int = 8
+    guard_step: int = 1
+    trees: int = TREES
     seed: int = 20
 
 
-QUICK = replace(LesionRecipe(), members=1, folds=2, variants=1, fit=FitRecipe(epochs=2))
+QUICK = replace(LesionRecipe(), members=1, folds=2, variants=1, guard_step=8, trees=30, fit=FitRecipe(epochs=2))
 
 
 @dataclass(frozen=True, eq=False)
