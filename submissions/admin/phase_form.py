@@ -64,6 +64,9 @@ class NamesField(forms.CharField):
         return bool(self.to_python(data) != (initial or []))
 
 
+DATES = ("opens_at", "closes_at")
+
+
 def metric_choices() -> list[tuple[str, Any]]:
     """Return the metrics that can rank, grouped by kind."""
     groups = [
@@ -100,6 +103,14 @@ class PhaseForm(forms.ModelForm):
             if name in self.fields:
                 message = self.fields[name].help_text.partition("Empty:")[0]
                 self.fields[name].help_text = f"{message}Empty: the site's own, {text}."
+
+    def clean(self) -> dict[str, Any]:
+        """Keep a date that nobody changed as it is stored: a form shows it to the second or the minute only."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.instance.pk is not None:
+            for name in {*DATES} & self.fields.keys() - {*self.changed_data}:
+                cleaned[name] = getattr(self.instance, name)
+        return cleaned
 
     def clean_priority(self) -> int:
         return self.cleaned_data["priority"] or 0

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.functional import cached_property
 
-from submissions.admin.phase_form import PhaseForm
+from submissions.admin.phase_form import DATES, PhaseForm
 from submissions.datasets.access import datasets_visible_to
 from submissions.models import Phase
 from submissions.phases.opening import Window, quota_of, quota_text, takes_containers, why_no_containers
 
 TYPED = "%Y-%m-%dT%H:%M"
-DATES = ("opens_at", "closes_at")
 SECTIONS = [
     ("What it is", ("title", "slug", "dataset", "description")),
     ("When", ("opens_at", "closes_at", "time_zone")),
@@ -84,6 +84,14 @@ class OrganiserPhaseForm(PhaseForm):
     def sections(self) -> list[tuple[str, list[Any]]]:
         return [(title, [self[name] for name in names]) for title, names in SECTIONS]
 
+    @cached_property
+    def changed_data(self) -> list[str]:
+        """Return the changed fields; the same date and time in another zone are another moment."""
+        zone = self["time_zone"]
+        before, after = (str(value or "").strip() or "UTC" for value in (zone.initial, zone.data))
+        moved = [name for name in DATES if self[name].data] if before != after else []
+        return list(dict.fromkeys([*super().changed_data, *moved]))
+
     def clean_time_zone(self) -> str:
         name = str(self.cleaned_data["time_zone"]).strip()
         try:
@@ -102,12 +110,14 @@ class OrganiserPhaseForm(PhaseForm):
         cleaned = super().clean() or self.cleaned_data
         zone = zone_of(cleaned.get("time_zone") or "")
         for name in DATES:
+            if isinstance(cleaned.get(name), datetime):
+                continue  # as it is stored
             try:
                 cleaned[name] = _moment(str(cleaned.get(name) or ""), zone)
             except ValueError as error:
                 self.add_error(name, str(error))
                 cleaned[name] = None
-        cleaned["opens_at"] = cleaned["opens_at"] or self.instance.opens_at or timezone.now()
+        cleaned["opens_at"] = cleaned["opens_at"] or min(self.instance.opens_at, timezone.now())
         dataset = cleaned.get("dataset")
         if dataset and cleaned.get("accepts_docker") and not takes_containers(dataset):
             self.add_error("accepts_docker", f"It cannot take images: {why_no_containers(dataset)}.")
