@@ -60,6 +60,8 @@ def save_phase(*, phase: Phase, windows: Iterable[Window], user: Any = None, cha
     """
     is_new = phase.pk is None
     quotas = [Quota(phase=phase, tries=tries, window=window) for tries, window in windows]
+    if not is_new:  # frozen meanwhile, it stays so
+        phase.frozen_at = Phase.objects.select_for_update().get(pk=phase.pk).frozen_at
     phase.full_clean()
     for quota in quotas:
         quota.full_clean(exclude=["phase"])
