@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 from django.db import transaction
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from lunasite.http.errors import ApiError
 from submissions.models import Challenge, ChallengeImage
@@ -20,6 +20,12 @@ MAX_BYTES = 2 * 2**20
 MAX_SIDE = 4096
 MAX_IMAGES = 50
 SHOWN_SIDE = 1600
+# What a reader's program does for each orientation of EXIF; once the metadata is gone, none would.
+UPRIGHT: dict[Any, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
 NOT_AN_IMAGE = "This is not a PNG or JPEG picture of at most 4096 × 4096 pixels and 2 MB."
 
 
@@ -63,7 +69,9 @@ def _encoded(data: bytes) -> tuple[bytes, str, tuple[int, int]]:
 
 def _saved(picture: Image.Image) -> tuple[bytes, str, tuple[int, int]]:
     is_jpeg = picture.format == "JPEG"
-    fresh = picture.convert("RGB" if is_jpeg else "RGBA")
+    turn = UPRIGHT.get(picture.getexif().get(ExifTags.Base.Orientation))
+    fresh = _of_eight_bits(picture).convert("RGB" if is_jpeg else "RGBA")
+    fresh = fresh if turn is None else fresh.transpose(turn)
     fresh.info.clear()
     fresh.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
     file = io.BytesIO()
@@ -72,6 +80,13 @@ def _saved(picture: Image.Image) -> tuple[bytes, str, tuple[int, int]]:
     else:
         fresh.save(file, "PNG", optimize=True)
     return file.getvalue(), "jpg" if is_jpeg else "png", fresh.size
+
+
+def _of_eight_bits(picture: Image.Image) -> Image.Image:
+    """Scale greys of sixteen bits, as scans have, which a mere conversion cuts off at 255."""
+    if not picture.mode.startswith("I"):
+        return picture
+    return picture.convert("I").point(lambda grey: grey * (1 / 257)).convert("L")
 
 
 def _write(key: str, data: bytes) -> None:

@@ -111,6 +111,21 @@ class TestPictures:
         client.post("/challenges/p/images/", {"delete": image.name})
         assert client.get(image.get_absolute_url()).status_code == 404
 
+    def test_a_photograph_stands_upright(self, client, olga):
+        exif = Image.Exif()
+        exif[0x0112] = 6  # the camera was turned: the reader's program turns the picture by 90 degrees
+        self.send(client, picture(kind="JPEG", exif=exif))
+        image = ChallengeImage.objects.get()
+        assert (image.width, image.height) == (30, 40)
+        assert Image.open(io.BytesIO(client.get(image.get_absolute_url()).content)).size == (30, 40)
+
+    def test_a_picture_of_sixteen_bits_keeps_its_greys(self, client, olga):
+        file = io.BytesIO()
+        Image.new("I;16", (4, 4), 0x8000).save(file, "PNG")
+        self.send(client, file.getvalue())
+        stored = Image.open(io.BytesIO(client.get(ChallengeImage.objects.get().get_absolute_url()).content))
+        assert stored.convert("L").getpixel((0, 0)) == pytest.approx(0x80, abs=1)
+
     @pytest.mark.parametrize(
         "data",
         [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a" + b"\0" * 50, b"", picture()[:60], picture((4097, 1)),
