@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from lunasite.http.limits.throttling import key_of, seconds_to_wait
 from submissions.mail import queue_mail
 from submissions.models import Team, TeamInvitation
 from submissions.teams.membership import TeamError, add_member
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 GOOD_FOR = timedelta(days=7)
 # The site mails strangers in the name of a user: few at once, few a day.
 MAX_A_DAY = 20
+A_DAY = timedelta(days=1)
 
 
 def invite(*, user: User, email: str) -> TeamInvitation:
@@ -33,15 +36,21 @@ def invite(*, user: User, email: str) -> TeamInvitation:
     with transaction.atomic():
         team = owned_team(user)
         team.invitations.filter(expires_at__lte=now - GOOD_FOR).delete()
-        if TeamInvitation.objects.filter(invited_by=user, created_at__gt=now - timedelta(days=1)).count() >= MAX_A_DAY:
-            raise TeamError(f"You sent {MAX_A_DAY} invitations within a day; send more tomorrow, or pass on the code.")
-        # The earlier one stays as a row, so that it counts, but is good no longer.
+        _count(user)
+        # The earlier one stays as a row, but is good no longer.
         team.invitations.filter(email__iexact=email, expires_at__gt=now).update(expires_at=now)
         invitation = TeamInvitation.objects.create(
             team=team, email=email, digest=_digest(secret), invited_by=user, expires_at=now + GOOD_FOR
         )
     _mail(invitation, secret)
     return invitation
+
+
+def _count(user: User) -> None:
+    """Count an invitation, or raise TeamError beyond MAX_A_DAY. Rows are no count: they end with their team."""
+    key = key_of("team invitation", f"user {user.pk}")
+    if seconds_to_wait(key, MAX_A_DAY, A_DAY.total_seconds(), time.time()) is not None:
+        raise TeamError(f"You sent {MAX_A_DAY} invitations within a day; send more tomorrow, or pass on the code.")
 
 
 def _mail(invitation: TeamInvitation, secret: str) -> None:
@@ -77,7 +86,7 @@ def accept_invitation(*, user: User, secret: str) -> Team:
 
 @transaction.atomic
 def withdraw(*, user: User, number: int) -> None:
-    """End an invitation; its row stays and counts for the day. Raises TeamError for another team's."""
+    """End an invitation; its row stays. Raises TeamError for another team's."""
     team = owned_team(user)
     now = timezone.now()
     if not team.invitations.filter(pk=number, expires_at__gt=now).update(expires_at=now):

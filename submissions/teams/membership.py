@@ -152,5 +152,5 @@ def take_out(team: Team, membership: Membership) -> None:
     confirmed = EmailAddress.objects.filter(user=membership.user).values_list("email", flat=True)
     for address in {membership.user.email, *confirmed} - {""}:
         team.invitations.filter(email__iexact=address).delete()
-    # Those that the person sent: a link to another address of one's own would lead back in. The row counts for the day.
+    # Those that the person sent: a link to another address of one's own would lead back in.
     team.invitations.filter(invited_by=membership.user, expires_at__gt=now).update(expires_at=now)
