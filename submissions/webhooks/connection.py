@@ -103,17 +103,22 @@ def post(url: str, body: bytes, headers: Mapping[str, str], private_hosts: Colle
         with deadline:
             connection.request("POST", path, body=body, headers={**headers, "Connection": "close"})
             status = connection.getresponse().status
-        if deadline.has_passed:  # what was shut reads like an answer that ends
-            raise TimeoutError
-        return status
-    except TimeoutError:
-        raise NoAnswer(NOT_IN_TIME) from None
-    except ssl.SSLError:
-        raise NoAnswer("its TLS certificate or handshake was refused") from None
-    except (OSError, http.client.HTTPException):
-        raise NoAnswer("the connection failed") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAnswer(_why(error, deadline)) from None
     finally:
         connection.close()
+    if deadline.has_passed:  # what was shut reads like an answer that ends
+        raise NoAnswer(NOT_IN_TIME)
+    return status
+
+
+def _why(error: Exception, deadline: _Deadline) -> str:
+    """Say how a connection ended: one that the deadline shut breaks in whatever it was doing."""
+    if deadline.has_passed or isinstance(error, TimeoutError):
+        return NOT_IN_TIME
+    if isinstance(error, ssl.SSLError):
+        return "its TLS certificate or handshake was refused"
+    return "the connection failed"
 
 
 def _connection(parts: SplitResult, address: str) -> http.client.HTTPConnection:

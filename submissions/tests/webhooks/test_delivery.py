@@ -153,7 +153,8 @@ def test_a_webhook_that_never_answers_is_switched_off(hook, listener, monkeypatc
     assert len(listener.got) == 1
 
 
-def test_a_server_that_drips_bytes_holds_no_worker(monkeypatch, settings):
+@pytest.mark.parametrize("begins", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 2", b""])
+def test_a_server_that_drips_bytes_holds_no_worker_and_counts_as_silent(monkeypatch, settings, begins):
     import socket
 
     monkeypatch.setattr(connection, "TOTAL_TIMEOUT_S", 0.3)
@@ -163,7 +164,7 @@ def test_a_server_that_drips_bytes_holds_no_worker(monkeypatch, settings):
 
         def drip():
             client, _ = server.accept()
-            client.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            client.sendall(begins)
             while not stop.wait(0.05):
                 try:
                     client.sendall(b"a")
@@ -172,7 +173,7 @@ def test_a_server_that_drips_bytes_holds_no_worker(monkeypatch, settings):
 
         threading.Thread(target=drip, daemon=True).start()
         started = time.monotonic()
-        with pytest.raises(connection.NoAnswer):
+        with pytest.raises(connection.NoAnswer, match=connection.NOT_IN_TIME):
             connection.post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, ["127.0.0.1"])
         stop.set()
     assert time.monotonic() - started < 4
@@ -198,6 +199,17 @@ def test_a_webhook_that_lets_us_wait_rests(hook, listener, monkeypatch):
     assert len(listener.got) == 1
     delivery.deliver(str(second.pk), 1)
     assert len(listener.got) == 2
+
+
+def test_a_handshake_that_never_ends_counts_as_silent(monkeypatch):
+    import socket
+
+    monkeypatch.setattr(connection, "TOTAL_TIMEOUT_S", 0.3)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(connection.NoAnswer, match=connection.NOT_IN_TIME),
+    ):
+        connection.post(f"https://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, ["127.0.0.1"])
 
 
 class TestThePages:
