@@ -46,6 +46,10 @@ class NoteField(forms.CharField):
         widget = forms.Textarea(attrs={"rows": 3})
         super().__init__(required=False, max_length=NOTE_LENGTH, widget=widget, **kwargs)
 
+    def to_python(self, value: Any) -> str:
+        """Unify the ends of lines, which a browser counts as one character and sends as two."""
+        return (super().to_python(value) or "").replace("\r\n", "\n").replace("\r", "\n")
+
 
 class MillimetreField(forms.CharField):
     """A finite number, parsed as strictly as in the API."""

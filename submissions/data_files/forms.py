@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from submissions.models import DataFile, Upload
+from submissions.text.fields import LinesField
 
 
 class DataFileForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -18,6 +19,7 @@ class DataFileForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = DataFile
         fields = ["version", "audience", "description", "licence", "licence_url", "citation"]
+        field_classes = {"citation": LinesField}
         widgets = {"citation": forms.Textarea({"rows": 3})}
 
     def described(self) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from django import forms
 
 from submissions.models.challenges.texts import MAX_TEXT
+from submissions.text.fields import LinesField
 
 TEXT_AREA = {"rows": 18, "class": "mono", "spellcheck": "true"}
 HOW = "Markdown: <code># heading</code>, <code>**bold**</code>, <code>[link](https://…)</code>, lists, tables. No HTML."
 
 
-class MarkdownField(forms.CharField):
+class MarkdownField(LinesField):
     """A text in Markdown. Line ends are unified; characters that no feed may carry are dropped."""
 
     def __init__(self, *, label: str = "Text", required: bool = True) -> None:
@@ -20,7 +21,7 @@ class MarkdownField(forms.CharField):
         )  # fmt: skip
 
     def to_python(self, value: object) -> str:
-        text = (super().to_python(value) or "").replace("\r\n", "\n").replace("\r", "\n")
+        text = super().to_python(value)
         return "".join(char for char in text if char.isprintable() or char in "\n\t").strip("\n")
 
 

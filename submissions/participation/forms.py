@@ -2,11 +2,13 @@
 
 from django import forms
 
+from submissions.text.fields import LinesField
+
 
 class RequestForm(forms.Form):
     """Ask the organisers to take part."""
 
-    sentence = forms.CharField(
+    sentence = LinesField(
         label="Who you are, and what you want to try",
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),

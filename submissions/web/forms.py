@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 
 from lunasite.http.limits.upload_limits import megabytes
+from submissions.text.fields import LinesField
 from submissions.text.idempotency import MAX_KEY_LENGTH, new_key
 from submissions.text.sanitize import single_line
 from submissions.web.method_form import MethodForm
@@ -22,7 +23,7 @@ class CsvForm(MethodForm):
         help_text=f"UTF-8, comma-separated, with a header; at most {megabytes(settings.MAX_CSV_BYTES)}.",
     )  # fmt: skip
     title = forms.CharField(max_length=120, required=False, help_text="To tell it from your others.")
-    comment = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    comment = LinesField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
     idempotency_key = forms.CharField(
         max_length=MAX_KEY_LENGTH, required=False, widget=forms.HiddenInput, initial=new_key
     )

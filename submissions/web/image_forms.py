@@ -18,6 +18,7 @@ from submissions.phases.http_adapter import (
 from submissions.registry.reference import MAX_REFERENCE
 from submissions.runner.contracts import contract_choices, contracts_for, default_contract
 from submissions.runner.described_call import FILE_FIELDS
+from submissions.text.fields import LinesField
 from submissions.text.idempotency import new_key
 from submissions.text.sanitize import single_line
 from submissions.web.method_form import METHOD_FIELDS, MethodForm
@@ -31,7 +32,7 @@ class ImageForm(MethodForm):
     """All fields except the image itself, which the view streams to storage or finds as a finished `upload`."""
 
     title = forms.CharField(max_length=120, required=False, help_text="To tell it from your others.")
-    comment = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    comment = LinesField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
     contract = forms.ChoiceField(choices=contract_choices, initial=default_contract, widget=forms.RadioSelect)
     model_endpoint = forms.CharField(
         label="Path", max_length=201, required=False, help_text="Where it answers, if not at the contract's own path."

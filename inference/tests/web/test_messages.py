@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from inference.api.feedback import NOTE_LENGTH
 from inference.tests.conftest import lesion, picture_file, scan_file
 from inference.web.forms import MILLIMETRES, FeedbackForm, LesionForm, ReviewForm, SliceForm
 
@@ -103,3 +104,9 @@ def test_a_form_says_what_to_do(form, values, messages):
 def test_a_picture_shown_under_a_very_long_name_can_be_sent_back():
     values = {"picture": "eA==", "picture_name": "n" * 250 + ".png", "predicted_class": "normal", "is_correct": "true"}
     assert FeedbackForm(values, {}).errors == {}
+
+
+@pytest.mark.parametrize("form", [FeedbackForm, ReviewForm])
+def test_each_end_of_a_line_of_a_note_counts_once(form):
+    typed = "a\n" * (NOTE_LENGTH // 2 - 1) + "ab"
+    assert form.base_fields["note"].clean(typed.replace("\n", "\r\n")) == typed
