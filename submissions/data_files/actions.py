@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -13,6 +14,9 @@ from submissions.models.audit import record
 from submissions.models.challenges.challenge import Challenge
 from submissions.storage.base import Stored
 from submissions.storage.files import digest_of
+
+# A longer ending is none that a program reads.
+MAX_ENDING = 20
 
 
 def add_upload(*, challenge: Challenge, user: Any, upload: Upload, **fields: Any) -> DataFile:
@@ -29,6 +33,7 @@ def add_upload(*, challenge: Challenge, user: Any, upload: Upload, **fields: Any
 
 def add_data_file(*, challenge: Challenge, user: Any, stored: Stored, name: str, **fields: Any) -> DataFile:
     """Return the new file. Raises ApiError (409) for a version that there is: what was cited does not change."""
+    name = file_name(name)
     try:
         with transaction.atomic():
             file = DataFile.objects.create(
@@ -41,6 +46,19 @@ def add_data_file(*, challenge: Challenge, user: Any, stored: Stored, name: str,
         message = f"There is a version {version} of {name}, also if it was withdrawn; give this one another."
         raise ApiError(409, "VERSION_EXISTS", message, field="version") from error
     return file
+
+
+def file_name(sent: str) -> str:
+    """Return the name under which a file is handed out: no folder, which its address cannot hold, and not too long."""
+    most: Any = DataFile._meta.get_field("name").max_length
+    name = sent.replace("\\", "/").rpartition("/")[2]
+    if name in ("", ".", ".."):
+        return "unnamed"
+    if len(name) <= most:
+        return name
+    ending = "".join(PurePosixPath(name).suffixes[-2:])
+    ending = ending if len(ending) <= MAX_ENDING else ""
+    return name[: most - len(ending)] + ending
 
 
 def withdraw_data_file(*, file: DataFile, user: Any) -> None:

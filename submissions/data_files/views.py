@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -79,7 +80,7 @@ def data_file(request: HttpRequest, slug: str, pk: int, name: str) -> HttpRespon
     file = get_object_or_404(challenge.data_files.shown(), pk=pk, name=name)  # type: ignore[attr-defined]
     if file.refusal_for(request.user, _terms_are_met(request.user, challenge)):
         if not request.user.is_authenticated:
-            return redirect(f"{settings.LOGIN_URL}?next={request.path}")
+            return redirect_to_login(request.get_full_path())
         return _page(request, challenge, DataFileForm(), status=403, refused=file)
     path = store().local_path(file.key)
     if path is None:
@@ -117,6 +118,8 @@ def _take(request: HttpRequest, challenge: Challenge) -> HttpResponse:
     except ApiError as refusal:
         form.add_error(refusal.details.get("field"), refusal.message)
         return _page(request, challenge, form, status=refusal.status_code)
+    except StorageError as refusal:
+        return _page(request, challenge, form, status=refusal.status_code, refusal=refusal)
     messages.success(request, f"{file.name} is on the page.")
     return redirect("challenge_data", slug=challenge.slug)
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from hashlib import sha256
+from urllib.parse import unquote
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -10,8 +11,10 @@ from django.utils import timezone
 
 from submissions.data_files.actions import add_data_file
 from submissions.models import AuditEvent, DataFile, Participation, Phase
+from submissions.storage.base import StorageError
 from submissions.storage.files import store, stream_in
-from submissions.tests.factories import make_dataset, make_member, make_phase, make_staff
+from submissions.tests.factories import make_dataset, make_member, make_phase, make_staff, make_user
+from submissions.uploads.handler import ReceivedFile
 
 pytestmark = pytest.mark.django_db
 BODY = bytes(range(256)) * 5000
@@ -125,6 +128,48 @@ def test_a_refused_file_leaves_nothing_in_the_store(client, phase, settings):
     large = {"version": "1", "audience": "everybody", "file": SimpleUploadedFile("a.zip", BODY)}
     assert client.post(send, large).status_code == 413
     assert {path for path in store()._root.rglob("*") if path.is_file()} <= before
+
+
+@pytest.mark.parametrize("name", ["train & test.zip", "fold+1 #2.zip", "100%25.zip", "a?b=c.zip"])
+def test_signing_in_leads_back_to_the_file_whatever_its_name(client, phase, name):
+    file = add(phase, "signed-in", name=name)
+    login = client.get(address(file))["Location"]
+    make_user("ann")
+    answer = client.post(login, {"login": "ann", "password": "a-long-password"})
+    assert unquote(answer["Location"]) == unquote(address(file))
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("fold/scans.zip", "scans.zip"), ("C:\\fold\\scans.zip", "scans.zip"), ("fold/", "unnamed"), ("..", "unnamed"),
+        ("é" * 250 + ".tar.gz", "é" * 193 + ".tar.gz"), ("a." + "b" * 250, "a." + "b" * 198),
+    ],
+)  # fmt: skip
+def test_a_name_that_no_address_can_hold_is_made_one_that_can(client, phase, sent, kept):
+    file = add(phase, "everybody", name=sent)
+    assert file.name == kept
+    assert f'href="{address(file)}"' in client.get(page_of(phase)).content.decode()
+    assert client.get(address(file)).status_code == 200
+
+
+def test_a_store_that_is_away_loses_nothing_that_was_typed(client, phase, monkeypatch):
+    client.force_login(make_staff("organiser", phase))
+
+    def away(self):
+        raise StorageError("away")
+
+    monkeypatch.setattr(ReceivedFile, "keep", away)
+    form = {
+        "version": "1.0",
+        "audience": "everybody",
+        "citation": "Doe 2027",
+        "file": SimpleUploadedFile("a.zip", BODY),
+    }
+    answer = client.post(reverse("data_file_add", args=[phase.challenge.slug]), form)
+    assert answer.status_code == 503
+    assert "Doe 2027" in answer.content.decode()
+    assert "Our file storage has a problem" in answer.content.decode()
 
 
 def test_counts_by_split_are_shown_only_where_the_disclosure_allows(client, phase):
