@@ -126,11 +126,13 @@ def leave_team(*, user: User) -> None:
     The code that the leaver knows opens nothing any more. A team without members that never submitted is removed.
     """
     with transaction.atomic():
-        membership = Membership.objects.select_for_update().filter(user=user).first()
-        if membership is None:
-            raise TeamError("You are in no team.")
+        own = team_of(user)
         # A submission in progress holds this lock: either it is stored before, or it finds that its sender has left.
-        team = Team.objects.select_for_update().get(pk=membership.team_id)
+        # Whoever removes members holds it too, so the membership is read under it.
+        team = Team.objects.select_for_update().filter(pk=own.pk).first() if own else None
+        membership = team.memberships.filter(user=user).first() if team else None
+        if team is None or membership is None:
+            raise TeamError("You are in no team.")
         take_out(team, membership)
         tell_team(team, f"{user.get_username()} left")
         if not team.memberships.exists() and not team.submissions.exists():

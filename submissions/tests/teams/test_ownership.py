@@ -4,11 +4,12 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from submissions.models import TeamInvitation
 from submissions.models.team import team_of
-from submissions.teams import ownership
+from submissions.teams import membership, ownership
 from submissions.teams.invitations import MAX_A_DAY, accept_invitation, invite, withdraw
 from submissions.teams.membership import TeamError, create_team, join_team, leave_team
 from submissions.tests.factories import make_member, make_user
@@ -67,6 +68,35 @@ def test_a_former_owner_does_not_come_back_by_a_link_to_another_address_of_his_o
     assert client.get(link).status_code == 404
     client.post(link)
     assert team_of(ann) is None
+
+
+@pytest.mark.parametrize("how", ["leave", "remove", "hand over"])
+def test_whoever_changes_members_locks_the_team_first(ann, ben, monkeypatch, how):
+    """One that locked its membership first, and one that held the team, would wait for each other."""
+    locked = []
+    by_django = QuerySet.select_for_update
+
+    def select_for_update(self, *args, **options):
+        locked.append(self.model.__name__)
+        return by_django(self, *args, **options)
+
+    monkeypatch.setattr(QuerySet, "select_for_update", select_for_update)
+    if how == "leave":
+        leave_team(user=ben)
+    elif how == "remove":
+        ownership.remove_member(user=ann, member_id=ben.membership.pk)
+    else:
+        ownership.hand_over(user=ann, member_id=ben.membership.pk)
+    assert locked[0] == "Team"
+
+
+def test_who_was_removed_meanwhile_leaves_no_team(ann, ben, monkeypatch):
+    stale = ben.membership
+    ownership.remove_member(user=ann, member_id=stale.pk)
+    monkeypatch.setattr(membership, "team_of", lambda user: stale.team)
+    with pytest.raises(TeamError, match="You are in no team"):
+        leave_team(user=ben)
+    assert team_of(ann) is not None
 
 
 def test_a_handed_over_team_has_one_owner_who_can_remove_the_former(ann, ben):
