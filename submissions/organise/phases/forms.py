@@ -63,6 +63,8 @@ class OrganiserPhaseForm(PhaseForm):
         dataset: Any = self.fields["dataset"]
         dataset.queryset = datasets_visible_to(user)
         dataset.help_text = "The version is kept: a later one takes another phase."
+        if self.is_bound:  # the script fills in the browser's zone; here an empty one was sent, and means UTC
+            self.fields["time_zone"].widget.attrs.pop("data-time-zone")
         self.fields["slug"].help_text = "The phase's address; letters, digits and -."
         self.fields["disclosure"].help_text = (
             "Before the end of a competition a team reads its best score of the public cases, and everything of the "

@@ -104,3 +104,14 @@ def test_the_admin_changes_the_words_of_a_frozen_phase(browser, phase):
     ended_at = phase.closes_at
     phase.refresh_from_db()
     assert (phase.description, phase.closes_at) == ("Thank you.", ended_at)
+
+
+def test_an_emptied_zone_stays_empty_where_the_form_is_shown_again(browser, phase):
+    """The script fills in the browser's zone on a fresh form; here the organiser has said UTC."""
+    fresh = browser.get("/organise/challenges/lungs/phases/new/").content.decode()
+    assert "data-time-zone" in fresh
+    answer = browser.post(
+        "/organise/challenges/lungs/phases/new/", phase_form(phase.dataset, slug="two", time_zone="", quotas="x")
+    )
+    assert answer.status_code == 400
+    assert "data-time-zone" not in answer.content.decode()
