@@ -159,6 +159,7 @@ def import_again(request: HttpRequest, pk: UUID) -> HttpResponse:
 @csrf_protect
 def _again(request: HttpRequest, row: DatasetImport) -> HttpResponse:
     changed: dict[str, Any] = {}
+    form = None
     if "name" in request.POST:
         form = ImportForm(request.POST)
         if not form.is_valid():
@@ -171,6 +172,9 @@ def _again(request: HttpRequest, row: DatasetImport) -> HttpResponse:
     except StatusConflict:
         messages.info(request, MOVED)
     except (ApiError, StorageError) as refusal:
+        if form is not None:
+            context = _context(row) | {"form": form, "refusal": refusal}
+            return render(request, "organise/import.html", context, status=refusal.status_code)
         messages.error(request, refusal.message)
     return redirect("dataset_import", pk=row.pk)
 

@@ -4,6 +4,7 @@ import re
 import stat
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from django.core.files.storage import storages
@@ -18,9 +19,11 @@ from submissions.models import AuditEvent, Case, Dataset, DatasetImport, Upload
 from submissions.organise.imports import run as running
 from submissions.organise.imports.run import run_next_import, sweep_imports
 from submissions.organise.imports.start import stop_import
+from submissions.storage.base import StorageError
 from submissions.tests.datasets.test_import import HEADER
 from submissions.tests.factories import make_dataset, make_member, make_staff
 from submissions.tests.organise.conftest import ROWS, table, zip_of_scans
+from submissions.uploads.handler import ReceivedFile
 
 pytestmark = pytest.mark.django_db
 
@@ -160,6 +163,25 @@ def test_a_corrected_table_is_enough(send, browser, tmp_path, django_capture_on_
     assert (row.state, row.truth_name) == ("imported", "better.csv")
     assert not Dataset.objects.get().cases.filter(image="").exists()
     assert stored_files("default") == []
+
+
+@pytest.mark.parametrize("problem", ["name", "store"])
+def test_what_was_typed_stays_where_another_try_is_refused(browser, organiser, monkeypatch, problem):
+    row = DatasetImport.objects.create(
+        user=organiser, kind="lesion", name="lungs", truth_name="truth.csv", truth_key="k", state="refused"
+    )
+    taken = make_dataset()
+    if problem == "store":
+        monkeypatch.setattr(ReceivedFile, "keep", Mock(side_effect=StorageError("away")))
+    form = {
+        "name": taken.name if problem == "name" else "lungs", "kind": taken.kind, "split": "column",
+        "split_column": "which part", "truth": table(),
+    }  # fmt: skip
+    answer = browser.post(f"/organise/imports/{row.pk}/again/", form)
+    assert answer.status_code == (409 if problem == "name" else 503)
+    page = answer.content.decode()
+    assert 'value="which part"' in page
+    assert ("that is not yours" if problem == "name" else "Our file storage has a problem") in page
 
 
 @pytest.mark.slow
