@@ -33,7 +33,8 @@ SECTIONS = [
 
 def moment_field(label: str, help_text: str) -> forms.CharField:
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format=TYPED)
-    return forms.CharField(label=label, required=False, widget=widget, help_text=help_text)
+    # What was shown travels along: a date that somebody else changed meanwhile, and this form did not, stays theirs.
+    return forms.CharField(label=label, required=False, widget=widget, help_text=help_text, show_hidden_initial=True)
 
 
 class OrganiserPhaseForm(PhaseForm):
@@ -42,7 +43,7 @@ class OrganiserPhaseForm(PhaseForm):
     opens_at = moment_field("Opens", "Empty: at once.")
     closes_at = moment_field("Closes", "Empty: never; then its private scores are never shown.")
     time_zone = forms.CharField(
-        required=False, max_length=60, label="Time zone of these dates",
+        required=False, max_length=60, label="Time zone of these dates", show_hidden_initial=True,
         widget=forms.TextInput(attrs={"data-time-zone": True, "autocomplete": "off", "spellcheck": "false"}),
         help_text="Such as Europe/Amsterdam. Empty: UTC.",
     )  # fmt: skip
@@ -90,7 +91,8 @@ class OrganiserPhaseForm(PhaseForm):
     def changed_data(self) -> list[str]:
         """Return the changed fields; the same date and time in another zone are another moment."""
         zone = self["time_zone"]
-        before, after = (str(value or "").strip() or "UTC" for value in (zone.initial, zone.data))
+        shown = self.data.get(zone.html_initial_name, zone.initial)
+        before, after = (str(value or "").strip() or "UTC" for value in (shown, zone.data))
         moved = [name for name in DATES if self[name].data] if before != after else []
         return list(dict.fromkeys([*super().changed_data, *moved]))
 

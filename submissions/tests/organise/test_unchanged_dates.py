@@ -22,8 +22,12 @@ def phase(organiser):
 
 def as_shown(browser, phase, **changed):
     """Return the form as the page shows it, with what the organiser changes."""
-    form = browser.get(PAGE).context["form"]
-    shown = {name: form[name].value() for name in ("opens_at", "closes_at", "time_zone")}
+    page = browser.get(PAGE)
+    shown = {name: page.context["form"][name].value() for name in ("opens_at", "closes_at", "time_zone")}
+    for name, value in [*shown.items()]:
+        hidden = f"initial-{name}"
+        assert f'<input type="hidden" name="{hidden}"' in page.content.decode()
+        shown[hidden] = value
     return phase_form(phase.dataset, **(shown | changed))
 
 
@@ -115,3 +119,17 @@ def test_an_emptied_zone_stays_empty_where_the_form_is_shown_again(browser, phas
     )
     assert answer.status_code == 400
     assert "data-time-zone" not in answer.content.decode()
+
+
+def test_a_form_that_was_open_before_the_phase_was_closed_does_not_open_it_again(browser, phase):
+    """The private scores have been shown meanwhile."""
+    Phase.objects.update(closes_at=timezone.now() + timedelta(days=3))
+    form = as_shown(browser, phase, description="Hurry.")
+    browser.post(f"{PAGE}end/")
+    session = browser.session
+    session["time_zone"] = "Europe/Amsterdam"  # of another phase, saved in another window
+    session.save()
+    send(browser, form)
+    phase.refresh_from_db()
+    assert phase.description == "Hurry."
+    assert phase.has_ended(timezone.now())
