@@ -22,7 +22,7 @@ class ParticipationAdmin(ActionOnlyAdmin, OwnChallengesAdmin):
     list_display = ["user", "challenge", "status", "request", "requested_at", "decided_by"]
     list_filter = ["status", ("challenge", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["user", "challenge", "decided_by"]
-    search_fields = ["user__username", "user__email", "request"]
+    search_fields = ["user__username", "request"]
     actions = ["accept", "decline"]
     fieldsets = [
         (None, {"fields": ["user", "challenge", "status", "request", "requested_at"]}),

@@ -16,6 +16,6 @@ class AuthenticatorAdmin(ReadOnly):
     list_display = ["user", "type", "created_at", "last_used_at"]
     list_filter = ["type", "created_at"]
     list_select_related = ["user"]
-    search_fields = ["user__username", "user__email"]
+    search_fields = ["user__username", "=user__email"]  # the whole address: a part would be read letter by letter
     fields = ["user", "type", "created_at", "last_used_at"]
     has_delete_permission = admin.ModelAdmin.has_delete_permission

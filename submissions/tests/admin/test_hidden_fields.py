@@ -1,15 +1,16 @@
 """What no page of the admin shows, no list tells either: a filter in the address answers questions (T102)."""
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core.mail import EmailMessage
 from django.test import Client
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from submissions import mail
-from submissions.models import Dataset, Team
+from submissions.models import Dataset, Participation, Team
 from submissions.models.team import team_of
-from submissions.tests.factories import make_dataset, make_member, make_staff, make_user
+from submissions.tests.factories import make_dataset, make_member, make_phase, make_staff, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 LINK = "http://localhost/accounts/password/reset/key/1-abc/"
@@ -58,6 +59,19 @@ def test_the_code_of_a_team_is_asked_only_by_who_may_read_it(superuser):
 def test_a_second_factor_is_not_read_letter_by_letter(operator):
     assert operator.get("/admin/mfa/authenticator/?data__icontains=a").status_code == 400
     assert operator.get("/admin/mfa/authenticator/?type__exact=totp").status_code == 200
+
+
+def test_an_address_is_not_read_letter_by_letter_by_the_search(client, operator):
+    phase, ann = make_phase(), make_user("ann", email="ann.secret@example.org")
+    Participation.objects.create(challenge=phase.challenge, user=ann, status="requested", request="Hello")
+    Authenticator.objects.create(user=ann, type="totp", data={})
+    client.force_login(make_staff("organiser", phase))
+    for browser, path, known in (
+        (client, "/admin/submissions/participation/", ("ann", "Hello")),
+        (operator, "/admin/mfa/authenticator/", ("ann", ann.email)),  # of who has lost the factor, and writes so
+    ):
+        assert [len(browser.get(path, {"q": word}).context["cl"].result_list) for word in known] == [1, 1]
+        assert len(browser.get(path, {"q": "ann.secret@"}).context["cl"].result_list) == 0
 
 
 def test_the_links_of_our_own_pages_still_filter(superuser):
