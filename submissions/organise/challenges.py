@@ -79,7 +79,7 @@ def remove_organiser(*, challenge: Challenge, user: User, pk: int) -> None:
     found = people.filter(pk=pk).first()
     if found is None:
         raise ApiError(404, "NOT_FOUND", "That person does not organise this challenge.")
-    if people.count() == 1:
+    if not people.filter(is_active=True).exclude(pk=pk).exists():
         raise ApiError(409, "LAST_ORGANISER", "A challenge keeps one organiser; add another first.")
     people.remove(found)
     record(user, "remove organiser", challenge, note=found.get_username())

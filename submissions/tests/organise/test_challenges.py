@@ -125,6 +125,13 @@ def test_organisers_are_added_by_name_and_one_stays(browser, client, challenge, 
     assert AuditEvent.objects.filter(action__contains="organiser").count() == 2
 
 
+def test_the_last_organiser_who_can_sign_in_stays(browser, challenge, organiser):
+    challenge.organisers.add(make_staff("organiser", name="frida", is_active=False))
+    answer = browser.post("/organise/challenges/lungs/people/", {"remove": organiser.pk}, follow=True)
+    assert "keeps one organiser" in answer.content.decode()
+    assert organiser in challenge.organisers.all()
+
+
 @pytest.mark.slow
 def test_a_phase_has_its_dates_in_the_organisers_zone(browser, challenge, dataset):
     answer = browser.post("/organise/challenges/lungs/phases/new/", phase_form(dataset))
