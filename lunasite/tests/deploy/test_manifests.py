@@ -4,12 +4,16 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
+from botocore.utils import get_environ_proxies
 
-from .compose_file import ROOT
+from .compose_file import ROOT, read_compose
 
 pytestmark = [pytest.mark.deploy, pytest.mark.slow]
 DEPLOY = ROOT / "deploy"
@@ -75,6 +79,37 @@ def test_each_part_has_its_own_identity_and_only_its_rights(compose_folder):
     published = {name: service["networks"] for name, service in services.items()}
     assert published["postgres"] == ["database"]
     assert "front" not in published["worker-containers"]
+
+
+def test_a_proxy_that_docker_hands_to_the_containers_stands_between_none_of_them(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    for name, service in read_compose({"NO_PROXY": "s3.hospital.example"})["services"].items():
+        environment = service.get("environment", {})
+        if "MINIO_ENDPOINT" not in environment:
+            continue
+        for variable in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(variable, environment[variable])
+        for url in (environment["MINIO_ENDPOINT"], "http://model-server:8500", "http://s3.hospital.example"):
+            assert get_environ_proxies(url) == {}, (name, url)
+        assert get_environ_proxies("http://elsewhere.example") != {}
+
+
+def test_the_image_s_health_check_asks_no_proxy():
+    """Docker also hands the variables to what a health check runs; a proxy knows no 127.0.0.1 of ours."""
+    checks = re.findall(r"^\s+CMD (\[.*/health.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert len(checks) == 1
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/health" else 404)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
+        threading.Thread(target=site.serve_forever, args=(0.01,), daemon=True).start()
+        python, *words = json.loads(checks[0].replace(":8000/", f":{site.server_port}/"))
+        assert python == "python"
+        run(sys.executable, *words, env={"http_proxy": "http://127.0.0.1:9"})
+        site.shutdown()
 
 
 def test_no_secret_is_in_an_environment():
