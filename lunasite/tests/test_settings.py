@@ -61,6 +61,19 @@ def test_an_https_site_has_no_deploy_warnings(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_site_at_an_ipv6_address_answers_there_and_sends_mail(tmp_path):
+    asks = (
+        "from django.conf import settings; from django.core.mail.message import sanitize_address as read; "
+        "from django.test import RequestFactory as Ask; "
+        "print(*(Ask().get('/', HTTP_HOST=name).get_host() for name in ('[2001:db8::5]:8000', '[fd00::7]:8000')), "
+        "read(settings.DEFAULT_FROM_EMAIL, 'utf-8'))"
+    )
+    hosts = {"SITE_URL": "http://[2001:db8::5]:8000", "INTERNAL_HOSTS": "web,fd00:0::7"}
+    done = start(tmp_path, "shell", "--no-imports", "-c", asks, **hosts)
+    assert done.stdout.split() == ["[2001:db8::5]:8000", "[fd00::7]:8000", "lunasite@[IPv6:2001:db8::5]"], done.stderr
+
+
+@pytest.mark.slow
 def test_a_random_secret_key_is_kept_for_the_next_start(tmp_path):
     for _ in range(2):
         assert start(tmp_path).returncode == 0

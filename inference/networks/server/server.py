@@ -72,6 +72,7 @@ class ModelServer(ThreadingHTTPServer):
     request_queue_size = 64
 
     def __init__(self, address: tuple[str, int], pool: Pool, token: str, most_uploads: int = 32) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, Handler)
         self.pool = pool
         self.token = token

@@ -55,6 +55,16 @@ def test_a_site_with_a_server_url_asks_the_server(site):
     assert isinstance(model_service(config), RemoteService)
 
 
+def test_a_server_listens_on_ipv6_too():
+    with ModelServer(("::1", 0), None, TOKEN) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        client = http.client.HTTPConnection("::1", server.server_address[1], timeout=10)
+        client.request("GET", "/v1/status")
+        assert client.getresponse().status == 403  # it listens, and answers nobody without the token
+        client.close()
+        server.shutdown()
+
+
 def test_answers_are_those_of_the_process(site):
     local = site["server"].pool.services[0]
     scan, picture = site["folder"] / "scan.mha", site["folder"] / "slice.png"
