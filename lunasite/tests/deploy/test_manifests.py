@@ -165,6 +165,36 @@ def test_pods_run_as_an_ordinary_user_on_a_read_only_root():
             assert "memory" in container["resources"]["limits"]
 
 
+def pod_of(name: str) -> dict:
+    objects = yaml.safe_load_all(run("kubectl", "kustomize", DEPLOY / "kubernetes"))
+    return next(item["spec"]["template"]["spec"] for item in objects if item["metadata"]["name"] == name and
+                "template" in item.get("spec", {}))  # fmt: skip
+
+
+def test_folders_of_a_node_belong_to_the_user_of_the_pods():
+    """`DirectoryOrCreate` makes them as root's with mode 755, and fsGroup changes no hostPath."""
+    paths = [volume["hostPath"] for volume in pod_of("worker-containers")["volumes"] if "hostPath" in volume]
+    folders = {path["path"] for path in paths if path["type"] != "Socket"}
+    assert {path["type"] for path in paths} == {"Directory", "Socket"}
+    made = re.search(r"install -d -o 10001 -g 10001 (/\S+ /\S+)`", (ROOT / "docs" / "deployment.md").read_text())
+    assert made is not None
+    assert set(made[1].split()) == folders
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "fd00::7"])
+def test_prometheus_may_ask_a_pod_by_its_address(address, tmp_path):
+    pod = pod_of("web")
+    names = [entry["name"] for entry in pod["containers"][0]["env"]]
+    env = {entry["name"]: entry for entry in pod["containers"][0]["env"]}
+    assert env["POD_IP"]["valueFrom"] == {"fieldRef": {"fieldPath": "status.podIP"}}
+    assert names.index("POD_IP") < names.index("INTERNAL_HOSTS")  # Kubernetes fills in what stands before only
+    hosts = env["INTERNAL_HOSTS"]["value"].replace("$(POD_IP)", address)
+    asks = "from django.conf import settings; print(settings.ALLOWED_HOSTS)"
+    told = run(sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", asks,
+               env={"DATA_DIR": str(tmp_path), "ALLOWED_HOSTS": "site.example", "INTERNAL_HOSTS": hosts})  # fmt: skip
+    assert repr(f"[{address}]" if ":" in address else address) in told
+
+
 def test_every_alert_fires_when_it_should_and_only_then():
     folder = DEPLOY / "prometheus"
     run("promtool", "check", "rules", folder / "recording.yml", folder / "alerts.yml")
