@@ -8,7 +8,7 @@ import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -79,7 +79,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Data -----------------------------------------------------------------------------------------
 
-SQLITE = f"sqlite:///{DATA_DIR / 'lunasite.sqlite3'}"
+SQLITE = f"sqlite:///{quote(str(DATA_DIR / 'lunasite.sqlite3'))}"  # an address: of #, ? and % each has a meaning there
 DATABASES = {"default": env.database("DATABASE_URL", SQLITE, env.text("DATABASE_PASSWORD"))}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Tests use a file too: SQLite in memory shares one cache between threads and has no busy timeout.
