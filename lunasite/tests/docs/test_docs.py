@@ -123,6 +123,12 @@ def test_only_the_container_worker_holds_the_engine():
     assert services["worker-containers"]["profiles"] == ["containers"]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_of_an_environment_file_bear_no_comment(page):
+    """systemd and `docker run --env-file` take all behind `=` for the value: SLURM_JOBS was `20   # evaluations`."""
+    assert re.findall(r"^[A-Z][A-Z_]+=\S*[ \t]+#.*", page.read_text(), re.MULTILINE) == []
+
+
 def test_compose_publishes_to_this_machine_only_but_for_the_proxy():
     for name, service in yaml.safe_load(COMPOSE)["services"].items():
         assert name == "proxy" or all("127.0.0.1" in port for port in service.get("ports", []))
