@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from botocore.utils import get_environ_proxies
+from django.conf import settings
 
 from .compose_file import ROOT, read_compose
 
@@ -61,6 +62,15 @@ def test_secrets_are_made_once_and_readable_by_their_folder_s_owner_only(compose
     assert {path.name: path.read_text() for path in folder.iterdir()} == before
     assert folder.stat().st_mode & 0o077 == 0
     assert len({text for text in before.values() if text}) == len([text for text in before.values() if text])
+
+
+def test_the_password_of_the_mail_server_can_be_written(compose_folder):
+    """The owner is an ordinary user, whom a mode of 444 stops; containers read it as another one."""
+    path = compose_folder / "secrets" / "email_password"
+    assert path.stat().st_mode & 0o777 == 0o644
+    path.write_text("secret")
+    run(compose_folder / "deploy" / "make_secrets")
+    assert path.read_text() == "secret"
 
 
 def test_each_part_has_its_own_identity_and_only_its_rights(compose_folder):
@@ -132,6 +142,14 @@ def test_nginx_takes_its_file(tmp_path):
     whole = f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; {text} }}"
     (tmp_path / "nginx.conf").write_text(whole)
     assert "test is successful" in run("nginx", "-t", "-c", tmp_path / "nginx.conf", "-p", tmp_path)
+
+
+def test_both_proxies_let_the_largest_image_pass():
+    """Caddy's GB are 10^9 bytes, nginx's g and the site's are 2^30."""
+    nginx = re.search(r"client_max_body_size (\d+)g;", (DEPLOY / "nginx" / "lunasite.conf.template").read_text())
+    caddy = re.search(r"max_size (\d+)(GB|GiB)\n", (DEPLOY / "caddy" / "Caddyfile").read_text())
+    assert int(nginx[1]) * 2**30 > settings.MAX_IMAGE_BYTES
+    assert int(caddy[1]) * {"GB": 10**9, "GiB": 2**30}[caddy[2]] > settings.MAX_IMAGE_BYTES
 
 
 def test_systemd_takes_its_units(tmp_path):
