@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,24 @@ def test_the_image_s_health_check_asks_no_proxy():
         assert python == "python"
         run(sys.executable, *words, env={"http_proxy": "http://127.0.0.1:9"})
         site.shutdown()
+
+
+def test_a_restoration_with_compose_may_write_what_a_backup_holds(compose_folder):
+    """The identity that makes backups reads the hidden data and cannot write them back."""
+    told = (ROOT / "docs" / "outages.md").read_text().replace("\\\n", " ")
+    command = re.search(r"^docker compose .* manage\.py restore .*$", told, re.MULTILINE)
+    assert command is not None
+    words = shlex.split(command[0])
+    assert words[words.index("python") - 1] == "backup"  # whose image has pg_restore, and which mounts the backups
+    given = dict(word.split("=") for word in words if word.startswith("MINIO_"))
+    file = given["MINIO_SECRET_KEY_FILE"]
+    assert f"$PWD/secrets/{Path(file).name}:{file}:ro" in words
+    identities = json.loads((compose_folder / "secrets" / "s3.json").read_text())["identities"]
+    secret = (compose_folder / "secrets" / Path(file).name).read_text()
+    keys = {"accessKey": given["MINIO_ACCESS_KEY"], "secretKey": secret}
+    actions = next(entry["actions"] for entry in identities if entry["credentials"] == [keys])
+    for bucket in ("submissions", "datasets"):
+        assert {"Write", f"Write:{bucket}"} & set(actions), bucket
 
 
 def test_of_the_object_store_only_what_asks_for_keys_is_on_a_network():
