@@ -152,6 +152,23 @@ def test_of_the_object_store_only_what_asks_for_keys_is_on_a_network():
     assert service["extra_hosts"] == [f"{options['ip']}:{options['ip.bind']}"]  # its parts call each other by that name
 
 
+def test_nobody_can_call_the_store_s_own_port_beside_s3(compose_folder):
+    """Whoever called it (PutIdentity) was an administrator of all buckets, without a key."""
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["seaweedfs"]
+    names = {name: Path(path).name for name, path in service["environment"].items()}
+    assert set(names) == {"WEED_GRPC_CA", "WEED_GRPC_S3_CERT", "WEED_GRPC_S3_KEY"}
+    assert set(names.values()) <= set(service["secrets"])
+    folder = compose_folder / "secrets"
+    authority, shown = folder / names["WEED_GRPC_CA"], folder / names["WEED_GRPC_S3_CERT"]
+    run("openssl", "verify", "-purpose", "sslserver", "-CAfile", authority, shown)
+    with pytest.raises(AssertionError, match="unsuitable"):  # or the store's own certificate would open it
+        run("openssl", "verify", "-purpose", "sslclient", "-CAfile", authority, shown)
+    key_of_authority = run("openssl", "x509", "-in", authority, "-noout", "-pubkey")
+    for path in folder.glob("*key*"):
+        done = subprocess.run(["openssl", "pkey", "-in", path, "-pubout"], capture_output=True, text=True)
+        assert done.stdout != key_of_authority, path
+
+
 def test_no_secret_is_in_an_environment():
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     for name, service in services.items():
