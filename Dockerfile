@@ -63,8 +63,9 @@ CMD ["python", "manage.py", "work", "evaluations"]
 
 FROM site AS web
 EXPOSE 8000
+# Without the proxy that Docker may hand to the container (~/.docker/config.json).
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health', timeout=4)"]
+    CMD ["python", "-c", "import urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:8000/health', timeout=4)"]
 CMD ["gunicorn", "lunasite.wsgi:application", "--config", "lunasite/serving/gunicorn.py", "--bind", "0.0.0.0:8000", "--workers", "2"]
 
 # The last target is what a plain `docker build` gives: web and workers in one container, on SQLite and local files.

@@ -6,6 +6,7 @@ Raises ImproperlyConfigured for every invalid value; the message names the varia
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,14 @@ HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?")
 BUCKET = re.compile(r"(?=.{3,63}\Z)(?![0-9.]+\Z)[a-z0-9]+([.-][a-z0-9]+)*")
 LEAST_DIFFERENT = 8
 RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)")
+
+
+def bracketed(host: str) -> str:
+    """Return a host as addresses and Host headers write it: an IPv6 address in brackets, anything else as it is."""
+    try:
+        return f"[{IPv6Address(host.strip('[]')).compressed}]"
+    except ValueError:
+        return host
 
 
 class Env:

@@ -8,14 +8,14 @@ import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from lunasite import __version__
 from lunasite.database.timeouts import postgres_timeouts
-from lunasite.env import Env
+from lunasite.env import Env, bracketed
 from lunasite.files_at_rest import kept_secret, make_private
 from lunasite.installed import INSTALLED_APPS as INSTALLED_APPS
 from lunasite.installed import MIDDLEWARE as MIDDLEWARE
@@ -42,7 +42,7 @@ SOURCE_URL = env.url("SOURCE_URL")
 SITE_HOST = urlsplit(SITE_URL).hostname or "localhost"
 HTTPS = SITE_URL.startswith("https://")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS") or [SITE_HOST, "localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS += env.names("INTERNAL_HOSTS")
+ALLOWED_HOSTS = [bracketed(host) for host in ALLOWED_HOSTS + env.names("INTERNAL_HOSTS")]
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS") or [SITE_URL]
 INSTANCE = env.label("LUNASITE_INSTANCE", "lunasite")
 WORKER_NAME = env.text("WORKER_NAME", socket.gethostname())
@@ -79,7 +79,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Data -----------------------------------------------------------------------------------------
 
-SQLITE = f"sqlite:///{DATA_DIR / 'lunasite.sqlite3'}"
+SQLITE = f"sqlite:///{quote(str(DATA_DIR / 'lunasite.sqlite3'))}"  # an address: of #, ? and % each has a meaning there
 DATABASES = {"default": env.database("DATABASE_URL", SQLITE, env.text("DATABASE_PASSWORD"))}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Tests use a file too: SQLite in memory shares one cache between threads and has no busy timeout.
@@ -188,7 +188,7 @@ EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=bool(EMAIL_HOST))
 EMAIL_TIMEOUT = env.number("EMAIL_TIMEOUT_SECONDS", 5, least=0.1, most=60)
-DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"lunasite@{SITE_HOST}")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"lunasite@{bracketed(SITE_HOST).replace('[', '[IPv6:')}")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Without a mail server, mails are written below DATA_DIR so that a reset link can still be found.
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"

@@ -4,7 +4,8 @@ import contextlib
 import os
 from typing import Any
 
-from lunasite.logging import logging_config
+from lunasite.env import Env
+from lunasite.logging import LEVELS, logging_config
 
 worker_class = "lunasite.serving.slowloris.HeaderBufferingThreadWorker"
 threads = 8
@@ -14,10 +15,10 @@ keepalive = 15
 max_requests = 20_000
 max_requests_jitter = 2_000
 accesslog = None  # lunasite.middleware.request_log writes it
-# gunicorn's own lines in the site's form, so that LOG_FORMAT=json is JSON to the last line.
+# gunicorn's own lines in the site's form, so that LOG_FORMAT=json is JSON to the last line; read as settings.py does.
 logconfig_dict = logging_config(
-    os.environ.get("LOG_FORMAT") or "line",
-    os.environ.get("LOG_LEVEL") or "INFO",
+    Env().choice("LOG_FORMAT", "line", ("line", "json")),
+    Env().choice("LOG_LEVEL", "INFO", LEVELS),
     extra={"gunicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False}},
 )
 umask = 0o077  # as lunasite.files_at_rest sets it for every other process

@@ -13,6 +13,7 @@ from typing import Any
 
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
+from lunasite.env import Env
 from lunasite.serving.address_share import MAX_CONNECTIONS, AddressShare
 from lunasite.serving.event_loop import NO_LIMIT, EventLoop
 
@@ -54,5 +55,5 @@ def allow_many_files() -> None:
 
 def _share(environment: Any) -> AddressShare:
     """Return the connection limits; behind a proxy, all connections share its address, so the proxy limits clients."""
-    is_behind_proxy = environment.get("PROXY_COUNT", "0") not in ("", "0")
+    is_behind_proxy = Env(environment).whole("PROXY_COUNT", 0) > 0
     return AddressShare(MAX_CONNECTIONS) if is_behind_proxy else AddressShare()

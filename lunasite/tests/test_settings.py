@@ -61,6 +61,29 @@ def test_an_https_site_has_no_deploy_warnings(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_site_at_an_ipv6_address_answers_there_and_sends_mail(tmp_path):
+    asks = (
+        "from django.conf import settings; from django.core.mail.message import sanitize_address as read; "
+        "from django.test import RequestFactory as Ask; "
+        "print(*(Ask().get('/', HTTP_HOST=name).get_host() for name in ('[2001:db8::5]:8000', '[fd00::7]:8000')), "
+        "read(settings.DEFAULT_FROM_EMAIL, 'utf-8'))"
+    )
+    hosts = {"SITE_URL": "http://[2001:db8::5]:8000", "INTERNAL_HOSTS": "web,fd00:0::7"}
+    done = start(tmp_path, "shell", "--no-imports", "-c", asks, **hosts)
+    assert done.stdout.split() == ["[2001:db8::5]:8000", "[fd00::7]:8000", "lunasite@[IPv6:2001:db8::5]"], done.stderr
+
+
+@pytest.mark.slow
+def test_the_database_lies_in_its_folder_whatever_that_is_called(tmp_path):
+    folder = tmp_path / "Case #7? 100%25 of größe"
+    asks = "from django.db import connection as it; it.ensure_connection(); print(it.settings_dict['NAME'])"
+    done = start(tmp_path, "shell", "--no-imports", "-c", asks, DATA_DIR=str(folder), PYTHONUTF8="1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(folder / "lunasite.sqlite3")
+    assert (folder / "lunasite.sqlite3").exists()
+
+
+@pytest.mark.slow
 def test_a_random_secret_key_is_kept_for_the_next_start(tmp_path):
     for _ in range(2):
         assert start(tmp_path).returncode == 0

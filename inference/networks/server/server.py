@@ -72,6 +72,7 @@ class ModelServer(ThreadingHTTPServer):
     request_queue_size = 64
 
     def __init__(self, address: tuple[str, int], pool: Pool, token: str, most_uploads: int = 32) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, Handler)
         self.pool = pool
         self.token = token
@@ -185,16 +186,21 @@ def main() -> None:
 
 def _token_from(environment: "os._Environ[str]") -> str:
     """Return MODEL_SERVER_TOKEN, or the text of the file that MODEL_SERVER_TOKEN_FILE names."""
-    path = environment.get("MODEL_SERVER_TOKEN_FILE", "")
-    return Path(path).read_text().strip() if path else environment.get("MODEL_SERVER_TOKEN", "")
+    path = environment.get("MODEL_SERVER_TOKEN_FILE", "").strip()
+    return (Path(path).read_text() if path else environment.get("MODEL_SERVER_TOKEN", "")).strip()
 
 
 def _config_from(environment: "os._Environ[str]") -> ServiceConfig:
     """Return the config with the same default paths as the site's settings."""
+
+    def path(name: str, usual: Path) -> Path:
+        value = environment.get(name, "").strip()
+        return Path(value).expanduser() if value else usual
+
     usual = ServiceConfig()
     return ServiceConfig(
-        config_path=Path(environment.get("CONFIG_PATH") or usual.config_path),
-        model_path=Path(environment.get("MODEL_PATH") or usual.model_path),
-        lesion_config_path=Path(environment.get("LESION_CONFIG_PATH") or usual.lesion_config_path),
-        lesion_model_path=Path(environment.get("LESION_MODEL_PATH") or usual.lesion_model_path),
+        config_path=path("CONFIG_PATH", usual.config_path),
+        model_path=path("MODEL_PATH", usual.model_path),
+        lesion_config_path=path("LESION_CONFIG_PATH", usual.lesion_config_path),
+        lesion_model_path=path("LESION_MODEL_PATH", usual.lesion_model_path),
     )

@@ -4,6 +4,7 @@ import http.client
 import socket
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from inference.ct.phantom import make_phantom
 from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.writing import write_mha
 from inference.networks.answers import ModelUnavailable, ServiceBusy, TimedOut
+from inference.networks.config import ServiceConfig
 from inference.networks.server.remote import RemoteService
-from inference.networks.server.server import ModelServer, Pool
+from inference.networks.server.server import ModelServer, Pool, _config_from, _token_from
 from inference.networks.service import model_service
 from inference.tests.trial_models import config_in, save_trial_models
 
@@ -53,6 +55,26 @@ def remote(site, **changes) -> RemoteService:
 def test_a_site_with_a_server_url_asks_the_server(site):
     config = config_in(site["folder"], server_url=f"http://127.0.0.1:{site['port']}", server_token=TOKEN)
     assert isinstance(model_service(config), RemoteService)
+
+
+@pytest.mark.parametrize("end", ["", "\r", " "])
+def test_the_server_reads_its_settings_as_the_site_does(end, tmp_path):
+    """From an environment file of Windows each value ends in a carriage return, which the site leaves out."""
+    (tmp_path / "token").write_text(f"{TOKEN}{end}\n")
+    assert _token_from({"MODEL_SERVER_TOKEN": TOKEN + end}) == TOKEN
+    assert _token_from({"MODEL_SERVER_TOKEN_FILE": f"{tmp_path / 'token'}{end}"}) == TOKEN
+    assert _config_from({"MODEL_PATH": f"~/m.pt{end}"}).model_path == Path.home() / "m.pt"
+    assert _config_from({"MODEL_PATH": end}) == ServiceConfig()
+
+
+def test_a_server_listens_on_ipv6_too():
+    with ModelServer(("::1", 0), None, TOKEN) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        client = http.client.HTTPConnection("::1", server.server_address[1], timeout=10)
+        client.request("GET", "/v1/status")
+        assert client.getresponse().status == 403  # it listens, and answers nobody without the token
+        client.close()
+        server.shutdown()
 
 
 def test_answers_are_those_of_the_process(site):

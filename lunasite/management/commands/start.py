@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from lunasite.demo.accounts import close_accounts
+from lunasite.env import bracketed
 from lunasite.serving.start_lock import one_at_a_time
 from lunasite.serving.supervisor import Program, Supervisor
 from submissions.queues import CSV_CLUSTER, DOCKER_CLUSTER, ERRANDS_CLUSTER
@@ -60,7 +61,7 @@ class Command(BaseCommand):
             programs.append(_work(DOCKER_CLUSTER))
         else:
             self.stdout.write("No container engine here: images wait until a worker host with one joins.")
-        self.stdout.write(f"lunasite at http://{options['bind']}:{options['port']}/ — Ctrl-C ends it.")
+        self.stdout.write(f"lunasite at http://{bracketed(options['bind'])}:{options['port']}/ — Ctrl-C ends it.")
         return programs
 
 
@@ -79,7 +80,7 @@ def _web(options: dict[str, Any]) -> Program:
     command = [
         sys.executable, "-m", "gunicorn", "lunasite.wsgi:application", "--config",
         str(settings.BASE_DIR / "lunasite" / "serving" / "gunicorn.py"),
-        "--bind", f"{options['bind']}:{options['port']}", "--workers", str(options["workers"]),
+        "--bind", f"{bracketed(options['bind'])}:{options['port']}", "--workers", str(options["workers"]),
     ]  # fmt: skip
     # Web processes never hold the engine's socket (rule R14).
     return Program("web", command, {"DOCKER_HOST": ""})
@@ -93,10 +94,11 @@ def _check_port_is_free(bind: str, port: int) -> None:
     """Raise CommandError with the remedy if the port is taken, before the web server fails in a loop."""
     if not 0 < port < 65536:
         raise CommandError(f"Port {port} is none; choose 1 to 65535 with --port.")
-    with socket.socket() as probe:
+    host = bracketed(bind).strip("[]")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((bind, port))
+            probe.bind((host, port))
         except OSError as error:
             raise CommandError(
                 f"Port {port} is taken ({error.strerror}); choose another: --port N, or make demo PORT=N."

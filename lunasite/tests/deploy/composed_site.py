@@ -91,8 +91,11 @@ class Composed:
         """Start the S3 server with compose's command; its container holds the loopback for the others."""
         service = self.file["services"]["seaweedfs"]
         weed = Path(sys.executable).parent / "weed"
-        config = f"{self.secrets / 's3.json'}:/run/secrets/s3.json:ro"
-        mounts = ["--volume", f"{weed}:/bin/weed:ro", "--volume", config, "--volume", f"{self.prefix}objects:/data"]
+        mounts = ["--volume", f"{weed}:/bin/weed:ro", "--volume", f"{self.prefix}objects:/data"]
+        for secret in service["secrets"]:
+            mounts += ["--volume", f"{self.secrets / secret}:/run/secrets/{secret}:ro"]
+        for variable, value in service["environment"].items():
+            mounts += ["--env", f"{variable}={value}"]
         known = [option for name in ("seaweedfs", "postgres") for option in ("--add-host", f"{name}:127.0.0.1")]
         command = ["busybox:static", "/bin/weed", *service["command"].split()]
         docker("run", "--detach", "--name", f"{self.prefix}seaweedfs", "--network", "none", *known, *mounts, *command)

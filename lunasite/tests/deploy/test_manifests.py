@@ -1,15 +1,23 @@
 """What deploy/ holds, judged by the tools that will read it: compose, nginx, systemd, kubectl, promtool."""
 
 import json
+import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
+from botocore.utils import get_environ_proxies
+from django.conf import settings
 
-from .compose_file import ROOT
+from .compose_file import ROOT, read_compose
 
 pytestmark = [pytest.mark.deploy, pytest.mark.slow]
 DEPLOY = ROOT / "deploy"
@@ -59,6 +67,15 @@ def test_secrets_are_made_once_and_readable_by_their_folder_s_owner_only(compose
     assert len({text for text in before.values() if text}) == len([text for text in before.values() if text])
 
 
+def test_the_password_of_the_mail_server_can_be_written(compose_folder):
+    """The owner is an ordinary user, whom a mode of 444 stops; containers read it as another one."""
+    path = compose_folder / "secrets" / "email_password"
+    assert path.stat().st_mode & 0o777 == 0o644
+    path.write_text("secret")
+    run(compose_folder / "deploy" / "make_secrets")
+    assert path.read_text() == "secret"
+
+
 def test_each_part_has_its_own_identity_and_only_its_rights(compose_folder):
     identities = {
         entry["name"]: entry for entry in json.loads((compose_folder / "secrets/s3.json").read_text())["identities"]
@@ -75,6 +92,99 @@ def test_each_part_has_its_own_identity_and_only_its_rights(compose_folder):
     published = {name: service["networks"] for name, service in services.items()}
     assert published["postgres"] == ["database"]
     assert "front" not in published["worker-containers"]
+
+
+def test_a_proxy_that_docker_hands_to_the_containers_stands_between_none_of_them(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    for name, service in read_compose({"NO_PROXY": "s3.hospital.example"})["services"].items():
+        environment = service.get("environment", {})
+        if "MINIO_ENDPOINT" not in environment:
+            continue
+        for variable in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(variable, environment[variable])
+        for url in (environment["MINIO_ENDPOINT"], "http://model-server:8500", "http://s3.hospital.example"):
+            assert get_environ_proxies(url) == {}, (name, url)
+        assert get_environ_proxies("http://elsewhere.example") != {}
+
+
+def test_the_image_s_health_check_asks_no_proxy():
+    """Docker also hands the variables to what a health check runs; a proxy knows no 127.0.0.1 of ours."""
+    checks = re.findall(r"^\s+CMD (\[.*/health.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert len(checks) == 1
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/health" else 404)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
+        threading.Thread(target=site.serve_forever, args=(0.01,), daemon=True).start()
+        python, *words = json.loads(checks[0].replace(":8000/", f":{site.server_port}/"))
+        assert python == "python"
+        run(sys.executable, *words, env={"http_proxy": "http://127.0.0.1:9"})
+        site.shutdown()
+
+
+def test_a_restoration_with_compose_may_write_what_a_backup_holds(compose_folder):
+    """The identity that makes backups reads the hidden data and cannot write them back."""
+    told = (ROOT / "docs" / "outages.md").read_text().replace("\\\n", " ")
+    command = re.search(r"^docker compose .* manage\.py restore .*$", told, re.MULTILINE)
+    assert command is not None
+    words = shlex.split(command[0])
+    assert words[words.index("python") - 1] == "backup"  # whose image has pg_restore, and which mounts the backups
+    given = dict(word.split("=") for word in words if word.startswith("MINIO_"))
+    file = given["MINIO_SECRET_KEY_FILE"]
+    assert f"$PWD/secrets/{Path(file).name}:{file}:ro" in words
+    identities = json.loads((compose_folder / "secrets" / "s3.json").read_text())["identities"]
+    secret = (compose_folder / "secrets" / Path(file).name).read_text()
+    keys = {"accessKey": given["MINIO_ACCESS_KEY"], "secretKey": secret}
+    actions = next(entry["actions"] for entry in identities if entry["credentials"] == [keys])
+    for bucket in ("submissions", "datasets"):
+        assert {"Write", f"Write:{bucket}"} & set(actions), bucket
+
+
+def test_the_backup_service_ends_when_it_is_told_to():
+    """As the first process of its container a shell ignores SIGTERM: each `docker compose down` took 40 seconds."""
+    shell, flag, script = shlex.split(read_compose({})["services"]["backup"]["command"])
+    assert (shell, flag) == ("sh", "-c")
+    waits = re.sub(r"python manage\.py backup [^;]*;", "echo begun;", script)
+    first = ["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", waits]
+    with subprocess.Popen(first, stdout=subprocess.PIPE, text=True) as outside:
+        assert outside.stdout.readline() == "begun\n"
+        inside = int(Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text().split()[0])
+        os.kill(inside, signal.SIGTERM)
+        try:
+            assert outside.wait(10) == 0
+        finally:
+            outside.kill()
+
+
+def test_of_the_object_store_only_what_asks_for_keys_is_on_a_network():
+    """Its filer gives and takes any file without one: every worker could read and change the hidden data there."""
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["seaweedfs"]
+    options = dict(part.lstrip("-").split("=", 1) for part in service["command"].split() if "=" in part)
+    assert {name: value for name, value in options.items() if name.endswith("ip.bind")} == {
+        "ip.bind": "127.0.0.1",
+        "s3.ip.bind": "0.0.0.0",
+    }
+    assert service["extra_hosts"] == [f"{options['ip']}:{options['ip.bind']}"]  # its parts call each other by that name
+
+
+def test_nobody_can_call_the_store_s_own_port_beside_s3(compose_folder):
+    """Whoever called it (PutIdentity) was an administrator of all buckets, without a key."""
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["seaweedfs"]
+    names = {name: Path(path).name for name, path in service["environment"].items()}
+    assert set(names) == {"WEED_GRPC_CA", "WEED_GRPC_S3_CERT", "WEED_GRPC_S3_KEY"}
+    assert set(names.values()) <= set(service["secrets"])
+    folder = compose_folder / "secrets"
+    authority, shown = folder / names["WEED_GRPC_CA"], folder / names["WEED_GRPC_S3_CERT"]
+    run("openssl", "verify", "-purpose", "sslserver", "-CAfile", authority, shown)
+    with pytest.raises(AssertionError, match="unsuitable"):  # or the store's own certificate would open it
+        run("openssl", "verify", "-purpose", "sslclient", "-CAfile", authority, shown)
+    key_of_authority = run("openssl", "x509", "-in", authority, "-noout", "-pubkey")
+    for path in folder.glob("*key*"):
+        done = subprocess.run(["openssl", "pkey", "-in", path, "-pubout"], capture_output=True, text=True)
+        assert done.stdout != key_of_authority, path
 
 
 def test_no_secret_is_in_an_environment():
@@ -97,6 +207,14 @@ def test_nginx_takes_its_file(tmp_path):
     whole = f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; {text} }}"
     (tmp_path / "nginx.conf").write_text(whole)
     assert "test is successful" in run("nginx", "-t", "-c", tmp_path / "nginx.conf", "-p", tmp_path)
+
+
+def test_both_proxies_let_the_largest_image_pass():
+    """Caddy's GB are 10^9 bytes, nginx's g and the site's are 2^30."""
+    nginx = re.search(r"client_max_body_size (\d+)g;", (DEPLOY / "nginx" / "lunasite.conf.template").read_text())
+    caddy = re.search(r"max_size (\d+)(GB|GiB)\n", (DEPLOY / "caddy" / "Caddyfile").read_text())
+    assert int(nginx[1]) * 2**30 > settings.MAX_IMAGE_BYTES
+    assert int(caddy[1]) * {"GB": 10**9, "GiB": 2**30}[caddy[2]] > settings.MAX_IMAGE_BYTES
 
 
 def test_systemd_takes_its_units(tmp_path):
@@ -128,6 +246,36 @@ def test_pods_run_as_an_ordinary_user_on_a_read_only_root():
             assert security["readOnlyRootFilesystem"] is True
             assert security["capabilities"] == {"drop": ["ALL"]}
             assert "memory" in container["resources"]["limits"]
+
+
+def pod_of(name: str) -> dict:
+    objects = yaml.safe_load_all(run("kubectl", "kustomize", DEPLOY / "kubernetes"))
+    return next(item["spec"]["template"]["spec"] for item in objects if item["metadata"]["name"] == name and
+                "template" in item.get("spec", {}))  # fmt: skip
+
+
+def test_folders_of_a_node_belong_to_the_user_of_the_pods():
+    """`DirectoryOrCreate` makes them as root's with mode 755, and fsGroup changes no hostPath."""
+    paths = [volume["hostPath"] for volume in pod_of("worker-containers")["volumes"] if "hostPath" in volume]
+    folders = {path["path"] for path in paths if path["type"] != "Socket"}
+    assert {path["type"] for path in paths} == {"Directory", "Socket"}
+    made = re.search(r"install -d -o 10001 -g 10001 (/\S+ /\S+)`", (ROOT / "docs" / "deployment.md").read_text())
+    assert made is not None
+    assert set(made[1].split()) == folders
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "fd00::7"])
+def test_prometheus_may_ask_a_pod_by_its_address(address, tmp_path):
+    pod = pod_of("web")
+    names = [entry["name"] for entry in pod["containers"][0]["env"]]
+    env = {entry["name"]: entry for entry in pod["containers"][0]["env"]}
+    assert env["POD_IP"]["valueFrom"] == {"fieldRef": {"fieldPath": "status.podIP"}}
+    assert names.index("POD_IP") < names.index("INTERNAL_HOSTS")  # Kubernetes fills in what stands before only
+    hosts = env["INTERNAL_HOSTS"]["value"].replace("$(POD_IP)", address)
+    asks = "from django.conf import settings; print(settings.ALLOWED_HOSTS)"
+    told = run(sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", asks,
+               env={"DATA_DIR": str(tmp_path), "ALLOWED_HOSTS": "site.example", "INTERNAL_HOSTS": hosts})  # fmt: skip
+    assert repr(f"[{address}]" if ":" in address else address) in told
 
 
 def test_every_alert_fires_when_it_should_and_only_then():

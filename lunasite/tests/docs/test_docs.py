@@ -108,7 +108,7 @@ def test_compose_starts_what_exists_with_settings_that_exist():
     others = {"postgres", "seaweedfs", "proxy"}
     workers = {f"worker-{queue}" for queue in ("evaluations", "errands", "containers")}
     assert others | workers | {"setup", "web", "model-server"} <= set(services)
-    known = set(settings_read()) | {"PROMETHEUS_MULTIPROC_DIR"}
+    known = set(settings_read()) | {"PROMETHEUS_MULTIPROC_DIR", "NO_PROXY", "no_proxy"}
     for name in set(services) - others:
         assert {variable.removesuffix("_FILE") for variable in services[name]["environment"]} <= known, name
         for command in re.findall(r"manage\.py ([a-z_]+)", services[name]["command"]):
@@ -123,6 +123,12 @@ def test_only_the_container_worker_holds_the_engine():
     assert services["worker-containers"]["profiles"] == ["containers"]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_of_an_environment_file_bear_no_comment(page):
+    """systemd and `docker run --env-file` take all behind `=` for the value: SLURM_JOBS was `20   # evaluations`."""
+    assert re.findall(r"^[A-Z][A-Z_]+=\S*[ \t]+#.*", page.read_text(), re.MULTILINE) == []
+
+
 def test_compose_publishes_to_this_machine_only_but_for_the_proxy():
     for name, service in yaml.safe_load(COMPOSE)["services"].items():
         assert name == "proxy" or all("127.0.0.1" in port for port in service.get("ports", []))
@@ -130,7 +136,7 @@ def test_compose_publishes_to_this_machine_only_but_for_the_proxy():
 
 def test_the_example_environment_names_known_variables():
     names = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert names <= set(settings_read()) | INTERPOLATED
+    assert names <= set(settings_read()) | INTERPOLATED | {"HTTPS_PROXY"}
     assert names >= INTERPOLATED
 
 

@@ -52,7 +52,10 @@ def test_nothing_else_names_gunicorn():
     assert naming == ["slowloris.py"]
 
 
-@pytest.mark.parametrize(("proxies", "most"), [("", MAX_PER_ADDRESS), ("0", MAX_PER_ADDRESS), ("1", MAX_CONNECTIONS)])
+@pytest.mark.parametrize(
+    ("proxies", "most"),
+    [("", MAX_PER_ADDRESS), ("0\r", MAX_PER_ADDRESS), ("0", MAX_PER_ADDRESS), ("1", MAX_CONNECTIONS)],
+)
 def test_behind_a_proxy_all_connections_are_the_proxys(proxies, most):
     assert _share({"PROXY_COUNT": proxies})._max_per_address == most
 

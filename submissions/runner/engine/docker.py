@@ -179,7 +179,9 @@ class DockerEngine:
             raise
 
     def _create(self, spec: ContainerSpec) -> str:
-        return str(self._client.containers.create(spec.image_id, spec.command, **container_options(spec)).id)
+        # Else docker-py adds the proxies, and their passwords, of this account's ~/.docker/config.json.
+        options = {**container_options(spec), "use_config_proxy": False}
+        return str(self._client.containers.create(spec.image_id, spec.command, **options).id)
 
     def _posted(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the engine answers to a JSON body at a path that docker-py has no method for."""
