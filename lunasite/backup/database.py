@@ -6,9 +6,10 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from contextlib import closing
+import tempfile
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.core.management.base import CommandError
 from django.db import connection, connections, transaction
@@ -18,6 +19,21 @@ from submissions.models.upload import Upload
 
 # Postgres's custom format, and SQLite's own file.
 NAMES = {"postgresql": "database.dump", "sqlite": "database.sqlite3"}
+# All tables of the site's schema, with what depends on them; an extension's go with it alone.
+DROP_TABLES = b"""
+BEGIN;
+SET LOCAL client_min_messages = warning;
+DO $$
+DECLARE each regclass;
+BEGIN
+  FOR each IN
+    SELECT c.oid FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+  LOOP
+    EXECUTE format('DROP TABLE IF EXISTS %s CASCADE', each);
+  END LOOP;
+END $$;
+"""
 
 
 def dump(path: Path) -> list[tuple[str, str]]:
@@ -68,12 +84,42 @@ def restore(path: Path, vendor: str) -> None:
         raise CommandError(f"The backup is of {vendor}, this site's database is {connection.vendor}.")
     if vendor == "postgresql":
         connections.close_all()
-        _run("pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction", "--dbname=", str(path))
+        _restore_postgres(path)
         return
     name = str(connection.settings_dict["NAME"])
     connections.close_all()
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(name)) as to:
         source.backup(to)
+
+
+def _restore_postgres(path: Path) -> None:
+    """Replace all tables by those of the dump, or change nothing.
+
+    `pg_restore --clean` drops what the dump holds and no more: a table of a newer version, which refers to them, would
+    end it, and just after a bad upgrade somebody restores.
+    """
+    with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as read:
+        read_command = [_tool("pg_restore"), "--no-owner", "--file=-", str(path)]
+        run_command = [_tool("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+        reader = subprocess.Popen(read_command, stdout=subprocess.PIPE, stderr=read)
+        runner = subprocess.Popen(
+            run_command, env=_place(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=told
+        )
+        assert reader.stdout is not None
+        assert runner.stdin is not None
+        with reader.stdout, suppress(BrokenPipeError), runner.stdin:  # psql that refuses ends first, and says why
+            runner.stdin.write(DROP_TABLES)
+            shutil.copyfileobj(reader.stdout, runner.stdin)
+            if reader.wait() == 0:  # else what was read ends early, and without this nothing of it stays
+                runner.stdin.write(b"COMMIT;\n")
+        _raise_if_failed("psql", runner.wait(), told)
+        _raise_if_failed("pg_restore", reader.wait(), read)
+
+
+def _raise_if_failed(tool: str, code: int, told: IO[bytes]) -> None:
+    if code:
+        told.seek(0)
+        raise CommandError(f"{tool} failed: {told.read().decode(errors='replace').strip()[-1000:]}")
 
 
 def problem(path: Path, vendor: str) -> str:
@@ -96,13 +142,16 @@ def _tool(name: str) -> str:
     return found
 
 
-def _run(tool: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's tools on the site's database; the password is passed by the environment."""
+def _place() -> dict[str, Any]:
+    """Return the environment by which PostgreSQL's tools find the site's database; it holds the password."""
     settings = connection.settings_dict
     place = {"PGHOST": settings["HOST"], "PGPORT": settings["PORT"], "PGUSER": settings["USER"],
              "PGPASSWORD": settings["PASSWORD"], "PGDATABASE": settings["NAME"]}  # fmt: skip
-    env: dict[str, Any] = {**os.environ, **{name: str(value) for name, value in place.items() if value}}
-    words = [word if word != "--dbname=" else f"--dbname={settings['NAME']}" for word in arguments]
-    done = subprocess.run([_tool(tool), *words], env=env, capture_output=True, text=True)
+    return {**os.environ, **{name: str(value) for name, value in place.items() if value}}
+
+
+def _run(tool: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's tools on the site's database."""
+    done = subprocess.run([_tool(tool), *arguments], env=_place(), capture_output=True, text=True)
     if done.returncode:
         raise CommandError(f"{tool} failed: {done.stderr.strip()[-1000:]}")
