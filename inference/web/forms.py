@@ -11,6 +11,7 @@ from inference.api.feedback import NOTE_LENGTH
 from inference.api.fields import finite_number
 from inference.models import CLASS_CHOICES, Feedback
 from inference.networks.answers import LesionWishes
+from lunasite.http.lines_field import LinesField
 
 PICTURE_ACCEPT = "image/png,image/jpeg,.png,.jpg,.jpeg"
 SCAN_ACCEPT = ".mha,.mhd"
@@ -34,7 +35,7 @@ class ChoiceFormField(forms.ChoiceField):
         super().__init__(error_messages={"required": missing, "invalid_choice": missing}, **kwargs)
 
 
-class NoteField(forms.CharField):
+class NoteField(LinesField):
     """Free text of limited length."""
 
     default_error_messages = {
@@ -45,10 +46,6 @@ class NoteField(forms.CharField):
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.Textarea(attrs={"rows": 3})
         super().__init__(required=False, max_length=NOTE_LENGTH, widget=widget, **kwargs)
-
-    def to_python(self, value: Any) -> str:
-        """Unify the ends of lines, which a browser counts as one character and sends as two."""
-        return (super().to_python(value) or "").replace("\r\n", "\n").replace("\r", "\n")
 
 
 class MillimetreField(forms.CharField):

@@ -6,8 +6,8 @@ from typing import Any
 
 from django import forms
 
+from lunasite.http.lines_field import LinesField
 from submissions.models import DataFile, Upload
-from submissions.text.fields import LinesField
 
 
 class DataFileForm(forms.ModelForm):  # type: ignore[type-arg]

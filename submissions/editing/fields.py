@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django import forms
 
+from lunasite.http.lines_field import LinesField
 from submissions.models.challenges.texts import MAX_TEXT
-from submissions.text.fields import LinesField
 
 TEXT_AREA = {"rows": 18, "class": "mono", "spellcheck": "true"}
 HOW = "Markdown: <code># heading</code>, <code>**bold**</code>, <code>[link](https://…)</code>, lists, tables. No HTML."

@@ -2,7 +2,7 @@
 
 from django import forms
 
-from submissions.text.fields import LinesField
+from lunasite.http.lines_field import LinesField
 
 
 class RequestForm(forms.Form):

@@ -8,7 +8,7 @@ from django import forms
 from django.conf import settings
 
 from lunasite.http.limits.upload_limits import megabytes
-from submissions.text.fields import LinesField
+from lunasite.http.lines_field import LinesField
 from submissions.text.idempotency import MAX_KEY_LENGTH, new_key
 from submissions.text.sanitize import single_line
 from submissions.web.method_form import MethodForm

@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 
 from lunasite.http.errors import ApiError
+from lunasite.http.lines_field import LinesField
 from submissions.models import Phase
 from submissions.phases.http_adapter import (
     OPTIONAL_FIELDS,
@@ -18,7 +19,6 @@ from submissions.phases.http_adapter import (
 from submissions.registry.reference import MAX_REFERENCE
 from submissions.runner.contracts import contract_choices, contracts_for, default_contract
 from submissions.runner.described_call import FILE_FIELDS
-from submissions.text.fields import LinesField
 from submissions.text.idempotency import new_key
 from submissions.text.sanitize import single_line
 from submissions.web.method_form import METHOD_FIELDS, MethodForm
