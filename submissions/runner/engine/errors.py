@@ -65,10 +65,9 @@ def load_error(text: str) -> RunError:
 
 def readable(raw: bytes) -> str:
     """Return bytes as text without control characters, so that a log line stays one line."""
-    text = raw.decode("utf-8", "replace")
-    return "".join(char if char in "\n\t" or char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return printable(raw.decode("utf-8", "replace"), kept="\n\t")
 
 
-def printable(name: str) -> str:
+def printable(name: str, kept: str = "") -> str:
     """Return a file's name for a sentence. One that is not UTF-8 has halves of surrogate pairs, unfit for any page."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
+    return "".join(char if char in kept or char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
