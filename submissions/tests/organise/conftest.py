@@ -9,10 +9,12 @@ from django.test import Client
 
 from submissions.organise.imports.run import run_next_import
 from submissions.tests.datasets.test_import import HEADER, write_volume
-from submissions.tests.factories import make_staff
+from submissions.tests.factories import make_challenge, make_dataset, make_phase, make_staff
 
 # Forty cases of twenty patients, two a scan: enough for three parts with both classes.
 ROWS = [f"P{i // 2},1.2.{i // 2},{1 + i % 2}.5,-2,3,{i},A{i},{(i // 2) % 2},Male" for i in range(40)]
+
+SPLITS = ["sample", "public", "private", "sample", "public", "private", "sample", "public", "private", "private"]
 
 
 def table(rows=ROWS, header=HEADER, name="truth.csv"):
@@ -64,3 +66,11 @@ def send(browser):
         return row
 
     return run
+
+
+@pytest.fixture
+def phase(organiser):
+    """One phase of a challenge of the organiser; it takes CSVs."""
+    challenge, dataset = make_challenge(slug="lungs"), make_dataset(splits=SPLITS)
+    challenge.organisers.add(organiser)
+    return make_phase(dataset=dataset, challenge=challenge, slug="one", accepts_docker=False)

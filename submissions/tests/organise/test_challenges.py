@@ -8,9 +8,9 @@ from django.utils import timezone
 from submissions.models import AuditEvent, Challenge, Phase
 from submissions.organise.forms import ChallengeForm
 from submissions.tests.factories import make_challenge, make_dataset, make_member, make_phase, make_staff, make_worker
+from submissions.tests.organise.conftest import SPLITS
 
 pytestmark = pytest.mark.django_db
-SPLITS = ["sample", "public", "private", "sample", "public", "private", "sample", "public", "private", "private"]
 
 
 @pytest.fixture

@@ -6,18 +6,10 @@ import pytest
 from django.utils import timezone
 
 from submissions.models import Phase
-from submissions.tests.factories import make_challenge, make_dataset, make_phase
-from submissions.tests.organise.test_challenges import SPLITS, phase_form
+from submissions.tests.organise.test_challenges import phase_form
 
 pytestmark = pytest.mark.django_db
 PAGE = "/organise/phases/one/"
-
-
-@pytest.fixture
-def phase(organiser):
-    challenge, dataset = make_challenge(slug="lungs"), make_dataset(splits=SPLITS)
-    challenge.organisers.add(organiser)
-    return make_phase(dataset=dataset, challenge=challenge, slug="one", accepts_docker=False)
 
 
 def as_shown(browser, phase, **changed):
