@@ -152,6 +152,6 @@ def _place() -> dict[str, Any]:
 
 def _run(tool: str, *arguments: str) -> None:
     """Run one of PostgreSQL's tools on the site's database."""
-    done = subprocess.run([_tool(tool), *arguments], env=_place(), capture_output=True, text=True)
-    if done.returncode:
-        raise CommandError(f"{tool} failed: {done.stderr.strip()[-1000:]}")
+    with tempfile.TemporaryFile() as told:
+        done = subprocess.run([_tool(tool), *arguments], env=_place(), stdout=subprocess.DEVNULL, stderr=told)
+        _raise_if_failed(tool, done.returncode, told)
