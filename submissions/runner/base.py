@@ -19,7 +19,14 @@ from typing import Any, Protocol
 from submissions.faults import ParticipantError, PlatformError
 from submissions.kinds import Facts, Kind
 from submissions.kinds.base import SentCase
-from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume, OwnContainer
+from submissions.runner.values import (
+    ContainerSpec,
+    ContainerState,
+    EngineFacts,
+    EngineImage,
+    OutputVolume,
+    OwnContainer,
+)
 
 # The stage of a run on public sample cases: it costs no try, and hides nothing from its team.
 TRIAL = "smoke"
@@ -219,7 +226,7 @@ class Engine(Protocol):
         """Return a connection of its own to the same engine, for another thread."""
         ...
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> EngineFacts:
         """Return versions, runtimes, storage driver and root of the engine."""
         ...
 

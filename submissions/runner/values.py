@@ -11,6 +11,34 @@ NOBODY = "65534:65534"
 
 
 @dataclass(frozen=True)
+class EngineFacts:
+    """What an engine is, in its own words.
+
+    engine_id: the same at each question, another for each engine. version, api: of the engine; runc: of what starts
+    its containers, None where the machines that do each have their own. root: where its images lie, on its own
+    machine. cpus, memory_bytes: the most that a container may have. limits: what it can bound, by name. refusal: why
+    no container may run on it, "" if one may.
+    """
+
+    name: str
+    engine_id: str
+    version: str
+    root: str
+    cpus: int
+    memory_bytes: int
+    storage_driver: str
+    runc: str | None
+    api: str = ""
+    kernel: str = ""
+    cgroup: str = ""
+    runtimes: tuple[str, ...] = ()
+    security: tuple[str, ...] = ()
+    limits: Mapping[str, bool] = field(default_factory=dict)
+    is_podman: bool = False
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
 class Bind:
     """A folder of the engine's machine, mounted read-only unless it is one of the model's own."""
 

@@ -77,7 +77,7 @@ class _ContainerEvaluation:
         self.evaluation, self.heartbeat, self.engine = evaluation, heartbeat, engine
         self.submission: Submission = evaluation.submission
         self.progress = ProgressRecorder(evaluation)
-        self.limits = limits_of(self.submission.limits, engine.facts()["cpus"])
+        self.limits = limits_of(self.submission.limits, engine.facts().cpus)
         self.model_dir: Path | None = None
         # Of an earlier attempt, whose trial is not repeated.
         self.samples: dict[str, Any] = dict(evaluation.sample_answers)

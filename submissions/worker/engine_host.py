@@ -71,7 +71,7 @@ def engine_problem() -> str:
     try:
         engine = connect()
         try:
-            root = str(engine.facts().get("root") or "")
+            root = engine.facts().root
             is_here = engine.is_local and os.path.isdir(root)
         finally:
             engine.close()
@@ -143,7 +143,7 @@ def _driver_sources() -> str:
 
 
 def _pin_path(engine: Engine) -> Path:
-    name = sha256(str(engine.facts()["id"]).encode()).hexdigest()[:16]
+    name = sha256(engine.facts().engine_id.encode()).hexdigest()[:16]
     return state_dir() / f"driver-{name}.json"
 
 

@@ -125,7 +125,12 @@ def _image_facts(facts: ImageFacts) -> str:
 def _engine_facts(host: Host) -> str:
     """Return what staff read of the engine an image was loaded on."""
     facts = host.engine.facts()
-    return (
-        f"engine {facts['engine']}, runc {facts['runc']}, {facts['storage_driver']}, kernel {facts['kernel']}, "
-        f"runtime {host.runtime or 'default'}, driver {host.driver_image}"
+    parts = (
+        f"{facts.name} {facts.version}",
+        facts.runc and f"runc {facts.runc}",
+        facts.storage_driver,
+        facts.kernel and f"kernel {facts.kernel}",
+        f"runtime {host.runtime or 'default'}",
+        f"driver {host.driver_image}",
     )
+    return ", ".join(filter(None, parts))

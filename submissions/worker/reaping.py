@@ -46,7 +46,7 @@ def _look_after_engine() -> None:
         _report(
             takes_containers=True,
             refusal="",
-            engine_version=str(engine.facts()["engine"])[:60],
+            engine_version=engine.facts().version[:60],
             engine_free_bytes=engine_free_bytes(host),
         )
     finally:

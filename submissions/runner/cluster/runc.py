@@ -29,7 +29,14 @@ from submissions.runner.cluster.store import bundle_of, image_config, known_imag
 from submissions.runner.engine.container_spec import root_volume_options, volume_options
 from submissions.runner.engine.errors import engine_fault, names_the_image, readable, start_fault
 from submissions.runner.memory_group import NO_GROUP, MemoryGroup, group_of
-from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume, OwnContainer
+from submissions.runner.values import (
+    ContainerSpec,
+    ContainerState,
+    EngineFacts,
+    EngineImage,
+    OutputVolume,
+    OwnContainer,
+)
 
 CALL_TIMEOUT_S = 60
 LOG_TAIL_BYTES = 64 << 10
@@ -83,15 +90,14 @@ class RuncEngine:
     def twin(self) -> RuncEngine:
         return self
 
-    def facts(self) -> dict[str, Any]:
-        """Return versions and the root of the store."""
+    def facts(self) -> EngineFacts:
+        """Return what a job has: its share of the node, and the versions there."""
         version = _called("runc", "--version").splitlines()[0].removeprefix("runc version ")
-        memory = self._group.limit_bytes()
-        return {
-            "engine": os.environ.get("SLURM_VERSION", ""), "runc": version, "runtimes": ["runc"],
-            "storage_driver": "folders", "root": str(self._store), "kernel": os.uname().release,
-            "cpus": len(os.sched_getaffinity(0)), "memory_bytes": memory, "refusal": "", "name": "runc in a job",
-        }  # fmt: skip
+        return EngineFacts(
+            name="runc in a job", engine_id="", version=os.environ.get("SLURM_VERSION", ""), root=str(self._store),
+            cpus=len(os.sched_getaffinity(0)), memory_bytes=self._group.limit_bytes(), storage_driver="folders",
+            runc=version, kernel=os.uname().release, runtimes=("runc",),
+        )  # fmt: skip
 
     def capacity(self) -> tuple[int, int]:
         """Return the CPUs of the job; no memory, since the job has that of one model: one runs at a time."""

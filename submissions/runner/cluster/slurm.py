@@ -21,7 +21,7 @@ from submissions.runner.cluster.runc import NO_GPU
 from submissions.runner.cluster.slurm_commands import ENDED, Needs, Place, Slurm
 from submissions.runner.host.reaper import ROWLESS
 from submissions.runner.host.selftest import Check
-from submissions.runner.values import EngineImage, OwnContainer
+from submissions.runner.values import EngineFacts, EngineImage, OwnContainer
 
 # Of our own programs in a job, beside the model's memory: the runner, the driver, the holder and runc.
 OWN_MIB = 384
@@ -60,17 +60,19 @@ class SlurmEngine(NoContainers):
     def twin(self) -> SlurmEngine:
         return self
 
-    def facts(self) -> dict[str, Any]:
-        """Return versions and root; `cpus`, `memory_bytes`: of the largest node."""
+    def facts(self) -> EngineFacts:
+        """Return what the cluster is; CPUs and memory are those of its largest node."""
         refusal = NO_ROOT_JOBS if self.slurm.user == "root" else ""
-        return self.slurm.facts() | {
-            "id": f"slurm at {self.store}", "api": "", "runtimes": ["runc"], "storage_driver": "folders",
-            "root": str(self.store), "kernel": "", "refusal": refusal, "name": "Slurm",
-        }  # fmt: skip
+        cluster = self.slurm.cluster()
+        return EngineFacts(
+            name="Slurm", engine_id=f"slurm at {self.store}", version=cluster.version, root=str(self.store),
+            cpus=cluster.cpus, memory_bytes=cluster.memory_bytes, storage_driver="folders",
+            runc=None, runtimes=("runc",), refusal=refusal,
+        )  # fmt: skip
 
     def capacity(self) -> tuple[int, int]:
-        facts = self.facts()
-        return int(facts["cpus"]), int(facts["memory_bytes"])
+        cluster = self.slurm.cluster()
+        return cluster.cpus, cluster.memory_bytes
 
     # Images
 
@@ -181,7 +183,7 @@ class SlurmEngine(NoContainers):
     def self_test(self, host: Host, cases_dir: Path) -> list[Check]:
         """Prove the sandbox by a job on each partition. Raises EngineFault."""
         checks = []
-        for partition in self.facts()["partitions"]:
+        for partition in self.slurm.cluster().partitions:
             folder = cases_dir / f"{ROWLESS}-{secrets.token_hex(6)}"
             folder.mkdir(mode=0o755)
             self.slurm.own(folder)
@@ -239,7 +241,11 @@ class SlurmEngine(NoContainers):
         for key, instance in labels.items():
             start = f"{key.removesuffix('.instance')}-{instance}-"
             for _, name, state in self.slurm.jobs() if key.endswith(".instance") else ():
-                if name.startswith(start) and state not in ENDED and not (self.store / "jobs" / name).is_dir():
+                if (
+                    name.startswith(start)
+                    and state not in ENDED
+                    and not (self.store / "jobs" / name).is_dir()
+                ):
                     found[name] = OwnContainer(name, name, {key: instance}, 0.0)
         return list(found.values())
 

@@ -50,6 +50,16 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """Slurm's version, the partitions for jobs of ours, and the most CPUs and memory that one of their nodes has."""
+
+    version: str
+    partitions: tuple[str, ...]
+    cpus: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
 class Needs:
     """What a job asks of Slurm. time_s: after that Slurm itself ends it."""
 
@@ -132,8 +142,8 @@ class Slurm:
         rows = (line.split("|") for line in text.splitlines())
         return [(row[0], row[1], row[2]) for row in rows if len(row) == 3]
 
-    def facts(self) -> dict[str, Any]:
-        """Return Slurm's version, its partitions, and the most CPUs and memory of one of their nodes."""
+    def cluster(self) -> Cluster:
+        """Return what jobs may be sent to. Raises EngineFault where a partition named in the settings is not there."""
         version = self._call("sinfo", "--version").split()
         text = self._call("sinfo", "--noheader", "--format=%R|%c|%m|%a")
         rows = [line.split("|") for line in text.splitlines()]
@@ -141,12 +151,12 @@ class Slurm:
         rows = [row for row in rows if len(row) == 4 and (not named or row[0] in named)]
         if missing := set(named) - {row[0] for row in rows}:
             raise EngineFault("Slurm has no such partition.", staff_detail=", ".join(sorted(missing)))
-        return {
-            "engine": version[-1] if version else "",
-            "partitions": sorted({row[0] for row in rows}),
-            "cpus": max((_number(row[1]) for row in rows), default=0),
-            "memory_bytes": max((_number(row[2]) for row in rows), default=0) << 20,
-        }
+        return Cluster(
+            version=version[-1] if version else "",
+            partitions=tuple(sorted({row[0] for row in rows})),
+            cpus=max((_number(row[1]) for row in rows), default=0),
+            memory_bytes=max((_number(row[2]) for row in rows), default=0) << 20,
+        )
 
     def _call(self, *command: str, said: str = "") -> str:
         program = shutil.which(command[0], path=f"{os.environ.get('PATH', '')}:{PATH}")

@@ -36,7 +36,14 @@ from submissions.runner.engine.errors import (
 from submissions.runner.engine.output_stream import OutputStream
 from submissions.runner.engine.passwd_check import UNREACHABLE
 from submissions.runner.engine.responses import container_state, engine_facts, engine_image, memory_bytes, own_container
-from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume, OwnContainer
+from submissions.runner.values import (
+    ContainerSpec,
+    ContainerState,
+    EngineFacts,
+    EngineImage,
+    OutputVolume,
+    OwnContainer,
+)
 
 CALL_TIMEOUT_S = 60
 LOAD_TIMEOUT_S = 3600
@@ -98,14 +105,14 @@ class DockerEngine:
     # Facts
 
     @guarded
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> EngineFacts:
         """Return versions, runtimes, storage driver and root of the engine."""
         return engine_facts(self._client.info(), self._client.version())
 
     def capacity(self) -> tuple[int, int]:
         """Return CPUs and bytes of memory of the engine's machine; 0 where it does not say."""
         facts = self.facts()
-        return int(facts["cpus"]), int(facts["memory_bytes"])
+        return facts.cpus, facts.memory_bytes
 
     # Images
 

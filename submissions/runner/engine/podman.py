@@ -20,7 +20,7 @@ from submissions.runner.base import EngineFault
 from submissions.runner.engine.docker import CALL_TIMEOUT_S, DockerEngine, guarded
 from submissions.runner.engine.oom_watch import OomWatch, watch_of
 from submissions.runner.engine.seccomp import seccomp_profile
-from submissions.runner.values import MIB, ContainerSpec, ContainerState, OutputVolume, OwnContainer
+from submissions.runner.values import MIB, ContainerSpec, ContainerState, EngineFacts, OutputVolume, OwnContainer
 
 API = "v4.0.0/libpod"
 CPU_PERIOD_US = 100_000
@@ -63,13 +63,13 @@ class PodmanEngine(DockerEngine):
     def twin(self) -> PodmanEngine:
         return PodmanEngine(self._base_url, self._state_dir, timeout_s=self._timeout_s)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> EngineFacts:
         """Return versions, runtimes, storage driver and root of the engine.
 
         Podman draws a new ID at each question, so its storage stands for it.
         """
         facts = super().facts()
-        return facts | {"id": f"podman at {facts['root']}", "refusal": refusal(facts, is_local=self.is_local)}
+        return replace(facts, engine_id=f"podman at {facts.root}", refusal=refusal(facts, is_local=self.is_local))
 
     @guarded
     def tags(self, repository: str) -> dict[str, list[str]]:
@@ -168,17 +168,17 @@ def log_driver_of(offered: Collection[str]) -> str:
     raise EngineFault("The engine offers no log that it bounds.", staff_detail=f"of {LOG_DRIVERS} none in {offered}")
 
 
-def refusal(facts: Mapping[str, Any], *, is_local: bool) -> str:
+def refusal(facts: EngineFacts, *, is_local: bool) -> str:
     """Return why no container may run on this podman, "" if one may."""
-    if not facts["is_podman"]:
+    if not facts.is_podman:
         return "this engine is not podman: set EVALUATION_ENGINE=docker"
     if not is_local:
         return "podman must run on this machine: it reads the seccomp profile as a file"
-    if any("rootless" in option for option in facts["security"]) and str(facts["cgroup"]) != "2":
+    if any("rootless" in option for option in facts.security) and facts.cgroup != "2":
         return (
             "rootless podman limits neither memory nor processes on cgroup v1: start it as root, or boot with cgroup v2"
         )
-    missing = [name for name, is_limited in facts["limits"].items() if not is_limited]
+    missing = [name for name, is_limited in facts.limits.items() if not is_limited]
     return f"this podman does not limit {', '.join(missing)}: its control groups are not delegated" if missing else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from submissions.runner.values import ContainerState, EngineImage, OwnContainer
+from submissions.runner.values import ContainerState, EngineFacts, EngineImage, OwnContainer
 
 # What an engine says it can limit, by the keys of its `info`.
 LIMITS = {"memory": "MemoryLimit", "swap": "SwapLimit", "CPU": "CpuCfsQuota", "processes": "PidsLimit"}
@@ -43,27 +43,28 @@ def own_container(listed: Mapping[str, Any]) -> OwnContainer:
     return OwnContainer(listed["Id"], name, listed["Labels"], float(listed["Created"]))
 
 
-def engine_facts(info: Mapping[str, Any], version: Mapping[str, Any]) -> dict[str, Any]:
-    """Return versions, runtimes, storage driver and root of an engine; `refusal`: why no container may run on it."""
+def engine_facts(info: Mapping[str, Any], version: Mapping[str, Any]) -> EngineFacts:
+    """Return what an engine's answers to `info` and `version` say of it."""
     components = {part["Name"]: part["Version"] for part in version.get("Components", [])}
     is_podman = "Podman Engine" in components
-    return {
-        "engine": version.get("Version", ""),
-        "api": version.get("ApiVersion", ""),
-        "runc": components.get("runc") or _runc_of(components),
-        "runtimes": sorted(info.get("Runtimes", {})),
-        "storage_driver": info.get("Driver", ""),
-        "root": info.get("DockerRootDir", ""),
-        "kernel": info.get("KernelVersion", ""),
-        "cgroup": info.get("CgroupVersion", "1"),
-        "id": info.get("ID", ""),
-        "security": info.get("SecurityOptions", []),
-        "cpus": info.get("NCPU", 0),
-        "memory_bytes": info.get("MemTotal", 0),
-        "is_podman": is_podman,
-        "refusal": "this engine is podman: set EVALUATION_ENGINE=podman" if is_podman else "",
-        "limits": {name: bool(info.get(key)) for name, key in LIMITS.items()},
-    }
+    return EngineFacts(
+        name="podman" if is_podman else "Docker",
+        engine_id=info.get("ID", ""),
+        version=version.get("Version", ""),
+        root=info.get("DockerRootDir", ""),
+        cpus=info.get("NCPU", 0),
+        memory_bytes=info.get("MemTotal", 0),
+        storage_driver=info.get("Driver", ""),
+        runc=components.get("runc") or _runc_of(components),
+        api=version.get("ApiVersion", ""),
+        kernel=info.get("KernelVersion", ""),
+        cgroup=info.get("CgroupVersion", "1"),
+        runtimes=tuple(sorted(info.get("Runtimes", {}))),
+        security=tuple(info.get("SecurityOptions") or ()),
+        limits={name: bool(info.get(key)) for name, key in LIMITS.items()},
+        is_podman=is_podman,
+        refusal="this engine is podman: set EVALUATION_ENGINE=podman" if is_podman else "",
+    )
 
 
 def _runc_of(components: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ LIFETIME_S = 60.0
 
 def engine_free_bytes(host: Host) -> int:
     """Return the free bytes of the engine's storage: looked up here, or through a container of ours."""
-    root = str(host.engine.facts()["root"])
+    root = host.engine.facts().root
     if host.engine.is_local and os.path.isdir(root):
         sizes = os.statvfs(root)
         return sizes.f_bavail * sizes.f_frsize

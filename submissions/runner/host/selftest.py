@@ -17,7 +17,7 @@ from submissions.runner.base import EngineFault, Limits
 from submissions.runner.host.reaper import ROWLESS
 from submissions.runner.model_body import read_image, with_volume
 from submissions.runner.sandbox import CASES_AT, Labels, holder_spec, model_spec
-from submissions.runner.values import MIB, Bind
+from submissions.runner.values import MIB, Bind, EngineFacts
 
 PROBE_LIMITS = Limits(memory_mib=128, cpus=0.5, tmp_mib=8, shm_mib=4, pids=64, root_mib=16, root_files=256)
 LIFETIME_S = 60.0
@@ -171,25 +171,19 @@ def _writable_detail(seen: dict[str, Any], means: Means) -> str:
     return f"by {by}: took {seen['writable_bytes']:,} bytes, {seen['writable_files']} files {limit}; {gone}; {root}"
 
 
-def version_checks(facts: dict[str, Any], runtime: str | None) -> list[Check]:
+def version_checks(facts: EngineFacts, runtime: str | None) -> list[Check]:
     """Return what the engine's own versions say; an old one is an alert, not a stop."""
-    engine = version_of(str(facts.get("engine", "")))
-    oldest = (4, 3, 0) if facts.get("is_podman") else (20, 10, 0)
-    refusal = str(facts.get("refusal", ""))
-    name = str(facts.get("name") or ("podman" if facts.get("is_podman") else "Docker"))
+    oldest = (4, 3, 0) if facts.is_podman else (20, 10, 0)
     checks = [
-        Check("engine", not refusal, refusal or name),
-        Check("engine version", engine >= oldest, str(facts.get("engine", "")), is_fatal=False),
+        Check("engine", not facts.refusal, facts.refusal or facts.name),
+        Check("engine version", version_of(facts.version) >= oldest, facts.version, is_fatal=False),
     ]
-    if "runc" in facts:  # a cluster's nodes have each their own, which their checks tell
-        runc = str(facts["runc"])
-        wanted = f"{runc}; wanted 1.2.8, 1.3.3, 1.4.0 or later"
-        checks.append(Check("runc version", is_safe_runc(runc), wanted, is_fatal=False))
+    if facts.runc is not None:  # a cluster's nodes have each their own, which their checks tell
+        wanted = f"{facts.runc}; wanted 1.2.8, 1.3.3, 1.4.0 or later"
+        checks.append(Check("runc version", is_safe_runc(facts.runc), wanted, is_fatal=False))
     if runtime:
-        known = facts.get("runtimes", [])
-        checks.append(
-            Check("runtime", runtime in known, f"EVALUATION_RUNTIME={runtime}, engine has {', '.join(known)}")
-        )
+        offered = f"EVALUATION_RUNTIME={runtime}, engine has {', '.join(facts.runtimes)}"
+        checks.append(Check("runtime", runtime in facts.runtimes, offered))
     return checks
 
 

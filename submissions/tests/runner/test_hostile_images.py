@@ -61,7 +61,7 @@ def base(bench):
 
 def verdict_and_disk_taken(bench, request):
     """Return the verdict, and how many bytes the engine's disk lost at most while the model ran."""
-    root = bench.engine.facts()["root"]
+    root = bench.engine.facts().root
     free = [shutil.disk_usage(root).free]
     verdict = bench.verdict(request, lambda: free.append(shutil.disk_usage(root).free))
     return verdict, free[0] - min(free)

@@ -109,7 +109,9 @@ def lose_node_two():
 
 def test_twenty_evaluations_end_once_though_a_node_daemon_is_killed(bench, coordinator):
     phase = make_lesions(samples=0)
-    first = run(send(phase, archive_of(bench, SLOWLY))).submission
+    evaluated = run(send(phase, archive_of(bench, SLOWLY)))  # its image is loaded by it
+    assert (evaluated.status, evaluated.attempt) == ("completed", 1), evaluated.staff_detail
+    first = evaluated.submission
     first.refresh_from_db()
     for _ in range(EVALUATIONS - 1):
         known = send(phase, b"not fetched: the image is there")

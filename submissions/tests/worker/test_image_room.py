@@ -83,7 +83,9 @@ def test_a_mark_that_fails_costs_no_verdict(settings, tmp_path, monkeypatch, fau
         monkeypatch.setattr(container_evaluation._ContainerEvaluation, name, end)
     monkeypatch.setattr(container_evaluation._ContainerEvaluation, "_outcome", lambda self, result: result)
     heartbeat = SimpleNamespace(check=lambda: None, is_lost=False)
-    run = container_evaluation._ContainerEvaluation(evaluation, heartbeat, SimpleNamespace(facts=lambda: {"cpus": 1}))
+    run = container_evaluation._ContainerEvaluation(
+        evaluation, heartbeat, SimpleNamespace(facts=lambda: SimpleNamespace(cpus=1))
+    )
 
     if fault:
         with pytest.raises(ParticipantError):

@@ -1,6 +1,7 @@
 """The reaper goes on whatever happens; a driver image that is built twice at once is pinned once."""
 
 from threading import Barrier, Event, Thread
+from types import SimpleNamespace
 
 import pytest
 from django.db import InterfaceError
@@ -51,7 +52,7 @@ class EngineOfTwo:
     """An engine that has the driver image already."""
 
     def facts(self):
-        return {"id": "one"}
+        return SimpleNamespace(engine_id="one")
 
     def image(self, reference):
         return EngineImage(reference, {}, (), ())

@@ -192,5 +192,5 @@ def test_what_may_not_run_is_refused_with_its_sentence(bench):
         SlurmEngine(slurm_place("one", "nowhere")).facts()
     assert caught.value.staff_detail == "nowhere"
     as_root = dataclasses.replace(slurm_place(), job_user="")
-    assert "SLURM_JOB_USER" in SlurmEngine(as_root).facts()["refusal"]
-    assert bench.engine.facts()["refusal"] == ""
+    assert "SLURM_JOB_USER" in SlurmEngine(as_root).facts().refusal
+    assert bench.engine.facts().refusal == ""
