@@ -18,7 +18,7 @@ from submissions.runner.cluster.job_folder import Event, JobFolder, JobLost, out
 from submissions.runner.cluster.messages import frozen, request_json
 from submissions.runner.cluster.no_containers import NoContainers
 from submissions.runner.cluster.runc import NO_GPU
-from submissions.runner.cluster.slurm_commands import ENDED, Needs, Place, Slurm
+from submissions.runner.cluster.slurm_commands import ENDED, ENDING, Needs, Place, Slurm
 from submissions.runner.host.reaper import ROWLESS
 from submissions.runner.host.selftest import Check
 from submissions.runner.values import EngineFacts, EngineImage, OwnContainer
@@ -232,7 +232,7 @@ class SlurmEngine(NoContainers):
     # What is ours
 
     def own_containers(self, labels: Mapping[str, str]) -> list[OwnContainer]:
-        """Return the jobs that carry all of `labels`, and those of our names that have no folder any more."""
+        """Return the jobs that carry all of `labels`, and those of our names that go on without a folder."""
         found = {}
         for folder in (self.store / "jobs").iterdir():
             carried = _labels(folder / "labels.json")
@@ -243,7 +243,7 @@ class SlurmEngine(NoContainers):
             for _, name, state in self.slurm.jobs() if key.endswith(".instance") else ():
                 if (
                     name.startswith(start)
-                    and state not in ENDED
+                    and state not in (*ENDED, ENDING)
                     and not (self.store / "jobs" / name).is_dir()
                 ):
                     found[name] = OwnContainer(name, name, {key: instance}, 0.0)

@@ -24,6 +24,8 @@ ENDED = frozenset((
     "SPECIAL_EXIT", "TIMEOUT",
 ))  # fmt: skip
 GONE = "GONE"
+# Slurm itself ends what is left of it; where its node is lost, once that is back.
+ENDING = "COMPLETING"
 # Root of a user namespace of its own, which has its own mounts, processes, network and IPC. Whoever ends this ends all.
 SCRIPT = """\
 #!/bin/sh

@@ -17,6 +17,8 @@ from submissions.runner.cluster.program import put_program
 from submissions.runner.cluster.rooted import TooManyLinks, below, go_stat, real_path, write_tar
 from submissions.runner.cluster.runc import RuncEngine
 from submissions.runner.cluster.runc_spec import arguments, environment, oci_seccomp, runtime_spec
+from submissions.runner.cluster.slurm import SlurmEngine
+from submissions.runner.cluster.slurm_commands import Place, Slurm
 from submissions.runner.cluster.store import (
     NotAnArchive,
     all_tags,
@@ -228,3 +230,13 @@ def test_a_memory_group_of_either_version_is_read(tmp_path):
     assert MemoryGroup(tmp_path, is_v2=True).peak_file() == tmp_path / "memory.peak"
     assert MemoryGroup(None).kills() == MemoryGroup(None).limit_bytes() == 0
     assert MemoryGroup(None).peak_file() is None
+
+
+def test_a_job_without_a_folder_is_ours_to_end_until_slurm_ends_it(tmp_path, monkeypatch):
+    states = ("PENDING", "RUNNING", "COMPLETING", "COMPLETED", "NODE_FAIL")
+    rows = [(str(number), f"luna-site-{state}", state) for number, state in enumerate(states)]
+    monkeypatch.setattr(Slurm, "jobs", lambda self: [*rows, ("9", "luna-other-1", "RUNNING")])
+    engine = SlurmEngine(Place(tmp_path / "store"))
+    assert [job.name for job in engine.own_containers({"luna.instance": "site"})] == [
+        "luna-site-PENDING", "luna-site-RUNNING",
+    ]  # fmt: skip
