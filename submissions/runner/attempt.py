@@ -21,6 +21,9 @@ from submissions.runner.sandbox import Labels
 from submissions.runner.values import ContainerSpec, ContainerState, EngineImage, OutputVolume
 
 LOG_TAIL_S = 1.0
+# Reading an image and copying its folders takes none of the model's time; a slow disk needs minutes for it.
+PREPARE_S = 1800.0
+CLEANUP_S = 60.0
 # An engine that stops asks all containers to end at once; ours does so without delay.
 HOLDER_ENDS_WITHIN_S = 0.5
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from submissions.runner.attempt import Host
-from submissions.runner.base import ContainerFault, EngineFault, RunCallbacks, RunRequest, RunResult
+from submissions.runner.attempt import CLEANUP_S, PREPARE_S, Host
+from submissions.runner.base import ContainerFault, EngineFault, Limits, RunCallbacks, RunRequest, RunResult
 from submissions.runner.cluster import store as images
 from submissions.runner.cluster.job_folder import Event, JobFolder, JobLost, outcome, store_fault
 from submissions.runner.cluster.messages import frozen, request_json
@@ -27,7 +27,8 @@ from submissions.runner.values import EngineFacts, EngineImage, OwnContainer
 OWN_MIB = 384
 SELF_TEST_MIB = 512
 UNPACK_MIB = 1024
-SLACK_S = 300.0
+# Until the program of a job begins, and after it has said its outcome.
+START_AND_END_S = 120.0
 # How long a job of ours may wait in Slurm's queue and run, but for evaluations, which wait as long as they have to.
 SHORT_JOB_S = 900.0
 UNPACK_S = 4 * 3600.0
@@ -139,7 +140,7 @@ class SlurmEngine(NoContainers):
         limits = request.limits
         if limits.gpu:
             raise EngineFault(NO_GPU)
-        lifetime_s = limits.timeout_s + SLACK_S
+        lifetime_s = self._lifetime_s(limits)
         # No deadline: a job may wait in Slurm's queue for days, and the row says whether somebody still waits for it.
         labels = host.labels(request.evaluation, request.attempt, 365 * 86400.0).of(request.stage)
         needs = Needs(limits.memory_mib + OWN_MIB, limits.cpus, lifetime_s)
@@ -154,6 +155,17 @@ class SlurmEngine(NoContainers):
                 run_dir = request.run_dir.parent / secrets.token_hex(8)  # the lost one may still write to its own
                 request = replace(request, done={**request.done, **relay.answers}, run_dir=run_dir)
         raise AssertionError("a run has at least one job")
+
+    def _lifetime_s(self, limits: Limits) -> float:
+        """Return after how long Slurm itself may end a run. Raises EngineFault where no partition has that time.
+
+        Such a job would wait in the queue for ever.
+        """
+        longest_s = self.slurm.cluster().longest_s
+        if longest_s < limits.timeout_s + START_AND_END_S:
+            detail = f"the longest takes {longest_s:g} s, the phase allows {limits.timeout_s:g} s: raise MaxTime"
+            raise EngineFault("No partition gives a job the time that this phase allows.", staff_detail=detail)
+        return min(longest_s, PREPARE_S + limits.timeout_s + CLEANUP_S + START_AND_END_S)
 
     def _run_job(
         self, host: Host, request: RunRequest, labels: Mapping[str, str], needs: Needs, relay: _EventRelay

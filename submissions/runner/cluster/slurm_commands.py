@@ -53,12 +53,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Slurm's version, the partitions for jobs of ours, and the most CPUs and memory that one of their nodes has."""
+    """Slurm's version, the partitions for jobs of ours, and the most that one of them gives a job.
+
+    longest_s: how long a job may run, infinite where there is no limit.
+    """
 
     version: str
     partitions: tuple[str, ...]
     cpus: int
     memory_bytes: int
+    longest_s: float
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ class Slurm:
     def cluster(self) -> Cluster:
         """Return what jobs may be sent to. Raises EngineFault where a partition named in the settings is not there."""
         version = self._call("sinfo", "--version").split()
-        text = self._call("sinfo", "--noheader", "--format=%R|%c|%m|%a")
+        text = self._call("sinfo", "--noheader", "--format=%R|%c|%m|%l")
         rows = [line.split("|") for line in text.splitlines()]
         named = self.place.partitions
         rows = [row for row in rows if len(row) == 4 and (not named or row[0] in named)]
@@ -158,6 +162,7 @@ class Slurm:
             partitions=tuple(sorted({row[0] for row in rows})),
             cpus=max((_number(row[1]) for row in rows), default=0),
             memory_bytes=max((_number(row[2]) for row in rows), default=0) << 20,
+            longest_s=max((seconds_of(row[3]) for row in rows), default=0.0),
         )
 
     def _call(self, *command: str, said: str = "") -> str:
@@ -180,6 +185,18 @@ class Slurm:
             detail = f"{command[0]}: {(done.stderr or done.stdout).strip()}"[:2000]
             raise EngineFault("Slurm refused a command.", staff_detail=detail)
         return done.stdout
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a time limit as sinfo prints it: `infinite`, `30:00`, `2:00:00`, `7-00:00:00`."""
+    days, _, clock = text.rpartition("-")
+    parts = clock.split(":")
+    if not all(part.isdigit() for part in parts) or not (days or "0").isdigit():
+        return float("inf")  # or n/a, UNLIMITED
+    seconds = 0
+    for part in parts:
+        seconds = seconds * 60 + int(part)
+    return float(int(days or "0") * 86400 + seconds)
 
 
 def _number(text: str) -> int:

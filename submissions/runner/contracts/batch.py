@@ -16,7 +16,7 @@ from typing import Any
 from lunasite.http.strict_json import NotANumber, NotStrictJson, parse_strict
 from submissions.kinds import BadAnswer, Kind
 from submissions.kinds.base import BatchFiles
-from submissions.runner.attempt import Attempt, Clock, Host, attempt_on, known_image
+from submissions.runner.attempt import CLEANUP_S, Attempt, Clock, Host, attempt_on, known_image
 from submissions.runner.base import (
     TRIAL,
     Call,
@@ -41,7 +41,6 @@ from submissions.runner.values import MIB, Bind, ContainerState, EngineImage, Ou
 SLOTS = 16
 TICK_S = 0.05
 SHOW_LOG_S = 1.0
-CLEANUP_S = 60.0
 COUNT_FREE = "import os; s = os.statvfs('{}'); print(s.f_bavail, s.f_ffree)"
 
 

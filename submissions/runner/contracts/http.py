@@ -12,7 +12,7 @@ from typing import Any
 
 from lunasite.http.strict_json import NotStrictJson, parse_strict
 from submissions.kinds import BadAnswer, Kind
-from submissions.runner.attempt import Attempt, Clock, Host, attempt_on, known_image, wait_exited
+from submissions.runner.attempt import CLEANUP_S, PREPARE_S, Attempt, Clock, Host, attempt_on, known_image, wait_exited
 from submissions.runner.base import (
     TRIAL,
     Call,
@@ -42,9 +42,6 @@ TICK_S = 0.1
 LOOK_S = 0.25
 SHOW_LOG_S = 1.0
 STARTUP_SLACK_S = 5.0
-CLEANUP_S = 60.0
-# Reading an image and copying its folders takes none of the model's time; a slow disk needs minutes for it.
-PREPARE_S = 1800.0
 CONTENT_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 

@@ -18,7 +18,7 @@ from submissions.runner.cluster.rooted import TooManyLinks, below, go_stat, real
 from submissions.runner.cluster.runc import RuncEngine
 from submissions.runner.cluster.runc_spec import arguments, environment, oci_seccomp, runtime_spec
 from submissions.runner.cluster.slurm import SlurmEngine
-from submissions.runner.cluster.slurm_commands import Place, Slurm
+from submissions.runner.cluster.slurm_commands import Cluster, Place, Slurm, seconds_of
 from submissions.runner.cluster.store import (
     NotAnArchive,
     all_tags,
@@ -240,3 +240,31 @@ def test_a_job_without_a_folder_is_ours_to_end_until_slurm_ends_it(tmp_path, mon
     assert [job.name for job in engine.own_containers({"luna.instance": "site"})] == [
         "luna-site-PENDING", "luna-site-RUNNING",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("infinite", float("inf")),
+        ("n/a", float("inf")),
+        ("30:00", 1800),
+        ("2:00:00", 7200),
+        ("7-00:00:00", 604800),
+        ("1-12:30:05", 131405),
+    ],
+)
+def test_a_time_limit_is_read_as_sinfo_prints_it(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize(("longest_s", "lifetime_s"), [(float("inf"), 3600 + 1980), (4000.0, 4000)])
+def test_a_job_has_time_to_prepare_as_far_as_a_partition_gives_it(tmp_path, monkeypatch, longest_s, lifetime_s):
+    monkeypatch.setattr(Slurm, "cluster", lambda self: Cluster("22.05", ("one",), 2, 1 << 30, longest_s))
+    assert SlurmEngine(Place(tmp_path / "store"))._lifetime_s(Limits(timeout_s=3600)) == lifetime_s
+
+
+def test_a_phase_that_allows_more_time_than_a_partition_has_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(Slurm, "cluster", lambda self: Cluster("22.05", ("one",), 2, 1 << 30, 3600.0))
+    with pytest.raises(EngineFault, match="No partition gives") as caught:
+        SlurmEngine(Place(tmp_path / "store"))._lifetime_s(Limits(timeout_s=3600))
+    assert "MaxTime" in caught.value.staff_detail
