@@ -16,7 +16,13 @@ from submissions.intake.image.recognise.head import ENDINGS, HEAD_BYTES, judge_h
 from submissions.intake.model.archive import judge_model_head, judge_model_name
 
 SHA256 = re.compile("[0-9a-fA-F]{64}")
-REMEDIES = {"dataset": "send fewer cases", "truth": "send fewer cases", "data": "send it as several files"}
+REMEDIES = {
+    "image": "make the image smaller, or send its weights apart as a model archive",
+    "model": "leave out files that the program does not read",
+    "dataset": "send fewer cases",
+    "truth": "send fewer cases",
+    "data": "send it as several files",
+}
 # A thousand CTs have some 200 GB; the site's storage budget may allow less.
 MAX_DATASET_BYTES = 1 << 40
 MAX_TRUTH_BYTES = 50 << 20
@@ -95,7 +101,7 @@ def check_size(size_bytes: int, purpose: str = "image") -> None:
 def too_large(purpose: str = "image", most: int | None = None) -> ApiError:
     """most: bytes of this way to send it; None for what its purpose may have in parts."""
     most = max_bytes(purpose) if most is None else most
-    remedy = REMEDIES.get(purpose, "make the image smaller")
+    remedy = REMEDIES[purpose]
     message = f"The file is larger than {most / 1e9:.3g} GB, the most this site takes; {remedy}."
     return ApiError(413, "UPLOAD_TOO_LARGE", message, field="file", limit_bytes=most)
 

@@ -58,8 +58,17 @@ def judge_model_head(head: bytes) -> None:
         start = zlib.decompressobj(wbits=31).decompress(head, 512)
     except zlib.error as error:
         raise bad_archive("is damaged at its beginning") from error
-    if len(start) == 512 and start[257:262] != b"ustar":
+    if len(start) == 512 and not _is_header(start):
         raise bad_archive("holds no tar")
+
+
+def _is_header(block: bytes) -> bool:
+    """Say whether a block begins a tar, by its checksum: the oldest form of tar has no magic word."""
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
 
 
 def unpack_model(

@@ -130,3 +130,14 @@ def test_a_file_is_judged_by_its_name_and_beginning():
     ]:
         with pytest.raises(ParticipantError, match=words):
             judge_model_head(head)
+
+
+@pytest.mark.parametrize("form", ["v7", "oldgnu", "gnu", "ustar", "posix"])
+def test_every_form_that_tar_writes_is_taken(tmp_path, form):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "w.bin").write_bytes(b"w" * 700)
+    command = ["tar", f"--format={form}", "-czf", tmp_path / "model.tar.gz", "-C", tmp_path / "weights", "."]
+    subprocess.run(command, check=True)
+    (tmp_path / "out").mkdir()
+    judge_model_head((tmp_path / "model.tar.gz").read_bytes())
+    assert unpack_model(tmp_path / "model.tar.gz", tmp_path / "out") == 1

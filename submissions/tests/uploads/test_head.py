@@ -10,6 +10,7 @@ from django.test import Client
 from submissions.models import Submission
 from submissions.tests.factories import make_member, make_phase
 from submissions.tests.image_archives import Member, docker_archive, layer, tar
+from submissions.uploads.checks import NAME_JUDGES, too_large
 
 pytestmark = pytest.mark.django_db
 CHECK = "/api/v1/uploads/check"
@@ -82,3 +83,10 @@ def test_a_streamed_image_is_refused_by_its_beginning(client, settings):
     assert "Dockerfile" in answer.json()["message"]
     assert not Submission.objects.exists()
     assert [path for path in settings.DATA_DIR.glob("files/**/*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("purpose", NAME_JUDGES)
+def test_a_file_that_is_too_large_is_told_what_makes_that_file_smaller(purpose):
+    message = too_large(purpose, 2_000_000_000).message
+    assert message.startswith("The file is larger than 2 GB, the most this site takes; ")
+    assert ("image" in message) == (purpose == "image")
