@@ -111,6 +111,7 @@ MINIO = parse_address("MINIO_ENDPOINT", env.text("MINIO_ENDPOINT"), MINIO_SECURE
 MINIO_PUBLIC = parse_address("MINIO_PUBLIC_ENDPOINT", env.text("MINIO_PUBLIC_ENDPOINT"), MINIO_SECURE) or MINIO
 MINIO_ACCESS_KEY = env.text("MINIO_ACCESS_KEY")
 MINIO_SECRET_KEY = env.text("MINIO_SECRET_KEY")
+MINIO_REGION = env.text("MINIO_REGION", "us-east-1")
 MINIO_SUBMISSIONS_BUCKET = env.bucket("MINIO_SUBMISSIONS_BUCKET", "submissions")
 MINIO_DATASETS_BUCKET = env.bucket("MINIO_DATASETS_BUCKET", "datasets")
 if MINIO and not (MINIO_ACCESS_KEY and MINIO_SECRET_KEY):
@@ -120,6 +121,7 @@ if MINIO and not (MINIO_ACCESS_KEY and MINIO_SECRET_KEY):
 BACKUP_S3_ENDPOINT = env.url("BACKUP_S3_ENDPOINT")
 BACKUP_S3_ACCESS_KEY = env.text("BACKUP_S3_ACCESS_KEY")
 BACKUP_S3_SECRET_KEY = env.text("BACKUP_S3_SECRET_KEY")
+BACKUP_S3_REGION = env.text("BACKUP_S3_REGION", MINIO_REGION)
 
 
 def file_store(bucket: str) -> dict[str, Any]:
@@ -127,7 +129,7 @@ def file_store(bucket: str) -> dict[str, Any]:
     if MINIO is None:
         folder = {"location": DATA_DIR / "files" / bucket, "file_permissions_mode": 0o600}
         return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": folder}
-    return s3_storage(MINIO, bucket, MINIO_ACCESS_KEY, MINIO_SECRET_KEY)
+    return s3_storage(MINIO, bucket, MINIO_ACCESS_KEY, MINIO_SECRET_KEY, MINIO_REGION)
 
 
 STORAGES = {

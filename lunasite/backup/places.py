@@ -142,7 +142,7 @@ def _client() -> Any:
         endpoint_url=endpoint,
         aws_access_key_id=settings.BACKUP_S3_ACCESS_KEY or settings.MINIO_ACCESS_KEY,
         aws_secret_access_key=settings.BACKUP_S3_SECRET_KEY or settings.MINIO_SECRET_KEY,
-        region_name="us-east-1",
+        region_name=settings.BACKUP_S3_REGION,
         config=client_config(),
     )
 

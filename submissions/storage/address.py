@@ -45,10 +45,13 @@ def port_of(address: str) -> int | None:
     return None if port == 0 else port or 0
 
 
-def s3_storage(address: StorageAddress, bucket: str, access_key: str, secret_key: str) -> dict[str, Any]:
+def s3_storage(
+    address: StorageAddress, bucket: str, access_key: str, secret_key: str, region: str = "us-east-1"
+) -> dict[str, Any]:
     """Return the entry of STORAGES for one private bucket.
 
-    Checksums beyond S3's own signature are disabled: not every server supports the newer ones.
+    region: part of each signature; a server that has one refuses those for another. Checksums beyond S3's own
+    signature are disabled: not every server supports the newer ones.
     """
     from botocore.config import Config  # only a site with an object store pays for the import
 
@@ -66,7 +69,7 @@ def s3_storage(address: StorageAddress, bucket: str, access_key: str, secret_key
         "endpoint_url": address.url,
         "access_key": access_key,
         "secret_key": secret_key,
-        "region_name": "us-east-1",
+        "region_name": region,
         "client_config": talk,
         "default_acl": None,
         "file_overwrite": False,

@@ -34,7 +34,7 @@ def client(server: StorageAddress) -> Minio:
         access_key=settings.MINIO_ACCESS_KEY,
         secret_key=settings.MINIO_SECRET_KEY,
         secure=server.secure,
-        region="us-east-1",
+        region=settings.MINIO_REGION,
         http_client=PoolManager(timeout=3, retries=Retry(1, backoff_factor=0.2)),
     )
 
@@ -44,4 +44,6 @@ def reason(error: Exception) -> str:
     code = error.code if isinstance(error, S3Error) else type(error).__name__
     if code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
         return "the key is refused; check MINIO_ACCESS_KEY and MINIO_SECRET_KEY"
+    if code in ("AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "IncorrectEndpoint"):
+        return "it is in another region; check MINIO_REGION"
     return f"it answered {code}; check MINIO_ENDPOINT and MINIO_SECURE"

@@ -17,7 +17,7 @@ def use_s3(settings, endpoint: str | None = None, secret: str | None = None) -> 
         f"submissions-{name}",
         f"datasets-{name}",
     )
-    keys = settings.MINIO_ACCESS_KEY, settings.MINIO_SECRET_KEY
+    keys = settings.MINIO_ACCESS_KEY, settings.MINIO_SECRET_KEY, settings.MINIO_REGION
     settings.STORAGES = settings.STORAGES | {
         "default": s3_storage(settings.MINIO, settings.MINIO_SUBMISSIONS_BUCKET, *keys),
         "datasets": s3_storage(settings.MINIO, settings.MINIO_DATASETS_BUCKET, *keys),

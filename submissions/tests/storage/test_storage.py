@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from minio.error import S3Error
 
 from submissions.storage import buckets
 from submissions.storage import files as storage
@@ -305,6 +306,20 @@ def test_addresses_name_the_public_endpoint(on_s3):
     on_s3.MINIO_PUBLIC = parse_address("MINIO_PUBLIC_ENDPOINT", "https://files.example.org", True)
 
     assert storage.url_for("submissions/x/image.tar", "x").startswith("https://files.example.org/submissions-")
+
+
+def test_each_signature_is_for_the_region_of_the_server(settings):
+    settings.MINIO_REGION = "fr-par"
+    use_s3(settings, "http://127.0.0.1:9", "secret")
+    assert "%2Ffr-par%2Fs3%2Faws4_request" in storage.url_for("submissions/x/image.tar", "x")
+    signed = buckets.client(settings.MINIO).presigned_get_object("submissions", "x")
+    assert "%2Ffr-par%2Fs3%2Faws4_request" in signed
+
+
+def test_a_server_in_another_region_is_told_by_its_setting():
+    codes = ("AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
+    for code in codes:
+        assert "MINIO_REGION" in buckets.reason(S3Error(None, code, "wrong", "/", "1", "2"))
 
 
 @pytest.mark.s3
