@@ -30,6 +30,7 @@ from submissions.tests.foreign_images.test_habits import (
     build,
 )
 from submissions.tests.image_archives import Member, tar
+from submissions.tests.small_python import on_small_python
 
 pytestmark = [
     pytest.mark.engine,
@@ -106,7 +107,7 @@ FAILING = {
 
 @pytest.fixture(scope="module")
 def base(bench):
-    bench.build(BASE, HOSTILE)
+    bench.build(on_small_python(BASE), HOSTILE)
     return bench.built[-1]
 
 

@@ -15,6 +15,7 @@ from submissions.tests.containers import (
     hostile_dockerfile,
     hostile_variants,
 )
+from submissions.tests.small_python import on_small_python
 
 pytestmark = pytest.mark.engine
 BASE = "FROM python:3.11-slim\nENV PYTHONPATH=/hostile PYTHONUNBUFFERED=1\nCOPY . /hostile\n"
@@ -55,7 +56,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="module")
 def base(bench):
-    bench.build(BASE, HOSTILE, is_base=True)
+    bench.build(on_small_python(BASE) if bench.is_slurm else BASE, HOSTILE, is_base=True)
     return bench.built[-1]
 
 
