@@ -175,7 +175,7 @@ def test_a_late_answer_is_a_dead_process_and_a_warm_one_soon(service, inputs):
     began = time.monotonic()
     with pytest.raises(TimedOut):
         service.lesion_probability(inputs["hang"], None, inputs["points"], 0.4)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5
     assert not is_alive(pid)
     assert ready(service) != pid
     assert service.slice_probabilities(inputs["slice"], TIMEOUT_S).confidence > 0

@@ -39,7 +39,7 @@ def test_after_that_queries_fail_at_once_for_a_moment_and_then_work_again(impati
     started = time.monotonic()
     with pytest.raises(OperationalError, match="a moment ago"), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < 0.45  # less than an answer may take
     time.sleep(base.REFUSED_FOR_S)
     connection.close()
     with connection.cursor() as cursor:

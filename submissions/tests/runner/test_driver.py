@@ -201,11 +201,11 @@ def test_an_answer_too_many_after_the_last_call_is_noticed(serve, tmp_path):
 
 def test_the_deadline_holds_in_a_body_of_tiny_chunks(serve):
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    server = serve([head + b"1\r\nx\r\n" * 1_000_000])
+    server = serve([head + b"1\r\nx\r\n" * 5_000_000])  # for a minute and more
     started = time.monotonic()
     with pytest.raises(CallFault, match="PREDICT_TIMEOUT"):
-        Connection("127.0.0.1", server.port, 1 << 20).request(REQUEST, 0.3)
-    assert time.monotonic() - started < 0.8
+        Connection("127.0.0.1", server.port, 1 << 23).request(REQUEST, 0.3)
+    assert time.monotonic() - started < 3
 
 
 def plan(port, folder, count=3, **changes):
@@ -271,6 +271,13 @@ def test_the_first_fault_stops_the_plan(serve, tmp_path):
 
 
 def test_a_server_that_comes_late_is_noticed_within_a_tenth_of_a_second(tmp_path):
+    # A busy machine may stop either side for longer, but not each time.
+    assert any(noticed_after_s(tmp_path / str(number)) < 0.1 for number in range(5))
+
+
+def noticed_after_s(folder):
+    """Return how long after a server begins to listen it is noticed."""
+    folder.mkdir()
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     listener.close()
@@ -286,10 +293,10 @@ def test_a_server_that_comes_late_is_noticed_within_a_tenth_of_a_second(tmp_path
 
     thread = threading.Thread(target=late)
     thread.start()
-    calling.wait_until_ready(json.loads(Path(plan(port, tmp_path)).read_text()), events.append)
+    calling.wait_until_ready(json.loads(Path(plan(port, folder)).read_text()), events.append)
     noticed = time.monotonic()
     thread.join()
-    assert noticed - moment[0] < 0.1
+    return noticed - moment[0]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def end(evaluation, error=None):
 def test_the_end_is_held_back_until_the_next_step(error):
     evaluation = running()
     _, timings = end(evaluation, error)
-    assert 10.0 <= elapsed_s(evaluation) < 11.0
+    assert 10.0 <= elapsed_s(evaluation) < 15.0
     assert timings["released_at_s"] == 10.0
     if error:
         evaluation.refresh_from_db()
@@ -53,7 +53,7 @@ def test_the_end_is_held_back_until_the_next_step(error):
 
 def test_in_a_practice_phase_nothing_is_held_back():
     took_s, timings = end(running("practice", since_s=1))
-    assert took_s < 1
+    assert took_s < 5
     assert "released_at_s" not in timings
 
 
@@ -61,7 +61,7 @@ def test_a_cancelled_run_ends_at_once():
     evaluation, began = running(since_s=1), time.monotonic()
     with pytest.raises(RunCancelled), released_on_a_step(ProgressRecorder(evaluation), Heartbeat(evaluation)):
         raise RunCancelled
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 def test_a_run_that_is_lost_while_it_waits_is_not_finished():
