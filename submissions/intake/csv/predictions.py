@@ -34,6 +34,8 @@ ROW_NAMES = (
 NO_NAME = "Every line has one field more than the header: give its column a name in the first line, or leave it out."
 COMMAS = "The numbers have decimal commas: write points."
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+# The two fields that a number with a decimal comma becomes.
+WHOLE, AFTER_COMMA = re.compile(r"[+-]?[0-9]+"), re.compile(r"[0-9]+(?:[eE][+-]?[0-9]{1,4})?")
 
 __all__ = [
     "CsvProblem",
@@ -108,7 +110,7 @@ def _header(rows: Iterator[tuple[int, list[str]]], text: str) -> list[str]:
         return next(rows, (1, []))[1]
     except CsvProblems:
         line = _first_lines(text)[0]
-        if line.startswith("{"):  # one JSON object a line
+        if line.startswith(("{", "[")):  # JSON: an object a line, or all of them in one
             return [line]
         if OTHER_SEPARATORS.search(line):
             return [line.replace('"', "")]
@@ -192,15 +194,26 @@ class _Reading:
         if len(words) == self.columns.width + 1:
             self.one_more += 1
             self.row_names += not has_id
-        # 0,5 is two fields: with the id where it belongs, all else is digits.
-        rest = [*words[:at], *words[at + 1 :]]
-        self.commas += len(words) > self.columns.width and has_id and all(map(str.isdecimal, rest))
+        self.commas += self._has_decimal_commas(words)
         parts = (part for text in words for part in (text, *SEPARATORS.split(text)))
         found = next((part for part in parts if part in self.position), None)
         if found is None:
             self.unreadable += 1
         else:
             self.unread_ids.add(found)
+
+    def _has_decimal_commas(self, words: list[str]) -> bool:
+        """Return whether a line fits the header, with an id in its place, once 0,5 is one field instead of two."""
+        surplus, at, public_id = len(words) - self.columns.width, 0, ""
+        if surplus <= 0:
+            return False
+        for column in range(self.columns.width):
+            if column == self.columns.id_index:
+                public_id = words[at]
+            elif surplus and WHOLE.fullmatch(words[at]) and AFTER_COMMA.fullmatch(words[at + 1]):
+                surplus, at = surplus - 1, at + 1
+            at += 1
+        return surplus == 0 and public_id in self.position
 
     def _read_row(self, line: int, fields: list[str]) -> None:
         index = self._case(line, fields[self.columns.id_index])

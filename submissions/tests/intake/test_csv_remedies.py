@@ -75,6 +75,17 @@ def packed_tar() -> bytes:
     return target.getvalue()
 
 
+def further(text: str) -> str:
+    """Return a CSV with a third column of texts."""
+    head, _, rows = text.partition("\n")
+    return f"{head},model\n" + rows.replace("\n", ",resnet\n")
+
+
+def turned(text: str) -> str:
+    """Return a CSV of two columns with the last one first."""
+    return re.sub(r"(?m)^(.*),(.*)$", r"\2,\1", text)
+
+
 def without_quotes(content: bytes) -> bytes:
     return content.replace(b'"', b"")
 
@@ -142,6 +153,13 @@ ROWS: list[tuple[str, str, bytes, Callable[[bytes], bytes]]] = [
     ("CSV_VALUE", 'write "0.25"', response(GOOD, "0.25", "np.float32(0.25)"), anew),
     ("CSV_FORMAT", "The numbers have decimal commas: write points. No try was spent.", GOOD.replace(".", ",").encode(),
      lambda data: re.sub(rb",(\d+),", rb",\1.", data)),
+    # As R's write.table(sep = ",", dec = ",", row.names = FALSE) writes small numbers and further columns.
+    ("CSV_FORMAT", "The numbers have decimal commas: write points.", GOOD.replace("0.25", "2.5e-05").replace(
+        ".", ",").encode(), lambda data: re.sub(rb",(\d+),", rb",\1.", data).replace(b"2.5e-05", b"0.25")),
+    ("CSV_FORMAT", "The numbers have decimal commas: write points.", further(GOOD).replace(".", ",").encode(),
+     lambda data: re.sub(rb",(\d+),(\d+),", rb",\1.\2,", data)),
+    ("CSV_FORMAT", "The numbers have decimal commas: write points.", turned(GOOD).replace(".", ",").encode(),
+     lambda data: re.sub(rb"(?m)^(\d+),(\d)", rb"\1.\2", data)),
     ("CSV_COLUMNS", "The first line is a title", b"My second try\n" + GOOD.encode(),
      lambda data: data.partition(b"\n")[2]),
     # As Excel and Python write texts: '=\"id\"', lists, bytes.
@@ -173,6 +191,8 @@ ROWS: list[tuple[str, str, bytes, Callable[[bytes], bytes]]] = [
     ("CSV_COLUMNS", "add a header", GOOD.partition("\n")[2].encode(),
      lambda data: b"AnnotationID,probability\n" + data),
     ("CSV_COLUMNS", "The file is JSON", b'{"AnnotationID":"LIDC_01","probability":0.1}\n' * 6, anew),
+    # As pandas (to_json(orient="records")) and polars (write_json) write them.
+    ("CSV_COLUMNS", "The file is JSON", b'[{"AnnotationID":"LIDC_01","probability":0.1}]', anew),
     ("CSV_ENCODING", "compressed with bzip2. Unpack it", bz2.compress(GOOD.encode()), bz2.decompress),
     ("CSV_ENCODING", "compressed with xz. Unpack it", lzma.compress(GOOD.encode()), lzma.decompress),
     ("CSV_ENCODING", "a tar archive. Unpack it", packed_tar(), anew),
