@@ -192,6 +192,24 @@ def test_ids_read_as_numbers_by_pandas_are_recognised():
     assert "dtype=str" in problems_of("id,prob\n12.0,.5\n", ids=["12"]).hints[0]
 
 
+LONG = "100012345678901234567"
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("100,012,345,678,901,234,567", "thousands separators"), ("100'012'345'678'901'234'567", "thousands"),
+        ("100\u202f012\u202f345\u202f678\u202f901\u202f234\u202f567", "thousands"),
+        ("100012345678901000000", "15th digit"), ("100012345678901240000", ""),
+        (f"\u201c{LONG}\u201d", "quotes"), ("100012345600000000000", ""), ("10001234567890123456", ""),
+        ("100,0123,45678901234567", ""),
+    ],
+)  # fmt: skip
+def test_a_long_number_that_a_program_changed_is_recognised(written, hint):
+    hints = " ".join(problems_of(f'id,prob\n"{written}",.5\n', ids=[LONG]).hints)
+    assert hint in hints if hint else hints == ""
+
+
 def test_the_first_ten_problems_are_told_and_all_are_counted():
     ids = [f"case{i}" for i in range(40)]
     text = "id,prob\n" + "".join(f"case{i},7\n" for i in range(20)) + "zzz,0.5\ncase0,0.5\ncase39,0.5\n"
