@@ -177,7 +177,8 @@ def _image_hashes(rows: list[TruthRow], images: Path, suffixes: tuple[str, ...],
         elif path.suffix.lower() not in suffixes:
             problems.append(f"row {row.line}: the image {row.image!r} does not end in {' or '.join(suffixes)}")
         elif not path.is_file() or path.stat().st_size == 0:
-            problems.append(f"row {row.line}: the image {row.image!r} is missing or empty")
+            cure = "; write / between folders" if "\\" in row.image else ""
+            problems.append(f"row {row.line}: the image {row.image!r} is missing or empty{cure}")
         else:
             hashes[row.image] = _sha256(path)
             progress.advance()

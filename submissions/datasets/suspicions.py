@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import SimpleITK
 
-from submissions.datasets.table import TruthRow
+from submissions.datasets.table import NO_VALUES, TruthRow
 from submissions.kinds import Kind
 
 SHOWN = 5
 MHA = ".mha"
+# 12.0 and nan are of pandas, NA of R, 1.2E+30 of a spreadsheet.
+CHANGED_ID = re.compile(r"[0-9]+\.0|[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+")
 # Points are written with about this many decimals; two lesions cannot be at the same place.
 SAME_PLACE_DECIMALS = 3
 
@@ -23,7 +26,7 @@ def suspicions(rows: Sequence[TruthRow], splits: Sequence[str], kind: Kind, imag
     images: the folder of the images, or None; without it, points outside a volume cannot be found. The images belong to
     the organiser; only their headers are read.
     """
-    found = [_split_patients(rows, splits), _shared_places(rows, kind)]
+    found = [_split_patients(rows, splits), _shared_places(rows, kind), _changed_ids(rows)]
     if images is not None:
         found.append(_outside(rows, kind, images))
     return [sentence for sentence in found if sentence]
@@ -48,6 +51,16 @@ def _shared_places(rows: Sequence[TruthRow], kind: Kind) -> str:
             if first.setdefault(place, row.line) != row.line:
                 shared.append(f"row {row.line} (as row {first[place]})")
     return _told(shared, "Rows with a point of an image that was given before", "Look for a row copied by mistake")
+
+
+def _changed_ids(rows: Sequence[TruthRow]) -> str:
+    changed = [
+        f"row {row.line} ({row.public_id})"
+        for row in rows
+        if CHANGED_ID.fullmatch(row.public_id) or row.public_id in NO_VALUES
+    ]
+    remedy = "Participants need the ids as they were: make the column text, in pandas with dtype=str"
+    return _told(changed, "Ids that look as if a program had changed them", remedy)
 
 
 def _outside(rows: Sequence[TruthRow], kind: Kind, images: Path) -> str:

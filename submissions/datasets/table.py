@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from submissions.intake.csv.header import separator_hints
+from submissions.intake.csv.header import other_text, separator_hints
 from submissions.intake.csv.problems import CsvProblems
 from submissions.intake.csv.text import as_text
 from submissions.kinds import CaseContent, Kind
@@ -59,7 +59,8 @@ def read_table(path: Path, kind: Kind, split_column: str | None = None) -> list[
     try:
         records = list(_records(io.StringIO(text, newline="")))
     except csv.Error as error:
-        raise DatasetError([f"{path.name} cannot be read as UTF-8 CSV: {error}"]) from error
+        hint = other_text(text.splitlines()[:1])
+        raise DatasetError([f"header: {hint}" if hint else f"{path.name} cannot be read as CSV: {error}"]) from error
     header = records[0][1] if records else []
     _check_header(header, kind, split_column, hints=_hints(text, header))
     return _cases(_rows(header, records[1:], kind, split_column), kind)
@@ -115,7 +116,8 @@ def _rows(
     for line, fields in records:
         try:
             if len(fields) != len(names):  # an unquoted comma would shift the label
-                raise ValueError(f"{len(fields)} fields where the header has {len(names)}")
+                cure = "put texts with commas in quotes, and write decimals with a point"
+                raise ValueError(f"{len(fields)} fields where the header has {len(names)}: {cure}")
             rows.append(_row(line, dict(zip(names, fields, strict=True)), kind, split_column))
         except ValueError as error:
             problems.append(f"row {line}: {error}")
@@ -127,7 +129,7 @@ def _rows(
 def _row(line: int, record: Record, kind: Kind, split_column: str | None) -> TruthRow:
     public_id = kind.case_id(record)
     if not public_id:
-        raise ValueError("the id is empty")
+        raise ValueError(f"the id is empty: give {kind.table_id_sentence}")
     if len(public_id) > 200 or not public_id.isprintable():
         raise ValueError("the id is longer than 200 characters or not printable")
     return TruthRow(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ Facts = Mapping[str, Any]
 
 # In single precision 1 may become 1.0000001; a value this close outside a range is set to the bound.
 RANGE_TOLERANCE = 1e-6
+WHOLE_AS_FLOAT = re.compile(r"([0-9]+)\.0*")
 
 
 class BadAnswer(Exception):
@@ -276,17 +278,35 @@ def clipped(value: float, low: float, high: float) -> float | None:
     return min(max(float(value), low), high)
 
 
+def lesion_of(record: Record) -> str:
+    """Return the number of a row's lesion; pandas writes 1.0 where another row has none."""
+    text = record.get("lesionid", "")
+    whole = WHOLE_AS_FLOAT.fullmatch(text)
+    return whole[1] if whole else text
+
+
 def series_and_lesion(record: Record) -> str:
-    series = series_of(record)
-    return f"{series}_{record.get('lesionid', '')}" if series else ""
+    """Return the id that both give; "" where there is no series, or its lesion's cell is empty."""
+    series, lesion = series_of(record), lesion_of(record)
+    is_empty = not series or ("lesionid" in record and not lesion)
+    return "" if is_empty else f"{series}_{lesion}"
+
+
+def plain_float(text: str) -> float:
+    """Return a number in ASCII; float() alone takes 1_0 and the digits of every script. Raises ValueError."""
+    if not text.isascii() or "_" in text:
+        raise ValueError(text)
+    return float(text)
 
 
 def finite(record: Record, column: str) -> float:
     """Return a cell as a finite number. Raises ValueError with a sentence."""
     try:
-        value = float(record.get(column, ""))
+        value = plain_float(record.get(column, ""))
     except ValueError:
-        raise ValueError(f"{column} is not a number: {record.get(column, '')!r}") from None
+        text = record.get(column, "")
+        remedy = "; write a point, and no thousands separators" if "," in text else ""
+        raise ValueError(f"{column} is not a number: {text!r}{remedy}") from None
     if not np.isfinite(value):
         raise ValueError(f"{column} is not finite")
     return value

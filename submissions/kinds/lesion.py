@@ -6,7 +6,18 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from .base import BadAnswer, BatchFiles, CaseContent, Facts, Record, SentCase, UnexpectedAnswer, point_xyz_mm, series_of
+from .base import (
+    BadAnswer,
+    BatchFiles,
+    CaseContent,
+    Facts,
+    Record,
+    SentCase,
+    UnexpectedAnswer,
+    lesion_of,
+    point_xyz_mm,
+    series_of,
+)
 from .classification import ClassificationKind, probability, value_at
 from .clinical import READERS
 from .subgroups import clinical_facts, group_facts
@@ -49,9 +60,9 @@ computed by the platform; your own label and time are not used.
 TABLE_GUIDE = """\
 takes LUNA25's columns as they are: `SeriesInstanceUID`, `LesionID`, `CoordX/Y/Z` (world mm, LPS), `label` (0 or 1),
 and where you have them `PatientID`, `AnnotationID`, `StudyDate`, `Age_at_StudyDate`, `Gender`. Values as pandas writes
-them are converted to the contract's form (`55.0`, `20010101.0`, `2001-01-01`, `F`, `055Y`); ambiguous values are
-refused, with their row. A case's id is `AnnotationID`, else `id`, else `<SeriesInstanceUID>_<LesionID>`; its image
-(`.mha`) is named by the `file` column, else it is `<SeriesInstanceUID>.mha`."""
+them are converted to the contract's form (`55.0`, `20010101.0`, `2001-01-01`, `F`, `055Y`; LesionID `1.0`); ambiguous
+values are refused, with their row. A case's id is `AnnotationID`, else `id`, else `<SeriesInstanceUID>_<LesionID>`; its
+image (`.mha`) is named by the `file` column, else it is `<SeriesInstanceUID>.mha`."""
 
 BATCH_GUIDE = """\
 For phases of **lesions**; LUNA25's images run unchanged.
@@ -137,7 +148,7 @@ class LesionKind(ClassificationKind):
 
     def read_row(self, record: Record) -> CaseContent:
         facts: dict[str, Any] = {"point_xyz_mm": point_xyz_mm(record)}
-        facts |= {"series": series_of(record)[:MAX_FACT_LENGTH], "lesion": record.get("lesionid", "")[:MAX_FACT_LENGTH]}
+        facts |= {"series": series_of(record)[:MAX_FACT_LENGTH], "lesion": lesion_of(record)[:MAX_FACT_LENGTH]}
         facts |= {"clinical": clinical_facts(record), "groups": group_facts(record)}
         return CaseContent(self.read_label(record["label"]), {name: value for name, value in facts.items() if value})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from .base import Facts, Record
+from .base import Facts, Record, plain_float
 from .clinical import READERS
 
 CLINICAL_COLUMNS = {"studydate": "StudyDate", "age_at_studydate": "Age_at_StudyDate", "gender": "Gender"}
@@ -48,7 +48,7 @@ def group_facts(record: Record) -> dict[str, str | float]:
 
 def _diameter_mm(text: str) -> float:
     try:
-        diameter_mm = float(text)
+        diameter_mm = plain_float(text)
     except ValueError:
         diameter_mm = math.nan
     if not 0 < diameter_mm <= LARGEST_MM:  # also false for NaN

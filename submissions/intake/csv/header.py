@@ -85,7 +85,7 @@ def separator_hints(header: Sequence[str], first_row: str) -> list[str]:
     """Return hints from the shape of the header: which program wrote the file, and what to change there."""
     if [part.strip().lower() for part in header][:1] == ["sep="]:
         return ["The first line is an instruction to Excel (sep=): delete it."]
-    if hint := _other_text(header):
+    if hint := other_text(header):
         return [hint]
     text = header[0].strip() if len(header) == 1 else ""
     if text.lower().startswith("sep="):
@@ -104,7 +104,7 @@ def separator_hints(header: Sequence[str], first_row: str) -> list[str]:
     return []
 
 
-def _other_text(header: Sequence[str]) -> str:
+def other_text(header: Sequence[str]) -> str:
     """Return what a text is that is no table, or no plain one, "" where it may be one."""
     if any(part.lstrip().startswith('"') for part in header):
         return BLANK_BEFORE_QUOTE

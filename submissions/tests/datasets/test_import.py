@@ -62,6 +62,9 @@ def test_luna25_columns_are_read_as_they_are(table):
         ("id,label,CoordX,CoordY,CoordZ", "x{i},{t},1,2,3", "x0"),
         ("SeriesInstanceUID,LesionID,label,CoordX,CoordY,CoordZ", "1.2,{i},{t},1,2,3", "1.2_0"),
         ("AnnotationID,id,label,CoordX,CoordY,CoordZ", "a{i},x{i},{t},1,2,3", "a0"),
+        # As pandas writes a column of whole numbers once one of them was missing.
+        ("SeriesInstanceUID,LesionID,label,CoordX,CoordY,CoordZ", "1.2,{i}.0,{t},1,2,3", "1.2_0"),
+        ("SeriesInstanceUID,LesionID,file,label,CoordX,CoordY,CoordZ", "1.2,,f{i}.mha,{t},1,2,3", "f0.mha"),
     ],
 )
 def test_the_id_is_the_first_that_is_there(table, header, row, expected):
@@ -75,10 +78,17 @@ def test_the_id_is_the_first_that_is_there(table, header, row, expected):
         (["P1,1.2,1,2,3,1,A1,0,", "P1,1.2,1,2,3,2,A1,1,"], "row 3: the id 'A1' was already given in row 2"),
         (["P1,1.2,1,2,3,1,A1,0,", "P2,1.3,1,2,3,1,A2,0,"], "one class only"),
         (["P1,1.2,one,2,3,1,A1,0,", "P1,1.2,1,2,3,2,A2,1,"], "row 2: coordx is not a number"),
+        (["P1,1.2,1_0,2,3,1,A1,0,"], "row 2: coordx is not a number: '1_0'"),
+        (["P1,1.2,\uff11,2,3,1,A1,0,"], "row 2: coordx is not a number"),
+        (['P1,1.2,"1,5",2,3,1,A1,0,'], "row 2: coordx is not a number: '1,5'; write a point"),
         (["P1,1.2,inf,2,3,1,A1,0,"], "row 2: coordx is not finite"),
         (["P1,1.2,1,2,3,1,A1,2,"], "row 2: the label is not 0 or 1"),
         ([], "no rows"),
-        (["P1,1.2,1,2,3,1,A1,0,,moved", "P2,1.3,1,2,3,1,A2,1,"], "row 2: 10 fields where the header has 9"),
+        (
+            ["P1,1.2,1,2,3,1,A1,0,,moved", "P2,1.3,1,2,3,1,A2,1,"],
+            "row 2: 10 fields where the header has 9: put texts with ",
+        ),
+        (["P1,1.2,1,5,2,3,1,A1,0,"], "row 2: 10 fields where the header has 9: .* write decimals with a point"),
         (["P1,1.2,1,2,3,1,A1,0,", "P2,1.3,1,2,3,1,A2"], "row 3: 7 fields where the header has 9"),
         (["", "", "P1,1.2,1,2,3,1,A1,9,"], "row 4: the label is not 0 or 1"),
         (['"P\n1",1.2,1,2,3,1,A1,0,', "P1,1.2,1,2,3,1,A2,9,"], "row 4: the label is not 0 or 1"),
@@ -99,6 +109,8 @@ def test_a_missing_or_doubled_column_is_named(table, header):
 def test_an_empty_id_is_named(table):
     with pytest.raises(CommandError, match="row 3: the id is empty"):
         run(table(["a,0,1,2,3", ",1,1,2,3"], "AnnotationID,label,CoordX,CoordY,CoordZ"))
+    with pytest.raises(CommandError, match="row 3: the id is empty: give AnnotationID, id, SeriesInstanceUID and"):
+        run(table(["1.2,1,0,1,2,3", "1.3,,1,1,2,3"], "SeriesInstanceUID,LesionID,label,CoordX,CoordY,CoordZ"))
 
 
 def test_an_empty_table_is_refused(tmp_path):
@@ -133,6 +145,7 @@ FOREIGN = Path(__file__).parents[1] / "foreign_files"
         (GERMAN_EXCEL.lstrip("\ufeff").encode("cp1252"), "Line 2 is not UTF-8. Save the file as CSV UTF-8"),
         ((FOREIGN / "excel.xlsx").read_bytes(), "The file is an Excel workbook. Save it as CSV UTF-8"),
         (b"id\tlabel\na\t0\n", "separated by tabs"),
+        (b'[{"id":"a","label":0},{"id":"b","label":1}]', "The file is JSON: write it as CSV"),
     ],
 )  # fmt: skip
 def test_what_a_spreadsheet_writes_instead_is_told_as_participants_are_told(tmp_path, content, sentence):
@@ -294,6 +307,8 @@ def test_missing_images_are_all_named_and_nothing_is_stored(table, tmp_path, own
     images.mkdir()
     with pytest.raises(CommandError, match=r"row 2: the image '1.2.0.mha' is missing"):
         run(table(), images=images)
+    with pytest.raises(CommandError, match=r"is missing or empty; write / between folders"):
+        run(table(["a,0,1,2,3,sub\\a.mha", "b,1,1,2,3,b.mha"], "id,label,CoordX,CoordY,CoordZ,file"), images=images)
     assert not Dataset.objects.exists()
 
 

@@ -93,6 +93,14 @@ def test_a_sound_table_is_not_warned_of(run):
     assert run([row(number) for number in range(6)]) == ""
 
 
+@pytest.mark.parametrize("changed", ["12.0", "1.2E+30", "1,2E+30", "1.2e+08", "NA", "nan"])
+def test_an_id_that_a_program_changed_is_warned_of(run, changed):
+    written = '"1,2E+30"' if "," in changed else changed
+    warned = run([row(0), row(1).replace(",A1,", f",{written},"), row(3)])
+    assert f"Ids that look as if a program had changed them (1): row 3 ({changed})." in warned
+    assert "in pandas with dtype=str" in warned
+
+
 def test_a_patient_in_two_splits_is_warned_of(run):
     rows = [f"{row(n, patient=f'P{n // 2}')},{'public' if n % 4 < 2 else 'private'}" for n in range(8)]
     rows += [f"{row(8, patient='P0')},private", f"{row(9, patient='P0')},private"]
