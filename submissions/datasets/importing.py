@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 
 from submissions.datasets.changes import changes_of
 from submissions.datasets.commitment import commitment, revealed_data
+from submissions.datasets.image_names import is_there, stored_name
 from submissions.datasets.progress import SILENT, Progress
 from submissions.datasets.splitting import PUBLIC_FRACTION, draw_splits, with_samples
 from submissions.datasets.suspicions import suspicions
@@ -85,6 +86,8 @@ def judged(
     """
     _check_name(name)
     rows = read_table(truth, KINDS[kind], split_column)
+    if images is not None:
+        rows = [replace(row, image=stored_name(images, row.image)) for row in rows]
     new = Dataset(kind=kind, name=name, is_practice=is_practice, secret_key=new_secret(), owner=owner)
     if problems := split_problems(rows, [row.split for row in rows], KINDS[kind]):
         raise DatasetError(problems)
@@ -176,7 +179,7 @@ def _image_hashes(rows: list[TruthRow], images: Path, suffixes: tuple[str, ...],
             problems.append(f"row {row.line}: {row.image!r} is no name of a file in the images folder")
         elif path.suffix.lower() not in suffixes:
             problems.append(f"row {row.line}: the image {row.image!r} does not end in {' or '.join(suffixes)}")
-        elif not path.is_file() or path.stat().st_size == 0:
+        elif not is_there(images, row.image) or path.stat().st_size == 0:
             cure = "; write / between folders" if "\\" in row.image else ""
             problems.append(f"row {row.line}: the image {row.image!r} is missing or empty{cure}")
         else:

@@ -12,6 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -27,6 +28,7 @@ ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06")
 MAX_DEPTH = 16
 MADE_ON_WINDOWS = 0  # APPNOTE 4.4.2.2: MS-DOS
+UTF8_NAME = 0x800  # APPNOTE 4.4.4, bit 11
 # What other programs leave behind in an archive.
 LEFT_BEHIND = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 NOT_AN_ARCHIVE = "The file is not a zip or tar archive: send a .zip, .tar or .tar.gz of the images."
@@ -129,8 +131,8 @@ class _Unpacking:
         self._judge_directory()
         with zipfile.ZipFile(self.path) as archive:
             for member in archive.infolist():
-                self._judge_member(member)
-                name = _with_slashes(member)
+                name = _name_of(member)
+                self._judge_member(member, name)
                 if not name.endswith("/"):
                     with archive.open(member) as stream:
                         self._take(name, iter(partial(stream.read, PIECE_BYTES), b""))
@@ -142,9 +144,9 @@ class _Unpacking:
         if count > self.limits.max_members or size > self.limits.max_directory_bytes:
             raise self._too_many()
 
-    def _judge_member(self, member: zipfile.ZipInfo) -> None:
+    def _judge_member(self, member: zipfile.ZipInfo, name: str) -> None:
         if member.flag_bits & 0x1:
-            raise _bad_member(member.filename, "encrypted")
+            raise _bad_member(name, "encrypted")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             message = (
                 "A member of the zip is compressed in a way that is not read here: use the ordinary one (deflate)."
@@ -152,7 +154,7 @@ class _Unpacking:
             raise ParticipantError("COMPRESSION_NOT_SUPPORTED", message)
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _bad_member(member.filename, "a link or device")
+            raise _bad_member(name, "a link or device")
 
     def _take(self, name: str, pieces: Iterator[bytes]) -> None:
         """Keep one file, or read over it. Every byte counts, kept or not."""
@@ -218,9 +220,17 @@ class _Unpacking:
         return ParticipantError("ARCHIVE_TOO_MANY_MEMBERS", message)
 
 
-def _with_slashes(member: zipfile.ZipInfo) -> str:
-    """Return a member's name; Compress-Archive of Windows PowerShell 5.1 separates folders by backslashes."""
-    return member.filename.replace("\\", "/") if member.create_system == MADE_ON_WINDOWS else member.filename
+def _name_of(member: zipfile.ZipInfo) -> str:
+    """Return a member's name.
+
+    macOS and Info-ZIP's zip write UTF-8 without the flag for it, which zipfile then reads as the letters of MS-DOS.
+    Compress-Archive of Windows PowerShell 5.1 separates folders by backslashes.
+    """
+    name = member.filename
+    if not member.flag_bits & UTF8_NAME:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    return name.replace("\\", "/") if member.create_system == MADE_ON_WINDOWS else name
 
 
 def _make_folder(folder: Path) -> None:

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from submissions.datasets.access import may_extend
+from submissions.datasets.image_names import is_there, stored_name
 from submissions.datasets.importing import Judged, judged, keep
 from submissions.datasets.table import DatasetError, read_table
 from submissions.faults import ParticipantError
@@ -179,7 +180,7 @@ def _suffixes(row: DatasetImport) -> str:
 def _start_of_names(folder: Path, table: Path, row: DatasetImport) -> Path:
     """Return where the table's image names start: most archives hold one folder, which the table does not name."""
     names = [found.image for found in read_table(table, KINDS[row.kind], row.options.get("split_column"))]
-    while not any((folder / name).is_file() for name in names if name and ".." not in name):
+    while not any(is_there(folder, stored_name(folder, name)) for name in names if name and ".." not in name):
         inside = list(folder.iterdir())
         if len(inside) != 1 or not inside[0].is_dir():
             break

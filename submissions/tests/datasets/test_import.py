@@ -2,12 +2,14 @@
 
 import hashlib
 import io
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK
 from django.core.management import CommandError, call_command
+from PIL import Image
 
 from submissions.datasets.table import read_table, split_problems
 from submissions.kinds import KINDS
@@ -310,6 +312,28 @@ def test_missing_images_are_all_named_and_nothing_is_stored(table, tmp_path, own
     with pytest.raises(CommandError, match=r"is missing or empty; write / between folders"):
         run(table(["a,0,1,2,3,sub\\a.mha", "b,1,1,2,3,b.mha"], "id,label,CoordX,CoordY,CoordZ,file"), images=images)
     assert not Dataset.objects.exists()
+
+
+@pytest.mark.parametrize(("written", "stored"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_an_image_is_found_however_its_letters_are_spelt(tmp_path, own_files, written, stored):
+    """macOS may store ü as u and two dots, whatever the table says."""
+    names = [f"prüf{number}.png" for number in range(2)]
+    for name in names:
+        Image.new("L", (40, 40), 9).save(tmp_path / unicodedata.normalize(stored, name))
+    truth = tmp_path / "truth.csv"
+    rows = [f"{unicodedata.normalize(written, name)},{number}\n" for number, name in enumerate(names)]
+    truth.write_text("file,label\n" + "".join(rows), encoding="utf-8")
+    given = {"kind": "slice", "name": "d", "truth": str(truth), "images": str(tmp_path), "practice": True}
+    call_command("import_dataset", **given, stdout=io.StringIO())
+    assert Case.objects.exclude(image="").count() == 2
+
+
+def test_a_name_no_file_can_have_is_missing(table, tmp_path):
+    with pytest.raises(CommandError, match="is missing or empty"):
+        run(
+            table([f"a{i},{i},1,2,3,{'n' * 300}.mha" for i in range(2)], "id,label,CoordX,CoordY,CoordZ,file"),
+            images=tmp_path,
+        )
 
 
 @pytest.mark.parametrize("name", ["a.mhd", "a.nii.gz", "a"])

@@ -87,6 +87,25 @@ def test_folders_of_windows_are_folders(unpacked):
     assert (folder / "scans/deep/b.png").read_bytes() == b"two"
 
 
+class UnmarkedName(zipfile.ZipInfo):
+    """A name in UTF-8 without the flag for it, as macOS's Archive Utility and Info-ZIP's zip write them."""
+
+    encoding = "utf-8"
+
+    def _encodeFilenameFlags(self):  # zipfile's own
+        return self.filename.encode(self.encoding), self.flag_bits
+
+
+class DosName(UnmarkedName):
+    encoding = "cp437"
+
+
+@pytest.mark.parametrize("kind", [UnmarkedName, DosName, zipfile.ZipInfo])
+def test_names_keep_their_letters(unpacked, kind):
+    _, folder = unpacked(zip_of((kind("scans/größe 1.mha"), b"one"), (kind("__MACOSX/scans/._größe 1.mha"), b"x")))
+    assert [path.name for path in folder.rglob("*.mha")] == ["größe 1.mha"]
+
+
 def zip_link():
     info = zipfile.ZipInfo("scan.mha")
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
