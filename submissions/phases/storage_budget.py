@@ -101,7 +101,7 @@ def site_full() -> ApiError:
 
 def in_words(size_bytes: int) -> str:
     """Return a size for people, such as 1.2 GB."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size_bytes >= factor:
             return f"{size_bytes / factor:.3g} {unit}"
     return f"{size_bytes} bytes"

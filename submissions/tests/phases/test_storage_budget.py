@@ -91,6 +91,8 @@ def test_the_phase_page_shows_what_the_team_holds(ann, phase, client, settings):
     assert "Your team's files" not in client.get("/phases/p1/").content.decode()
 
 
-@pytest.mark.parametrize(("size", "words"), [(12, "12 bytes"), (1500, "1.5 kB"), (2e6, "2 MB"), (3.21e9, "3.21 GB")])
+@pytest.mark.parametrize(
+    ("size", "words"), [(12, "12 bytes"), (1500, "1.5 kB"), (2e6, "2 MB"), (3.21e9, "3.21 GB"), (1 << 40, "1.1 TB")]
+)
 def test_sizes_are_told_in_words(size, words):
     assert in_words(size) == words
