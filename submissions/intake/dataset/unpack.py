@@ -36,6 +36,7 @@ NOT_AN_ARCHIVE = "The file is not a zip or tar archive: send a .zip, .tar or .ta
 CORRUPT = (
     zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, ValueError, OverflowError,
 )  # fmt: skip
+AS_FILES = ": send a .zip made without -y, or a tar made with --dereference --hard-dereference"
 DAMAGED = "The archive is cut short or damaged: make it again, and send it again."
 
 
@@ -122,7 +123,7 @@ class _Unpacking:
             cursor = ByteCursor(decompressed(pieces) if gzipped else pieces)
             for entry in entries(cursor, self.names):
                 if entry.kind in ("hardlink", "symlink"):
-                    raise _bad_member(entry.name, "a link")
+                    raise _bad_member(entry.name, "a link", AS_FILES)
                 if entry.kind == "file":
                     self._take(entry.name, cursor.pieces(entry.size))
         return self.found
@@ -154,7 +155,7 @@ class _Unpacking:
             raise ParticipantError("COMPRESSION_NOT_SUPPORTED", message)
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _bad_member(name, "a link or device")
+            raise _bad_member(name, "a link or device", AS_FILES)
 
     def _take(self, name: str, pieces: Iterator[bytes]) -> None:
         """Keep one file, or read over it. Every byte counts, kept or not."""
@@ -206,7 +207,7 @@ class _Unpacking:
             self.found.bytes += len(piece)
             if self.found.bytes > self.limits.max_bytes:
                 message = (
-                    f"The archive unpacks to more than {self.limits.max_bytes / 1e9:.3g} GB, the room that is left."
+                    f"The archive unpacks to more than {self.limits.max_bytes / 1e9:,.1f} GB, the room that is left."
                 )
                 raise ParticipantError("ARCHIVE_BOMB", message)
             if self.found.bytes > self.bomb_bytes:
@@ -250,8 +251,8 @@ def _is_left_behind(path: PurePosixPath) -> bool:
     return any(part in LEFT_BEHIND or part.startswith("._") for part in path.parts)
 
 
-def _bad_member(name: str, what: str) -> ParticipantError:
-    message = f"The archive's member {name[:80]!r} is {what}; only ordinary files and folders are taken."
+def _bad_member(name: str, what: str, cure: str = "") -> ParticipantError:
+    message = f"The archive's member {name[:80]!r} is {what}; only ordinary files and folders are taken{cure}."
     return ParticipantError("ARCHIVE_BAD_MEMBER", message)
 
 

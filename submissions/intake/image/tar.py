@@ -18,6 +18,8 @@ BLOCK_BYTES = 512
 _ZERO_BLOCK = bytes(BLOCK_BYTES)
 _MAX_EXTENSION_BYTES = 64 << 10
 _MAX_EXTENSIONS_A_MEMBER = 4
+# In this format tar and bsdtar write files out in full; -S, -g and -V write members that no other program reads.
+_PLAIN = "make it with `tar --format=ustar`, without -S, -g and -V"
 _KINDS = {b"0": "file", b"\0": "file", b"1": "hardlink", b"2": "symlink", b"5": "directory"}
 
 
@@ -93,9 +95,11 @@ def _entry(header: _Header, limits: ArchiveLimits) -> TarEntry:
     kind = _KINDS.get(header.type_flag)
     if kind == "file" and raw_name.endswith("/"):
         kind = "directory"  # the oldest tars mark directories this way
+    if header.type_flag == b"S":
+        raise _sparse()
     if kind is None:
         raise ParticipantError(
-            "ARCHIVE_BAD_MEMBER", f"The member {shown(raw_name)} is neither a file, a directory nor a link."
+            "ARCHIVE_BAD_MEMBER", f"The member {shown(raw_name)} is neither a file, a directory nor a link: {_PLAIN}."
         )
     if kind != "file" and header.size:
         raise ParticipantError("ARCHIVE_BAD_MEMBER", f"The member {shown(raw_name)} is no file but holds bytes.")
@@ -157,7 +161,7 @@ def _extension(header: _Header, cursor: ByteCursor, limits: ArchiveLimits) -> di
         return {"path" if header.type_flag == b"L" else "linkpath": _until_nul(data)}
     records = pax_records(data)
     if any(key.startswith("GNU.sparse.") for key in records):
-        raise ParticipantError("ARCHIVE_BAD_MEMBER", "The archive holds a sparse member. Save the image again.")
+        raise _sparse()
     if header.type_flag == b"g" and records.keys() & {"path", "linkpath", "size"}:
         raise ParticipantError("ARCHIVE_BAD_MEMBER", "A global header names or sizes members.")
     return {key: value for key, value in records.items() if key in ("path", "linkpath", "size")}
@@ -215,6 +219,10 @@ def decimal(digits: bytes) -> int:
 
 def _until_nul(field: bytes) -> bytes:
     return field.split(b"\0", 1)[0]
+
+
+def _sparse() -> ParticipantError:
+    return ParticipantError("ARCHIVE_BAD_MEMBER", f"The archive holds a file with holes (sparse): {_PLAIN}.")
 
 
 def _text(name: bytes) -> str:

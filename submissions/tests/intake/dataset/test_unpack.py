@@ -2,8 +2,11 @@
 
 import gzip
 import io
+import re
+import shutil
 import stat
 import struct
+import subprocess
 import tarfile
 import zipfile
 
@@ -104,6 +107,37 @@ class DosName(UnmarkedName):
 def test_names_keep_their_letters(unpacked, kind):
     _, folder = unpacked(zip_of((kind("scans/größe 1.mha"), b"one"), (kind("__MACOSX/scans/._größe 1.mha"), b"x")))
     assert [path.name for path in folder.rglob("*.mha")] == ["größe 1.mha"]
+
+
+@pytest.mark.parametrize(
+    ("odd", "words", "plain"),
+    [
+        (["-S", "--format=gnu"], "a file with holes (sparse): make it with `tar --format=ustar`", ["--format=ustar"]),
+        (["-S", "--format=oldgnu"], "a file with holes", ["--format=ustar"]),
+        (["-S", "--format=pax"], "a file with holes", ["--format=ustar"]),
+        (["-V", "scans"], "neither a file, a directory nor a link: make it with `tar", ["--format=ustar"]),
+        ([], "is a link; only ordinary files", ["--dereference", "--hard-dereference"]),
+    ],
+)
+def test_what_tar_writes_instead_of_a_file_is_named_and_the_remedy_works(tmp_path, odd, words, plain):
+    scans, path = tmp_path / "scans", tmp_path / "scans.tar"
+    scans.mkdir()
+    with (scans / "a.mha").open("wb") as file:
+        file.truncate(1 << 20)
+    if not odd:
+        (scans / "b.mha").hardlink_to(scans / "a.mha")
+
+    def unpack_what_tar_makes(options):
+        subprocess.run(["tar", *options, "-cf", path, "scans"], cwd=tmp_path, check=True)
+        folder = tmp_path / f"out{len(options)}"
+        folder.mkdir(exist_ok=True)
+        return unpack_images(path, folder, SUFFIXES)
+
+    with pytest.raises(ParticipantError, match=re.escape(words)) as refusal:
+        unpack_what_tar_makes(odd)
+    assert all(option in refusal.value.note for option in plain)
+    shutil.rmtree(tmp_path / f"out{len(odd)}")
+    assert unpack_what_tar_makes(plain).bytes == len(list(scans.iterdir())) << 20
 
 
 def zip_link():
