@@ -86,6 +86,7 @@ SCANS = [
     wrong("HEADER_FORMAT", "CompressedData must be True or False", CompressedData="gzip"),
     Row("HEADER_FORMAT", "The .mhd is longer than 64 KiB", (HEADER_ALONE + PLAIN * 600, PLAIN), (HEADER_ALONE, PLAIN)),
     wrong("HEADER_DATA_FILE", "slices in files of their own", ElementDataFile="LIST 2D"),
+    wrong("HEADER_DATA_FILE", "a pattern, which means slices in files", ElementDataFile="slice%03d.raw 1 3 1"),
     Row("HEADER_DATA_FILE", "without folders", (mha(data=b"", ElementDataFile="raw/scan.raw"), PLAIN),
         (HEADER_ALONE, PLAIN)),
     scan("HEADER_DIMS", "before NDims", LATE_NDIMS),

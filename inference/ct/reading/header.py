@@ -38,6 +38,7 @@ INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
 REAL = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?\Z")
 # The named file is never opened; the text only has to be a file name: no path, no pattern, no control character.
 FILE_NAME = re.compile(r"(\./|\.\\)?[^./\\%\x00-\x1f\x7f:][^/\\%\x00-\x1f\x7f:]{0,254}\Z")
+PATTERN = re.compile(r"%[0-9]*d")  # of the C language, such as slice%03d.raw 1 60 1
 LOCAL = ("LOCAL", "Local", "local")  # as MetaIO spells it
 
 
@@ -94,6 +95,9 @@ def _data_is_local(data_file: str) -> bool:
         return True
     if data_file.startswith("LIST"):  # ITK compares no more than these four letters
         note = "ElementDataFile = LIST means slices in files of their own: save the scan as one .mha."
+        raise InvalidImageFile("HEADER_DATA_FILE", note)
+    if PATTERN.search(data_file):
+        note = "ElementDataFile names a pattern, which means slices in files of their own: save the scan as one .mha."
         raise InvalidImageFile("HEADER_DATA_FILE", note)
     if not FILE_NAME.match(data_file):
         note = "ElementDataFile must be LOCAL, or in a .mhd the plain name of its data file, without folders."
