@@ -87,6 +87,7 @@ def facts(**changed):
         ({"area": 0.991}, False),  # not one of 100 patients lost
         ({"area": 0.009}, False),
         ({"area": 1.0, "variance": 0.0}, False),
+        ({"variance": 0.0}, False),  # as where all scores are equal
         ({"variance": np.nan}, False),
     ],
 )
