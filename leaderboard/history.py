@@ -36,19 +36,20 @@ def history(board: Board, team: Team | None, most: int = 1000) -> list[HistoryPo
         entries = entries.filter(team=team)
     rows = entries.order_by("-submitted_at", "-evaluation_id").values_list("evaluation_id", "sort_key")
     latest = list(rows[: most if team else MAX_WATCHED])
-    moments = _with_best(board, latest[::-1], leaders_only=team is None)
+    moments = _with_best(latest[::-1], leaders_only=team is None)
     details = _details([evaluation for evaluation, _ in moments])
-    return [_moment(board, details[key], best) for key, best in moments if key in details]
+    return [_moment(board, details[key], details[best]) for key, best in moments if key in details and best in details]
 
 
-def _with_best(board: Board, rows: Sequence[tuple[int, float]], *, leaders_only: bool) -> list[tuple[int, float]]:
-    """Return (evaluation, best score so far), oldest first."""
-    best, found = MISSING, []
+def _with_best(rows: Sequence[tuple[int, float]], *, leaders_only: bool) -> list[tuple[int, int]]:
+    """Return (evaluation, the best one so far), oldest first."""
+    best, best_key, found = 0, MISSING, []
     for evaluation, key in rows:
-        leads = key > best
-        best = max(best, key)
+        leads = key > best_key
+        if leads:
+            best, best_key = evaluation, key
         if key != MISSING and (leads or not leaders_only):
-            found.append((evaluation, best if board.metric.higher_is_better else -best))
+            found.append((evaluation, best))
     return found
 
 
@@ -57,7 +58,8 @@ def _details(evaluations: Sequence[int]) -> dict[int, dict[str, Any]]:
     return {row["id"]: row for row in Evaluation.objects.filter(pk__in=evaluations).values(*fields)}
 
 
-def _moment(board: Board, row: dict[str, Any], best: float) -> HistoryPoint:
+def _moment(board: Board, row: dict[str, Any], best: dict[str, Any]) -> HistoryPoint:
+    """Return an entry beside the best one so far, each score as the board shows it."""
     scores = shown_scores(board, row)
     low, high = preferred_interval(scores, board.metric.name) or (None, None)
     return HistoryPoint(
@@ -67,5 +69,5 @@ def _moment(board: Board, row: dict[str, Any], best: float) -> HistoryPoint:
         score=scores[board.metric.name],
         low=low,
         high=high,
-        best=board.phase.rounded(best),
+        best=shown_scores(board, best)[board.metric.name],
     )

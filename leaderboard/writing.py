@@ -17,6 +17,7 @@ from leaderboard.models import SHOWN, BoardEntry, Standing
 from leaderboard.ranking import ENTRY_ORDER
 from submissions.actions.queue import CSV_CLUSTER
 from submissions.disclosure import PRIVATE, PUBLIC
+from submissions.disclosure.rounding import clamped
 from submissions.models import Evaluation, Phase, Submission, Team
 from submissions.phases.ladder import write_shown_scores
 from submissions.scoring import METRICS, MISSING, metrics_of
@@ -128,10 +129,12 @@ def _keys(entry: BoardEntry) -> tuple[float, ...]:
 
 
 def key_of(phase: Phase, metric: str, scores: dict[str, Any]) -> float:
-    """Return a metric's sort key: rounded as it is shown, so that no hidden digit decides a rank."""
+    """Return a metric's sort key: rounded and clamped as it is shown, so that no hidden digit decides a rank."""
     value = phase.rounded(scores.get(metric))
     if value is None or math.isnan(value):
         return MISSING
+    if phase.decimals is not None:
+        value = clamped(metric, value)
     return float(value) if METRICS[metric].higher_is_better else -float(value)
 
 

@@ -325,6 +325,16 @@ def test_history_is_a_teams_way_up(client):
     assert leaders["team"] is None
 
 
+@pytest.mark.parametrize("fields", [{"decimals": 2, "ladder_step": None}, {"decimals": 2, "ladder_step": 0.001}])
+def test_the_best_so_far_has_the_digits_of_the_score_it_is(fields):
+    """In a competition scores have the digits of the ladder, not the decimals of what is shown in full."""
+    phase, team = make_phase(disclosure="competition", **fields), make_team("a")
+    for days_ago, value in ((2, 0.913), (1, 0.956)):
+        make_entry(phase, team, public=value, days_ago=days_ago)
+    found = history(board_of(phase, AnonymousUser()), team)
+    assert [(moment.score, moment.best) for moment in found] == [(0.913, 0.913), (0.956, 0.956)]
+
+
 def test_the_history_of_an_unknown_team_is_404(client):
     make_phase()
     for team in ("nobody", "9" * 12, "a\0b"):

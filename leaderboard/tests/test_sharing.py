@@ -59,6 +59,12 @@ def test_a_competitions_frame_shows_the_shown_score_alone(client):
     assert "0.123" not in text
 
 
+def test_a_score_without_an_interval_has_a_dash_in_the_frame_as_on_the_board(client):
+    make_entry(make_phase(), make_team("Ada"), public={"n": 20, "auc": 0.9})
+    text = client.get("/embed/lesions/").content.decode()
+    assert '<td class="num wide-only">–</td>' in text
+
+
 def test_the_badge_says_the_rank(client):
     phase = make_phase()
     ada, eve = make_team("Ada"), make_team("</text><script>")

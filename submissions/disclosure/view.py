@@ -87,8 +87,7 @@ class View:
         """Round and clamp one split's numbers; staff, and a phase that shows full precision, see them as stored."""
         if self.state == STAFF or self.decimals is None:
             return rounded(dict(of_split), self.decimals)
-        inside = {name: clamped(name, value) if isinstance(value, float) else value for name, value in of_split.items()}
-        return rounded(inside, self.decimals)
+        return rounded({name: _inside(name, value) for name, value in of_split.items()}, self.decimals)
 
     def curves(self, stored: Mapping[str, Any]) -> dict[str, Any]:
         """Return the curves by split, of the splits shown in full."""
@@ -125,6 +124,16 @@ class View:
         if value is None or isinstance(value, str) or not self.has_ladder:
             return self.score_text(value)
         return _digits_text(value, self.interval_digits)
+
+
+def _inside(name: str, value: Any) -> Any:
+    """Return a stored number inside its metric's range, and so the ends of a metric's intervals; else the value."""
+    if isinstance(value, float):
+        return clamped(name, value)
+    if isinstance(value, Mapping):
+        metric = name.removesuffix("_ci")
+        return {method: [clamped(metric, end) for end in ends] for method, ends in value.items()}
+    return value
 
 
 def _digits_text(value: float, digits: int) -> str:

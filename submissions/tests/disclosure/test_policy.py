@@ -118,6 +118,18 @@ def test_where_lower_is_better_the_ladder_goes_down():
     assert shown_scores([0.5, 0.495, 0.47, 9.0], higher=False, metric="log_loss") == {0: 0.5, 2: 0.47}
 
 
+@pytest.mark.parametrize(("step", "shown"), [(0.01, {0: 2.0, 2: 1.9}), (0, {0: 2.0, 1: 2.0, 2: 1.9})])
+def test_the_ladder_neither_shows_nor_compares_what_lies_beyond_the_range(step, shown):
+    """A log loss can be made as large as one likes, a label in each digit: 5 and 4 are both the end of the range, 2."""
+    assert shown_scores([5.0, 4.0, 1.9], step=step, higher=False, metric="log_loss") == shown
+
+
+def test_the_interval_of_a_shown_score_ends_where_the_range_does():
+    stored = {"public": {"log_loss": 1.9, "log_loss_ci": {"loss": [1.4444, 2.6]}}}
+    found = View("competition", "log_loss", 4, step=0.01).scores(stored, 1.9)
+    assert found["public"] == {"log_loss": 1.9, "log_loss_ci": {"shown": [1.4, 2.0]}}
+
+
 def test_without_a_step_every_score_is_shown_in_significant_digits():
     assert shown_scores([0.85123, 0.85124, 0.2], step=0) == {0: 0.851, 1: 0.851, 2: 0.2}
 
@@ -147,6 +159,7 @@ def test_progress_moves_on_the_steps_of_the_run_time_only():
     reached = [1.0, 3.0, 9.9, 10.1, 19.0]
     shown = [tenths_shown(reached, elapsed_s) for elapsed_s in (0, 9.9, 11.9, 12.1, 21.9, 22.1)]
     assert shown == [0, 0, 0, 3, 3, 5]
+    assert tenths_shown([10.0], 12.0) == 1  # what was reached on the step itself
 
 
 @pytest.mark.parametrize(

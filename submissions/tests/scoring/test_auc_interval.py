@@ -6,6 +6,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 from statsmodels.stats.proportion import proportion_confint
 
+from submissions.scoring import METRICS
 from submissions.scoring.auc_interval import (
     AreaFacts,
     Z,
@@ -16,7 +17,7 @@ from submissions.scoring.auc_interval import (
 )
 from submissions.scoring.delong import auc_interval, delong_covariance
 from submissions.scoring.resamples import Sample
-from submissions.scoring.share_interval import wilson_interval
+from submissions.scoring.share_interval import border_interval, interval_of_share, wilson_interval
 
 # Hanley and McNeil 1982, table I: how sure a reader was (1 to 5) that 58 normal and 51 abnormal CT images are abnormal.
 NORMAL, ABNORMAL = (33, 6, 6, 11, 2), (3, 2, 2, 11, 33)
@@ -86,6 +87,7 @@ def facts(**changed):
         ({"area": 0.991}, False),  # not one of 100 patients lost
         ({"area": 0.009}, False),
         ({"area": 1.0, "variance": 0.0}, False),
+        ({"variance": 0.0}, False),  # as where all scores are equal
         ({"variance": np.nan}, False),
     ],
 )
@@ -127,3 +129,33 @@ def test_one_class_has_none():
 def test_wilsons_interval_is_statsmodels(share, n):
     expected = proportion_confint(share * n, n, method="wilson")
     assert wilson_interval(share, n) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("value", "parts", "drawn", "size"),
+    [
+        (0.8, [10], [0.7, 0.9], 7.2),  # 0.8 · 0.2 over the variance 0.02 · 10/9: ten patients are few
+        (0.8, [10], [0.79, 0.81], 10),  # never worth more cases than there are
+        (0.8, [10, 3], [0.79, 0.81], 6),  # a mean of two parts: twice the rarer
+        (1.0, [10], [1.0, 1.0], 10),  # at an end: the patients
+        (0.8, [10], [0.1, 0.9], 1),  # and at least one
+    ],
+)
+def test_a_share_is_worth_as_many_cases_as_its_resamples_of_patients_say(value, parts, drawn, size):
+    weights = [(np.arange(10) < n).astype(float) for n in parts]
+    found = interval_of_share(value, weights, np.array(drawn), np.arange(10))
+    assert found == pytest.approx(wilson_interval(value, size), abs=1e-12)
+
+
+def test_at_an_end_all_cases_of_a_patient_are_one():
+    assert interval_of_share(1.0, [np.ones(10)], np.ones(9), np.arange(10) // 2) == wilson_interval(1.0, 5)
+
+
+@pytest.mark.parametrize(("name", "worst"), [("brier", 1.0), ("log_loss", 36.04365338911715)])
+def test_a_loss_at_its_end_has_clopper_and_pearsons_end_for_none_of_all_patients(name, worst):
+    """log loss: −log of the smallest probability that it is taken of, 2.2e-16."""
+    groups = np.repeat(np.arange(12), 3)
+    most = proportion_confint(0, 12, method="beta")[1]
+    assert border_interval(METRICS[name], 0.0, groups) == pytest.approx([0.0, worst * most])
+    assert border_interval(METRICS[name], worst, groups) == pytest.approx([worst * (1 - most), worst])
+    assert border_interval(METRICS[name], worst / 2, groups) is None

@@ -13,10 +13,12 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from submissions.scoring.delong import auc_interval
 from submissions.scoring.details import details
 from submissions.scoring.details.bands import precisions_at
 from submissions.scoring.details.counts import thresholds_of
 from submissions.scoring.resamples import Sample
+from submissions.scoring.share_interval import wilson_interval
 
 N = 120
 RANDOM = np.random.default_rng(7)
@@ -48,6 +50,14 @@ def test_the_threshold_table_counts_as_scikit_learn_does(found):
         if called.any():
             assert row["ppv"] == pytest.approx(precision_score(TRUTH, called))
     assert found["confusion"]["counts"] == confusion_matrix(TRUTH, P >= 0.5).tolist()
+
+
+@pytest.mark.parametrize(("name", "label"), [("sensitivity", 1), ("specificity", 0)])
+def test_a_share_of_the_threshold_table_is_worth_as_many_cases_as_patients(found, name, label):
+    n_patients = len({PATIENTS[number] for number in np.flatnonzero(label == TRUTH)})
+    assert n_patients < (label == TRUTH).sum()
+    for row in found["thresholds"]:
+        assert row[f"{name}_ci"] == pytest.approx(wilson_interval(row[name], n_patients))
 
 
 @pytest.mark.slow
@@ -107,6 +117,18 @@ def test_a_subgroup_of_under_five_cases_tells_its_number_alone_and_one_class_has
     assert rows["healthy"]["specificity_ci"]
     assert rows["healthy"]["is_small"]
     assert "auc" in rows["not given"]
+
+
+def test_a_subgroup_of_five_cases_has_scores_of_its_own_patients():
+    """A perfect entry: its AUC is worth one case of a class for each patient, of whom the five cases have two."""
+    groups = [{"site": "rest"}] * 15 + [{"site": "five"}] * 5
+    truth = np.array([0, 1, 1] * 5 + [0, 1, 0, 1, 0])
+    patients = [f"p{number}" for number in range(15)] + ["a", "a", "a", "b", "b"]
+    found = details("lesion", truth, 0.1 + 0.8 * truth, patients, groups, seed=1)
+    row = next(row for row in found["subgroups"] if row["group"] == "five")
+    _, ends = auc_interval(Sample(truth[15:], 0.1 + 0.8 * truth[15:]), np.array([0, 0, 0, 1, 1]))
+    assert (row["n"], row["n_positive"], row["auc"]) == (5, 2, 1.0)
+    assert row["auc_ci"] == pytest.approx(ends)
 
 
 @pytest.mark.slow

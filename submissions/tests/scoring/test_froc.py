@@ -165,6 +165,12 @@ def test_scans_of_one_patient_are_drawn_together():
     assert set(found["cpm_ci"]) == {"cases", "patient", "wilson"}
 
 
+@pytest.mark.parametrize(("n_nodules", "is_small"), [(9, True), (10, None)])
+def test_a_split_with_under_ten_nodules_is_marked_however_many_scans_it_has(n_nodules, is_small):
+    truths = [scan(*[(20 * number, 0, 0, 4) for number in range(n_nodules)])] + [scan()] * 12
+    assert scored(truths, [[[0, 0, 0, 0.5]]] * 13).get("is_small") is is_small
+
+
 def test_the_curve_runs_from_an_eighth_to_eight_with_far_fewer_points_than_scans():
     truths, answers = zip(*made_up(1, n=60), strict=True)
     points = curves(KIND.name, KIND.truths(truths), KIND.gather(answers))["froc"]

@@ -196,6 +196,20 @@ def test_a_perfect_entry_gets_one_and_no_calibration_slope():
     assert value("calibration_slope", truth, p) is None  # separable: no finite slope fits best
 
 
+def test_classes_that_meet_in_one_score_have_no_finite_slope_either():
+    """Quasi-complete separation (Albert and Anderson 1984): a steeper line through the shared score fits better."""
+    assert calibration_line(np.array([0, 0, 1, 1]), np.array([0.1, 0.5, 0.5, 0.9])) is None
+    assert calibration_line(np.array([0, 0, 1, 1, 0]), np.array([0.1, 0.5, 0.5, 0.9, 0.6])) is not None
+
+
+def test_scores_of_exactly_zero_and_one_lie_a_millionth_of_a_millionth_inside():
+    truth, p = np.array([0, 1, 1, 0, 1, 0]), np.array([0.0, 0.2, 1.0, 0.4, 0.6, 0.9])
+    inside = np.where(p == 0, 1e-12, np.where(p == 1, 1 - 1e-12, p))
+    assert calibration_line(truth, p) == pytest.approx(calibration_line(truth, inside), rel=1e-9)
+    first, second = (calibration_line(truth, np.where(p == 0, least, p)) for least in (1e-12, 1e-9))
+    assert first != pytest.approx(second, rel=1e-6)
+
+
 def test_scores_of_exactly_zero_and_one_have_a_calibration_line():
     truth = np.array([0, 0, 1, 1, 0, 1])
     slope, intercept = calibration_line(truth, np.array([0.0, 0.2, 1.0, 0.4, 0.6, 0.9]))

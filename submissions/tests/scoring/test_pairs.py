@@ -12,7 +12,7 @@ from submissions.scoring.delong import delong_difference
 from submissions.scoring.pairs import all_pairs, holm, rank_intervals
 from submissions.scoring.resamples import Sample
 from submissions.scoring.roc_band import roc_band
-from submissions.scoring.uncertainty import bootstrap_differences, patient_resamples
+from submissions.scoring.uncertainty import bootstrap_differences, patient_resamples, values_over
 from submissions.tests.scoring.test_metrics import lesions
 
 
@@ -59,6 +59,26 @@ def test_other_metrics_are_compared_on_the_same_resamples_of_patients():
     # The interval of the pair and the p-value of all pairs come from the same spread of the difference.
     z = 3.92 * abs(of_pair.value) / (of_pair.high - of_pair.low)
     assert norm.isf(p_values[0, 1] / 2) == pytest.approx(z, rel=0.1)
+
+
+def test_few_patients_are_as_unsure_as_their_number_less_one():
+    """A resample of n patients spreads by (n - 1) / n too little: of four, by a quarter."""
+    samples, _ = entries([0.1, 3.0], n=40)
+    groups, metric = np.arange(40) // 10, METRICS["brier"]
+    values, p_values = all_pairs(metric, samples, groups, seed=1)
+    first, second = (values_over(each, [metric], patient_resamples(groups, 1))["brier"] for each in samples)
+    error = np.sqrt((first - second).var(ddof=1) * 4 / 3)
+    assert p_values[0, 1] == pytest.approx(2 * norm.sf(abs(values[0] - values[1]) / error), rel=1e-6)
+
+
+@pytest.mark.parametrize(("name", "is_told_apart"), [("accuracy", True), ("log_loss", False)])
+def test_entries_that_no_resample_moves_differ_by_the_least_error_of_a_share_alone(name, is_told_apart):
+    """All right against all wrong. A share has a least error, that of its patients; a loss without spread has none."""
+    truth = np.arange(40) % 2
+    samples = [Sample(truth, p) for p in (0.1 + 0.8 * truth, 0.9 - 0.8 * truth)]
+    _, p_values = all_pairs(METRICS[name], samples, np.arange(40), seed=1)
+    assert bool(p_values[0, 1] < 0.001) is is_told_apart
+    assert p_values[0, 1] > 0
 
 
 @pytest.mark.parametrize("name", ["auc", "average_precision", "brier", "accuracy"])

@@ -8,7 +8,7 @@ from scipy.stats import nct, norm
 from submissions.scoring import METRICS, preferred_interval, score
 from submissions.scoring.quantile_interval import TAILS, _by_order, _factors, independent, specificity_interval
 from submissions.scoring.resamples import Sample
-from submissions.scoring.share_interval import loss_interval
+from submissions.scoring.share_interval import loss_interval, wilson_interval
 
 NAME = "specificity_at_95_sensitivity"
 
@@ -80,6 +80,13 @@ def test_at_its_ends_it_has_a_width_and_holds_the_value(truth, scores):
     low, high = interval(np.array(truth), np.array(scores))
     assert 0 <= low <= METRICS[NAME].value(sample) <= high <= 1
     assert high - low > 0.01
+
+
+def test_ties_count_half_and_what_the_negatives_leave_open_is_added_by_squares():
+    """A hundred positives tie with half of a hundred negatives: each is placed at 0.75, the specificity is 0.5."""
+    truth, scores = np.repeat([1, 0, 0], [100, 50, 50]), np.repeat([1.0, 1.0, 0.0], [100, 50, 50])
+    least, most = wilson_interval(0.5, 100)
+    assert interval(truth, scores) == pytest.approx([least, 0.5 + np.hypot(0.25, most - 0.5)])
 
 
 def test_one_class_has_none():

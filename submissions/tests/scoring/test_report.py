@@ -6,8 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from submissions.scoring import MetricError, curves, metrics_of, preferred_interval, score
+from submissions.scoring import METRICS, MetricError, curves, metrics_of, preferred_interval, score
 from submissions.scoring.curves import MAX_POINTS
+from submissions.scoring.resamples import Sample
+from submissions.scoring.share_interval import interval_of_share
+from submissions.scoring.uncertainty import patient_resamples, values_over
 from submissions.tests.scoring.test_metrics import lesions, slices
 
 # the README of the real data: hiera3d_all_folds_predictions.csv against the LUNA25 table.
@@ -82,6 +85,17 @@ def test_without_patients_there_is_no_patient_interval():
     scores = score("slice", truth, p, None, ranking="macro_f1")
     assert set(scores["macro_f1_ci"]) == {"cases", "wilson"}
     assert "auc_ci" not in scores
+
+
+def test_a_share_is_worth_what_resamples_of_patients_say_of_it():
+    """Three like cases a patient: resamples of single cases would take them for three times the evidence."""
+    truth, p = (np.repeat(values, 3) for values in lesions(2, n=20))
+    groups = np.repeat(np.arange(20), 3)
+    found = score("lesion", truth, p, [str(group) for group in groups], ["accuracy"], seed=5)
+    sample, metric = Sample(truth, p), METRICS["accuracy"]
+    drawn = values_over(sample, [metric], patient_resamples(groups, 5))["accuracy"]
+    expected = interval_of_share(found["accuracy"], [np.ones(60)], drawn, groups)
+    assert found["accuracy_ci"]["wilson"] == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize(
