@@ -103,10 +103,12 @@ def submit_or_drop(*, stored: Stored, **submitted: Any) -> Submission:
     return submission
 
 
-def submitted_before(user: User, phase: Phase, idempotency_key: str, file_sha256: str) -> Submission | None:
+def submitted_before(
+    user: User, phase: Phase, idempotency_key: str, file_sha256: str, image_reference: str = ""
+) -> Submission | None:
     """Return the submission that the same idempotency key created before, so that a double click submits once.
 
-    file_sha256: "" where it is not known.
+    file_sha256: "" where it is not known. image_reference: of an image in a registry, whose digest is known later.
     Raises ApiError when the key was used with another file or phase, or before the user changed teams.
     """
     if not idempotency_key:
@@ -114,7 +116,9 @@ def submitted_before(user: User, phase: Phase, idempotency_key: str, file_sha256
     earlier = Submission.objects.filter(user=user, idempotency_key=idempotency_key).first()
     if earlier is None:
         return None
-    is_other_file = file_sha256 and earlier.sha256 and file_sha256 != earlier.sha256
+    is_other_file = image_reference != earlier.image_reference
+    if not image_reference and file_sha256 and earlier.sha256:
+        is_other_file |= file_sha256 != earlier.sha256
     is_out_of_sight = not Submission.objects.visible_to(user).filter(pk=earlier.pk).exists()
     if is_other_file or is_out_of_sight or earlier.phase_id != phase.pk:  # type: ignore[attr-defined]
         raise phase_errors.key_used()
@@ -156,7 +160,8 @@ def submit(
     try:
         submission = retry_on_deadlock(record)
     except IntegrityError:
-        if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), stored.sha256):
+        key, reference = fields.get("idempotency_key", ""), fields.get("image_reference", "")
+        if earlier := submitted_before(user, phase, key, stored.sha256, reference):
             return earlier
         raise
     free_surplus(team)
