@@ -133,11 +133,13 @@ def submit(
     stored: Stored,
     original_name: str,
     received_at: datetime,
+    file_of: Submission | None = None,
     **fields: Any,
 ) -> Submission:
     """Record a submission and its first evaluation, and queue the message to a worker, in one transaction.
 
-    stored: the file, already in the submissions storage. original_name: the user's own name for it.
+    stored: the file, already in the submissions storage. original_name: the user's own name for it. file_of: the
+    submission whose file it is, where nothing was sent.
     Raises ApiError when the quota is used up; the caller then deletes the stored file.
     """
     team = team_for(user)
@@ -149,12 +151,14 @@ def submit(
             raise phase_errors.team_left()
         check_team(phase, team, user)
         _check_quota(phase, team, user, received_at)
+        _check_still_there(file_of, stored)
         submission = Submission.objects.create(
             phase=phase, team=team, user=user, submission_type=submission_type, file=stored.key,
             original_name=original_name, sha256=stored.sha256, size_bytes=stored.size_bytes,
             limits=phase.limits().as_dict(), created_at=received_at, **fields,
         )  # fmt: skip
         start_evaluation(submission)
+        _check_not_frozen(phase)
         return submission
 
     try:
@@ -166,6 +170,21 @@ def submit(
         raise
     free_surplus(team)
     return submission
+
+
+def _check_still_there(file_of: Submission | None, stored: Stored) -> None:
+    """Raise ApiError where the file was deleted to make room since it was read; call under the team's lock."""
+    if file_of and stored.key and not Submission.objects.filter(pk=file_of.pk, file=stored.key).exists():
+        raise phase_errors.image_deleted()
+
+
+def _check_not_frozen(phase: Phase) -> None:
+    """Raise ApiError where the final board was frozen while a file that began to arrive in time was still coming.
+
+    Call after the rows were written: from then on `freeze_board` waits for this transaction, and finds them.
+    """
+    if Phase.objects.filter(pk=phase.pk, frozen_at__isnull=False).exists():
+        raise phase_errors.board_frozen()
 
 
 def start_evaluation(submission: Submission) -> Evaluation:

@@ -106,7 +106,8 @@ def submit_again(
     check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
     stored = Stored(earlier.file, earlier.sha256, earlier.size_bytes)
     submitted = _submitted(user, phase, stored, earlier.original_name, received_at, fields)
-    return submit(image_id=earlier.image_id, image_reference=earlier.image_reference, **submitted)
+    submitted |= {"image_id": earlier.image_id, "image_reference": earlier.image_reference}
+    return submit(file_of=earlier, **submitted)
 
 
 def _check_contract(phase: Phase, contract: str) -> None:
