@@ -88,6 +88,14 @@ def test_a_second_backup_copies_only_what_is_new(site, place, monkeypatch):
     assert "3 files read" in backup("verify", place)
 
 
+def test_a_file_that_the_place_has_lost_is_copied_again(site, place, monkeypatch):
+    backup(place)
+    (place / "files" / "default" / site.file).unlink()
+    monkeypatch.setattr("lunasite.backup.create.datetime", Later)
+    assert "2 stored files, 1 of them copied now" in backup(place)
+    assert "2 files read" in backup("verify", place)
+
+
 class Later:
     """A clock that shows another second each time."""
 
