@@ -7,6 +7,7 @@ Kolmogorov-Smirnov test (or, for classes, the chi-squared bound of PSI itself) a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -105,11 +106,12 @@ def compare_classes(name: str, reference: Sequence[object], current: Sequence[ob
 
 
 def bin_edges(reference: Values) -> Values:
-    """Return the inner edges of up to ten bins that share the reference (n,) evenly; equal values share a bin."""
-    edges = np.unique(np.quantile(reference, np.linspace(0, 1, BINS + 1)[1:-1]))
-    if edges.size == 1 and np.ptp(reference) == 0:
-        return np.array([np.nextafter(edges[0], -np.inf), edges[0]])
-    return edges
+    """Return the inner edges of up to ten bins that share the reference (n,) evenly; equal values share a bin.
+
+    A value that takes more than one share has a bin of its own: what is smaller falls into another one.
+    """
+    edges, shares = np.unique(np.quantile(reference, np.linspace(0, 1, BINS + 1)[1:-1]), return_counts=True)
+    return np.unique(np.concatenate([edges, np.nextafter(edges[shares > 1], -np.inf)]))
 
 
 def bin_counts(values: Values, edges: Values) -> Values:
@@ -119,16 +121,21 @@ def bin_counts(values: Values, edges: Values) -> Values:
 
 def bin_names(edges: Values) -> tuple[str, ...]:
     """Return the names of the bins that `bin_counts` counts: len(edges) + 1 names."""
-    return (*(f"≤ {edge:.4g}" for edge in edges), f"> {edges[-1]:.4g}")
+    pairs = pairwise([*edges, np.inf])
+    # Where no number lies between two edges, the upper one has the bin above for itself.
+    names = (f"< {upper:.4g}" if np.nextafter(edge, np.inf) == upper else f"≤ {edge:.4g}" for edge, upper in pairs)
+    return (*names, f"> {edges[-1]:.4g}")
 
 
 def psi(reference_counts: ArrayLike, current_counts: ArrayLike) -> float:
     """Return the population stability index of two sets of bins: Σ (a - e)·ln(a / e), 0 when equal.
 
-    reference_counts, current_counts: (bins,) rows in each bin, whose shares are e and a; an empty bin counts as half
-    a row. Source: Siddiqi, Credit Risk Scorecards (2006); the symmetric divergence of Kullback & Leibler (1951).
+    reference_counts, current_counts: (bins,) rows in each bin, whose shares are e and a; a bin that is empty on one
+    side counts as half a row there, one that is empty on both is left out.
+    Source: Siddiqi, Credit Risk Scorecards (2006); the symmetric divergence of Kullback & Leibler (1951).
     """
-    expected, actual = (_smoothed(np.asarray(counts, float)) for counts in (reference_counts, current_counts))
+    counts = np.array([reference_counts, current_counts], float)
+    expected, actual = map(_smoothed, counts[:, counts.any(axis=0)])
     return float(np.sum((actual - expected) * np.log(actual / expected)))
 
 

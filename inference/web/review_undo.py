@@ -34,12 +34,18 @@ def undoable(request: HttpRequest) -> dict[str, Any] | None:
 
 
 def undo_decision(request: HttpRequest) -> Feedback | None:
-    """Restore what the last decision replaced; None where there is none, or it no longer stands."""
+    """Restore what the last decision replaced; None where there is none, or it no longer stands.
+
+    Also None where whose decision was replaced is the other reader by now: nobody agrees with oneself.
+    """
     kept = request.session.pop(KEY, None)
     if kept is None:
         return None
     feedback = Feedback.objects.filter(pk=kept["feedback"]).first()
     if feedback is None or kept_decision(feedback, is_second=kept["is_second"]) != kept["made"]:
+        return None
+    readers = {"reviewer_id": feedback.reviewer_id, "second_reader_id": feedback.second_reader_id} | kept["before"]
+    if readers["reviewer_id"] is not None and readers["reviewer_id"] == readers["second_reader_id"]:
         return None
     for name, value in kept["before"].items():
         is_time = name in ("reviewed_at", "second_at")

@@ -8,13 +8,14 @@ import sqlite3
 import subprocess
 import tempfile
 from contextlib import closing, suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 from django.core.management.base import CommandError
 from django.db import connection, connections, transaction
 
-from submissions.models import Case, ModelArchive, Submission
+from submissions.models import Case, DataFile, DatasetImport, ModelArchive, Submission
 from submissions.models.upload import Upload
 
 # Postgres's custom format, and SQLite's own file.
@@ -67,7 +68,9 @@ def referenced() -> list[tuple[str, str]]:
     archives = ModelArchive.objects.exclude(file="").values_list("file", flat=True)
     uploads = [upload.key for upload in Upload.objects.all() if upload.is_complete]
     images = Case.objects.exclude(image="").values_list("image", flat=True)
-    files = {("default", key) for key in (*submissions, *archives, *uploads)}
+    handed_out = DataFile.objects.values_list("key", flat=True)
+    brought = chain.from_iterable(DatasetImport.objects.with_files().values_list("truth_key", "images_key"))
+    files = {("default", key) for key in (*submissions, *archives, *uploads, *handed_out, *brought) if key}
     return sorted(files | {("datasets", key) for key in images})
 
 

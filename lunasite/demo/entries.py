@@ -12,6 +12,7 @@ import tarfile
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from django.contrib.auth.models import User
@@ -145,7 +146,7 @@ def _backdate(evaluation: Evaluation, to: datetime) -> None:
 # Images. No image was built: the upload is a small archive without an image, which intake really refuses.
 
 
-def _send_image(key: str, user: User, phase: Phase, at: datetime, name: str, **fields: str) -> Evaluation:
+def _send_image(key: str, user: User, phase: Phase, at: datetime, name: str, **fields: Any) -> Evaluation:
     data = _archive()
     stored_key = default_storage.save(f"submissions/{uuid.uuid4()}/image.tar", ContentFile(data))
     stored = Stored(stored_key, hashlib.sha256(data).hexdigest(), len(data))

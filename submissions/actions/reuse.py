@@ -13,6 +13,7 @@ from django.db import transaction
 from lunasite.http.errors import ApiError
 from submissions.models import ModelArchive, Phase, Submission, Upload
 from submissions.models.team import team_of
+from submissions.phases import errors as phase_errors
 from submissions.storage import files as storage
 from submissions.teams.membership import team_for
 
@@ -27,8 +28,7 @@ def earlier_image(user: User, submission_id: uuid.UUID) -> Submission:
     found = Submission.objects.filter(pk=submission_id, submission_type=Submission.Type.DOCKER)
     submission = found.filter(team__memberships__user=user).first()
     if submission is not None and submission.file_deleted_at and not submission.file:
-        message = "This image's file was deleted to make room; send the file again."
-        raise ApiError(400, "IMAGE_NOT_FOUND", message, field="image")
+        raise phase_errors.image_deleted()
     if submission is None or not (submission.file or submission.image_reference):
         message = "Your team has sent no image with this id; give the id of one of its submissions."
         raise ApiError(400, "IMAGE_NOT_FOUND", message, field="image")

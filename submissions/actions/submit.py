@@ -103,10 +103,12 @@ def submit_or_drop(*, stored: Stored, **submitted: Any) -> Submission:
     return submission
 
 
-def submitted_before(user: User, phase: Phase, idempotency_key: str, file_sha256: str) -> Submission | None:
+def submitted_before(
+    user: User, phase: Phase, idempotency_key: str, file_sha256: str, image_reference: str = ""
+) -> Submission | None:
     """Return the submission that the same idempotency key created before, so that a double click submits once.
 
-    file_sha256: "" where it is not known.
+    file_sha256: "" where it is not known. image_reference: of an image in a registry, whose digest is known later.
     Raises ApiError when the key was used with another file or phase, or before the user changed teams.
     """
     if not idempotency_key:
@@ -114,7 +116,9 @@ def submitted_before(user: User, phase: Phase, idempotency_key: str, file_sha256
     earlier = Submission.objects.filter(user=user, idempotency_key=idempotency_key).first()
     if earlier is None:
         return None
-    is_other_file = file_sha256 and earlier.sha256 and file_sha256 != earlier.sha256
+    is_other_file = image_reference != earlier.image_reference
+    if not image_reference and file_sha256 and earlier.sha256:
+        is_other_file |= file_sha256 != earlier.sha256
     is_out_of_sight = not Submission.objects.visible_to(user).filter(pk=earlier.pk).exists()
     if is_other_file or is_out_of_sight or earlier.phase_id != phase.pk:  # type: ignore[attr-defined]
         raise phase_errors.key_used()
@@ -129,11 +133,13 @@ def submit(
     stored: Stored,
     original_name: str,
     received_at: datetime,
+    file_of: Submission | None = None,
     **fields: Any,
 ) -> Submission:
     """Record a submission and its first evaluation, and queue the message to a worker, in one transaction.
 
-    stored: the file, already in the submissions storage. original_name: the user's own name for it.
+    stored: the file, already in the submissions storage. original_name: the user's own name for it. file_of: the
+    submission whose file it is, where nothing was sent.
     Raises ApiError when the quota is used up; the caller then deletes the stored file.
     """
     team = team_for(user)
@@ -145,22 +151,40 @@ def submit(
             raise phase_errors.team_left()
         check_team(phase, team, user)
         _check_quota(phase, team, user, received_at)
+        _check_still_there(file_of, stored)
         submission = Submission.objects.create(
             phase=phase, team=team, user=user, submission_type=submission_type, file=stored.key,
             original_name=original_name, sha256=stored.sha256, size_bytes=stored.size_bytes,
             limits=phase.limits().as_dict(), created_at=received_at, **fields,
         )  # fmt: skip
         start_evaluation(submission)
+        _check_not_frozen(phase)
         return submission
 
     try:
         submission = retry_on_deadlock(record)
     except IntegrityError:
-        if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), stored.sha256):
+        key, reference = fields.get("idempotency_key", ""), fields.get("image_reference", "")
+        if earlier := submitted_before(user, phase, key, stored.sha256, reference):
             return earlier
         raise
     free_surplus(team)
     return submission
+
+
+def _check_still_there(file_of: Submission | None, stored: Stored) -> None:
+    """Raise ApiError where the file was deleted to make room since it was read; call under the team's lock."""
+    if file_of and stored.key and not Submission.objects.filter(pk=file_of.pk, file=stored.key).exists():
+        raise phase_errors.image_deleted()
+
+
+def _check_not_frozen(phase: Phase) -> None:
+    """Raise ApiError where the final board was frozen while a file that began to arrive in time was still coming.
+
+    Call after the rows were written: from then on `freeze_board` waits for this transaction, and finds them.
+    """
+    if Phase.objects.filter(pk=phase.pk, frozen_at__isnull=False).exists():
+        raise phase_errors.board_frozen()
 
 
 def start_evaluation(submission: Submission) -> Evaluation:

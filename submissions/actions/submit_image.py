@@ -48,11 +48,17 @@ def submit_image(
 
 
 def submit_upload(
-    *, user: User, phase: Phase, upload: Upload, received_at: datetime, sha256: str = "", **fields: Any
+    *, user: User, phase: Phase, upload: Upload | None, received_at: datetime, sha256: str = "", **fields: Any
 ) -> Submission:
-    """Submit a completed upload, which is used up by this. Raises ApiError; the upload then stays."""
-    if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), upload.sha256):
+    """Submit a completed upload, which is used up by this. Raises ApiError; the upload then stays.
+
+    upload: None where there is none by the name that was given, as when its submission is sent again.
+    """
+    key = fields.get("idempotency_key", "")
+    if earlier := submitted_before(user, phase, key, upload.sha256 if upload else ""):
         return earlier
+    if upload is None:
+        raise no_such_upload()
     if not upload.is_complete:
         raise ApiError(409, "UPLOAD_INCOMPLETE", "The upload is not complete; send its parts and complete it.")
     _check_contract(phase, fields.get("contract", ""))
@@ -62,6 +68,8 @@ def submit_upload(
     stored = Stored(upload.key, upload.sha256, upload.size_bytes)
     with transaction.atomic():
         if Upload.objects.filter(pk=upload.pk).delete()[0] == 0:
+            if earlier := submitted_before(user, phase, key, upload.sha256):  # by a request beside this one
+                return earlier
             raise no_such_upload()
         submission = submit(**_submitted(user, phase, stored, upload.original_name, received_at, fields))
         if submission.file != stored.key:
@@ -73,12 +81,12 @@ def submit_reference(
     *, user: User, phase: Phase, image_reference: str, received_at: datetime, **fields: Any
 ) -> Submission:
     """Submit an image that is in a registry; a worker pulls it later. Raises ApiError."""
-    if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), ""):
-        return earlier
     try:
         reference = str(parse_reference(image_reference, settings.IMAGE_REGISTRIES))
     except ParticipantError as error:
         raise ApiError(400, error.code, error.note, field="image_reference") from error
+    if earlier := submitted_before(user, phase, fields.get("idempotency_key", ""), "", reference):
+        return earlier
     _check_contract(phase, fields.get("contract", ""))
     check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
     nothing_yet = Stored(key="", sha256="", size_bytes=0)
@@ -91,13 +99,15 @@ def submit_again(
 ) -> Submission:
     """Submit the image of an earlier submission of the team once more, with nothing sent. Raises ApiError."""
     earlier = earlier_image(user, earlier_id)
-    if before := submitted_before(user, phase, fields.get("idempotency_key", ""), earlier.sha256):
+    key = fields.get("idempotency_key", "")
+    if before := submitted_before(user, phase, key, earlier.sha256, earlier.image_reference):
         return before
     _check_contract(phase, fields.get("contract", ""))
     check_may_submit(user=user, phase=phase, submission_type=DOCKER, now=received_at)
     stored = Stored(earlier.file, earlier.sha256, earlier.size_bytes)
     submitted = _submitted(user, phase, stored, earlier.original_name, received_at, fields)
-    return submit(image_id=earlier.image_id, image_reference=earlier.image_reference, **submitted)
+    submitted |= {"image_id": earlier.image_id, "image_reference": earlier.image_reference}
+    return submit(file_of=earlier, **submitted)
 
 
 def _check_contract(phase: Phase, contract: str) -> None:

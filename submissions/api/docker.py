@@ -17,7 +17,6 @@ from rest_framework.views import APIView
 from lunasite.http.errors import ApiError
 from lunasite.http.multipart import missing_file
 from submissions import actions
-from submissions.actions.submit_image import no_such_upload
 from submissions.api.serializers import SingleLineCharField, SubmissionFieldsSerializer, SubmissionSerializer
 from submissions.api.submissions import SubmitThrottle
 from submissions.api.warnings import WARNINGS, warnings_about
@@ -144,8 +143,6 @@ class DockerSubmissionView(ReceivesImages):
             assert isinstance(image, ReceivedFile)
             return actions.submit_image(image=image, **common, **fields)
         upload = Upload.objects.visible_to(request.user).filter(pk=upload_id, purpose=Upload.Purpose.IMAGE).first()
-        if upload is None:
-            raise no_such_upload()
         return actions.submit_upload(upload=upload, **common, **fields)
 
 

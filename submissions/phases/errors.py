@@ -63,6 +63,11 @@ def file_deleted() -> ApiError:
     return ApiError(409, "FILE_DELETED", "The file was deleted to make room; it cannot be run again. Send it again.")
 
 
+def image_deleted() -> ApiError:
+    message = "This image's file was deleted to make room; send the file again."
+    return ApiError(400, "IMAGE_NOT_FOUND", message, field="image")
+
+
 def already_finished(status: str) -> ApiError:
     return ApiError(409, "ALREADY_FINISHED", f"The evaluation is already {status}; there is nothing to cancel.")
 

@@ -13,7 +13,6 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from lunasite.http.errors import ApiError
 from submissions import actions
-from submissions.actions.submit_image import no_such_upload
 from submissions.models import Phase, Submission, Upload
 from submissions.storage.base import StorageError
 from submissions.uploads.body import guard_body
@@ -90,9 +89,7 @@ def _submit_image(request: HttpRequest, form: ImageForm, common: dict[str, Any],
     if earlier := form.cleaned_data["image"]:
         return actions.submit_again(earlier_id=earlier, **common, **fields)
     if wanted := form.cleaned_data["upload"]:
-        if (upload := _upload_of(common["user"], wanted)) is None:
-            raise no_such_upload()
-        return actions.submit_upload(upload=upload, **common, **fields)
+        return actions.submit_upload(upload=_upload_of(common["user"], wanted), **common, **fields)
     if reference := form.cleaned_data["image_reference"]:
         return actions.submit_reference(image_reference=reference, **common, **fields)
     raise ApiError(400, "FILE_REQUIRED", "Choose the image archive first.", field="file")

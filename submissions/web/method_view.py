@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from submissions.web.method_form import MethodForm
-from submissions.web.views import submission_of
+from submissions.web.views import show_submission, submission_of
 
 
 @login_required
@@ -23,7 +23,8 @@ def change_method(request: HttpRequest, pk: Any) -> HttpResponse:
     if not form.is_valid():
         problem = next(iter(form.errors.items()))
         messages.error(request, f"Nothing was changed. {form.fields[problem[0]].label or 'The form'}: {problem[1][0]}")
-    elif submission.describe_method(by=request.user, **form.cleaned_data):
+        return show_submission(request, pk, refused=form)
+    if submission.describe_method(by=request.user, **form.cleaned_data):
         messages.success(request, "The leaderboard shows the method as given here.")
     else:
         messages.error(request, "Only the entry's own team describes its method.")

@@ -259,13 +259,19 @@ def _can_choose(submission: Submission, now: datetime) -> bool:
 @login_required
 @require_GET
 def submission_page(request: HttpRequest, pk: Any) -> HttpResponse:
+    return show_submission(request, pk)
+
+
+def show_submission(request: HttpRequest, pk: Any, refused: MethodForm | None = None) -> HttpResponse:
+    """Show the page of a submission. refused: the form of its method as it was sent, with what is wrong in it."""
     submission = submission_of(request, pk, with_evaluations=True)
     context = submission_context(request, submission)
     # Who may not look at others' submissions sees this one because it is the own team's.
     sees_others = holds(request.user, "submissions.view_submission")
     if not sees_others or submission.team == team_of(request.user):  # type: ignore[arg-type]
-        context["method_form"] = MethodForm(initial={name: getattr(submission, name) for name in METHOD_FIELDS})
-    return render(request, "submissions/submission.html", context)
+        method = {name: getattr(submission, name) for name in METHOD_FIELDS}
+        context["method_form"] = refused or MethodForm(initial=method)
+    return render(request, "submissions/submission.html", context, status=400 if refused else 200)
 
 
 @login_required

@@ -76,3 +76,12 @@ def test_the_reference_that_comes_with_the_model_is_read(settings):
     table = drift_file.read(settings.DRIFT_REFERENCE_PATH)
     assert len(table["mean"]) > 100
     assert set(table["pred_class"]) == set(SLICE_CLASSES)
+
+
+def test_a_row_exactly_as_old_as_rows_may_be_stays(tmp_path):
+    path = tmp_path / "current.csv"
+    times = [f"2026-01-0{day}T00:00:00.000+00:00" for day in (1, 2, 3)]
+    for time in times:
+        drift_file.append(path, [time, *ROW[1:]])
+    assert drift_file.rows_before(path, times[1]) == drift_file.drop_before(path, times[1]) == 1
+    assert drift_file.read(path)["timestamp"] == times[1:]

@@ -75,6 +75,29 @@ def test_a_constant_column_drifts_when_it_changes_and_only_then(value):
     assert drift.compare_numbers("min", reference, np.full(50, value - 1)).is_drifted
 
 
+FEW_OTHERS = [
+    ([512.0] * 97 + [768.0] * 3, 256.0),  # height: the most frequent value is the smallest of the reference
+    ([255.0] * 97 + [200.0, 210.0, 220.0], 100.0),  # max: it is the largest
+    ([0.0] * 97 + [3.0, 5.0, 7.0], -1000.0),
+]
+
+
+@pytest.mark.parametrize(("reference", "value"), FEW_OTHERS)
+def test_a_nearly_constant_column_drifts_downwards_too(reference, value):
+    before = np.array(reference * 5)
+    assert drift.compare_numbers("max", before, np.full(100, value)).is_drifted
+    same = drift.compare_numbers("max", before, np.array(reference))
+    assert not same.is_drifted
+    assert same.bins[:2] == (f"< {reference[0]:.4g}", f"≤ {reference[0]:.4g}")
+
+
+@pytest.mark.parametrize("rows", [20, 50, 500])
+def test_a_constant_column_that_stays_has_no_psi(rows):
+    """A bin that is empty on both sides says nothing, however many rows there are on each."""
+    assert drift.compare_numbers("height", np.full(2000, 512.0), np.full(rows, 512.0)).psi == pytest.approx(0.0)
+    assert drift.psi([2000, 0], [20, 0]) == pytest.approx(0.0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [20, 60, 500])
 def test_the_same_source_seldom_drifts(rows):

@@ -150,6 +150,27 @@ def test_an_undo_restores_the_decision_before_and_not_what_others_decided_since(
     assert row.state == "rejected"
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_second", [False, True])
+def test_an_undo_makes_nobody_both_readers(reviewer, staff, second, feedback, django_user_model, is_second):
+    """Whose decision was replaced may have read the other time since."""
+    row = feedback()
+    other = django_user_model.objects.create_user("other", is_staff=True)
+    actions.review(feedback=row, reviewer=other if is_second else second, state="accepted")
+    if is_second:
+        actions.read_second(feedback=row, reader=second, state="accepted")
+        reviewer.post(f"/review/{row.pk}?state=all&reading=second", {"state": "rejected"})
+        row.refresh_from_db()
+        actions.review(feedback=row, reviewer=second, state="accepted")
+    else:
+        reviewer.post(f"/review/{row.pk}?state=all", {"state": "rejected"})
+        row.refresh_from_db()
+        actions.read_second(feedback=row, reader=second, state="accepted")
+    assert b"no decision of yours" in reviewer.post("/review/undo", follow=True).content
+    row.refresh_from_db()
+    assert row.reviewer != row.second_reader
+
+
 @pytest.mark.parametrize(("window", "levels"), [("lung", (0, 255, 255)), ("bone", (0, 0, 255))])
 def test_a_window_spreads_its_grey_levels(window, levels):
     png = io.BytesIO()

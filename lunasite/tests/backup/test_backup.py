@@ -15,7 +15,7 @@ from django.db import connection, connections
 
 from lunasite.backup import sources
 from lunasite.backup.places import Folder, place_at
-from submissions.models import Case, Evaluation, PeriodicJob, Submission
+from submissions.models import Case, DataFile, DatasetImport, Evaluation, PeriodicJob, Submission
 from submissions.tests.factories import evaluated, make_member, make_phase, make_submission
 from submissions.tests.stores import empty_buckets, use_s3
 
@@ -66,12 +66,34 @@ def test_everything_is_in_it_and_verifies(site, place):
     assert oct(next(place.glob("backups/*/keys.json")).stat().st_mode)[-3:] == "600"
 
 
+def test_what_organisers_sent_is_looked_for_as_well(site, place):
+    """A file of the Data page and those of an import are of no team, and nobody else has them."""
+    key = storages["default"].save("data.zip", ContentFile(b"zip"))
+    facts = {"size_bytes": 3, "sha256": "a" * 64}
+    file = DataFile.objects.create(challenge=site.phase.challenge, name="data.zip", key=key, **facts)
+    brought = {"truth_name": "t.csv", "truth_key": "t.csv", "images_name": "i.zip", "images_key": "i.zip"}
+    DatasetImport.objects.create(user=site.user, kind="lesion", name="n", **brought)
+    with pytest.raises(CommandError, match="2 files that the database names") as told:
+        backup(place)
+    assert "default/i.zip" in str(told.value)
+    assert "default/t.csv" in str(told.value)
+    assert ["default", file.key] in manifest(place)["referenced"]
+
+
 def test_a_second_backup_copies_only_what_is_new(site, place, monkeypatch):
     backup(place)
     make_submission(phase=site.phase)
     monkeypatch.setattr("lunasite.backup.create.datetime", Later)
     assert "3 stored files, 1 of them copied now" in backup(place)
     assert "3 files read" in backup("verify", place)
+
+
+def test_a_file_that_the_place_has_lost_is_copied_again(site, place, monkeypatch):
+    backup(place)
+    (place / "files" / "default" / site.file).unlink()
+    monkeypatch.setattr("lunasite.backup.create.datetime", Later)
+    assert "2 stored files, 1 of them copied now" in backup(place)
+    assert "2 files read" in backup("verify", place)
 
 
 class Later:

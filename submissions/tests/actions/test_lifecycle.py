@@ -395,3 +395,19 @@ def test_a_retry_that_cannot_be_queued_changes_nothing(settings, monkeypatch):
         actions.retry(evaluation=submission.latest)
     submission.refresh_from_db()
     assert (submission.latest.status, submission.try_counts) == (Status.FAILED, False)
+
+
+def test_what_is_retried_has_all_its_attempts_again(settings):
+    settings.EVALUATION_MAX_ATTEMPTS = 3
+    submission = make_submission()
+    submission.evaluations.update(status=Status.FAILED, failure_code="SYSTEM_ERROR", failed_attempts=2)
+    actions.retry(evaluation=submission.latest)
+    finish.requeue(evaluation=claim(submission.latest.pk, "tests"), code="SYSTEM_ERROR")
+    assert (submission.latest.status, submission.latest.failed_attempts) == (Status.PENDING, 1)
+
+
+def test_a_new_attempt_begins_without_the_answers_of_the_last():
+    submission = make_submission()
+    submission.evaluations.update(answered=3, total=9)
+    claimed = claim(submission.latest.pk, "tests")
+    assert (claimed.stage, claimed.answered, claimed.total) == ("started", 0, 0)

@@ -5,11 +5,14 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from django.utils import timezone
+from django_q.conf import Conf
 from django_q.models import OrmQ
+from django_q.tasks import async_task
 
 from submissions import actions
 from submissions.actions import queue
 from submissions.actions.submit import start_evaluation
+from submissions.database_clock import database_now
 from submissions.models import Evaluation, Submission, Team
 from submissions.scoring import Outcome
 from submissions.tests.factories import GOOD, make_member, make_phase, make_submission
@@ -87,3 +90,15 @@ def test_an_image_is_scored_by_what_its_run_answers():
     evaluation = submission.latest
     assert evaluation.scores["public"]["auc"] == pytest.approx(23 / 24)
     assert evaluation.timings["run_s"] == 1.0
+
+
+def test_a_mail_that_a_lost_worker_took_is_delivered_again():
+    """Only the messages of evaluations are dropped: their rows say what is to be done."""
+    now = database_now()
+    make_submission()
+    OrmQ.objects.all().delete()
+    for task in (queue.TASK, "submissions.tasks.alert_staff"):
+        async_task(task, 1, cluster="evaluations")
+    OrmQ.objects.update(lock=now + timedelta(seconds=Conf.RETRY) - queue.LOST_MESSAGE_AFTER)
+    queue.drop_stale_messages("evaluations", now)
+    assert [message.task["func"] for message in OrmQ.objects.all()] == ["submissions.tasks.alert_staff"]

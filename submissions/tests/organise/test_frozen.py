@@ -1,10 +1,15 @@
 """What is frozen stays so through a form that was loaded before, and nothing of it passes to a copy."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
-from submissions.models import Phase
-from submissions.phases.opening import save_phase
+from lunasite.http.errors import ApiError
+from submissions.models import Phase, Submission
+from submissions.phases.opening import freeze_board, save_phase
+from submissions.tests.factories import make_member, make_phase, make_staff, make_submission
 from submissions.tests.organise.test_challenges import phase_form
 
 pytestmark = pytest.mark.django_db
@@ -27,3 +32,15 @@ def test_a_board_that_is_frozen_meanwhile_stays_frozen(browser, phase):
         save_phase(phase=stale, windows=[])
     phase.refresh_from_db()
     assert phase.frozen_at is not None
+
+
+def test_what_is_still_on_its_way_at_the_end_does_not_reach_a_frozen_board():
+    """A large image may take hours: it counts by the time at which its request began, but nothing changes any more."""
+    now = timezone.now()
+    phase = make_phase(closes_at=now - timedelta(minutes=10))
+    make_submission(phase=phase, received_at=now - timedelta(minutes=11)).evaluations.update(status="completed")
+    freeze_board(phase=phase, user=make_staff("organiser", phase), now=now)
+    with pytest.raises(ApiError) as refused:
+        make_submission(user=make_member(), phase=phase, received_at=now - timedelta(minutes=11))
+    assert (refused.value.status_code, refused.value.error_code) == (409, "BOARD_FROZEN")
+    assert Submission.objects.count() == 1

@@ -9,7 +9,8 @@ from submissions import actions, tasks
 from submissions.actions import work
 from submissions.faults import PlatformError, SharedPart
 from submissions.models import Host, Incident, Worker
-from submissions.outages import hosts, probes
+from submissions.models.outage import host_scope
+from submissions.outages import hosts, pauses, probes
 from submissions.presenters import waiting
 from submissions.tests.actions.test_queue import make_image
 from submissions.tests.factories import make_submission
@@ -163,3 +164,25 @@ def test_a_full_disk_is_this_hosts_trouble(monkeypatch):
     monkeypatch.setattr(probes, "MIN_FREE_BYTES", 1 << 60)
     assert not hosts.check_this_host()
     assert "MiB free" in mine().quarantine_reason
+
+
+def test_three_failures_in_a_row_keep_a_host_out_for_ten_minutes(other_host):
+    assert [hosts.record_failure(hosts.this_host(), "SYSTEM_ENGINE") for _ in range(3)] == [False, False, True]
+    out = mine()
+    almost = out.quarantined_at + hosts.QUARANTINE - timedelta(microseconds=1)
+    assert not hosts.may_return(out, almost)
+    assert hosts.may_return(out, out.quarantined_at + hosts.QUARANTINE)
+
+
+def test_a_host_that_came_back_waits_for_a_probe_no_longer_than_the_probe_fails(other_host):
+    for _ in range(4):
+        hosts.record_failure(hosts.this_host(), "SYSTEM_ENGINE")
+    assert hosts.end_quarantine(hosts.this_host())
+    assert not hosts.check_this_host([lambda: "its engine does not answer"])
+    assert hosts.check_this_host([lambda: ""])
+
+
+def test_a_host_that_was_well_just_now_is_drained_at_once():
+    assert work.may_claim("evaluations", lambda cluster: [])
+    pauses.pause(host_scope(hosts.this_host()))
+    assert not work.may_claim("evaluations", lambda cluster: [])

@@ -149,3 +149,19 @@ def test_failed_trials_of_a_day_are_capped_though_none_counts(settings):
     assert caught.value.error_code == "TRIALS_EXCEEDED"
     settings.EVALUATION_TRIALS_PER_DAY = 3
     check_may_submit(submission_type=Submission.Type.DOCKER, **check)
+
+
+@pytest.mark.parametrize(("begins", "limit_is_met"), [(False, False), (True, True)])
+def test_of_cancelled_images_only_those_whose_trial_began_are_among_the_trials(settings, begins, limit_is_met):
+    settings.EVALUATION_TRIALS_PER_DAY = 1
+    now = timezone.now()
+    user, phase = make_member(), make_phase(opens_at=now - WEEK)
+    submission = make_submission(user=user, phase=phase, received_at=now)
+    Submission.objects.update(submission_type=Submission.Type.DOCKER)
+    if begins:
+        claim(submission.latest.pk, "tests")
+    submission.refresh_from_db()
+    actions.cancel(submission=submission)
+    submission.refresh_from_db()
+    assert not submission.try_counts
+    assert (quota.trials_failed(team_of(user), now) == 1) is limit_is_met

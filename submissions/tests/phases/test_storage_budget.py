@@ -96,3 +96,12 @@ def test_the_phase_page_shows_what_the_team_holds(ann, phase, client, settings):
 )
 def test_sizes_are_told_in_words(size, words):
     assert in_words(size) == words
+
+
+def test_what_an_organiser_sends_is_not_the_own_teams(ann):
+    facts = {"user": ann, "original_name": "x", "part_bytes": 1, "key": "k", "handle": "h"}
+    for size, purpose in enumerate(Upload.Purpose.values):
+        Upload.objects.create(size_bytes=2**size, purpose=purpose, **facts)
+    assert Upload.Purpose.values == ["image", "model", "csv", "dataset", "data"]
+    assert held_bytes(team_of(ann)) == 1 + 2 + 4
+    assert held_bytes(None) == 1 + 2 + 4 + 8 + 16

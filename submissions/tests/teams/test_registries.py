@@ -3,9 +3,10 @@
 import pytest
 from django.test import Client, override_settings
 
-from submissions.models import RegistryCredential
+from submissions.models import RegistryCredential, Submission
 from submissions.models.team import team_of
 from submissions.tests.factories import make_member, make_phase
+from submissions.tests.sent_images import image
 
 pytestmark = pytest.mark.django_db
 HOST = "registry.example.org"
@@ -88,6 +89,35 @@ def test_a_reference_that_cannot_be_pulled_is_refused_at_once(reference, code):
     answer = client_of(make_member()).post("/api/v1/submissions/docker", data)
     assert (answer.status_code, answer.json()["error_code"]) == (400, code)
     assert answer.json()["details"]["field"] == "image_reference"
+
+
+def test_a_key_stands_for_one_reference():
+    make_phase(slug="p")
+    client = client_of(make_member())
+
+    def sent(**what):
+        return client.post("/api/v1/submissions/docker", {"phase": "p", **what}, headers={"Idempotency-Key": "k"})
+
+    one, other = (f"{HOST}/m@sha256:{digit * 64}" for digit in "01")
+    first = sent(image_reference=one)
+    assert sent(image_reference=one).json()["id"] == first.json()["id"]
+    for what in ({"image_reference": other}, {"file": image()}):
+        answer = sent(**what)
+        assert (answer.status_code, answer.json()["error_code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    # Once it is pulled, its digest is known, and what is sent again is the same reference still.
+    Submission.objects.update(sha256="a" * 64, file="pulled")
+    assert sent(image_reference=one).json()["id"] == first.json()["id"]
+    assert Submission.objects.count() == 1
+
+
+def test_a_key_of_a_file_stands_for_no_reference():
+    make_phase(slug="p")
+    client = client_of(make_member())
+    headers = {"Idempotency-Key": "k"}
+    client.post("/api/v1/submissions/docker", {"phase": "p", "file": image()}, headers=headers)
+    reference = f"{HOST}/m@sha256:{'0' * 64}"
+    answer = client.post("/api/v1/submissions/docker", {"phase": "p", "image_reference": reference}, headers=headers)
+    assert (answer.status_code, answer.json()["error_code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
 
 
 @pytest.mark.slow

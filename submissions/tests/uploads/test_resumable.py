@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import sys
 import threading
 import urllib.request
 import uuid
@@ -16,6 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from lunasite.http.errors import ApiError
+from submissions import actions
 from submissions.models import Submission, Upload
 from submissions.storage import files as storage
 from submissions.tests.factories import make_member, make_phase
@@ -357,6 +359,40 @@ def test_a_finished_upload_becomes_a_submission_once(anywhere, client):
     assert storage.digest_of(submission.file).sha256 == SHA256
     assert code(submit(client, upload, phase)) == (400, "UPLOAD_NOT_FOUND")
     assert resumable.drop_expired() == 0
+
+
+@pytest.mark.parametrize("page", [False, True])
+def test_an_upload_sent_again_under_its_key_is_the_first_submission(client, page):
+    """A client that did not get the answer asks once more: the upload is used up by then."""
+    phase = make_phase()
+    upload = sent(client)
+    complete(client, upload)
+    if page:
+        form = {"contract": "http", "upload": upload["id"], "idempotency_key": "k"}
+        first, second = (client.post(f"/phases/{phase.slug}/submit-image/", form)["Location"] for _ in "12")
+    else:
+        fields = {"phase": phase.slug, "upload": upload["id"]}
+        headers = {"Idempotency-Key": "k"}
+        first, second = (client.post("/api/v1/submissions/docker", fields, headers=headers).json() for _ in "12")
+        first, second = first["id"], second["id"]
+    assert first == second
+    assert Submission.objects.count() == 1
+
+
+def test_an_upload_under_the_key_of_another_request_just_now_is_that_ones(client, user, monkeypatch):
+    phase, now = make_phase(), timezone.now()
+    complete(client, sent(client))
+    upload = Upload.objects.get()
+    common = {"user": user, "phase": phase, "upload": upload, "received_at": now, "idempotency_key": "k"}
+    made = []
+
+    def other_request(**_):
+        monkeypatch.undo()
+        made.append(actions.submit_upload(**common))
+
+    # A function of the package has the module's name.
+    monkeypatch.setattr(sys.modules["submissions.actions.submit_image"], "check_may_submit", other_request)
+    assert [actions.submit_upload(**common)] == made
 
 
 @pytest.mark.slow

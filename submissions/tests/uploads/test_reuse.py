@@ -1,6 +1,7 @@
 """Model archives apart from the image, and images of earlier submissions named again."""
 
 import gzip
+import sys
 import uuid
 
 import pytest
@@ -9,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from submissions import actions
+from submissions.actions import free_files
 from submissions.models import ModelArchive, Submission, Upload
 from submissions.tests.factories import make_member, make_phase
 from submissions.tests.image_archives import Member, tar
@@ -60,6 +62,21 @@ def test_an_earlier_image_is_run_again_without_an_upload(client):
     assert (after.phase, after.writable_folders) == (new, ["/data"])
     assert after.model_archive is not None
     assert after.evaluations.count() == 1
+
+
+def test_an_image_whose_file_goes_meanwhile_is_not_run_again(client, monkeypatch):
+    """Files are made room of at any time; a submission without its file could only fail, by our fault."""
+    phase = make_phase()
+    first = Submission.objects.get(pk=sent(client, phase, file=image()).json()["id"])
+    actions.cancel(submission=first)
+
+    def goes_meanwhile(**_):
+        assert free_files.free([first]).files == 1
+
+    monkeypatch.setattr(sys.modules["submissions.actions.submit_image"], "check_may_submit", goes_meanwhile)
+    answer = sent(client, phase, image=first.pk)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "IMAGE_NOT_FOUND")
+    assert Submission.objects.get() == first
 
 
 def test_what_another_team_sent_is_not_there(client):

@@ -46,6 +46,16 @@ def test_only_plain_web_pages_are_linked(client, submission, link):
     assert submission.code_url == ""
 
 
+def test_a_refused_link_leaves_what_was_typed_in_the_form(client, submission):
+    client.force_login(submission.user)
+    answer = change(client, submission, model_name="A long name", code_url="ftp://x.org/code")
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert '<details id="method" open>' in " ".join(page.split())
+    assert 'value="A long name"' in page
+    assert 'value="ftp://x.org/code"' in page
+
+
 @pytest.mark.slow
 def test_a_link_without_a_scheme_is_https(client, submission):
     client.force_login(submission.user)
