@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from lunasite.http.errors import ApiError
+from submissions.actions.db_retry import retry_on_deadlock
 from submissions.actions.triage import cancel
 from submissions.models import Evaluation, Submission
 from submissions.models.access import may
@@ -36,7 +37,12 @@ def cancel_for(*, submission: Submission, user: Any) -> Evaluation:
         return cancel(submission=submission)
     if not may(user, "submissions.change_submission", submission.phase):
         raise ApiError(403, "FORBIDDEN", "You may look at this submission, but not decide about it.")
-    with transaction.atomic():
+
+    @transaction.atomic
+    def cancel_on_record() -> Evaluation:
         evaluation = cancel(submission=submission)
         record(user, "cancel", submission)
-    return evaluation
+        return evaluation
+
+    # It holds the evaluation while it waits for the team's lock: a worker that finishes another may hold that.
+    return retry_on_deadlock(cancel_on_record)

@@ -13,7 +13,8 @@ from leaderboard.models import Standing
 from submissions import actions, tasks
 from submissions.actions import db_retry
 from submissions.actions.evaluate import claim
-from submissions.models import Evaluation
+from submissions.actions.staff import oversight
+from submissions.models import AuditEvent, Evaluation
 from submissions.presenters.progress import progress_of, run_seconds, steps_of
 from submissions.presenters.score_table import step_states
 from submissions.tests.factories import (
@@ -77,6 +78,25 @@ def test_a_database_that_stays_busy_raises_at_last(monkeypatch):
     with pytest.raises(OperationalError):
         db_retry.retry_on_deadlock(work)
     assert len(calls) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cancel_by_staff_that_a_deadlock_ends_is_done_again(monkeypatch):
+    monkeypatch.setattr(db_retry.time, "sleep", lambda seconds: None)
+    submission, calls = make_submission(), []
+
+    def cancel(**named):
+        calls.append(1)
+        cancelled = actions.cancel(**named)
+        if len(calls) == 1:
+            raise OperationalError("deadlock detected")
+        return cancelled
+
+    monkeypatch.setattr(oversight, "cancel", cancel)
+    assert (
+        actions.cancel_for(submission=submission, user=make_staff("organiser", submission.phase)).status == "cancelled"
+    )
+    assert (len(calls), AuditEvent.objects.filter(action="cancel").count()) == (2, 1)
 
 
 @pytest.mark.slow
