@@ -38,7 +38,12 @@ def history(board: Board, team: Team | None, most: int = 1000) -> list[HistoryPo
     latest = list(rows[: most if team else MAX_WATCHED])
     moments = _with_best(latest[::-1], leaders_only=team is None)
     details = _details([evaluation for evaluation, _ in moments])
-    return [_moment(board, details[key], details[best]) for key, best in moments if key in details and best in details]
+    shown = {key: shown_scores(board, row) for key, row in details.items()}
+    return [
+        _moment(board, details[key], shown[key], shown[best])
+        for key, best in moments
+        if key in details and best in details
+    ]
 
 
 def _with_best(rows: Sequence[tuple[int, float]], *, leaders_only: bool) -> list[tuple[int, int]]:
@@ -58,9 +63,8 @@ def _details(evaluations: Sequence[int]) -> dict[int, dict[str, Any]]:
     return {row["id"]: row for row in Evaluation.objects.filter(pk__in=evaluations).values(*fields)}
 
 
-def _moment(board: Board, row: dict[str, Any], best: dict[str, Any]) -> HistoryPoint:
-    """Return an entry beside the best one so far, each score as the board shows it."""
-    scores = shown_scores(board, row)
+def _moment(board: Board, row: dict[str, Any], scores: dict[str, Any], best: dict[str, Any]) -> HistoryPoint:
+    """Return an entry with its scores beside those of the best one so far, as the board shows them."""
     low, high = preferred_interval(scores, board.metric.name) or (None, None)
     return HistoryPoint(
         submitted_at=row["submission__created_at"],
@@ -69,5 +73,5 @@ def _moment(board: Board, row: dict[str, Any], best: dict[str, Any]) -> HistoryP
         score=scores[board.metric.name],
         low=low,
         high=high,
-        best=shown_scores(board, best)[board.metric.name],
+        best=best[board.metric.name],
     )
