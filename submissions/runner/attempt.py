@@ -12,6 +12,7 @@ from submissions.runner.base import (
     Engine,
     EngineFault,
     EngineRestarted,
+    Limits,
     RunCallbacks,
     RunCancelled,
     RunError,
@@ -67,6 +68,11 @@ def known_image(host: Host, image_id: str) -> EngineImage:
     if image is None:
         raise EngineFault("The image is not on the engine.", staff_detail=image_id)
     return image
+
+
+def run_lifetime_s(limits: Limits) -> float:
+    """Return how long a run may take in all: laying out its image, the model's own time, and clearing away."""
+    return PREPARE_S + limits.timeout_s + CLEANUP_S
 
 
 class Attempt:

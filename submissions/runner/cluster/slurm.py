@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from submissions.runner.attempt import CLEANUP_S, PREPARE_S, Host
+from submissions.runner.attempt import Host, run_lifetime_s
 from submissions.runner.base import ContainerFault, EngineFault, Limits, RunCallbacks, RunRequest, RunResult
 from submissions.runner.cluster import store as images
 from submissions.runner.cluster.job_folder import Event, JobFolder, JobLost, outcome, store_fault
@@ -165,7 +165,7 @@ class SlurmEngine(NoContainers):
         if longest_s < limits.timeout_s + START_AND_END_S:
             detail = f"the longest takes {longest_s:g} s, the phase allows {limits.timeout_s:g} s: raise MaxTime"
             raise EngineFault("No partition gives a job the time that this phase allows.", staff_detail=detail)
-        return min(longest_s, PREPARE_S + limits.timeout_s + CLEANUP_S + START_AND_END_S)
+        return min(longest_s, run_lifetime_s(limits) + START_AND_END_S)
 
     def _run_job(
         self, host: Host, request: RunRequest, labels: Mapping[str, str], needs: Needs, relay: _EventRelay

@@ -12,7 +12,16 @@ from typing import Any
 
 from lunasite.http.strict_json import NotStrictJson, parse_strict
 from submissions.kinds import BadAnswer, Kind
-from submissions.runner.attempt import CLEANUP_S, PREPARE_S, Attempt, Clock, Host, attempt_on, known_image, wait_exited
+from submissions.runner.attempt import (
+    PREPARE_S,
+    Attempt,
+    Clock,
+    Host,
+    attempt_on,
+    known_image,
+    run_lifetime_s,
+    wait_exited,
+)
 from submissions.runner.base import (
     TRIAL,
     Call,
@@ -126,7 +135,7 @@ class _HttpRun:
 
     def _drive(self, attempt: Attempt, image: EngineImage) -> None:
         engine, request, limits = self.host.engine, self.request, self.request.limits
-        labels = self.host.labels(request.evaluation, request.attempt, PREPARE_S + limits.timeout_s + CLEANUP_S)
+        labels = self.host.labels(request.evaluation, request.attempt, run_lifetime_s(limits))
         reading = read_image(attempt, self.host, labels, image, limits, request.writable_folders)
         tell_read_only(reading, request, self.watcher)
         self.reading = reading = with_volume(reading, attempt, labels, limits, 0)
