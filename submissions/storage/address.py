@@ -45,9 +45,7 @@ def port_of(address: str) -> int | None:
     return None if port == 0 else port or 0
 
 
-def s3_storage(
-    address: StorageAddress, bucket: str, access_key: str, secret_key: str, region: str = "us-east-1"
-) -> dict[str, Any]:
+def s3_storage(address: StorageAddress, bucket: str, access_key: str, secret_key: str, region: str) -> dict[str, Any]:
     """Return the entry of STORAGES for one private bucket.
 
     region: part of each signature; a server that has one refuses those for another. Checksums beyond S3's own

@@ -131,7 +131,7 @@ def test_an_endpoint_of_browsers_that_is_away_is_broken_unless_it_is_this_machin
     server = parse_address("MINIO_PUBLIC_ENDPOINT", address, False)
     for name in ("MINIO", "MINIO_PUBLIC"):
         setattr(healthy, name, server)
-    healthy.STORAGES = healthy.STORAGES | {"default": s3_storage(server, "submissions", "key", "secret")}
+    healthy.STORAGES = healthy.STORAGES | {"default": s3_storage(server, "submissions", "key", "secret", "us-east-1")}
     (finding,) = public_endpoint(server)
     assert (finding.is_ok, finding.is_fatal) == (False, is_fatal), finding
 
