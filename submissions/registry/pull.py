@@ -14,7 +14,7 @@ from submissions.intake.image import go_json
 from submissions.intake.image.go_json import BadJson
 from submissions.intake.image.limits import ArchiveLimits
 from submissions.intake.image.oci import is_sha256, json_object
-from submissions.intake.image.tar import BLOCK_BYTES
+from submissions.intake.tar_block import BLOCK_BYTES
 from submissions.registry.client import MAX_MANIFEST_BYTES, RegistryClient
 from submissions.registry.reference import ImageReference
 

@@ -21,7 +21,8 @@ from submissions.faults import ParticipantError
 from submissions.intake.image.bytes import ByteCursor, opened, pieces_of
 from submissions.intake.image.decompress import decompressed, is_gzip, other_compression
 from submissions.intake.image.limits import ArchiveLimits
-from submissions.intake.image.tar import BLOCK_BYTES, begins_tar, entries, normalised
+from submissions.intake.image.tar import entries, normalised
+from submissions.intake.tar_block import BLOCK_BYTES, begins_tar
 
 PIECE_BYTES = 1 << 20
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")

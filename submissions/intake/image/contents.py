@@ -13,7 +13,8 @@ from submissions.intake.image.hashing import Digest, HashLane
 from submissions.intake.image.layer.headers import LayerHeaders
 from submissions.intake.image.layer.programs import RecordBudget
 from submissions.intake.image.limits import ArchiveLimits
-from submissions.intake.image.tar import BLOCK_BYTES, TarEnd, TarEntry, entries
+from submissions.intake.image.tar import TarEnd, TarEntry, entries
+from submissions.intake.tar_block import BLOCK_BYTES
 
 
 @dataclass

@@ -11,7 +11,7 @@ from submissions.intake.image.errors import bad_manifest
 from submissions.intake.image.facts import LayerSource
 from submissions.intake.image.layer.headers import too_many_files
 from submissions.intake.image.limits import ArchiveLimits
-from submissions.intake.image.tar import begins_tar
+from submissions.intake.tar_block import begins_tar
 
 
 def verified_layers(

@@ -24,7 +24,8 @@ from submissions.intake.image.oci import (
 )
 from submissions.intake.image.recognise.members import foreign_tar, is_left_by_macos
 from submissions.intake.image.recognise.words import IMAGE_FOLDER, NO_MANIFEST, archive_inside, not_an_image
-from submissions.intake.image.tar import begins_tar, normalised
+from submissions.intake.image.tar import normalised
+from submissions.intake.tar_block import begins_tar
 
 _PLATFORM = "linux/amd64"
 

@@ -14,7 +14,7 @@ from submissions.faults import ParticipantError
 from submissions.intake.image.bytes import ByteCursor, opened, pieces_of
 from submissions.intake.image.decompress import decompressed
 from submissions.intake.image.facts import ImageFacts, LayerSource
-from submissions.intake.image.tar import BLOCK_BYTES
+from submissions.intake.tar_block import BLOCK_BYTES
 
 _END = bytes(2 * BLOCK_BYTES)
 

@@ -26,7 +26,7 @@ from submissions.intake.image.limits import ArchiveLimits
 from submissions.intake.image.recognise.head import HEAD_BYTES, judge_head
 from submissions.intake.image.recognise.members import foreign_tar
 from submissions.intake.image.recognise.words import COMPRESSED_TWICE, not_an_archive, not_an_image
-from submissions.intake.image.tar import BLOCK_BYTES
+from submissions.intake.tar_block import BLOCK_BYTES
 
 DEFAULT_LIMITS = ArchiveLimits()
 # The codes of a tar that was cut between two members, if nothing else shows the cut.

@@ -13,9 +13,8 @@ from submissions.faults import ParticipantError
 from submissions.intake.image.bytes import ByteCursor
 from submissions.intake.image.errors import shown
 from submissions.intake.image.limits import ArchiveLimits
+from submissions.intake.tar_block import BLOCK_BYTES, ZERO_BLOCK, checksum_holds, header_number
 
-BLOCK_BYTES = 512
-_ZERO_BLOCK = bytes(BLOCK_BYTES)
 _MAX_EXTENSION_BYTES = 64 << 10
 _MAX_EXTENSIONS_A_MEMBER = 4
 # In this format tar and bsdtar write files out in full; -S, -g and -V write members that no other program reads.
@@ -41,11 +40,6 @@ class _Header:
     name: bytes
     link: bytes
     size: int
-
-
-def begins_tar(block: bytes) -> bool:
-    """Return whether a block is a tar header, or the zeros that an empty tar begins with."""
-    return len(block) == BLOCK_BYTES and (block == _ZERO_BLOCK or _checksum_holds(block))
 
 
 class TarEnd:
@@ -113,7 +107,7 @@ def _next_header(cursor: ByteCursor, limits: ArchiveLimits, end: TarEnd) -> _Hea
         return None
     for _ in range(_MAX_EXTENSIONS_A_MEMBER + 1):
         block = cursor.take(BLOCK_BYTES)
-        if block == _ZERO_BLOCK:
+        if block == ZERO_BLOCK:
             _expect_end(cursor, overrides)
             end.is_marked = True
             return None
@@ -125,7 +119,7 @@ def _next_header(cursor: ByteCursor, limits: ArchiveLimits, end: TarEnd) -> _Hea
 
 
 def _expect_end(cursor: ByteCursor, overrides: dict[str, bytes]) -> None:
-    is_ended = not cursor.peek(1) or cursor.take(BLOCK_BYTES) == _ZERO_BLOCK  # one zero block of the two is enough
+    is_ended = not cursor.peek(1) or cursor.take(BLOCK_BYTES) == ZERO_BLOCK  # one zero block of the two is enough
     if overrides or not is_ended:
         raise ParticipantError("ARCHIVE_CORRUPT", "The archive's end marker is damaged.")
 
@@ -140,7 +134,7 @@ def _expect_zeros(cursor: ByteCursor) -> None:
 
 
 def _header(block: bytes) -> _Header:
-    if not _checksum_holds(block):
+    if not checksum_holds(block):
         raise ParticipantError("ARCHIVE_CORRUPT", "A member's header is damaged. Save and upload the image again.")
     name = _until_nul(block[:100])
     prefix = _until_nul(block[345:500]) if block[257:263] == b"ustar\0" else b""
@@ -189,26 +183,6 @@ def pax_records(data: bytes) -> dict[str, bytes]:
             raise ParticipantError("ARCHIVE_CORRUPT", "A member's extension header is damaged.")
         records[_text(key)] = value
     return records
-
-
-def _checksum_holds(block: bytes) -> bool:
-    """Compare the header's checksum, computed with the checksum field as blanks; old tars sum signed bytes."""
-    try:
-        expected = header_number(block[148:156])
-    except ParticipantError:
-        return False
-    summed = block[:148] + b" " * 8 + block[156:]
-    return expected == sum(summed) or expected == sum(memoryview(summed).cast("b"))
-
-
-def header_number(field: bytes) -> int:
-    """Return the number in a header field: octal text, or GNU's base 256 for larger values."""
-    if field[0] == 0x80:
-        return int.from_bytes(field[1:], "big")
-    digits = field.split(b"\0")[0].strip(b" ")
-    if digits.strip(b"01234567"):
-        raise ParticipantError("ARCHIVE_CORRUPT", "A member's header holds a number that is none.")
-    return int(digits or b"0", 8)
 
 
 def decimal(digits: bytes) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from submissions.faults import ParticipantError
-from submissions.intake.image.tar import BLOCK_BYTES, begins_tar
+from submissions.intake.tar_block import BLOCK_BYTES, begins_tar
 
 PIECE_BYTES = 1 << 20
 GZIP = b"\x1f\x8b"

@@ -9,9 +9,9 @@ import re
 
 from submissions.faults import ParticipantError
 from submissions.intake.image.layer.programs import ELF_HEAD_BYTES, Programs, RecordBudget
-from submissions.intake.image.tar import BLOCK_BYTES, decimal, header_number, pax_records
+from submissions.intake.image.tar import decimal, pax_records
+from submissions.intake.tar_block import BLOCK_BYTES, ZERO_BLOCK, header_number
 
-_ZERO_BLOCK = bytes(BLOCK_BYTES)
 _MAX_EXTENSION_BYTES = 1 << 20  # the limit of Go's reader
 _EXTENSIONS = b"LKxg"
 _WITHOUT_BYTES = b"123456"
@@ -69,7 +69,7 @@ class LayerHeaders:
             self.fault = error
 
     def _read_header(self, block: bytes) -> None:
-        if block == _ZERO_BLOCK:
+        if block == ZERO_BLOCK:
             self._zero_blocks += 1
             return
         flag, size = block[156:157], header_number(block[124:136])

@@ -12,7 +12,8 @@ from submissions.intake.image.errors import shown
 from submissions.intake.image.limits import ArchiveLimits
 from submissions.intake.image.recognise import words
 from submissions.intake.image.recognise.members import foreign_tar, is_image_part, is_left_by_macos
-from submissions.intake.image.tar import BLOCK_BYTES, TarEntry, begins_tar, entries
+from submissions.intake.image.tar import TarEntry, entries
+from submissions.intake.tar_block import BLOCK_BYTES, begins_tar
 
 HEAD_BYTES = 64 << 10
 ENDINGS = (".tar", ".tar.gz", ".tgz")
