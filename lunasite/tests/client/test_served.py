@@ -96,7 +96,6 @@ def test_the_client_is_one_file_for_python_3_8():
     assert f'__version__ = "{lunasite.__version__}"' in CLIENT.read_text()
 
 
-@pytest.mark.slow
 def test_the_runner_needs_nothing_but_python(tmp_path):
     """-S leaves out site-packages: a machine with neither numpy nor docker-py."""
     path = tmp_path / "runner.zip"
