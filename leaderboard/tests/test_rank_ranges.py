@@ -53,6 +53,7 @@ def ranks(client):
     return {row["team"]: (row["rank_low"], row["rank_high"], row["like_above"]) for row in rows}
 
 
+@pytest.mark.slow
 def test_a_worker_compares_and_page_api_and_csv_show_the_ranks(client):
     phase = board()
     assert "Could be" not in text_of(client.get(URL))
@@ -79,6 +80,7 @@ def test_readers_ask_only_once_for_the_same_board(client):
     assert asked() == 1
 
 
+@pytest.mark.slow
 def test_a_new_entry_makes_the_ranks_stale(client):
     phase = board()
     compare_entries(phase, "public")
@@ -97,6 +99,7 @@ def test_a_hidden_entry_makes_the_ranks_stale(client):
     assert set(ranks(client).values()) == {(None, None, None)}
 
 
+@pytest.mark.slow
 def test_a_running_competition_shows_no_ranks_and_asks_for_none(client):
     phase = board(disclosure="competition", closes_at=timezone.now() + timedelta(days=1))
     compare_entries(phase, "public")
@@ -128,6 +131,7 @@ def test_a_board_of_another_metric_has_no_ranks(client):
     assert "Could be" not in text_of(client.get(f"{URL}?show=all"))
 
 
+@pytest.mark.slow
 def test_another_ranking_metric_is_compared_over_resamples(client):
     phase = board(metric="brier")
     compare_entries(phase, "public")
@@ -161,6 +165,7 @@ def test_only_the_best_are_compared(monkeypatch):
 
 
 @pytest.mark.parametrize(("n", "is_marked"), [(36, True), (120, False)])
+@pytest.mark.slow
 def test_a_board_of_few_cases_is_marked(client, n, is_marked):
     phase = make_phase(make_dataset(n=n))
     make_scored_entry(phase, make_team("a"), np.linspace(0, 1, n))

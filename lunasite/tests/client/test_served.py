@@ -70,6 +70,7 @@ def test_what_a_killed_process_began_to_write_is_removed(settings, tmp_path):
     assert list(folder().iterdir()) == [whole]
 
 
+@pytest.mark.slow
 def test_threads_that_draw_the_same_case_at_once_do_not_meet(settings, tmp_path):
     settings.DATA_DIR = tmp_path
     case = made_up_cases(KINDS["lesion"])[0]
@@ -139,6 +140,7 @@ def test_sample_cases_are_handed_out_as_containers_get_them(member):
     assert image == b"ObjectType = Image\nElementDataFile = LOCAL\nvoxels"  # the patient's name is gone
 
 
+@pytest.mark.slow
 def test_nothing_of_a_scored_case_is_handed_out(member):
     phase = make_lesions(slug="luna")
     trial = member.get("/api/v1/phases/luna/trial").content.decode()
@@ -160,6 +162,7 @@ def test_only_who_is_signed_in_gets_cases_and_only_of_phases_they_see(member):
 
 
 @pytest.mark.parametrize(("kind", "begin"), [("lesion", b"ObjectType"), ("slice", b"\x89PNG")])
+@pytest.mark.slow
 def test_a_phase_without_samples_gets_made_up_ones_of_its_kind(member, kind, begin):
     make_phase(make_dataset(kind=kind), slug="luna")
     trial = member.get("/api/v1/phases/luna/trial").json()

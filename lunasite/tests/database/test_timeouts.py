@@ -85,6 +85,7 @@ def test_while_redis_is_away_each_process_counts_for_itself(away):
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
 def test_while_redis_is_away_throttled_addresses_answer_and_ready_says_so(away, client):
     answer = client.post("/api/v1/auth/token", {"username": "nobody", "password": "wrong"})
     assert answer.status_code in (400, 401)

@@ -54,6 +54,7 @@ def test_compressed_text_is_called_that_too(api, body):
 
 
 @pytest.mark.parametrize("name", ["identity", "utf-8", ""])
+@pytest.mark.slow
 def test_a_header_that_names_no_compression_changes_nothing(api, name):
     body = b'{"username": "nobody", "password": "x"}'
     assert sent(api, TOKEN_URL, body, "application/json", **{"Content-Encoding": name})[0] == 401
@@ -152,6 +153,7 @@ def test_a_text_that_is_cut_off_is_not_taken_for_whole(api, url):
 
 @pytest.mark.parametrize("url", FORM_URLS)
 @pytest.mark.parametrize("end", [b"--", b"--\r\nwhat follows is no part of it", b"\r\n", b"-"])
+@pytest.mark.slow
 def test_a_body_that_ends_with_a_boundary_is_whole(api, url, end):
     """A closing boundary without its last hyphens is taken as ever: every part before it is there."""
     body = upload(url).removesuffix(b"--\r\n")  # without a phase, so that nothing is stored
@@ -167,6 +169,7 @@ def test_the_case_of_a_media_type_means_nothing(api, url):
 
 @pytest.mark.parametrize("url", [*FORM_URLS, TOKEN_URL])
 @pytest.mark.parametrize("media_type", ["application/json", "application/x-www-form-urlencoded"])
+@pytest.mark.slow
 def test_the_case_means_nothing_for_json_and_fields_either(api, url, media_type):
     body = b'{"username": "nobody", "password": "x"}' if "json" in media_type else b"username=nobody&password=x"
     assert sent(api, url, body, media_type.upper()) == sent(api, url, body, media_type)

@@ -33,6 +33,7 @@ def busiest_moment():
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_hosts_that_start_at_once_take_turns(settings, tmp_path):
     settings.DATA_DIR = tmp_path
     assert busiest_moment() == 1

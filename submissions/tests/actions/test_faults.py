@@ -81,6 +81,7 @@ def test_a_database_that_stays_busy_raises_at_last(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_a_cancel_by_staff_that_a_deadlock_ends_is_done_again(monkeypatch):
     monkeypatch.setattr(db_retry.time, "sleep", lambda seconds: None)
     submission, calls = make_submission(), []

@@ -55,6 +55,7 @@ def test_another_key_gives_another_split_and_the_same_key_the_same():
     assert len({tuple(split(rows)) for _ in range(5)}) == 5
 
 
+@pytest.mark.slow
 def test_the_hash_of_the_patient_no_longer_tells_the_part():
     """The earlier rule: the first patients by their sha256 were public. 30 % of 700 are public by chance."""
     rows = rows_of(700, cases_a_patient=1)

@@ -148,6 +148,7 @@ def test_broken_answers_have_a_code(serve, pieces, code):
     [None, [b"H", 0.2] * 20, [b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", *([b"x", 0.1] * 20)]],
     ids=["silent", "drips the head", "drips the body"],
 )
+@pytest.mark.slow
 def test_the_deadline_holds_however_the_bytes_drip(serve, pieces):
     started = time.monotonic()
     with pytest.raises(CallFault) as caught:
@@ -186,6 +187,7 @@ def test_an_answer_that_comes_late_is_one_too_many(serve, late):
 @pytest.mark.parametrize(
     "late", [b"\r\n", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.0 408 Late"]
 )
+@pytest.mark.slow
 def test_a_server_may_say_that_it_closes_an_idle_connection(serve, late):
     server = serve([OK, 0.05, late], [OK], closes=[1])
     connection = Connection("127.0.0.1", server.port, 1000)

@@ -362,6 +362,7 @@ def test_a_finished_upload_becomes_a_submission_once(anywhere, client):
 
 
 @pytest.mark.parametrize("page", [False, True])
+@pytest.mark.slow
 def test_an_upload_sent_again_under_its_key_is_the_first_submission(client, page):
     """A client that did not get the answer asks once more: the upload is used up by then."""
     phase = make_phase()

@@ -154,6 +154,7 @@ def test_a_webhook_that_never_answers_is_switched_off(hook, listener, monkeypatc
 
 
 @pytest.mark.parametrize("begins", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 2", b""])
+@pytest.mark.slow
 def test_a_server_that_drips_bytes_holds_no_worker_and_counts_as_silent(monkeypatch, settings, begins):
     import socket
 

@@ -14,6 +14,7 @@ from submissions.worker import engine_host, reaping
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("no JSON"), KeyError("Labels")])
+@pytest.mark.slow
 def test_the_reaper_outlives_what_nobody_thought_of(monkeypatch, error):
     now, stop, seen = timezone.now(), Event(), []
     row = Worker.objects.create(name="w", host="h", cluster="containers", pid=1, started_at=now, seen_at=now)
@@ -35,6 +36,7 @@ def test_the_reaper_outlives_what_nobody_thought_of(monkeypatch, error):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_the_reaper_outlives_a_connection_that_broke(monkeypatch):
     stop = Event()
 
@@ -63,6 +65,7 @@ class EngineOfTwo:
     def tag(self, image_id, repository, version): ...
 
 
+@pytest.mark.slow
 def test_two_builds_at_once_pin_one_driver_image(settings, tmp_path, monkeypatch):
     settings.DATA_DIR = tmp_path
     write, errors, have_written = engine_host.Path.write_text, [], Barrier(2)
