@@ -11,6 +11,7 @@ import numpy as np
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django_q.tasks import async_task
 from numpy.typing import NDArray
@@ -132,10 +133,12 @@ def fail(*, evaluation: Evaluation, code: str, note: str = "", staff_detail: str
     Raises StatusConflict when the attempt is no longer ours.
     """
     failure = FAILURES[code]
+    lost = int(failure.is_ours and evaluation.status == Evaluation.Status.RUNNING)
     with transaction.atomic():
         evaluation.transition_to(
             Evaluation.Status.FAILED, failure_code=code, failure_note=note, staff_detail=staff_detail[:20_000],
             failure_stage=stage or failure.stage,
+            ever_failed_attempts=F("ever_failed_attempts") + lost,
             lease_until=None, finished_at=timezone.now(), partial_answers={},
         )  # fmt: skip
         evaluation.add_event("failed", evaluation.failure_sentence, staff_detail[:20_000])
@@ -171,6 +174,7 @@ def requeue(
         evaluation.transition_to(
             Evaluation.Status.PENDING,
             failed_attempts=failed_attempts,
+            ever_failed_attempts=F("ever_failed_attempts") + 1,
             available_at=database_now() + wait,
             avoid_host=avoid_host,
             lease_until=None,

@@ -71,6 +71,10 @@ class Evaluation(models.Model):
     is_current = models.BooleanField(default=False, help_text="The evaluation whose scores rank its submission.")
     attempt = models.PositiveIntegerField(default=0)  # the fencing token of whoever works on it
     failed_attempts = models.PositiveIntegerField(default=0, help_text="Attempts lost by our fault.")
+    # What staff's retry sets back to 0 must not make Prometheus' counter fall.
+    ever_failed_attempts = models.PositiveIntegerField(
+        default=0, editable=False, help_text="The same, earlier retries included."
+    )
     worker = models.CharField(max_length=120, blank=True)
     traceparent = models.CharField(
         max_length=55, blank=True, default="", editable=False, help_text="The trace of the request that sent it."

@@ -76,7 +76,7 @@ def evaluations() -> Iterator[Metric]:
 
 def leases() -> Iterator[Metric]:
     expired = Count("pk", filter=Q(status=Evaluation.Status.RUNNING, lease_until__lt=database_now()))
-    counted = Evaluation.objects.aggregate(late=expired, lost=Sum("failed_attempts"))
+    counted = Evaluation.objects.aggregate(late=expired, lost=Sum("ever_failed_attempts"))
     yield GaugeMetricFamily("leases_expired", "Running evaluations whose lease has run out.", counted["late"])
     lost = counted["lost"] or 0
     yield CounterMetricFamily(

@@ -1,23 +1,10 @@
 """Upgrading a filled database: each phase gets a challenge, which takes over what people agreed on."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
+from submissions.tests.models.upgraded import upgraded
+
 SCRIPT = """
-import django
-django.setup()
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
-
-def migrate(name):
-    executor = MigrationExecutor(connection)
-    executor.migrate([("submissions", name)])
-    return MigrationExecutor(connection).loader.project_state([("submissions", name)]).apps.get_model
-
 get = migrate("0009_file_deleted_at")
 user = get("auth", "User").objects.create(username="olga")
 dataset = get("submissions", "Dataset").objects.create(kind="lesion", name="d", content_hash="h")
@@ -39,12 +26,7 @@ print(get("submissions", "AuditEvent").objects.get().challenge.slug)
 
 @pytest.mark.slow
 def test_each_earlier_phase_gets_a_challenge_with_its_people_and_terms(tmp_path):
-    env = os.environ | {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
-    env |= {"DJANGO_SETTINGS_MODULE": "lunasite.tests.settings"}
-    env.pop("LUNASITE_TEST_DATABASE_URL", None)
-    done = subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.splitlines() == [
+    assert upgraded(SCRIPT, tmp_path) == [
         "a A False Be fair. True a [] []",
         "b B True Be fair. True b ['olga'] ['accepted']",
         "b",
