@@ -149,11 +149,13 @@ def forget(*, feedback: Feedback) -> None:
     transaction.on_commit(lambda: feedback_files.remove(picture))
 
 
+@transaction.atomic
 def review(*, feedback: Feedback, reviewer: Any, state: str, note: str = "") -> Feedback:
     """Record a reviewer's decision on a feedback entry; a later review replaces the earlier one.
 
     Raises ApiError(409) where the reviewer is its second reader: one person cannot agree with oneself.
     """
+    _lock(feedback)
     if feedback.second_reader_id == reviewer.pk and feedback.second_state:
         message = "You are the second reader of this feedback; somebody else decides first."
         raise ApiError(409, "ONE_READER_TWICE", message)
@@ -165,11 +167,13 @@ def review(*, feedback: Feedback, reviewer: Any, state: str, note: str = "") -> 
     return feedback
 
 
+@transaction.atomic
 def read_second(*, feedback: Feedback, reader: Any, state: str, note: str = "") -> Feedback:
     """Record what a second reader decided without seeing the first decision.
 
     Raises ApiError(409) before the first decision, and where the reader made it.
     """
+    _lock(feedback)
     if feedback.state == Feedback.State.WAITING:
         raise ApiError(409, "NOT_READ_ONCE", "Nobody has decided about this feedback yet; it has no second reader.")
     if feedback.reviewer_id == reader.pk:
@@ -180,3 +184,11 @@ def read_second(*, feedback: Feedback, reader: Any, state: str, note: str = "") 
     feedback.second_at = timezone.now()
     feedback.save(update_fields=["second_state", "second_note", "second_reader", "second_at"])
     return feedback
+
+
+def _lock(feedback: Feedback) -> None:
+    """Read the row anew and hold it to the end of the transaction: two readers may decide at once."""
+    try:
+        feedback.refresh_from_db(from_queryset=Feedback.objects.select_for_update())
+    except Feedback.DoesNotExist as error:
+        raise ApiError(404, "NOT_FOUND", "This feedback was deleted meanwhile.") from error

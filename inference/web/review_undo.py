@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 
@@ -33,6 +34,7 @@ def undoable(request: HttpRequest) -> dict[str, Any] | None:
     return {"feedback": kept["feedback"], "state": made["second_state" if kept["is_second"] else "state"]}
 
 
+@transaction.atomic
 def undo_decision(request: HttpRequest) -> Feedback | None:
     """Restore what the last decision replaced; None where there is none, or it no longer stands.
 
@@ -41,7 +43,7 @@ def undo_decision(request: HttpRequest) -> Feedback | None:
     kept = request.session.pop(KEY, None)
     if kept is None:
         return None
-    feedback = Feedback.objects.filter(pk=kept["feedback"]).first()
+    feedback = Feedback.objects.select_for_update().filter(pk=kept["feedback"]).first()
     if feedback is None or kept_decision(feedback, is_second=kept["is_second"]) != kept["made"]:
         return None
     readers = {"reviewer_id": feedback.reviewer_id, "second_reader_id": feedback.second_reader_id} | kept["before"]

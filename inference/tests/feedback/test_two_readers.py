@@ -66,6 +66,21 @@ def test_a_second_reader_decides_unseen_and_the_first_decision_stays(client, sta
 
 
 @pytest.mark.django_db
+def test_a_decision_is_judged_by_what_others_decided_meanwhile(staff, second, feedback):
+    row = feedback()
+    actions.review(feedback=row, reviewer=staff, state="accepted")
+    as_seen = Feedback.objects.get(pk=row.pk)
+    actions.review(feedback=row, reviewer=second, state="accepted")
+    with pytest.raises(ApiError) as refused:
+        actions.read_second(feedback=as_seen, reader=second, state="accepted")
+    assert refused.value.error_code == "ONE_READER_TWICE"
+    row.delete()
+    with pytest.raises(ApiError) as refused:
+        actions.review(feedback=as_seen, reviewer=staff, state="accepted")
+    assert refused.value.status_code == 404
+
+
+@pytest.mark.django_db
 def test_what_readers_dispute_is_not_exported(staff, second, feedback):
     agreed, disputed, alone = (feedback() for _ in range(3))
     for row in (agreed, disputed, alone):
