@@ -11,7 +11,6 @@ from django_q.models import OrmQ
 
 from leaderboard.models import Standing
 from lunasite.http.errors import ApiError
-from lunasite.monitoring.metrics import database
 from submissions import actions
 from submissions.actions import finish, queue, triage
 from submissions.actions.evaluate import claim
@@ -405,27 +404,6 @@ def test_what_is_retried_has_all_its_attempts_again(settings):
     actions.retry(evaluation=submission.latest)
     finish.requeue(evaluation=claim(submission.latest.pk, "tests"), code="SYSTEM_ERROR")
     assert (submission.latest.status, submission.latest.failed_attempts) == (Status.PENDING, 1)
-
-
-@pytest.mark.parametrize(("code", "lost"), [("SYSTEM_ERROR", 3), ("CONTAINER_EXITED", 2)])
-def test_the_count_of_lost_attempts_never_falls(settings, code, lost):
-    """Prometheus takes a counter that falls for one that began anew, and adds all of it to the last hour."""
-    settings.EVALUATION_MAX_ATTEMPTS = 2
-    counted = [lost_attempts()]
-    submission = make_submission()
-    finish.requeue(evaluation=claim(submission.latest.pk, "tests"), code="SYSTEM_ERROR", wait=timedelta(0))
-    counted.append(lost_attempts())
-    finish.requeue(evaluation=claim(submission.latest.pk, "tests"), code="SYSTEM_ERROR", wait=timedelta(0))
-    counted.append(lost_attempts())
-    actions.retry(evaluation=submission.latest)
-    counted.append(lost_attempts())
-    finish.fail(evaluation=claim(submission.latest.pk, "tests"), code=code)
-    assert [*counted, lost_attempts()] == [0, 1, 2, 2, lost]
-
-
-def lost_attempts():
-    samples = [sample for metric in database.leases() for sample in metric.samples]
-    return next(sample.value for sample in samples if sample.name == "evaluation_failed_attempts_total")
 
 
 def test_a_new_attempt_begins_without_the_answers_of_the_last():
