@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from lunasite.http.limits.upload_limits import megabytes
+from lunasite.http.files.sizes import size_in_words
 
 PARTICIPANT = "participant"
 OURS = "platform"
@@ -96,7 +96,7 @@ FAILURES: dict[str, Failure] = {
             "CSV_ENCODING": "The file is not UTF-8 text; save it as UTF-8.",
             "CSV_FORMAT": "A line cannot be read as comma-separated values; correct the line.",
             "CSV_TOO_MANY_ROWS": "The file has far more rows than the phase has cases; send one row a case.",
-            "CSV_TOO_LARGE": f"The file is larger than {megabytes(settings.MAX_CSV_BYTES)}; send one row a case and only the needed columns.",
+            "CSV_TOO_LARGE": f"The file is larger than {size_in_words(settings.MAX_CSV_BYTES)}; send one row a case and only the needed columns.",
         },
     ),
     **_table(

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 
-from lunasite.http.limits.upload_limits import megabytes
+from lunasite.http.files.sizes import size_in_words
 from lunasite.http.multipart import ONE_FILE, is_file, missing_file, sent_as_file
 from submissions.models import Phase, Submission
 from submissions.models.team import team_of
@@ -270,7 +270,7 @@ class CsvSubmissionSerializer(NeedsFile, SubmissionFieldsSerializer):
     """A CSV of predictions on its way in."""
 
     file = serializers.FileField(
-        allow_empty_file=True, help_text=f"CSV, UTF-8, at most {megabytes(settings.MAX_CSV_BYTES)}."
+        allow_empty_file=True, help_text=f"CSV, UTF-8, at most {size_in_words(settings.MAX_CSV_BYTES)}."
     )
 
 

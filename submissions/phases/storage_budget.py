@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import Max, Sum
 
 from lunasite.http.errors import ApiError
+from lunasite.http.files.sizes import size_in_words
 from submissions.models import DataFile, DatasetImport, ModelArchive, Submission, Team, Upload
 from submissions.models.upload import OF_ORGANISERS
 from submissions.storage.base import StorageError
@@ -86,8 +87,9 @@ def check_free_space(size_bytes: int) -> None:
 
 def _team_full(held: int, size_bytes: int) -> ApiError:
     most = settings.TEAM_STORAGE_BYTES
+    taken, whole, this = size_in_words(held), size_in_words(most), size_in_words(size_bytes)
     message = (
-        f"Your team's files take {in_words(held)} of {in_words(most)}, and this one has {in_words(size_bytes)}: delete "
+        f"Your team's files take {taken} of {whole}, and this one has {this}: delete "
         "an upload you no longer need. Files of cancelled and refused submissions, and images that newer ones "
         "supersede, are deleted by themselves."
     )
@@ -97,11 +99,3 @@ def _team_full(held: int, size_bytes: int) -> ApiError:
 def site_full() -> ApiError:
     message = "This site has no room for the file; nothing was submitted. Tell the organisers, and try again later."
     return ApiError(507, "STORAGE_FULL", message, retry_after_s=3600)
-
-
-def in_words(size_bytes: int) -> str:
-    """Return a size for people, such as 1.2 GB."""
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.3g} {unit}"
-    return f"{size_bytes} bytes"

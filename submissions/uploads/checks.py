@@ -9,12 +9,12 @@ from typing import Any
 from django.conf import settings
 
 from lunasite.http.errors import ApiError
+from lunasite.http.files.sizes import size_in_words
 from lunasite.http.multipart import misnamed, sent_as_file
 from submissions.faults import ParticipantError
 from submissions.intake.dataset.unpack import judge_archive_head, judge_archive_name
 from submissions.intake.image.recognise.head import ENDINGS, HEAD_BYTES, judge_head, judge_name
 from submissions.intake.model.archive import judge_model_head, judge_model_name
-from submissions.phases.storage_budget import in_words
 
 SHA256 = re.compile("[0-9a-fA-F]{64}")
 REMEDIES = {
@@ -103,7 +103,7 @@ def too_large(purpose: str = "image", most: int | None = None) -> ApiError:
     """most: bytes of this way to send it; None for what its purpose may have in parts."""
     most = max_bytes(purpose) if most is None else most
     remedy = REMEDIES[purpose]
-    message = f"The file is larger than {in_words(most)}, the most this site takes; {remedy}."
+    message = f"The file is larger than {size_in_words(most)}, the most this site takes; {remedy}."
     return ApiError(413, "UPLOAD_TOO_LARGE", message, field="file", limit_bytes=most)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from lunasite.http.limits.upload_limits import megabytes
+from lunasite.http.files.sizes import size_in_words
 from lunasite.http.lines_field import LinesField
 from submissions.text.idempotency import MAX_KEY_LENGTH, new_key
 from submissions.text.sanitize import single_line
@@ -20,7 +20,7 @@ class CsvForm(MethodForm):
     file = forms.FileField(
         label="Predictions (CSV)", allow_empty_file=True, max_length=255,
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
-        help_text=f"UTF-8, comma-separated, with a header; at most {megabytes(settings.MAX_CSV_BYTES)}.",
+        help_text=f"UTF-8, comma-separated, with a header; at most {size_in_words(settings.MAX_CSV_BYTES)}.",
     )  # fmt: skip
     title = forms.CharField(max_length=120, required=False, help_text="To tell it from your others.")
     comment = LinesField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))

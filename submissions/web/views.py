@@ -19,8 +19,9 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from lunasite.http.errors import ApiError
+from lunasite.http.files.sizes import size_in_words
 from lunasite.http.limits.dear_work import one_at_a_time, paced
-from lunasite.http.limits.upload_limits import megabytes, refuse_large_body
+from lunasite.http.limits.upload_limits import refuse_large_body
 from lunasite.http.page_cache.views import kept_for_visitors
 from submissions import actions
 from submissions.actions.submit import read_csv
@@ -85,7 +86,7 @@ def phase_context(request: HttpRequest, phase: Phase, **more: Any) -> dict[str, 
         "ranking": METRICS[phase.ranking_metric],
         "metrics": metrics_of(phase.kind.name),
         "limits": phase.limits(),
-        "max_csv": megabytes(settings.MAX_CSV_BYTES),
+        "max_csv": size_in_words(settings.MAX_CSV_BYTES),
         "contracts": contract_texts(phase) if phase.accepts_docker else [],
         "csv_sentences": phase.kind.csv_sentences(),
         "form": CsvForm(),

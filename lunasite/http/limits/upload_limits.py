@@ -9,6 +9,7 @@ from django.core.handlers.wsgi import LimitedStream
 from django.http import HttpRequest
 
 from lunasite.http.errors import ApiError
+from lunasite.http.files.sizes import size_in_words
 
 CHUNK_BYTES = 2**20
 ENDING_LENGTH = 20
@@ -41,13 +42,8 @@ class MaxSizeUploadHandler(TemporaryFileUploadHandler):
         super().receive_data_chunk(raw_data, start)
 
 
-def megabytes(n_bytes: int) -> str:
-    """Format a limit for messages: `10 MB` for 10 * 2**20."""
-    return f"{n_bytes // 2**20} MB"
-
-
 def too_large(max_bytes: int, remedy: str = "send a smaller one") -> ApiError:
-    message = f"The file is larger than the {megabytes(max_bytes)} this address takes; {remedy}."
+    message = f"The file is larger than the {size_in_words(max_bytes)} this address takes; {remedy}."
     return ApiError(413, "FILE_TOO_LARGE", message, field="file", reason="FILE_TOO_LARGE")
 
 

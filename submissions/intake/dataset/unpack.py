@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from lunasite.http.files.sizes import size_in_words
 from submissions.faults import ParticipantError
 from submissions.intake.image.bytes import ByteCursor, opened, pieces_of
 from submissions.intake.image.decompress import decompressed, is_gzip, other_compression
@@ -208,7 +209,7 @@ class _Unpacking:
             self.found.bytes += len(piece)
             if self.found.bytes > self.limits.max_bytes:
                 message = (
-                    f"The archive unpacks to more than {self.limits.max_bytes / 1e9:,.1f} GB, the room that is left."
+                    f"The archive unpacks to more than {size_in_words(self.limits.max_bytes)}, the room that is left."
                 )
                 raise ParticipantError("ARCHIVE_BOMB", message)
             if self.found.bytes > self.bomb_bytes:

@@ -6,7 +6,7 @@ from django.utils import timezone
 from submissions import actions
 from submissions.models import Submission, Upload
 from submissions.models.team import team_of
-from submissions.phases.storage_budget import held_bytes, in_words
+from submissions.phases.storage_budget import held_bytes
 from submissions.storage import files as storage
 from submissions.tests.api.test_submissions import client_of, post
 from submissions.tests.factories import csv_bytes, make_member, make_phase, make_submission
@@ -89,13 +89,6 @@ def test_the_phase_page_shows_what_the_team_holds(ann, phase, client, settings):
     assert "3.0\xa0GB" in page
     client.logout()
     assert "Your team's files" not in client.get("/phases/p1/").content.decode()
-
-
-@pytest.mark.parametrize(
-    ("size", "words"), [(12, "12 bytes"), (1500, "1.5 kB"), (2e6, "2 MB"), (3.21e9, "3.21 GB"), (1 << 40, "1.1 TB")]
-)
-def test_sizes_are_told_in_words(size, words):
-    assert in_words(size) == words
 
 
 def test_what_an_organiser_sends_is_not_the_own_teams(ann):

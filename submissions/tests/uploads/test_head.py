@@ -87,6 +87,6 @@ def test_a_streamed_image_is_refused_by_its_beginning(client, settings):
 
 @pytest.mark.parametrize("purpose", NAME_JUDGES)
 def test_a_file_that_is_too_large_is_told_what_makes_that_file_smaller(purpose):
-    message = too_large(purpose, 2_000_000_000).message
+    message = too_large(purpose, 2 * 2**30).message
     assert message.startswith("The file is larger than 2 GB, the most this site takes; ")
     assert ("image" in message) == (purpose == "image")
