@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from submissions.models import Dataset
 from submissions.models.access import ALL_PHASES, holds
@@ -14,12 +14,17 @@ from submissions.models.imports.dataset_import import IMPORT_PERMISSION
 def datasets_visible_to(user: Any) -> QuerySet[Dataset]:
     """Return the user's own datasets, those of own phases, and those of nobody that no phase uses yet.
 
+    Versions of a dataset hold mostly the same cases. Where one is somebody's or used in a phase, the unused ones of
+    nobody are for whoever has a version: who opened a phase over one would read the hidden truth of the other.
     Who holds the permission for all phases sees all.
     """
     if user.has_perm(ALL_PHASES):
         return Dataset.objects.all()
-    nobodys = Q(owner__isnull=True, phases__isnull=True)
-    return Dataset.objects.filter(Q(owner=user) | Q(phases__challenge__organisers=user) | nobodys).distinct()
+    own = Q(owner=user) | Q(phases__challenge__organisers=user)
+    versions = Dataset.objects.filter(name=OuterRef("name"))
+    is_taken = Exists(versions.filter(Q(owner__isnull=False) | Q(phases__isnull=False)))
+    nobodys = Q(owner__isnull=True, phases__isnull=True) & (~Q(is_taken) | Q(Exists(versions.filter(own))))
+    return Dataset.objects.filter(own | nobodys).distinct()
 
 
 def may_publish(user: Any, dataset: Dataset) -> bool:
