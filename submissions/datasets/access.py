@@ -14,17 +14,18 @@ from submissions.models.imports.dataset_import import IMPORT_PERMISSION
 def datasets_visible_to(user: Any) -> QuerySet[Dataset]:
     """Return the user's own datasets, those of own phases, and those of nobody that no phase uses yet.
 
-    Versions of a dataset hold mostly the same cases. Where one is somebody's or used in a phase, the unused ones of
-    nobody are for whoever has a version: who opened a phase over one would read the hidden truth of the other.
-    Who holds the permission for all phases sees all.
+    Versions of a dataset hold mostly the same cases: who opened a phase over an unused one of nobody would read the
+    hidden truth of the others. So where one is somebody else's, or nobody's and in use, it is for those who use one of
+    nobody. Who holds the permission for all phases sees all.
     """
     if user.has_perm(ALL_PHASES):
         return Dataset.objects.all()
-    own = Q(owner=user) | Q(phases__challenge__organisers=user)
     versions = Dataset.objects.filter(name=OuterRef("name"))
-    is_taken = Exists(versions.filter(Q(owner__isnull=False) | Q(phases__isnull=False)))
-    nobodys = Q(owner__isnull=True, phases__isnull=True) & (~Q(is_taken) | Q(Exists(versions.filter(own))))
-    return Dataset.objects.filter(own | nobodys).distinct()
+    in_use = versions.filter(owner__isnull=True, phases__isnull=False)
+    are_free = ~Exists(versions.filter(owner__isnull=False).exclude(owner=user)) & ~Exists(in_use)
+    is_used_by_me = Exists(in_use.filter(phases__challenge__organisers=user))
+    nobodys = Q(owner__isnull=True, phases__isnull=True) & (Q(are_free) | Q(is_used_by_me))
+    return Dataset.objects.filter(Q(owner=user) | Q(phases__challenge__organisers=user) | nobodys).distinct()
 
 
 def may_publish(user: Any, dataset: Dataset) -> bool:

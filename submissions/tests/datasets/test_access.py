@@ -36,6 +36,17 @@ def test_an_unused_version_of_somebodys_dataset_is_for_its_owner_alone():
     assert newer in datasets_visible_to(owner)
 
 
+def test_a_dataset_of_ones_own_under_the_name_opens_no_version_that_others_use():
+    """Whoever guessed the name before the command was run owns version 1 of it, and may use that in a phase."""
+    mallory = make_staff("organiser")
+    first = make_dataset()
+    first.owner = mallory
+    first.save()
+    make_staff("organiser", make_phase(make_version(first)))
+    mallory.organised_challenges.add(make_phase(first).challenge)
+    assert make_version(first, 3) not in datasets_visible_to(mallory)
+
+
 def test_what_nobody_owns_or_uses_in_any_version_is_for_every_organiser():
     first = make_dataset()
     assert {first, make_version(first)} == set(datasets_visible_to(make_staff("organiser")))
