@@ -384,3 +384,52 @@ def test_staff_see_all_before_the_end_and_the_board_as_participants_see_it(world
 def test_evaluations_of_the_world_are_as_they_should_be(world):
     assert Evaluation.objects.filter(status="completed").count() == 3
     assert [entry.latest.shown_score for entry in (world.best, world.lesser, world.theirs)] == [0.89, None, 0.72]
+
+
+def change_what_is_hidden(world):
+    """Store other hidden numbers with the entries: all of the private cases, and those of public ones not shown."""
+    for entry in (world.best, world.lesser, world.theirs):
+        evaluation = entry.latest
+        shown = {name: evaluation.scores["public"][name] for name in ("auc", "auc_ci")}
+        lesser = {"auc": 0.6110983} if entry == world.lesser else {}
+        public = secret_scores(world.phase, 0.2227717, 27182) | shown | lesser
+        hidden = {"public": public, "private": secret_scores(world.phase, 0.6338829, 60221)}
+        curves = {"public": secret_curves(0.3344557), "private": secret_curves(0.5566779)}
+        entry.evaluations.update(scores=evaluation.scores | hidden, curves=evaluation.curves | curves)
+    recompute_standings(world.phase)
+
+
+# Tokens of a form, and the time of a feed without posts.
+VOLATILE = re.compile(r'(?<=value=")\w{32,64}(?=")|<updated>.*?</updated>')
+# The models of this process load meanwhile.
+OF_THE_SITE = {"health", "ready", "status"}
+
+
+def read_again(world, who):
+    """Return body and entity tag of each address by GET, without what differs at each reading."""
+    client = Client(raise_request_exception=False)
+    client.force_login({"own": world.own, "other": world.other}[who])
+    found = {}
+    for name, row in MATRIX.items():
+        for entry in (world.best, world.lesser, world.theirs) if name in OF_AN_ENTRY else (world.best,):
+            values = {"slug": "p", "pk": entry.pk, "number": 1, "token": "x", "token_key": "x" * 15,
+                      "upload": entry.pk, "team": team_of(world.own).name}  # fmt: skip
+            for query in QUERIES.get(name, [row.query]) if name not in OF_THE_HOST | OF_THE_SITE else []:
+                place = address(name, values) + query.format(
+                    best=world.best.pk, lesser=world.lesser.pk, theirs=world.theirs.pk
+                )
+                response = client.get(place)
+                found[place] = VOLATILE.sub("", f"{response.headers.get('ETag')}\n{text_of(response)}")
+    return found
+
+
+@pytest.mark.parametrize("who", ["own", "other"])
+def test_other_hidden_numbers_change_nothing_that_is_told_before_the_end(world, who):
+    """A search for numbers finds no order, count, colour or length that depends on them; this does."""
+    Evaluation.objects.filter(pk=world.running.latest.pk).update(status="cancelled", finished_at=timezone.now())
+    before = read_again(world, who)
+    change_what_is_hidden(world)
+    after = read_again(world, who)
+    assert [place for place, text in before.items() if text != after[place]] == []
+    Phase.objects.update(closes_at=timezone.now())
+    assert [place for place, text in read_again(world, who).items() if text != after[place]] != []

@@ -46,7 +46,7 @@ def check_may_submit(*, user: User, phase: Phase, submission_type: str, now: dat
     check_takes_part(phase, user)
     check_team(phase, team_for(user), user)
     _check_quota(phase, team_for(user), user, now)
-    if submission_type == Submission.Type.DOCKER and quota.trials_failed(team_for(user), now) >= trials_a_day():
+    if submission_type == Submission.Type.DOCKER and quota.trials_failed(team_for(user), user, now) >= trials_a_day():
         raise phase_errors.trials_exceeded(trials_a_day())
 
 

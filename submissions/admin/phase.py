@@ -72,10 +72,12 @@ class PhaseAdmin(OwnChallengesAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Phase | None = None) -> list[str]:
         """Fix the challenge, whose rules people accepted, and the dataset, by which scores are compared.
 
-        The challenge is fixed with the first save, the dataset with the first submission.
+        The challenge is fixed with the first save, the dataset with the first submission. The priority puts a phase
+        before those of others: it is of whoever decides about all of them.
         """
         fixed = ["dataset"] if obj and obj.submissions.exists() else []
-        return ["advice", *fixed, *(["challenge"] if obj else [])]
+        of_all = [] if request.user.has_perm(ALL_PHASES) else ["priority"]
+        return ["advice", *fixed, *of_all, *(["challenge"] if obj else [])]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         """Offer and take only the datasets that the user may see, and challenges that the user may change."""

@@ -93,13 +93,14 @@ def judged(
         raise DatasetError(problems)
     splits = _splits(new, rows, public_fraction, bool(split_column), samples)
     hashes = _image_hashes(rows, images, KINDS[kind].image_suffixes, progress) if images else {}
-    new.warnings = suspicions(rows, splits, KINDS[kind], images)
-    if samples != 0 and not is_practice and "sample" not in splits:
-        new.warnings.append(NO_SAMPLES)
+    without_samples = [NO_SAMPLES] if samples != 0 and not is_practice and "sample" not in splits else []
     if images is None:
+        new.warnings = suspicions(rows, splits, KINDS[kind], None) + without_samples
         yield Judged(new, rows, splits, hashes, None, changes_of(_latest(name), rows, hashes))
         return
     with checked_volumes(images, hashes, resample_mm, progress) as folder:
+        # Not before: it opens the volumes in this process, where a header may hang SimpleITK for ever.
+        new.warnings = suspicions(rows, splits, KINDS[kind], images) + without_samples
         if resample_mm:
             hashes = {image: _sha256(folder / image) for image in hashes}
         yield Judged(new, rows, splits, hashes, folder, changes_of(_latest(name), rows, hashes))

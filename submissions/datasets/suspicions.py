@@ -23,8 +23,8 @@ SAME_PLACE_DECIMALS = 3
 def suspicions(rows: Sequence[TruthRow], splits: Sequence[str], kind: Kind, images: Path | None) -> list[str]:
     """Return one sentence for each type of suspicion, naming the first rows concerned.
 
-    images: the folder of the images, or None; without it, points outside a volume cannot be found. The images belong to
-    the organiser; only their headers are read.
+    images: the folder of the images, or None; without it, points outside a volume cannot be found. SimpleITK reads
+    their headers in this process, so `checked_volumes` must have accepted them before.
     """
     found = [_split_patients(rows, splits), _shared_places(rows, kind), _changed_ids(rows)]
     if images is not None:

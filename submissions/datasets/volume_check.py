@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import signal
 import sys
 import tempfile
@@ -24,6 +25,8 @@ import SimpleITK
 SECONDS_A_VOLUME = 300
 # Named, or SimpleITK takes a file by its name, and knows .mha in small letters alone.
 META_IMAGE = "MetaImageIO"
+# What the site's reader takes of a volume: one that is larger could be stored, and never be looked at or run on.
+MAX_VOXEL_BYTES = 1 << 30
 # Allowed difference between two readers of the same decimal text, in mm or as a cosine.
 TOLERANCE = 1e-4
 
@@ -35,8 +38,7 @@ def main() -> None:
         signal.alarm(SECONDS_A_VOLUME)  # nothing catches it: the process ends, and the parent goes on after this volume
         problem = problem_of(Path(source), open_scan)
         if problem is None and work["resample_mm"]:
-            volume = resampled(SimpleITK.ReadImage(source, imageIO=META_IMAGE), work["resample_mm"])
-            write(volume, Path(target))
+            problem = resample(Path(source), Path(target), work["resample_mm"])
         print(json.dumps(problem), flush=True)  # noqa: T201
 
 
@@ -67,6 +69,15 @@ def problem_of(path: Path, open_scan: Callable[[Path], Any]) -> str | None:
     return None
 
 
+def resample(source: Path, target: Path, spacing_mm: float) -> str | None:
+    """Write a volume on cubic voxels; return the problem of one that would become too large, or None."""
+    image = SimpleITK.ReadImage(str(source), imageIO=META_IMAGE)
+    if math.prod(new_size(image, spacing_mm)) * image.GetSizeOfPixelComponent() > MAX_VOXEL_BYTES:
+        return f"would hold more than {MAX_VOXEL_BYTES >> 30} GiB of voxels of {spacing_mm:g} mm; give larger ones"
+    write(resampled(image, spacing_mm), target)
+    return None
+
+
 def write(volume: SimpleITK.Image, target: Path) -> None:
     """Write a volume as one file, whatever the case of its ending: of .MHA SimpleITK makes a header and a raw file."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -76,13 +87,19 @@ def write(volume: SimpleITK.Image, target: Path) -> None:
         written.replace(target)
 
 
+def new_size(image: SimpleITK.Image, spacing_mm: float) -> list[int]:
+    """Return how many cubic voxels of `spacing_mm` the volume takes along x, y and z."""
+    length_mm = np.array(image.GetSpacing()) * np.array(image.GetSize())
+    size: list[int] = np.maximum(1, np.ceil(length_mm / spacing_mm - 1e-6)).astype(int).tolist()
+    return size
+
+
 def resampled(image: SimpleITK.Image, spacing_mm: float) -> SimpleITK.Image:
     """Return the volume on cubic voxels of `spacing_mm`, linearly interpolated, over the same part of the patient."""
-    old_mm, old_size = np.array(image.GetSpacing()), np.array(image.GetSize())
-    size = np.maximum(1, np.ceil(old_mm * old_size / spacing_mm - 1e-6)).astype(int)
+    old_mm = np.array(image.GetSpacing())
     direction = np.reshape(image.GetDirection(), (3, 3))
     filter_ = SimpleITK.ResampleImageFilter()
-    filter_.SetSize(size.tolist())
+    filter_.SetSize(new_size(image, spacing_mm))
     filter_.SetOutputSpacing([spacing_mm] * 3)
     filter_.SetOutputOrigin((np.array(image.GetOrigin()) + direction @ ((spacing_mm - old_mm) / 2)).tolist())
     filter_.SetOutputDirection(image.GetDirection())

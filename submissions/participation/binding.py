@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from submissions.models import Membership, Phase, Submission, Team
 
@@ -31,5 +31,12 @@ def people_in(phase: Phase, team: Team) -> set[int]:
 
 
 def abandoned_teams(user: Any) -> QuerySet[Team]:
-    """Return the teams without members for which `user` submitted: the user alone may go back to them."""
-    return Team.objects.filter(submissions__user=user, memberships__isnull=True).distinct()
+    """Return the teams without members to which `user` may go back: those for which the user was the last to submit.
+
+    Somebody else who submitted later was in the team when the user was not, or may have removed the user: what was
+    sent then is not for the user. Closed accounts do not count, for nobody comes back to them.
+    """
+    active = Submission.objects.filter(team=OuterRef("pk"), user__is_active=True)
+    last_sender = Subquery(active.order_by("-created_at", "-pk").values("user")[:1])
+    left = Team.objects.filter(submissions__user=user, memberships__isnull=True)
+    return left.alias(last_sender=last_sender).filter(last_sender=user.pk).distinct()

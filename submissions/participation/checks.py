@@ -45,8 +45,8 @@ def check_team(phase: Phase, team: Team, user: User) -> None:
     if first is not None and first != team:
         message = (
             f"In this phase you are bound to the team '{first.name}', with its row and its tries. "
-            "Go back to it to submit here: ask its owner for an invitation, or, if nobody is left in it, "
-            "leave your team and choose it on the team page."
+            "Go back to it to submit here: ask its owner for an invitation, or, if nobody is left in it and you "
+            "were the last to submit with it, leave your team and choose it on the team page."
         )
         raise ApiError(409, "BOUND_TO_TEAM", message, team=first.name)
     limit = phase.team_size_limit

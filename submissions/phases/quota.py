@@ -41,9 +41,13 @@ def counted_tries(phases: Sequence[int], team: Team | None, user: User) -> Query
     return Submission.objects.filter(Q(team=team) | Q(user=user), phase__in=phases, try_counts=True, is_baseline=False)
 
 
-def trials_failed(team: Team, now: datetime) -> int:
-    """Count the team's images of the last day that failed, or were cancelled, in their trial: it cost no try."""
-    failed = Submission.objects.filter(team=team, evaluations__failure_stage=TRIAL, created_at__gt=now - A_DAY)
+def trials_failed(team: Team, user: User, now: datetime) -> int:
+    """Count the images of the last day that failed, or were cancelled, in their trial: it cost no try.
+
+    As with tries, those of the team count, and the user's own from earlier teams.
+    """
+    sent = Submission.objects.filter(Q(team=team) | Q(user=user), created_at__gt=now - A_DAY)
+    failed = sent.filter(evaluations__failure_stage=TRIAL)
     return failed.distinct().count()
 
 

@@ -46,7 +46,8 @@ def calibration_line(truth: Ints, p: Floats) -> tuple[float, float] | None:
     prevalence = truth.mean()
     if np.ptp(logits) == 0:
         return 0.0, float(np.log(prevalence / (1 - prevalence)))
-    return _fit(truth, logits)
+    # Asked before the fit, whose every step would find the next line better: the time it took would tell of labels.
+    return None if _is_separated(logits, truth) or _is_separated(-logits, truth) else _fit(truth, logits)
 
 
 def _fit(truth: Ints, logits: Floats) -> tuple[float, float] | None:
@@ -63,8 +64,6 @@ def _fit(truth: Ints, logits: Floats) -> tuple[float, float] | None:
         if np.abs(step).max() < 1e-12 * (1 + np.abs(weights).max()) or new_loss >= loss:
             break
         loss = new_loss
-    if _is_separated(design @ weights, truth):
-        return None
     slope = weights[1] / spread
     return float(slope), float(weights[0] - slope * mean)
 
@@ -88,6 +87,6 @@ def _loss(linear: Floats, truth: Ints) -> float:
     return float((np.logaddexp(0, linear) - truth * linear).sum())
 
 
-def _is_separated(linear: Floats, truth: Ints) -> bool:
-    """Return whether every positive lies above every negative, so that a steeper line always fits better."""
-    return bool(linear[truth == 1].min() >= linear[truth == 0].max()) and float(np.ptp(linear)) > 0
+def _is_separated(logits: Floats, truth: Ints) -> bool:
+    """Return whether no negative lies above a positive, so that a steeper line always fits better."""
+    return bool(logits[truth == 1].min() >= logits[truth == 0].max())

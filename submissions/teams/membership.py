@@ -142,11 +142,13 @@ def leave_team(*, user: User) -> None:
 def take_out(team: Team, membership: Membership) -> None:
     """End a membership, renew the code and end the invitations to and by the person; call under the team's lock.
 
-    The team's webhooks that the person made are switched off: they would go on telling the person of its scores.
+    The team's webhooks that the person made are switched off: they would go on telling the person of its scores. Its
+    registry passwords are deleted: one may be the person's own, and pull images that are no longer the team's business.
     """
     now = timezone.now()
     membership.delete()
     team.webhooks.filter(made_by=membership.user).update(is_active=False)
+    team.registry_credentials.all().delete()
     heir = team.memberships.order_by("joined_at").first()
     if heir and membership.is_owner:
         team.memberships.filter(pk=heir.pk).update(is_owner=True)

@@ -117,22 +117,29 @@ def _end(row: DatasetImport, state: str, problems: list[str]) -> None:
 
 def _import(row: DatasetImport, progress: Recorder) -> None:
     """Judge everything; then store it, or of a dry run only what was found."""
-    if not may_extend(row.user, row.name):  # somebody else's import of a new name was faster
-        raise DatasetError([f"there is a dataset {row.name!r} that is not yours; choose another name"])
+    _check_name_is_free(row)
     folder = Path(settings.DATA_DIR) / "scratch"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="import-", dir=folder) as scratch:
         truth, images = _files(row, Path(scratch), progress)
         given: dict[str, Any] = {**row.options, "kind": row.kind, "name": row.name, "owner": row.user}
         with judged(truth=truth, images=images, progress=progress, **given) as found:
+            _check_name_is_free(row)  # what changed is told of the newest version, whoever made it meanwhile
             if row.is_dry_run:
                 row.transition_to(State.CHECKED, **_found(found))
             else:
                 keep(found, progress, lambda dataset: _note(row, dataset, found))
 
 
+def _check_name_is_free(row: DatasetImport) -> None:
+    """Raise DatasetError where somebody else has a dataset of this name: its next version is not the user's to make."""
+    if not may_extend(row.user, row.name):
+        raise DatasetError([f"there is a dataset {row.name!r} that is not yours; choose another name"])
+
+
 def _note(row: DatasetImport, dataset: Dataset, found: Judged) -> None:
     """Write the end inside the transaction that stores the dataset: neither is there without the other."""
+    _check_name_is_free(row)
     row.transition_to(State.IMPORTED, dataset=dataset, **_found(found))
 
 

@@ -20,8 +20,9 @@ from submissions.phases.opening import end_phase, freeze_board, quota_text, save
 from submissions.phases.warnings import people_warnings, phase_warnings
 from submissions.web.views import phase_context
 
-# What a copy begins anew: it needs an address and dates of its own, and its board is not final.
-NOT_COPIED = ("id", "challenge", "slug", "title", "opens_at", "closes_at", "frozen_at")
+# What a copy begins anew: it needs an address and dates of its own, its board is not final, and what was put before
+# others was that phase alone.
+NOT_COPIED = ("id", "challenge", "slug", "title", "opens_at", "closes_at", "frozen_at", "priority")
 ZONE = "time_zone"
 
 

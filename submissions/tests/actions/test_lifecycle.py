@@ -240,7 +240,7 @@ def test_an_image_cancelled_in_its_trial_costs_no_try_but_a_trial(stage, timings
     actions.cancel(submission=submission)
     submission.refresh_from_db()
     assert (submission.latest.status, submission.try_counts) == (Status.CANCELLED, counts)
-    assert trials_failed(submission.team, timezone.now()) == int(not counts)
+    assert trials_failed(submission.team, submission.user, timezone.now()) == int(not counts)
 
 
 def test_a_cancelled_run_uses_up_the_quota():

@@ -15,7 +15,15 @@ from submissions.admin.lists.display import duration, window
 from submissions.admin.phase_form import WindowField
 from submissions.models import Dataset, Evaluation, Membership, Phase, Quota, Team
 from submissions.phases.warnings import phase_warnings
-from submissions.tests.factories import evaluated, make_dataset, make_member, make_phase, make_submission, make_user
+from submissions.tests.factories import (
+    evaluated,
+    make_dataset,
+    make_member,
+    make_phase,
+    make_staff,
+    make_submission,
+    make_user,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 PHASES = reverse("admin:submissions_phase_changelist")
@@ -165,6 +173,18 @@ def test_another_metric_ranks_the_board_anew(staff):
     assert "recomputed: 1 team." in response.content.decode()
     assert Standing.objects.get().score == scores["brier"]
     assert Standing.objects.get().sort_key < 0  # lower is better
+
+
+def test_only_who_decides_about_all_phases_puts_one_before_the_others(client, staff):
+    phase = make_phase(slug="lesions", accepts_docker=False)
+    page = reverse("admin:submissions_phase_change", args=[phase.pk])
+    sent = form(phase.dataset, priority="9")
+    client.force_login(make_staff("organiser", phase))
+    assert client.post(page, sent)["Location"] == PHASES
+    assert Phase.objects.get().priority == 0
+    client.force_login(make_user("chief", is_staff=True, is_superuser=True))
+    assert client.post(page, sent)["Location"] == PHASES
+    assert Phase.objects.get().priority == 9
 
 
 @pytest.mark.slow

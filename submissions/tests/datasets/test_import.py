@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import unicodedata
 from pathlib import Path
 
@@ -235,6 +236,15 @@ def test_a_volume_that_no_reader_takes_is_named_and_nothing_is_stored(table, ima
     path.write_bytes(content.replace(old, new))
     with pytest.raises(CommandError, match=f"the image '1.2.3.mha' .*{problem}"):
         run(table(), images=images)
+    assert not Dataset.objects.exists()
+
+
+@pytest.mark.slow
+def test_a_volume_that_resampling_would_make_too_large_is_named_and_not_made(table, images):
+    path = images / "1.2.3.mha"
+    path.write_bytes(re.sub(rb"ElementSpacing = .*", b"ElementSpacing = 50 50 100", path.read_bytes()))
+    with pytest.raises(CommandError, match=r"1\.2\.3\.mha' would hold more than 1 GiB of voxels of 0\.1 mm"):
+        run(table(), images=images, resample_mm=0.1)
     assert not Dataset.objects.exists()
 
 

@@ -155,3 +155,18 @@ def test_findings_of_nodule_detection_are_looked_at_too(tmp_path, label):
     table = {"kind": "nodule-detection", "name": "n", "truth": str(truth)}
     call_command("import_dataset", **table, practice=True, stdout=io.StringIO(), stderr=warned)
     assert Dataset.objects.get().warnings == []  # one case of several rows: they cannot be told apart by their line
+
+
+def test_a_header_that_no_reader_takes_never_reaches_simpleitk_in_the_importing_process(run, tmp_path, monkeypatch):
+    """SimpleITK reads `NDims = -1` for ever, and would hold the worker that imports."""
+    opened = []
+    monkeypatch.setattr("submissions.datasets.suspicions.grid_of", opened.append)
+    images = tmp_path / "images"
+    images.mkdir()
+    for number, header in enumerate((b"NDims = -1", b"NDims = 3")):
+        SimpleITK.WriteImage(SimpleITK.Image(4, 4, 4, SimpleITK.sitkInt16), str(images / f"1.{number}.mha"))
+        volume = images / f"1.{number}.mha"
+        volume.write_bytes(volume.read_bytes().replace(b"NDims = 3", header))
+    with pytest.raises(CommandError, match=r"1\.0\.mha' cannot be read"):
+        run([row(0), row(1)], images=str(images))
+    assert opened == []

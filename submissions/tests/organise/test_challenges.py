@@ -188,7 +188,7 @@ def test_somebody_elses_dataset_cannot_be_opened(browser, challenge):
 def test_a_copy_begins_with_the_settings_and_not_the_dates(browser, challenge, dataset):
     source = make_phase(
         dataset=dataset, challenge=challenge, slug="one", title="One", memory_mib=4096, metric="average_precision",
-        closes_at=timezone.now() + timedelta(days=3), quotas=[(5, timedelta(days=1))],
+        closes_at=timezone.now() + timedelta(days=3), quotas=[(5, timedelta(days=1))], priority=3,
     )  # fmt: skip
     page = browser.get("/organise/challenges/lungs/phases/new/?copy=one").content.decode()
     for shown in ('value="4096"', "One (copy)", "5/1d", f'<option value="{dataset.pk}" selected>'):
@@ -197,6 +197,7 @@ def test_a_copy_begins_with_the_settings_and_not_the_dates(browser, challenge, d
     browser.post("/organise/challenges/lungs/phases/new/?copy=one", phase_form(dataset, slug="two"))
     copy = Phase.objects.get(slug="two")
     assert copy.pk != source.pk
+    assert copy.priority == 0  # an operator put the one before other phases, not its copies
     assert Phase.objects.get(slug="one").title == "One"
 
 

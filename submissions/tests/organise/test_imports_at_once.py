@@ -3,7 +3,8 @@
 import pytest
 
 from lunasite.http.errors import ApiError
-from submissions.models import DatasetImport, Upload
+from submissions.models import Dataset, DatasetImport, Upload
+from submissions.organise.imports.run import run_next_import
 from submissions.organise.imports.start import repeat_import, start_import
 from submissions.storage import files as storage
 from submissions.storage.files import store
@@ -64,3 +65,21 @@ def test_repeated_imports_count_as_new_ones_do(organiser):
     with pytest.raises(ApiError) as refused:
         repeat_import(row=ended, is_dry_run=True)
     assert refused.value.error_code == "TOO_MANY_IMPORTS"
+
+
+@pytest.mark.parametrize("is_dry_run", [True, False])
+def test_a_name_that_somebody_else_takes_meanwhile_is_theirs(organiser, monkeypatch, is_dry_run):
+    """The import would compare its table with another's truth, and take the next version of another's dataset."""
+    row = start(organiser, "lungs")
+    DatasetImport.objects.filter(pk=row.pk).update(is_dry_run=is_dry_run)
+
+    def made_meanwhile(*_):
+        Dataset.objects.create(kind="lesion", name="lungs", content_hash="h" * 64)
+        return []
+
+    monkeypatch.setattr("submissions.datasets.importing.suspicions", made_meanwhile)
+    run_next_import()
+    row.refresh_from_db()
+    assert (row.state, row.changes, row.dataset) == ("refused", None, None)
+    assert "that is not yours" in row.problems[0]
+    assert Dataset.objects.count() == 1

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from lunasite.http.errors import ApiError
@@ -10,7 +11,9 @@ from submissions.models import AuditEvent, Participation, Submission
 from submissions.models.team import team_of
 from submissions.participation.requests import accept_rules, ask_to_take_part, decide
 from submissions.participation.terms import terms_for
+from submissions.people.closing import close_account
 from submissions.teams.membership import create_team, join_team, leave_team, return_to_team
+from submissions.teams.ownership import remove_member
 from submissions.tests.factories import make_member, make_phase, make_staff, make_submission, make_user
 from submissions.tests.mails import sent_mails
 
@@ -46,6 +49,32 @@ def test_another_phase_is_free_to_enter_with_another_team():
     leave_team(user=user)
     create_team(user=user, name="fresh")
     assert make_submission(user=user, phase=make_phase()).team.name == "fresh"
+
+
+def test_who_was_removed_gets_neither_an_empty_team_nor_what_it_sent_since():
+    owner, removed, phase = make_member(), make_user(), make_phase()
+    team = team_of(owner)
+    join_team(user=removed, code=team.code)
+    make_submission(user=removed, phase=phase)
+    remove_member(user=owner, member_id=removed.membership.pk)
+    secret = make_submission(user=owner, phase=phase)
+    leave_team(user=owner)
+    removed, owner = (get_user_model().objects.get(pk=user.pk) for user in (removed, owner))
+    with pytest.raises(Exception, match="cannot go back"):
+        return_to_team(user=removed, team_id=team.pk)
+    assert not Submission.objects.visible_to(removed).filter(pk=secret.pk).exists()
+    assert return_to_team(user=owner, team_id=team.pk) == team
+
+
+def test_a_closed_account_keeps_nobody_from_the_team_that_it_left():
+    owner, other, phase = make_member(), make_user(), make_phase()
+    team = team_of(owner)
+    join_team(user=other, code=team.code)
+    for sender in (other, owner):
+        make_submission(user=sender, phase=phase)
+    leave_team(user=other)
+    close_account(owner)
+    assert return_to_team(user=other, team_id=team.pk) == team
 
 
 def test_a_person_who_left_a_living_team_cannot_use_its_tries_nor_walk_back_in():

@@ -164,4 +164,17 @@ def test_of_cancelled_images_only_those_whose_trial_began_are_among_the_trials(s
     actions.cancel(submission=submission)
     submission.refresh_from_db()
     assert not submission.try_counts
-    assert (quota.trials_failed(team_of(user), now) == 1) is limit_is_met
+    assert (quota.trials_failed(team_of(user), user, now) == 1) is limit_is_met
+
+
+def test_another_team_gives_no_further_trials(settings):
+    settings.EVALUATION_TRIALS_PER_DAY = 1
+    now = timezone.now()
+    user, phase, other = make_member(), make_phase(opens_at=now - WEEK), make_phase(opens_at=now - WEEK)
+    evaluation = claim(make_submission(user=user, phase=phase, received_at=now).latest.pk, "tests")
+    actions.fail(evaluation=evaluation, code="NOT_READY", stage="smoke")
+    leave_team(user=user)
+    create_team(user=user, name="a fresh start")
+    with pytest.raises(ApiError) as caught:
+        check_may_submit(submission_type=Submission.Type.DOCKER, user=user, phase=other, now=now)
+    assert caught.value.error_code == "TRIALS_EXCEEDED"

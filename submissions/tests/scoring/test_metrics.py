@@ -210,6 +210,13 @@ def test_scores_of_exactly_zero_and_one_lie_a_millionth_of_a_millionth_inside():
     assert first != pytest.approx(second, rel=1e-6)
 
 
+@pytest.mark.parametrize("p", [[0.1, 0.5, 0.5, 0.9], [0.9, 0.5, 0.5, 0.1], [0.1, 0.1, 0.9, 0.1]])
+def test_a_line_that_does_not_exist_is_not_looked_for(p, monkeypatch):
+    """The steps of a fit that never ends took ten times those of any other: by them an entry timed hidden labels."""
+    monkeypatch.setattr("submissions.scoring.calibration._newton_step", None)
+    assert calibration_line(np.array([0, 0, 1, 1]), np.array(p)) is None
+
+
 def test_scores_of_exactly_zero_and_one_have_a_calibration_line():
     truth = np.array([0, 0, 1, 1, 0, 1])
     slope, intercept = calibration_line(truth, np.array([0.0, 0.2, 1.0, 0.4, 0.6, 0.9]))

@@ -5,7 +5,9 @@ from django.test import Client, override_settings
 
 from submissions.models import RegistryCredential, Submission
 from submissions.models.team import team_of
-from submissions.tests.factories import make_member, make_phase
+from submissions.teams.membership import join_team, leave_team
+from submissions.teams.ownership import remove_member
+from submissions.tests.factories import make_member, make_phase, make_user
 from submissions.tests.sent_images import image
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +72,19 @@ def test_the_own_team_deletes_it():
     client = client_of(make_member())
     client.post("/team/registry/", FORM)
     client.post(f"/team/registry/{RegistryCredential.objects.get().pk}/forget/")
+    assert not RegistryCredential.objects.exists()
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_whoever_leaves_takes_no_password_in_the_teams_hands(leaves):
+    """What stays would pull a person's private images for a team that the person has nothing to do with any longer."""
+    owner, other = make_member("owner"), make_user("other")
+    join_team(user=other, code=team_of(owner).code)
+    client_of(other).post("/team/registry/", FORM)
+    if leaves:
+        leave_team(user=other)
+    else:
+        remove_member(user=owner, member_id=other.membership.pk)
     assert not RegistryCredential.objects.exists()
 
 
