@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from submissions.admin.bulk_actions import run_bulk_action
 from submissions.models import Membership, Team
 from submissions.models.team import new_code
+from submissions.teams.membership import take_out
 
 
 class MembershipInline(admin.TabularInline):
@@ -41,6 +42,19 @@ class TeamAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
         counts = {"n_members": Count("memberships", distinct=True), "n_sent": Count("submissions", distinct=True)}
         return super().get_queryset(request).annotate(**counts)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Let whoever is removed, or replaced by another user, go as by the team page: with the code and the rest."""
+        saved = formset.save(commit=False)
+        for membership in formset.deleted_objects:
+            take_out(form.instance, membership)
+        for membership, changed in formset.changed_objects:
+            if "user" in changed:
+                take_out(form.instance, Membership.objects.get(pk=membership.pk))
+                membership.pk = None
+        for membership in saved:
+            membership.save()
+        formset.save_m2m()
 
     @admin.display(ordering="n_members")
     def members(self, team: Any) -> int:

@@ -13,8 +13,10 @@ from leaderboard import tasks
 from leaderboard.models import Standing
 from submissions.admin.lists.display import duration, window
 from submissions.admin.phase_form import WindowField
-from submissions.models import Dataset, Evaluation, Membership, Phase, Quota, Team
+from submissions.models import Dataset, Evaluation, Membership, Phase, Quota, RegistryCredential, Team
+from submissions.models.team import team_of
 from submissions.phases.warnings import phase_warnings
+from submissions.teams.membership import join_team
 from submissions.tests.factories import (
     evaluated,
     make_dataset,
@@ -342,3 +344,26 @@ def test_a_user_cannot_be_put_into_a_second_team(staff):
     page = staff.post(reverse("admin:submissions_team_change", args=[other.pk]), data).content.decode()
     assert "already exists" in page
     assert other.memberships.count() == 1
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_whoever_is_taken_out_of_a_team_takes_along_what_opens_it(staff, is_replaced):
+    owner, gone, new = make_member("owner"), make_user("gone"), make_user("new")
+    team = team_of(owner)
+    join_team(user=gone, code=team.code)
+    code = Team.objects.get(pk=team.pk).code
+    RegistryCredential.objects.create(team=team, host="registry.example.org", username="gone")
+    rows = [owner.membership, gone.membership]
+    data = {"name": team.name, "memberships-TOTAL_FORMS": "2", "memberships-INITIAL_FORMS": "2"}
+    for number, row in enumerate(rows):
+        user = new.pk if is_replaced and row == gone.membership else row.user_id
+        row_data = {"id": row.pk, "team": team.pk, "user": user} | ({"is_owner": "on"} if row.is_owner else {})
+        data |= {f"memberships-{number}-{name}": value for name, value in row_data.items()}
+    if not is_replaced:
+        data["memberships-1-DELETE"] = "on"
+    answer = staff.post(reverse("admin:submissions_team_change", args=[team.pk]), data)
+    assert answer.status_code == 302, answer.context["errors"]
+    names = {row.user.username: row.is_owner for row in team.memberships.select_related("user")}
+    assert names == ({"owner": True, "new": False} if is_replaced else {"owner": True})
+    assert Team.objects.get(pk=team.pk).code != code
+    assert not RegistryCredential.objects.exists()
