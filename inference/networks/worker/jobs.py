@@ -15,6 +15,7 @@ from inference.ct.geometry import PointOutsideScan, contains
 from inference.ct.lesion_fields import Fields
 from inference.ct.reading.metaimage import ScanFile, open_scan
 from inference.ct.reading.picture import Picture, read_picture
+from inference.ct.units import refuse_other_units
 from inference.networks.answers import (
     CleanPicture,
     LesionAnswer,
@@ -51,6 +52,7 @@ class RequestHandlers:
     def _lesion_probability(self, request: Request, began: float) -> LesionAnswer:
         model = _loaded(self.lesion)
         with open_scan(*request["files"]) as scan:
+            refuse_other_units(scan.grid)
             outside = [n for n, point in enumerate(request["points"]) if not contains(scan.grid, point)]
             inside = [point for n, point in enumerate(request["points"]) if n not in outside]
             if not inside:
