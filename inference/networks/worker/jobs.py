@@ -27,7 +27,7 @@ from inference.networks.answers import (
     SliceWarning,
 )
 from inference.networks.model.rendering import FIELD_MM, VIEW_SPEC, heat_over, planes
-from inference.networks.model.slice_doubts import refuse_blank
+from inference.networks.model.slice_doubts import looks_inverted, refuse_blank
 from inference.networks.model.slice_input import body_box
 from inference.networks.worker.lesion_readings import readings_at
 
@@ -92,11 +92,14 @@ class RequestHandlers:
         return CleanPicture(picture.as_png(), grey_statistics(picture.grey))
 
     def _slice_answer(self, model: SlicePredictor, picture: Picture, began: float) -> SliceAnswer:
-        refuse_blank(picture.grey)
+        refuse_blank(picture.grey, is_unseen=picture.is_unseen)
         reading = model.reading(picture.grey)
         row = reading.probabilities
         index = int(np.argmax(row))
-        low_range: list[SliceWarning] = ["LOW_RANGE"] if picture.is_low_range else []
+        codes: dict[SliceWarning, bool] = {
+            "LOW_RANGE": picture.is_low_range,
+            "INVERTED": looks_inverted(picture.grey),
+        }
         return SliceAnswer(
             pred_index=index,
             pred_class=model.classes[index],
@@ -105,7 +108,7 @@ class RequestHandlers:
             statistics=grey_statistics(picture.grey),
             model_version=model.version,
             processing_ms=_ms(began),
-            warnings=[*low_range, *reading.warnings],
+            warnings=[*(code for code, applies in codes.items() if applies), *reading.warnings],
         )
 
 
