@@ -193,13 +193,9 @@ def other_spelling(name: str, data: Any) -> str | None:
 
 def _row_note(name: str, problem: Any, row: Any) -> str:
     """Return what to send instead of a row's value; a row is what JSON made of it."""
-    if not isinstance(row, dict):
-        return (
-            'it is missing: a row is an object, such as {"lesionID": 1, "coordX": -12.5, "coordY": 30, "coordZ": -101}.'
-        )
-    if isinstance(row.get(name), str):
+    if isinstance(row, dict) and isinstance(row.get(name), str):
         return f"{sentence(problem).removesuffix('.')}, as a JSON number without quotes."
-    return missing_note(name, problem, row)
+    return missing_note(name, problem, row if isinstance(row, dict) else {})
 
 
 def missing_note(name: str, problem: Any, data: Any) -> str:

@@ -81,7 +81,6 @@ WRONG_LISTS = [
     (f"[{json.dumps(PLACE)},]", "the text is not JSON"),
     ("lesionID,coordX,coordY,coordZ\n1,1.0,2.5,3.0", "the text is not JSON"),
     (json.dumps(PLACE), "lesions: send a JSON list of 1 to 100 lesions."),
-    (json.dumps([[1, 1.0, 2.5, 3.0]]), 'row 0: lesionID: it is missing: a row is an object, such as {"lesionID": 1,'),
     (json.dumps([{key: str(value) for key, value in PLACE.items()}]), "in digits, as a JSON number without quotes."),
     (json.dumps([{**PLACE, "coordZ": "3.0"}]), "such as -123.4, as a JSON number without quotes."),
     (json.dumps([AS_IN_TABLES]), "row 0: lesionID: it came as `LesionID`; name it `lesionID`."),
