@@ -67,9 +67,12 @@ ALL_BEYOND = (
     "all are denser than any tissue (3000), as with 32768 added: subtract what was added (air is -1000 and water 0)."
 )
 SUBTRACTED_TWICE = (
-    "hardly anything is as dense as tissue: an offset looks subtracted twice. Add it once, most often 1024."
+    "hardly anything is as dense as tissue: an offset looks subtracted twice. Add it once, most often 1024 "
+    "(air is -1000)."
 )
-MULTIPLIED = "many lie far below air (-1000): they look multiplied, most often by 10. Divide them by that number."
+MULTIPLIED = (
+    "many lie far below air: they look multiplied, most often by 10. Divide them by that number (air is -1000)."
+)
 NEGATED = "air lies near 1000, and tissue near 0: their sign looks turned. Multiply them by -1."
 NEGATED_OR_OFFSET = (
     "there is no air (-1000). If air lies near 1000 their sign is turned: multiply them by -1. If it lies near 0 they "
