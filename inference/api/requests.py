@@ -16,6 +16,7 @@ from inference.api.fields import (
     YesNoField,
     whole_number,
 )
+from inference.ct.reading.file_formats import foreign_format
 from lunasite.http.errors import ApiError
 from lunasite.http.multipart import is_file, misnamed, missing_file, sent_as_file
 from lunasite.http.strict_json import NotStrictJson, parse_strict
@@ -24,6 +25,8 @@ SERIES_UID = r"^[A-Za-z0-9._-]{1,64}\Z"
 MAX_LESIONS = 100
 MAX_SLICES = 16
 MHA, MHD = ".mha", ".mhd"
+FORMAT_BYTES = 512
+BYTE_ORDER_MARK = "\ufeff"
 FILE_FIELDS = ("file", "rawFile")
 AXES = ("coordX", "coordY", "coordZ")
 
@@ -63,8 +66,7 @@ class FormRequest(serializers.Serializer[Any]):
                 return self.file_refusal(name, first_problem({name: wrong[name]})[1])
         name, problem = first_problem(wrong)
         reason = str(problem.code).upper()
-        other = other_spelling(name, self.initial_data) if problem.code == "required" else None
-        told = sentence(problem) if other is None else f"it came as `{other[:40]}`; name it `{name}`."
+        told = missing_note(name, problem, self.initial_data)
         return ApiError(400, "VALIDATION_ERROR", f"{name}: {told}", field=name, reason=reason)
 
     def file_refusal(self, name: str, problem: Any) -> ApiError:
@@ -136,9 +138,10 @@ class LesionBatchRequest(ScanRequest):
     def validate_lesions(self, text: str) -> list[dict[str, Any] | ApiError]:
         """Return each row's values, or its error. Raises ApiError if every row is invalid."""
         try:
-            rows = parse_strict(text)
-        except NotStrictJson:
-            rows = None
+            rows = parse_strict(text.removeprefix(BYTE_ORDER_MARK))
+        except NotStrictJson as error:
+            note = f"the text {error}: send a JSON list of 1 to {MAX_LESIONS} lesions, written by a JSON library."
+            raise serializers.ValidationError(note, "lesions") from error
         if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_LESIONS:
             raise serializers.ValidationError(f"send a JSON list of 1 to {MAX_LESIONS} lesions.", "lesions")
         places = [self._place(position, row) for position, row in enumerate(rows)]
@@ -152,7 +155,7 @@ class LesionBatchRequest(ScanRequest):
         if not place.is_valid():
             name, problem = first_problem(place.errors)
             return ApiError(
-                400, "VALIDATION_ERROR", f"lesions, row {position}: {name}: {sentence(problem)}",
+                400, "VALIDATION_ERROR", f"lesions, row {position}: {name}: {_row_note(name, problem, row)}",
                 field="lesions", row=position, column=name, reason=str(problem.code).upper(),
                 lesionID=whole_number(texts.get("lesionID", "")),
             )  # fmt: skip
@@ -188,6 +191,19 @@ def other_spelling(name: str, data: Any) -> str | None:
     return next((sent for sent in data if sent != name and letters(sent) == letters(name)), None)
 
 
+def _row_note(name: str, problem: Any, row: Any) -> str:
+    """Return what to send instead of a row's value; a row is what JSON made of it."""
+    if isinstance(row, dict) and isinstance(row.get(name), str):
+        return f"{sentence(problem).removesuffix('.')}, as a JSON number without quotes."
+    return missing_note(name, problem, row if isinstance(row, dict) else {})
+
+
+def missing_note(name: str, problem: Any, data: Any) -> str:
+    """Return the sentence of a problem, or under which other name the missing value was sent."""
+    other = other_spelling(name, data) if problem.code == "required" else None
+    return sentence(problem) if other is None else f"it came as `{other[:40]}`; name it `{name}`."
+
+
 def sentence(problem: Any) -> str:
     """Return the sentence that says what to send instead."""
     return "it is missing; send it." if problem.code == "required" else str(problem)
@@ -212,7 +228,17 @@ def check_file_set(data: Any) -> None:
     if name.endswith((".raw", ".zraw")) or (raw and name.endswith(MHA)):
         raise _bad_file("FILE_SET", "Send a .mhd as `file` with its data file as `rawFile`, or a .mha alone.")
     if not name.endswith((MHA, MHD)):
-        raise _bad_file("FILE_ENDING", "The volume must be a MetaImage file: its name ends in .mha or .mhd.")
+        raise _bad_file("FILE_ENDING", _other_ending(main[0]))
+
+
+def _other_ending(file: Any) -> str:
+    """Return what a file of another ending is and how it becomes a MetaImage file: a new name alone may not do."""
+    head = file.read(FORMAT_BYTES)
+    file.seek(0)
+    foreign = None if head.startswith(b"ObjectType") else foreign_format(head)
+    if foreign is None:
+        return "The volume must be a MetaImage file: its name ends in .mha or .mhd."
+    return f"The volume must be a MetaImage file, and this is {foreign.name}: {foreign.to_scan}"
 
 
 def _wanted_name(main_name: str) -> str:

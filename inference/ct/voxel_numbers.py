@@ -16,6 +16,7 @@ MOST_OF_PLANE = 2**16
 # No tissue, and hardly any noise, is as low; what fills the corners outside a scanner's circle is, with one number.
 NOTHING_BELOW_HU = -1300.0
 BEYOND_HU, MOST_ODD = 3100.0, 0.1
+LUNG_HU, LEAST_OF_LUNG = -500.0, 0.01
 # Negated, lung and air lie from 500 to 1024 and nothing above; stored with an offset, so does fat, with muscle above.
 DENSE_HU, MOST_NEGATED_HU = 700.0, 1040.0
 LEAST_LUNG, MOST_ABOVE = 0.15, 0.05
@@ -70,6 +71,27 @@ def is_swapped(numbers: NDArray[Any]) -> bool:
     odd = swapped[(swapped < NOTHING_BELOW_HU) | (swapped > BEYOND_HU)]
     filled = _most_alike(odd)
     return odd.size - filled <= MOST_ODD * (swapped.size - filled)
+
+
+def misread(numbers: NDArray[Any]) -> str | None:
+    """Return the header's field that is wrong where numbers of 4 or 8 bytes are Hounsfield units read in another way.
+
+    They are so with their bytes swapped, or as floating-point numbers where the header says whole ones.
+    """
+    size, kind = numbers.dtype.itemsize, numbers.dtype.kind
+    if kind == "f" and _has_tissue_and_air(numbers.byteswap()):
+        return "BinaryDataByteOrderMSB"
+    if kind in "iu" and size == 4 and _has_tissue_and_air(numbers.view(np.float32)):
+        return "ElementType"
+    return None
+
+
+def _has_tissue_and_air(numbers: NDArray[Any]) -> bool:
+    """Return whether all but a few numbers are what tissue is, some as low as lung: bytes read wrongly are not."""
+    with np.errstate(invalid="ignore"):
+        odd = ~((numbers >= NOTHING_BELOW_HU) & (numbers <= BEYOND_HU))
+        lung = (numbers >= NOTHING_BELOW_HU) & (numbers < LUNG_HU)
+    return float(odd.mean()) <= MOST_ODD and float(lung.mean()) >= LEAST_OF_LUNG
 
 
 def has_lung_turned(numbers: NDArray[Any]) -> bool:

@@ -18,6 +18,7 @@ WARNINGS: dict[str, str] = {
     "NEAR_BORDER": "The point lies so near the border of the volume that part of what the network sees is made up.",
     "UNSTABLE": "The probability changes by more than 0.2 when the point is moved by 2 mm: check the coordinate.",
     "LOW_RANGE": "The picture uses a small part of its 16 bits; it was scaled to what it uses.",
+    "INVERTED": "The corners of the picture are bright, as where white means air: invert the grey levels if it does.",
     "NOT_A_CHEST_CT": "The picture does not look like an axial slice of a chest CT: the classes mean nothing then.",
     "UNFAMILIAR_SOURCE": "The picture is unlike those of the training data, as from another scanner or site: the "
     "answer may be wrong however sure it looks.",
@@ -26,12 +27,13 @@ LESION_WARNINGS = (
     "NOT_HU", "DEFAULT_GEOMETRY", "POINT_NOT_IN_LUNG_LESION", "LARGER_THAN_FIELD", "THICK_SLICES", "NEAR_BORDER",
     "UNSTABLE",
 )  # fmt: skip
-SLICE_WARNINGS = ("LOW_RANGE", "NOT_A_CHEST_CT", "UNFAMILIAR_SOURCE")
+SLICE_WARNINGS = ("LOW_RANGE", "INVERTED", "NOT_A_CHEST_CT", "UNFAMILIAR_SOURCE")
 # Reasons for which no answer is given (400, `details.reason`).
 REFUSALS: dict[str, str] = {
     "NOT_HU": "The voxels do not look like Hounsfield units",
     "NO_CONTRAST": "The picture is blank: its pixels have nearly the same brightness. Send a slice with its contrast.",
 }
+TRANSPARENT = "All of the picture is transparent, so nothing of it is seen: save it without its alpha channel."
 
 
 def as_json(codes: Iterable[str]) -> list[dict[str, str]]:

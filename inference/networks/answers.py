@@ -27,7 +27,7 @@ LesionWarning = Literal[
     "NEAR_BORDER",
     "UNSTABLE",
 ]
-SliceWarning = Literal["LOW_RANGE", "NOT_A_CHEST_CT", "UNFAMILIAR_SOURCE"]
+SliceWarning = Literal["LOW_RANGE", "INVERTED", "NOT_A_CHEST_CT", "UNFAMILIAR_SOURCE"]
 
 
 class ServiceError(Exception):

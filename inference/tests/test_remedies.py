@@ -8,6 +8,7 @@ import gzip
 import io
 import re
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 from PIL import Image
 
 from inference.ct import reading
@@ -23,7 +25,7 @@ from inference.ct.reading.errors import InvalidImageFile
 from inference.ct.reading.metaimage import read_volume
 from inference.ct.reading.picture import read_picture
 from inference.tests.ct.test_foreign_files import FILES, IPHONE, with_frame, with_wrong_header_checksum
-from inference.tests.metaimages import mha, voxels, zlib_mha
+from inference.tests.metaimages import mha, saved, voxels, zlib_mha
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,21 @@ NAN = np.full((3, 4, 5), np.nan, dtype="<f4")
 HUGE = {"DimSize": "1024 1024 1024"}
 LATE_NDIMS = mha().replace(b"NDims = 3\n", b"").replace(b"ElementType", b"NDims = 3\nElementType")
 MOSTLY_ZEROS = zlib_mha(data=zlib.compress(bytes(80 << 20), 9), DimSize="1024 1024 40")
+
+NEGATIVE = mha(ElementSpacing="0.7 0.7 -2.5")
+TURNED = mha(TransformMatrix="1 0 0 0 1 0 0 0 -1")
+FOUR_DIMENSIONS = mha(
+    NDims=4, DimSize="5 4 3 1", ElementSpacing="0.7 0.7 2.5 1", Offset="-10.5 20 -30.25 0", CenterOfRotation="0 0 0 0",
+    TransformMatrix="1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1",
+)  # fmt: skip
+
+
+def cut_out(content: bytes) -> bytes:
+    """Return the first volume of a file of four dimensions as SimpleITK writes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = saved(Path(folder), content)
+        SimpleITK.WriteImage(SimpleITK.ReadImage(str(path))[:, :, :, 0], str(path))
+        return path.read_bytes()
 
 
 def gone_wrong(position: int) -> bytes:
@@ -91,13 +108,16 @@ SCANS = [
         (HEADER_ALONE, PLAIN)),
     scan("HEADER_DIMS", "before NDims", LATE_NDIMS),
     wrong("HEADER_DIMS", "NDims = 3: send one volume", NDims="4", DimSize="5 4 3 1"),
+    scan("HEADER_DIMS", "cut out in SimpleITK by image[:, :, :, 0]", FOUR_DIMENSIONS, cut_out(FOUR_DIMENSIONS)),
     wrong("HEADER_DIMS", "three whole numbers", DimSize="5.0 4.0 3.0"),
     wrong("HEADER_CHANNELS", "one channel", ElementNumberOfChannels="3"),
     scan("HEADER_TYPE", "best to MET_SHORT", mha(data=voxels("<i8").tobytes(), ElementType="MET_LONG_LONG")),
     wrong("HEADER_TYPE", "Hounsfield units", ElementToIntensityFunctionOffset="-1024"),
     wrong("HEADER_GEOMETRY", "has no ElementSpacing: add it", ElementSpacing=None),
     wrong("HEADER_GEOMETRY", "ElementSpacing must lie between", ElementSpacing="0 0 0"),
+    scan("HEADER_GEOMETRY", "turn those of its axis in TransformMatrix", NEGATIVE, TURNED),
     wrong("HEADER_GEOMETRY", "more than a kilometre", Offset="-10500000 0 0"),
+    wrong("HEADER_GEOMETRY", "Each axis of TransformMatrix must have", TransformMatrix="0.7 0 0 0 0.7 0 0 0 2.5"),
     wrong("HEADER_GEOMETRY", "resample a tilted scan", TransformMatrix=TILTED),
     wrong("HEADER_GEOMETRY", "ElementSpacing must be 3 finite", ElementSpacing="0,7 0,7 2,5"),
     wrong("HEADER_GEOMETRY", "Slope must be one finite", ElementToIntensityFunctionSlope="one"),
@@ -107,6 +127,9 @@ SCANS = [
     scan("FILE_SET", "send no rawFile", mha(), raw=PLAIN),
     scan("DATA_LENGTH", "but none follow", mha(data=b"")),
     scan("DATA_LENGTH", "but there are 119: send the whole file", mha()[:-1]),
+    scan("DATA_CORRUPT", "An empty line follows the one of ElementDataFile", mha(data=b"\n" + PLAIN)),
+    scan("DATA_CORRUPT", "An empty line follows the one of", mha(data=b"\r\n" + PLAIN)),
+    scan("DATA_CORRUPT", "An empty line follows", mha(data=b"\n" + zlib.compress(PLAIN), CompressedData=True)),
     scan("DATA_LENGTH", "but there are 360: correct the header", mha(data=PLAIN * 3)),
     scan("DATA_LENGTH", "but there are 240, 4 bytes a voxel: correct ElementType", mha(data=PLAIN * 2)),
     scan("DATA_LENGTH", "which are compressed: write CompressedData = True", mha(data=zlib.compress(PLAIN)),

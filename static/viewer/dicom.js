@@ -27,12 +27,24 @@
     return found;
   };
 
+  // A tilted gantry moves each slice sideways, along the slice before it: no MetaImage holds that, and ITK makes it straight.
+  const MOST_SIDEWAYS = 0.01;
+
+  const refuseTilted = (images, normal) => {
+    const way = subtract(images[images.length - 1].getImagePosition(), images[0].getImagePosition());
+    if (length(cross(way, normal)) > MOST_SIDEWAYS * length(way)) {
+      throw new Error("The gantry was tilted, so its slices do not stack straight up: convert the folder with dcm2niix, and open "
+        + "the file that it corrected for the tilt (its name ends in _Tilt).");
+    }
+  };
+
   const toVolume = async (files) => {
     const images = await largestSeries(files);
     const directions = images[0].getImageDirections();
     const [row, column] = [directions.slice(0, 3), directions.slice(3, 6)];
     const normal = cross(row, column);
     images.sort((a, b) => dot(a.getImagePosition(), normal) - dot(b.getImagePosition(), normal));
+    refuseTilted(images, normal);
     const [rows, columns] = [images[0].getRows(), images[0].getCols()];
     const first = images[0].getImagePosition();
     const steps = images.slice(1).map((image, i) => length(subtract(image.getImagePosition(), images[i].getImagePosition())));

@@ -14,7 +14,9 @@ def check_finite(array: NDArray[np.generic]) -> None:
     """Raise InvalidImageFile(DATA_NOT_FINITE) unless every number is finite; whole numbers always are."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InvalidImageFile(
-            "DATA_NOT_FINITE", "Some voxels are not finite numbers (NaN or infinite): replace them, such as with -1024."
+            "DATA_NOT_FINITE",
+            "Some voxels are not finite numbers (NaN or infinite): replace them, such as with -1024; if the scan holds "
+            "whole numbers, correct ElementType.",
         )
 
 

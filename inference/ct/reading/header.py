@@ -121,9 +121,9 @@ def _check_object(fields: dict[str, str]) -> None:
 def _shape_zyx(fields: dict[str, str]) -> tuple[int, int, int]:
     sizes = fields.get("DimSize", "").split()
     if fields.get("NDims") != "3":
-        raise InvalidImageFile(
-            "HEADER_DIMS", "A CT volume has NDims = 3: send one volume, not a single slice or a series."
-        )
+        note = "A CT volume has NDims = 3: send one volume, not a single slice or a series."
+        how = " Of four dimensions one volume is cut out in SimpleITK by image[:, :, :, 0]."
+        raise InvalidImageFile("HEADER_DIMS", note + (how if fields.get("NDims") == "4" else ""))
     valid = len(sizes) == 3 and all(INTEGER.match(size) for size in sizes)
     if not valid or not all(1 <= int(size) <= MAX_SIDE for size in sizes):
         raise InvalidImageFile("HEADER_DIMS", f"DimSize needs three whole numbers from 1 to {MAX_SIDE}, as x, y, z.")
@@ -161,6 +161,9 @@ def _grid(fields: dict[str, str], shape_zyx: tuple[int, int, int]) -> Grid:
     # The file lists the direction of each image axis in turn; ITK keeps them as columns.
     direction = _reals(fields, "TransformMatrix", 9, "1 0 0 0 1 0 0 0 1").reshape(3, 3).T
     low, high = SPACING_RANGE_MM
+    if np.any(spacing < 0):
+        note = "ElementSpacing is negative: write it without its sign, and turn those of its axis in TransformMatrix."
+        raise InvalidImageFile("HEADER_GEOMETRY", note)
     if not (np.all(spacing >= low) and np.all(spacing <= high)):
         raise InvalidImageFile(
             "HEADER_GEOMETRY",
@@ -170,12 +173,27 @@ def _grid(fields: dict[str, str], shape_zyx: tuple[int, int, int]) -> Grid:
         raise InvalidImageFile(
             "HEADER_GEOMETRY", "The scan's origin (Offset) lies more than a kilometre away: give it in millimetres."
         )
-    if np.abs(direction).max() > 2 or np.abs(direction.T @ direction - np.eye(3)).max() > ORTHONORMAL_TOLERANCE:
+    if _has_scaled_axes(direction):
+        note = "Each axis of TransformMatrix must have length 1: divide it by its own, and give ElementSpacing in mm."
+        raise InvalidImageFile("HEADER_GEOMETRY", note)
+    if not _is_rotation(direction):
         raise InvalidImageFile(
             "HEADER_GEOMETRY",
             "TransformMatrix must be a rotation, orthonormal and not sheared: resample a tilted scan first.",
         )
     return Grid(shape_zyx, spacing, origin, direction)
+
+
+def _is_rotation(direction: np.ndarray) -> bool:
+    """Return whether the columns are orthonormal; the axes may also be mirrored."""
+    is_small = np.abs(direction).max() <= 2
+    return bool(is_small and np.abs(direction.T @ direction - np.eye(3)).max() <= ORTHONORMAL_TOLERANCE)
+
+
+def _has_scaled_axes(direction: np.ndarray) -> bool:
+    """Return whether the columns are a rotation's but for their lengths, as in the matrix of a NIfTI file."""
+    lengths = np.sqrt((direction.clip(*np.array([-1, 1]) * MAX_OFFSET_MM) ** 2).sum(axis=0))
+    return bool(lengths.all()) and not _is_rotation(direction) and _is_rotation(direction / lengths)
 
 
 def _reals(fields: dict[str, str], key: str, count: int, default: str = "") -> np.ndarray:

@@ -24,6 +24,7 @@ MAX_RATIO = 200
 RATIO_FREE_BYTES = 64 * 1024**2
 SAMPLE_BYTES = 64 * 1024
 ITEM_BYTES = (1, 2, 4, 8)
+MAX_LINE_ENDS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +144,10 @@ def open_scan(path: Path | str, raw_path: Path | str | None = None) -> ScanFile:
     fd = os.open(raw_path if raw_path is not None else path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         start_bytes = header.data_start_bytes or 0
+        sample = os.pread(fd, SAMPLE_BYTES, start_bytes)
+        _refuse_empty_line(header, os.fstat(fd).st_size - start_bytes, sample)
         data_bytes = _without_padding(fd, start_bytes, _wanted_bytes(header))
-        _check_size(header, data_bytes, os.pread(fd, SAMPLE_BYTES, start_bytes))
+        _check_size(header, data_bytes, sample)
     except BaseException:
         os.close(fd)
         raise
@@ -168,6 +171,19 @@ def _check_file_set(header: Header, raw_path: Path | str | None) -> None:
 def _wanted_bytes(header: Header) -> int | None:
     """Return how many bytes of data the header declares, or None where only the zlib stream determines it."""
     return header.compressed_bytes if header.is_compressed else header.pixel_bytes
+
+
+def _refuse_empty_line(header: Header, data_bytes: int, sample: bytes) -> None:
+    """Raise InvalidImageFile where line ends lie between header and voxels: these would be read a byte too early.
+
+    No zlib stream begins with one; plain voxels may, but are then no more than the header says.
+    """
+    line_ends = len(sample) - len(sample.lstrip(b"\r\n"))
+    extra = data_bytes - header.pixel_bytes
+    is_between = line_ends > 0 if header.is_compressed else 0 < extra <= min(line_ends, MAX_LINE_ENDS)
+    if header.data_start_bytes is not None and is_between:
+        note = "An empty line follows the one of ElementDataFile, where the voxels must begin: remove it."
+        raise InvalidImageFile("DATA_CORRUPT", note)
 
 
 def _without_padding(fd: int, start_bytes: int, wanted_bytes: int | None) -> int:

@@ -48,10 +48,12 @@ class Picture:
     """A slice as it was read: `grey` is (height, width) uint8.
 
     is_low_range: whether it came in 16 bits of which it uses a small part.
+    is_unseen: whether all of it was transparent, so that it is black.
     """
 
     grey: NDArray[np.uint8]
     is_low_range: bool = False
+    is_unseen: bool = False
 
     def as_png(self) -> bytes:
         """Return the picture re-encoded as PNG: only the pixels of the sender's file, no metadata."""
@@ -148,14 +150,12 @@ def _picture(image: Image.Image, bits: int | None) -> Picture:
     """Return the picture as 8-bit grey. bits: how many of 16 the file says it uses, or None."""
     if image.mode in MODES_16_BIT:
         return Picture(*to_eight_bits(np.asarray(image), bits))
-    return Picture(_grey(image))
-
-
-def _grey(image: Image.Image) -> NDArray[np.uint8]:
+    is_unseen = False
     if image.has_transparency_data:
         opaque = image.convert("RGBA")
+        is_unseen = opaque.getchannel("A").getextrema() == (0, 0)
         black = Image.new("RGBA", opaque.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, opaque).convert("RGB")
     if image.mode in ("P", "PA", "CMYK", "YCbCr"):
         image = image.convert("RGB")
-    return np.asarray(image.convert("L"))
+    return Picture(np.asarray(image.convert("L")), is_unseen=is_unseen)

@@ -15,6 +15,7 @@ from inference.ct.geometry import PointOutsideScan, contains
 from inference.ct.lesion_fields import Fields
 from inference.ct.reading.metaimage import ScanFile, open_scan
 from inference.ct.reading.picture import Picture, read_picture
+from inference.ct.units import refuse_other_units
 from inference.networks.answers import (
     CleanPicture,
     LesionAnswer,
@@ -26,7 +27,7 @@ from inference.networks.answers import (
     SliceWarning,
 )
 from inference.networks.model.rendering import FIELD_MM, VIEW_SPEC, heat_over, planes
-from inference.networks.model.slice_doubts import refuse_blank
+from inference.networks.model.slice_doubts import looks_inverted, refuse_blank
 from inference.networks.model.slice_input import body_box
 from inference.networks.worker.lesion_readings import readings_at
 
@@ -51,6 +52,7 @@ class RequestHandlers:
     def _lesion_probability(self, request: Request, began: float) -> LesionAnswer:
         model = _loaded(self.lesion)
         with open_scan(*request["files"]) as scan:
+            refuse_other_units(scan.grid)
             outside = [n for n, point in enumerate(request["points"]) if not contains(scan.grid, point)]
             inside = [point for n, point in enumerate(request["points"]) if n not in outside]
             if not inside:
@@ -90,11 +92,14 @@ class RequestHandlers:
         return CleanPicture(picture.as_png(), grey_statistics(picture.grey))
 
     def _slice_answer(self, model: SlicePredictor, picture: Picture, began: float) -> SliceAnswer:
-        refuse_blank(picture.grey)
+        refuse_blank(picture.grey, is_unseen=picture.is_unseen)
         reading = model.reading(picture.grey)
         row = reading.probabilities
         index = int(np.argmax(row))
-        low_range: list[SliceWarning] = ["LOW_RANGE"] if picture.is_low_range else []
+        codes: dict[SliceWarning, bool] = {
+            "LOW_RANGE": picture.is_low_range,
+            "INVERTED": looks_inverted(picture.grey),
+        }
         return SliceAnswer(
             pred_index=index,
             pred_class=model.classes[index],
@@ -103,7 +108,7 @@ class RequestHandlers:
             statistics=grey_statistics(picture.grey),
             model_version=model.version,
             processing_ms=_ms(began),
-            warnings=[*low_range, *reading.warnings],
+            warnings=[*(code for code, applies in codes.items() if applies), *reading.warnings],
         )
 
 

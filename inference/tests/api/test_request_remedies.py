@@ -7,7 +7,7 @@ import pytest
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from inference.tests.conftest import LESION, lesion, picture_file, scan_file
-from inference.tests.samples import VOXELS, mha
+from inference.tests.samples import VOXELS, mha, picture
 
 pytestmark = pytest.mark.django_db
 LESION_URL, SLICE_URL = "/api/v1/predict/lesion", "/predict"
@@ -73,6 +73,53 @@ def rows() -> Iterator[tuple[str, int, str, tuple[bytes, str]]]:
 
 
 ROWS = list(rows())
+PLACE = {"lesionID": 1, "coordX": 1.0, "coordY": 2.5, "coordZ": 3.0}
+AS_IN_TABLES = {"LesionID": 1, "CoordX": 1.0, "CoordY": 2.5, "CoordZ": 3.0}
+WRONG_LISTS = [
+    (json.dumps([{**PLACE, "coordX": float("nan")}]), "the text holds NaN, which is not JSON"),
+    (str([PLACE]), "the text is not JSON"),
+    (f"[{json.dumps(PLACE)},]", "the text is not JSON"),
+    ("lesionID,coordX,coordY,coordZ\n1,1.0,2.5,3.0", "the text is not JSON"),
+    (json.dumps(PLACE), "lesions: send a JSON list of 1 to 100 lesions."),
+    (json.dumps([{key: str(value) for key, value in PLACE.items()}]), "in digits, as a JSON number without quotes."),
+    (json.dumps([{**PLACE, "coordZ": "3.0"}]), "such as -123.4, as a JSON number without quotes."),
+    (json.dumps([AS_IN_TABLES]), "row 0: lesionID: it came as `LesionID`; name it `lesionID`."),
+    (json.dumps([{**PLACE, "coordX": None}]), "row 0: coordX: send a finite decimal number"),
+]
+
+
+def batch(lesions: str) -> dict:
+    return {"file": scan_file(), "seriesInstanceUID": "1.2.3", "lesions": lesions}
+
+
+@pytest.mark.parametrize(("lesions", "told"), WRONG_LISTS)
+def test_a_mistake_in_a_list_of_lesions_is_named(api, lesions, told):
+    answer = api.post(f"{LESION_URL}/batch", batch(lesions))
+    assert (answer.status_code, answer.json()["details"]["field"]) == (400, "lesions")
+    assert told in answer.json()["message"]
+
+
+def test_a_list_of_lesions_may_begin_with_a_byte_order_mark(api):
+    assert api.post(f"{LESION_URL}/batch", batch("\ufeff" + json.dumps([PLACE]))).status_code == 200
+
+
+OTHER_VOLUMES = [
+    ("scan.dcm", bytes(128) + b"DICM" + bytes(600), "a DICOM file: convert the folder of all its slices"),
+    ("scan.nii", bytes(344) + b"n+1\0" + bytes(600), "a NIfTI file: convert it"),
+    ("scan.nrrd", b"NRRD0004\n", "an NRRD file: convert it"),
+    ("scan.mha.gz", b"\x1f\x8b\x08\0", "a gzip file: unpack it"),
+    ("scan.png", picture(), "a PNG picture: send the CT volume as .mha"),
+    ("blob", mha(), "its name ends in .mha or .mhd"),
+    ("scan.img", bytes(600), "its name ends in .mha or .mhd"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "told"), OTHER_VOLUMES, ids=[name for name, _, _ in OTHER_VOLUMES])
+def test_a_volume_of_another_format_is_told_more_than_another_name(api, name, content, told):
+    """Renamed as its ending alone suggests, it would be refused once more."""
+    answer = api.post(LESION_URL, lesion(scan_file(content, name)))
+    assert (answer.status_code, answer.json()["details"]["reason"]) == (400, "FILE_ENDING")
+    assert told in answer.json()["message"]
 
 
 @pytest.mark.parametrize(("url", "status", "sentence", "body"), ROWS, ids=range(len(ROWS)))

@@ -270,3 +270,10 @@ def test_a_header_in_utf_16_is_called_that(tmp_path, encoding):
 def test_a_missing_spacing_is_named(tmp_path):
     with pytest.raises(InvalidImageFile, match="has no ElementSpacing: add it"):
         read_volume(saved(tmp_path, mha(ElementSpacing=None)))
+
+
+def test_voxels_that_begin_as_a_line_end_are_read(tmp_path):
+    """10 and 13 are the bytes of line ends; nothing is too much there, or it is the padding of a disk's block."""
+    array = np.full_like(voxels(), 10)
+    for content in (mha(array), mha(array.astype("u1")), mha(array) + bytes(512 - len(mha(array)) % 512)):
+        assert (read_volume(saved(tmp_path, content)).hu == 10).all()

@@ -209,6 +209,47 @@ def test_a_turned_sign_is_no_bone():
     assert named(volume) is not None
 
 
+def scaled(air, tissue):
+    """Return lung around 20 mm of tissue as Hounsfield units scaled so that air and tissue lie at these numbers."""
+    volume = patch((-850, 40))
+    volume.hu[:, 45:] = volume.hu[:, :15]
+    return CTVolume(((volume.hu + 1000.0) * (tissue - air) / 1040 + air).astype(np.int32), volume.grid)
+
+
+@pytest.mark.parametrize(("air", "tissue"), [(0, 3042), (0, 1976)])
+def test_an_offset_is_told_how_it_differs_from_a_scale_and_to_subtract_hides_none(air, tissue):
+    """A window on 12 bits, and attenuation: to subtract 1024, as of an offset, makes no Hounsfield units of them."""
+    assert "If no one number brings both there, they were scaled" in named(scaled(air, tissue))
+    assert "scaled to a grey window: send the scan as" in named(scaled(air - 1024, tissue - 1024))
+    assert named(scaled(-1000, 40)) is None
+
+
+@pytest.mark.parametrize(
+    ("dtype", "read_as", "told"),
+    [
+        (">f4", "<f4", "BinaryDataByteOrderMSB"), (">f8", "<f8", "BinaryDataByteOrderMSB"), ("<f4", "<i4", "MET_FLOAT"),
+        (">i2", "<i2", "BinaryDataByteOrderMSB"), (">i4", "<i4", "BinaryDataByteOrderMSB"),
+    ],
+)  # fmt: skip
+def test_a_line_of_the_header_that_makes_other_numbers_is_named(dtype, read_as, told):
+    volume = patch((-850, 40))
+    misread = CTVolume(volume.hu.astype(dtype).view(read_as), volume.grid)
+    assert told in named(misread)
+    assert named(CTVolume(volume.hu.astype(read_as), volume.grid)) is None
+
+
+def test_numbers_from_0_to_1_are_no_swapped_bytes():
+    """Swapped, most of them are next to zero: in the range of tissue, and none as low as lung."""
+    assert "0 to 1" in named(CTVolume(patch((0, 1000)).hu.astype(np.float32) / 1000, patch((0, 0)).grid))
+
+
+@pytest.mark.parametrize("added", [8192, 32768])
+def test_an_offset_beyond_all_tissue_is_not_called_0_to_1(added):
+    said = named(scaled(added - 1000, added + 40))
+    assert "subtract what was added" in said
+    assert "0 to 1" not in said
+
+
 PLACES = 200
 
 

@@ -15,7 +15,7 @@ from inference.networks import answer_warnings
 from inference.networks.answers import LesionWarning, SliceWarning
 from inference.networks.model.lesion_doubts import lesion_warnings
 from inference.networks.model.lesion_judge import Judgement
-from inference.networks.model.slice_doubts import SliceLimits, refuse_blank, slice_warnings
+from inference.networks.model.slice_doubts import SliceLimits, looks_inverted, refuse_blank, slice_warnings
 from inference.tests.network_samples import chest_picture, lung_with, sphere_in_lung
 
 CENTER = (0.0, 0.0, 0.0)
@@ -73,6 +73,15 @@ def test_a_blank_picture_is_refused(level):
         refuse_blank(blank)
     assert refused.value.code == "NO_CONTRAST"
     refuse_blank(chest_picture())
+
+
+@pytest.mark.parametrize("frame", [None, 0, 128, 255])
+def test_an_inverted_slice_is_told_by_its_corners_whatever_its_frame(frame):
+    """A slice whose body fills the width still has air in its corners; a white frame is no air."""
+    for grey in (chest_picture(), chest_picture()[10:-10, 20:-20]):
+        for picture, is_inverted in ((grey, False), (255 - grey, True)):
+            framed = picture if frame is None else np.pad(picture, 30, constant_values=frame)
+            assert looks_inverted(framed) is is_inverted
 
 
 CONVERSIONS = {

@@ -24,6 +24,8 @@ from inference.networks.worker.loading import load_jobs
 from inference.networks.worker.local import LocalService
 from inference.networks.worker.process import CHILD_ENVIRONMENT
 from inference.slice_classes import SLICE_CLASSES
+from inference.tests.metaimages import mha, saved
+from inference.tests.network_samples import chest_picture
 from inference.tests.trial_models import config_in, save_trial_models
 
 pytestmark = pytest.mark.slow  # each starts processes that load torch
@@ -116,6 +118,31 @@ def test_a_point_outside_the_scan_is_named_and_changes_no_other(service, inputs)
     assert alone.outside == []
     assert answer.outside == [0, 2]
     assert answer.probabilities == pytest.approx(alone.probabilities, abs=1e-6)
+
+
+def test_centimetres_are_named_before_the_point_is_blamed(service, inputs, tmp_path):
+    path = saved(tmp_path, mha(ElementSpacing="0.07 0.07 0.25"))
+    for point in ((5.0, 5.0, 5.0), (-10.4, 20.1, -30.0)):  # outside the scan, and inside
+        with pytest.raises(InvalidImageFile, match="write ElementSpacing and Offset in millimetres"):
+            service.lesion_probability(str(path), None, [point], TIMEOUT_S)
+
+
+def test_an_inverted_slice_is_warned_of(service, tmp_path):
+    for name, grey in (("slice.png", chest_picture()), ("inverted.png", 255 - chest_picture())):
+        Image.fromarray(grey).save(tmp_path / name)
+        answer = service.slice_probabilities(str(tmp_path / name), TIMEOUT_S)
+        assert ("INVERTED" in answer.warnings) is (name == "inverted.png")
+
+
+def test_a_transparent_slice_is_not_called_blank(service, tmp_path):
+    """As a program saves whose buffer holds no alpha: the slice is there, and everybody sees nothing of it."""
+    image = Image.fromarray(chest_picture()).convert("RGBA")
+    for alpha, path in ((0, tmp_path / "unseen.png"), (255, tmp_path / "seen.png")):
+        image.putalpha(alpha)
+        image.save(path)
+    with pytest.raises(InvalidImageFile, match="save it without its alpha channel"):
+        service.slice_probabilities(str(tmp_path / "unseen.png"), TIMEOUT_S)
+    assert service.slice_probabilities(str(tmp_path / "seen.png"), TIMEOUT_S).pred_class in SLICE_CLASSES
 
 
 def test_slices_get_what_the_predictor_says(service, folder, inputs):

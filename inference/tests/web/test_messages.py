@@ -42,7 +42,8 @@ BATCHES = [
     ("[]", "lesions: send a JSON list of 1 to 100 lesions."),
     ("[3]", "lesions, row 0: lesionID: it is missing; send it."),
     (json.dumps([{"lesionID": 2}]), "lesions, row 0: coordX: it is missing; send it."),
-    (json.dumps([{**PLACE, "coordX": "1"}]), f"lesions, row 0: coordX: {NUMBER}"),
+    (json.dumps([{**PLACE, "coordX": "1"}]),
+     f"lesions, row 0: coordX: {NUMBER.removesuffix('.')}, as a JSON number without quotes."),
     (json.dumps([{**PLACE, "coordX": None}]), f"lesions, row 0: coordX: {NUMBER}"),
     (json.dumps([{**PLACE, "lesionID": True}]), f"lesions, row 0: lesionID: send a whole number from 0 to {10**18 - 1} "
      "in digits."),

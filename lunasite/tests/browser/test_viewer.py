@@ -111,8 +111,17 @@ def test_a_dicom_folder_becomes_the_volume_itk_reads(viewer_page, scan, tmp_path
     same(sent_volume(viewer_page, tmp_path), SimpleITK.Cast(wanted, SimpleITK.sitkInt16))
 
 
-def write_dicom(scan, folder):
-    """Write a series of slices with GDCM, as SimpleITK's own example of a series does."""
+def test_a_dicom_folder_of_a_tilted_gantry_is_not_made_straight(viewer_page, scan, tmp_path):
+    viewer_page.set_input_files("input[webkitdirectory]", str(write_dicom(scan, tmp_path / "dicom", sideways_mm=0.4)))
+    viewer_page.get_by_text("convert the folder with dcm2niix").wait_for()
+    assert viewer_page.evaluate("() => document.querySelector('#id_lesion-file').files.length") == 0
+
+
+def write_dicom(scan, folder, sideways_mm=0.0):
+    """Write a series of slices with GDCM, as SimpleITK's own example of a series does.
+
+    sideways_mm: how far each slice lies from the one before along its columns, as with a tilted gantry.
+    """
     folder.mkdir()
     writer = SimpleITK.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
@@ -125,7 +134,8 @@ def write_dicom(scan, folder):
         piece = scan[:, :, number]
         for key, value in common.items():
             piece.SetMetaData(key, value)
-        position = scan.TransformIndexToPhysicalPoint((0, 0, number))
+        sideways = sideways_mm * number / scan.GetSpacing()[1]
+        position = scan.TransformContinuousIndexToPhysicalPoint((0.0, sideways, float(number)))
         piece.SetMetaData("0020|0032", "\\".join(f"{value:.10g}" for value in position))
         piece.SetMetaData("0020|0013", str(number + 1))
         piece.SetMetaData("0008|0018", f"1.2.826.0.1.3680043.2.1125.3.{number + 1}")
