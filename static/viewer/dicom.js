@@ -38,6 +38,9 @@
     }
   };
 
+  // Metal may lie above 32767 in an extended scale: denser than all else, where an array would make it negative.
+  const toInt16 = (value) => Math.max(-32768, Math.min(32767, Math.round(value)));
+
   const toVolume = async (files) => {
     const images = await largestSeries(files);
     const directions = images[0].getImageDirections();
@@ -56,7 +59,7 @@
     images.forEach((image, z) => {
       if (image.getRows() !== rows || image.getCols() !== columns) throw new Error("The slices differ in size.");
       const { data } = image.getInterpretedData(true, true);
-      for (let i = 0; i < data.length; i += 1) values[z * rows * columns + i] = Math.round(data[i]);
+      for (let i = 0; i < data.length; i += 1) values[z * rows * columns + i] = toInt16(data[i]);
     });
     const [rowSpacing, columnSpacing] = images[0].getPixelSpacing();
     return {

@@ -117,7 +117,24 @@ def test_a_dicom_folder_of_a_tilted_gantry_is_not_made_straight(viewer_page, sca
     assert viewer_page.evaluate("() => document.querySelector('#id_lesion-file').files.length") == 0
 
 
-def write_dicom(scan, folder, sideways_mm=0.0):
+def test_metal_beyond_16_bits_stays_the_densest(viewer_page, scan, tmp_path):
+    """SimpleITK writes no more than 16 bits: with twice the rescale slope the ball has 64,000 HU."""
+    values = SimpleITK.GetArrayFromImage(scan)
+    values[values > 0] = 32_000
+    metal = SimpleITK.GetImageFromArray(values)
+    metal.CopyInformation(scan)
+    folder = write_dicom(metal, tmp_path / "dicom", slope=16)
+    for path in folder.iterdir():
+        written, doubled = (b"\x28\x00\x53\x10\x02\x00\x00\x00" + slope for slope in (b"16", b"32"))
+        assert written in path.read_bytes()
+        path.write_bytes(path.read_bytes().replace(written, doubled))
+    viewer_page.set_input_files("input[webkitdirectory]", str(folder))
+    opened(viewer_page)
+    sent = SimpleITK.GetArrayFromImage(sent_volume(viewer_page, tmp_path))
+    assert np.array_equal(sent, np.clip(values.astype(int) * 2, -32768, 32767))
+
+
+def write_dicom(scan, folder, sideways_mm=0.0, slope=1):
     """Write a series of slices with GDCM, as SimpleITK's own example of a series does.
 
     sideways_mm: how far each slice lies from the one before along its columns, as with a tilted gantry.
@@ -128,7 +145,8 @@ def write_dicom(scan, folder, sideways_mm=0.0):
     direction = scan.GetDirection()
     common = {
         "0008|0060": "CT", "0020|000e": "1.2.826.0.1.3680043.2.1125.1", "0020|000d": "1.2.826.0.1.3680043.2.1125.2",
-        "0020|0037": "\\".join(f"{direction[i]:.10g}" for i in (0, 3, 6, 1, 4, 7)), "0028|1052": "0", "0028|1053": "1",
+        "0020|0037": "\\".join(f"{direction[i]:.10g}" for i in (0, 3, 6, 1, 4, 7)), "0028|1052": "0",
+        "0028|1053": str(slope),
     }  # fmt: skip
     for number in range(scan.GetDepth()):
         piece = scan[:, :, number]
