@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from PIL import Image
+from playwright.sync_api import expect
 
 from inference.feedback.files import store
 from inference.models import Feedback
@@ -57,7 +58,8 @@ def case(transactional_db):
 
 def greys_on(page):
     """Return the grey level in the middle of each band, as the browser draws it."""
-    page.wait_for_function("document.querySelector('[data-picture] img').naturalWidth > 0")
+    # Asked from outside: where scripts are off, a page's own polling asks once and never again.
+    expect(page.locator("[data-picture] img")).not_to_have_js_property("naturalWidth", 0)
     drawn = Image.open(io.BytesIO(page.locator("[data-picture] img").screenshot())).convert("L")
     return [drawn.getpixel((drawn.width * (2 * band + 1) // 8, drawn.height // 2)) for band in range(4)]
 
