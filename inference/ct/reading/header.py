@@ -173,14 +173,12 @@ def _grid(fields: dict[str, str], shape_zyx: tuple[int, int, int]) -> Grid:
         raise InvalidImageFile(
             "HEADER_GEOMETRY", "The scan's origin (Offset) lies more than a kilometre away: give it in millimetres."
         )
-    if _has_scaled_axes(direction):
-        note = "Each axis of TransformMatrix must have length 1: divide it by its own, and give ElementSpacing in mm."
-        raise InvalidImageFile("HEADER_GEOMETRY", note)
     if not _is_rotation(direction):
-        raise InvalidImageFile(
-            "HEADER_GEOMETRY",
-            "TransformMatrix must be a rotation, orthonormal and not sheared: resample a tilted scan first.",
-        )
+        note = "TransformMatrix must be a rotation, orthonormal and not sheared: resample a tilted scan first."
+        if _is_rotation_but_for_lengths(direction):
+            note = "Each axis of TransformMatrix must have length 1: divide it by its own, and give "
+            note += "ElementSpacing in mm."
+        raise InvalidImageFile("HEADER_GEOMETRY", note)
     return Grid(shape_zyx, spacing, origin, direction)
 
 
@@ -190,10 +188,10 @@ def _is_rotation(direction: np.ndarray) -> bool:
     return bool(is_small and np.abs(direction.T @ direction - np.eye(3)).max() <= ORTHONORMAL_TOLERANCE)
 
 
-def _has_scaled_axes(direction: np.ndarray) -> bool:
-    """Return whether the columns are a rotation's but for their lengths, as in the matrix of a NIfTI file."""
-    lengths = np.sqrt((direction.clip(*np.array([-1, 1]) * MAX_OFFSET_MM) ** 2).sum(axis=0))
-    return bool(lengths.all()) and not _is_rotation(direction) and _is_rotation(direction / lengths)
+def _is_rotation_but_for_lengths(direction: np.ndarray) -> bool:
+    """Return whether the columns are orthogonal, of whatever lengths, as in the matrix of a NIfTI file."""
+    lengths = np.sqrt((direction.clip(-MAX_OFFSET_MM, MAX_OFFSET_MM) ** 2).sum(axis=0))
+    return bool(lengths.all()) and _is_rotation(direction / lengths)
 
 
 def _reals(fields: dict[str, str], key: str, count: int, default: str = "") -> np.ndarray:
