@@ -26,7 +26,6 @@ MAX_LESIONS = 100
 MAX_SLICES = 16
 MHA, MHD = ".mha", ".mhd"
 FORMAT_BYTES = 512
-BYTE_ORDER_MARK = "\ufeff"
 FILE_FIELDS = ("file", "rawFile")
 AXES = ("coordX", "coordY", "coordZ")
 
@@ -138,7 +137,7 @@ class LesionBatchRequest(ScanRequest):
     def validate_lesions(self, text: str) -> list[dict[str, Any] | ApiError]:
         """Return each row's values, or its error. Raises ApiError if every row is invalid."""
         try:
-            rows = parse_strict(text.removeprefix(BYTE_ORDER_MARK))
+            rows = parse_strict(text, may_begin_with_bom=True)
         except NotStrictJson as error:
             note = f"the text {error}: send a JSON list of 1 to {MAX_LESIONS} lesions, written by a JSON library."
             raise serializers.ValidationError(note, "lesions") from error

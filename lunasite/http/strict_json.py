@@ -29,7 +29,9 @@ def parse_strict(text: bytes | str, *, may_begin_with_bom: bool = False) -> Any:
     """Return the value, or raise NotStrictJson. may_begin_with_bom: accept a byte order mark, as in a CSV."""
     try:
         if isinstance(text, bytes):
-            text = text.decode("utf-8-sig" if may_begin_with_bom else "utf-8")
+            text = text.decode()
+        if may_begin_with_bom:
+            text = text.removeprefix("\ufeff")
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_without_repeats)
     except NotStrictJson:
         raise

@@ -33,8 +33,8 @@ def test_bytes_are_utf_8():
         parse_strict('"é"'.encode("latin-1"))
 
 
-def test_a_byte_order_mark_passes_where_it_may():
-    text = b'\xef\xbb\xbf{"a": 1}'
+@pytest.mark.parametrize("text", [b'\xef\xbb\xbf{"a": 1}', '\ufeff{"a": 1}'])
+def test_a_byte_order_mark_passes_where_it_may(text):
     assert parse_strict(text, may_begin_with_bom=True) == {"a": 1}
     with pytest.raises(NotStrictJson):
         parse_strict(text)
