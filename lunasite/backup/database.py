@@ -81,11 +81,16 @@ def is_filled() -> bool:
     return "auth_user" in connection.introspection.table_names() and get_user_model().objects.exists()
 
 
-def restore(path: Path, vendor: str) -> None:
-    """Replace the database by a dump. Raises CommandError where it was made by another kind of database."""
+def dump_name(vendor: str) -> str:
+    """Return what the dump of a backup is called. Raises CommandError where it is of another kind of database."""
     if vendor != connection.vendor:
         raise CommandError(f"The backup is of {vendor}, this site's database is {connection.vendor}.")
-    if vendor == "postgresql":
+    return NAMES[vendor]
+
+
+def restore(path: Path) -> None:
+    """Replace the database by a dump. Raises CommandError."""
+    if connection.vendor == "postgresql":
         connections.close_all()
         _restore_postgres(path)
         return

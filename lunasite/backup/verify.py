@@ -5,9 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from django.core.management.base import CommandError
+
 from lunasite.backup import database
 from lunasite.backup.manifest import Manifest
-from lunasite.backup.places import Place, scratch_file
+from lunasite.backup.places import Folder, Place, scratch_file
+
+
+class DamagedFile(CommandError):
+    """A file of a backup is missing, or not what was written."""
 
 
 def problems(place: Place, manifest: Manifest) -> Iterator[str]:
@@ -43,12 +49,19 @@ def _dump_problem(place: Place, manifest: Manifest) -> Iterator[str]:
     if place.size(f"backups/{manifest.stamp}/{name}") is None:
         return  # told already
     with scratch_file() as path:
-        fetch(place, f"backups/{manifest.stamp}/{name}", path)
+        Folder(path.parent).put(path.name, place.pieces(f"backups/{manifest.stamp}/{name}"))
         if what := database.problem(path, manifest.vendor):
             yield what
 
 
-def fetch(place: Place, name: str, path: object) -> None:
-    with open(str(path), "wb") as file:
+def whole_pieces(place: Place, name: str, sha256: str) -> Iterator[bytes]:
+    """Yield the bytes of a file. Raises DamagedFile, after the last of them where they are not those of `sha256`."""
+    digest = hashlib.sha256()
+    try:
         for piece in place.pieces(name):
-            file.write(piece)
+            digest.update(piece)
+            yield piece
+    except FileNotFoundError as error:
+        raise DamagedFile(f"{name}: missing") from error
+    if digest.hexdigest() != sha256:
+        raise DamagedFile(f"{name}: its content changed (sha256)")

@@ -33,3 +33,5 @@ class Command(BaseCommand):
         for name in done.overridden:
             self.stderr.write(f"{name} of the environment is not that of the backup; set the backup's.")
         self.stdout.write("Now run `manage.py migrate` and `manage.py sweep`, then start web and workers.")
+        if done.damaged:
+            raise CommandError("\n".join([f"{len(done.damaged)} files are not restored:", *done.damaged]))

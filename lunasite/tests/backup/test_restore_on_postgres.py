@@ -37,7 +37,7 @@ def tables():
 def test_tables_of_a_newer_version_go(dump, newer_table):
     assert not Submission.objects.exists()
     before = set(tables())
-    database.restore(dump, "postgresql")
+    database.restore(dump)
     assert Submission.objects.get().latest.status == "completed"
     assert before - set(tables()) == {"newer"}
 
@@ -47,7 +47,7 @@ def test_a_dump_that_ends_early_changes_nothing(dump, newer_table):
     dump.write_bytes(whole[: len(whole) * 9 // 10])
     before = set(tables())
     with pytest.raises(CommandError, match="failed"):
-        database.restore(dump, "postgresql")
+        database.restore(dump)
     assert set(tables()) == before
     assert not Submission.objects.exists()
 
@@ -58,7 +58,7 @@ def test_what_the_server_refuses_is_said_and_changes_nothing(dump):
         cursor.execute("CREATE VIEW submissions_quota AS SELECT 1")  # no table, so it is in the way
     try:
         with pytest.raises(CommandError, match=r'psql failed: .*"submissions_quota" already exists'):
-            database.restore(dump, "postgresql")
+            database.restore(dump)
         assert "aside" in tables()
     finally:
         with connection.cursor() as cursor:
