@@ -12,7 +12,7 @@ from django.db import connection
 
 from lunasite.backup import JOB, database, sources
 from lunasite.backup.manifest import Manifest, StoredFile, latest, manifest_name, stamps
-from lunasite.backup.places import Place, file_pieces, scratch_file
+from lunasite.backup.places import Place, pieces_of, scratch_file
 from submissions.database_clock import database_now
 from submissions.models import PeriodicJob
 from submissions.storage.base import MissingFile
@@ -44,11 +44,17 @@ def create(place: Place, *, with_keys: bool = True) -> Made:
     with scratch_file() as path:
         keys = database.dump(path)
         name = database.NAMES[connection.vendor]
-        files[name] = asdict(place.put(f"backups/{stamp}/{name}", file_pieces(path)))
+        with path.open("rb") as file:
+            files[name] = asdict(place.put(f"backups/{stamp}/{name}", pieces_of(file)))
     n_copied += _copy_files(place, known, copied)
     missing = _still_missing([key for key in keys if key not in copied])
     for name, path in sources.changing_files().items():
-        files[name] = asdict(place.put(f"backups/{stamp}/{name}", file_pieces(path)))
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            continue  # deleted meanwhile
+        with file:
+            files[name] = asdict(place.put(f"backups/{stamp}/{name}", pieces_of(file)))
     if with_keys:
         files["keys.json"] = asdict(place.put(f"backups/{stamp}/keys.json", [sources.keys()]))
     manifest = Manifest(

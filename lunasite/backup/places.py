@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -67,8 +67,7 @@ class Folder:
 
     def pieces(self, name: str) -> Iterator[bytes]:
         with (self.root / name).open("rb") as file:
-            while piece := file.read(PIECE_BYTES):
-                yield piece
+            yield from pieces_of(file)
 
     def size(self, name: str) -> int | None:
         path = self.root / name
@@ -163,7 +162,6 @@ def scratch_file() -> Iterator[Path]:
         yield Path(folder) / "database"
 
 
-def file_pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(PIECE_BYTES):
-            yield piece
+def pieces_of(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.read(PIECE_BYTES):
+        yield piece

@@ -26,10 +26,14 @@ def stored_keys(name: str) -> Iterator[tuple[str, int]]:
             yield from ((item["Key"], item["Size"]) for item in page.get("Contents", ()))
         return
     root = Path(backend.path(""))
-    for path in sorted(root.rglob("*")):
+    for path in _files_below(root):
         key = path.relative_to(root).as_posix()
-        if path.is_file() and not key.startswith(INCOMING):
-            yield key, path.stat().st_size
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:  # deleted meanwhile
+            continue
+        if not key.startswith(INCOMING):
+            yield key, size
 
 
 def changing_files() -> dict[str, Path]:
@@ -37,11 +41,21 @@ def changing_files() -> dict[str, Path]:
     feedback = Path(settings.FEEDBACK_DIR)
     found = {
         f"feedback/{path.relative_to(feedback).as_posix()}": path
-        for path in (sorted(feedback.rglob("*")) if feedback.is_dir() else ())
-        if path.is_file() and not path.name.endswith(".part")
+        for path in _files_below(feedback)
+        if not path.name.endswith(".part")
     }
     drift = Path(settings.DRIFT_CURRENT_PATH)
     return found | ({"drift/current.csv": drift} if drift.is_file() else {})
+
+
+def _files_below(root: Path) -> list[Path]:
+    """Return the files below a folder, sorted. Folders may go meanwhile, which `rglob` does not allow."""
+    return sorted(Path(folder, name) for folder, _, names in os.walk(root, onerror=_unless_gone) for name in names)
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | PermissionError):  # a disk's `lost+found` is root's
+        raise error
 
 
 def place_of(name: str) -> Path:

@@ -1,6 +1,7 @@
 """A backup holds the whole site, can be verified, and restored into an empty one."""
 
 import json
+import os
 import shutil
 import threading
 import uuid
@@ -8,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
@@ -216,6 +218,36 @@ def test_under_load_every_backup_verifies(site, place, monkeypatch):
         stop.set()
         sender.join()
     assert Evaluation.objects.count() > 3
+
+
+def feedback_dir():
+    return Path(settings.FEEDBACK_DIR)
+
+
+def test_folders_that_go_meanwhile_end_no_backup(site, place, monkeypatch):
+    """While the store is listed, an upload is joined, and a submission and feedback are deleted."""
+    root = Path(storages["default"].path(""))
+    goes = [root / "incoming" / "parts-1", root / "submissions" / "b", feedback_dir() / "gone"]
+    for folder in goes:
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(b"x")
+    scandir = os.scandir
+
+    def listed_late(path="."):
+        if str(path) in map(str, goes):
+            shutil.rmtree(path, ignore_errors=True)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", listed_late)
+    assert "2 stored files" in backup(place)
+
+
+def test_feedback_that_is_deleted_meanwhile_ends_no_backup(site, place, monkeypatch):
+    listed = sources.changing_files
+    gone = {"feedback/cancer/gone.png": feedback_dir() / "cancer" / "gone.png"}
+    monkeypatch.setattr(sources, "changing_files", lambda: gone | listed())
+    backup(place)
+    assert {"feedback/cancer/a.png"} == {name for name in manifest(place)["parts"] if name.startswith("feedback/")}
 
 
 @pytest.mark.s3
