@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 import time
@@ -36,6 +37,8 @@ UNPACK_S = 4 * 3600.0
 JOBS_A_RUN = 3
 NO_ROOT_JOBS = "jobs must not be root's: name a user without rights in SLURM_JOB_USER, or run the worker as one"
 LABEL = "luna"
+# The end of a job's name, behind the site's own: a site `lab` is not to take a job of `lab-test` for one of its own.
+END_OF_NAME = rf"(?:\d+-\d+-[a-z]+|{ROWLESS}-[a-z-]+-[0-9a-f]{{12}})"
 
 
 class SlurmEngine(NoContainers):
@@ -251,10 +254,10 @@ class SlurmEngine(NoContainers):
             if labels.items() <= carried.items():
                 found[folder.name] = OwnContainer(folder.name, folder.name, carried, _made_at(folder))
         for key, instance in labels.items():
-            start = f"{key.removesuffix('.instance')}-{instance}-"
+            own_name = re.compile(rf"{re.escape(key.removesuffix('.instance'))}-{re.escape(instance)}-{END_OF_NAME}")
             for _, name, state in self.slurm.jobs() if key.endswith(".instance") else ():
                 if (
-                    name.startswith(start)
+                    own_name.fullmatch(name)
                     and state not in (*ENDED, ENDING)
                     and not (self.store / "jobs" / name).is_dir()
                 ):

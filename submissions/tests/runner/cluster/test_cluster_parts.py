@@ -234,12 +234,22 @@ def test_a_memory_group_of_either_version_is_read(tmp_path):
 
 def test_a_job_without_a_folder_is_ours_to_end_until_slurm_ends_it(tmp_path, monkeypatch):
     states = ("PENDING", "RUNNING", "COMPLETING", "COMPLETED", "NODE_FAIL")
-    rows = [(str(number), f"luna-site-{state}", state) for number, state in enumerate(states)]
-    monkeypatch.setattr(Slurm, "jobs", lambda self: [*rows, ("9", "luna-other-1", "RUNNING")])
+    rows = [(str(number), f"luna-site-{number}-1-run", state) for number, state in enumerate(states)]
+    rows.append(("8", "luna-site-selftest-self-test-0123456789ab", "RUNNING"))
+    monkeypatch.setattr(Slurm, "jobs", lambda self: rows)
     engine = SlurmEngine(Place(tmp_path / "store"))
     assert [job.name for job in engine.own_containers({"luna.instance": "site"})] == [
-        "luna-site-PENDING", "luna-site-RUNNING",
+        "luna-site-0-1-run", "luna-site-1-1-run", "luna-site-selftest-self-test-0123456789ab",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("other", ["other", "site-test", "site-2", "site-2-1"])
+def test_jobs_of_another_site_are_left_alone(tmp_path, monkeypatch, other):
+    """They run under the same user and have no folder in our store."""
+    roles = ("12-1-run", "12-1-smoke", "selftest-unpack-0123456789ab")
+    monkeypatch.setattr(Slurm, "jobs", lambda self: [("9", f"luna-{other}-{role}", "RUNNING") for role in roles])
+    engine = SlurmEngine(Place(tmp_path / "store"))
+    assert engine.own_containers({"luna.instance": "site"}) == []
 
 
 @pytest.mark.parametrize(
