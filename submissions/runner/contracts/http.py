@@ -161,12 +161,14 @@ class _HttpRun:
                 self.memory.close()
 
     def _follow(self, stream: Lines) -> None:
-        while not self.is_done:
+        while True:
             for line in stream.lines(TICK_S):
                 self._handle(json.loads(line))
+            if self.is_done:  # whatever became of the model since
+                return
             self.clock.check()
             self._look_at_model()
-            if stream.ended and not self.is_done:
+            if stream.ended:
                 raise EngineFault("The driver ended before its work was done.")
 
     def _handle(self, event: dict[str, Any]) -> None:
