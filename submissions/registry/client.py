@@ -82,9 +82,12 @@ class RegistryClient:
                     raise _bad_answer("a blob longer than its manifest says" if left < 0 else "a blob that drips")
                 hashed.update(piece)
                 yield piece
+        found = hashed.hexdigest()
+        if left and digest == f"sha256:{found}":  # all of it came: no other attempt would bring more
+            raise _bad_answer("a blob shorter than its manifest says")
         if left:
             raise RegistryUnavailable(f"a blob ended {left} bytes early")
-        _expect_digest(digest, hashed.hexdigest())
+        _expect_digest(digest, found)
 
     def _get(self, url: str, accept: str) -> http.client.HTTPResponse:
         """Return a response with status 200, after sign-in and redirects if needed."""

@@ -114,6 +114,7 @@ def test_an_honest_one_is_pulled(registry):
         (manifest(), LAYER + b"x", "REGISTRY_BAD_ANSWER"),
         (manifest(), LAYER[:-1] + b"x", "REGISTRY_BAD_ANSWER"),
         (manifest(layers=[{"digest": digest(LAYER), "size": 10**12}]), LAYER, "IMAGE_TOO_LARGE"),
+        (manifest(layers=[{"digest": digest(LAYER), "size": len(LAYER) + 1}]), LAYER, "REGISTRY_BAD_ANSWER"),
         (manifest(layers=[{"digest": digest(LAYER), "size": -1}]), LAYER, "IMAGE_BAD_MANIFEST"),
         (manifest(layers=[{"digest": "sha512:00", "size": 1}]), LAYER, "IMAGE_BAD_MANIFEST"),
         (manifest(layers=[{"digest": "sha256:../../x", "size": 1}]), LAYER, "IMAGE_BAD_MANIFEST"),
