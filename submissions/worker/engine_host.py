@@ -223,8 +223,10 @@ def marked_as_loading(image_id: str) -> Iterator[None]:
 
 
 def adopt_half_loaded(engine: Engine) -> None:
-    """Take images into the keeper's care whose worker died between load and mark."""
-    with one_load_at_a_time():
+    """Take images into the keeper's care whose worker died between load and mark; later, if one is loaded now."""
+    with open(state_dir() / "load.lock", "w") as lock:
+        if not is_locked(lock):
+            return
         for mark in state_dir().glob("loading-*"):
             image_id = f"sha256:{mark.name.removeprefix('loading-')}"
             if engine.image(image_id) is not None:

@@ -65,6 +65,18 @@ class EngineOfTwo:
     def tag(self, image_id, repository, version): ...
 
 
+def test_a_load_that_takes_long_does_not_hold_up_the_reaper(settings, tmp_path, monkeypatch):
+    """Its mark is no leftover yet; an image of 20 GB takes minutes, in which containers of lost attempts would stay."""
+    settings.DATA_DIR = tmp_path
+    monkeypatch.setattr(engine_host, "reap", lambda *args, **more: ["luna-1"])
+    with engine_host.one_load_at_a_time(), engine_host.marked_as_loading("sha256:abc"):
+        reaper = Thread(target=engine_host.reap_once, args=(EngineOfTwo(),), daemon=True)
+        reaper.start()
+        reaper.join(10)
+        assert not reaper.is_alive()
+        assert [*tmp_path.glob("engine/loading-*")]
+
+
 @pytest.mark.slow
 def test_two_builds_at_once_pin_one_driver_image(settings, tmp_path, monkeypatch):
     settings.DATA_DIR = tmp_path
