@@ -50,8 +50,9 @@ def self_test(host: Host, cases_dir: Path) -> list[Check]:
 
 def findings(host: Host, cases_dir: Path) -> Findings:
     """Find this engine's best means for a writable root, and judge the sandbox made with it. Raises EngineFault."""
-    witness_dir = cases_dir / f"{ROWLESS}-{os.getpid()}"
-    witness_dir.mkdir(parents=True, exist_ok=True)
+    # Of its own: workers in containers that share the folder have the same number.
+    witness_dir = cases_dir / f"{ROWLESS}-{secrets.token_hex(6)}"
+    witness_dir.mkdir(parents=True)
     nonce = secrets.token_hex(16)
     witness = witness_dir / "witness"
     try:

@@ -6,7 +6,8 @@ from submissions.runner.attempt import Means
 from submissions.runner.base import Limits
 from submissions.runner.engine.container_spec import container_options
 from submissions.runner.engine.seccomp import seccomp_profile
-from submissions.runner.host.selftest import is_safe_runc, judge, version_of
+from submissions.runner.host import selftest
+from submissions.runner.host.selftest import findings, is_safe_runc, judge, version_of
 from submissions.runner.identity import Identity
 from submissions.runner.sandbox import Labels, ModelBody, driver_spec, holder_spec, model_environment, model_spec
 from submissions.runner.values import EngineImage, OutputVolume
@@ -178,3 +179,20 @@ def test_a_sound_sandbox_passes_every_check():
 def test_each_hole_in_the_sandbox_is_fatal(change, name):
     failed = [check for check in judge(GOOD_SIGHT | change, "n", Means()) if not check.ok]
     assert [(check.name, check.is_fatal) for check in failed] == [(name, True)]
+
+
+def test_two_that_prove_it_at_once_have_a_witness_each(tmp_path, monkeypatch):
+    """Workers in pods of one node share the folder of cases, and each is process 1 of its pod."""
+    witnesses = []
+
+    def look(host, folder):
+        nonce = (folder / "witness").read_text()
+        witnesses.append(nonce)
+        if len(witnesses) == 1:
+            assert all(check.ok for check in findings(None, tmp_path).checks)
+        return Means(), GOOD_SIGHT | {"witness": nonce if (folder / "witness").is_file() else "unreadable"}
+
+    monkeypatch.setattr(selftest, "_best", look)
+    assert all(check.ok for check in findings(None, tmp_path).checks)
+    assert len(set(witnesses)) == 2
+    assert list(tmp_path.iterdir()) == []
