@@ -33,6 +33,8 @@ START_AND_END_S = 120.0
 # How long a job of ours may wait in Slurm's queue and run, but for evaluations, which wait as long as they have to.
 SHORT_JOB_S = 900.0
 UNPACK_S = 4 * 3600.0
+# An older layout is one whose worker was ended; writing and unpacking one take less.
+LAYOUT_S = 86400.0
 # A run whose node is lost goes on in another job.
 JOBS_A_RUN = 3
 NO_ROOT_JOBS = "jobs must not be root's: name a user without rights in SLURM_JOB_USER, or run the worker as one"
@@ -90,6 +92,7 @@ class SlurmEngine(NoContainers):
         """
         layout = self.store / "layouts" / secrets.token_hex(8)
         try:
+            images.drop_layouts(self.store, time.time() - LAYOUT_S)
             image_id = images.write_layout(layout, archive)
             self.slurm.own_all(layout)
             self._short("unpack", {"layout": str(layout), "image_id": image_id}, UNPACK_MIB, UNPACK_S)

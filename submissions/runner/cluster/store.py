@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -111,6 +113,14 @@ def write_layout(folder: Path, archive: Iterable[bytes]) -> str:
         raise NotAnArchive(f"{type(error).__name__}: {error}") from error
     _write_index(folder, blobs, config, layers)
     return f"sha256:{config[0]}"
+
+
+def drop_layouts(store: Path, before: float) -> None:
+    """Remove the layouts that were begun before a time, in seconds since the epoch."""
+    for folder in (store / "layouts").iterdir():
+        with suppress(FileNotFoundError):  # another worker is faster
+            if folder.stat().st_mtime < before:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _store_blob(blobs: Path, content: Any) -> tuple[str, int]:

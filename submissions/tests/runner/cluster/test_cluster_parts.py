@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 
 import pytest
 
@@ -278,3 +279,16 @@ def test_a_phase_that_allows_more_time_than_a_partition_has_is_refused(tmp_path,
     with pytest.raises(EngineFault, match="No partition gives") as caught:
         SlurmEngine(Place(tmp_path / "store"))._lifetime_s(Limits(timeout_s=3600))
     assert "MaxTime" in caught.value.staff_detail
+
+
+def test_an_archive_that_a_worker_left_when_it_was_ended_goes_with_the_next_load(tmp_path):
+    """It has the size of an image, and was the worker's own to remove."""
+    engine = SlurmEngine(Place(tmp_path))
+    left, in_use = tmp_path / "layouts" / "left", tmp_path / "layouts" / "in-use"
+    for folder in (left, in_use):
+        (folder / "blobs").mkdir(parents=True)
+    two_days_ago = time.time() - 2 * 86400
+    os.utime(left, (two_days_ago, two_days_ago))
+    with pytest.raises(ContainerFault, match="ARCHIVE_CORRUPT"):
+        engine.load([b"no archive"])
+    assert [*(tmp_path / "layouts").iterdir()] == [in_use]
