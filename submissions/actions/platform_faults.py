@@ -28,7 +28,11 @@ def settle_platform_fault(*, evaluation: Evaluation, fault: PlatformError) -> No
     host = hosts.this_host()
     uncounted = evaluation.events.filter(stage=WAITING).count() < MAX_UNCOUNTED
     if fault.shared is not None and uncounted:
-        if is_of_this_host(fault):
+        is_own = is_of_this_host(fault)
+        if is_own is None:
+            put_back(evaluation=evaluation, staff_detail=_text(fault), wait_s=hosts.LATER_PROBE.total_seconds())
+            return
+        if is_own:
             _take_out(host, fault)
             put_back(evaluation=evaluation, staff_detail=_text(fault), avoid_host=host)
             return
@@ -54,12 +58,14 @@ def settle_database_fault(*, evaluation: Evaluation, staff_detail: str) -> None:
         requeue(evaluation=evaluation, code="SYSTEM_ERROR", staff_detail=staff_detail)
 
 
-def is_of_this_host(fault: PlatformError) -> bool:
-    """Return whether the part is this host's own, as its engine, or a store that answers other hosts."""
-    if fault.shared is not None and fault.shared.part == Incident.Part.HOST:
-        return True
-    is_store = fault.shared is not None and fault.shared.part in (Incident.Part.STORAGE, Incident.Part.DATASETS)
-    return is_store and hosts.others_reach_storage(database_now())
+def is_of_this_host(fault: PlatformError) -> bool | None:
+    """Return whether the part is this host's own, as its engine, or a store that answers others; None: not known."""
+    part = fault.shared.part if fault.shared else ""
+    if part not in (Incident.Part.STORAGE, Incident.Part.DATASETS):
+        return part == Incident.Part.HOST
+    is_alone = hosts.misses_storage_alone(database_now())
+    # A host that reaches the submissions reaches the datasets' server as well: then nobody has those.
+    return is_alone if part == Incident.Part.STORAGE else bool(is_alone)
 
 
 def _take_out(host: str, fault: PlatformError) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import F, Max, QuerySet
 
 from submissions.database_clock import database_now
 from submissions.faults import SharedPart
@@ -25,6 +25,8 @@ FAILURES_TO_QUARANTINE = 3
 QUARANTINE = timedelta(minutes=10)
 OTHERS_WITHIN = timedelta(minutes=10)
 ANSWERED_WITHIN = timedelta(seconds=15)
+# A host probes every five seconds or so: an answer so much later than this host's own came after it failed here.
+LATER_PROBE = timedelta(seconds=10)
 # Begins the reason of a quarantine for what only images need: this host's CSVs go on.
 IMAGES_ONLY = "for images only: "
 
@@ -46,10 +48,14 @@ def check_this_host(engine_probes: Sequence[Probe] = ()) -> bool:
     Host.objects.filter(name=name).update(**facts)
     host.refresh_from_db()
     problem = first_problem([probes.clock_problem, probes.disk_problem])
-    if not problem and storage and others_reach_storage(now):
-        problem = f"{storage}, which other hosts reach"
-    elif storage and not problem:
-        incidents.open_incident(SharedPart(Incident.Part.STORAGE), storage)
+    if not problem and storage:
+        is_alone = misses_storage_alone(now)
+        if is_alone is None:
+            return False
+        if is_alone:
+            problem = f"{storage}, which other hosts reach"
+        else:
+            incidents.open_incident(SharedPart(Incident.Part.STORAGE), storage)
     if not problem and engine_probes and (trouble := first_problem(engine_probes)):
         problem = f"{IMAGES_ONLY}{trouble}"
     elif not problem and not engine_probes and host.quarantine_reason.startswith(IMAGES_ONLY):
@@ -67,9 +73,17 @@ def first_problem(checks: Sequence[Probe]) -> str:
     return next((problem for check in checks if (problem := check())), "")
 
 
-def others_reach_storage(now: datetime) -> bool:
-    others = Host.objects.exclude(name=this_host())
-    return others.filter(storage_answered_at__gte=now - ANSWERED_WITHIN).exists()
+def misses_storage_alone(now: datetime) -> bool | None:
+    """Return whether other hosts reach the storage that this one does not; None while that is not known yet.
+
+    An answer that another host got before this one failed says nothing: as an outage begins, each has a recent one.
+    """
+    others = Host.objects.exclude(name=this_host()).filter(storage_answered_at__gte=now - ANSWERED_WITHIN)
+    others_at = others.aggregate(last=Max("storage_answered_at"))["last"]
+    if others_at is None:
+        return False
+    own_at = Host.objects.filter(name=this_host()).values_list("storage_answered_at", flat=True).first()
+    return True if own_at is None or others_at - own_at >= LATER_PROBE else None
 
 
 def may_return(host: Host, now: datetime) -> bool:

@@ -151,6 +151,43 @@ def test_storage_that_nobody_reaches_is_an_incident(monkeypatch):
     assert mine().quarantined_at is None
 
 
+def test_an_outage_for_all_is_nobodys_trouble(other_host, monkeypatch):
+    """When it begins, the others' last answers are a few seconds old: they do not say that only this host misses it."""
+    hosts.check_this_host()
+    monkeypatch.setattr(probes, "is_readable", lambda name, key: False)
+    assert not hosts.check_this_host()
+    assert (mine().quarantined_at, Incident.objects.count()) == (None, 0)
+
+    Host.objects.update(storage_answered_at=timezone.now() - 2 * hosts.ANSWERED_WITHIN)
+    hosts.check_this_host()
+    assert list(Incident.objects.values_list("part", flat=True)) == ["storage"]
+    assert mine().quarantined_at is None
+
+
+@pytest.mark.parametrize(("part", "incidents"), [("storage", []), ("datasets", ["datasets"])])
+def test_an_attempt_that_meets_an_outage_for_all_accuses_no_host(other_host, part, incidents):
+    def away(evaluation, heartbeat):
+        raise PlatformError("SYSTEM_STORAGE", "no answer", shared=SharedPart(part))
+
+    hosts.check_this_host()
+    image = make_image()
+    actions.evaluate(evaluation_id=image.latest.pk, worker="w", run_image=away)
+    assert mine().quarantined_at is None
+    assert list(Incident.objects.values_list("part", flat=True)) == incidents
+    assert (image.latest.status, image.latest.failed_attempts) == ("pending", 0)
+    # It waits until it is known whose trouble that is, or for the part.
+    assert bool(work.candidates("containers")) == pauses.is_closed("containers") == bool(incidents)
+
+
+def test_storage_that_others_reach_long_after_this_host_is_this_hosts_trouble(other_host, monkeypatch):
+    hosts.check_this_host()
+    monkeypatch.setattr(probes, "is_readable", lambda name, key: False)
+    long_ago = timezone.now() - 2 * hosts.ANSWERED_WITHIN
+    Host.objects.filter(name=hosts.this_host()).update(storage_answered_at=long_ago)
+    assert not hosts.check_this_host()
+    assert "other hosts reach" in mine().quarantine_reason
+
+
 def test_a_host_that_runs_no_images_needs_no_folder_for_their_cases(settings, monkeypatch):
     """As under Compose: all services read one .env, and only one of them has the folder that it names."""
     settings.EVALUATION_CASES_DIR = "/proc/no/folder/can/be/made/here"
