@@ -201,7 +201,8 @@ def test_a_part_has_its_exact_length(client):
 
     assert code(put(client, upload, 1, part(1)[:-1])) == (400, "UPLOAD_INCOMPLETE")
     assert code(put(client, upload, 1, part(1) + b"x")) == (413, "PART_SIZE")
-    assert code(put(client, upload, 3, part(1))) == (413, "PART_SIZE")
+    for longer in (part(1), part(3) + b"x"):  # the last part is shorter than the others
+        assert code(put(client, upload, 3, longer)) == (413, "PART_SIZE")
     assert code(put(client, upload, 4, b"x")) == (400, "VALIDATION_ERROR")
     assert code(put(client, upload, 0, b"x")) == (400, "VALIDATION_ERROR")
     assert state(client, upload)["received"] == []
@@ -458,3 +459,14 @@ def test_a_part_that_comes_after_the_joining_is_told_so(user):
     with pytest.raises(ApiError) as refusal:
         resumable.put_part(upload, 1, slow_part())
     assert (refusal.value.status_code, refusal.value.error_code) == (409, "UPLOAD_COMPLETE")
+
+
+def test_who_drops_an_upload_too_late_leaves_the_submissions_file(user):
+    """Whose row is gone when its expiry, or a delete, comes to it: the file is the submission's by now."""
+    upload = resumable.begin(user=user, filename="model.tar", size_bytes=len(IMAGE))
+    for number in (1, 2, 3):
+        resumable.put_part(upload, number, iter([part(number)]))
+    resumable.complete(upload)
+    Upload.objects.filter(pk=upload.pk).delete()
+    resumable.drop(upload)
+    assert storage.store().size(upload.key) == len(IMAGE)
