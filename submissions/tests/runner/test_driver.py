@@ -157,6 +157,13 @@ def test_the_deadline_holds_however_the_bytes_drip(serve, pieces):
     assert time.monotonic() - started < 1.8
 
 
+def test_a_line_among_chunks_is_bounded(serve):
+    """Else one that never ends would fill the driver's memory until the deadline."""
+    endless = [b"1;" + b"x" * 70_000, *([0.1, b"x"] * 20)]
+    with pytest.raises(CallFault, match="BAD_RESPONSE: broken chunks"):
+        ask(serve([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *endless]), timeout_s=1.0)
+
+
 def test_one_connection_serves_many_calls(serve):
     server = serve([OK], [OK], [OK])
     connection = Connection("127.0.0.1", server.port, 1000)
