@@ -10,8 +10,9 @@ from lunasite.http import multipart
 
 # What may follow the last boundary of a whole body: the hyphens that close it, which some clients leave out.
 AFTER_LAST_BOUNDARY = b"- \t\r\n"
-# The line of a part's head with its file's name; a longer one is not looked for across two reads.
-FILE_NAME = re.compile(rb'content-disposition:[^\r\n]*\bfilename="([^"\r\n]*)"', re.IGNORECASE)
+# The line of a part's head with its file's name; a longer one is not looked for across two reads. From the line's
+# beginning only: a file of nothing but these words would else be searched anew from each of them.
+FILE_NAME = re.compile(rb'(?:\A|\n)content-disposition:[^\r\n]*\bfilename="([^"\r\n]*)"', re.IGNORECASE)
 MAX_HEADER_BYTES = 1024
 
 

@@ -83,8 +83,8 @@ def re_evaluate(*, submission: Submission) -> Evaluation:
 
     Raises ApiError while an evaluation is still running or waiting.
     """
-    Team.objects.select_for_update().get(pk=submission.team_id)
     _check_not_frozen(submission)
+    Team.objects.select_for_update().get(pk=submission.team_id)
     if not submission.evaluations.order_by("-pk")[0].is_finished:
         raise phase_errors.still_active()
     _check_has_file(submission)
@@ -92,8 +92,11 @@ def re_evaluate(*, submission: Submission) -> Evaluation:
 
 
 def _check_not_frozen(submission: Submission) -> None:
-    """Raise ApiError where the phase's final board is frozen."""
-    if Phase.objects.filter(pk=submission.phase_id, frozen_at__isnull=False).exists():
+    """Raise ApiError where the phase's final board is frozen; until this transaction ends, `freeze_board` waits.
+
+    Call it before the team is locked, as whoever changes the phase does. Submissions do not wait for it (`no_key`).
+    """
+    if Phase.objects.select_for_update(no_key=True).get(pk=submission.phase_id).frozen_at is not None:
         raise phase_errors.board_frozen()
 
 

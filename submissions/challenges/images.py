@@ -108,4 +108,4 @@ def remove_image(*, image: ChallengeImage, user: Any) -> None:
     with transaction.atomic():
         record(user, "delete", image)
         image.delete()
-        transaction.on_commit(lambda: store().delete(image.key))
+        transaction.on_commit(lambda: store().delete(image.key), robust=True)

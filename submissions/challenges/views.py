@@ -21,6 +21,7 @@ from submissions.models.access import may
 from submissions.participation.requests import accept_rules
 from submissions.participation.terms import terms_of
 from submissions.phases.next_change import next_change
+from submissions.storage.base import MissingFile, StorageError
 
 POSTS_PER_PAGE = 20
 LATEST_NEWS = 3
@@ -125,7 +126,13 @@ def image(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     """Send a picture of the challenge. Its name is the digest of its bytes, so that a browser may keep it."""
     challenge = challenge_of(request, slug)
     found = get_object_or_404(ChallengeImage, challenge=challenge, name=name)
-    response = HttpResponse(read_image(found), content_type=PICTURE_TYPES[name.rpartition(".")[2]])
+    try:
+        content = read_image(found)
+    except MissingFile as error:
+        raise Http404("The picture is gone.") from error
+    except StorageError as away:
+        return HttpResponse(status=away.status_code, headers={"Retry-After": str(away.wait)})
+    response = HttpResponse(content, content_type=PICTURE_TYPES[name.rpartition(".")[2]])
     response["Cache-Control"] = CACHE_IMAGE
     response["X-Content-Type-Options"] = "nosniff"
     return response

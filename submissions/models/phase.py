@@ -30,6 +30,12 @@ FROZEN = ("opens_at", "closes_at", "dataset_id", "metric", "tie_breaks", "decima
 SHORTEST_WINDOW = timedelta(seconds=1)
 SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+){0,20}")
 MAX_WINDOW = timedelta(days=3653)  # a longer one would reach back before the first year of the calendar
+# The least and the greatest of each limit of a container; the whole run has the site's own as its greatest. `parallel`
+# is so many threads that call, or of a phase with a GPU so many containers.
+LIMITS: dict[str, tuple[float, int]] = {
+    "memory_mib": (64, 4 * 2**20), "root_mib": (16, 2**20), "cpus": (0.1, 256), "startup_s": (1, 3600),
+    "predict_timeout_s": (1, 86_400), "parallel": (1, 64),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -340,15 +346,19 @@ class Phase(models.Model):
         return {"batch_slugs": f"Give an object with slugs for some of {', '.join(known) or 'none'}."}
 
     def _limit_problems(self) -> dict[str, str]:
-        """Name the limits under which no container could run."""
-        least = {"memory_mib": 64, "cpus": 0.1, "timeout_s": 1, "startup_s": 1, "predict_timeout_s": 1, "parallel": 1}
-        least["root_mib"] = 16
-        given = {name: getattr(self, name) for name in least}
-        return {
-            name: f"Give {least[name]:g} or more."
-            for name, value in given.items()
-            if value is not None and value < least[name]
+        """Name the limits under which no container could run, or which no machine of this site could keep.
+
+        A worker's process ends some time after the site's longest run, whatever a phase says.
+        """
+        ranges = LIMITS | {"timeout_s": (1, int(settings.EVALUATION_TIMEOUT_SECONDS))}
+        problems = {
+            name: f"Give {least:g} to {most:,}."
+            for name, (least, most) in ranges.items()
+            if (value := getattr(self, name)) is not None and not least <= value <= most
         }
+        if "timeout_s" in problems:
+            problems["timeout_s"] += " The operator sets the longest run (EVALUATION_TIMEOUT_SECONDS)."
+        return problems
 
     def _metric_problems(self) -> dict[str, str]:
         known = [name for name, metric in metrics_of(self.kind.name).items() if metric.can_rank]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from allauth.account.models import EmailAddress
@@ -33,13 +34,15 @@ def team_for(user: User) -> Team:
 
 
 def _team_of_one(user: User) -> Team:
-    for name in (user.get_username()[:80], f"{user.get_username()[:60]} {user.pk}", f"Team {user.pk}"):
+    # Others can take every name but the last one.
+    last = f"Team {user.pk} {secrets.token_hex(4)}"
+    for name in (user.get_username()[:80], f"{user.get_username()[:60]} {user.pk}", f"Team {user.pk}", last):
         try:
             return create_team(user=user, name=name)
         except TeamError:
             if team := team_of(user):
                 return team
-    raise TeamError("Your user name is taken as a team name; create a team with another name first.")
+    raise AssertionError("unreachable: nobody guesses the last name")
 
 
 def create_team(*, user: User, name: str) -> Team:

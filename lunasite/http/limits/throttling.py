@@ -99,12 +99,13 @@ def forget(key: str) -> None:
 def _new_row(key: str, now: float) -> CallCount:
     """Make the caller's row, and drop those whose calls are past; another process may be faster with the same row."""
     CallCount.objects.filter(expires_at__lt=now).delete()
-    try:
-        with transaction.atomic():
-            CallCount.objects.create(key=key, expires_at=now)
-    except IntegrityError:
-        pass
-    return CallCount.objects.select_for_update().get(key=key)
+    while True:
+        try:
+            with transaction.atomic():
+                return CallCount.objects.create(key=key, expires_at=now)
+        except IntegrityError:
+            if row := CallCount.objects.select_for_update().filter(key=key).first():
+                return row  # otherwise it was forgotten again meanwhile
 
 
 class ExactThrottle(ScopedRateThrottle):

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connections
+from django.db import IntegrityError, connections
 from django.test import Client
 
 from inference.api import throttling as prediction_throttling
@@ -154,6 +154,20 @@ class TestTheWindow:
         assert (first.taken, first.at, first.left) == (3, 1.0, 0)
         assert take("k", 3, 60.0, 2.0).wait_s == 59.0
         assert take("k", 3, 60.0, 2.0, given_back=(first.at, 2)).left == 1
+
+    def test_begins_anew_where_another_process_made_the_row_and_forgot_it(self, monkeypatch):
+        """As when two pages of a person are computed at once, and the first is done when the second looks."""
+        create, refused = CallCount.objects.create, []
+
+        def beaten_once(**fields):
+            if not refused:
+                refused.append(fields)
+                raise IntegrityError
+            return create(**fields)
+
+        monkeypatch.setattr(CallCount.objects, "create", beaten_once)
+        assert seconds_to_wait("k", 1, 60.0, 0.0) is None
+        assert seconds_to_wait("k", 1, 60.0, 1.0) == 59.0
 
     def test_forgets_callers_whose_calls_are_past(self):
         seconds_to_wait("old", 5, 60.0, 0.0)

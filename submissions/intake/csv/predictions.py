@@ -33,7 +33,8 @@ ROW_NAMES = (
 )
 NO_NAME = "Every line has one field more than the header: give its column a name in the first line, or leave it out."
 COMMAS = "The numbers have decimal commas: write points."
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+# In one way only: where digits could be split in two, a cell of 100,000 of them is tried for minutes.
+NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 # The two fields that a number with a decimal comma becomes.
 WHOLE, AFTER_COMMA = re.compile(r"[+-]?[0-9]+"), re.compile(r"[0-9]+(?:[eE][+-]?[0-9]{1,4})?")
 

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from submissions.text.printable import printable
+
 SHOWN_PROBLEMS = 10
 SHOWN_COLUMNS = 20
 # When a file has several faults, the code is that of the fault that explains the others.
@@ -105,7 +107,7 @@ class ProblemLog:
         counts = {sort: self.by_sort[sort] for sort in ("unknown", "duplicate", "value", "format")}
         counts = {"missing": missing.count} | counts
         shown_first = self.first or [CsvProblem("CSV_IDS", None, None, missing.sentence)]
-        unknown_ids = tuple(plain(text) for text in unknown)
+        unknown_ids = tuple(printable(text) for text in unknown)
         return CsvProblems(codes[0], _note(counts), shown_first, counts, hints, ignored, missing.ids, unknown_ids)
 
 
@@ -139,15 +141,10 @@ def _note(counts: dict[str, int]) -> str:
     return f"The file has {', '.join(parts)}. Correct them and send it again; no try was spent."
 
 
-def plain(text: str) -> str:
-    """Return an id for display, without characters that a terminal or page would interpret."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-
-
 def shown(text: str, length: int = 64) -> str:
     """Return `text` quoted and shortened, without characters that a terminal or page would interpret."""
     cut = text if len(text) <= length else text[: length - 1] + "…"
-    return f'"{plain(cut)}"'
+    return f'"{printable(cut)}"'
 
 
 def shown_columns(names: Sequence[str]) -> tuple[str, ...]:

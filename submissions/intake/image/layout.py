@@ -16,7 +16,6 @@ from submissions.intake.image.errors import bad_manifest, shown
 from submissions.intake.image.go_json import BadJson
 from submissions.intake.image.limits import ArchiveLimits
 from submissions.intake.image.oci import (
-    OciManifest,
     blob_name,
     image_manifests,
     json_member,
@@ -118,24 +117,26 @@ def _docker_candidates(contents: Contents, limits: ArchiveLimits) -> list[_Candi
     if not isinstance(images, list) or not images or not all(isinstance(image, dict) for image in images):
         raise bad_manifest("manifest.json does not list an image. Make the archive with `docker save -o model.tar`.")
     found: dict[str, _Candidate] = {}
+    platforms: dict[str, str] = {}  # a config is megabytes at most, and may be listed a hundred thousand times
     for image in images:
         name = _member_name(go_json.text_field(image, "Config"), limits)
         layers = go_json.text_list_field(image, "Layers")
-        config = contents.files.get(name)
-        found.setdefault(f"{name} {layers}", _Candidate("docker", _platform_of(config, {}), image))
+        if name not in platforms:
+            platforms[name] = _platform_of(contents.files.get(name), {})
+        found.setdefault(f"{name} {layers}", _Candidate("docker", platforms[name], image))
     return list(found.values())
 
 
 def _oci_candidates(contents: Contents) -> list[_Candidate]:
-    return [
-        _Candidate("oci", _oci_platform(manifest, contents), manifest.manifest)
-        for manifest in image_manifests(contents)
-    ]
-
-
-def _oci_platform(listed: OciManifest, contents: Contents) -> str:
-    config = contents.files.get(blob_name(go_json.object_field(listed.manifest, "config")))
-    return _platform_of(config, listed.platform)
+    found = []
+    platforms: dict[str, str] = {}
+    for listed in image_manifests(contents):
+        name = blob_name(go_json.object_field(listed.manifest, "config"))
+        config = contents.files.get(name)
+        if name not in platforms or not (config and config.text):
+            platforms[name] = _platform_of(config, listed.platform)
+        found.append(_Candidate("oci", platforms[name], listed.manifest))
+    return found
 
 
 def _platform_of(config: ArchiveMember | None, listed: dict[str, Any]) -> str:

@@ -36,18 +36,22 @@ def image_manifests(contents: Contents) -> list[OciManifest]:
     whose blobs were not saved with it. Raises ParticipantError (IMAGE_BAD_MANIFEST), BadJson.
     """
     found: dict[str, OciManifest] = {}
+    blobs: dict[str, dict[str, Any] | None] = {}  # each is read once, however often it is listed
     level = [json_object(json_member("index.json", contents), "index.json")]
     for _ in range(_MAX_INDEX_DEPTH):
         deeper = []
         for descriptor in _descriptors(level):
-            blob = _object_blob(descriptor, contents)
+            digest = go_json.text_field(descriptor, "digest")
+            if digest not in blobs:
+                blobs[digest] = _object_blob(descriptor, contents)
+            blob = blobs[digest]
             if blob is None or _is_artifact(descriptor) or _is_artifact(blob):
                 continue
             if go_json.field(blob, "manifests") is not None:
                 deeper.append(blob)
             elif _has_image_types(blob):
                 platform = go_json.object_field(descriptor, "platform")
-                found[go_json.text_field(descriptor, "digest")] = OciManifest(blob, platform)
+                found[digest] = OciManifest(blob, platform)
         level = deeper
     if level:
         raise bad_manifest("The archive's indexes are nested too deeply.")

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from submissions.faults import ParticipantError
 from submissions.intake.tar_block import BLOCK_BYTES, begins_tar
@@ -20,6 +21,8 @@ PIECE_BYTES = 1 << 20
 GZIP = b"\x1f\x8b"
 ENDINGS = (".tar.gz", ".tgz")
 MAX_PADDING = 16 << 20
+# Of headers and padding: tarfile keeps a long name, a pax header and a list of holes in memory, whatever their size.
+MAX_HEADER_BYTES = 32 << 20
 MAX_NAME_BYTES = 512
 MAX_PART_BYTES = 255
 # What a disk says of names that clash; anything else, such as that it is full, is not the archive's fault.
@@ -71,12 +74,31 @@ def unpack_model(
     check: called for each piece; may raise to stop. Raises ParticipantError(MODEL_ARCHIVE).
     """
     try:
-        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-            files = _Unpacking(archive, folder, limits, check).run()
+        with gzip.open(path) as stream:
+            metered: Any = _Metered(stream)  # tarfile only reads it
+            with tarfile.open(fileobj=metered, mode="r|") as archive:
+                files = _Unpacking(archive, metered, folder, limits, check).run()
             _read_to_end(stream)
             return files
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
         raise bad_archive("is cut short or damaged") from error
+
+
+class _Metered:
+    """A stream of which no more is read than MAX_HEADER_BYTES beside the content that is expected."""
+
+    def __init__(self, stream: gzip.GzipFile) -> None:
+        self._stream, self._left = stream, MAX_HEADER_BYTES
+
+    def expect(self, content_bytes: int) -> None:
+        self._left += content_bytes
+
+    def read(self, size: int) -> bytes:
+        piece = self._stream.read(size)
+        self._left -= len(piece)
+        if self._left < 0:
+            raise bad_archive(f"has more than {MAX_HEADER_BYTES >> 20} MiB of headers")
+        return piece
 
 
 def _read_to_end(stream: gzip.GzipFile) -> None:
@@ -92,8 +114,10 @@ def _bytes(name: str) -> bytes:
 
 
 class _Unpacking:
-    def __init__(self, archive: tarfile.TarFile, folder: Path, limits: ModelLimits, check: Callable[[], None]) -> None:
-        self.archive, self.folder, self.limits, self.check = archive, folder, limits, check
+    def __init__(
+        self, archive: tarfile.TarFile, metered: _Metered, folder: Path, limits: ModelLimits, check: Callable[[], None]
+    ) -> None:
+        self.archive, self.metered, self.folder, self.limits, self.check = archive, metered, folder, limits, check
         self.files = self.members = 0
         self.bytes_left = limits.expanded_bytes
 
@@ -113,6 +137,7 @@ class _Unpacking:
             self._make(place)
         elif member.isreg() and not member.issparse():
             self._make(place.parent)
+            self.metered.expect(member.size)
             self._copy(member, place)
             self.files += 1
         elif member.islnk():

@@ -129,7 +129,8 @@ def repeat_import(*, row: DatasetImport, is_dry_run: bool, truth: ReceivedFile |
         record(row.user, "import", row)
         send(row)
         if truth is not None:
-            transaction.on_commit(lambda: storage.delete(old))
+            # Whatever comes of it, the new table is the import's by then.
+            transaction.on_commit(lambda: storage.delete(old), robust=True)
 
 
 def stop_import(*, row: DatasetImport) -> None:

@@ -184,15 +184,17 @@ def _again(request: HttpRequest, row: DatasetImport) -> HttpResponse:
 def import_stop(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Stop an import, or (button `delete`) delete the files of one that has ended."""
     row = _import_of(request, pk)
-    if "delete" in request.POST and row.is_over:
-        delete_files(row)
-        messages.success(request, "The files of the import are deleted.")
-        return redirect("organise")
     try:
+        if "delete" in request.POST and row.is_over:
+            delete_files(row)
+            messages.success(request, "The files of the import are deleted.")
+            return redirect("organise")
         stop_import(row=row)
         messages.success(request, "The import is stopped; nothing is stored.")
     except StatusConflict:
         messages.info(request, MOVED)
+    except StorageError as refusal:
+        messages.error(request, refusal.message)
     return redirect("dataset_import", pk=pk)
 
 

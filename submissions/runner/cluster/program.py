@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 PACKAGES = ("submissions/kinds", "submissions/runner")
 FILES = (
     "lunasite/__init__.py", "lunasite/http/__init__.py", "lunasite/http/strict_json.py", "submissions/__init__.py",
-    "submissions/faults.py",
+    "submissions/faults.py", "submissions/text/__init__.py", "submissions/text/printable.py",
 )  # fmt: skip
 # These need docker-py; in a job `runc.py` stands in their place.
 LEFT_OUT = ("engine/docker.py", "engine/podman.py", "engine/output_stream.py")

@@ -29,7 +29,6 @@ from submissions.runner.base import (
 )
 from submissions.runner.contracts.base import Contract, Machine
 from submissions.runner.diagnosis import diagnose
-from submissions.runner.engine.errors import printable
 from submissions.runner.exit_diagnosis import classify_exit, with_count
 from submissions.runner.memory import MemoryWatch
 from submissions.runner.model_body import ImageReading, kept_body, read_image
@@ -37,6 +36,7 @@ from submissions.runner.pseudonymize import pseudonymize_cases
 from submissions.runner.sandbox import INPUT_AT, OUTPUT_AT, Labels, holder_spec, model_binds, model_spec
 from submissions.runner.trial_evidence import evidence_of, tell_read_only
 from submissions.runner.values import MIB, Bind, ContainerState, EngineImage, OutputVolume
+from submissions.text.printable import printable
 
 SLOTS = 16
 TICK_S = 0.05

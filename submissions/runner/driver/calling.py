@@ -26,7 +26,7 @@ Say = Callable[[dict[str, Any]], None]
 
 
 class Caller:
-    """Makes the calls of a plan on `parallel` kept-alive connections; stops at the first fault."""
+    """Makes the calls of a plan on `parallel` kept-alive connections, at most one a group; stops at the first fault."""
 
     def __init__(self, plan: dict[str, Any], say: Say) -> None:
         self.plan = plan
@@ -38,7 +38,8 @@ class Caller:
         self._usual_s = 0.0
 
     def run(self) -> None:
-        lanes = [threading.Thread(target=self._lane) for _ in range(self.plan["parallel"])]
+        count = min(self.plan["parallel"], len(self.plan["groups"]))
+        lanes = [threading.Thread(target=self._lane) for _ in range(count)]
         for lane in lanes:
             lane.start()
         for lane in lanes:

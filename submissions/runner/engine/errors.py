@@ -6,6 +6,7 @@ import re
 
 from submissions.runner.base import ContainerFault, EngineFault, RunError
 from submissions.runner.engine.load_errors import archive_fault
+from submissions.text.printable import printable
 
 LOADED = re.compile(r"Loaded image(?: ID)?: (sha256:[0-9a-f]{64})")
 
@@ -66,8 +67,3 @@ def load_error(text: str) -> RunError:
 def readable(raw: bytes) -> str:
     """Return bytes as text without control characters, so that a log line stays one line."""
     return printable(raw.decode("utf-8", "replace"), kept="\n\t")
-
-
-def printable(name: str, kept: str = "") -> str:
-    """Return a file's name for a sentence. One that is not UTF-8 has halves of surrogate pairs, unfit for any page."""
-    return "".join(char if char in kept or char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)

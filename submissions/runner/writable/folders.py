@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from posixpath import normpath
 
 from submissions.runner.base import ContainerFault
-from submissions.runner.engine.errors import printable
 from submissions.runner.engine.image_contents import Folder, ImageContents, Tree
 from submissions.runner.identity import Identity
 from submissions.runner.values import MIB
+from submissions.text.printable import printable
 
 # Where images keep programs, results and homes; in this order they get room.
 USUAL = ("/root", "/home", "/app", "/results", "/workspace", "/srv", "/var/tmp", "/opt")

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from posixpath import dirname, normpath
 
 from submissions.runner.base import ContainerFault, Engine
-from submissions.runner.engine.errors import printable
 from submissions.runner.engine.image_contents import ImageContents, full_path
 from submissions.runner.identity import Identity
 from submissions.runner.values import Bind, OutputVolume
 from submissions.runner.writable.folders import Choice, WritableFolder
+from submissions.text.printable import printable
 
 PIECE_BYTES = 1 << 20
 BLOCK = 512

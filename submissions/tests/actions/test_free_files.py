@@ -132,6 +132,16 @@ def test_a_file_that_another_submission_uses_stays():
     assert stored_files() == []
 
 
+def test_what_failed_is_not_retried_once_its_file_is_deleted():
+    """It would fail as our fault: the store has no such file."""
+    submission = make_image(make_member("ann"), make_phase(accepts_docker=True))
+    submission.evaluations.update(status="failed", failure_code="NOT_READY", finished_at=timezone.now())
+    assert free_files.free_due_files(timezone.now() + LATER).files == 1
+    with pytest.raises(ApiError) as refusal:
+        actions.retry(evaluation=submission.latest)
+    assert (refusal.value.error_code, submission.latest.status) == ("FILE_DELETED", "failed")
+
+
 def test_a_deleted_file_cannot_be_run_downloaded_or_named_again():
     user, phase = make_member("ann"), make_phase(accepts_docker=True)
     submission = make_image(user, phase)

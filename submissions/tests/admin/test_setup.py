@@ -92,9 +92,9 @@ def test_a_phase_is_opened_with_quotas_typed_as_people_say_them(staff):
         ({"ladder_step": "0"}, "Give more than 0"),
         ({"ladder_step": "1.5"}, "Give more than 0"),
         ({"slug": "no slug"}, "valid"),
-        ({"cpus": "-1"}, "Give 0.1 or more"),
-        ({"parallel": "0"}, "Give 1 or more"),
-        ({"memory_mib": "3"}, "Give 64 or more"),
+        ({"cpus": "-1"}, "Give 0.1 to 256"),
+        ({"parallel": "0"}, "Give 1 to 64"),
+        ({"memory_mib": "3"}, "Give 64 to 4,194,304"),
     ],
 )
 def test_checks_explain_what_to_do(staff, changed, sentence):

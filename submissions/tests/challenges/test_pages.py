@@ -2,6 +2,7 @@
 
 import io
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,9 +12,11 @@ from django.utils import timezone
 from PIL import Image
 
 from submissions import actions
+from submissions.challenges import images
 from submissions.challenges.news import publish
 from submissions.challenges.search import excerpt, marked
 from submissions.models import ChallengeImage, Profile
+from submissions.storage.base import MissingFile, StorageError
 from submissions.tests.factories import (
     evaluated,
     make_challenge,
@@ -118,6 +121,23 @@ class TestPictures:
         image = ChallengeImage.objects.get()
         assert (image.width, image.height) == (30, 40)
         assert Image.open(io.BytesIO(client.get(image.get_absolute_url()).content)).size == (30, 40)
+
+    @pytest.mark.parametrize(("fault", "status"), [(StorageError("away"), 503), (MissingFile("gone"), 404)])
+    def test_where_the_store_has_none_now_no_page_of_ours_fails(self, client, olga, monkeypatch, fault, status):
+        self.send(client, picture())
+        monkeypatch.setattr(images, "store", Mock(side_effect=fault))
+        answer = client.get(ChallengeImage.objects.get().get_absolute_url())
+        assert answer.status_code == status
+        assert answer.get("Retry-After") == ("30" if status == 503 else None)
+        assert "immutable" not in answer.get("Cache-Control", "")
+
+    @pytest.mark.django_db(transaction=True)
+    def test_one_is_deleted_also_while_the_store_is_away(self, client, olga, monkeypatch):
+        self.send(client, picture())
+        monkeypatch.setattr(images, "store", Mock(side_effect=StorageError("away")))
+        name = ChallengeImage.objects.get().name
+        assert client.post("/challenges/p/images/", {"delete": name}).status_code == 302
+        assert not ChallengeImage.objects.exists()
 
     def test_a_picture_of_sixteen_bits_keeps_its_greys(self, client, olga):
         file = io.BytesIO()

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import hashlib
+import json
 import lzma
 import os
 import random
@@ -11,18 +12,22 @@ import time
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from submissions.intake.image import go_json
 from submissions.intake.image.limits import ArchiveLimits
 from submissions.intake.image.scan import scan_archive
 from submissions.tests.image_archives import (
     Member,
+    as_bytes,
     code_of,
     docker_archive,
     docker_members,
     layer,
     oci_archive,
+    oci_members,
     scan,
     tar,
 )
@@ -287,3 +292,40 @@ def test_memory_stays_flat_however_large_the_layer(tmp_path: Path):
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak_bytes < 40 << 20
+
+
+def test_a_pax_header_has_a_bounded_number_of_records():
+    """A megabyte of them, which a layer may have for each file, took seconds, and a kilobyte of gzip holds it."""
+
+    def archives(records: int) -> list[bytes]:
+        pax = Member("pax", b"5 a=\n" * records, {"type": tarfile.XHDTYPE})
+        return [docker_archive([tar([pax, Member("app/model.py")])]), tar([pax, *docker_members([layer()])])]
+
+    assert all(scan(archive).layout == "docker" for archive in archives(1000))
+    assert [code_of(archive) for archive in archives(1001)] == ["ARCHIVE_CORRUPT"] * 2
+
+
+@pytest.mark.parametrize("layout", ["docker", "oci"])
+def test_json_that_is_listed_many_times_is_read_once(layout: str, monkeypatch: pytest.MonkeyPatch):
+    """Eight megabytes may name one config, of as many megabytes, three hundred thousand times."""
+    if layout == "docker":
+        members = docker_members([layer()])
+        [manifest] = [member for member in members if member.name == "manifest.json"]
+        listed = json.loads(manifest.data) + [json.loads(manifest.data)[0] | {"Layers": []}] * 200
+    else:
+        members = oci_members([{"layers": [layer()]}])
+        [manifest] = [member for member in members if member.name == "index.json"]
+        index = json.loads(manifest.data)
+        listed = index | {"manifests": index["manifests"] * 200}
+    rest = [member for member in members if member is not manifest]
+    parsed: list[bytes] = []
+    by_us = go_json.parse
+
+    def parse(text: bytes) -> Any:
+        parsed.append(text)
+        return by_us(text)
+
+    monkeypatch.setattr(go_json, "parse", parse)
+    archive = tar([*rest, Member(manifest.name, as_bytes(listed))])
+    assert (scan(archive).layout if layout == "oci" else code_of(archive)) in ("oci", "IMAGE_COUNT")
+    assert len(parsed) < 10

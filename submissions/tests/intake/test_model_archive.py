@@ -6,10 +6,12 @@ import os
 import re
 import subprocess
 import tarfile
+import tracemalloc
 
 import pytest
 
 from submissions.faults import ParticipantError
+from submissions.intake.model import archive as model_archive
 from submissions.intake.model.archive import ModelLimits, judge_model_head, judge_model_name, unpack_model
 from submissions.tests.image_archives import Member, tar
 
@@ -141,3 +143,37 @@ def test_every_form_that_tar_writes_is_taken(tmp_path, form):
     (tmp_path / "out").mkdir()
     judge_model_head((tmp_path / "model.tar.gz").read_bytes())
     assert unpack_model(tmp_path / "model.tar.gz", tmp_path / "out") == 1
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE], ids=repr
+)
+def test_a_header_of_any_size_fills_no_memory(kind, tmp_path):
+    """A few hundred kilobytes of gzip would be as many megabytes of a name, of which Python makes copies."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = kind, 200 << 20
+    path, out = tmp_path / "model.tar.gz", tmp_path / "out"
+    out.mkdir()
+    with gzip.open(path, "wb", 1) as file:
+        file.write(header.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(200):
+            file.write(b"a" * (1 << 20))
+        file.write(tarfile.TarInfo("x").tobuf() + bytes(10240))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ParticipantError, match="more than 32 MiB of headers"):
+            unpack_model(path, out)
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_headers_of_all_members_count_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(model_archive, "MAX_HEADER_BYTES", 64 << 10)
+    members = [Member(f"{number}", b"w" * 100_000) for number in range(10)]
+    path, out = archive(tmp_path, members)
+    assert unpack_model(path, out) == 10  # content is no header
+    path.write_bytes(gzip.compress(tar([Member(f"{number}", b"w") for number in range(100)])))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ParticipantError, match="of headers"):
+        unpack_model(path, tmp_path / "other")

@@ -114,6 +114,13 @@ WRONG = [
     ({"startup_s": 0}, "startup_s"),
     ({"predict_timeout_s": 0}, "predict_timeout_s"),
     ({"parallel": 0}, "parallel"),
+    ({"memory_mib": 4 * 2**20 + 1}, "memory_mib"),
+    ({"root_mib": 2**20 + 1}, "root_mib"),
+    ({"cpus": 256.1}, "cpus"),
+    ({"timeout_s": 3601}, "timeout_s"),
+    ({"startup_s": 3601}, "startup_s"),
+    ({"predict_timeout_s": 86_401}, "predict_timeout_s"),
+    ({"parallel": 65}, "parallel"),
 ]
 
 
@@ -132,10 +139,22 @@ def test_what_makes_no_sense_is_refused_by_its_field(fields, field):
         {"decimals": 15},
         {"decimals": 0},
         {"memory_mib": 64, "cpus": 0.1, "timeout_s": 1, "startup_s": 1, "predict_timeout_s": 1, "parallel": 1},
+        {
+            "memory_mib": 4 * 2**20, "root_mib": 2**20, "cpus": 256, "timeout_s": 3600, "startup_s": 3600,
+            "predict_timeout_s": 86_400, "parallel": 64,
+        },
     ],
-)
+)  # fmt: skip
 def test_what_lies_on_the_bound_is_taken(fields):
     make_phase(opens_at=NOON, **fields).clean()
+
+
+def test_no_run_of_a_phase_outlasts_the_sites_longest(settings):
+    """A worker's process is ended some time after that: the attempt would be lost, and counted as a fault of ours."""
+    settings.EVALUATION_TIMEOUT_SECONDS = 600.0
+    make_phase(slug="on", timeout_s=600).clean()
+    with pytest.raises(ValidationError, match=r"Give 1 to 600\. The operator sets the longest run"):
+        make_phase(timeout_s=601).clean()
 
 
 def test_several_mistakes_are_told_at_once():

@@ -164,7 +164,7 @@ def test_a_phase_has_its_dates_in_the_organisers_zone(browser, challenge, datase
         ({"metric": "macro_f1"}, "is no metric of lesion phases"),
         ({"tie_breaks": "luck"}, "Give a list of metrics"),
         ({"ladder_step": "7"}, "at most 1"),
-        ({"memory_mib": "3"}, "Give 64 or more"),
+        ({"memory_mib": "3"}, "Give 64 to 4,194,304"),
         ({"slug": ""}, "required"),
         ({"dataset": "0"}, "Select a valid choice"),
     ],

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from lunasite.http.errors import ApiError
+from submissions import actions
 from submissions.models import Phase, Submission
 from submissions.phases.opening import freeze_board, save_phase
 from submissions.tests.factories import make_member, make_phase, make_staff, make_submission
@@ -44,3 +46,32 @@ def test_what_is_still_on_its_way_at_the_end_does_not_reach_a_frozen_board():
         make_submission(user=make_member(), phase=phase, received_at=now - timedelta(minutes=11))
     assert (refused.value.status_code, refused.value.error_code) == (409, "BOARD_FROZEN")
     assert Submission.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda sent: actions.retry(evaluation=sent.latest),
+        lambda sent: actions.re_evaluate(submission=sent),
+        lambda sent: actions.set_hidden(submission=sent, is_hidden=True),
+        lambda sent: actions.mark_baseline(submission=sent, is_baseline=True),
+    ],
+)
+def test_a_board_that_is_frozen_at_the_same_moment_is_judged_under_the_lock(monkeypatch, verb):
+    """Whoever decides about an entry waits for the phase's row, and then reads whether its board was frozen."""
+    sent = make_submission(phase=make_phase())
+    sent.evaluations.update(status="failed", failure_code="CSV_VALUE")
+    by_django, locked = QuerySet.select_for_update, []
+
+    def select_for_update(self, *args, **options):
+        locked.append(self.model)
+        if locked == [Phase]:  # what was waited for
+            Phase.objects.filter(pk=sent.phase_id).update(frozen_at=timezone.now())
+        return by_django(self, *args, **options)
+
+    monkeypatch.setattr(QuerySet, "select_for_update", select_for_update)
+    with pytest.raises(ApiError, match="is frozen"):
+        verb(sent)
+    assert locked == [Phase]  # and not a team before it: whoever changes the phase holds it before its teams
+    sent.refresh_from_db()
+    assert (sent.latest.status, sent.is_hidden, sent.is_baseline) == ("failed", False, False)

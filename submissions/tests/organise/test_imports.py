@@ -19,6 +19,7 @@ from submissions.models import AuditEvent, Case, Dataset, DatasetImport, Upload
 from submissions.organise.imports import run as running
 from submissions.organise.imports.run import run_next_import, sweep_imports
 from submissions.organise.imports.start import stop_import
+from submissions.storage import files as storage
 from submissions.storage.base import StorageError
 from submissions.tests.datasets.test_import import HEADER
 from submissions.tests.factories import make_dataset, make_member, make_staff
@@ -399,3 +400,30 @@ def test_the_command_checks_without_storing_and_names_an_owner(organiser, tmp_pa
     assert Dataset.objects.get().owner == organiser
     with pytest.raises(CommandError, match="no user"):
         call_command("import_dataset", kind="lesion", name="d", truth=str(path), owner="nobody")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_store_that_is_away_takes_no_corrected_table_from_an_import(browser, organiser, monkeypatch):
+    """The old table is deleted once the new one is the import's: that this fails undoes nothing any more."""
+    key = storage.new_key("truth.csv")
+    storage.stream_in(key, [b"id"])
+    row = DatasetImport.objects.create(
+        user=organiser, kind="lesion", name="lungs", truth_name="truth.csv", truth_key=key, state="refused"
+    )
+    delete = storage.delete
+    away = Mock(side_effect=[StorageError("away"), None])  # for a moment
+    monkeypatch.setattr(storage, "delete", lambda key: (away(), delete(key)))
+    answer = browser.post(f"/organise/imports/{row.pk}/again/", {"check": "1", "truth": table(name="better.csv")})
+    assert answer.status_code == 302
+    row.refresh_from_db()
+    assert (row.state, row.truth_name) == ("waiting", "better.csv")
+    assert storage.store().size(row.truth_key)
+
+
+def test_files_that_cannot_be_deleted_now_are_told_in_a_sentence(send, browser, monkeypatch):
+    row = send(truth=table([]))
+    monkeypatch.setattr(storage, "delete", Mock(side_effect=StorageError("away")))
+    answer = browser.post(f"/organise/imports/{row.pk}/stop/", {"delete": "1"}, follow=True)
+    assert "Our file storage has a problem" in answer.content.decode()
+    row.refresh_from_db()
+    assert row.has_files

@@ -1,6 +1,7 @@
 """Tries: rolling windows, half-open, per team, and none lost to faults that do not count."""
 
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 from django.utils import timezone
@@ -121,6 +122,25 @@ def test_the_same_key_submits_once():
 def test_a_lone_user_becomes_a_team_of_one():
     user = make_user("solo")
     assert make_submission(user=user, phase=open_phase(), received_at=NOON).team.name == "solo"
+
+
+def test_who_left_the_team_while_the_file_arrived_sends_nothing_in_its_name(own_files, monkeypatch):
+    """Who was taken out of a team a moment before would else put an entry on its row, and use up its try."""
+    user, phase = make_member(), open_phase()
+    join_team(user=make_user(), code=team_of(user).code)  # the team stays
+    submit = import_module("submissions.actions.submit")  # the package's own name is the action
+    in_turn = submit.retry_on_deadlock
+
+    def after_leaving(record):
+        leave_team(user=user)
+        return in_turn(record)
+
+    monkeypatch.setattr(submit, "retry_on_deadlock", after_leaving)
+    with pytest.raises(ApiError, match="You have left the team meanwhile") as refused:
+        make_submission(user=user, phase=phase, received_at=NOON)
+    assert (refused.value.status_code, refused.value.error_code) == (409, "TEAM_CHANGED")
+    assert Submission.objects.count() == 0
+    assert list((own_files / "files").rglob("*.csv")) == []
 
 
 def test_a_refused_submission_leaves_no_file(own_files):

@@ -271,6 +271,25 @@ def test_a_server_of_one_connection_at_a_time_serves_every_lane(serve, tmp_path)
     assert server.connections < 20
 
 
+def test_no_more_lanes_are_started_than_there_are_groups(serve, tmp_path, monkeypatch):
+    started = []
+
+    class Counted(threading.Thread):
+        def start(self):
+            started.append(self)
+            super().start()
+
+    server = serve(*[[OK]] * 3)
+    planned = json.loads(Path(plan(server.port, tmp_path, parallel=64)).read_text())
+    group = planned["groups"][0]
+    planned["groups"] = [group | {"calls": [call]} for call in group["calls"]]
+    monkeypatch.setattr(calling.threading, "Thread", Counted)
+    events = []
+    calling.Caller(planned, events.append).run()
+    assert len(started) == 3
+    assert [event["event"] for event in events] == ["answer"] * 3
+
+
 def test_the_first_fault_stops_the_plan(serve, tmp_path):
     bad = [b"HTTP/1.1 500 No\r\nContent-Length: 6\r\n\r\nsecret"]
     events = events_of(plan(serve([OK], bad, closes=[1]).port, tmp_path))

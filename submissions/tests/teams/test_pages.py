@@ -107,6 +107,12 @@ class TestOneTeamAUser:
         create_team(user=make_user(), name="ann")
         assert team_for(ann).name == f"ann {ann.pk}"
 
+    def test_nobody_keeps_another_from_submitting_by_taking_the_names_of_the_team_of_one(self, ann):
+        for name in ("ann", f"ann {ann.pk}", f"Team {ann.pk}"):
+            create_team(user=make_user(), name=name)
+        assert team_for(ann).name.startswith(f"Team {ann.pk} ")
+        assert team_for(ann).memberships.get().user == ann
+
 
 class TestJoining:
     def test_by_code_in_any_case_with_spaces(self, client, ann):
