@@ -337,5 +337,8 @@
     };
   };
 
-  document.querySelectorAll("[data-viewer]").forEach((root) => new Viewer(root));
+  // site.js puts an answer in the place of the page's main part, and its viewer begins anew.
+  const begin = (part) => part.querySelectorAll("[data-viewer]").forEach((root) => new Viewer(root));
+  document.addEventListener("lunasite:main", (event) => begin(event.target));
+  begin(document);
 })();

@@ -223,6 +223,20 @@ def test_of_two_scans_chosen_at_once_the_last_is_shown(viewer_page, scan, tmp_pa
     same(sent_volume(viewer_page, tmp_path), SimpleITK.Add(scan, 500))
 
 
+def test_after_an_answer_the_same_scan_can_be_clicked_again(viewer_page, scan, tmp_path):
+    """A refusal, or an answer, takes the place of the form that was sent."""
+    SimpleITK.WriteImage(scan, str(tmp_path / "scan.mha"))
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / "scan.mha"))
+    opened(viewer_page)
+    for axis in "xyz":
+        viewer_page.fill(f"#id_lesion-{axis}", "left")
+    viewer_page.get_by_role("button", name="Predict malignancy").click()
+    viewer_page.get_by_text("Enter a decimal number in millimetres").first.wait_for()
+    opened(viewer_page)
+    viewer_page.locator(".viewer canvas").click()
+    expect(viewer_page.locator("#id_lesion-x")).not_to_have_value("left")
+
+
 def test_no_part_of_the_viewer_is_loaded_before_a_scan_is_opened(open_page):
     page = open_page(make_member())
     asked = []
