@@ -155,7 +155,7 @@ def review(*, feedback: Feedback, reviewer: Any, state: str, note: str = "") -> 
 
     Raises ApiError(409) where the reviewer is its second reader: one person cannot agree with oneself.
     """
-    _lock(feedback)
+    hold(feedback)
     if feedback.second_reader_id == reviewer.pk and feedback.second_state:
         message = "You are the second reader of this feedback; somebody else decides first."
         raise ApiError(409, "ONE_READER_TWICE", message)
@@ -173,7 +173,7 @@ def read_second(*, feedback: Feedback, reader: Any, state: str, note: str = "") 
 
     Raises ApiError(409) before the first decision, and where the reader made it.
     """
-    _lock(feedback)
+    hold(feedback)
     if feedback.state == Feedback.State.WAITING:
         raise ApiError(409, "NOT_READ_ONCE", "Nobody has decided about this feedback yet; it has no second reader.")
     if feedback.reviewer_id == reader.pk:
@@ -186,8 +186,11 @@ def read_second(*, feedback: Feedback, reader: Any, state: str, note: str = "") 
     return feedback
 
 
-def _lock(feedback: Feedback) -> None:
-    """Read the row anew and hold it to the end of the transaction: two readers may decide at once."""
+def hold(feedback: Feedback) -> None:
+    """Read the row anew and hold it to the end of the transaction: two readers may decide at once.
+
+    Raises ApiError(404) where it was deleted.
+    """
     try:
         feedback.refresh_from_db(from_queryset=Feedback.objects.select_for_update())
     except Feedback.DoesNotExist as error:

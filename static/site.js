@@ -150,8 +150,12 @@
     document.querySelector("main").replaceWith(document.adoptNode(fresh));
     document.title = page.title || document.title;
     enhance(document.querySelector("main"));
+    document.querySelector("main").dispatchEvent(new Event("lunasite:main", { bubbles: true }));
     const again = document.querySelector("main form[data-upload] input[type=file]");
-    if (again && again.name === sent.name) again.files = sent.files;
+    if (again && again.name === sent.name) {
+      again.files = sent.files;
+      again.dispatchEvent(new Event("change", { bubbles: true }));
+    }
     // What went wrong, before any notice that the page always has.
     const problem = ["main [role=alert], main .errorlist", "main .notice", "main"]
       .map((selector) => document.querySelector(selector)).find(Boolean);

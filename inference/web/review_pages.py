@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -64,12 +65,8 @@ def review_one(request: HttpRequest, pk: int) -> HttpResponse:
 
 def decided(request: HttpRequest, queue: Queue, feedback: Feedback, values: dict[str, Any]) -> HttpResponse:
     """Record a decision, keep what it replaced for the undo, and go on to the next."""
-    before = kept_decision(feedback, is_second=queue.is_second)
     try:
-        if queue.is_second:
-            actions.read_second(feedback=feedback, reader=request.user, **values)
-        else:
-            actions.review(feedback=feedback, reviewer=request.user, **values)
+        before = replaced(request, queue, feedback, values)
     except ApiError as refusal:
         messages.error(request, refusal.message)
         return redirect(f"{reverse('review_one', args=[feedback.pk])}?{queue.query}")
@@ -79,6 +76,21 @@ def decided(request: HttpRequest, queue: Queue, feedback: Feedback, values: dict
         messages.success(request, "That was the last one of this list.")
         return redirect(f"{reverse('review')}?{queue.query}")
     return redirect(f"{reverse('review_one', args=[following.pk])}?{queue.query}")
+
+
+@transaction.atomic
+def replaced(request: HttpRequest, queue: Queue, feedback: Feedback, values: dict[str, Any]) -> dict[str, Any]:
+    """Record a decision and return the one that it replaced, which may be newer than what the page had shown.
+
+    Raises ApiError as the action does.
+    """
+    actions.hold(feedback)
+    before = kept_decision(feedback, is_second=queue.is_second)
+    if queue.is_second:
+        actions.read_second(feedback=feedback, reader=request.user, **values)
+    else:
+        actions.review(feedback=feedback, reviewer=request.user, **values)
+    return before
 
 
 def one_context(queue: Queue, feedback: Feedback, form: ReviewForm) -> dict[str, Any]:

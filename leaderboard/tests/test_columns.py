@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from submissions.models import Team
+from submissions.tests.factories import make_dataset
 
 from .boards import make_entry, make_phase, make_team
 
@@ -132,8 +133,9 @@ def test_a_competitions_earlier_ranks_are_those_of_the_shown_scores(client):
     assert [(row["team"], row["rank"], row["earlier_rank"]) for row in rows] == [("b", 1, 1), ("a", 2, 2)]
 
 
-def test_an_open_board_has_neither_medals_nor_changes(client):
-    make_entry(make_phase(), make_team("a"), public=0.9, private=0.8)
+@pytest.mark.parametrize("splits", [["public", "private"] * 5, ["public"] * 10])
+def test_an_open_board_has_neither_medals_nor_changes(client, splits):
+    make_entry(make_phase(make_dataset(splits=splits)), make_team("a"), public=0.9, private=0.8)
     text = client.get(URL).content.decode()
     assert 'class="medal' not in text
     assert "Before the end" not in text

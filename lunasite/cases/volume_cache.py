@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from django.conf import settings
@@ -75,19 +76,19 @@ def _decoded(key: str) -> MappedVolume:
     if not grid_path.is_file():
         with _one_at_a_time(voxels_path):
             if not grid_path.is_file():
-                with _slot():
-                    _decode(key, voxels_path, grid_path)
+                with _slot() as part:
+                    _decode(key, part, voxels_path, grid_path)
     _note_use(grid_path)
     try:
         return MappedVolume(np.load(voxels_path, mmap_mode="r"), _read_grid(grid_path))
     except FileNotFoundError as error:  # dropped by another process between the two looks
+        grid_path.unlink(missing_ok=True)
         raise StorageError("a decoded volume was dropped while it was opened; it comes again with the next") from error
 
 
-def _decode(key: str, voxels_path: Path, grid_path: Path) -> None:
+def _decode(key: str, part: Path, voxels_path: Path, grid_path: Path) -> None:
     with on_this_machine(key, "datasets", folder()) as path, open_scan(path) as scan:
         _make_room(scan.header.pixel_bytes)
-        part = voxels_path.with_suffix(f".{os.getpid()}.part")
         try:
             shape, dtype = scan.grid.shape_zyx, scan.header.dtype
             voxels = np.lib.format.open_memmap(part, mode="w+", dtype=dtype, shape=shape)
@@ -107,38 +108,58 @@ def folder() -> Path:
 
 @contextmanager
 def _one_at_a_time(voxels_path: Path) -> Iterator[None]:
-    """Let one process decode a volume, while others wait for it."""
-    with voxels_path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    """Let one process decode a volume, while others wait for it.
+
+    The lock's file is removed by who holds it, and by nobody else: who waited for it locks the next one.
+    """
+    path = voxels_path.with_suffix(".lock")
+    while True:
+        with path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_file_at(path, lock):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_file_at(path: Path, file: IO[str]) -> bool:
+    """Return whether an open file still lies under its name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
-def _slot() -> Iterator[None]:
-    """Let few volumes be decoded at once on this machine. Raises StorageError where all slots are taken.
+def _slot() -> Iterator[Path]:
+    """Let few volumes be decoded at once on this machine, each into its slot's file. Raises StorageError if all are.
 
-    Sample cases are shown to anybody, and those of a large dataset are more than the cache holds.
+    Sample cases are shown to anybody, and those of a large dataset are more than the cache holds. What a killed process
+    has left in a slot, the next one overwrites.
     """
     for number in range(MAX_AT_ONCE):
-        with (folder() / f"slot{number}.lock").open("w") as lock:
+        slot = folder() / f"slot{number}.lock"
+        with slot.open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            yield
+            yield slot.with_suffix(".part")
             return
     raise StorageError("other volumes are being decoded")
 
 
 def _make_room(size_bytes: int) -> None:
     """Drop the volumes that were used longest ago until this one fits. Raises StorageError on a full disk."""
-    kept = sorted(folder().glob("*.npz"), key=_used_at)
-    total = sum(_size(path.with_suffix(".npy")) for path in kept)
+    kept = sorted(folder().glob("*.npy"), key=lambda path: _used_at(path.with_suffix(".npz")))
+    total = sum(map(_size, kept))
     while kept and (total + size_bytes > MAX_BYTES or _is_short_of(size_bytes)):
-        grid_path = kept.pop(0)
-        voxels_path = grid_path.with_suffix(".npy")
+        voxels_path = kept.pop(0)
         total -= _size(voxels_path)
-        for path in (grid_path, voxels_path, voxels_path.with_suffix(".lock")):
+        for path in (voxels_path.with_suffix(".npz"), voxels_path):
             path.unlink(missing_ok=True)
     if _is_short_of(size_bytes):
         raise StorageError("DATA_DIR has too little room for a decoded volume", "SYSTEM_DISK")

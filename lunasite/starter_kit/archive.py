@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import zipfile
 from hashlib import sha256
@@ -39,7 +38,8 @@ def kit_file(phase: Phase, contents: Contents, digest: str) -> Path:
         if not path.is_file():
             for earlier in folder().glob(f"{phase.pk}-*.zip"):
                 earlier.unlink(missing_ok=True)
-            _write(path, contents, phase.slug)
+            # Of the phase, and not of the process: what a killed one has left is overwritten.
+            _write(path, folder() / f"{phase.pk}.part", contents, phase.slug)
     return path
 
 
@@ -53,8 +53,7 @@ def folder() -> Path:
     return path
 
 
-def _write(path: Path, contents: Contents, root: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+def _write(path: Path, part: Path, contents: Contents, root: str) -> None:
     try:
         with zipfile.ZipFile(part, "w") as archive:
             for name, data in sorted(contents.texts.items()):

@@ -72,7 +72,7 @@
       this.fields = (root.dataset.fields || "").split(",").filter(Boolean).map((id) => document.querySelector(id));
       this.file = root.dataset.file ? document.querySelector(root.dataset.file) : null;
       this.niivue = null;
-      this.converted = null;
+      this.turn = null;
       this.say = element("p", { class: "muted small", role: "status" });
       this.stage = element("div", { class: "viewer-stage", hidden: "" });
       root.append(this.say, this.stage);
@@ -84,7 +84,7 @@
     // A scan of this computer: the form's own file field, or a DICOM folder. Nothing leaves the browser before the form is sent.
     offerToOpen() {
       const folder = element("input", { type: "file", webkitdirectory: "", hidden: "", "aria-label": "DICOM folder" });
-      folder.addEventListener("change", () => this.guard(() => this.openFolder([...folder.files])));
+      folder.addEventListener("change", () => this.guard((isLast) => this.openFolder([...folder.files], isLast)));
       const open = button("Open a DICOM folder", false, () => folder.click());
       open.removeAttribute("aria-pressed");
       this.say.textContent = "Choose a volume above to look at it here: click the lesion, and its coordinates are filled in.";
@@ -92,8 +92,9 @@
       this.file.accept = `${this.file.accept},.nii,.nii.gz,.gz,.nrrd`;
       this.file.addEventListener("change", () => {
         const chosen = this.file.files[0];
-        this.converted = null;
-        if (chosen && (OPENED_AS_IS.test(chosen.name) || CONVERTED.test(chosen.name))) this.guard(() => this.openFile(chosen));
+        this.forget();
+        if (!chosen || !(OPENED_AS_IS.test(chosen.name) || CONVERTED.test(chosen.name))) return;
+        this.guard((isLast) => this.openFile(chosen, isLast), OPENED_AS_IS.test(chosen.name) ? " You can still send it." : "");
       });
     }
 
@@ -114,40 +115,56 @@
       this.root.prepend(element("p", { class: "buttons" }, open));
     }
 
-    // Run a step and say what went wrong, if it does.
-    async guard(step) {
+    // Show no scan: a click on one that is not the form's would fill in a place of another.
+    forget() {
+      this.turn = null;
+      this.say.textContent = "";
+      this.stage.hidden = true;
+      this.root.removeAttribute("aria-busy");
+    }
+
+    // Run a step, which asks whether it is the last one begun before it shows or keeps something; say what went wrong.
+    async guard(step, remedy = "") {
+      this.forget();
+      const turn = {};
+      const isLast = () => this.turn === turn;
+      this.turn = turn;
       this.root.setAttribute("aria-busy", "true");
       try {
-        await step();
+        await step(isLast);
+        if (isLast()) this.root.removeAttribute("aria-busy");
       } catch (error) {
-        this.say.textContent = `The scan cannot be shown here: ${error.message} You can still send it.`;
-      } finally {
-        this.root.removeAttribute("aria-busy");
+        if (!isLast()) return;
+        this.forget();
+        this.say.textContent = `The scan cannot be shown here: ${error.message}${remedy}`;
       }
     }
 
-    async openFolder(files) {
+    async openFolder(files, isLast) {
       this.say.textContent = `Reading ${files.length} files…`;
       await Promise.all([script(this.root.dataset.daikon), script(this.root.dataset.dicom), script(this.root.dataset.metaimage)]);
       const volume = await window.lunasiteDicom.toVolume(files);
       const file = await window.lunasiteMetaImage.asMha(volume, "dicom-series.mha");
+      if (!isLast()) return;
       this.put(file);
-      await this.openFile(file);
+      await this.openFile(file, isLast);
     }
 
-    async openFile(file) {
+    async openFile(file, isLast) {
       this.say.textContent = `Reading ${file.name}…`;
       const niivue = await this.started();
       const image = await window.niivue.NVImage.loadFromFile({ file, name: file.name });
-      await this.shown(niivue, await this.drawable(image));
-      if (CONVERTED.test(file.name)) await this.convert(image, file.name);
+      const drawn = await this.drawable(image);
+      if (!isLast()) return;
+      this.shown(niivue, drawn);
+      if (CONVERTED.test(file.name)) await this.convert(image, file.name, isLast);
     }
 
     async openUrl(url) {
       this.say.textContent = "Fetching the scan…";
       const niivue = await this.started();
       const image = await window.niivue.NVImage.loadFromUrl({ url, name: "scan.mha" });
-      await this.shown(niivue, await this.drawable(image));
+      this.shown(niivue, await this.drawable(image));
       const point = (this.root.dataset.point || "").split(",").map(Number);
       if (point.length === 3 && point.every(Number.isFinite)) this.goTo(point);
     }
@@ -164,10 +181,11 @@
     }
 
     // NIfTI and NRRD are sent as MetaImage: the form's file field gets the converted file.
-    async convert(image, name) {
+    async convert(image, name, isLast) {
       await script(this.root.dataset.metaimage);
       const { asMha } = window.lunasiteMetaImage;
-      this.put(await asMha(volumeOf(image), name.replace(CONVERTED, ".mha")));
+      const file = await asMha(volumeOf(image), name.replace(CONVERTED, ".mha"));
+      if (isLast()) this.put(file);
     }
 
     put(file) {
@@ -199,7 +217,8 @@
       return this.niivue;
     }
 
-    async shown(niivue, image) {
+    shown(niivue, image) {
+      this.stage.hidden = false;
       niivue.volumes.slice().forEach((old) => niivue.removeVolume(old));
       niivue.addVolume(image);
       this.window(...WINDOWS.Lung);
@@ -318,5 +337,8 @@
     };
   };
 
-  document.querySelectorAll("[data-viewer]").forEach((root) => new Viewer(root));
+  // site.js puts an answer in the place of the page's main part, and its viewer begins anew.
+  const begin = (part) => part.querySelectorAll("[data-viewer]").forEach((root) => new Viewer(root));
+  document.addEventListener("lunasite:main", (event) => begin(event.target));
+  begin(document);
 })();

@@ -1,6 +1,8 @@
 """The drift CSV survives several writers, torn rows and strangers' edits."""
 
+import fcntl
 import multiprocessing
+from threading import Thread
 
 import pytest
 
@@ -85,3 +87,17 @@ def test_a_row_exactly_as_old_as_rows_may_be_stays(tmp_path):
         drift_file.append(path, [time, *ROW[1:]])
     assert drift_file.rows_before(path, times[1]) == drift_file.drop_before(path, times[1]) == 1
     assert drift_file.read(path)["timestamp"] == times[1:]
+
+
+def test_old_rows_are_dropped_while_nobody_appends(tmp_path):
+    """A row that came between the reading and the writing would be lost."""
+    path = tmp_path / "current.csv"
+    drift_file.append(path, ROW)
+    dropping = Thread(target=drift_file.drop_before, args=(path, "2027"))
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        dropping.start()
+        dropping.join(0.3)
+        assert drift_file.read(path)["mean"] == [1.5]
+    dropping.join(10)
+    assert drift_file.read(path)["mean"] == []

@@ -14,6 +14,7 @@ from inference.feedback.agreement import agreement
 from inference.feedback.windows import WINDOWS, windowed
 from inference.models import Feedback
 from inference.tests.feedback.test_review import feedback, reviewer  # noqa: F401  fixtures
+from inference.web import review_pages
 from inference.web.review_pages import DECIDED
 from lunasite.http.errors import ApiError
 
@@ -163,6 +164,36 @@ def test_an_undo_restores_the_decision_before_and_not_what_others_decided_since(
     assert b"no decision of yours" in reviewer.post("/review/undo", follow=True).content
     row.refresh_from_db()
     assert row.state == "rejected"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_second", [False, True])
+def test_an_undo_restores_what_was_decided_after_the_page_had_read_the_row(
+    reviewer, staff, second, feedback, django_user_model, monkeypatch, is_second
+):
+    """Somebody decides between the page's look at the row and its own decision."""
+    row = feedback()
+    other = django_user_model.objects.create_user("other", is_staff=True)
+    if is_second:
+        actions.review(feedback=row, reviewer=other, state="accepted")
+    decided = review_pages.decided
+
+    def somebody_first(request, queue, feedback, values):
+        meanwhile = Feedback.objects.get(pk=feedback.pk)
+        if is_second:
+            actions.read_second(feedback=meanwhile, reader=second, state="rejected", note="motion")
+        else:
+            actions.review(feedback=meanwhile, reviewer=second, state="rejected", note="motion")
+        return decided(request, queue, feedback, values)
+
+    monkeypatch.setattr(review_pages, "decided", somebody_first)
+    reviewer.post(f"/review/{row.pk}?state=all" + "&reading=second" * is_second, {"state": "unsure"})
+    reviewer.post("/review/undo")
+    row.refresh_from_db()
+    if is_second:
+        assert (row.second_state, row.second_note, row.second_reader) == ("rejected", "motion", second)
+    else:
+        assert (row.state, row.review_note, row.reviewer) == ("rejected", "motion", second)
 
 
 @pytest.mark.django_db

@@ -1,10 +1,10 @@
 """Histograms of evaluations' waiting and run times, counted by the database."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import Any
 
-from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F, FloatField, Func, QuerySet, Sum
+from django.db.models.functions import Ceil
 
 from submissions.models import Evaluation
 
@@ -31,9 +31,26 @@ def run_times() -> Durations:
 
 
 def _durations(rows: QuerySet[Evaluation], start: str, end: str) -> Durations:
-    length = ExpressionWrapper(F(end) - F(start), output_field=DurationField())
-    counts = {f"within_{bound}": Count("pk", filter=Q(length__lte=timedelta(seconds=bound))) for bound in SECONDS}
-    total = Coalesce(Sum("length"), timedelta(0), output_field=DurationField())
-    figures = rows.annotate(length=length).aggregate(all=Count("pk"), total=total, **counts)
-    buckets = [(str(float(bound)), figures[f"within_{bound}"]) for bound in SECONDS]
-    return Durations([*buckets, ("+Inf", figures["all"])], max(0.0, figures["total"].total_seconds()))
+    seconds = SecondsBetween(F(end), F(start))
+    # The bounds are whole seconds: what is at most one of them is so rounded up, too.
+    counted = list(rows.order_by().values_list(Ceil(seconds)).annotate(n=Count("pk"), sum_s=Sum(seconds)))
+    buckets = [(str(float(bound)), sum(n for rounded_up, n, _ in counted if rounded_up <= bound)) for bound in SECONDS]
+    buckets.append(("+Inf", sum(n for _, n, _ in counted)))
+    return Durations(buckets, max(0.0, sum(sum_s for _, _, sum_s in counted)))
+
+
+class SecondsBetween(Func):
+    """The seconds to a moment from an earlier one, as the database itself computes them.
+
+    The subtraction that Django gives SQLite calls Python at each use of each row: 10 seconds for a histogram of 100,000
+    evaluations, where this takes less than one.
+    """
+
+    template = "CAST(EXTRACT(EPOCH FROM (%(expressions)s)) AS double precision)"
+    arg_joiner = " - "
+    output_field = FloatField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
+        """SQLite knows milliseconds."""
+        template = "ROUND((julianday(%(expressions)s)) * 86400, 3)"
+        return self.as_sql(compiler, connection, template=template, arg_joiner=") - julianday(", **extra_context)

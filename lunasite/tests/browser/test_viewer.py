@@ -168,6 +168,75 @@ def test_a_file_that_is_no_scan_is_named_and_can_still_be_sent(viewer_page, tmp_
     viewer_page.get_by_text("The scan cannot be shown here").wait_for()
 
 
+def test_a_folder_that_holds_no_scan_leaves_nothing_to_send(viewer_page, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "note.txt").write_text("nothing")
+    viewer_page.set_input_files("input[webkitdirectory]", str(tmp_path / "folder"))
+    expect(viewer_page.locator(".viewer [role=status]")).to_contain_text("no CT series of two or more slices")
+    expect(viewer_page.locator(".viewer [role=status]")).not_to_contain_text("send it")
+
+
+def test_a_scan_that_is_converted_late_does_not_replace_the_one_chosen_since(viewer_page, scan, tmp_path):
+    SimpleITK.WriteImage(scan, str(tmp_path / "first.nii"))
+    SimpleITK.WriteImage(scan, str(tmp_path / "second.mha"))
+    viewer_page.evaluate("""() => {
+        const { blob } = Response.prototype;
+        const may = new Promise((resolve) => { window.release = resolve; });
+        window.converted = new Promise((resolve) => {
+            Response.prototype.blob = async function () {
+                await may;
+                setTimeout(resolve, 50);
+                return blob.call(this);
+            };
+        });
+    }""")
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / "first.nii"))
+    viewer_page.wait_for_selector(".viewer-stage:not([hidden]) canvas")
+    expect(viewer_page.locator(".viewer [role=status]")).to_contain_text("Click the middle")
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / "second.mha"))
+    opened(viewer_page)
+    viewer_page.evaluate("() => { window.release(); return window.converted; }")
+    assert viewer_page.evaluate("() => document.querySelector('#id_lesion-file').files[0].name") == "second.mha"
+
+
+@pytest.mark.parametrize("name", ["broken.mha", "header.mhd"])
+def test_a_scan_is_not_shown_for_another_file(viewer_page, scan, tmp_path, name):
+    """A click on it would fill in a place of the scan before."""
+    SimpleITK.WriteImage(scan, str(tmp_path / "scan.mha"))
+    (tmp_path / name).write_bytes(b"ObjectType = Image\n")
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / "scan.mha"))
+    opened(viewer_page)
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / name))
+    expect(viewer_page.locator(".viewer-stage")).to_be_hidden()
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / "scan.mha"))
+    opened(viewer_page)
+    viewer_page.locator(".viewer canvas").click()
+    expect(viewer_page.locator("#id_lesion-x")).not_to_have_value("")
+
+
+def test_of_two_scans_chosen_at_once_the_last_is_shown(viewer_page, scan, tmp_path):
+    SimpleITK.WriteImage(scan, str(tmp_path / "first.nii"))
+    SimpleITK.WriteImage(SimpleITK.Add(scan, 500), str(tmp_path / "second.nii"))
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / "first.nii"))
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / "second.nii"))
+    opened(viewer_page)
+    same(sent_volume(viewer_page, tmp_path), SimpleITK.Add(scan, 500))
+
+
+def test_after_an_answer_the_same_scan_can_be_clicked_again(viewer_page, scan, tmp_path):
+    """A refusal, or an answer, takes the place of the form that was sent."""
+    SimpleITK.WriteImage(scan, str(tmp_path / "scan.mha"))
+    viewer_page.set_input_files("#id_lesion-file", str(tmp_path / "scan.mha"))
+    opened(viewer_page)
+    for axis in "xyz":
+        viewer_page.fill(f"#id_lesion-{axis}", "left")
+    viewer_page.get_by_role("button", name="Predict malignancy").click()
+    viewer_page.get_by_text("Enter a decimal number in millimetres").first.wait_for()
+    opened(viewer_page)
+    viewer_page.locator(".viewer canvas").click()
+    expect(viewer_page.locator("#id_lesion-x")).not_to_have_value("left")
+
+
 def test_no_part_of_the_viewer_is_loaded_before_a_scan_is_opened(open_page):
     page = open_page(make_member())
     asked = []

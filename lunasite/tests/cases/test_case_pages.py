@@ -13,6 +13,7 @@ from PIL import Image
 
 from inference.ct.planes import WINDOWS, grey
 from lunasite.cases import volume_cache
+from lunasite.tests.http.test_dear_pages import limit
 from submissions.models import Case
 from submissions.tests.factories import make_dataset, make_member, make_phase, make_staff
 
@@ -121,6 +122,11 @@ def test_the_volume_for_the_viewer_has_the_voxels_and_no_word_of_the_patient(cli
     read = SimpleITK.ReadImage(str(sent))
     assert np.array_equal(SimpleITK.GetArrayFromImage(read), SimpleITK.GetArrayFromImage(scan))
     assert read.GetOrigin() == pytest.approx(scan.GetOrigin())
+
+
+def test_each_download_of_a_volume_counts_as_dear_work(client, phase, monkeypatch):
+    limit(monkeypatch, "dear")
+    assert [client.get(at("case_volume", "case2")).status_code for _ in range(2)] == [200, 429]
 
 
 def test_a_missing_image_is_said_and_breaks_nothing(client, phase):

@@ -5,10 +5,12 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 from django.core.files.base import ContentFile
@@ -17,6 +19,7 @@ from django.core.files.storage import storages
 from inference.ct.phantom import make_phantom
 from inference.ct.writing import write_mha
 from lunasite.starter_kit import archive
+from lunasite.starter_kit.contents import Contents, Image
 from submissions import actions
 from submissions.accounts.tokens import create_token
 from submissions.models import Case, Evaluation
@@ -161,3 +164,21 @@ def be_the_worker(process):
         time.sleep(0.05)
     if waiting := Evaluation.objects.filter(status="pending").first():
         actions.evaluate(evaluation_id=waiting.pk, worker="tests")
+
+
+def test_a_killed_process_leaves_no_part_of_a_kit_for_ever(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    phase = SimpleNamespace(pk=7, slug="p")
+
+    def contents(pieces):
+        return Contents({"README.md": b"text"}, [Image("cases/1.mha", "a", pieces)])
+
+    child = os.fork()
+    if child == 0:
+        try:
+            archive.kit_file(phase, contents(lambda: os.kill(os.getpid(), signal.SIGKILL)), "0" * 64)
+        finally:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    kit = archive.kit_file(phase, contents(lambda: iter([b"voxels"])), "1" * 64)
+    assert {path.name for path in archive.folder().iterdir()} == {kit.name, "7.lock"}
