@@ -25,7 +25,7 @@ FILES = (
     "lunasite/__init__.py", "lunasite/http/__init__.py", "lunasite/http/strict_json.py", "submissions/__init__.py",
     "submissions/faults.py",
     "submissions/intake/__init__.py", "submissions/intake/image/__init__.py", "submissions/intake/image/errors.py",
-    "submissions/intake/tar_block.py",
+    "submissions/intake/tar_block.py", "submissions/text/__init__.py", "submissions/text/printable.py",
 )  # fmt: skip
 # These modules need docker-py to reach an engine; in the zip, `engine/cli.py` replaces them.
 LEFT_OUT = ("submissions/runner/engine/docker.py", "submissions/runner/engine/output_stream.py")

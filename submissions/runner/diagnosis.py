@@ -17,6 +17,7 @@ from submissions.runner.described_call import DIFFERS, DescribedCall
 
 SHOWN_NAME = 120
 SHOWN_ANSWER = 1024
+LINE_END = 1000
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,12 @@ def _lies_in_root(seen: Evidence, words: Words) -> bool:
 
 
 def _path(group: str) -> str:
-    """Return an expression for a path: quoted, which may be relative, or a bare one from the root."""
-    return rf"(?:['\"‘](?P<{group}>[^'\"’\n]+)['\"’]|(?P<{group}_bare>/[^\s':\"’]+))"
+    """Return an expression for a path: quoted, which may be relative, or a bare one from the root.
+
+    It is tried once a path, from its beginning: from each slash or quote of a line it would take time by the square.
+    A bare one, which other characters may begin, is not tried for long.
+    """
+    return rf"(?:['\"‘](?P<{group}>[^'\"‘’\n]+)['\"’]|(?P<{group}_bare>(?<![\w./-])/[^\s'\":‘’]{{1,300}}))"
 
 
 def _answers_with_a_probability(seen: Evidence) -> bool:
@@ -151,7 +156,7 @@ FORBIDDEN = (
     + r"[^}]*(?:extra_forbidden|extra fields not permitted|Extra inputs)|\"type\"\s*:\s*\"extra_forbidden\"[^}]*"
     + FIELD.replace("field", "field_too")
 )
-LIBRARY = r"(?P<name>lib[\w.+-]+\.so[\w.]*): cannot open shared object file"
+LIBRARY = r"(?<![\w.+-])(?P<name>lib[\w.+-]+): cannot open shared object file"
 MODULE = (
     r"(?:ModuleNotFoundError|ImportError): No module named '?(?P<name>[\w.]+)'?|: No module named '?(?P<run>[\w.]+)'?$"
 )
@@ -171,7 +176,7 @@ TABLE: tuple[Pattern, ...] = (
     Pattern("not_executable_in_script", "{file} is not executable: add `RUN chmod a+rx {file}` to the Dockerfile, after the line that copies it{as_root}.", DENIED, when=lambda seen: seen.exit_code == 126),
     Pattern("no_program", "The image's command {file} is not there: correct ENTRYPOINT or CMD, or install it.", r"exec (?P<file>\S+) failed: No such file or directory"),
     Pattern("nvidia_smi", "The image calls nvidia-smi, which is there only in a phase with a GPU, and this phase has none: write `nvidia-smi || true` in the script, or leave the call out.", r"nvidia-smi: (?:command )?not found|No such file or directory: '?nvidia-smi", when=lambda seen: not seen.gpu),
-    Pattern("not_in_script", "The script calls `{name}`, which the image does not have: install it in the Dockerfile, or leave the line out.", r"(?:line )?\d+: (?P<name>[\w./-]+): (?:command )?not found"),
+    Pattern("not_in_script", "The script calls `{name}`, which the image does not have: install it in the Dockerfile, or leave the line out.", r"\b\d+: (?P<name>[\w./-]+): (?:command )?not found"),
     # What the image lacks
     Pattern("no_gpu", "The program asks for a GPU, and this phase has none: write `device = torch.device(\"cuda\" if torch.cuda.is_available() else \"cpu\")` and `.to(device)` instead of `.cuda()`, and load weights with `map_location=\"cpu\"`.", r"Found no NVIDIA driver|No CUDA GPUs are available|not compiled with CUDA enabled|CUDA driver version is insufficient|Attempting to deserialize object on a CUDA device|libcuda\.so\.1: cannot open|NVML|no CUDA-capable device", when=lambda seen: not seen.gpu),
     Pattern("no_part_of_module", "The image has `{top}`, but no `{name}` in it: it is another version than the program was written for, so install the one that works for you (`pip show {package}` tells it, `RUN pip install {package}==VERSION` takes it); where `{top}` is a folder of your own, copy all of it into the image, and give no file of yours that name.", MODULE, concerns=lambda seen, words: "." in words["name"]),
@@ -266,11 +271,17 @@ def _first_of(patterns: Iterable[Pattern], seen: Evidence) -> str:
 def _of_the_log(seen: Evidence) -> str:
     patterns = [pattern for pattern in TABLE if pattern.reads_log]
     for line in reversed(seen.logs.split("\n")):
+        line = _cut(line)
         if WARNS.search(line):
             continue
         if sentence := next(filter(None, (_sentence(pattern, seen, line) for pattern in patterns)), ""):
             return sentence
     return ""
+
+
+def _cut(line: str) -> str:
+    """Return the two ends of a line: what it complains of stands there, and a longer one takes an expression longer."""
+    return line if len(line) <= 2 * LINE_END else f"{line[:LINE_END]}\n{line[-LINE_END:]}"
 
 
 def _sentence(pattern: Pattern, seen: Evidence, text: str) -> str:

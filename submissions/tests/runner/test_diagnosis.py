@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from dataclasses import replace
 from string import Formatter
 
@@ -504,3 +505,28 @@ class TestADescribedCall:
         from submissions.phases import http_adapter
 
         assert FILE_FIELDS == http_adapter.FILE_FIELDS
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "lib.so", "lib", "/a", "(/", "/‘", "'", "‘", "1", "1: a", "exec ", "line 1: ", "cannot open ",
+        "No module named a.", "Permission denied: '", "can't open file /", "Illegal option -", "Errno 30]",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("line_length", [2000, 1 << 16])
+def test_any_log_is_read_in_time_linear_in_its_length(unit, line_length):
+    """An image writes what it likes: `lib.so` written four thousand times held a worker for hours."""
+    line = (unit * line_length)[:line_length]
+    logs = "\n".join([line] * ((1 << 16) // line_length))
+    started = time.process_time()
+    diagnose(Evidence("CONTAINER_EXITED", logs=logs))
+    assert time.process_time() - started < 5
+
+
+def test_both_ends_of_a_long_line_are_read():
+    found = diagnose(Evidence("CONTAINER_EXITED", logs=f"{'x ' * 9000} libGL.so.1: cannot open shared object file"))
+    assert "libgl1" in found
+    assert diagnose(Evidence("CONTAINER_EXITED", logs=f"No module named 'torch' {'x' * 9000}")) == diagnose(
+        Evidence("CONTAINER_EXITED", logs="No module named 'torch'")
+    )
