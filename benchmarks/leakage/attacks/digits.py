@@ -19,6 +19,7 @@ from benchmarks.leakage.phases import PUBLIC, TRIES
 SLOPE_BLOCK = 11
 SLOPE_TOLERANCE = 1e-8
 LOSS_BLOCK = 22
+LOSS_TOLERANCE = 1e-12
 PRIVATE = None
 
 
@@ -58,7 +59,7 @@ def log_loss(player: Participant, malignant: float, rng: np.random.Generator, *,
     for number in range(tries):
         block = order[number * LOSS_BLOCK : (number + 1) * LOSS_BLOCK]
         values = np.full(len(player.ids), 0.5)
-        # A little more than three, because the logarithm is not straight.
+        # A little more than three, because the logarithm is not straight: few sums can be written in two ways.
         values[block] = 0.5 + 0.35 * 3.2 ** -np.arange(len(block))
         found = _digits_of_loss(player.submit(values), values[block])
         known |= {player.ids[i]: which for i, which in zip(block, found, strict=False)}
@@ -66,17 +67,22 @@ def log_loss(player: Participant, malignant: float, rng: np.random.Generator, *,
 
 
 def _digits_of_loss(seen: Seen, p: NDArray[np.float64]) -> list[int | None]:
+    """Return the outcomes whose sum is the loss that was seen: digit by digit, those from which it is in reach."""
     loss = seen.number("log_loss")
     if loss is None:
         return []
-    left = PUBLIC * (loss - math.log(2))
-    found: list[int | None] = []
-    for value in p:
-        terms = {PRIVATE: 0.0, 1: -math.log(2 * value), 0: -math.log(2 * (1 - value))}
-        which = min(terms, key=lambda outcome: abs(left - terms[outcome]))
-        found.append(which)
-        left -= terms[which]
-    return found
+    terms = [{PRIVATE: 0.0, 1: -math.log(2 * value), 0: -math.log(2 * (1 - value))} for value in p]
+    # What the digits after each one add at least and at most.
+    least, most = ([*np.cumsum([pick(term.values()) for term in terms[::-1]])[::-1][1:], 0.0] for pick in (min, max))
+    tries: list[tuple[float, list[int | None]]] = [(PUBLIC * (loss - math.log(2)), [])]
+    for term, low, high in zip(terms, least, most, strict=True):
+        tries = [
+            (left - value, [*found, outcome])
+            for left, found in tries
+            for outcome, value in term.items()
+            if low - LOSS_TOLERANCE <= left - value <= high + LOSS_TOLERANCE
+        ]
+    return min(tries, key=lambda each: abs(each[0]), default=(0.0, []))[1]
 
 
 def _guess(known: dict[str, int | None], malignant: float) -> Guess:
