@@ -30,18 +30,11 @@ def problems(place: Place, manifest: Manifest) -> Iterator[str]:
 
 
 def _differs(place: Place, name: str, sha256: str, size: int) -> Iterator[str]:
-    digest, read = hashlib.sha256(), 0
     try:
-        for piece in place.pieces(name):
-            digest.update(piece)
-            read += len(piece)
-    except FileNotFoundError:
-        yield f"{name}: missing"
-        return
-    if read != size:
-        yield f"{name}: {read} bytes instead of {size}"
-    elif digest.hexdigest() != sha256:
-        yield f"{name}: its content changed (sha256)"
+        for _ in whole_pieces(place, name, sha256, size):
+            pass
+    except DamagedFile as error:
+        yield str(error)
 
 
 def _dump_problem(place: Place, manifest: Manifest) -> Iterator[str]:
@@ -54,14 +47,20 @@ def _dump_problem(place: Place, manifest: Manifest) -> Iterator[str]:
             yield what
 
 
-def whole_pieces(place: Place, name: str, sha256: str) -> Iterator[bytes]:
-    """Yield the bytes of a file. Raises DamagedFile, after the last of them where they are not those of `sha256`."""
-    digest = hashlib.sha256()
+def whole_pieces(place: Place, name: str, sha256: str, size: int | None = None) -> Iterator[bytes]:
+    """Yield the bytes of a file. Raises DamagedFile, after the last of them where they are not those of `sha256`.
+
+    size: in bytes, where another one is to be told.
+    """
+    digest, read = hashlib.sha256(), 0
     try:
         for piece in place.pieces(name):
             digest.update(piece)
+            read += len(piece)
             yield piece
     except FileNotFoundError as error:
         raise DamagedFile(f"{name}: missing") from error
+    if size not in (None, read):
+        raise DamagedFile(f"{name}: {read} bytes instead of {size}")
     if digest.hexdigest() != sha256:
         raise DamagedFile(f"{name}: its content changed (sha256)")
