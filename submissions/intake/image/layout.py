@@ -7,6 +7,7 @@ one for linux/amd64 is taken. The layout may lie one folder down, as in an archi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 from submissions.faults import ParticipantError
@@ -117,35 +118,45 @@ def _docker_candidates(contents: Contents, limits: ArchiveLimits) -> list[_Candi
     if not isinstance(images, list) or not images or not all(isinstance(image, dict) for image in images):
         raise bad_manifest("manifest.json does not list an image. Make the archive with `docker save -o model.tar`.")
     found: dict[str, _Candidate] = {}
-    platforms: dict[str, str] = {}  # a config is megabytes at most, and may be listed a hundred thousand times
+    platform_of = cache(partial(_config_platform, contents))
     for image in images:
         name = _member_name(go_json.text_field(image, "Config"), limits)
         layers = go_json.text_list_field(image, "Layers")
-        if name not in platforms:
-            platforms[name] = _platform_of(contents.files.get(name), {})
-        found.setdefault(f"{name} {layers}", _Candidate("docker", platforms[name], image))
+        found.setdefault(f"{name} {layers}", _Candidate("docker", platform_of(name) or "", image))
     return list(found.values())
 
 
 def _oci_candidates(contents: Contents) -> list[_Candidate]:
     found = []
-    platforms: dict[str, str] = {}
+    platform_of = cache(partial(_config_platform, contents))
     for listed in image_manifests(contents):
-        name = blob_name(go_json.object_field(listed.manifest, "config"))
-        config = contents.files.get(name)
-        if name not in platforms or not (config and config.text):
-            platforms[name] = _platform_of(config, listed.platform)
-        found.append(_Candidate("oci", platforms[name], listed.manifest))
+        platform = platform_of(blob_name(go_json.object_field(listed.manifest, "config")))
+        if platform is None:
+            platform = _platform_in(listed.platform)
+        found.append(_Candidate("oci", platform, listed.manifest))
     return found
 
 
-def _platform_of(config: ArchiveMember | None, listed: dict[str, Any]) -> str:
-    """Return "os/architecture" from the config, or else from the index; the config decides what will run."""
+def _config_platform(contents: Contents, name: str) -> str | None:
+    """Return the platform of a config, which decides what will run; None where the archive does not hold it.
+
+    To be kept for each name: a config is megabytes at most, and may be listed a hundred thousand times.
+    """
+    config = contents.files.get(name)
+    if config is None or not config.text:
+        return None
     try:
-        message = json_object(go_json.parse(config.text), "The config") if config and config.text else listed
-        names = [go_json.text_field(message, name) for name in ("os", "architecture", "variant")]
+        return _platform_in(json_object(go_json.parse(config.text), "The config"))
     except BadJson:
         return ""  # the error follows when the config is read
+
+
+def _platform_in(described: dict[str, Any]) -> str:
+    """Return "os/architecture" of a config or an entry of an index, "" where it does not say."""
+    try:
+        names = [go_json.text_field(described, name) for name in ("os", "architecture", "variant")]
+    except BadJson:
+        return ""
     names = names[:2] if names[2] in ("", "v1") else names
     return "/".join(names) if all(names) else ""
 
