@@ -74,15 +74,15 @@ def _digits_of_loss(seen: Seen, p: NDArray[np.float64]) -> list[int | None]:
     terms = [{PRIVATE: 0.0, 1: -math.log(2 * value), 0: -math.log(2 * (1 - value))} for value in p]
     # What the digits after each one add at least and at most.
     least, most = ([*np.cumsum([pick(term.values()) for term in terms[::-1]])[::-1][1:], 0.0] for pick in (min, max))
-    tries: list[tuple[float, list[int | None]]] = [(PUBLIC * (loss - math.log(2)), [])]
+    reached: list[tuple[float, list[int | None]]] = [(PUBLIC * (loss - math.log(2)), [])]
     for term, low, high in zip(terms, least, most, strict=True):
-        tries = [
+        reached = [
             (left - value, [*found, outcome])
-            for left, found in tries
+            for left, found in reached
             for outcome, value in term.items()
             if low - LOSS_TOLERANCE <= left - value <= high + LOSS_TOLERANCE
         ]
-    return min(tries, key=lambda each: abs(each[0]), default=(0.0, []))[1]
+    return min(reached, key=lambda each: abs(each[0]), default=(0.0, []))[1]
 
 
 def _guess(known: dict[str, int | None], malignant: float) -> Guess:

@@ -17,7 +17,7 @@ from submissions.intake.tar_block import BLOCK_BYTES, ZERO_BLOCK, checksum_holds
 
 _MAX_EXTENSION_BYTES = 64 << 10
 _MAX_EXTENSIONS_A_MEMBER = 4
-_MAX_RECORDS = 1001  # of a pax header: a few are times, sizes and names, the others extended attributes
+_MAX_RECORDS = 1000  # of a pax header: a few are times, sizes and names, the others extended attributes
 # In this format tar and bsdtar write files out in full; -S, -g and -V write members that no other program reads.
 _PLAIN = "make it with `tar --format=ustar`, without -S, -g and -V"
 _KINDS = {b"0": "file", b"\0": "file", b"1": "hardlink", b"2": "symlink", b"5": "directory"}
@@ -176,7 +176,7 @@ def pax_records(data: bytes) -> dict[str, bytes]:
     """Return the `length key=value` lines of a pax header."""
     records: dict[str, bytes] = {}
     at = 0
-    for _ in range(_MAX_RECORDS):
+    for _ in range(_MAX_RECORDS + 1):
         if at == len(data):
             return records
         length_text, space, _ = data[at : at + 20].partition(b" ")
@@ -186,7 +186,7 @@ def pax_records(data: bytes) -> dict[str, bytes]:
         if not space or not equals or len(record) != length or record[-1:] != b"\n":
             raise ParticipantError("ARCHIVE_CORRUPT", "A member's extension header is damaged.")
         records[_text(key)] = value
-    raise ParticipantError("ARCHIVE_CORRUPT", f"A member's extension header has more than {_MAX_RECORDS - 1} records.")
+    raise ParticipantError("ARCHIVE_CORRUPT", f"A member's extension header has more than {_MAX_RECORDS} records.")
 
 
 def decimal(digits: bytes) -> int:
